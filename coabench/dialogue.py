@@ -1,0 +1,154 @@
+"""What a strategy says and hears: questions, answers, and the prediction in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from coabench.labels import LabelSpace, Options
+
+Decode = Literal["generate", "score"]
+"""How an answer is obtained: free greedy generation, or the best-scoring of the question's options."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One utterance of a chat. *images* are shown before the text, by index into the sample's images."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    images: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about one sample.
+
+    Attributes:
+        prompt: the text that is asked.
+        options: the labels it offers, in the order listed.
+        recognised: every label that an answer may be understood as; the options by default. Wider than the
+            options where an answer off the list should be told from gibberish (the repeated primary, say).
+        name: which question of its strategy this is.
+        images: the images shown with the prompt, by index into the sample's images (exemplars first, the
+            query image last).
+        context: what was said before, in the same chat (exemplars; earlier turns of a continued chat).
+    """
+
+    prompt: str
+    options: Options
+    recognised: Options = Options()
+    name: str = "answer"
+    images: tuple[int, ...] = (0,)
+    context: tuple[Message, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.recognised:
+            object.__setattr__(self, "recognised", self.options)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The whole chat, ending with this question."""
+        return (*self.context, Message("user", self.prompt, self.images))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for a question.
+
+    A backbone fills in everything but *label* and *match*; the engine reads the label off the response (or the
+    scores) and says which parsing rule matched.
+
+    Attributes:
+        response: the raw text.
+        scores: the natural-log probability of each option, or None where the backbone was not asked to score.
+        label: the label understood, or None for INVALID.
+        match: the parsing rule that matched, None for INVALID.
+        prompt_tokens: tokens in the prompt, images included.
+        cached_tokens: how many of them were not computed again.
+        new_tokens: tokens generated.
+    """
+
+    response: str
+    scores: Mapping[str, float] | None = None
+    label: str | None = None
+    match: str | None = None
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    new_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question and its answer."""
+
+    question: Question
+    answer: Answer
+
+
+Status = Literal["ok", "invalid", "error"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a strategy concludes: a label, or none with the reason why.
+
+    Attributes:
+        label: a label of the task's space, or None.
+        status: ``ok``, ``invalid`` (the answers make no label) or ``error`` (the sample could not be asked about).
+        reason: one word for counting where there is no label: ``unparsed-<question>``, ``repeated``,
+            ``neutral-first``, ``neutral-second``, ``no-class``; for ``error``, what happened.
+    """
+
+    label: str | None
+    status: Status = "ok"
+    reason: str | None = None
+
+    @classmethod
+    def invalid(cls, reason: str) -> Prediction:
+        """A prediction without a label, because the answers make none."""
+        return cls(None, "invalid", reason)
+
+
+@dataclass(frozen=True)
+class Exemplar:
+    """An example image shown before the query image, with its true label. *id* goes into the record."""
+
+    id: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a strategy knows of the sample at hand: the label space and the exemplars; never the target."""
+
+    space: LabelSpace
+    exemplars: tuple[Exemplar, ...] = field(default=())
+
+    @property
+    def basic(self) -> Options:
+        """The basic emotions, in the fixed order."""
+        return self.space.basic
+
+    @property
+    def labels(self) -> Options:
+        """The labels of the space, in order."""
+        return self.space.names
+
+    @property
+    def query(self) -> int:
+        """The index of the query image among the sample's images."""
+        return len(self.exemplars)
+
+    def combine(self, primary: str, secondary: str) -> Prediction:
+        """Return the compound label of two basic emotions, or the pair problem that stands in its way."""
+        if primary == secondary:
+            return Prediction.invalid("repeated")
+        if self.space.neutral is not None:
+            if primary == self.space.neutral:
+                return Prediction.invalid("neutral-first")
+            if secondary == self.space.neutral:
+                return Prediction.invalid("neutral-second")
+        name = self.space.name_of(primary, secondary)
+        return Prediction(name) if name is not None else Prediction.invalid("no-class")

@@ -1,0 +1,54 @@
+"""The three ways in which things go wrong, and what the user is told."""
+
+from __future__ import annotations
+
+
+class CoabenchError(Exception):
+    """A problem told in words: what is wrong, what was expected, what was found, what to do.
+
+    Args:
+        problem: one sentence, without a full stop at the end needed.
+        expected: what would have been right.
+        found: what was there instead.
+        remedy: what the user can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.expected = expected
+        self.found = found
+        self.remedy = remedy
+        rows = [("expected", expected), ("found", found), ("what to do", remedy)]
+        super().__init__("\n".join([problem, *(f"  {name}: {text}" for name, text in rows if text)]))
+
+
+class UserError(CoabenchError):
+    """Wrong usage or bad input. Nothing was computed and nothing was written (exit code 2)."""
+
+    exit_code = 2
+
+
+class JobError(CoabenchError):
+    """The job began and could not be finished (exit code 1). What is on disk stays valid."""
+
+
+class SampleError(CoabenchError):
+    """One sample cannot be used; the run records it with status ``error`` and goes on."""
+
+
+def did_you_mean(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """Return ``"did you mean 'x'? "`` for the closest known name, else the empty string."""
+    from difflib import get_close_matches
+
+    folded = {k.casefold(): k for k in known}
+    close = get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
+    return f"did you mean '{folded[close[0]]}'? " if close else ""

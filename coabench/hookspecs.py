@@ -1,0 +1,83 @@
+"""The hooks through which backbones, strategies, data sets, detectors, metrics and commands reach the bench.
+
+A plugin is a module (or package) under the entry-point group ``coabench`` that defines functions with these names,
+marked with ``coabench.hookimpl``. A plugin may leave out arguments that it does not use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pluggy
+
+if TYPE_CHECKING:
+    import click
+
+    from coabench.runs import Run
+
+PROJECT = "coabench"
+"""The marker name, the entry-point group and the project name are one word."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class Register(Protocol):
+    """The callback that registration hooks receive."""
+
+    def __call__(self, name: str, target: str, *, description: str = "", **details: Any) -> None:
+        """Register something lazily.
+
+        Args:
+            name: what the user types.
+            target: ``"module:attribute"``; imported only when it is used.
+            description: one line for ``coabench list``.
+            details: what `list` and the registry of that kind also know: ``variants=("a", "b")`` for a strategy,
+                ``card=Path(...)`` for a data set.
+        """
+
+
+@hookspec
+def coabench_register_backbones(register: Register) -> None:
+    """Register backbones. The target is called with a `coabench.backbone.BackboneRequest`."""
+
+
+@hookspec
+def coabench_register_strategies(register: Register) -> None:
+    """Register strategies. The target is called with the variant (None for the default)."""
+
+
+@hookspec
+def coabench_register_datasets(register: Register) -> None:
+    """Register data sets. The target is called with ``(card, root, options)``; pass ``card=Path(...)``."""
+
+
+@hookspec
+def coabench_register_detectors(register: Register) -> None:
+    """Register face detectors. The target is called without arguments."""
+
+
+@hookspec
+def coabench_register_metrics(register: Register) -> None:
+    """Register metrics. The target is called with ``(targets, predictions, space)``; see `coabench.metrics`."""
+
+
+@hookspec
+def coabench_register_commands(cli: click.Group) -> None:
+    """Add commands to the ``coabench`` command line."""
+
+
+@hookspec
+def coabench_run_started(run: Run) -> None:
+    """A run begins or goes on; its directory and manifest exist."""
+
+
+@hookspec
+def coabench_sample_predicted(run: Run, record: Mapping[str, Any]) -> None:
+    """A record was written to the run's log."""
+
+
+@hookspec
+def coabench_run_finished(run: Run, metrics: Mapping[str, Any]) -> None:
+    """A run is complete; its metrics are written."""
