@@ -38,7 +38,7 @@ class Question:
 
     prompt: str
     options: Options
-    recognised: Options = Options()
+    recognised: Options = field(default_factory=Options)
     name: str = "answer"
     images: tuple[int, ...] = (0,)
     context: tuple[Message, ...] = ()
@@ -124,7 +124,7 @@ class Task:
     """What a strategy knows of the sample at hand: the label space and the exemplars; never the target."""
 
     space: LabelSpace
-    exemplars: tuple[Exemplar, ...] = field(default=())
+    exemplars: tuple[Exemplar, ...] = ()
 
     @property
     def basic(self) -> Options:

@@ -141,7 +141,11 @@ class LabelSpace:
             raise bad(f"unknown field {sorted(extra)[0]!r} under labels", "space, classes, basic, neutral")
         labels = []
         for entry in data.get("classes") or ():
-            if not isinstance(entry, Mapping) or "name" not in entry or set(entry) - {"name", "code", "pair", "aliases"}:
+            if (
+                not isinstance(entry, Mapping)
+                or "name" not in entry
+                or set(entry) - {"name", "code", "pair", "aliases"}
+            ):
                 raise bad(f"class {entry!r} cannot be read", "name, and optionally code, pair, aliases")
             pair = entry.get("pair")
             if pair is not None and (not isinstance(pair, list) or len(set(pair)) != 2):

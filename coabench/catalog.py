@@ -1,0 +1,108 @@
+"""From what the user typed to the thing itself: strategies, backbones, data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coabench.backbone import Backbone, BackboneRequest
+from coabench.dataset import Card, Dataset
+from coabench.errors import UserError, did_you_mean
+from coabench.plugins import Registration, get_plugins
+from coabench.strategy import Strategy
+
+
+def is_file(spec: str) -> bool:
+    """Whether *spec* names a YAML file rather than something registered."""
+    return spec.endswith((".yaml", ".yml"))
+
+
+def open_strategy(spec: str) -> tuple[Strategy, Mapping[str, str]]:
+    """Return the strategy ``NAME[:VARIANT]`` or ``FILE.yaml``, and where it comes from."""
+    if is_file(spec):
+        from coabench.promptfile import read_prompt_file
+
+        return read_prompt_file(Path(spec)), {"plugin": "prompt file", "plugin_version": ""}
+    name, _, variant = spec.partition(":")
+    found = get_plugins().strategies.find(name)
+    variants = found.details.get("variants") or ()
+    if variant and variant not in variants:
+        raise UserError(
+            f"strategy {name!r} has no variant {variant!r}",
+            expected=", ".join(variants) or "no variant",
+            remedy=f"{did_you_mean(variant, variants)}correct --strategy",
+        )
+    return found.load()(variant or None), origin(found)
+
+
+def find_backbone(spec: str) -> tuple[Registration, str | None]:
+    """Return the registration and the model of ``NAME[:MODEL]``."""
+    name, _, model = spec.partition(":")
+    return get_plugins().backbones.find(name), model or None
+
+
+def open_backbone(factory: Callable[[BackboneRequest], Backbone[Any]], request: BackboneRequest) -> Backbone[Any]:
+    """Call a backbone's factory; what it checks, it checks here."""
+    return factory(request)
+
+
+@dataclass(frozen=True)
+class DatasetChoice:
+    """A data set as chosen on the command line: its card, and the loader that reads it."""
+
+    card: Card
+    loader: Registration
+
+    def open(self, root: Path | None, options: Any = None) -> Dataset:
+        """Open the data set below *root*.
+
+        Raises:
+            UserError: no root, no such folder, or files that are not what the card describes.
+        """
+        factory = self.loader.load()
+        if factory.needs_root:
+            if root is None:
+                raise UserError(
+                    f"data set {self.card.name!r} needs --data-root",
+                    expected="the folder that holds its files",
+                    remedy=f"add --data-root DIR; `coabench datasets show {self.card.name}` says how to get the data",
+                )
+            if not root.is_dir():
+                raise UserError(
+                    f"--data-root {root} is no folder",
+                    expected=f"the folder that holds {self.card.title}",
+                    found="a file" if root.exists() else "nothing there",
+                    remedy="correct --data-root",
+                )
+        dataset: Dataset = factory(self.card, root, options if options is not None else factory.Options())
+        return dataset
+
+
+def find_dataset(spec: str) -> DatasetChoice:
+    """Return the data set ``NAME`` or ``CARD.yaml``."""
+    datasets = get_plugins().datasets
+    if is_file(spec):
+        card = Card.read(Path(spec))
+        if card.loader not in datasets:
+            raise UserError(
+                f"{spec}: there is no loader {card.loader!r}",
+                expected=", ".join(datasets),
+                remedy=f"{did_you_mean(card.loader, list(datasets))}correct the card's 'loader'",
+            )
+        return DatasetChoice(card, datasets[card.loader])
+    found = datasets.find(spec)
+    path = found.details.get("card")
+    if path is None:
+        raise UserError(
+            f"{spec!r} is a loader without a data set of its own",
+            expected="a card that names it as its loader",
+            remedy="pass --dataset CARD.yaml",
+        )
+    return DatasetChoice(Card.read(Path(path)), found)
+
+
+def origin(found: Registration) -> Mapping[str, str]:
+    """Return which plugin something comes from, for a run's identity."""
+    return {"plugin": found.plugin, "plugin_version": found.version}

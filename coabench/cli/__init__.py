@@ -1,0 +1,102 @@
+"""The command line. Every command lives in a file of its own and is imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from coabench import __version__
+from coabench.errors import CoabenchError
+from coabench.plugins import get_plugins
+from coabench.terminal import safe
+
+COMMANDS = {
+    "evaluate": "Evaluate a backbone with a strategy on a data set; go on where a killed run stopped.",
+    "leaderboard": "Rank the complete runs in a folder, with intervals, beside the published numbers.",
+    "datasets": "List, describe and verify data sets.",
+    "plugins": "List the installed plugins and what became of them.",
+    "list": "List backbones, strategies, data sets, detectors and metrics.",
+}
+"""Command -> its help line; the module of the same name in this package defines ``command``."""
+
+
+class Commands(click.Group):
+    """The top-level group: our commands, imported lazily, and those of plugins."""
+
+    plugin_commands_added = False
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        _add_plugin_commands(self)
+        return [*COMMANDS, *sorted(set(super().list_commands(ctx)) - set(COMMANDS))]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in COMMANDS:
+            module = importlib.import_module(f"coabench.cli.{name}")
+            command: click.Command = module.command
+            return command
+        _add_plugin_commands(self)
+        return super().get_command(ctx, name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help lines without importing the commands."""
+        rows = []
+        for name in self.list_commands(ctx):
+            command = None if name in COMMANDS else super().get_command(ctx, name)
+            rows.append((name, COMMANDS.get(name) or (command.get_short_help_str(80) if command else "")))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _add_plugin_commands(cli: Commands) -> None:
+    if cli.plugin_commands_added:
+        return
+    cli.plugin_commands_added = True
+    for problem in get_plugins().notify("coabench_register_commands", cli=cli):
+        click.echo(problem, err=True)
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 done, 1 the job failed, 2 wrong usage or bad input, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="coabench")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Measure vision-language models on compound facial expression recognition."""
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; errors become one clear message and an exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = cli.main(given, prog_name="coabench", standalone_mode=False)
+    except Exception as error:
+        if "--debug" in given:
+            raise
+        code = _explain(error)
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted", err=True)
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception) -> int:
+    if isinstance(error, CoabenchError):
+        lines = str(error).splitlines()
+        click.echo("\n".join([f"Error: {safe(lines[0])}", *map(safe, lines[1:])]), err=True)
+        return error.exit_code
+    if isinstance(error, click.exceptions.Abort):
+        click.echo("interrupted", err=True)
+        return 130
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
+        return 1
+    click.echo(f"Error: {type(error).__name__}: {safe(error)}", err=True)
+    click.echo("  This is a defect of coabench or of a plugin; `coabench --debug …` shows where.", err=True)
+    return 1

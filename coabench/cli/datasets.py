@@ -1,0 +1,99 @@
+"""``coabench datasets``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coabench.catalog import find_dataset
+from coabench.cli.formats import format_option
+from coabench.dataset import Card
+from coabench.options import distribute, parse_assignments
+from coabench.plugins import get_plugins
+from coabench.tables import Column, Format, render
+from coabench.terminal import safe
+
+
+@click.group("datasets")
+def command() -> None:
+    """List, describe and verify data sets."""
+
+
+@command.command("list")
+@format_option
+def list_datasets(format: Format) -> None:
+    """List the data sets, with their label space and splits."""
+    rows = []
+    for name, entry in get_plugins().datasets.items():
+        if entry.details.get("card") is not None:
+            card = find_dataset(name).card
+            sizes = [f"{split} {sum(card.counts[split].values()):,}" for split in card.splits if split in card.counts]
+            rows.append(
+                {
+                    "name": name,
+                    "title": card.title,
+                    "labels": len(card.space.labels),
+                    "samples": ", ".join(sizes),
+                    "plugin": entry.plugin,
+                }
+            )
+    click.echo(render(["name", "title", Column("labels", align="right"), "samples", "plugin"], rows, format), nl=False)
+
+
+@command.command("show")
+@click.argument("name")
+def show(name: str) -> None:
+    """Show a data set's card: labels, counts, how to get it, its terms, how to cite it."""
+    card = find_dataset(name).card
+    click.echo(f"{safe(card.title)} ({safe(card.name)})\n")
+    for title in ("description", "homepage", "access", "terms", "citation"):
+        text = getattr(card, title)
+        if text:
+            click.echo(click.wrap_text(f"{title}: {safe(text)}", width=100, subsequent_indent="  "))
+    counted = [split for split in card.splits if split in card.counts]
+    rows: list[dict[str, Any]] = [
+        {"code": x.code, "label": x.name, "pair": " + ".join(x.pair or ()), **_sizes(card, counted, x.name)}
+        for x in card.space.labels
+    ]
+    rows.append({"code": None, "label": "all", "pair": "", **_sizes(card, counted)})
+    columns: list[Column | str] = [
+        Column("code", align="right"),
+        "label",
+        "pair",
+        *(Column(split, align="right") for split in counted),
+    ]
+    click.echo("\n" + render(columns, rows, "table"))
+    if card.path:
+        click.echo(f"card: {safe(card.path)}")
+
+
+def _sizes(card: Card, splits: Sequence[str], label: str | None = None) -> dict[str, int]:
+    """Return split -> number of images of *label*, or of all."""
+    counts = {split: card.counts[split] for split in splits}
+    return {s: sum(c.values()) if label is None else c.get(label, 0) for s, c in counts.items()}
+
+
+@command.command("verify")
+@click.argument("name")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set.")
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of the data set; repeatable.")
+def verify(name: str, data_root: Path | None, assignments: tuple[str, ...]) -> None:
+    """Check the files of a data set against its card. Exit code 1 when a check fails."""
+    choice = find_dataset(name)
+    options = distribute(parse_assignments(assignments), {"dataset": choice.loader.load().Options})
+    dataset = choice.open(data_root, options["dataset"])
+    for note in dataset.notes():
+        click.echo(f"note     {safe(note)}")
+    checks = dataset.verify()
+    for check in checks:
+        click.echo(f"{check.level:<8} {safe(check.text)}")
+        for example in check.examples:
+            click.echo(f"         {safe(example)}")
+    failed = sum(check.level == "error" for check in checks)
+    warned = sum(check.level == "warning" for check in checks)
+    verdict = "failed" if failed else "passed"
+    click.echo(f"\n{safe(choice.card.title)}: {verdict} ({failed} errors, {warned} warnings)")
+    raise SystemExit(1 if failed else 0)

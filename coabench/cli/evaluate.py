@@ -1,0 +1,100 @@
+"""``coabench evaluate``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coabench.errors import UserError
+from coabench.options import parse_assignments
+from coabench.terminal import safe
+
+
+@click.command("evaluate")
+@click.option(
+    "--backbone", metavar="NAME[:MODEL]", help="The model, for example phi-3.5-vision:/models/Phi-3.5-vision."
+)
+@click.option("--adapter", metavar="DIR|ID|none", help="A LoRA adapter: a folder or a hub id.")
+@click.option("--strategy", metavar="NAME[:VARIANT]|FILE.yaml", default="chain-of-affect", show_default=True)
+@click.option("--dataset", metavar="NAME|CARD.yaml", help="The data set, for example raf-db-compound.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set.")
+@click.option("--split", help="The split; the card's first by default.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples; the run is not comparable.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option("--decode", type=click.Choice(["generate", "score"]), default="generate", show_default=True,
+              help="Free greedy answers, or the best-scoring of the options.")  # fmt: skip
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …")
+@click.option(
+    "--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), default="auto", show_default=True
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Chooses exemplars.")
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable.")
+@click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")
+@click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
+def command(
+    backbone: str | None, dataset: str | None, adapter: str | None, assignments: tuple[str, ...], **rest: Any
+) -> None:
+    """Evaluate a backbone with a strategy on a data set.
+
+    The run directory gets a manifest (run.json), one record per sample (predictions.jsonl) and metrics.json. The same
+    command goes on where a killed run stopped.
+    """
+    from coabench.cli.progress import Terminal
+    from coabench.evaluate import Evaluation, evaluate
+
+    if backbone is None or dataset is None:
+        raise UserError(
+            f"{'--backbone' if backbone is None else '--dataset'} is needed",
+            expected="a model and a data set",
+            remedy="coabench evaluate --backbone phi-3.5-vision:DIR --dataset raf-db-compound --data-root DIR; "
+            "`coabench list` shows what there is",
+        )
+    request = Evaluation(
+        backbone=backbone,
+        dataset=dataset,
+        adapter=None if adapter == "none" else adapter,
+        options=parse_assignments(assignments),
+        command=("coabench", *sys.argv[1:]),
+        **rest,
+    )
+    try:
+        done = evaluate(request, Terminal())
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted: what is recorded is safe, the same command goes on from there", err=True)
+        raise SystemExit(130) from None
+    _summary(done.directory, done.metrics)
+
+
+def _summary(directory: Path, metrics: Any) -> None:
+    low, high = metrics["uar_interval"]
+    rows = [
+        ("samples", f"{metrics['samples']}"),
+        ("UAR", f"{metrics['uar']:.2%}  (95 % interval {low:.2%} to {high:.2%})"),
+        ("WAR", f"{metrics['war']:.2%}"),
+        ("macro-F1", f"{metrics['macro_f1']:.2%}"),
+        ("invalid", f"{metrics['invalid']}" + _reasons(metrics["reasons"])),
+    ]
+    chain = metrics.get("chain")
+    if chain:
+        rows.append(("primary in pair", _rate(chain["primary_in_pair"])))
+        rows.append(("secondary, given that", _rate(chain["secondary_given_right_primary"])))
+    if metrics["errors"]:
+        rows.append(("errors", f"{metrics['errors']} samples could not be used and count as wrong; see {directory}"))
+    for name, value in rows:
+        click.echo(f"{name:<22} {value}")
+    click.echo(f"{'run':<22} {safe(directory)}")
+
+
+def _rate(proportion: Mapping[str, Any]) -> str:
+    if proportion["rate"] is None:
+        return "not applicable"
+    return f"{proportion['rate']:.2%}  ({proportion['hits']} of {proportion['n']})"
+
+
+def _reasons(reasons: dict[str, int]) -> str:
+    listed = ", ".join(f"{safe(reason, 40)} {n}" for reason, n in sorted(reasons.items(), key=lambda x: (-x[1], x[0])))
+    return f"  ({listed})" if listed else ""

@@ -1,0 +1,32 @@
+"""``coabench list``."""
+
+from __future__ import annotations
+
+import click
+
+from coabench.cli.formats import format_option
+from coabench.plugins import KINDS, get_plugins, singular
+from coabench.tables import Format, render
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@format_option
+def command(kind: str | None, format: Format) -> None:
+    """List what is registered, each with its plugin; of one KIND only, if given."""
+    registries = get_plugins().registries
+    rows = [
+        {
+            "kind": singular(each),
+            "name": name,
+            "variants": ", ".join(entry.details.get("variants", ())),
+            "description": entry.description,
+            "plugin": f"{entry.plugin} {entry.version}",
+        }
+        for each in ([kind] if kind else KINDS)
+        for name, entry in registries[each].items()
+    ]
+    click.echo(render(["kind", "name", "variants", "description", "plugin"], rows, format), nl=False)
+    failed = [p.name for p in get_plugins().loaded if p.status == "failed"]
+    if failed:
+        click.echo(f"plugins that failed to load: {', '.join(failed)}; see `coabench plugins list`", err=True)

@@ -1,0 +1,86 @@
+"""Drives a strategy over a backbone: many samples in lock-step, one batch of questions at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from coabench.backbone import Backbone
+from coabench.dialogue import Answer, Decode, Prediction, Question, Task, Turn
+from coabench.labels import LabelSpace
+from coabench.parsing import parse
+from coabench.strategy import Conversation, Strategy
+
+
+@dataclass
+class Outcome:
+    """What became of one sample: the turns in order, and the prediction."""
+
+    turns: list[Turn] = field(default_factory=list)
+    prediction: Prediction | None = None
+
+
+def converse(
+    backbone: Backbone[Any], strategy: Strategy, batch: Sequence[tuple[Any, Task]], decode: Decode = "generate"
+) -> list[Outcome]:
+    """Run the strategy on a batch of (prepared images, task) and return one outcome per sample, in order.
+
+    The backbone looks once. Then, round after round, the pending question of every unfinished sample is asked in
+    one call, and the answers are sent back.
+    """
+    viewing = backbone.look([prepared for prepared, _ in batch])
+    conversations = [strategy.converse(task) for _, task in batch]
+    outcomes = [Outcome() for _ in batch]
+    pending = [advance(talk, None, outcome) for talk, outcome in zip(conversations, outcomes, strict=True)]
+    while any(question is not None for question in pending):
+        answers = viewing.ask(pending, decode)
+        for i, (question, answer) in enumerate(zip(pending, answers, strict=True)):
+            if question is None:
+                continue
+            if answer is None:
+                raise RuntimeError(f"the backbone left a question unanswered: {question.prompt!r}")
+            read = understand(question, answer, batch[i][1].space, strategy.parser, decode)
+            outcomes[i].turns.append(Turn(question, read))
+            pending[i] = advance(conversations[i], read, outcomes[i])
+    return outcomes
+
+
+def advance(conversation: Conversation, answer: Answer | None, outcome: Outcome) -> Question | None:
+    """Send an answer (None to begin) and return the next question, or note the prediction and return None."""
+    try:
+        return next(conversation) if answer is None else conversation.send(answer)
+    except StopIteration as end:
+        if not isinstance(end.value, Prediction):
+            raise TypeError(f"a strategy must return a Prediction, not {end.value!r}") from None
+        outcome.prediction = end.value
+        return None
+
+
+def understand(question: Question, answer: Answer, space: LabelSpace, parser: str, decode: Decode) -> Answer:
+    """Return the answer with its label and the rule that matched: the best score, or what the parser reads."""
+    if decode == "score":
+        scores = answer.scores
+        if scores is None or list(scores) != list(question.options) or any(math.isnan(s) for s in scores.values()):
+            raise RuntimeError(f"the backbone did not score the options {list(question.options)}: {scores}")
+        best = max(scores, key=lambda option: scores[option])  # the first listed, on a tie
+        return replace(answer, label=best, match="score")
+    label, match = parse(answer.response, space.spellings(question.recognised), parser)
+    return replace(answer, label=label, match=match)
+
+
+def rehearse(strategy: Strategy, task: Task) -> list[Question]:
+    """Return the questions that the strategy asks when every answer is the first option.
+
+    Shows, before any model is loaded, that its prompts can be rendered for this label space.
+    """
+    outcome = Outcome()
+    conversation = strategy.converse(task)
+    questions = []
+    question = advance(conversation, None, outcome)
+    while question is not None:
+        questions.append(question)
+        first = question.options[0]
+        question = advance(conversation, Answer(first, label=first, match="exact"), outcome)
+    return questions

@@ -1,0 +1,373 @@
+"""The evaluate job: a strategy, a backbone and a data set make a run."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from coabench import __version__, environment
+from coabench.backbone import Backbone, BackboneRequest
+from coabench.catalog import find_backbone, find_dataset, open_strategy, origin
+from coabench.dataset import Dataset, Sample
+from coabench.dialogue import Decode, Exemplar, Prediction, Task
+from coabench.engine import Outcome, converse, rehearse
+from coabench.errors import CoabenchError, JobError, SampleError, UserError
+from coabench.labels import LabelSpace
+from coabench.loading import Loaded, load_ahead, read_image
+from coabench.options import distribute
+from coabench.parsing import VERSION as PARSING_VERSION
+from coabench.plugins import get_plugins
+from coabench.runs import LOG, Run, read_records
+from coabench.strategy import Strategy
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What to evaluate, as the command line says it.
+
+    Attributes:
+        backbone: ``NAME[:MODEL]``.
+        strategy: ``NAME[:VARIANT]`` or a prompt file.
+        dataset: ``NAME`` or a card.
+        options: ``--set`` assignments.
+        output: the run directory; None for one named after what runs, below ``results``.
+    """
+
+    backbone: str
+    strategy: str
+    dataset: str
+    adapter: str | None = None
+    data_root: Path | None = None
+    split: str | None = None
+    limit: int | None = None
+    batch_size: int = 8
+    decode: Decode = "generate"
+    device: str = "auto"
+    dtype: str = "auto"
+    seed: int = 0
+    options: Mapping[str, str] | None = None
+    output: Path | None = None
+    overwrite: bool = False
+    command: tuple[str, ...] = ()
+
+
+class Progress(Protocol):
+    """What is told while a run goes on."""
+
+    def start(self, total: int, done: Sequence[Mapping[str, Any]]) -> AbstractContextManager[Any]:
+        """Begin; *done* are the records that were there already."""
+        ...
+
+    def advance(self, records: Sequence[Mapping[str, Any]]) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class Silence:
+    """No progress at all."""
+
+    def start(self, total: int, done: Sequence[Mapping[str, Any]]) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
+        return
+
+    def note(self, text: str) -> None:
+        return
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A finished run: where it is, its manifest and its metrics."""
+
+    directory: Path
+    manifest: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """An exemplar of the pool, read."""
+
+    sample: Sample
+    image: Image
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Everything that was checked before the backbone's weights are loaded."""
+
+    dataset: Dataset
+    samples: Sequence[Sample]
+    strategy: Strategy
+    pool: tuple[_Shown, ...]
+    backbone: Backbone[Any]
+    decode: Decode
+    seed: int
+
+    def exemplars(self, sample: Sample) -> list[_Shown]:
+        """Return the exemplars for a sample: drawn from the pool by seed and id, whatever else is in the run."""
+        order = random.Random(f"{self.seed}:{sample.id}")
+        return order.sample(self.pool, self.strategy.exemplars) if self.pool else []
+
+    def task(self, sample: Sample) -> Task:
+        return _task(self.dataset.card.space, self.exemplars(sample))
+
+
+def evaluate(request: Evaluation, progress: Progress | None = None) -> Evaluated:
+    """Evaluate, or go on with the evaluation that is in the output directory.
+
+    Raises:
+        UserError: bad input; nothing was written.
+        JobError: the run could not be finished; the records so far are safe.
+    """
+    from coabench.metrics import summarise
+
+    progress = progress or Silence()
+    plan, manifest = _check(request)
+    directory = request.output or Path("results") / _run_name(manifest)
+    with Run(directory, manifest, [s.id for s in plan.samples], overwrite=request.overwrite) as run:
+        for note in manifest["notes"]:
+            progress.note(note)
+        if run.complete:
+            progress.note(f"{directory} is already complete: nothing to do")
+        else:
+            _fill(run, plan, request, progress)
+        records = list(read_records(directory))
+        metrics = {**summarise(records, run.manifest["labels"]), "log_sha256": _sha256(directory / LOG)}
+        if not run.complete:
+            seconds = sum(record["seconds"] for record in records)
+            run.finish(
+                metrics, seconds=round(seconds, 3), images_per_second=round(len(records) / max(seconds, 1e-9), 3)
+            )
+            _tell(progress, "coabench_run_finished", run=run, metrics=metrics)
+        return Evaluated(directory, run.manifest, metrics)
+
+
+def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
+    """Check the whole request, cheapest first, and return the plan and the manifest to open the run with."""
+    registration, model = find_backbone(request.backbone)
+    strategy, strategy_origin = open_strategy(request.strategy)
+    choice = find_dataset(request.dataset)
+    factory, loader = registration.load(), choice.loader.load()
+    options = distribute(request.options or {}, {"backbone": factory.Options, "dataset": loader.Options})
+    needed = "scores" if request.decode == "score" else "generates"
+    if needed not in factory.capabilities:
+        raise UserError(
+            f"backbone {registration.name!r} cannot run with --decode {request.decode}",
+            expected=f"a backbone that {needed}",
+            found=", ".join(sorted(factory.capabilities)),
+            remedy="choose another --decode or another --backbone",
+        )
+    dataset = choice.open(request.data_root, options["dataset"])
+    split = request.split or choice.card.splits[0]
+    samples = _samples(dataset, split, request.limit)
+    pool = _exemplar_pool(dataset, split, strategy, request.seed)
+    space = choice.card.space
+    rehearse(strategy, _task(space, pool[: strategy.exemplars]))
+    backbone = factory(BackboneRequest(model, request.adapter, request.device, request.dtype, options["backbone"]))
+    identity = {
+        "coabench": __version__,
+        "parsing": {"version": PARSING_VERSION, "parser": strategy.parser},
+        "backbone": {"name": registration.name, "model": model, **origin(registration), **backbone.identity()},
+        "strategy": {"name": strategy.name, **strategy_origin, **strategy.identity()},
+        "dataset": {
+            "name": choice.card.name,
+            "split": split,
+            "fingerprint": dataset.fingerprint(split),
+            "samples": len(samples),
+            "limit": request.limit,
+            **origin(choice.loader),
+            **dataset.identity(),
+        },
+        "exemplars": [{"id": e.sample.id, "label": e.sample.target, "sha256": e.sha256} for e in pool],
+        "decode": request.decode,
+        "seed": request.seed,
+    }
+    notes = [*dataset.notes(), *backbone.details().get("notes", ())]
+    if request.limit is not None:
+        notes.append(f"--limit {request.limit}: this run's numbers are not comparable and will not be ranked")
+    plan = _Plan(dataset, samples, strategy, pool, backbone, request.decode, request.seed)
+    return plan, {"identity": identity, "labels": _describe(space), "notes": notes}
+
+
+def _task(space: LabelSpace, shown: Sequence[_Shown]) -> Task:
+    return Task(space, tuple(Exemplar(e.sample.id, e.sample.target) for e in shown))
+
+
+def _samples(dataset: Dataset, split: str, limit: int | None) -> Sequence[Sample]:
+    samples = dataset.samples(split)
+    if not samples:
+        raise UserError(f"split {split!r} of {dataset.card.name!r} has no samples", remedy="choose another --split")
+    return samples if limit is None else samples[:limit]
+
+
+def _exemplar_pool(dataset: Dataset, split: str, strategy: Strategy, seed: int) -> tuple[_Shown, ...]:
+    """Return one *train* sample per label, chosen by seed: every class is an exemplar equally often."""
+    if not strategy.exemplars:
+        return ()
+    if split == "train":
+        raise UserError(
+            f"strategy {strategy.name!r} draws its exemplars from the train split, so it cannot be scored on it",
+            remedy="choose another --split or --strategy",
+        )
+    by_label: dict[str, list[Sample]] = {}
+    for sample in dataset.samples("train"):
+        by_label.setdefault(sample.target, []).append(sample)
+    order = random.Random(seed)
+    names = [name for name in dataset.card.space.names if name in by_label]
+    drawn = [_first_readable(order.sample(by_label[name], len(by_label[name]))) for name in names]
+    pool = tuple(exemplar for exemplar in drawn if exemplar is not None)
+    if len(pool) < strategy.exemplars:
+        raise UserError(
+            f"strategy {strategy.name!r} needs {strategy.exemplars} exemplars from the train split",
+            found=f"{len(pool)} labels with a readable image",
+            remedy="check the data with `coabench datasets verify`",
+        )
+    return pool
+
+
+def _first_readable(samples: Sequence[Sample]) -> _Shown | None:
+    for sample in samples:
+        try:
+            return _Shown(sample, *read_image(sample.image))
+        except SampleError:
+            continue
+    return None
+
+
+def _fill(run: Run, plan: _Plan, request: Evaluation, progress: Progress) -> None:
+    """Write the records that are missing."""
+    size = request.batch_size
+    try:
+        with progress.start(len(plan.samples), list(read_records(run.directory))):
+            progress.note("loading the backbone")
+            plan.backbone.load()
+            details = dict(plan.backbone.details())
+            session = {"command": list(request.command), "batch_size": size, "device": details.get("device")}
+            run.start({**session, "backbone": details, "environment": environment.describe()})
+            _tell(progress, "coabench_run_started", run=run)
+            for records in _batches(plan, run.done, size):
+                run.append(records)
+                progress.advance(records)
+                for record in records:
+                    _tell(progress, "coabench_sample_predicted", run=run, record=record)
+    except (CoabenchError, KeyboardInterrupt) as error:
+        if isinstance(error, JobError):
+            run.fail(str(error))
+        raise
+    except Exception as error:
+        run.fail(f"{type(error).__name__}: {error}")
+        raise
+
+
+def _batches(plan: _Plan, done: int, size: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield the missing records batch by batch.
+
+    A batch of which a part is done is computed whole and its rest is yielded, so that a resumed run does the same
+    arithmetic as one that was never stopped.
+    """
+    first = done - done % size
+    samples = plan.samples[first:]
+
+    def prepare(position: int, image: Image) -> Any:
+        return plan.backbone.prepare([*(e.image for e in plan.exemplars(samples[position])), image])
+
+    loaded = load_ahead((s.image for s in samples), prepare, ahead=2 * size)
+    for start in range(0, len(samples), size):
+        batch = samples[start : start + size]
+        yield _records(plan, batch, list(islice(loaded, len(batch))))[max(0, done - first - start) :]
+
+
+def _records(plan: _Plan, batch: Sequence[Sample], loaded: Sequence[Loaded]) -> list[dict[str, Any]]:
+    started = time.perf_counter()
+    tasks = [plan.task(sample) for sample in batch]
+    usable = [i for i, item in enumerate(loaded) if item.error is None]
+    outcomes = dict.fromkeys(range(len(batch)), Outcome())
+    if usable:
+        asked = [(loaded[i].prepared, tasks[i]) for i in usable]
+        outcomes.update(zip(usable, converse(plan.backbone, plan.strategy, asked, plan.decode), strict=True))
+    seconds = (time.perf_counter() - started) / len(batch)
+    return [
+        _record(sample, item, tasks[i], outcomes[i], seconds)
+        for i, (sample, item) in enumerate(zip(batch, loaded, strict=True))
+    ]
+
+
+def _record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    prediction = outcome.prediction or Prediction(None, "error", loaded.error)
+    record: dict[str, Any] = {
+        "id": sample.id,
+        "image": sample.image.name,
+        "image_sha256": loaded.sha256,
+        "target": sample.target,
+        "prediction": prediction.label,
+        "status": prediction.status,
+        "reason": prediction.reason,
+        "turns": [
+            {
+                "name": turn.question.name,
+                "prompt": turn.question.prompt,
+                "options": list(turn.question.options),
+                "response": turn.answer.response,
+                "label": turn.answer.label,
+                "match": turn.answer.match,
+                "scores": None if turn.answer.scores is None else _rounded(turn.answer.scores),
+                "prompt_tokens": turn.answer.prompt_tokens,
+                "cached_tokens": turn.answer.cached_tokens,
+                "new_tokens": turn.answer.new_tokens,
+            }
+            for turn in outcome.turns
+        ],
+        "attributes": dict(sample.attributes),
+        "seconds": round(seconds, 6),
+    }
+    if task.exemplars:
+        record["exemplars"] = [exemplar.id for exemplar in task.exemplars]
+    return record
+
+
+def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
+    """Return log-probabilities to six places: finer differences are float noise."""
+    return {option: max(round(score, 6), -1e9) for option, score in scores.items()}
+
+
+def _describe(space: LabelSpace) -> dict[str, Any]:
+    return {
+        "space": space.name,
+        "names": list(space.names),
+        "pairs": {label.name: list(label.pair) for label in space.labels if label.pair},
+        "basic": list(space.basic),
+        "neutral": space.neutral,
+    }
+
+
+def _run_name(manifest: Mapping[str, Any]) -> str:
+    """Return a folder name that the same command always finds again, and that another never takes."""
+    import json
+
+    identity = manifest["identity"]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+    parts = [identity["dataset"]["name"], identity["strategy"]["name"], identity["backbone"]["name"], digest]
+    return ".".join("".join(c if c.isalnum() or c in "-_." else "-" for c in part) for part in parts)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tell(progress: Progress, hook: str, **arguments: Any) -> None:
+    for problem in get_plugins().notify(hook, **arguments):
+        progress.note(problem)
