@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,19 +79,14 @@ def _summary(directory: Path, metrics: Any) -> None:
     ]
     chain = metrics.get("chain")
     if chain:
-        rows.append(("primary in pair", _rate(chain["primary_in_pair"])))
-        rows.append(("secondary, given that", _rate(chain["secondary_given_right_primary"])))
+        given = chain["secondary_given_right_primary"]
+        rows.append(("primary in pair", f"{chain['primary_in_pair']:.2%}"))
+        rows.append(("secondary, given that", "not applicable" if given is None else f"{given:.2%}"))
     if metrics["errors"]:
         rows.append(("errors", f"{metrics['errors']} samples could not be used and count as wrong; see {directory}"))
     for name, value in rows:
         click.echo(f"{name:<22} {value}")
     click.echo(f"{'run':<22} {safe(directory)}")
-
-
-def _rate(proportion: Mapping[str, Any]) -> str:
-    if proportion["rate"] is None:
-        return "not applicable"
-    return f"{proportion['rate']:.2%}  ({proportion['hits']} of {proportion['n']})"
 
 
 def _reasons(reasons: dict[str, int]) -> str:

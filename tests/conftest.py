@@ -1,0 +1,60 @@
+"""What every test may use: the command line in a process of its own, a plugin installed for real, the golden data."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SUPPORT = Path(__file__).parent / "support"
+sys.path.insert(0, str(Path(__file__).parent))
+
+from tests_types import Run  # noqa: E402 - found through the line above
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which pip has installed the plugin of ``support/scripted``."""
+    target = tmp_path_factory.mktemp("site")
+    install(SUPPORT / "scripted", target)
+    return target
+
+
+def install(project: Path, target: Path) -> None:
+    """Install a project with pip, without the network."""
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+    command += ["--disable-pip-version-check", "--target", str(target), str(project)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+@pytest.fixture
+def environment(installed: Path) -> dict[str, str]:
+    """The environment of a process that sees the installed plugin, and no network."""
+    paths = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1", "COLUMNS": "160"}
+
+
+@pytest.fixture
+def coabench(environment: dict[str, str], tmp_path: Path) -> Run:
+    """Run ``coabench`` in a process of its own, in an empty folder."""
+
+    def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "coabench", *map(str, arguments)]
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env={**environment, **variables}, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Path:
+    """The golden outputs of the reference code, which are not part of the repository."""
+    folder = ROOT.parent / "shared" / "oracle"
+    if not folder.is_dir():
+        pytest.skip("the golden data (../shared/oracle) is not here")
+    return folder

@@ -1,0 +1,52 @@
+"""A third-party plugin: a backbone that answers by the pixels, a data set it draws itself, a command, observers."""
+
+import os
+from pathlib import Path
+
+import click
+
+from coabench import hookimpl
+
+
+@hookimpl
+def coabench_register_backbones(register):
+    register("scripted", "coabench_scripted.backbone:Scripted", description="answers by the pixels")
+    register("absent-library", "coabench_scripted.nowhere:Nothing")
+
+
+@hookimpl
+def coabench_register_datasets(register):
+    card = Path(__file__).with_name("drawn.yaml")
+    register("drawn", "coabench_scripted.drawn:Drawn", card=card, description="coloured squares")
+
+
+@hookimpl
+def coabench_register_commands(cli):
+    @cli.command("scripted-hello")
+    def hello():
+        """Say hello."""
+        click.echo("hello from a plugin")
+
+
+def note(line):
+    path = os.environ.get("SCRIPTED_EVENTS")
+    if path:
+        with Path(path).open("a") as file:
+            file.write(line + "\n")
+
+
+@hookimpl
+def coabench_run_started(run):
+    note(f"started {run.manifest['status']}")
+
+
+@hookimpl
+def coabench_sample_predicted(record):  # leaves out `run`, which it does not need
+    note(f"predicted {record['id']}")
+
+
+@hookimpl
+def coabench_run_finished(run, metrics):
+    note(f"finished {run.manifest['status']} {metrics['samples']}")
+    if os.environ.get("SCRIPTED_RAISES"):
+        raise RuntimeError("the observer is broken")

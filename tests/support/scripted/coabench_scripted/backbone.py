@@ -1,0 +1,67 @@
+"""A backbone whose answer depends on the query image and the question, and on nothing else."""
+
+import hashlib
+import os
+import time
+from dataclasses import asdict, dataclass
+from math import log
+
+from coabench.backbone import Backbone, Viewing
+from coabench.dialogue import Answer
+from coabench.errors import JobError
+
+
+class Scripted(Backbone):
+    capabilities = frozenset({"generates", "scores"})
+
+    @dataclass(frozen=True)
+    class Options:
+        delay: float = 0.0
+        always: str = ""
+        """Say this, whatever is asked."""
+        crash_after: int = -1
+        noise: bool = True
+        """Now and then say something that is no label."""
+
+    def __init__(self, request):
+        self.model, self.options, self.asked = request.model, request.options, 0
+
+    def identity(self):
+        return {"weights": self.model or "none", "always": self.options.always, "noise": self.options.noise}
+
+    def details(self):
+        return {"device": "cpu", "options": asdict(self.options)}
+
+    def look(self, batch):
+        return Seen(self, batch)
+
+
+class Seen(Viewing):
+    def __init__(self, backbone, batch):
+        self.backbone, self.batch = backbone, batch
+
+    def ask(self, questions, decode="generate"):
+        options = self.backbone.options
+        time.sleep(options.delay)
+        self.backbone.asked += 1
+        if self.backbone.asked == options.crash_after:
+            raise JobError("the machine is on fire", remedy="put it out")
+        if os.environ.get("SCRIPTED_DEFECT"):
+            raise ZeroDivisionError("a defect")
+        return [
+            None if q is None else self.answer(images[-1], q, decode)
+            for images, q in zip(self.batch, questions, strict=True)
+        ]
+
+    def answer(self, image, question, decode):
+        said = [question.prompt, *(m.text for m in question.context)]
+        digest = hashlib.sha256(image.tobytes() + "\n".join(said).encode()).digest()
+        if decode == "score":
+            weights = [1 + digest[i] for i in range(len(question.options))]
+            return Answer(
+                "", {o: log(w / sum(weights)) for o, w in zip(question.options, weights, strict=True)}, prompt_tokens=7
+            )
+        chosen = question.options[digest[0] % len(question.options)]
+        if self.backbone.options.noise and digest[1] % 8 == 0:
+            chosen = "I see \x1b[31mred\x1b[0m <b>things</b>"
+        return Answer(self.backbone.options.always or chosen, prompt_tokens=7, cached_tokens=3, new_tokens=2)

@@ -1,0 +1,70 @@
+"""Label spaces are data, checked when they are read."""
+
+from typing import Any
+
+import pytest
+
+from coabench import resources
+from coabench.dataset import Card
+from coabench.dialogue import Task
+from coabench.errors import UserError
+from coabench.labels import LabelSpace, Options
+
+
+@pytest.fixture(scope="module")
+def compound() -> LabelSpace:
+    return Card.read(resources.path("datasets_registry", "raf-db-compound.yaml")).space
+
+
+def test_pairs_have_names_in_either_order(compound: LabelSpace) -> None:
+    assert compound.name_of("Happiness", "Surprise") == "Happily Surprised"
+    assert compound.name_of("Surprise", "Happiness") == "Happily Surprised"
+    assert compound.name_of("Happiness", "Sadness") is None
+    assert compound.from_code(11) == "Disgustedly Surprised"
+
+
+def test_options_keep_their_order(compound: LabelSpace) -> None:
+    assert compound.basic - "Fear" == ("Surprise", "Disgust", "Happiness", "Sadness", "Anger", "Neutral")
+    assert compound.basic - ["Fear", "Neutral", "unheard of"] == Options(
+        ("Surprise", "Disgust", "Happiness", "Sadness", "Anger")
+    )
+
+
+@pytest.mark.parametrize(
+    ("primary", "secondary", "label", "reason"),
+    [
+        ("Anger", "Disgust", "Angrily Disgusted", None),
+        ("Anger", "Anger", None, "repeated"),
+        ("Neutral", "Anger", None, "neutral-first"),
+        ("Anger", "Neutral", None, "neutral-second"),
+        ("Happiness", "Sadness", None, "no-class"),
+    ],
+)
+def test_pair_problems_are_told_apart(
+    compound: LabelSpace, primary: str, secondary: str, label: str | None, reason: str | None
+) -> None:
+    prediction = Task(compound).combine(primary, secondary)
+    assert (prediction.label, prediction.reason) == (label, reason)
+    assert prediction.status == ("ok" if label else "invalid")
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ({"classes": [{"name": "A"}]}, "fewer than two"),
+        ({"classes": [{"name": "A"}, {"name": "A"}]}, "stands twice"),
+        ({"classes": [{"name": "A", "code": 1}, {"name": "B", "code": 1}]}, "stands twice"),
+        ({"classes": [{"name": "A", "pair": ["X", "X"]}, {"name": "B"}]}, "no pair"),
+        ({"classes": [{"name": "A", "pair": ["Joy", "Feer"]}, {"name": "B"}], "basic": ["Joy", "Fear"]}, "Fear"),
+        ({"classes": [{"name": "A"}, {"name": "B"}], "colour": "red"}, "colour"),
+        ({"classes": ["A", "B"]}, "cannot be read"),
+    ],
+)
+def test_a_space_that_makes_no_sense_is_refused(labels: dict[str, Any], told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        LabelSpace.from_mapping(labels, "card.yaml")
+
+
+def test_aliases_of_a_card_count() -> None:
+    space = LabelSpace.from_mapping({"classes": [{"name": "Up", "aliases": ["Above"]}, {"name": "Down"}]}, "card.yaml")
+    assert space.spellings(space.names)["above"] == "Up"
