@@ -145,7 +145,7 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> Evaluated
         else:
             _fill(run, plan, request, progress)
         records = list(read_records(directory))
-        metrics = {**summarise(records, run.manifest["labels"]), "log_sha256": _sha256(directory / LOG)}
+        metrics = summarise(records, run.manifest["labels"], _sha256(directory / LOG))
         if not run.complete:
             seconds = sum(record["seconds"] for record in records)
             run.finish(
@@ -180,7 +180,13 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
     identity = {
         "coabench": __version__,
         "parsing": {"version": PARSING_VERSION, "parser": strategy.parser},
-        "backbone": {"name": registration.name, "model": model, **origin(registration), **backbone.identity()},
+        "backbone": {
+            "name": registration.name,
+            "model": model,
+            "adapter": request.adapter,
+            **origin(registration),
+            "facts": backbone.identity(),
+        },
         "strategy": {"name": strategy.name, **strategy_origin, **strategy.identity()},
         "dataset": {
             "name": choice.card.name,

@@ -75,7 +75,7 @@ def read_records(directory: Path) -> Iterator[dict[str, Any]]:
         whole = (line for line in file if line.endswith(b"\n"))
         try:
             for number, record in enumerate(jsonlines.Reader(whole, loads=json.loads).iter(type=dict), start=1):
-                missing = {"id", "target", "prediction", "status", "turns"} - set(record)
+                missing = {"id", "target", "prediction", "status", "reason", "turns"} - set(record)
                 if missing:
                     raise _damaged(path, number, f"no field {min(missing)!r}")
                 yield record

@@ -160,7 +160,7 @@ def test_another_run_is_refused_with_the_fields_that_differ(coabench: Run, tmp_p
     other = ("evaluate", "--backbone", "scripted:b", "--dataset", "drawn", "--output", "out", "--seed", 3)
     refused = coabench(*other)
     assert refused.returncode == 2
-    assert 'backbone.weights: "a" -> "b"' in refused.stderr
+    assert 'backbone.facts.weights: "a" -> "b"' in refused.stderr
     assert "seed: 0 -> 3" in refused.stderr
     assert (tmp_path / "out" / "predictions.jsonl").read_bytes() == before
     assert coabench(*other, "--overwrite").returncode == 0

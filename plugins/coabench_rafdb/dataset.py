@@ -1,0 +1,196 @@
+"""RAF-DB on this machine: finding the copy, handing out its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from coabench.dataset import Card, Check, Dataset, ImageFile, Sample
+from coabench.errors import UserError, did_you_mean
+from coabench_rafdb.attributes import read_attributes
+from coabench_rafdb.folders import Folders
+from coabench_rafdb.layout import Layout, Request
+from coabench_rafdb.listing import Entry, Listing, Subset
+from coabench_rafdb.merged import Merged
+from coabench_rafdb.official import Official
+
+LAYOUTS: tuple[type[Layout], ...] = (Official, Merged, Folders)
+"""In the order in which ``layout=auto`` prefers them."""
+
+
+class RafDb(Dataset):
+    """The basic or the compound subset of RAF-DB; the card's option ``subset`` says which.
+
+    The constructor only finds the files. Labels are read when samples are asked for; a label file with anything in
+    it that cannot be trusted is refused as a whole. An image that is not there is still a sample: the run records
+    the error, `verify` reports it. An attribute file that is absent or makes no sense leaves the sample without
+    attributes, which `verify` reports too.
+
+    Raises:
+        UserError: there is no copy below the data root, or one that lacks its labels or all of its images.
+    """
+
+    @dataclass(frozen=True)
+    class Options(Dataset.Options):
+        """Which images to use, and which layout to expect."""
+
+        images: Literal["aligned", "original"] = "aligned"
+        layout: Literal["auto", "official", "merged", "folders"] = "auto"
+
+    def __init__(self, card: Card, root: Path | None, options: Options) -> None:
+        self.card = card
+        self.options = options
+        if root is None:
+            raise UserError(
+                f"{card.name} needs to know where RAF-DB is",
+                expected="--data-root DIR, the folder that holds basic/ and compound/",
+                remedy=_how_to_get(card),
+            )
+        self.root = root
+        request = Request(root, _subset_of(card), card.space, self.options.images)
+        self.layout, self._passed_over = _find_layout(request, self.options.layout, card)
+        self._samples: dict[str, tuple[Sample, ...]] = {}
+
+    @cached_property
+    def listing(self) -> Listing:
+        """What the label files say, good and bad."""
+        return self.layout.read()
+
+    def samples(self, split: str) -> Sequence[Sample]:
+        """Return the samples of a split, sorted by id.
+
+        Raises:
+            UserError: the split is not on the card or not in this copy, or a label file cannot be trusted.
+        """
+        if split not in self._samples:
+            self._check_split(split)
+            self._check_labels()
+            entries = [self.listing.entries[stem] for stem in sorted(self.listing.entries)]
+            self._samples[split] = tuple(self._sample(entry) for entry in entries if entry.stem.split == split)
+        if not self._samples[split]:
+            present = sorted({entry.stem.split for entry in self.listing.entries.values()})
+            raise UserError(
+                f"this copy of RAF-DB has no {split!r} split of {self.card.name}",
+                expected=f"labels of images named {split}_…",
+                found=f"only {', '.join(present)}" if present else "no labelled image at all",
+                remedy="choose another split, or point --data-root at a complete copy",
+            )
+        return self._samples[split]
+
+    def _check_split(self, split: str) -> None:
+        if split not in self.card.splits:
+            raise UserError(
+                f"{self.card.name} has no split {split!r}",
+                expected=", ".join(self.card.splits),
+                found=split,
+                remedy=f"{did_you_mean(split, self.card.splits)}choose one of these with --split",
+            )
+
+    def _check_labels(self) -> None:
+        if not self.listing.problems:
+            return
+        first, *others = self.listing.problems
+        more = f" (and {len(others)} more)" if others else ""
+        raise UserError(
+            f"a label of {self.card.name} cannot be trusted: {first.where}{more}",
+            expected=first.expected,
+            found=first.found,
+            remedy=f"restore the file from RAF-DB; `coabench datasets verify {self.card.name} "
+            f"--data-root {self.root}` lists every such place",
+        )
+
+    def _sample(self, entry: Entry) -> Sample:
+        return Sample(
+            id=f"{self.card.name}/{entry.stem.text}",
+            image=ImageFile(self.root, entry.image),
+            target=entry.label,
+            split=entry.stem.split,
+            attributes=self.attributes(entry),
+        )
+
+    def attributes(self, entry: Entry) -> Mapping[str, str]:
+        """Return the perceived attributes of an image; none where its file is absent or makes no sense."""
+        file = self.layout.attributes_file(entry.stem)
+        try:
+            return read_attributes(file) if file else {}
+        except UserError:  # reported by verify; not worth losing the sample
+            return {}
+
+    def notes(self) -> Sequence[str]:
+        return (*self.layout.notes(), *self._passed_over)
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return the choice of images. The layout is left out: the fingerprint tells two copies that differ."""
+        return {"images": self.options.images}
+
+    def verify(self) -> list[Check]:
+        """Check labels, counts, images and attributes of every split against the card."""
+        from coabench_rafdb.verify import verify
+
+        return verify(self)
+
+
+def _subset_of(card: Card) -> Subset:
+    subset = card.options.get("subset")
+    subsets: dict[Any, Subset] = {"basic": "basic", "compound": "compound"}
+    if subset in subsets:
+        return subsets[subset]
+    raise UserError(
+        f"the card {card.path or card.name} does not say which subset of RAF-DB it describes",
+        expected="options: {subset: basic} or options: {subset: compound}",
+        found=f"subset: {subset}" if subset else "no subset",
+        remedy="correct the card",
+    )
+
+
+def _find_layout(request: Request, wanted: str, card: Card) -> tuple[Layout, tuple[str, ...]]:
+    """Return the preferred layout that is there, and a note for every other one that is there too."""
+    candidates = [layout for layout in LAYOUTS if wanted in ("auto", layout.name)]
+    try:
+        for position, candidate in enumerate(candidates):
+            found = candidate.find(request)
+            if found:
+                others = [other.name for other in candidates[position + 1 :] if _is_there(other, request)]
+                return found, tuple(
+                    f"the data root also holds RAF-DB in the {name} layout; the {found.name} one is used "
+                    f"(--set layout={name} chooses the other)"
+                    for name in others
+                )
+        raise _not_found(request, candidates, card)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or request.root} cannot be read",
+            found=error.strerror,
+            remedy="check its permissions, or point --data-root at the folder that holds RAF-DB",
+        ) from None
+
+
+def _is_there(layout: type[Layout], request: Request) -> bool:
+    try:
+        return layout.find(request) is not None
+    except UserError:  # there, but unusable: worth a note all the same
+        return True
+
+
+def _not_found(request: Request, candidates: Sequence[type[Layout]], card: Card) -> UserError:
+    root = request.root
+    if not root.is_dir():
+        return UserError(
+            f"the data root {root} is {'not a folder' if root.exists() else 'not there'}",
+            expected="the folder that holds basic/ and compound/",
+            remedy=f"correct --data-root. {_how_to_get(card)}",
+        )
+    names = sorted(p.name + "/" * p.is_dir() for p in root.iterdir())
+    return UserError(
+        f"no {request.subset} subset of RAF-DB in {root}",
+        expected="; or ".join(layout.looks_like(request.subset) for layout in candidates),
+        found=", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "an empty folder",
+        remedy=f"point --data-root at the folder that holds {request.subset}/. {_how_to_get(card)}",
+    )
+
+
+def _how_to_get(card: Card) -> str:
+    return f"RAF-DB is given out by its authors on request: {card.homepage} (see docs/datasets.md)"

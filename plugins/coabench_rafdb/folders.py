@@ -1,0 +1,147 @@
+"""Unofficial copies of the basic subset: a folder per class, with or without CSV files.
+
+A folder named ``3`` says nothing by itself: copies number their folders from 0, from 1 and in other orders. Numbered
+folders are read only where CSV files carry RAF-DB's own codes, and then the CSV files alone decide.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from coabench.errors import UserError
+from coabench.labels import fold
+from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, folders_in, image_names, only_aligned
+from coabench_rafdb.listing import Entry, Listing, Subset, parse_name
+
+SPLITS = ("train", "test")
+
+
+class Folders(Layout):
+    """``train`` and ``test`` with a folder per class: named, or numbered beside ``*_labels.csv``."""
+
+    name: ClassVar[str] = "folders"
+    unofficial: ClassVar[str] = (
+        "this is an unofficial copy of RAF-DB (a folder per class): its images may have been re-encoded, resized or "
+        "re-split, so numbers on it need not agree with numbers on the official files"
+    )
+
+    def __init__(self, request: Request, home: Path) -> None:
+        only_aligned(request, self.name)
+        self.request = request
+        self.home = home
+        self.csvs = self._find_csvs()
+        self.words = request.space.spellings(request.space.names)
+        numbered = [self.request.relative(f) for split in SPLITS for f in self._classes(split) if f.name.isdecimal()]
+        if numbered and not self.csvs:
+            raise UserError(
+                f"the numbered folders in {home} do not say which class they hold",
+                expected="train_labels.csv and test_labels.csv beside them, or folders with names such as Surprise",
+                found=", ".join(numbered[:7]),
+                remedy="copies number their classes in different ways, so the labels would be guesses; "
+                "get the CSV files of this copy, or the official files from the authors",
+            )
+
+    def _find_csvs(self) -> dict[str, Path]:
+        found: dict[str, Path] = {}
+        for folder in (self.home, self.home.parent):  # the CSV files lie beside DATASET/ or in it
+            for split in SPLITS:
+                path = folder / f"{split}_labels.csv"
+                if path.is_file() and folder.is_relative_to(self.request.root):
+                    found.setdefault(split, path)
+        return found
+
+    def _classes(self, split: str) -> list[Path]:
+        return folders_in(self.home / split)
+
+    @classmethod
+    def looks_like(cls, subset: Subset) -> str:
+        return "train/ and test/ with a folder per class (unofficial copies, basic subset only)"
+
+    @classmethod
+    def find(cls, request: Request) -> Folders | None:
+        if request.subset != "basic":
+            return None
+        words = request.space.spellings(request.space.names)
+
+        def is_home(home: Path) -> bool:
+            classes = [folder.name for split in SPLITS for folder in folders_in(home / split)]
+            return any(name.isdecimal() or fold(name) in words for name in classes)
+
+        home = find_home(request.root, is_home, "RAF-DB with a folder per class")
+        return cls(request, home) if home else None
+
+    @cached_property
+    def _files(self) -> list[tuple[str, Path, str]]:
+        """Every image on disk: split of its folder, folder of its class, name."""
+        return [(s, folder, name) for s in SPLITS for folder in self._classes(s) for name in image_names(folder)]
+
+    def read(self) -> Listing:
+        return self._read_csvs() if self.csvs else self._read_folders()
+
+    def _read_folders(self) -> Listing:
+        listing = Listing()
+        for split, folder, name in self._files:
+            where = self.request.relative(folder / name)
+            label = self.words.get(fold(folder.name))
+            if label is None:
+                listing.complain("code", where, "a folder named after a basic emotion", repr(folder.name))
+            else:
+                self._add(listing, split, name, label, where, where)
+        return listing
+
+    def _read_csvs(self) -> Listing:
+        listing = Listing()
+        places: dict[str, list[str]] = {}
+        for _, folder, name in self._files:
+            places.setdefault(name, []).append(self.request.relative(folder / name))
+        for split, path in self.csvs.items():
+            file = self.request.relative(path)
+            try:
+                with path.open(encoding="utf-8-sig", newline="") as stream:
+                    rows = list(csv.reader(stream))
+            except (OSError, UnicodeDecodeError, csv.Error) as error:
+                listing.complain("unreadable", file, "a CSV file in UTF-8", str(error))
+                continue
+            if not rows or [cell.strip().casefold() for cell in rows[0]] != ["image", "label"]:
+                found = repr(",".join(rows[0])) if rows else "an empty file"
+                listing.complain("unreadable", f"{file}, line 1", "the header image,label", found)
+                continue
+            for number, row in enumerate(rows[1:], start=2):
+                if row:
+                    self._read_row(listing, split, row, places, f"{file}, line {number}")
+        return listing
+
+    def _read_row(self, listing: Listing, split: str, row: list[str], places: dict[str, list[str]], where: str) -> None:
+        if len(row) != 2:
+            listing.complain("unreadable", where, "an image name and a code", repr(",".join(row)))
+            return
+        name, code = (cell.strip() for cell in row)
+        label = self.request.label_of(code)
+        if label is None:
+            listing.complain("code", where, self.request.code_range(), repr(code))
+            return
+        found = places.get(name, [])
+        if len(found) > 1:
+            listing.complain("contradiction", where, f"one file {name}", " and ".join(found))
+            return
+        absent = self.request.relative(self.home / split / code / name)
+        self._add(listing, split, name, label, found[0] if found else absent, where)
+
+    def _add(self, listing: Listing, split: str, name: str, label: str, image: str, where: str) -> None:
+        stem = parse_name(name)
+        if stem is None:
+            listing.complain("unreadable", where, "a RAF-DB name such as test_0001_aligned.jpg", repr(name))
+        elif stem.split != split:
+            listing.complain("split", where, f"an image of the {split} split, named {split}_…", name)
+        elif stem.fits("compound") and not stem.fits("basic"):
+            listing.complain("subset", where, "an image of the basic subset", f"{name}, a name of the compound subset")
+        else:
+            listing.add(Entry(stem, label, image), where)
+
+    def on_disk(self) -> Iterator[OnDisk]:
+        for split, folder, name in self._files:
+            yield OnDisk(self.request.relative(folder / name), split)

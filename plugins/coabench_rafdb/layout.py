@@ -1,0 +1,127 @@
+"""What a layout is: one of the ways in which copies of RAF-DB lie on disk."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from coabench.errors import UserError
+from coabench.labels import LabelSpace
+from coabench_rafdb.listing import Listing, Stem, Subset
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to look for: a subset below a data root, its label space, and ``aligned`` or ``original`` images."""
+
+    root: Path
+    subset: Subset
+    space: LabelSpace
+    images: str
+
+    def relative(self, path: Path) -> str:
+        """Return a path below the data root as records and messages write it."""
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+
+    def code_range(self) -> str:
+        codes = [label.code for label in self.space.labels if label.code is not None]
+        return f"a whole number from {min(codes)} to {max(codes)}"
+
+    def label_of(self, code: str) -> str | None:
+        """Return the label of a code as written, or None for anything that is not exactly a code of the card."""
+        try:
+            return self.space.from_code(int(code)) if code.isascii() and code.isdecimal() else None
+        except KeyError:
+            return None
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """An image file where a layout keeps images; *split* is what its folder says, if it says any."""
+
+    path: str
+    split: str | None
+
+
+class Layout(ABC):
+    """A copy of RAF-DB that was found.
+
+    Attributes:
+        name: what ``--set layout=`` calls it.
+        unofficial: why numbers on this copy need care, or None.
+        has_attributes: whether copies of this kind carry perceived gender, race and age group.
+    """
+
+    name: ClassVar[str]
+    unofficial: ClassVar[str | None] = None
+    has_attributes: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def looks_like(cls, subset: Subset) -> str:
+        """Return the files this layout is known by, for error messages."""
+
+    @classmethod
+    @abstractmethod
+    def find(cls, request: Request) -> Layout | None:
+        """Return the copy below the data root, None where there is none, `UserError` where it is unusable."""
+
+    @abstractmethod
+    def read(self) -> Listing:
+        """Read the labels. Whatever cannot be trusted becomes a problem of the listing; nothing is raised."""
+
+    @abstractmethod
+    def on_disk(self) -> Iterator[OnDisk]:
+        """Yield every image file of the subset, labelled or not."""
+
+    def attributes_file(self, stem: Stem) -> Path | None:
+        """Return where the attributes of an image would be, or None where the layout has none."""
+        return None
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the user must know about this copy."""
+        return (self.unofficial,) if self.unofficial else ()
+
+
+def image_names(folder: Path) -> list[str]:
+    """Return the names of the image files of a folder, sorted; none where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Return the folders of a folder, sorted; none where there is no such folder."""
+    return sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+
+def find_home(root: Path, fits: Callable[[Path], bool], what: str) -> Path | None:
+    """Return the folder that *fits*: the data root, or else the one folder in it that does.
+
+    Raises:
+        UserError: several folders in the data root fit. Choosing one would be guessing.
+    """
+    if fits(root):
+        return root
+    inside = [folder for folder in folders_in(root) if fits(folder)]
+    if len(inside) > 1:
+        raise UserError(
+            f"{root} holds several copies of {what}",
+            expected="one",
+            found=", ".join(folder.name for folder in inside),
+            remedy=f"point --data-root at one of them, such as {inside[0]}",
+        )
+    return inside[0] if inside else None
+
+
+def only_aligned(request: Request, layout: str) -> None:
+    """Refuse original images where a layout has aligned ones only."""
+    if request.images != "aligned":
+        raise UserError(
+            f"the {layout} layout in {request.root} has no original images",
+            expected="Image/original in the official layout",
+            remedy="leave out --set images=original, or point --data-root at an official copy",
+        )

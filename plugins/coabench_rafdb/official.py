@@ -1,0 +1,122 @@
+"""The layout in which the authors of RAF-DB hand it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from coabench.errors import UserError
+from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names
+from coabench_rafdb.listing import Entry, Listing, Stem, Subset, parse_name
+
+LABEL_FILES = ("list_patition_label.txt", "list_partition_label.txt")
+"""RAF-DB spells it the first way; corrected copies exist."""
+
+
+class Official(Layout):
+    """``basic/`` or ``compound/`` with ``Image``, ``EmoLabel`` and ``Annotation``."""
+
+    name: ClassVar[str] = "official"
+    has_attributes: ClassVar[bool] = True
+
+    def __init__(self, request: Request, home: Path) -> None:
+        self.request = request
+        self.home = home
+        self.images = home / "Image" / request.images
+        self.labels = self._label_file()
+        if not self.images.is_dir():
+            zipped = self.images.with_suffix(".zip")
+            raise UserError(
+                f"there is no folder {self.images}",
+                expected=f"the {request.images} images of RAF-DB's {request.subset} subset",
+                found=", ".join(p.name for p in sorted(home.glob("Image/*"))[:5]) or "nothing in Image/",
+                remedy=f"unpack {zipped}" if zipped.is_file() else "unpack the images there, or set images=…",
+            )
+
+    def _label_file(self) -> Path:
+        folder = self.home / "EmoLabel"
+        present = [folder / name for name in LABEL_FILES if (folder / name).is_file()]
+        if not present:
+            raise UserError(
+                f"{self.home} has no label file",
+                expected=" or ".join(f"EmoLabel/{name}" for name in LABEL_FILES),
+                found=", ".join(p.name for p in sorted(folder.glob("*"))[:5]) or "nothing in EmoLabel/",
+                remedy="copy the label file of RAF-DB there",
+            )
+        if len(present) == 2 and present[0].read_bytes() != present[1].read_bytes():
+            raise UserError(
+                f"{folder} holds two label files that differ",
+                expected="one label file, or two equal ones",
+                found=" and ".join(LABEL_FILES),
+                remedy="remove the one that is not RAF-DB's own",
+            )
+        return present[0]
+
+    @classmethod
+    def looks_like(cls, subset: Subset) -> str:
+        return f"{subset}/EmoLabel/{LABEL_FILES[0]} with {subset}/Image/aligned/*.jpg"
+
+    @classmethod
+    def find(cls, request: Request) -> Official | None:
+        subset, root = request.subset, request.root
+        other = "compound" if subset == "basic" else "basic"
+        if _is_subset_folder(root) and root.resolve().name.lower() != other:
+            return cls(request, root)
+        parent = find_home(root, lambda folder: _is_subset_folder(folder / subset), f"RAF-DB's {subset} subset")
+        return cls(request, parent / subset) if parent else None
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(image_names(self.images))
+
+    def read(self) -> Listing:
+        listing = Listing()
+        file = self.request.relative(self.labels)
+        try:
+            lines = self.labels.read_text(encoding="utf-8-sig").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            listing.complain("unreadable", file, "a text file in UTF-8", str(error))
+            return listing
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                self._read_line(line, f"{file}, line {number}", listing)
+        self._check_subset(file, listing)
+        return listing
+
+    def _read_line(self, line: str, where: str, listing: Listing) -> None:
+        fields = line.split()
+        stem = parse_name(fields[0])
+        if len(fields) != 2 or stem is None:
+            listing.complain("unreadable", where, "an image name and a code: 'test_… 4'", repr(line.strip()))
+            return
+        label = self.request.label_of(fields[1])
+        if label is None:
+            listing.complain("code", where, self.request.code_range(), repr(fields[1]))
+            return
+        listing.add(Entry(stem, label, self.request.relative(self.images / self._image_name(stem))), where)
+
+    def _image_name(self, stem: Stem) -> str:
+        usual = f"{stem.text}_aligned.jpg" if self.request.images == "aligned" else f"{stem.text}.jpg"
+        others = (f"{stem.text}{end}" for end in ("_aligned.jpg", ".jpg", "_aligned.png", ".png"))
+        return next((name for name in (usual, *others) if name in self._names), usual)
+
+    def _check_subset(self, file: str, listing: Listing) -> None:
+        """Refuse the label file of the other subset: its low codes would pass for this one's."""
+        stems = [entry.stem for entry in listing.entries.values()]
+        other: Subset = "compound" if self.request.subset == "basic" else "basic"
+        if stems and all(s.fits(other) for s in stems) and not any(s.fits(self.request.subset) for s in stems):
+            expected = f"the images of the {self.request.subset} subset"
+            listing.complain("subset", file, expected, f"names of the {other} subset, such as {stems[0].text}")
+
+    def on_disk(self) -> Iterator[OnDisk]:
+        for name in sorted(self._names):
+            yield OnDisk(self.request.relative(self.images / name), None)
+
+    def attributes_file(self, stem: Stem) -> Path:
+        return self.home / "Annotation" / "manual" / f"{stem.text}_manu_attri.txt"
+
+
+def _is_subset_folder(folder: Path) -> bool:
+    return (folder / "EmoLabel").is_dir() or (folder / "Image").is_dir()
