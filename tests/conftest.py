@@ -9,26 +9,25 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-SUPPORT = Path(__file__).parent / "support"
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tests_types import Run  # noqa: E402 - found through the line above
+from support.process import ROOT, Run, install
 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed the plugin of ``support/scripted``."""
     target = tmp_path_factory.mktemp("site")
-    install(SUPPORT / "scripted", target)
+    install(ROOT / "tests" / "support" / "scripted", target)
     return target
 
 
-def install(project: Path, target: Path) -> None:
-    """Install a project with pip, without the network."""
-    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
-    command += ["--disable-pip-version-check", "--target", str(target), str(project)]
-    subprocess.run(command, check=True, capture_output=True, text=True)
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which pip has installed the wheel built from this checkout."""
+    target = tmp_path_factory.mktemp("wheel")
+    install(ROOT, target)
+    return target
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests_types import Run
+from support.process import Run
 
 BASE = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn")
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests_types import Run
+from support.process import Run
 
 
 def plant(folder: Path, name: str, code: str, distribution: str | None = None) -> None:

@@ -52,11 +52,8 @@ def show(name: str) -> None:
     for title in ("description", "homepage", "access", "terms", "citation"):
         text = getattr(card, title)
         if text:
-            click.echo(
-                click.wrap_text(
-                    f"{title}: {' '.join(safe(line) for line in text.split('\n'))}", width=100, subsequent_indent="  "
-                )
-            )
+            line = f"{title}: {safe(' '.join(text.split()))}"
+            click.echo(click.wrap_text(line, width=100, subsequent_indent="  "))
     counted = [split for split in card.splits if split in card.counts]
     rows: list[dict[str, Any]] = [
         {"code": x.code, "label": x.name, "pair": " + ".join(x.pair or ()), **_sizes(card, counted, x.name)}

@@ -1,0 +1,17 @@
+"""Installing with pip and running ``coabench``, as tests do it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def install(project: Path, target: Path) -> None:
+    """Install a project with pip into a folder, without the network."""
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+    command += ["--disable-pip-version-check", "--target", str(target), str(project)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

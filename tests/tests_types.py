@@ -1,6 +1,0 @@
-"""Types that tests share."""
-
-import subprocess
-from collections.abc import Callable
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
