@@ -1,0 +1,126 @@
+"""Phi-3.5-vision as a `Backbone`: checks first, loads later, looks once, answers many times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+import transformers
+
+from coabench.backbone import Backbone, BackboneRequest
+from coabench.errors import UserError
+from coabench_phi35v.adapter import Adapter
+from coabench_phi35v.checkpoint import Checkpoint
+from coabench_phi35v.config import ModelConfig
+from coabench_phi35v.images import picture
+from coabench_phi35v.model import Phi3VForCausalLM
+from coabench_phi35v.placement import device_of, dtype_of, folder_of
+from coabench_phi35v.prompt import ChatTokenizer, Control
+from coabench_phi35v.safetensor import file_digest
+from coabench_phi35v.viewing import Phi35Viewing, Prepared
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+STOPS = {"end": (Control.END, Control.ENDOFTEXT), "endoftext": (Control.ENDOFTEXT,)}
+
+
+class Phi35Vision(Backbone[Prepared]):
+    """Phi-3.5-vision, with or without a LoRA adapter, merged at load.
+
+    Raises:
+        UserError: from the constructor, where the model or the adapter is missing, broken, or does not fit.
+    """
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores"})
+
+    @dataclass(frozen=True)
+    class Options:
+        """What ``--set`` may change.
+
+        Attributes:
+            num_crops: how many local crops an image is cut into at most. 4 is the published processor's default;
+                the published adapter was trained with 16.
+            stop: the token that ends an answer: ``end`` for ``<|end|>`` (or ``<|endoftext|>``), ``endoftext`` for
+                that alone, as in the published run, where a newline follows the label.
+            max_new_tokens: how many tokens an answer may have (1000 as published).
+            attention: ``sdpa`` (fused), or ``eager`` as in the published run; equal up to rounding.
+        """
+
+        num_crops: int = 4
+        stop: Literal["end", "endoftext"] = "end"
+        max_new_tokens: int = 1000
+        attention: Literal["sdpa", "eager"] = "sdpa"
+
+        def __post_init__(self) -> None:
+            for name, allowed in (("stop", ("end", "endoftext")), ("attention", ("sdpa", "eager"))):
+                if getattr(self, name) not in allowed:
+                    raise UserError(
+                        f"{name}={getattr(self, name)} is no choice of phi-3.5-vision", expected=" or ".join(allowed)
+                    )
+            for name in ("num_crops", "max_new_tokens"):
+                if getattr(self, name) < 1:
+                    raise UserError(f"{name}={getattr(self, name)} makes no sense", expected="1 or more")
+
+    def __init__(self, request: BackboneRequest) -> None:
+        if not request.model:
+            raise UserError(
+                "the backbone phi-3.5-vision needs a model",
+                expected="--backbone phi-3.5-vision:PATH_OR_HUB_ID",
+                remedy="for instance --backbone phi-3.5-vision:microsoft/Phi-3.5-vision-instruct",
+            )
+        self.options = request.options or self.Options()
+        self.device = device_of(request.device)
+        self.dtype = dtype_of(request.dtype, self.device)
+        folder = folder_of(request.model, "model")
+        config = ModelConfig.read(folder)
+        self.model = Phi3VForCausalLM.blueprint(config, self.options.attention)
+        shapes = {name: tuple(value.shape) for name, value in self.model.state_dict().items()}
+        self._checkpoint = Checkpoint(folder, shapes)
+        self.tokenizer = ChatTokenizer(folder / "tokenizer.json")
+        self._adapter = Adapter(folder_of(request.adapter, "adapter"), config, shapes) if request.adapter else None
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "checkpoint": self._checkpoint.fingerprint(),
+            "tokenizer": file_digest(self._checkpoint.folder / "tokenizer.json").hex(),
+            "adapter": self._adapter.facts if self._adapter else None,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            **asdict(self.options),
+        }
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return fingerprints of checkpoint, tokenizer and adapter, the precision and all options."""
+        return self._identity
+
+    def details(self) -> Mapping[str, Any]:
+        """Return device and versions, and ``notes``: sentences for the user, complete after `load`."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+        return {
+            "device": f"{self.device} ({name})" if name != str(self.device) else name,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "notes": list(self._adapter.notes) if self._adapter else [],
+        }
+
+    def load(self) -> None:
+        """Read the weights, merge the adapter into them, and put them on the device."""
+        adapter = self._adapter
+        self.model.fill(
+            self._checkpoint.weights(self.device, self.dtype, adapter.apply if adapter else lambda _, tensor: tensor)
+        )
+        if adapter:
+            adapter.finish()
+
+    def prepare(self, images: Sequence[Image]) -> Prepared:
+        """Cut the images of one sample into crops; `SampleError` for an image too long and thin."""
+        return tuple(picture(image, self.options.num_crops) for image in images)
+
+    def look(self, batch: Sequence[Prepared]) -> Phi35Viewing:
+        """Look at a batch; the images are encoded when the first question about them comes."""
+        stop = frozenset(self.tokenizer.control(control) for control in STOPS[self.options.stop])
+        return Phi35Viewing(self.model, self.tokenizer, batch, stop, self.options.max_new_tokens)

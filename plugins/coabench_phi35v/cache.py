@@ -1,0 +1,85 @@
+"""Keys and values of a batch whose rows grow, shrink and begin at different places.
+
+Every row writes its tokens into *slots*, from left to right. A forward pass pads its new tokens on the left, so that
+the last token of every row stands in the last slot; the slots of the padding stay empty. A slot that a row does not
+use (padding, or a token taken back) has position -1 and is never attended to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+GROWTH = 64
+"""Slots added beyond those asked for, so that decoding does not move the cache at every token."""
+
+
+class SlotCache:
+    """The key-value cache of *rows* sequences; the decoder layers see it as ``past_key_values``.
+
+    Attributes:
+        tokens: the ids that each row holds.
+        slots: the slot of each of them, ascending.
+        long: whether the row's keys were rotated by the long factors.
+    """
+
+    def __init__(self, rows: int, layers: int, device: torch.device) -> None:
+        self.tokens: list[list[int]] = [[] for _ in range(rows)]
+        self.slots: list[list[int]] = [[] for _ in range(rows)]
+        self.long = [False] * rows
+        self._positions = torch.full((rows, 0), -1, dtype=torch.long, device=device)
+        self._keys: list[Tensor | None] = [None] * layers
+        self._values: list[Tensor | None] = [None] * layers
+        self._rows: Tensor | slice = slice(None)
+        self._window = slice(0, 0)
+
+    def keep(self, row: int, length: int) -> None:
+        """Take back all but the first *length* tokens of a row."""
+        if length < len(self.tokens[row]):
+            first = self.slots[row][length]
+            self._positions[row, first:] = -1
+            del self.tokens[row][length:], self.slots[row][length:]
+
+    def begin(self, rows: Sequence[int], chunks: Sequence[Sequence[int]], positions: Tensor) -> Tensor:
+        """Make room for new tokens of some rows; the layers' `update` calls that follow fill it.
+
+        Args:
+            rows: the rows that take part.
+            chunks: the new tokens of each; may be empty.
+            positions: long, (len(rows), width): the position of each new token, left-padded with -1.
+
+        Returns:
+            Long, (len(rows), slots): the position that every slot now holds for these rows, the new ones last.
+        """
+        width = positions.shape[1]
+        start = max((self.slots[row][-1] + 1 for row in rows if self.slots[row]), default=0)
+        stop = start + width
+        if stop > self._positions.shape[1]:
+            grown = self._positions.new_full((len(self.tokens), stop + GROWTH), -1)
+            grown[:, : self._positions.shape[1]] = self._positions
+            self._positions = grown
+        for row, chunk in zip(rows, chunks, strict=True):
+            self.tokens[row] += chunk
+            self.slots[row] += range(stop - len(chunk), stop)
+        everyone = list(rows) == list(range(len(self.tokens)))
+        self._rows = slice(None) if everyone else torch.tensor(rows, device=self._positions.device)
+        self._window = slice(start, stop)
+        self._positions[self._rows, start:stop] = positions
+        return self._positions[self._rows, :stop]
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, *_: object) -> tuple[Tensor, Tensor]:
+        """Store the new keys and values of a layer, (rows, heads, width, head size); return all of those rows."""
+        return self._store(self._keys, keys, layer), self._store(self._values, values, layer)
+
+    def _store(self, store: list[Tensor | None], new: Tensor, layer: int) -> Tensor:
+        held, room = store[layer], self._positions.shape[1]
+        if held is None or held.shape[2] < room:
+            # Zeros, not empty: what is masked out is still multiplied (by zero), and must be finite.
+            grown = new.new_zeros((len(self.tokens), new.shape[1], room, new.shape[3]))
+            if held is not None:
+                grown[:, :, : held.shape[2]] = held
+            store[layer] = held = grown
+        held[self._rows, :, self._window] = new
+        return held[self._rows, :, : self._window.stop]

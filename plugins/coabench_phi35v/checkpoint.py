@@ -1,0 +1,90 @@
+"""A checkpoint folder: which tensors it holds, whether they are the right ones, and what tells it from another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from coabench.errors import UserError
+from coabench_phi35v.config import read_json
+from coabench_phi35v.safetensor import TensorFile
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+SHARED = "model.vision_embed_tokens.wte.weight"
+"""A second name under which the published code knows the token embedding; accepted, and not needed."""
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class Checkpoint:
+    """The weights in *folder*, in one safetensors file or several with an index.
+
+    Args:
+        folder: where they are.
+        shapes: the name and shape of every parameter of the model.
+
+    Raises:
+        UserError: where there are no weights, a file cannot be read, or a tensor is missing, left over or of the
+            wrong shape.
+    """
+
+    def __init__(self, folder: Path, shapes: Shapes) -> None:
+        self.folder = folder
+        self.files = [TensorFile(path) for path in _files(folder)]
+        self._file = {name: file for file in self.files for name in file.entries}
+        self._shapes = shapes
+        found = {name: file.entries[name].shape for name, file in self._file.items() if name != SHARED}
+        wrong = {name: f"{found[name]} for {shape}" for name, shape in shapes.items() if name in found
+                 and found[name] != shape}  # fmt: skip
+        for what, names in (
+            ("lacks", [name for name in shapes if name not in found]),
+            ("has, beside those of the model,", [name for name in found if name not in shapes]),
+            ("has, of a shape that does not fit config.json,", [f"{name} {text}" for name, text in wrong.items()]),
+        ):
+            if names:
+                raise UserError(
+                    f"the checkpoint in {folder} {what} {counted(names)}",
+                    expected=f"the {len(shapes)} tensors that its config.json describes",
+                    remedy="use a complete, unmodified checkpoint; adapters go to --adapter",
+                )
+
+    def fingerprint(self) -> str:
+        """Return a sha256, in hex, over config.json and what `TensorFile.fingerprint` reads of each file."""
+        digest = hashlib.sha256((self.folder / "config.json").read_bytes())
+        for file in sorted(self.files, key=lambda file: file.path.name):
+            digest.update(file.fingerprint())
+        return digest.hexdigest()
+
+    def weights(
+        self, device: torch.device, dtype: torch.dtype, adapt: Callable[[str, Tensor], Tensor]
+    ) -> dict[str, Tensor]:
+        """Read all weights, one by one, through *adapt* (name, tensor on the device as stored) -> tensor."""
+        return {
+            name: adapt(name, self._file[name].read(name).to(device)).to(dtype).contiguous() for name in self._shapes
+        }
+
+
+def counted(names: list[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+
+
+def _files(folder: Path) -> list[Path]:
+    index = folder / INDEX
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    if not index.is_file():
+        raise UserError(
+            f"{folder} holds no weights",
+            expected=f"{SINGLE}, or {INDEX} and the files it names",
+            remedy="point to the folder of a complete checkpoint (safetensors), or give a hub id",
+        )
+    mapped = read_json(index).get("weight_map")
+    if not isinstance(mapped, dict) or not mapped:
+        raise UserError(f"{index} names no tensors", expected="a weight_map", remedy="fetch the file again")
+    return [folder / name for name in sorted(set(mapped.values()))]

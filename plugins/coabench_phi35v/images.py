@@ -1,0 +1,90 @@
+"""An image -> the crops that the vision tower sees (the "HD transform" of Phi-3.5-vision), bit for bit.
+
+Source: ``processing_phi3_v.py`` of the published checkpoint; torchvision's PIL branch is spelt out with Pillow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from coabench.errors import SampleError
+
+SIDE = 336
+"""The side of a crop, in pixels."""
+ROWS = 12
+"""Rows (and columns) of tokens that a crop becomes: 24 x 24 patches, merged two by two."""
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as the vision tower takes it.
+
+    Attributes:
+        crops: float32, (1 + rows * columns, 3, 336, 336): the global view, then the local crops row by row.
+        rows, columns: how many local crops stand below and beside each other.
+        digest: tells equal images; they are encoded once.
+    """
+
+    crops: Tensor
+    rows: int
+    columns: int
+    digest: bytes
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the image becomes, separators included."""
+        local = self.rows * ROWS * (self.columns * ROWS + 1)
+        return local + 1 + ROWS * (ROWS + 1)
+
+
+def picture(image: Image.Image, num_crops: int) -> Picture:
+    """Cut *image* into at most *num_crops* local crops and one global view.
+
+    Raises:
+        SampleError: where the image is so long and thin that nothing is left of its short side.
+    """
+    rgb = image.convert("RGB")
+    digest = hashlib.sha256(repr(rgb.size).encode() + rgb.tobytes()).digest()
+    pixels = _normalised(_upscaled(rgb, num_crops))
+    rows, columns = pixels.shape[1] // SIDE, pixels.shape[2] // SIDE
+    view = nn.functional.interpolate(pixels[None], size=(SIDE, SIDE), mode="bicubic")
+    local = pixels.reshape(3, rows, SIDE, columns, SIDE).permute(1, 3, 0, 2, 4).reshape(-1, 3, SIDE, SIDE)
+    return Picture(torch.cat([view, local]), rows, columns, digest)
+
+
+def _upscaled(image: Image.Image, num_crops: int) -> Image.Image:
+    """Scale to the largest grid of crops that the ratio allows, and pad the short side with white."""
+    portrait = image.width < image.height
+    if portrait:  # mirrored, not rotated, as published
+        image = image.transpose(Image.Transpose.TRANSPOSE)
+    ratio = image.width / image.height
+    scale = 1
+    while (scale + 1) * math.ceil((scale + 1) / ratio) <= num_crops:
+        scale += 1
+    width = SIDE * scale
+    height = int(width / ratio)
+    if height == 0:
+        raise SampleError(
+            "the image is too long and thin to be cut into crops",
+            expected=f"a short side of at least 1/{width} of the long side at num_crops {num_crops}",
+            found=f"sides of {image.width} and {image.height} pixels",
+        )
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
+    padded = Image.new("RGB", (width, math.ceil(height / SIDE) * SIDE), (255, 255, 255))
+    padded.paste(image, (0, (padded.height - height) // 2))
+    return padded.transpose(Image.Transpose.TRANSPOSE) if portrait else padded
+
+
+def _normalised(image: Image.Image) -> Tensor:
+    """Return float32 (3, height, width), CLIP's mean and standard deviation taken off."""
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float().div(255)
+    return pixels.sub_(torch.tensor(MEAN)[:, None, None]).div_(torch.tensor(STD)[:, None, None])

@@ -1,0 +1,129 @@
+"""What stands in a safetensors file, read off its header; and a fingerprint that need not read all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from coabench.errors import UserError
+
+SMALL = 64 * 2**20
+"""Files below this many bytes are hashed whole."""
+SAMPLE = 4096
+"""Bytes hashed at the beginning, in the middle and at the end of every tensor of a larger file."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A tensor in a file: its shape, its type as safetensors names it, its bytes from *begin* to *end*."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    begin: int
+    end: int
+
+
+class TensorFile:
+    """A safetensors file.
+
+    Raises:
+        UserError: where it is missing, truncated, corrupt, or holds anything but plain floating-point tensors.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            size = path.stat().st_size
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                if not 0 < length <= size - 8:
+                    raise ValueError("its header does not fit the file")
+                self.header = file.read(length)
+            self._start = 8 + length
+            table = json.loads(self.header)
+            table.pop("__metadata__", None)
+            self.entries = {name: self._entry(value) for name, value in table.items()}
+            end = self._start + max((entry.end for entry in self.entries.values()), default=0)
+            if end != size:
+                raise ValueError(f"its tensors take {end} bytes, the file has {size}")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+            raise self._unreadable(str(e)) from e
+        for name, entry in self.entries.items():
+            if entry.dtype not in ("BF16", "F16", "F32"):
+                raise UserError(
+                    f"{path}: tensor {name} is of type {entry.dtype}",
+                    expected="BF16, F16 or F32",
+                    remedy="use the unquantised checkpoint",
+                )
+
+    @staticmethod
+    def _entry(value: dict[str, Any]) -> Entry:
+        begin, end = value["data_offsets"]
+        return Entry(tuple(value["shape"]), value["dtype"], begin, end)
+
+    def _unreadable(self, found: str) -> UserError:
+        return UserError(
+            f"{self.path} cannot be read",
+            expected="a complete safetensors file",
+            found=found,
+            remedy="fetch the file again: it is missing, truncated or corrupt",
+        )
+
+    @cached_property
+    def _open(self) -> Any:
+        try:
+            return safe_open(str(self.path), framework="pt")
+        except (OSError, SafetensorError) as e:
+            raise self._unreadable(str(e)) from e
+
+    def read(self, name: str) -> Tensor:
+        """Return a tensor, as it is stored, on the CPU."""
+        tensor: Tensor = self._open.get_tensor(name)
+        return tensor
+
+    def fingerprint(self) -> bytes:
+        """Return a digest of a small file's bytes; of a large one's header and of samples of every tensor.
+
+        A tensor that was trained further differs nearly everywhere, so the samples see it.
+        """
+        if self._start + sum(e.end - e.begin for e in self.entries.values()) < SMALL:
+            return file_digest(self.path)
+        digest = hashlib.sha256(self.header)
+        with self.path.open("rb") as file:
+            for _, entry in sorted(self.entries.items()):
+                for at in _samples(entry.begin, entry.end):
+                    file.seek(self._start + at)
+                    digest.update(file.read(min(SAMPLE, entry.end - at)))
+        return digest.digest()
+
+
+def file_digest(path: Path) -> bytes:
+    """Return the sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def pickle_digest(path: Path, tensors: Iterable[tuple[str, Tensor]]) -> bytes:
+    """Return what `TensorFile.fingerprint` does, for tensors that stand in another kind of file."""
+    if path.stat().st_size < SMALL:
+        return file_digest(path)
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        data = tensor.contiguous().reshape(-1).view(torch.uint8)
+        for at in _samples(0, len(data)):
+            digest.update(data[at : at + SAMPLE].numpy().tobytes())
+    return digest.digest()
+
+
+def _samples(begin: int, end: int) -> list[int]:
+    return [begin, max(begin, (begin + end - SAMPLE) // 2), max(begin, end - SAMPLE)]

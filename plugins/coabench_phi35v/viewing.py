@@ -1,0 +1,284 @@
+"""Look once, ask many: images and shared prompt prefixes of a batch are computed once, however many questions come."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from coabench.backbone import Viewing
+from coabench.dialogue import Answer, Decode, Question
+from coabench.errors import JobError, UserError
+from coabench_phi35v.cache import SlotCache
+from coabench_phi35v.decoding import OptionTree
+from coabench_phi35v.images import Picture
+from coabench_phi35v.model import Phi3VForCausalLM
+from coabench_phi35v.prompt import ChatTokenizer, Control, chat
+
+Prepared = tuple[Picture, ...]
+Prompts = Mapping[int, Sequence[int]]
+"""The token ids of the question of each row that has one."""
+
+
+class Phi35Viewing(Viewing):
+    """A batch of samples, one row each.
+
+    Args:
+        model: with its weights.
+        tokenizer: of the same checkpoint.
+        samples: the images of each sample.
+        stop: the tokens that end an answer.
+        max_new_tokens: how long an answer may become, in tokens.
+    """
+
+    def __init__(
+        self,
+        model: Phi3VForCausalLM,
+        tokenizer: ChatTokenizer,
+        samples: Sequence[Prepared],
+        stop: frozenset[int],
+        max_new_tokens: int,
+    ) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._samples = samples
+        self._stop = stop
+        self._max_new_tokens = max_new_tokens
+        self._encoded: dict[bytes, Tensor] = {}
+        self._cache = SlotCache(len(samples), len(model.model.layers), model.device)
+
+    def ask(self, questions: Sequence[Question | None], decode: Decode = "generate") -> list[Answer | None]:
+        """Answer one optional question per sample; see `coabench.backbone.Viewing.ask`.
+
+        Raises:
+            JobError: where memory does not suffice, or the model computes something that is no number.
+            UserError: where options are to be scored and a question has none.
+        """
+        asked = {row: question for row, question in enumerate(questions) if question is not None}
+        if not asked:
+            return [None] * len(questions)
+        with _memory_told(), torch.inference_mode():
+            self._look(asked)
+            prompts = {row: self._prompt(row, question) for row, question in asked.items()}
+            if decode == "score":
+                answers = self._score(prompts, {row: question.options for row, question in asked.items()})
+            else:
+                answers = self._generate(prompts)
+        return [answers.get(row) for row in range(len(questions))]
+
+    # -- what the questions are about ---------------------------------------------------------------------------------
+
+    def _look(self, asked: Mapping[int, Question]) -> None:
+        """Encode the images that these questions show and that were not encoded before, equal ones once."""
+        shown = {
+            picture.digest: picture
+            for row, question in asked.items()
+            for message in question.messages
+            for picture in (self._samples[row][index] for index in message.images)
+        }
+        new = [picture for digest, picture in shown.items() if digest not in self._encoded]
+        if new:
+            tokens = self._model.model.vision_embed_tokens(new)
+            self._encoded.update((picture.digest, t) for picture, t in zip(new, tokens, strict=True))
+
+    def _prompt(self, row: int, question: Question) -> list[int]:
+        return self._tokenizer.encode(chat(question.messages), [picture.tokens for picture in self._samples[row]])
+
+    def _images(self, row: int) -> Mapping[int, Tensor]:
+        pictures = enumerate(self._samples[row])
+        return {index: self._encoded[p.digest] for index, p in pictures if p.digest in self._encoded}
+
+    # -- one forward pass ---------------------------------------------------------------------------------------------
+
+    def _is_long(self, length: int) -> bool:
+        return length > self._model.config.rope.original
+
+    def _reuse(self, row: int, prompt: Sequence[int], long: bool) -> int:
+        """Keep in the cache what a row shares with its new prompt; return how many tokens that is.
+
+        The last token is always computed again: what follows is read off its state.
+        """
+        cache, shared = self._cache, 0
+        if cache.long[row] == long:
+            for held, wanted in zip(cache.tokens[row], prompt[:-1], strict=False):
+                if held != wanted:
+                    break
+                shared += 1
+        cache.keep(row, shared)
+        cache.long[row] = long
+        return shared
+
+    def _advance(
+        self, rows: Sequence[int], chunks: Sequence[Sequence[int]], trees: Sequence[OptionTree] = ()
+    ) -> Tensor:
+        """Run new tokens of some rows through the decoder, padded on the left to a common width.
+
+        Args:
+            rows: the rows that take part.
+            chunks: the new tokens of each, its tree's included; may be empty (the row's states then mean nothing).
+            trees: the tree in which the last tokens of each chunk stand; without it they follow one another.
+
+        Returns:
+            The normed hidden states, (len(rows), width, hidden).
+        """
+        cache, device = self._cache, self._model.device
+        width = max(map(len, chunks))
+        placed = []
+        for index, (row, chunk) in enumerate(zip(rows, chunks, strict=True)):
+            start = len(cache.tokens[row])
+            depths = trees[index].depths if trees else []
+            trunk = start + len(chunk) - len(depths)
+            places = [*range(start, trunk), *(trunk + depth for depth in depths)]
+            placed.append([-1] * (width - len(places)) + places)
+        positions = torch.tensor(placed, dtype=torch.long, device=device)
+        held = cache.begin(rows, chunks, positions)[:, None]
+        mask = (held >= 0) & (held <= positions[:, :, None])
+        for index, tree in enumerate(trees):
+            if size := len(tree.tokens):
+                mask[index, -size:, -size:] = tree.visible().to(device)
+        # Padding sees itself: a row of the mask without any key would make NaN, and NaN spreads.
+        mask.diagonal(mask.shape[2] - width, dim1=1, dim2=2).fill_(True)
+        states: Tensor = self._model.model(
+            self._model.embed(chunks, [self._images(row) for row in rows]),
+            positions.clamp(min=0),
+            [cache.long[row] for row in rows],
+            mask[:, None],
+            cache,
+        )
+        return states
+
+    # -- free generation ----------------------------------------------------------------------------------------------
+
+    def _generate(self, prompts: Prompts) -> dict[int, Answer]:
+        """Decode greedily. Rows that have ended stay in the batch as padding until the last one has."""
+        rows = list(prompts)
+        cached = {row: self._reuse(row, ids, self._is_long(len(ids))) for row, ids in prompts.items()}
+        written: dict[int, list[int]] = {row: [] for row in rows}
+        chunks = [list(prompts[row][cached[row] :]) for row in rows]
+        for _ in range(self._max_new_tokens):
+            tokens = self._greedy(self._continue(rows, chunks))
+            chunks = [[token] if chunk else [] for token, chunk in zip(tokens, chunks, strict=True)]
+            for row, chunk in zip(rows, chunks, strict=True):
+                written[row] += chunk
+            chunks = [[] if self._stop.intersection(chunk) else chunk for chunk in chunks]
+            live = [index for index, chunk in enumerate(chunks) if chunk]
+            if not live:
+                break
+            if 2 * len(live) <= len(rows):  # fewer rows cost copies of their keys: worth it only when many have ended
+                rows, chunks = [rows[index] for index in live], [chunks[index] for index in live]
+        return {
+            row: Answer(self._tokenizer.decode(ids), None, None, None, len(prompts[row]), cached[row], len(ids))
+            for row, ids in written.items()
+        }
+
+    def _continue(self, rows: Sequence[int], chunks: Sequence[list[int]]) -> Tensor:
+        """Return the last hidden state of each row, (len(rows), hidden), after its new tokens.
+
+        Where a row outgrows the short rope factors, its whole cache is computed again with the long ones, as in the
+        published model.
+        """
+        cache, chunks = self._cache, list(chunks)
+        outgrown = []
+        for index, row in enumerate(rows):
+            held = cache.tokens[row]
+            if chunks[index] and not cache.long[row] and self._is_long(len(held) + len(chunks[index])):
+                outgrown.append(index)
+                chunks[index] = held + chunks[index]
+                cache.keep(row, 0)
+                cache.long[row] = True
+        head = self._model.lm_head
+        states = head.weight.new_zeros((len(rows), head.in_features))
+        for group in ([index for index in range(len(rows)) if index not in outgrown], outgrown):
+            if any(chunks[index] for index in group):
+                states[group] = self._advance([rows[i] for i in group], [chunks[i] for i in group])[:, -1]
+        return states
+
+    def _greedy(self, states: Tensor) -> list[int]:
+        logits = self._model.lm_head(states)
+        tokens = logits.argmax(dim=-1)  # takes NaN for the greatest, so that it is seen here
+        if not bool(logits.gather(-1, tokens[:, None]).isfinite().all()):
+            raise _not_a_number()
+        chosen: list[int] = tokens.tolist()
+        return chosen
+
+    # -- scoring options ----------------------------------------------------------------------------------------------
+
+    def _score(self, prompts: Prompts, options: Mapping[int, Sequence[str]]) -> dict[int, Answer]:
+        """Score every option in one pass over prompt and option tree; a second pass where rope factors differ."""
+        for row, listed in options.items():
+            if not listed:
+                raise UserError(
+                    "a question without options cannot be scored",
+                    found=f"the prompt of sample {row} of its batch lists no options",
+                    remedy="use --decode generate, or give the strategy's question options",
+                )
+        spelt = {row: {option: self._tokenizer.text(option) for option in listed} for row, listed in options.items()}
+        scores: dict[int, dict[str, float]] = {row: {} for row in prompts}
+        cached: dict[int, int] = {}
+        for long in (False, True):
+            # An option counts with its end token: that is the sequence whose probability is asked for.
+            part = {
+                row: [o for o, ids in spelt[row].items() if self._is_long(len(prompt) + len(ids) + 1) == long]
+                for row, prompt in prompts.items()
+            }
+            rows = [row for row in prompts if part[row]]
+            if not rows:
+                continue
+            shared = {row: self._reuse(row, prompts[row], long) for row in rows}
+            trees = [
+                OptionTree.of([spelt[row][o] for o in part[row]], self._tokenizer.control(Control.END)) for row in rows
+            ]
+            chunks = [[*prompts[row][shared[row] :], *tree.tokens] for row, tree in zip(rows, trees, strict=True)]
+            sums = self._read_off(self._advance(rows, chunks, trees), trees)
+            for row, values in zip(rows, sums, strict=True):
+                self._cache.keep(row, len(prompts[row]))
+                scores[row].update(zip(part[row], values, strict=True))
+                cached[row] = min(shared[row], cached.get(row, shared[row]))
+        answers = {}
+        for row, prompt in prompts.items():
+            ordered = {option: scores[row][option] for option in options[row]}
+            best = max(ordered, key=ordered.__getitem__)  # the first of equals
+            answers[row] = Answer(best, ordered, None, None, len(prompt), cached[row], 0)
+        return answers
+
+    def _read_off(self, states: Tensor, trees: Sequence[OptionTree]) -> list[list[float]]:
+        """Return the summed log-probabilities of every tree's options, from states (rows, width, hidden)."""
+        kept = [row[len(row) - len(tree.tokens) - 1 :] for row, tree in zip(states, trees, strict=True)]
+        first = [0, *accumulate(len(part) for part in kept)][:-1]
+        logits = self._model.lm_head(torch.cat(kept)).float()
+        steps = [
+            (start + state, token)
+            for start, tree in zip(first, trees, strict=True)
+            for path in tree.paths
+            for state, token in path
+        ]
+        at, wanted = torch.tensor(steps, dtype=torch.long, device=logits.device).T
+        values = iter((logits[at, wanted] - logits.logsumexp(dim=-1)[at]).tolist())
+        sums = [[math.fsum(next(values) for _ in path) for path in tree.paths] for tree in trees]
+        if any(math.isnan(value) for row in sums for value in row):
+            raise _not_a_number()
+        return sums
+
+
+def _not_a_number() -> JobError:
+    return JobError(
+        "the model computed NaN or infinity where log-probabilities were expected",
+        remedy="use --dtype bfloat16 or float32 (float16 overflows in some checkpoints), or check the adapter",
+    )
+
+
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    """Turn running out of memory into a `JobError` that says what to lower."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as e:
+        raise JobError(
+            "the device has too little memory for this batch",
+            found=str(e).splitlines()[0] if str(e) else type(e).__name__,
+            remedy="lower --batch-size, or --set num_crops=N (4 instead of 16 takes a third of the memory)",
+        ) from e
