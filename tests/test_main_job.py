@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.process import Run
-from support.rafdb_tree import make_rafdb
+from support.rafdb_tree import REAL_COUNTS, make_rafdb
 
 EVALUATE = ("evaluate", "--strategy", "chain-of-affect", "--dataset", "raf-db-compound", "--data-root", "RAF-DB")
 
@@ -55,6 +55,13 @@ def test_verify_names_what_is_missing(run: Run) -> None:
     refused = run("datasets", "verify", "raf-db-compound", "--data-root", "elsewhere")
     assert refused.returncode == 2
     assert "is no folder" in refused.stderr
+
+
+def test_verify_passes_a_complete_copy(run: Run, tmp_path: Path) -> None:
+    make_rafdb(tmp_path, counts={"compound": REAL_COUNTS["compound"]}, distinct=2, annotations=False)
+    result = run("datasets", "verify", "raf-db-compound", "--data-root", tmp_path)
+    assert result.returncode == 0, result.stdout
+    assert "passed (0 errors, 0 warnings)" in result.stdout
 
 
 def test_evaluate_then_leaderboard(run: Run, model: tuple[str, ...], desk: Path) -> None:

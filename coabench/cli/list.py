@@ -6,7 +6,7 @@ import click
 
 from coabench.cli.formats import format_option
 from coabench.plugins import KINDS, get_plugins, singular
-from coabench.tables import Format, render
+from coabench.tables import Column, Format, render
 
 
 @click.command("list")
@@ -26,7 +26,8 @@ def command(kind: str | None, format: Format) -> None:
         for each in ([kind] if kind else KINDS)
         for name, entry in registries[each].items()
     ]
-    click.echo(render(["kind", "name", "variants", "description", "plugin"], rows, format), nl=False)
+    columns: list[Column | str] = ["kind", "name", "variants", Column("description", width=50), "plugin"]
+    click.echo(render(columns, rows, format), nl=False)
     failed = [p.name for p in get_plugins().loaded if p.status == "failed"]
     if failed:
         click.echo(f"plugins that failed to load: {', '.join(failed)}; see `coabench plugins list`", err=True)

@@ -20,8 +20,9 @@ from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.config import ModelConfig, Rope
 from coabench_phi35v.images import ROWS, Picture
 
-CROPS_AT_ONCE = 32
-"""How many crops go through the vision tower together; bounds its memory whatever the batch."""
+CROPS_AT_ONCE = {"cuda": 32, "cpu": 8}
+"""How many crops go through the vision tower together, by device; bounds its memory whatever the batch. More of them
+are slower on a CPU, where the activations outgrow the caches (see benchmarks/README.md)."""
 
 
 class ImageProcessor(nn.Module):
@@ -55,7 +56,8 @@ class ImageEmbedding(nn.Module):
         """Return the tokens of each picture, (picture.tokens, hidden)."""
         weight = self.glb_GN
         # Chunks are moved one by one: a large batch of crops need not fit the device at once.
-        crops = torch.split(torch.cat([picture.crops for picture in pictures]), CROPS_AT_ONCE)
+        at_once = CROPS_AT_ONCE["cpu" if weight.device.type == "cpu" else "cuda"]
+        crops = torch.split(torch.cat([picture.crops for picture in pictures]), at_once)
         patches = torch.cat([self._merge(self.img_processor(c.to(weight.device, weight.dtype))) for c in crops])
         per_picture = torch.split(patches, [len(picture.crops) for picture in pictures])
         arranged = [self._arrange(p, picture) for p, picture in zip(per_picture, pictures, strict=True)]
