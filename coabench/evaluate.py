@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -146,6 +147,7 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> Evaluated
             _fill(run, plan, request, progress)
         records = list(read_records(directory))
         metrics = summarise(records, run.manifest["labels"], _sha256(directory / LOG))
+        metrics["plugins"] = _plugin_metrics(records, run.manifest["labels"], progress)
         if not run.complete:
             seconds = sum(record["seconds"] for record in records)
             run.finish(
@@ -292,12 +294,12 @@ def _batches(plan: _Plan, done: int, size: int) -> Iterator[list[dict[str, Any]]
 
     loaded = load_ahead((s.image for s in samples), prepare, ahead=2 * size)
     for start in range(0, len(samples), size):
+        started = time.perf_counter()  # waiting for images counts
         batch = samples[start : start + size]
-        yield _records(plan, batch, list(islice(loaded, len(batch))))[max(0, done - first - start) :]
+        yield _records(plan, batch, list(islice(loaded, len(batch))), started)[max(0, done - first - start) :]
 
 
-def _records(plan: _Plan, batch: Sequence[Sample], loaded: Sequence[Loaded]) -> list[dict[str, Any]]:
-    started = time.perf_counter()
+def _records(plan: _Plan, batch: Sequence[Sample], loaded: Sequence[Loaded], started: float) -> list[dict[str, Any]]:
     tasks = [plan.task(sample) for sample in batch]
     usable = [i for i, item in enumerate(loaded) if item.error is None]
     outcomes = dict.fromkeys(range(len(batch)), Outcome())
@@ -361,8 +363,6 @@ def _describe(space: LabelSpace) -> dict[str, Any]:
 
 def _run_name(manifest: Mapping[str, Any]) -> str:
     """Return a folder name that the same command always finds again, and that another never takes."""
-    import json
-
     identity = manifest["identity"]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
     parts = [identity["dataset"]["name"], identity["strategy"]["name"], identity["backbone"]["name"], digest]
@@ -372,6 +372,21 @@ def _run_name(manifest: Mapping[str, Any]) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _plugin_metrics(
+    records: Sequence[Mapping[str, Any]], labels: Mapping[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """Return what the registered metrics say; one that fails is reported and left out."""
+    results: dict[str, Any] = {}
+    for name, registration in get_plugins().metrics.items():
+        try:
+            value = registration.load()([r["target"] for r in records], [r["prediction"] for r in records], labels)
+            json.dumps(value, allow_nan=False)
+            results[name] = value
+        except Exception as error:
+            progress.note(f"metric {name!r} of plugin {registration.plugin!r} failed: {type(error).__name__}: {error}")
+    return results
 
 
 def _tell(progress: Progress, hook: str, **arguments: Any) -> None:

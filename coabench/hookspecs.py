@@ -60,7 +60,8 @@ def coabench_register_detectors(register: Register) -> None:
 
 @hookspec
 def coabench_register_metrics(register: Register) -> None:
-    """Register metrics. The target is called with ``(targets, predictions, space)``; see `coabench.metrics`."""
+    """Register metrics. The target is called with ``(targets, predictions, labels)``: label names per sample, None for
+    a prediction without a label, and the manifest's ``labels``. What it returns goes into ``metrics.json``."""
 
 
 @hookspec

@@ -82,6 +82,7 @@ def _summary(directory: Path, metrics: Any) -> None:
         given = chain["secondary_given_right_primary"]
         rows.append(("primary in pair", f"{chain['primary_in_pair']:.2%}"))
         rows.append(("secondary, given that", "not applicable" if given is None else f"{given:.2%}"))
+    rows += [(safe(name, 22), safe(value, 80)) for name, value in metrics["plugins"].items()]
     if metrics["errors"]:
         rows.append(("errors", f"{metrics['errors']} samples could not be used and count as wrong; see {directory}"))
     for name, value in rows:

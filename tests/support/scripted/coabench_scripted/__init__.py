@@ -21,6 +21,12 @@ def coabench_register_datasets(register):
 
 
 @hookimpl
+def coabench_register_metrics(register):
+    register("silence", "coabench_scripted.metrics:silence", description="share of samples without a label")
+    register("failing", "coabench_scripted.metrics:failing")
+
+
+@hookimpl
 def coabench_register_commands(cli):
     @cli.command("scripted-hello")
     def hello():
