@@ -42,10 +42,10 @@ def model(oracle: Path) -> tuple[str, ...]:
 def test_the_wheel_carries_everything(run: Run, wheel: Path) -> None:
     listed = run("list", "--format", "json")
     names = {row["name"] for row in json.loads(listed.stdout)}
-    assert {"phi-3.5-vision", "chain-of-affect", "direct", "one-shot", "raf-db-basic", "raf-db-compound"} <= names
+    assert {"phi-3.5-vision", "chain-of-affect", "direct", "one-shot", "raf-db-basic", "synthface-compound"} <= names
     assert (wheel / "coabench" / "_shipped" / "prompts").is_dir()
     assert "Fear" in run("datasets", "show", "raf-db-compound").stdout
-    assert len(json.loads(run("datasets", "list", "--format", "json").stdout)) == 2
+    assert len(json.loads(run("datasets", "list", "--format", "json").stdout)) == 4
 
 
 def test_verify_names_what_is_missing(run: Run) -> None:

@@ -1,0 +1,102 @@
+"""``coabench synthface``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from coabench.errors import UserError
+from coabench.options import distribute, parse_assignments
+from coabench.terminal import safe
+from coabench_synthface.difficulty import Difficulty
+
+_knobs = click.option(
+    "--set", "assignments", metavar="KNOB=VALUE", multiple=True,
+    help="A knob of the difficulty, such as strongest=0.7; repeatable.",
+)  # fmt: skip
+_seed = click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The seed of everything.")
+
+
+@click.group("synthface")
+def command() -> None:
+    """Render synthetic faces with known expressions."""
+
+
+@command.command("make")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--subset", type=click.Choice(["both", "basic", "compound"]), default="both", show_default=True)
+@click.option("--per-class-train", type=click.IntRange(0), default=100, show_default=True, help="Training images.")
+@click.option("--per-class-dev", type=click.IntRange(0), default=0, show_default=True, help="Development images.")
+@click.option("--per-class-test", type=click.IntRange(0), default=50, show_default=True, help="Test images.")
+@click.option("--per-person", type=click.IntRange(1), default=1, show_default=True, help="Images of the same person.")
+@_seed
+@_knobs
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+def make(
+    folder: Path,
+    subset: Literal["both", "basic", "compound"],
+    per_class_train: int,
+    per_class_dev: int,
+    per_class_test: int,
+    per_person: int,
+    seed: int,
+    assignments: tuple[str, ...],
+    workers: int,
+) -> None:
+    """Make a set of synthetic faces in DIR, a new or empty folder."""
+    from coabench_synthface.make import make_set
+
+    counts = {"train": per_class_train, "dev": per_class_dev, "test": per_class_test}
+    make_set(
+        folder,
+        basic=counts if subset != "compound" else {},
+        compound=counts if subset != "basic" else {},
+        seed=seed,
+        difficulty=_difficulty(assignments),
+        per_person=per_person,
+        workers=workers,
+        progress=_Progress(),
+    )
+    click.echo(safe(folder))
+
+
+@command.command("sheet")
+@click.argument("file", metavar="FILE.png", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--persons", type=click.IntRange(1, 20), default=4, show_default=True, help="Images of each class.")
+@_seed
+@_knobs
+def sheet(file: Path, persons: int, seed: int, assignments: tuple[str, ...]) -> None:
+    """Draw a labelled contact sheet of all 18 classes."""
+    from coabench_synthface.sheet import draw_sheet
+
+    if file.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UserError(f"{file} is no name of a picture", expected="FILE.png or FILE.jpg", remedy="change its ending")
+    draw_sheet(file, seed=seed, persons=persons, difficulty=_difficulty(assignments))
+    click.echo(safe(file))
+
+
+def _difficulty(assignments: tuple[str, ...]) -> Difficulty:
+    knobs = distribute(parse_assignments(assignments), {"difficulty": Difficulty})["difficulty"]
+    assert isinstance(knobs, Difficulty)
+    return knobs
+
+
+class _Progress:
+    """A line on stderr: renewed in a terminal, a new one every ten seconds elsewhere."""
+
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now, tty = time.monotonic(), sys.stderr.isatty()
+        if done < total and now - self._told < (0.2 if tty else 10):
+            return
+        self._told = now
+        speed = done / max(now - self._began, 1e-9)
+        text = f"{done:,}/{total:,} images  {speed:.0f}/s  {(total - done) / speed:.0f} s left"
+        end = "\n" if done == total or not tty else ""
+        print(f"\r{text:<60}" if tty else text, end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,84 @@
+"""The data sets: the basic and the compound half of a set of synthetic faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from coabench.dataset import Card, Check, Dataset, ImageFile, Sample
+from coabench.errors import UserError, did_you_mean
+from coabench_synthface.folder import HOW_TO_MAKE, SetFolder
+
+
+class SynthFace(Dataset):
+    """Reads a folder made by ``coabench synthface make``; the card's option ``subset`` says which half.
+
+    Raises:
+        UserError: there is no complete set below the data root, or none of this half.
+    """
+
+    def __init__(self, card: Card, root: Path | None, options: Dataset.Options) -> None:
+        self.card = card
+        self.subset = card.options.get("subset")
+        if self.subset not in ("basic", "compound"):
+            raise UserError(
+                f"the card {card.path or card.name} does not say which half of a set it describes",
+                expected="options: {subset: basic} or options: {subset: compound}",
+                found=f"subset: {self.subset}",
+                remedy="correct the card",
+            )
+        if root is None:
+            raise UserError(
+                f"{card.name} needs to know where its pictures are", expected="--data-root DIR", remedy=HOW_TO_MAKE
+            )
+        self.root = root
+        self.folder = SetFolder(root)
+        if not self.folder.description["counts"].get(self.subset):
+            raise UserError(
+                f"the set in {root} has no {self.subset} pictures",
+                expected=f"a set made with --subset both or {self.subset}",
+                remedy=HOW_TO_MAKE,
+            )
+
+    def samples(self, split: str) -> Sequence[Sample]:
+        """Return the samples of a split, in the order in which they were made.
+
+        Raises:
+            UserError: the split is not on the card or not in this set, or a line of the list cannot be trusted.
+        """
+        present = self.folder.description["counts"][self.subset]
+        if split not in self.card.splits or split not in present:
+            raise UserError(
+                f"this set has no {split!r} split of {self.card.name}",
+                expected=", ".join(present),
+                found=split,
+                remedy=f"{did_you_mean(split, list(present))}choose one of these with --split",
+            )
+        mine = [s for s in self.folder.samples if (s["subset"], s["split"]) == (self.subset, split)]
+        for line in mine:
+            if line["target"] not in self.card.space.names:
+                raise UserError(
+                    f"{line['id']} has a label that is not on the card",
+                    expected=", ".join(self.card.space.names),
+                    found=line["target"],
+                    remedy="make the set anew",
+                )
+        return [
+            Sample(
+                id=f"{self.card.name}/{line['id']}",
+                image=ImageFile(self.root, line["file"]),
+                target=line["target"],
+                split=split,
+                attributes=line["attributes"],
+            )
+            for line in mine
+        ]
+
+    def notes(self) -> Sequence[str]:
+        return ("synthetic faces: a number on them says nothing about accuracy on people",)
+
+    def verify(self) -> list[Check]:
+        """Check every picture of this half against ``samples.jsonl``, and that against ``set.json`` and the card."""
+        from coabench_synthface.verify import verify
+
+        return verify(self)

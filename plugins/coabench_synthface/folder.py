@@ -1,0 +1,80 @@
+"""Reading a folder that `make.make_set` wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from coabench.errors import UserError
+
+SAMPLES, SET, LICENCE = "samples.jsonl", "set.json", "LICENCE.txt"
+"""The files beside ``images/``."""
+
+HOW_TO_MAKE = "make a set with `coabench synthface make DIR` and give it as --data-root DIR"
+
+_FIELDS: Mapping[str, type] = {
+    "id": str, "file": str, "subset": str, "split": str, "target": str, "sha256": str, "attributes": dict,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SetFolder:
+    """A set on this machine: its description and the lines of its list."""
+
+    root: Path
+
+    @cached_property
+    def description(self) -> Mapping[str, Any]:
+        """What ``set.json`` says; `UserError` where it is absent or makes no sense."""
+        path = self.root / SET
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            unfinished = (self.root / SAMPLES).exists() or (self.root / "images").is_dir()
+            raise UserError(
+                f"{self.root} holds no set of synthetic faces",
+                expected=f"{SET}, which is written when a set is complete",
+                found="the beginning of an unfinished set" if unfinished else "no such file",
+                remedy=HOW_TO_MAKE,
+            ) from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read", found=str(error), remedy=HOW_TO_MAKE) from None
+        if not isinstance(data, dict) or data.get("schema") != 1 or not isinstance(data.get("counts"), dict):
+            raise UserError(
+                f"{path} does not describe a set of synthetic faces",
+                expected="schema 1, with counts",
+                found=f"schema {data.get('schema')}" if isinstance(data, dict) else type(data).__name__,
+                remedy=HOW_TO_MAKE,
+            )
+        return data
+
+    @cached_property
+    def samples(self) -> tuple[Mapping[str, Any], ...]:
+        """The lines of ``samples.jsonl``; `UserError` naming the first that cannot be read."""
+        path = self.root / SAMPLES
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read", found=str(error), remedy=HOW_TO_MAKE) from None
+        return tuple(_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1))
+
+
+def _parse(line: str, where: str) -> Mapping[str, Any]:
+    try:
+        data = json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{where} is no JSON", found=str(error), remedy="make the set anew") from None
+    fits = isinstance(data, dict) and all(isinstance(data.get(key), kind) for key, kind in _FIELDS.items())
+    if not fits or Path(data["file"]).is_absolute() or ".." in Path(data["file"]).parts:
+        raise UserError(
+            f"{where} does not describe a picture",
+            expected=f"an object with {', '.join(_FIELDS)}; the file inside the folder",
+            found=line[:80],
+            remedy="make the set anew",
+        )
+    parsed: Mapping[str, Any] = data
+    return parsed

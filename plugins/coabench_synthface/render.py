@@ -1,0 +1,165 @@
+"""From a person, an expression and a scene to a picture."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coabench_synthface import raster
+from coabench_synthface.assets import Floats, Part, floats, load
+from coabench_synthface.background import background
+from coabench_synthface.canvas import Canvas, blur, canvas
+from coabench_synthface.expression import Expression
+from coabench_synthface.paint import paint
+from coabench_synthface.person import Person
+from coabench_synthface.scene import Scene
+from coabench_synthface.shade import shade
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SIZE = 100
+"""Width and height of a picture, pixels, as in RAF-DB's aligned faces."""
+
+SUPERSAMPLING = 3
+"""Each pixel is the mean of so many by so many."""
+
+EYES_AT, MOUTH_AT = 0.40, 0.765
+"""Where the middle of the eyes and the mouth lie, parts of the height from the top."""
+
+_TIGHTNESS = 1.04
+"""Factor on the size of the face: perspective shrinks what lies behind the eyes, ears and hair above all."""
+
+_HAIR_VOLUME = {"bald": 0.0, "cropped": 0.015, "short": 0.06, "full": 0.14, "long": 0.11}
+"""How far hair stands off the scalp, decimetres."""
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A head in camera coordinates: x right, y up, z towards the camera; decimetres.
+
+    Attributes:
+        points: (V, 3).
+        eyes: (2, 3) centres of the left and the right eyeball.
+        radius: of an eyeball.
+        turn: (3, 3) rotation from the head's coordinates.
+        centre: (2,) x and y of the middle of the picture before any shift, and *scale*, pictures per decimetre.
+    """
+
+    points: Floats
+    eyes: Floats
+    radius: float
+    turn: Floats
+    centre: tuple[float, float]
+    scale: float
+
+
+def render(person: Person, expression: Expression, scene: Scene, rng: np.random.Generator, size: int = SIZE) -> Image:
+    """Return a picture of *size* × *size* pixels. *rng* is used for the camera's noise only."""
+    from PIL import Image as Images
+
+    linear = _expose(person, expression, scene, size)
+    tone = _to_srgb(linear) * 255
+    grain = rng.standard_normal((size, size, 3)).astype(np.float32) * scene.noise
+    shared = grain.mean(axis=2, keepdims=True)  # sensors' noise is mostly of brightness
+    return Images.fromarray(np.clip(tone + 0.4 * grain + shared + 0.5, 0, 255).astype(np.uint8))
+
+
+def encode(image: Image, quality: int) -> bytes:
+    """Return the picture as a JPEG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def _expose(person: Person, expression: Expression, scene: Scene, size: int) -> Floats:
+    """Return (size, size, 3) linear RGB, without noise."""
+    mesh, on = load().mesh, canvas()
+    posed = pose(person, expression, scene)
+    fine = size * SUPERSAMPLING
+    depth = posed.points[:, 2] - posed.eyes[:, 2].mean()
+    nearness = scene.distance / (scene.distance - depth)  # 1 at the eyes, which therefore stay where they are framed
+    x = (posed.points[:, 0] * nearness - posed.centre[0]) * posed.scale + 0.5 + scene.shift[0]
+    y = EYES_AT - (posed.points[:, 1] * nearness - posed.centre[1]) * posed.scale + scene.shift[1]
+    screen = np.column_stack([x * fine, y * fine, posed.points[:, 2]]).astype(np.float32)
+    front, inside = raster.rasterise(screen, mesh.triangles, fine, fine)
+    directions = raster.normals(posed.points, mesh.triangles)
+    hollow = np.clip(raster.hollowness(posed.points, directions, mesh.triangles), 0, 0.35)
+    covered = hair_depth(person, on)
+    attributes = np.column_stack([on.place, covered, 1 - 1.6 * hollow]).astype(np.float32)
+    style = 0.0 if person.hair == "bald" else 0.8 if person.hair == "cropped" else 1.0
+    hair = np.array([*person.hair_colour, style, 0.45], np.float32)
+    light = np.stack([scene.light, scene.key, scene.ambient])
+    surface = shade(
+        front, inside, mesh.triangles, mesh.part, posed.points, directions, attributes,
+        paint(person, expression), hair, _eyes(person, posed, scene), light,
+    )  # fmt: skip
+    behind = background(person, scene, size, (float(x.min()), float(x.max()), float(y.min())))
+    small = surface.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, 4).mean(axis=(1, 3))
+    return blur(small[..., :3] + (1 - small[..., 3:]) * behind, scene.blur)
+
+
+def pose(person: Person, expression: Expression, scene: Scene) -> Posed:
+    """Return the head of *person* with this expression, turned, and where the picture is to be framed."""
+    assets, on = load(), canvas()
+    mesh = assets.mesh
+    still = on.vertices + assets.shape(person.targets)
+    balls = [np.unique(mesh.triangles[mesh.part == part]) for part in (Part.LEFT_EYE, Part.RIGHT_EYE)]
+    middles = np.stack([still[ball].mean(axis=0) for ball in balls])
+    radius = float(np.ptp(still[balls[0], 1]) / 2)
+    between = middles.mean(axis=0)
+    drop = float(between[1] - still[on.lips_middle, 1].mean())
+    volume = _HAIR_VOLUME[person.hair] * np.clip(hair_depth(person, on) / 0.5, 0, 1)
+    moved = still + assets.shape(expression.face_units())
+    moved += volume[:, None] * raster.normals(moved.astype(np.float32), mesh.triangles)
+    turn = _rotation(scene)
+    pivot = between - floats(0, 0.25, 0.9)  # about the top of the spine
+    points = _turned(moved - pivot, turn)
+    eyes = _turned(middles - pivot, turn)
+    centre = eyes.mean(axis=0)
+    return Posed(
+        points=points,
+        eyes=eyes,
+        radius=radius,
+        turn=turn,
+        centre=(float(centre[0]), float(centre[1])),
+        scale=(MOUTH_AT - EYES_AT) / drop * scene.zoom * _TIGHTNESS,
+    )
+
+
+def hair_depth(person: Person, on: Canvas) -> Floats:
+    """Return (V,) how far inside the hairline each vertex lies; long hair covers the ears too."""
+    depth = on.scalp - person.hairline
+    return np.maximum(depth, on.ear).astype(np.float32) if person.hair == "long" else depth.astype(np.float32)
+
+
+def _rotation(scene: Scene) -> Floats:
+    """Return the rotation by roll after pitch after yaw, (3, 3)."""
+    yaw, pitch, roll = np.radians([scene.yaw, -scene.pitch, -scene.roll])
+    about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
+    about_z = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
+    return np.asarray(about_z @ about_x @ about_y, np.float32)
+
+
+def _turned(points: Floats, turn: Floats) -> Floats:
+    """Return *points*, (N, 3), rotated. Written out for the reason that `weighted_sum` gives."""
+    rotated = points[:, :1] * turn[:, 0] + points[:, 1:2] * turn[:, 1] + points[:, 2:] * turn[:, 2]
+    return np.asarray(rotated, np.float32)
+
+
+def _eyes(person: Person, posed: Posed, scene: Scene) -> Floats:
+    """Return what `shade` wants to know of the eyes, (2, 12)."""
+    yaw, pitch = np.radians(scene.gaze)
+    ahead = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
+    gaze = _turned(ahead[None], posed.turn)[0]
+    return np.array([[*eye, *gaze, *person.iris, posed.radius, 0.50, 0.42] for eye in posed.eyes], np.float32)
+
+
+def _to_srgb(linear: Floats) -> Floats:
+    """Return sRGB, 0–1, with highlights that run softly into white."""
+    soft = np.where(linear > 0.6, 1 - 0.4 * np.exp(-(linear - 0.6) / 0.4), linear)
+    return np.where(soft <= 0.0031308, 12.92 * soft, 1.055 * np.maximum(soft, 1e-6) ** (1 / 2.4) - 0.055)
