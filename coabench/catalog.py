@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coabench.backbone import Backbone, BackboneRequest
 from coabench.dataset import Card, Dataset
 from coabench.errors import UserError, did_you_mean
 from coabench.plugins import Registration, get_plugins
@@ -41,11 +40,6 @@ def find_backbone(spec: str) -> tuple[Registration, str | None]:
     """Return the registration and the model of ``NAME[:MODEL]``."""
     name, _, model = spec.partition(":")
     return get_plugins().backbones.find(name), model or None
-
-
-def open_backbone(factory: Callable[[BackboneRequest], Backbone[Any]], request: BackboneRequest) -> Backbone[Any]:
-    """Call a backbone's factory; what it checks, it checks here."""
-    return factory(request)
 
 
 @dataclass(frozen=True)

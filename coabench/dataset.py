@@ -122,8 +122,18 @@ class Card:
         space = LabelSpace.from_mapping(data["labels"], where=str(path))
         splits = tuple(map(str, data.get("splits") or ("test",)))
         counts = data.get("counts") or {}
+        verified = tuple(map(str, data.get("counts_verified") or ()))
+        for split in (*counts, *verified):
+            if split not in splits:
+                raise UserError(
+                    f"{path}: counts are given for the unknown split {split!r}",
+                    expected=", ".join(splits),
+                    remedy=f"{did_you_mean(str(split), splits)}correct the card",
+                )
         for split, per_label in counts.items():
-            for label in per_label:
+            for label, number in per_label.items():
+                if not isinstance(number, int):
+                    raise UserError(f"{path}: the count of {label!r} in {split!r} is {number!r}", expected="a number")
                 if label not in space.names:
                     raise UserError(
                         f"{path}: counts name the unknown label {label!r} in split {split!r}",
@@ -137,7 +147,7 @@ class Card:
             splits=splits,
             loader=str(data["loader"]),
             counts=counts,
-            counts_verified=tuple(data.get("counts_verified") or ()),
+            counts_verified=verified,
             options=data.get("options") or {},
             path=path,
             **{key: str(data.get(key) or (data["name"] if key == "title" else "")).strip() for key in texts},

@@ -263,6 +263,10 @@ def _fill(run: Run, plan: _Plan, request: Evaluation, progress: Progress) -> Non
             progress.note("loading the backbone")
             plan.backbone.load()
             details = dict(plan.backbone.details())
+            for note in details.get("notes", ()):
+                if note not in run.manifest["notes"]:  # what only the weights could tell
+                    progress.note(note)
+                    run.manifest["notes"].append(note)
             session = {"command": list(request.command), "batch_size": size, "device": details.get("device")}
             run.start({**session, "backbone": details, "environment": environment.describe()})
             _tell(progress, "coabench_run_started", run=run)

@@ -40,6 +40,8 @@ def test_a_run_says_what_ran_and_what_came_out(coabench: Run, tmp_path: Path) ->
     assert identity["backbone"]["name"] == "scripted"
     assert identity["backbone"]["plugin_version"] == "2.5"
     assert identity["strategy"]["name"] == "chain-of-affect:corrected"
+    assert made["notes"] == ["a script, not a model", "its script was read"]
+    assert result.stderr.index("a script, not a model") < result.stderr.index("its script was read")
     assert set(identity["strategy"]["prompts"]) == {"primary", "secondary"}
     assert identity["dataset"]["samples"] == 24
     assert made["sessions"][0]["batch_size"] == 5

@@ -276,7 +276,9 @@ def _memory_told() -> Iterator[None]:
     """Turn running out of memory into a `JobError` that says what to lower."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as e:
+    except (RuntimeError, MemoryError) as e:
+        if not isinstance(e, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(e):
+            raise  # on a CPU, memory that runs out is a plain RuntimeError
         raise JobError(
             "the device has too little memory for this batch",
             found=str(e).splitlines()[0] if str(e) else type(e).__name__,

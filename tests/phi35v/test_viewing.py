@@ -260,9 +260,16 @@ def test_nan_is_no_answer(oracle, decode):
         look(oracle, backbone, ["100x100"]).ask([Question("Which?", BASIC)], decode)
 
 
-def test_out_of_memory_says_what_to_lower(oracle, loaded, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"),
+    ],
+)
+def test_out_of_memory_says_what_to_lower(oracle, loaded, monkeypatch, error):
     def fail(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+        raise error
 
     monkeypatch.setattr(Phi3VForCausalLM, "embed", fail)
     with pytest.raises(JobError, match=r"--batch-size(.|\n)*num_crops"):

@@ -25,12 +25,16 @@ class Scripted(Backbone):
 
     def __init__(self, request):
         self.model, self.options, self.asked = request.model, request.options, 0
+        self.notes = ["a script, not a model"]
+
+    def load(self):
+        self.notes.append("its script was read")
 
     def identity(self):
         return {"weights": self.model or "none", "always": self.options.always, "noise": self.options.noise}
 
     def details(self):
-        return {"device": "cpu", "options": asdict(self.options)}
+        return {"device": "cpu", "options": asdict(self.options), "notes": list(self.notes)}
 
     def look(self, batch):
         return Seen(self, batch)
