@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -194,6 +194,7 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
             "name": choice.card.name,
             "split": split,
             "fingerprint": dataset.fingerprint(split),
+            "labels": _digest(asdict(space)),
             "samples": len(samples),
             "limit": request.limit,
             **origin(choice.loader),
@@ -259,7 +260,8 @@ def _fill(run: Run, plan: _Plan, request: Evaluation, progress: Progress) -> Non
     """Write the records that are missing."""
     size = request.batch_size
     try:
-        with progress.start(len(plan.samples), list(read_records(run.directory))):
+        there = list(read_records(run.directory)) if run.done else []
+        with progress.start(len(plan.samples), there):
             progress.note("loading the backbone")
             plan.backbone.load()
             details = dict(plan.backbone.details())
@@ -368,9 +370,13 @@ def _describe(space: LabelSpace) -> dict[str, Any]:
 def _run_name(manifest: Mapping[str, Any]) -> str:
     """Return a folder name that the same command always finds again, and that another never takes."""
     identity = manifest["identity"]
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
-    parts = [identity["dataset"]["name"], identity["strategy"]["name"], identity["backbone"]["name"], digest]
+    names = [identity[part]["name"] for part in ("dataset", "strategy", "backbone")]
+    parts = [*names, _digest(identity)[:8]]
     return ".".join("".join(c if c.isalnum() or c in "-_." else "-" for c in part) for part in parts)
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

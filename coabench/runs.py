@@ -256,7 +256,12 @@ class Run:
         self._save()
 
     def fail(self, reason: str) -> None:
-        """Mark the run failed, as far as the disk allows; the log stays valid and can be gone on with."""
+        """Mark the run failed, as far as the disk allows; the log stays valid and can be gone on with.
+
+        Before `start`, nothing has begun that could fail: what is in the folder stays as it is.
+        """
+        if self._log is None:
+            return
         self._update(status="failed", reason=reason)
         try:
             self._save()

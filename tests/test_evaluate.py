@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.process import Run
+from support.process import ROOT, Run
 
 BASE = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn")
 
@@ -169,6 +169,28 @@ def test_another_run_is_refused_with_the_fields_that_differ(coabench: Run, tmp_p
     assert (tmp_path / "out" / "predictions.jsonl").read_bytes() == before
     assert coabench(*other, "--overwrite").returncode == 0
     assert manifest(tmp_path / "out")["identity"]["seed"] == 3
+
+
+def test_overwrite_deletes_nothing_until_the_new_run_can_begin(coabench: Run, tmp_path: Path) -> None:
+    assert coabench(*BASE, "--output", "out").returncode == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    failed = coabench(*BASE, "--output", "out", "--seed", 3, "--overwrite", SCRIPTED_NO_LOAD="1")
+    assert failed.returncode == 1
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    done = coabench(*BASE, "--output", "out", "--seed", 3, "--overwrite")
+    assert done.returncode == 0
+    assert "going on" not in done.stderr
+
+
+def test_a_card_with_other_labels_is_another_run(coabench: Run, tmp_path: Path) -> None:
+    card = (ROOT / "tests/support/scripted/coabench_scripted/drawn.yaml").read_text()
+    (tmp_path / "card.yaml").write_text(card)
+    mine = ("evaluate", "--backbone", "scripted", "--dataset", "card.yaml", "--output", "out")
+    assert coabench(*mine).returncode == 0
+    (tmp_path / "card.yaml").write_text(card.replace("Surprise, Fear, Disgust", "Fear, Surprise, Disgust"))
+    refused = coabench(*mine)
+    assert refused.returncode == 2
+    assert "dataset.labels" in refused.stderr
 
 
 def test_a_folder_with_other_files_is_never_touched(coabench: Run, tmp_path: Path) -> None:
