@@ -218,9 +218,9 @@ class Run:
         if self._wipe:
             for name in (LOG, METRICS, MANIFEST):
                 (self.directory / name).unlink(missing_ok=True)
-        self._update(status="running", reason=None)
+        self.manifest.update(status="running", reason=None)
         self.manifest["sessions"].append({"started": now(), "from": self.done, **session})
-        self._save()
+        self._write(MANIFEST, self.manifest)
         path = self.directory / LOG
         self._log = path.open("ab", buffering=0)
         whole = _whole_lines(path)
@@ -251,9 +251,9 @@ class Run:
 
     def finish(self, metrics: Mapping[str, Any], **facts: Any) -> None:
         """Write the metrics and mark the run complete."""
-        write_json(self.directory / METRICS, metrics)
-        self._update(status="complete", reason=None, ended=now(), **facts)
-        self._save()
+        self._write(METRICS, metrics)
+        self.manifest.update(status="complete", reason=None, ended=now(), **facts)
+        self._write(MANIFEST, self.manifest)
 
     def fail(self, reason: str) -> None:
         """Mark the run failed, as far as the disk allows; the log stays valid and can be gone on with.
@@ -262,21 +262,16 @@ class Run:
         """
         if self._log is None:
             return
-        self._update(status="failed", reason=reason)
-        try:
-            self._save()
-        except (JobError, OSError):
-            return  # the disk is the problem that is being reported
+        self.manifest.update(status="failed", reason=reason)
+        with suppress(JobError):  # the disk may be the very problem that is being reported
+            self._write(MANIFEST, self.manifest)
 
-    def _update(self, **fields: Any) -> None:
-        self.manifest.update(fields)
-
-    def _save(self) -> None:
+    def _write(self, name: str, data: Mapping[str, Any]) -> None:
         try:
-            write_json(self.directory / MANIFEST, self.manifest)
+            write_json(self.directory / name, data)
         except OSError as error:
             raise JobError(
-                f"the manifest {self.directory / MANIFEST} cannot be written",
+                f"{self.directory / name} cannot be written",
                 found=error.strerror or str(error),
                 remedy="make room or change the permissions, then run the same command again",
             ) from None
