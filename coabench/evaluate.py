@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -17,14 +16,16 @@ from coabench import __version__, environment
 from coabench.backbone import Backbone, BackboneRequest
 from coabench.catalog import find_backbone, find_dataset, open_strategy, origin
 from coabench.dataset import Dataset, Sample
-from coabench.dialogue import Decode, Exemplar, Prediction, Task
+from coabench.dialogue import Decode, Task
 from coabench.engine import Outcome, converse, rehearse
-from coabench.errors import CoabenchError, JobError, SampleError, UserError
+from coabench.errors import CoabenchError, JobError, UserError
+from coabench.exemplars import ExemplarPool, draw_pool
 from coabench.labels import LabelSpace
-from coabench.loading import Loaded, load_ahead, read_image
+from coabench.loading import Loaded, load_ahead
 from coabench.options import distribute
 from coabench.parsing import VERSION as PARSING_VERSION
 from coabench.plugins import get_plugins
+from coabench.records import make_record
 from coabench.runs import LOG, Run, read_records
 from coabench.strategy import Strategy
 
@@ -97,33 +98,18 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class _Shown:
-    """An exemplar of the pool, read."""
-
-    sample: Sample
-    image: Image
-    sha256: str
-
-
-@dataclass(frozen=True)
 class _Plan:
     """Everything that was checked before the backbone's weights are loaded."""
 
     dataset: Dataset
     samples: Sequence[Sample]
     strategy: Strategy
-    pool: tuple[_Shown, ...]
+    pool: ExemplarPool
     backbone: Backbone[Any]
     decode: Decode
-    seed: int
-
-    def exemplars(self, sample: Sample) -> list[_Shown]:
-        """Return the exemplars for a sample: drawn from the pool by seed and id, whatever else is in the run."""
-        order = random.Random(f"{self.seed}:{sample.id}")
-        return order.sample(self.pool, self.strategy.exemplars) if self.pool else []
 
     def task(self, sample: Sample) -> Task:
-        return _task(self.dataset.card.space, self.exemplars(sample))
+        return Task(self.dataset.card.space, self.pool.told(sample.id))
 
 
 def evaluate(request: Evaluation, progress: Progress | None = None) -> Evaluated:
@@ -175,9 +161,9 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
     dataset = choice.open(request.data_root, options["dataset"])
     split = request.split or choice.card.splits[0]
     samples = _samples(dataset, split, request.limit)
-    pool = _exemplar_pool(dataset, split, strategy, request.seed)
+    pool = draw_pool(dataset, split, strategy, request.seed)
     space = choice.card.space
-    rehearse(strategy, _task(space, pool[: strategy.exemplars]))
+    rehearse(strategy, Task(space, pool.told(samples[0].id)))
     backbone = factory(BackboneRequest(model, request.adapter, request.device, request.dtype, options["backbone"]))
     identity = {
         "coabench": __version__,
@@ -200,19 +186,15 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
             **origin(choice.loader),
             **dataset.identity(),
         },
-        "exemplars": [{"id": e.sample.id, "label": e.sample.target, "sha256": e.sha256} for e in pool],
+        "exemplars": pool.identity(),
         "decode": request.decode,
         "seed": request.seed,
     }
     notes = [*dataset.notes(), *backbone.details().get("notes", ())]
     if request.limit is not None:
         notes.append(f"--limit {request.limit}: this run's numbers are not comparable and will not be ranked")
-    plan = _Plan(dataset, samples, strategy, pool, backbone, request.decode, request.seed)
+    plan = _Plan(dataset, samples, strategy, pool, backbone, request.decode)
     return plan, {"identity": identity, "labels": _describe(space), "notes": notes}
-
-
-def _task(space: LabelSpace, shown: Sequence[_Shown]) -> Task:
-    return Task(space, tuple(Exemplar(e.sample.id, e.sample.target) for e in shown))
 
 
 def _samples(dataset: Dataset, split: str, limit: int | None) -> Sequence[Sample]:
@@ -220,40 +202,6 @@ def _samples(dataset: Dataset, split: str, limit: int | None) -> Sequence[Sample
     if not samples:
         raise UserError(f"split {split!r} of {dataset.card.name!r} has no samples", remedy="choose another --split")
     return samples if limit is None else samples[:limit]
-
-
-def _exemplar_pool(dataset: Dataset, split: str, strategy: Strategy, seed: int) -> tuple[_Shown, ...]:
-    """Return one *train* sample per label, chosen by seed: every class is an exemplar equally often."""
-    if not strategy.exemplars:
-        return ()
-    if split == "train":
-        raise UserError(
-            f"strategy {strategy.name!r} draws its exemplars from the train split, so it cannot be scored on it",
-            remedy="choose another --split or --strategy",
-        )
-    by_label: dict[str, list[Sample]] = {}
-    for sample in dataset.samples("train"):
-        by_label.setdefault(sample.target, []).append(sample)
-    order = random.Random(seed)
-    names = [name for name in dataset.card.space.names if name in by_label]
-    drawn = [_first_readable(order.sample(by_label[name], len(by_label[name]))) for name in names]
-    pool = tuple(exemplar for exemplar in drawn if exemplar is not None)
-    if len(pool) < strategy.exemplars:
-        raise UserError(
-            f"strategy {strategy.name!r} needs {strategy.exemplars} exemplars from the train split",
-            found=f"{len(pool)} labels with a readable image",
-            remedy="check the data with `coabench datasets verify`",
-        )
-    return pool
-
-
-def _first_readable(samples: Sequence[Sample]) -> _Shown | None:
-    for sample in samples:
-        try:
-            return _Shown(sample, *read_image(sample.image))
-        except SampleError:
-            continue
-    return None
 
 
 def _fill(run: Run, plan: _Plan, request: Evaluation, progress: Progress) -> None:
@@ -296,7 +244,7 @@ def _batches(plan: _Plan, done: int, size: int) -> Iterator[list[dict[str, Any]]
     samples = plan.samples[first:]
 
     def prepare(position: int, image: Image) -> Any:
-        return plan.backbone.prepare([*(e.image for e in plan.exemplars(samples[position])), image])
+        return plan.backbone.prepare([*plan.pool.images(samples[position].id), image])
 
     loaded = load_ahead((s.image for s in samples), prepare, ahead=2 * size)
     for start in range(0, len(samples), size):
@@ -314,47 +262,9 @@ def _records(plan: _Plan, batch: Sequence[Sample], loaded: Sequence[Loaded], sta
         outcomes.update(zip(usable, converse(plan.backbone, plan.strategy, asked, plan.decode), strict=True))
     seconds = (time.perf_counter() - started) / len(batch)
     return [
-        _record(sample, item, tasks[i], outcomes[i], seconds)
+        make_record(sample, item, tasks[i], outcomes[i], seconds)
         for i, (sample, item) in enumerate(zip(batch, loaded, strict=True))
     ]
-
-
-def _record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, seconds: float) -> dict[str, Any]:
-    prediction = outcome.prediction or Prediction(None, "error", loaded.error)
-    record: dict[str, Any] = {
-        "id": sample.id,
-        "image": sample.image.name,
-        "image_sha256": loaded.sha256,
-        "target": sample.target,
-        "prediction": prediction.label,
-        "status": prediction.status,
-        "reason": prediction.reason,
-        "turns": [
-            {
-                "name": turn.question.name,
-                "prompt": turn.question.prompt,
-                "options": list(turn.question.options),
-                "response": turn.answer.response,
-                "label": turn.answer.label,
-                "match": turn.answer.match,
-                "scores": None if turn.answer.scores is None else _rounded(turn.answer.scores),
-                "prompt_tokens": turn.answer.prompt_tokens,
-                "cached_tokens": turn.answer.cached_tokens,
-                "new_tokens": turn.answer.new_tokens,
-            }
-            for turn in outcome.turns
-        ],
-        "attributes": dict(sample.attributes),
-        "seconds": round(seconds, 6),
-    }
-    if task.exemplars:
-        record["exemplars"] = [exemplar.id for exemplar in task.exemplars]
-    return record
-
-
-def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
-    """Return log-probabilities to six places: finer differences are float noise."""
-    return {option: max(round(score, 6), -1e9) for option, score in scores.items()}
 
 
 def _describe(space: LabelSpace) -> dict[str, Any]:
