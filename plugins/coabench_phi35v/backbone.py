@@ -118,7 +118,7 @@ class Phi35Vision(Backbone[Prepared]):
 
     def prepare(self, images: Sequence[Image]) -> Prepared:
         """Cut the images of one sample into crops; `SampleError` for an image too long and thin."""
-        return tuple(picture(image, self.options.num_crops) for image in images)
+        return tuple(picture(image, self.options.num_crops, self.model.config.crop) for image in images)
 
     def look(self, batch: Sequence[Prepared]) -> Phi35Viewing:
         """Look at a batch; the images are encoded when the first question about them comes."""

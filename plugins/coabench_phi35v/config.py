@@ -11,6 +11,7 @@ from typing import Any
 from transformers import CLIPVisionConfig, Phi3Config
 
 from coabench.errors import UserError
+from coabench_phi35v.images import CropSize
 
 CLIP_L_14_336: Mapping[str, Any] = {
     "hidden_size": 1024,
@@ -61,6 +62,12 @@ class ModelConfig:
     rope: Rope
     image_dim: int
 
+    @property
+    def crop(self) -> CropSize:
+        """How large the crops are that the vision tower takes."""
+        vision: Any = self.vision  # transformers types both sizes more widely than they are here
+        return CropSize(vision.image_size, vision.image_size // vision.patch_size // 2)
+
     @classmethod
     def read(cls, folder: Path) -> ModelConfig:
         """Read ``config.json`` in *folder*.
@@ -85,7 +92,7 @@ class ModelConfig:
         try:
             rope = _rope(data)
             _supported(data, path)
-            return cls(_text(data, rope), _vision(data), rope, int(data["img_processor"]["image_dim_out"]))
+            return cls(_text(data, rope), _vision(data, path), rope, int(data["img_processor"]["image_dim_out"]))
         except KeyError as e:
             raise UserError(
                 f"{path} lacks {e.args[0]!r}",
@@ -180,6 +187,12 @@ def _text(data: Mapping[str, Any], rope: Rope) -> Phi3Config:
     )
 
 
-def _vision(data: Mapping[str, Any]) -> CLIPVisionConfig:
-    sizes = {**CLIP_L_14_336, **data["img_processor"].get("clip_config", {})}
+def _vision(data: Mapping[str, Any], path: Path) -> CLIPVisionConfig:
+    sizes: dict[str, Any] = {**CLIP_L_14_336, **data["img_processor"].get("clip_config", {})}
+    if sizes["image_size"] % (2 * sizes["patch_size"]):
+        raise UserError(
+            f"{path}: the patches of a crop cannot be merged two by two",
+            expected="an image_size that is a multiple of twice the patch_size",
+            found=f"image_size {sizes['image_size']}, patch_size {sizes['patch_size']}",
+        )
     return CLIPVisionConfig(**{name: sizes[name] for name in CLIP_L_14_336})

@@ -18,7 +18,7 @@ from transformers.models.phi3.modeling_phi3 import Phi3DecoderLayer, Phi3RMSNorm
 
 from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.config import ModelConfig, Rope
-from coabench_phi35v.images import ROWS, Picture
+from coabench_phi35v.images import Picture
 
 CROPS_AT_ONCE = {"cuda": 32, "cpu": 8}
 """How many crops go through the vision tower together, by device; bounds its memory whatever the batch. More of them
@@ -57,9 +57,9 @@ class ImageEmbedding(nn.Module):
         weight = self.glb_GN
         # Chunks are moved one by one: a large batch of crops need not fit the device at once.
         at_once = CROPS_AT_ONCE["cpu" if weight.device.type == "cpu" else "cuda"]
-        crops = torch.split(torch.cat([picture.crops for picture in pictures]), at_once)
+        crops = torch.split(torch.cat([picture.distinct for picture in pictures]), at_once)
         patches = torch.cat([self._merge(self.img_processor(c.to(weight.device, weight.dtype))) for c in crops])
-        per_picture = torch.split(patches, [len(picture.crops) for picture in pictures])
+        per_picture = torch.split(patches, [len(picture.distinct) for picture in pictures])
         arranged = [self._arrange(p, picture) for p, picture in zip(per_picture, pictures, strict=True)]
         tokens: Tensor = self.img_projection(torch.cat(arranged))
         return list(torch.split(tokens, [picture.tokens for picture in pictures]))
@@ -67,14 +67,15 @@ class ImageEmbedding(nn.Module):
     @staticmethod
     def _merge(patches: Tensor) -> Tensor:
         """Merge 2 x 2 patches, channels ordered (dy, dx, c): (n, 576, c) -> (n, 12, 12, 4 c)."""
-        n, _, c = patches.shape
-        return patches.reshape(n, ROWS, 2, ROWS, 2, c).permute(0, 1, 3, 2, 4, 5).reshape(n, ROWS, ROWS, 4 * c)
+        n, count, c = patches.shape
+        cells = math.isqrt(count) // 2
+        return patches.reshape(n, cells, 2, cells, 2, c).permute(0, 1, 3, 2, 4, 5).reshape(n, cells, cells, 4 * c)
 
     def _arrange(self, crops: Tensor, picture: Picture) -> Tensor:
         """Order one picture's patches: local rows, a separator, global rows; every row ends in a separator."""
-        width = crops.shape[-1]
-        local = crops[1:].reshape(picture.rows, picture.columns, ROWS, ROWS, width).permute(0, 2, 1, 3, 4)
-        local = local.reshape(picture.rows * ROWS, picture.columns * ROWS, width)
+        cells, width = crops.shape[-2:]
+        local = crops[-picture.rows * picture.columns :].reshape(picture.rows, picture.columns, cells, cells, width)
+        local = local.permute(0, 2, 1, 3, 4).reshape(picture.rows * cells, picture.columns * cells, width)
         rows = [
             torch.cat([grid, self.sub_GN[0].expand(len(grid), 1, width)], dim=1).reshape(-1, width)
             for grid in (local, crops[0])
