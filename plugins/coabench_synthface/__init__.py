@@ -17,7 +17,7 @@ def coabench_register_datasets(register: Register) -> None:
         register(
             f"synthface-{subset}",
             "coabench_synthface.dataset:SynthFace",
-            description=f"synthetic faces, {classes} (made by `coabench synthface make`)",
+            description=f"synthetic faces, {classes} (a set comes with coabench)",
             card=resources.path("datasets_registry", f"synthface-{subset}.yaml"),
         )
 

@@ -19,6 +19,7 @@ _knobs = click.option(
     help="A knob of the difficulty, such as strongest=0.7; repeatable.",
 )  # fmt: skip
 _seed = click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The seed of everything.")
+_workers = click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 
 
 @click.group("synthface")
@@ -35,7 +36,7 @@ def command() -> None:
 @click.option("--per-person", type=click.IntRange(1), default=1, show_default=True, help="Images of the same person.")
 @_seed
 @_knobs
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@_workers
 def make(
     folder: Path,
     subset: Literal["both", "basic", "compound"],
@@ -62,6 +63,17 @@ def make(
         progress=_Progress(),
     )
     click.echo(safe(folder))
+
+
+@command.command("rebuild")
+@click.argument("file", metavar="FILE.zip", type=click.Path(path_type=Path))
+@_workers
+def rebuild(file: Path, workers: int) -> None:
+    """Render the set that comes with coabench anew, as FILE.zip."""
+    from coabench_synthface.shipped import rebuild
+
+    rebuild(file, workers=workers, progress=_Progress())
+    click.echo(safe(file))
 
 
 @command.command("sheet")

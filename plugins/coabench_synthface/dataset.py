@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from coabench.dataset import Card, Check, Dataset, ImageFile, Sample
+from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import UserError, did_you_mean
 from coabench_synthface.folder import HOW_TO_MAKE, SetFolder
+from coabench_synthface.shipped import open_shipped
+from coabench_synthface.storage import Picture, open_storage
 
 
 class SynthFace(Dataset):
-    """Reads a folder made by ``coabench synthface make``; the card's option ``subset`` says which half.
+    """Reads the set that comes with coabench or, below the data root, one made by ``coabench synthface make``.
+
+    The card's option ``subset`` says which half.
 
     Raises:
-        UserError: there is no complete set below the data root, or none of this half.
+        UserError: there is no complete set there, or none of this half.
     """
+
+    needs_root = False
 
     def __init__(self, card: Card, root: Path | None, options: Dataset.Options) -> None:
         self.card = card
@@ -27,15 +33,10 @@ class SynthFace(Dataset):
                 found=f"subset: {self.subset}",
                 remedy="correct the card",
             )
-        if root is None:
-            raise UserError(
-                f"{card.name} needs to know where its pictures are", expected="--data-root DIR", remedy=HOW_TO_MAKE
-            )
-        self.root = root
-        self.folder = SetFolder(root)
+        self.folder = SetFolder(open_shipped() if root is None else open_storage(root))
         if not self.folder.description["counts"].get(self.subset):
             raise UserError(
-                f"the set in {root} has no {self.subset} pictures",
+                f"the set in {self.folder.files.root} has no {self.subset} pictures",
                 expected=f"a set made with --subset both or {self.subset}",
                 remedy=HOW_TO_MAKE,
             )
@@ -66,7 +67,7 @@ class SynthFace(Dataset):
         return [
             Sample(
                 id=f"{self.card.name}/{line['id']}",
-                image=ImageFile(self.root, line["file"]),
+                image=Picture(self.folder.files, line["file"]),
                 target=line["target"],
                 split=split,
                 attributes=line["attributes"],

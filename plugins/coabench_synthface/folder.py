@@ -1,4 +1,4 @@
-"""Reading a folder that `make.make_set` wrote."""
+"""Reading a set that `make.make_set` wrote."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from coabench.errors import UserError
+from coabench_synthface.storage import Storage
 
 SAMPLES, SET, LICENCE = "samples.jsonl", "set.json", "LICENCE.txt"
 """The files beside ``images/``."""
 
-HOW_TO_MAKE = "make a set with `coabench synthface make DIR` and give it as --data-root DIR"
+HOW_TO_MAKE = (
+    "make a set with `coabench synthface make DIR` and give it as --data-root DIR, "
+    "or leave --data-root away to use the set that comes with coabench"
+)
 
 _FIELDS: Mapping[str, type] = {
     "id": str, "file": str, "subset": str, "split": str, "target": str, "sha256": str, "attributes": dict,
@@ -23,20 +27,20 @@ _FIELDS: Mapping[str, type] = {
 
 @dataclass(frozen=True)
 class SetFolder:
-    """A set on this machine: its description and the lines of its list."""
+    """A set on this machine, in a folder or packed: its description and the lines of its list."""
 
-    root: Path
+    files: Storage
 
     @cached_property
     def description(self) -> Mapping[str, Any]:
         """What ``set.json`` says; `UserError` where it is absent or makes no sense."""
-        path = self.root / SET
+        path = self.files.root / SET
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(self.files.read(SET))
         except FileNotFoundError:
-            unfinished = (self.root / SAMPLES).exists() or (self.root / "images").is_dir()
+            unfinished = any(name == SAMPLES or name.startswith("images/") for name in self.files.names())
             raise UserError(
-                f"{self.root} holds no set of synthetic faces",
+                f"{self.files.root} holds no set of synthetic faces",
                 expected=f"{SET}, which is written when a set is complete",
                 found="the beginning of an unfinished set" if unfinished else "no such file",
                 remedy=HOW_TO_MAKE,
@@ -55,9 +59,9 @@ class SetFolder:
     @cached_property
     def samples(self) -> tuple[Mapping[str, Any], ...]:
         """The lines of ``samples.jsonl``; `UserError` naming the first that cannot be read."""
-        path = self.root / SAMPLES
+        path = self.files.root / SAMPLES
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = self.files.read(SAMPLES).decode().splitlines()
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read", found=str(error), remedy=HOW_TO_MAKE) from None
         return tuple(_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1))

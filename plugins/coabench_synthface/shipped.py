@@ -1,0 +1,63 @@
+"""The set that comes with coabench: where it is, what it is made of, and how it is made anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from coabench.errors import UserError
+from coabench_synthface.difficulty import Difficulty
+from coabench_synthface.storage import Archive, pack
+
+if TYPE_CHECKING:
+    from coabench_synthface.make import Progress
+
+FILE = Path(__file__).with_name("faces.zip")
+
+# Whoever changes one of these makes the file anew: `coabench synthface rebuild plugins/coabench_synthface/faces.zip`.
+# The number of pictures is on the cards, too.
+SEED = 2026
+PER_CLASS = {"train": 180, "test": 100}
+DIFFICULTY = Difficulty(weakest=0.3, strongest=0.75)
+
+
+def open_shipped() -> Archive:
+    """Return the files of the set; `UserError` where this installation lacks it."""
+    if not FILE.is_file():
+        raise UserError(
+            "the synthetic faces that come with coabench are not in this installation",
+            expected=str(FILE),
+            found="nothing there",
+            remedy="install coabench anew, or give a set of your own as --data-root",
+        )
+    return Archive(FILE)
+
+
+def rebuild(file: Path, *, workers: int = 1, progress: Progress | None = None) -> None:
+    """Render the set anew and write it to the archive *file*, replacing it.
+
+    Raises:
+        UserError: *file* cannot be written to, or the 3-D assets are not installed.
+    """
+    from coabench_synthface.make import make_set
+
+    if file.is_dir() or not os.access(file.parent, os.W_OK):
+        raise UserError(
+            f"{file} cannot be written",
+            expected="the name of a file, in a folder that is there and may be written to",
+            remedy="choose another name",
+        )
+    with TemporaryDirectory(prefix="coabench-faces-") as scratch:
+        folder = Path(scratch) / "set"
+        make_set(
+            folder,
+            basic=PER_CLASS,
+            compound=PER_CLASS,
+            seed=SEED,
+            difficulty=DIFFICULTY,
+            workers=workers,
+            progress=progress,
+        )
+        pack(folder, file)

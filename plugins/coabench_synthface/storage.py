@@ -1,0 +1,145 @@
+"""Where the files of a set lie: in a folder, or packed into one archive."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from coabench.errors import UserError
+
+
+class Storage(Protocol):
+    """The files of a set, by names such as ``images/test/basic_test_00000.jpg``. Threads may share it."""
+
+    @property
+    def root(self) -> Path:
+        """What the user would give as --data-root."""
+        ...
+
+    def names(self) -> Iterable[str]:
+        """Return the names of all files, sorted."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file; FileNotFoundError where there is none, OSError where it cannot be read."""
+        ...
+
+    def size(self, name: str) -> int:
+        """Return the number of bytes of a file, or -1 where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Files in a folder."""
+
+    root: Path
+
+    def names(self) -> Iterable[str]:
+        return sorted(file.relative_to(self.root).as_posix() for file in self.root.rglob("*") if file.is_file())
+
+    def read(self, name: str) -> bytes:
+        return (self.root / name).read_bytes()
+
+    def size(self, name: str) -> int:
+        try:
+            return (self.root / name).stat().st_size
+        except OSError:
+            return -1
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Files in a ZIP archive as `pack` writes it."""
+
+    root: Path
+
+    @property
+    def _zip(self) -> ZipFile:
+        return _opened(self.root, os.getpid())
+
+    def names(self) -> Iterable[str]:
+        return sorted(name for name in self._zip.namelist() if not name.endswith("/"))
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self._zip.read(name)
+        except KeyError:
+            raise FileNotFoundError(f"{self.root} holds no {name}") from None
+        except (BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+            raise OSError(f"{name} in {self.root} cannot be unpacked: {error}") from None
+
+    def size(self, name: str) -> int:
+        try:
+            return self._zip.getinfo(name).file_size
+        except KeyError:
+            return -1
+
+
+@cache
+def _opened(root: Path, process: int) -> ZipFile:
+    """Open an archive, once in a process: forked processes would share the position in the file; threads need not."""
+    try:
+        return ZipFile(root)
+    except (BadZipFile, NotImplementedError, ValueError) as error:
+        raise UserError(
+            f"{root} holds no set of synthetic faces",
+            expected="a folder, or the ZIP archive of a set",
+            found=f"another file ({error})",
+            remedy="correct --data-root",
+        ) from None
+    except OSError as error:
+        raise UserError(f"{root} cannot be read", found=str(error), remedy="correct --data-root") from None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a set."""
+
+    storage: Storage
+    name: str
+
+    def read(self) -> bytes:
+        return self.storage.read(self.name)
+
+    def size(self) -> int:
+        return self.storage.size(self.name)
+
+
+def open_storage(root: Path) -> Storage:
+    """Return the files below *root*, a folder or an archive; `UserError` where there is neither."""
+    if root.is_dir():
+        return Folder(root)
+    if root.exists():
+        return Archive(root)
+    raise UserError(
+        f"--data-root {root} is not there",
+        expected="the folder of a set of synthetic faces, or its ZIP archive",
+        found="nothing there",
+        remedy="correct --data-root, or leave it away to use the set that comes with coabench",
+    )
+
+
+def pack(folder: Path, file: Path) -> None:
+    """Write the files of *folder* into the ZIP archive *file*, replacing it; the same files give the same bytes.
+
+    Pictures are stored as they are, text is deflated (another zlib may deflate it to other bytes).
+    """
+    beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    storage = Folder(folder)
+    try:
+        with ZipFile(beside, "w") as archive:
+            for name in storage.names():
+                member = ZipInfo(name)  # dated 1980-01-01
+                member.create_system, member.external_attr = 3, 0o100644 << 16
+                kind = ZIP_STORED if name.endswith(".jpg") else ZIP_DEFLATED
+                archive.writestr(member, storage.read(name), kind, compresslevel=9)
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
