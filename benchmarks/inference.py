@@ -243,7 +243,7 @@ def main() -> None:
 
     tokenizer, images = WordPieces(), [face(number) for number in range(arguments.faces)]
     sdpa = random_model(tokenizer, [picture(image, NUM_CROPS) for image in images])
-    eager = Phi3VForCausalLM(copy.deepcopy(sdpa.config), "eager")
+    eager = Phi3VForCausalLM(copy.deepcopy(sdpa.sizes), "eager")
     eager.fill(sdpa.state_dict())
     machine = {
         "cpu": cpu_name(),

@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from coabench.dialogue import Answer, Decode, Question
+from coabench.dialogue import Answer, Decode, Question, Turn
+from coabench.recipe import Preset
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PIL.Image import Image
+    from torch import nn
 
 Prepared = TypeVar("Prepared")
 
@@ -46,6 +50,46 @@ class Viewing(ABC):
         """
 
 
+class Trainee(ABC):
+    """What a backbone lends to `coabench train`: its module, and how training turns become the module's input.
+
+    Attributes:
+        module: called with what `collate` returns, and with ``num_items_in_batch`` where its ``accepts_loss_kwargs`` is
+            true; returns ``{"loss": …}``, the summed loss divided by that number. PEFT wraps it for LoRA.
+        groups: part (``language``, ``projector``, ``vision``…) -> full names of the modules that LoRA may go on.
+        parts: part -> what the names of its parameters begin with; the first that fits counts.
+        unused: names of modules that no answer depends on; they stay as they are, even in full fine-tuning.
+    """
+
+    module: nn.Module
+    groups: Mapping[str, Sequence[str]]
+    parts: Mapping[str, str]
+    unused: Sequence[str] = ()
+
+    @abstractmethod
+    def encode(self, prepared: Any, turns: Sequence[Turn]) -> Any:
+        """Return the turns about one sample (prepared as for `Backbone.look`) as one example; it has ``tokens``.
+
+        The answer to learn is the response of each turn. Called in worker processes where there are some.
+        """
+
+    @abstractmethod
+    def collate(self, examples: Sequence[Any]) -> dict[str, Any]:
+        """Return the module's keyword arguments for some examples, ``labels`` among them: a tensor, -100 for none."""
+
+    def activations(self, example: Any, width: int, checkpointing: bool) -> int:
+        """Estimate the bytes that training keeps of one example until the backward pass, at *width* bytes a number."""
+        return 0
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the module, fully fine-tuned, as a checkpoint that this backbone opens as its model."""
+
+    def extras(self) -> Mapping[str, str]:
+        """Return further text files of the published adapter layout: name -> content."""
+        return {}
+
+
 class Backbone(ABC, Generic[Prepared]):
     """A model that looks at images and answers questions about them.
 
@@ -57,9 +101,21 @@ class Backbone(ABC, Generic[Prepared]):
     capabilities: ClassVar[frozenset[str]] = frozenset({"generates"})
     """Which of ``generates``, ``scores``, ``trains`` this backbone can do."""
 
+    presets: ClassVar[Mapping[str, Preset]] = {}
+    """Training recipes by name; the one named ``default`` is taken where the user names none."""
+
     @dataclass(frozen=True)
     class Options:
         """The options that ``--set key=value`` may change, with their defaults; override in a subclass."""
+
+    @dataclass(frozen=True)
+    class TrainingOptions:
+        """Further options of ``--set`` that concern training alone; override in a subclass."""
+
+    @classmethod
+    def default_adapter(cls, model: str | None, strategy: str) -> Path | None:
+        """Return the adapter that ships for this model and strategy, taken where the user names none."""
+        return None
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
@@ -86,3 +142,13 @@ class Backbone(ABC, Generic[Prepared]):
     @abstractmethod
     def look(self, batch: Sequence[Prepared]) -> Viewing:
         """Look at a batch of prepared samples."""
+
+    def trainee(self, options: Any) -> Trainee:
+        """Return what training needs; for backbones that declare ``trains``.
+
+        Called before `load`, which fills the module's parameters: names and shapes must be known by then.
+
+        Args:
+            options: an instance of the backbone's `TrainingOptions`.
+        """
+        raise NotImplementedError

@@ -84,3 +84,35 @@ def rehearse(strategy: Strategy, task: Task) -> list[Question]:
         first = question.options[0]
         question = advance(conversation, Answer(first, label=first, match="exact"), outcome)
     return questions
+
+
+def training_turns(strategy: Strategy, task: Task, target: str, *, ambiguous: bool = False) -> list[Turn]:
+    """Return the questions that the strategy asks about a sample labelled *target*, each with its right answer.
+
+    Where several answers are right (which of two mixed emotions is the primary one?), the conversation is followed
+    along each of them; the question itself is left out unless *ambiguous*, since it would be taught with contrary
+    answers. For ``chain-of-affect`` that makes the published training set: stage 1 on basic labels, stage 2 on
+    compound labels in both orders.
+    """
+    turns: list[Turn] = []
+    paths: list[list[Answer]] = [[]]
+    while paths:
+        answers = paths.pop()
+        question = _next_question(strategy, task, answers)
+        if question is None:
+            continue
+        right = [Answer(a, label=a, match="exact") for a in strategy.right_answers(question, task, target)]
+        if len(right) == 1 or ambiguous:
+            turns += [Turn(question, answer) for answer in right]
+        paths += [[*answers, answer] for answer in reversed(right)]
+    return turns
+
+
+def _next_question(strategy: Strategy, task: Task, answers: Sequence[Answer]) -> Question | None:
+    """Return what the strategy asks after these answers; None where it concludes."""
+    outcome, conversation = Outcome(), strategy.converse(task)
+    question = advance(conversation, None, outcome)
+    for answer in answers:
+        if question is not None:
+            question = advance(conversation, answer, outcome)
+    return question

@@ -10,7 +10,7 @@ from typing import Any
 
 from coabench.resources import CHECKOUT
 
-PACKAGES = ("coabench", "torch", "transformers", "peft", "safetensors", "numpy", "pillow")
+PACKAGES = ("coabench", "torch", "transformers", "peft", "accelerate", "safetensors", "numpy", "pillow")
 
 
 def describe() -> Mapping[str, Any]:

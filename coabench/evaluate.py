@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from coabench import __version__, environment
+from coabench.adapters import Told
 from coabench.backbone import Backbone, BackboneRequest
 from coabench.catalog import find_backbone, find_dataset, open_strategy, origin
 from coabench.dataset import Dataset, Sample
@@ -20,6 +21,7 @@ from coabench.dialogue import Decode, Task
 from coabench.engine import Outcome, converse, rehearse
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.exemplars import ExemplarPool, draw_pool
+from coabench.hub import folder_of
 from coabench.labels import LabelSpace
 from coabench.loading import Loaded, load_ahead
 from coabench.options import distribute
@@ -41,7 +43,9 @@ class Evaluation:
         backbone: ``NAME[:MODEL]``.
         strategy: ``NAME[:VARIANT]`` or a prompt file.
         dataset: ``NAME`` or a card.
+        adapter: a folder or hub id, ``none``, or None for the one that ships with the backbone, if any.
         options: ``--set`` assignments.
+        allow_trained_split: score a split that the adapter was trained on.
         output: the run directory; None for one named after what runs, below ``results``.
     """
 
@@ -60,6 +64,7 @@ class Evaluation:
     options: Mapping[str, str] | None = None
     output: Path | None = None
     overwrite: bool = False
+    allow_trained_split: bool = False
     command: tuple[str, ...] = ()
 
 
@@ -149,7 +154,10 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
     strategy, strategy_origin = open_strategy(request.strategy)
     choice = find_dataset(request.dataset)
     factory, loader = registration.load(), choice.loader.load()
-    options = distribute(request.options or {}, {"backbone": factory.Options, "dataset": loader.Options})
+    adapter = _adapter(request, factory, model, strategy.name)
+    told = Told.by(adapter)
+    assignments = told.assignments(request.options or {}, factory.Options)
+    options = distribute(assignments, {"backbone": factory.Options, "dataset": loader.Options})
     needed = "scores" if request.decode == "score" else "generates"
     if needed not in factory.capabilities:
         raise UserError(
@@ -161,17 +169,24 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
     dataset = choice.open(request.data_root, options["dataset"])
     split = request.split or choice.card.splits[0]
     samples = _samples(dataset, split, request.limit)
+    trained = [
+        note
+        for taught in (told, Told.by(model))  # a fully trained model has a history like an adapter
+        for note in taught.check_split(choice.card.name, split, dataset.fingerprint(split), request.allow_trained_split)
+    ]
     pool = draw_pool(dataset, split, strategy, request.seed)
     space = choice.card.space
     rehearse(strategy, Task(space, pool.told(samples[0].id)))
-    backbone = factory(BackboneRequest(model, request.adapter, request.device, request.dtype, options["backbone"]))
+    backbone = factory(
+        BackboneRequest(model, str(adapter) if adapter else None, request.device, request.dtype, options["backbone"])
+    )
     identity = {
         "coabench": __version__,
         "parsing": {"version": PARSING_VERSION, "parser": strategy.parser},
         "backbone": {
             "name": registration.name,
             "model": model,
-            "adapter": request.adapter,
+            "adapter": _named(request.adapter, adapter),
             **origin(registration),
             "facts": backbone.identity(),
         },
@@ -190,11 +205,26 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
         "decode": request.decode,
         "seed": request.seed,
     }
-    notes = [*dataset.notes(), *backbone.details().get("notes", ())]
+    notes = [*dataset.notes(), *backbone.details().get("notes", ()), *trained]
+    notes += told.notes(backbone.identity(), {"name": strategy.name, **strategy.identity()})
     if request.limit is not None:
         notes.append(f"--limit {request.limit}: this run's numbers are not comparable and will not be ranked")
     plan = _Plan(dataset, samples, strategy, pool, backbone, request.decode)
     return plan, {"identity": identity, "labels": _describe(space), "notes": notes}
+
+
+def _adapter(request: Evaluation, factory: type[Backbone[Any]], model: str | None, strategy: str) -> Path | None:
+    """Return the adapter's folder: the one the user named, or the one that ships for this model and strategy."""
+    if request.adapter is None:
+        return factory.default_adapter(model, strategy)
+    return None if request.adapter == "none" else folder_of(request.adapter, "adapter")
+
+
+def _named(given: str | None, adapter: Path | None) -> str | None:
+    """Return what the manifest calls the adapter: as typed, or the name of the one that ships."""
+    if adapter is None:
+        return None
+    return given or f"shipped/{adapter.name}"
 
 
 def _samples(dataset: Dataset, split: str, limit: int | None) -> Sequence[Sample]:

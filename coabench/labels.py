@@ -104,6 +104,12 @@ class LabelSpace:
         """Return the label that mixes these two basic emotions (in either order), or None."""
         return self._by_pair.get(frozenset((first, second)))
 
+    def right_answers(self, options: Sequence[str], target: str) -> tuple[str, ...]:
+        """Return which of the options are true of a sample labelled *target*: the label itself, or what it mixes."""
+        if target in options:
+            return (target,)
+        return tuple(emotion for emotion in self.pair_of(target) or () if emotion in options)
+
     def spellings(self, recognised: Sequence[str]) -> dict[str, str]:
         """Return every spelling, folded, of the *recognised* labels or basic emotions -> its canonical name."""
         own = {label.name: label for label in self.labels}

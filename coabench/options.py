@@ -10,13 +10,15 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from coabench.errors import UserError, did_you_mean
 
 
-def parse_assignments(pairs: Sequence[str]) -> dict[str, str]:
-    """Return ``["a=1", "b=x"]`` as a mapping; `UserError` for anything else."""
+def parse_assignments(pairs: Sequence[str], option: str = "--set") -> dict[str, str]:
+    """Return ``["a=1", "b=x"]`` as a mapping; `UserError`, naming the *option*, for anything else."""
     result: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
-            raise UserError(f"--set {pair!r} cannot be read", expected="--set key=value", remedy="write key=value")
+            raise UserError(
+                f"{option} {pair!r} cannot be read", expected=f"{option} key=value", remedy="write key=value"
+            )
         result[key.strip()] = value.strip()
     return result
 

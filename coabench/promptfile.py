@@ -112,10 +112,24 @@ class PromptStrategy(Strategy):
             given: dict[str, str] = {}
             for earlier in self.questions[: self.questions.index(spec)]:
                 if earlier.asked(task):
-                    given[earlier.name] = _true_answer(earlier, task, exemplar.label, given)
+                    given[earlier.name] = self._true_answer(earlier, task, exemplar.label, given)
             messages.append(Message("user", self._render(spec, task, given), (index,)))
-            messages.append(Message("assistant", _true_answer(spec, task, exemplar.label, given)))
+            messages.append(Message("assistant", self._true_answer(spec, task, exemplar.label, given)))
         return tuple(messages)
+
+    def _true_answer(self, spec: QuestionSpec, task: Task, label: str, given: Mapping[str, str]) -> str:
+        """Return the first answer that is right for an exemplar, none of those *given* again if it can be helped."""
+        choices = spec.choices(task)
+        right = task.space.right_answers(choices - list(given.values()), label)
+        right = right or task.space.right_answers(choices, label)
+        if not right:
+            raise UserError(
+                f"strategy {self.name!r}: question {spec.name!r} has no right answer for an exemplar of {label!r}",
+                expected="options that name labels or basic emotions",
+                found=", ".join(choices),
+                remedy="change the options in the prompt file, or use no exemplars",
+            )
+        return right[0]
 
     def _render(self, spec: QuestionSpec, task: Task, given: Mapping[str, str]) -> str:
         from jinja2 import TemplateError
@@ -256,14 +270,6 @@ def _words(value: Any, path: Path, field: str) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
         raise UserError(f"{path}: {field} is {value!r}", expected="a list of words")
     return tuple(values)
-
-
-def _true_answer(spec: QuestionSpec, task: Task, label: str, given: Mapping[str, str]) -> str:
-    """Return the answer that is right for a sample whose true label is *label*, after the answers *given*."""
-    if spec.options == "labels":
-        return label
-    emotions = task.space.pair_of(label) or (label,)
-    return next((e for e in emotions if e not in given.values()), emotions[0])
 
 
 def _listed(options: Sequence[str], last: str = ", or ", quote: str = "") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from coabench.dialogue import Answer, Prediction, Question, Task
@@ -32,6 +32,14 @@ class Strategy(ABC):
         An answer's ``label`` is None when the response could not be understood; what follows is the strategy's
         decision.
         """
+
+    def right_answers(self, question: Question, task: Task, target: str) -> Sequence[str]:
+        """Return the answers to learn for a question about a sample labelled *target*.
+
+        Several where the question leaves open which of two emotions is meant; none where the sample can teach nothing
+        about it. By default what is true of the label among the options. Override it where options are not labels.
+        """
+        return task.space.right_answers(question.options, target)
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:

@@ -152,12 +152,6 @@ def test_wrong_usage_is_told_and_writes_nothing(coabench: Run, tmp_path: Path, a
     assert not (tmp_path / "out").exists()
 
 
-def test_without_options_it_says_what_is_needed(coabench: Run) -> None:
-    result = coabench("evaluate")
-    assert result.returncode == 2
-    assert "coabench evaluate --backbone" in result.stderr
-
-
 def test_another_run_is_refused_with_the_fields_that_differ(coabench: Run, tmp_path: Path) -> None:
     assert coabench(*BASE, "--output", "out").returncode == 0
     before = (tmp_path / "out" / "predictions.jsonl").read_bytes()

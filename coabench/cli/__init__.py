@@ -14,6 +14,7 @@ from coabench.plugins import get_plugins
 from coabench.terminal import safe
 
 COMMANDS = {
+    "train": "Train an adapter on a strategy's questions; go on where a killed training stopped.",
     "evaluate": "Evaluate a backbone with a strategy on a data set; go on where a killed run stopped.",
     "leaderboard": "Rank the complete runs in a folder, with intervals, beside the published numbers.",
     "datasets": "List, describe and verify data sets.",

@@ -8,18 +8,17 @@ from typing import Any
 
 import click
 
-from coabench.errors import UserError
 from coabench.options import parse_assignments
 from coabench.terminal import safe
 
 
 @click.command("evaluate")
-@click.option(
-    "--backbone", metavar="NAME[:MODEL]", help="The model, for example phi-3.5-vision:/models/Phi-3.5-vision."
-)
-@click.option("--adapter", metavar="DIR|ID|none", help="A LoRA adapter: a folder or a hub id.")
+@click.option("--backbone", metavar="NAME[:MODEL]", default="tiny", show_default=True,
+              help="The model, for example phi-3.5-vision:/models/Phi-3.5-vision.")  # fmt: skip
+@click.option("--adapter", metavar="DIR|ID|none", help="A LoRA adapter: a folder or a hub id; what ships by default.")
 @click.option("--strategy", metavar="NAME[:VARIANT]|FILE.yaml", default="chain-of-affect", show_default=True)
-@click.option("--dataset", metavar="NAME|CARD.yaml", help="The data set, for example raf-db-compound.")
+@click.option("--dataset", metavar="NAME|CARD.yaml", default="synthface-compound", show_default=True,
+              help="The data set, for example raf-db-compound.")  # fmt: skip
 @click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set.")
 @click.option("--split", help="The split; the card's first by default.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples; the run is not comparable.")
@@ -34,10 +33,9 @@ from coabench.terminal import safe
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable.")
 @click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
-def command(
-    backbone: str | None, dataset: str | None, adapter: str | None, assignments: tuple[str, ...], **rest: Any
-) -> None:
-    """Evaluate a backbone with a strategy on a data set.
+@click.option("--allow-trained-split", is_flag=True, help="Score a split that the adapter was trained on.")
+def command(assignments: tuple[str, ...], **rest: Any) -> None:
+    """Evaluate a backbone with a strategy on a data set; with no options, the model and the faces that ship.
 
     The run directory gets a manifest (run.json), one record per sample (predictions.jsonl) and metrics.json. The same
     command goes on where a killed run stopped.
@@ -45,17 +43,7 @@ def command(
     from coabench.cli.progress import Terminal
     from coabench.evaluate import Evaluation, evaluate
 
-    if backbone is None or dataset is None:
-        raise UserError(
-            f"{'--backbone' if backbone is None else '--dataset'} is needed",
-            expected="a model and a data set",
-            remedy="coabench evaluate --backbone phi-3.5-vision:DIR --dataset raf-db-compound --data-root DIR; "
-            "`coabench list` shows what there is",
-        )
     request = Evaluation(
-        backbone=backbone,
-        dataset=dataset,
-        adapter=None if adapter == "none" else adapter,
         options=parse_assignments(assignments),
         command=("coabench", *sys.argv[1:]),
         **rest,

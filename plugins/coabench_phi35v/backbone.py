@@ -12,20 +12,34 @@ import transformers
 
 from coabench.backbone import Backbone, BackboneRequest
 from coabench.errors import UserError
+from coabench.hub import folder_of
+from coabench.recipe import Preset
 from coabench_phi35v.adapter import Adapter
 from coabench_phi35v.checkpoint import Checkpoint
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.images import picture
 from coabench_phi35v.model import Phi3VForCausalLM
-from coabench_phi35v.placement import device_of, dtype_of, folder_of
+from coabench_phi35v.placement import device_of, dtype_of
 from coabench_phi35v.prompt import ChatTokenizer, Control
 from coabench_phi35v.safetensor import file_digest
+from coabench_phi35v.training import Phi35Trainee
 from coabench_phi35v.viewing import Phi35Viewing, Prepared
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 STOPS = {"end": (Control.END, Control.ENDOFTEXT), "endoftext": (Control.ENDOFTEXT,)}
+
+
+PUBLISHED = Preset(
+    recipe={
+        **{"rank": 32, "alpha": 16.0, "dropout": 0.05, "epochs": 10.0, "batch_size": 32, "learning_rate": 2e-4},
+        **{"schedule": "cosine", "warmup": 0.03, "weight_decay": 0.0, "checkpointing": True, "dtype": "bfloat16"},
+        **{"dev": 0.0, "evaluations": 10},
+    },
+    options={"num_crops": "16", "extra_bos": "true"},
+    description="Chain-of-Affect's published fine-tuning: every train image, no development part, 16 crops",
+)
 
 
 class Phi35Vision(Backbone[Prepared]):
@@ -35,7 +49,8 @@ class Phi35Vision(Backbone[Prepared]):
         UserError: from the constructor, where the model or the adapter is missing, broken, or does not fit.
     """
 
-    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores", "trains"})
+    presets: ClassVar[Mapping[str, Preset]] = {"published": PUBLISHED}
 
     @dataclass(frozen=True)
     class Options:
@@ -64,6 +79,17 @@ class Phi35Vision(Backbone[Prepared]):
             for name in ("num_crops", "max_new_tokens"):
                 if getattr(self, name) < 1:
                     raise UserError(f"{name}={getattr(self, name)} makes no sense", expected="1 or more")
+
+    @dataclass(frozen=True)
+    class TrainingOptions:
+        """What ``--set`` may change in training.
+
+        Attributes:
+            extra_bos: begin every sequence with one more beginning-of-sequence token than at inference, as the
+                published training data does.
+        """
+
+        extra_bos: bool = False
 
     def __init__(self, request: BackboneRequest) -> None:
         if not request.model:
@@ -118,9 +144,13 @@ class Phi35Vision(Backbone[Prepared]):
 
     def prepare(self, images: Sequence[Image]) -> Prepared:
         """Cut the images of one sample into crops; `SampleError` for an image too long and thin."""
-        return tuple(picture(image, self.options.num_crops, self.model.config.crop) for image in images)
+        return tuple(picture(image, self.options.num_crops, self.model.sizes.crop) for image in images)
 
     def look(self, batch: Sequence[Prepared]) -> Phi35Viewing:
         """Look at a batch; the images are encoded when the first question about them comes."""
         stop = frozenset(self.tokenizer.control(control) for control in STOPS[self.options.stop])
         return Phi35Viewing(self.model, self.tokenizer, batch, stop, self.options.max_new_tokens)
+
+    def trainee(self, options: TrainingOptions) -> Phi35Trainee:
+        """Return the model for training."""
+        return Phi35Trainee(self.model, self.tokenizer, self._checkpoint, options.extra_bos)

@@ -59,6 +59,11 @@ class Checkpoint:
             digest.update(file.fingerprint())
         return digest.hexdigest()
 
+    def dtypes(self) -> dict[str, torch.dtype]:
+        """Return the precision in which each tensor is stored."""
+        names = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
+        return {name: names[self._file[name].entries[name].dtype] for name in self._shapes}
+
     def weights(
         self, device: torch.device, dtype: torch.dtype, adapt: Callable[[str, Tensor], Tensor]
     ) -> dict[str, Tensor]:

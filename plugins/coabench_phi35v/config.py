@@ -181,8 +181,8 @@ def _text(data: Mapping[str, Any], rope: Rope) -> Phi3Config:
             "original_max_position_embeddings": rope.original,
         },
         sliding_window=None,
-        bos_token_id=1,
-        eos_token_id=32000,
+        bos_token_id=None,  # chats are written by prompt.py, not by transformers
+        eos_token_id=None,
         pad_token_id=None,
     )
 

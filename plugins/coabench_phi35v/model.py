@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import CLIPVisionModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.models.phi3.modeling_phi3 import Phi3DecoderLayer, Phi3RMSNorm
 
 from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.config import ModelConfig, Rope
 from coabench_phi35v.images import Picture
+from coabench_phi35v.packing import Rows
 
-CROPS_AT_ONCE = {"cuda": 32, "cpu": 8}
-"""How many crops go through the vision tower together, by device; bounds its memory whatever the batch. More of them
-are slower on a CPU, where the activations outgrow the caches (see benchmarks/README.md)."""
+PATCHES_AT_ONCE = {"cuda": 32 * 576, "cpu": 8 * 576}
+"""How many patches go through the vision tower together, by device (a published crop has 576); bounds its memory
+whatever the batch. More are slower on a CPU, where activations outgrow the caches (see benchmarks/README.md)."""
 
 
 class ImageProcessor(nn.Module):
@@ -56,7 +60,8 @@ class ImageEmbedding(nn.Module):
         """Return the tokens of each picture, (picture.tokens, hidden)."""
         weight = self.glb_GN
         # Chunks are moved one by one: a large batch of crops need not fit the device at once.
-        at_once = CROPS_AT_ONCE["cpu" if weight.device.type == "cpu" else "cuda"]
+        patches_at_once = PATCHES_AT_ONCE["cpu" if weight.device.type == "cpu" else "cuda"]
+        at_once = max(1, patches_at_once // (2 * pictures[0].cells) ** 2)
         crops = torch.split(torch.cat([picture.distinct for picture in pictures]), at_once)
         patches = torch.cat([self._merge(self.img_processor(c.to(weight.device, weight.dtype))) for c in crops])
         per_picture = torch.split(patches, [len(picture.distinct) for picture in pictures])
@@ -158,11 +163,14 @@ class Phi3VModel(nn.Module):
 class Phi3VForCausalLM(nn.Module):
     """The whole model, as the checkpoint names it: ``model.*`` and ``lm_head``."""
 
+    accepts_loss_kwargs = True
+    """Tells transformers' Trainer that `forward` takes *num_items_in_batch*."""
+
     def __init__(self, config: ModelConfig, attention: str = "sdpa") -> None:
         super().__init__()
         for part in (config.text, config.vision):
             part._attn_implementation = attention
-        self.config = config
+        self.sizes = config  # not `config`: transformers' Trainer writes into what it finds under that name
         self.model = Phi3VModel(config, attention)
         self.lm_head = nn.Linear(config.text.hidden_size, config.text.vocab_size, bias=False)
 
@@ -194,13 +202,41 @@ class Phi3VForCausalLM(nn.Module):
             images: the tokens of each row's images, by index.
         """
         width = max(map(len, rows))
-        ids = [[0] * (width - len(row)) + [max(token, 0) for token in row] for row in rows]
-        embedded: Tensor = self.model.embed_tokens(torch.tensor(ids, dtype=torch.long, device=self.device))
-        for target, row, own in zip(embedded, rows, images, strict=True):
-            at = width - len(row)
-            for token, run in groupby(row):
-                length = len(list(run))
-                if token < 0:
-                    target[at : at + length] = own[-1 - token]
-                at += length
+        ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in rows], dtype=torch.long, device=self.device)
+        embedded: Tensor = self.model.embed_tokens(ids.clamp(min=0))
+        shown = [
+            own[-1 - token] for row, own in zip(rows, images, strict=True) for token, _ in groupby(row) if token < 0
+        ]
+        if shown:
+            embedded = embedded.masked_scatter((ids < 0)[..., None], torch.cat(shown).to(embedded.dtype))
         return embedded
+
+    def forward(self, rows: Rows, labels: Tensor, num_items_in_batch: Tensor | int | None = None) -> dict[str, Tensor]:
+        """Return the training loss; logits are computed only where there is a label.
+
+        Args:
+            rows: packed chats, see `coabench_phi35v.packing`.
+            labels: long, (number of labels,): the token expected after each of ``rows.states``; -100 for none.
+            num_items_in_batch: what the summed loss is divided by; the number of labels by default.
+
+        Returns:
+            ``{"loss": a scalar}``: cross-entropy in float32, in nats.
+        """
+        pictures = {picture.digest: picture for row in rows.pictures for picture in row}
+        tokens = self.model.vision_embed_tokens(list(pictures.values()))
+        encoded = dict(zip(pictures, tokens, strict=True))
+        images = [{index: encoded[p.digest] for index, p in enumerate(row)} for row in rows.pictures]
+        positions, mask = rows.layout(self.device)
+        states = self.model(self.embed(rows.tokens, images), positions, rows.long, mask)
+        at, column = rows.states.to(self.device)
+        logits = self.lm_head(states[at, column]).float()
+        total = nn.functional.cross_entropy(logits, labels.to(self.device), reduction="sum")
+        return {"loss": total / (labels.ne(-100).sum() if num_items_in_batch is None else num_items_in_batch)}
+
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Mapping[str, Any] | None = None) -> None:
+        """Compute activations of both towers' layers again in the backward pass instead of keeping them."""
+        run = partial(checkpoint, **{"use_reentrant": False, **(gradient_checkpointing_kwargs or {})})
+        for module in self.modules():
+            if isinstance(module, GradientCheckpointingLayer):
+                module._gradient_checkpointing_func = run  # type: ignore[assignment]
+                module.gradient_checkpointing = True

@@ -1,8 +1,7 @@
-"""Where a model comes from and where it runs: folder or hub id, device, precision."""
+"""Where a model runs: device and precision."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import torch
@@ -10,39 +9,6 @@ import torch
 from coabench.errors import UserError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-HUB_FILES = ("*.json", "*.safetensors", "non_lora_state_dict.bin")
-
-
-def folder_of(given: str, what: str) -> Path:
-    """Return the folder that the user means; a hub id (``owner/name``) is fetched, or found in the hub's cache.
-
-    Args:
-        given: a folder, or a hub id.
-        what: ``model`` or ``adapter``, for error messages.
-
-    Raises:
-        UserError: where it is neither, or cannot be fetched.
-    """
-    path = Path(given).expanduser()
-    if path.is_dir():
-        return path
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", given) or path.exists():
-        raise UserError(
-            f"the {what} {given} is no folder",
-            expected="a folder that exists, or a hub id of the form owner/name",
-            remedy="check the path for typing errors",
-        )
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(given, allow_patterns=list(HUB_FILES)))
-    except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as e:
-        raise UserError(
-            f"the {what} {given} is no folder, and could not be fetched from the hub",
-            found=str(e).splitlines()[0] if str(e) else type(e).__name__,
-            remedy="check the spelling and the network; for a private repository log in with `hf auth login`",
-        ) from e
 
 
 def device_of(given: str) -> torch.device:

@@ -95,7 +95,7 @@ class Phi35Viewing(Viewing):
     # -- one forward pass ---------------------------------------------------------------------------------------------
 
     def _is_long(self, length: int) -> bool:
-        return length > self._model.config.rope.original
+        return length > self._model.sizes.rope.original
 
     def _reuse(self, row: int, prompt: Sequence[int], long: bool) -> int:
         """Keep in the cache what a row shares with its new prompt; return how many tokens that is.

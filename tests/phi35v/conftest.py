@@ -101,7 +101,7 @@ def last_logits() -> Callable[..., torch.Tensor]:
             positions = torch.arange(width) - (width - lengths)[:, None]
             causal = torch.ones(width, width, dtype=torch.bool).tril()
             mask = causal & (positions >= 0)[:, None] | torch.eye(width, dtype=torch.bool)
-            long = (lengths > model.config.rope.original).tolist()
+            long = (lengths > model.sizes.rope.original).tolist()
             states = model.model(embedded, positions.clamp(min=0), long, mask[:, None])
             logits: torch.Tensor = model.lm_head(states[:, -1]).float()
         return logits

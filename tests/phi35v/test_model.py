@@ -79,7 +79,7 @@ def test_every_stage(oracle, loaded, size):
 
 
 def test_rope_attention_factor_and_regimes(oracle, loaded):
-    rope = loaded().model.config.rope
+    rope = loaded().model.sizes.rope
     rotary = Rotary(rope, 16)
     assert rotary.attention_factor == pytest.approx(oracle.json("long")["attention_factor"], abs=1e-9)
     positions = torch.tensor([[0, 5, 4000]])

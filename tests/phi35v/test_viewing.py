@@ -49,7 +49,7 @@ def tail_logits():
         with torch.inference_mode():
             images = dict(enumerate(model.model.vision_embed_tokens(pictures)))
             causal = torch.ones(len(ids), len(ids), dtype=torch.bool).tril()[None, None]
-            long = [len(ids) > model.config.rope.original]
+            long = [len(ids) > model.sizes.rope.original]
             states = model.model(model.embed([ids], [images]), torch.arange(len(ids))[None], long, causal)
             return model.lm_head(states[0, -1 - tail : -1]).float()
 

@@ -1,0 +1,204 @@
+"""What packed training is worth: the plain loop against coabench, LoRA on one random mid-size model.
+
+The plain loop takes one question as one full sequence: its own pass through the whole vision tower, eager attention,
+logits at every position. coabench packs the questions about an image into one row: one vision pass, the common prefix
+once, logits only where there is a loss. Both see the same questions in the same micro-batches and must lose the same.
+
+    python benchmarks/training.py [--images 4] [--rounds 2] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from coabench_phi35v.checkpoint import Checkpoint
+from coabench_phi35v.images import picture
+from coabench_phi35v.model import Phi3VForCausalLM
+from coabench_phi35v.prompt import Control, chat
+from coabench_phi35v.training import Phi35Trainee
+from inference import BASIC, NUM_CROPS, WordPieces, causal, cpu_name, face, random_model
+from PIL.Image import Image
+from torch import Tensor, nn
+
+from coabench.catalog import find_dataset, open_strategy
+from coabench.dialogue import Task, Turn
+from coabench.engine import training_turns
+from coabench.recipe import Recipe
+from coabench.train import trainable
+
+WORDS = WordPieces()
+RECIPE = Recipe(rank=32, alpha=16, dropout=0.0)
+COMPOSITIONS = {
+    "compound, both orders": ("raf-db-compound", False),
+    "compound, stage 1 too": ("raf-db-compound", True),
+    "basic, one question": ("raf-db-basic", False),
+}
+"""What is trained on: the data set whose label space asks the questions, and whether ambiguous ones are asked."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Images and the turns about each."""
+
+    images: Sequence[Image]
+    turns: Sequence[Sequence[Turn]]
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.turns))
+
+
+def work(composition: str, images: int) -> Work:
+    dataset, ambiguous = COMPOSITIONS[composition]
+    space = find_dataset(dataset).card.space
+    strategy, _ = open_strategy("chain-of-affect")
+    labels = [space.names[i % len(space.names)] for i in range(images)]
+    turns = [training_turns(strategy, Task(space), label, ambiguous=ambiguous) for label in labels]
+    return Work([face(number) for number in range(images)], turns)
+
+
+class Plain:
+    """One question, one full sequence: as the published training script computes it."""
+
+    def __init__(self, model: Phi3VForCausalLM) -> None:
+        self.model = model
+        self.module = trainable(_lend(model), RECIPE)
+
+    def loss(self, job: Work, count: int) -> Tensor:
+        sequences = [(image, turn) for image, turns in zip(job.images, job.turns, strict=True) for turn in turns]
+        embedded, wanted, widths = [], [], []
+        for image, turn in sequences:
+            own = picture(image, NUM_CROPS)
+            prompt = WORDS.encode(chat(turn.question.messages), [own.tokens])
+            answer = [*WORDS.text(turn.answer.response), WORDS.control(Control.END), *WORDS.text("\n"),
+                      WORDS.control(Control.ENDOFTEXT)]  # fmt: skip
+            vision = self.model.model.vision_embed_tokens
+            tower = vision.img_processor.vision_model(own.crops, output_hidden_states=True)
+            tokens = vision.img_projection(vision._arrange(vision._merge(tower.hidden_states[-2][:, 1:]), own))
+            embedded.append(self.model.embed([[*prompt, *answer]], [{0: tokens}])[0])
+            wanted.append(torch.tensor([-100] * len(prompt) + answer))
+            widths.append(len(prompt) + len(answer))
+        rows = nn.utils.rnn.pad_sequence(embedded, batch_first=True)
+        labels = nn.utils.rnn.pad_sequence(wanted, batch_first=True, padding_value=-100)
+        width = max(widths)
+        positions = torch.arange(width).expand(len(rows), width)
+        mask = causal(width).expand(len(rows), 1, width, width)
+        states = self.model.model(rows, positions, [False] * len(rows), mask)
+        logits = self.model.lm_head(states).float()
+        total = nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), reduction="sum")
+        return total / count
+
+
+class Packed:
+    """The same questions as `coabench train` computes them."""
+
+    def __init__(self, model: Phi3VForCausalLM) -> None:
+        self.lend = _lend(model)
+        self.module = trainable(self.lend, RECIPE)
+
+    def loss(self, job: Work, count: int) -> Tensor:
+        pairs = zip(job.images, job.turns, strict=True)
+        examples = [self.lend.encode((picture(image, NUM_CROPS),), turns) for image, turns in pairs]
+        loss: Tensor = self.module(**self.lend.collate(examples), num_items_in_batch=count)["loss"]
+        return loss
+
+
+CONTESTANTS = {"plain loop": (Plain, "eager"), "coabench": (Packed, "sdpa")}
+
+
+def _lend(model: Phi3VForCausalLM) -> Phi35Trainee:
+    return Phi35Trainee(model, WORDS, Checkpoint.__new__(Checkpoint), False)
+
+
+def contestant(name: str, base: Phi3VForCausalLM) -> Any:
+    kind, attention = CONTESTANTS[name]
+    model = Phi3VForCausalLM(copy.deepcopy(base.sizes), attention)
+    model.fill(base.state_dict())
+    torch.manual_seed(0)
+    made = kind(model)
+    for parameter_name, parameter in made.module.named_parameters():
+        if "lora_B" in parameter_name or "embedding_B" in parameter_name:  # zero at the start: nothing would move
+            torch.nn.init.normal_(parameter, std=0.01, generator=torch.Generator().manual_seed(len(parameter_name)))
+    made.module.train()
+    return made
+
+
+def step(made: Any, job: Work) -> float:
+    """Run one micro-batch forward and backward; return its loss."""
+    made.module.zero_grad()
+    loss = made.loss(job, job.count)
+    loss.backward()
+    return float(loss.detach())
+
+
+def peak(name: str, composition: str, images: int) -> float:
+    """Return in GiB by how much a process of its own grows over one micro-batch."""
+    command = [sys.executable, __file__, "--peak", name, "--composition", composition, "--images", str(images)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def resident() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--images", type=int, default=2, help="in a micro-batch")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--peak", choices=list(CONTESTANTS), help=argparse.SUPPRESS)
+    parser.add_argument("--composition", choices=list(COMPOSITIONS), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    base = random_model(WORDS, [picture(face(number), NUM_CROPS) for number in range(len(BASIC))])
+    if arguments.peak:
+        made, job = contestant(arguments.peak, base), work(arguments.composition, arguments.images)
+        before = resident()
+        step(made, job)
+        print(resident() - before)
+        return
+    machine = {"cpu": cpu_name(), "threads": arguments.threads, "torch": torch.__version__,
+               "transformers": transformers.__version__}  # fmt: skip
+    print(", ".join(f"{key} {value}" for key, value in machine.items()) + "\n")
+    print(
+        "| questions about an image | what | questions/s | times faster | peak GiB | loss |\n|---|---|---|---|---|---|"
+    )
+    rows: list[dict[str, Any]] = []
+    runs = {name: contestant(name, base) for name in CONTESTANTS}
+    for composition in COMPOSITIONS:
+        job = work(composition, arguments.images)
+        seconds, losses = dict.fromkeys(runs, 0.0), dict.fromkeys(runs, 0.0)
+        for turn in range(arguments.rounds + 1):
+            for name, made in runs.items():
+                begin = time.perf_counter()
+                losses[name] = step(made, job)
+                seconds[name] += (time.perf_counter() - begin) * (turn > 0)  # the first round warms up
+        for name in runs:
+            speed = job.count * arguments.rounds / seconds[name]
+            row = {"questions": composition, "what": name, "questions_per_second": speed,
+                   "times_faster": seconds["plain loop"] / seconds[name], "loss": losses[name],
+                   "peak_gib": peak(name, composition, arguments.images)}  # fmt: skip
+            rows.append(row)
+            print(f"| {composition} | {name} | {speed:.3f} | {row['times_faster']:.2f} | {row['peak_gib']:.2f} "
+                  f"| {row['loss']:.5f} |", flush=True)  # fmt: skip
+    print(f"\nLoRA rank {RECIPE.rank} on every part, float32, {arguments.images} images a micro-batch, num_crops "
+          f"{NUM_CROPS}, forward and backward")  # fmt: skip
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""``coabench train``."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coabench.errors import CoabenchError
+from coabench.options import parse_assignments
+from coabench.recipe import Recipe
+from coabench.terminal import safe
+
+EMBEDDED = ("synthface-basic", "synthface-compound")
+
+
+@click.command("train")
+@click.option("--backbone", metavar="NAME[:MODEL]", default="tiny", show_default=True, help="The model.")
+@click.option("--strategy", "strategies", metavar="NAME[:VARIANT]|FILE.yaml", multiple=True,
+              default=("chain-of-affect",), show_default=True, help="Whose questions; repeatable.")  # fmt: skip
+@click.option("--dataset", "datasets", metavar="NAME|CARD.yaml", multiple=True, default=EMBEDDED, show_default=True,
+              help="Whose train split to learn from; repeatable.")  # fmt: skip
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data sets.")
+@click.option("--preset", metavar="NAME", help="A recipe of the backbone, such as published; options change it.")
+@click.option("--full/--lora", default=None, help="Train every parameter instead of a LoRA.")
+@click.option("--rank", type=int, help="Rank of the LoRA.")
+@click.option("--alpha", type=float, help="Alpha of the LoRA: its update is alpha / rank * B A.")
+@click.option("--dropout", type=float, help="Dropout of the LoRA.")
+@click.option("--targets", metavar="PART,…", help="Parts that are trained: language, projector, vision; all.")
+@click.option("--mirror/--no-mirror", default=None, help="Show images mirrored half of the time.")
+@click.option("--ambiguous/--unambiguous", default=None,
+              help="Train on questions with several right answers too (stage 1 on compound images).")  # fmt: skip
+@click.option("--epochs", type=float, help="How often every question is seen.")
+@click.option("--steps", type=int, help="Optimizer steps, instead of --epochs.")
+@click.option("--batch-size", type=int, help="Questions per optimizer step, over all processes.")
+@click.option("--micro-batch", type=click.IntRange(min=1), help="Questions per forward pass and process.")
+@click.option("--lr", "learning_rate", type=float, help="Learning rate of AdamW.")
+@click.option("--schedule", help="A scheduler of transformers: cosine, linear, constant …")
+@click.option("--warmup", type=float, help="Fraction of the steps in which the learning rate rises.")
+@click.option("--weight-decay", type=float, help="Of AdamW.")
+@click.option("--checkpointing/--no-checkpointing", default=None, help="Less memory, a third more time.")
+@click.option("--dev", type=float, help="Fraction of train kept to select by (by subject where known); 0 for none.")
+@click.option("--evaluations", type=int, help="How often the development part is evaluated, and a checkpoint saved.")
+@click.option("--patience", type=int, help="Stop after so many evaluations without a better dev UAR.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …")
+@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), help="Of the arithmetic.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the order, the LoRA and the dev part.")
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable.")
+@click.option("--trainer", "fields", metavar="KEY=VALUE", multiple=True,
+              help="A further field of transformers' TrainingArguments; repeatable.")  # fmt: skip
+@click.option("--output", type=click.Path(path_type=Path), help="Where the adapter goes; below adapters/ by default.")
+@click.option("--overwrite", is_flag=True, help="Delete the training that is in the output directory.")
+@click.option("--export", type=click.Choice(["published"]), help="Also write the published script's layout.")
+@click.option("--dry-run", is_flag=True, help="Show examples, tokens, parameters and memory, and stop.")
+def command(
+    strategies: tuple[str, ...],
+    datasets: tuple[str, ...],
+    targets: str | None,
+    assignments: tuple[str, ...],
+    fields: tuple[str, ...],
+    export: str | None,
+    dry_run: bool,
+    **rest: Any,
+) -> None:
+    """Train a LoRA adapter (or, with --full, a whole model) on a strategy's questions.
+
+    Questions and right answers come from the strategy itself. A part of each train split is kept to select the best
+    checkpoint by; test splits are never touched. The same command goes on where a killed training stopped. Under
+    torchrun the same command trains on several devices: torchrun --nproc-per-node 2 -m coabench train …
+    """
+    from coabench.cli.training_progress import TrainingTerminal
+    from coabench.train import train
+    from coabench.training_plan import Training, check
+
+    rest["targets"] = tuple(part.strip() for part in targets.split(",")) if targets else None
+    request = Training(
+        strategies=strategies,
+        datasets=datasets,
+        given={field.name: rest.pop(field.name) for field in dataclasses.fields(Recipe)},
+        options=parse_assignments(assignments),
+        trainer=parse_assignments(fields, option="--trainer"),
+        published=export is not None,
+        command=("coabench", *sys.argv[1:]),
+        **rest,
+    )
+    first = os.environ.get("RANK", "0") == "0"
+    try:
+        if dry_run:
+            from coabench.dryrun import describe_plan
+
+            for name, text in describe_plan(check(request)):
+                click.echo(f"{name:<20} {safe(text)}")
+            return
+        done = train(request, TrainingTerminal() if first else None)
+    except CoabenchError as error:
+        if first:
+            raise
+        raise SystemExit(error.exit_code) from None  # the first process tells it
+    except KeyboardInterrupt:
+        if first:
+            click.echo("\ninterrupted: the same command goes on from the last checkpoint", err=True)
+        raise SystemExit(130) from None
+    if first:
+        _summary(request.backbone, done.directory, done.manifest)
+
+
+def _summary(backbone: str, directory: Path, manifest: Any) -> None:
+    dev = manifest["dev"] or {}
+    rows = [("examples", f"{manifest['examples']:,}"), ("trained parameters", f"{manifest['trainable']:,}")]
+    shown = sorted(
+        (name for name in dev if name.startswith(("uar", "invalid"))), key=lambda name: (name != "uar", name)
+    )
+    rows += [(f"dev {name}", f"{dev[name]:.2%}") for name in shown]
+    rows.append(("step selected", f"{manifest['selected_step']} of {manifest['steps']}"))
+    for name, value in rows:
+        click.echo(f"{safe(name, 60):<22} {value}")
+    click.echo(f"{'written to':<22} {safe(directory)}")
+    whole = manifest["identity"]["recipe"]["full"]
+    use = f"{backbone.partition(':')[0]}:{directory}" if whole else f"{backbone} --adapter {directory}"
+    click.echo(f"{'to use it':<22} {safe(f'coabench evaluate --backbone {use}')}")

@@ -1,0 +1,110 @@
+"""Training recipes: every setting that decides what comes out of `coabench train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from coabench.errors import UserError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        full: all parameters instead of a LoRA.
+        rank, alpha, dropout: of the LoRA: its update is alpha / rank * B A.
+        targets: the parts of the model that are trained, see `coabench.backbone.Trainee`; empty for all.
+        mirror: show every image mirrored in about half of the epochs: an emotion has no left and right.
+        ambiguous: train on questions with several right answers too, once with each.
+        epochs: how often every question is seen, on average.
+        steps: optimizer steps; overrides *epochs*.
+        batch_size: questions per optimizer step, over all processes.
+        learning_rate, schedule, warmup, weight_decay: of AdamW; *schedule* is a name of transformers' schedulers,
+            *warmup* a fraction of the steps.
+        checkpointing: compute activations again instead of keeping them.
+        dtype: the precision of the arithmetic.
+        dev: the fraction of each train split that is kept for selection and early stopping.
+        evaluations: how often the dev part is evaluated, evenly over the steps.
+        patience: stop after so many evaluations without a better dev UAR; None for never.
+    """
+
+    full: bool = False
+    rank: int = 32
+    alpha: float = 16.0
+    dropout: float = 0.05
+    targets: tuple[str, ...] = ()
+    mirror: bool = False
+    ambiguous: bool = False
+    epochs: float = 3.0
+    steps: int | None = None
+    batch_size: int = 32
+    learning_rate: float = 2e-4
+    schedule: str = "cosine"
+    warmup: float = 0.03
+    weight_decay: float = 0.0
+    checkpointing: bool = False
+    dtype: str = "auto"
+    dev: float = 0.1
+    evaluations: int = 5
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, fits, expected in (
+            ("rank", self.rank >= 1, "1 or more"),
+            ("alpha", self.alpha > 0, "more than 0"),
+            ("dropout", 0 <= self.dropout < 1, "0 or more, less than 1"),
+            ("epochs", self.epochs > 0, "more than 0"),
+            ("steps", self.steps is None or self.steps >= 1, "1 or more"),
+            ("batch_size", self.batch_size >= 1, "1 or more"),
+            ("learning_rate", self.learning_rate > 0, "more than 0"),
+            ("warmup", 0 <= self.warmup < 1, "0 or more, less than 1"),
+            ("weight_decay", self.weight_decay >= 0, "0 or more"),
+            ("dev", 0 <= self.dev < 1, "0 or more, less than 1"),
+            ("evaluations", self.evaluations >= 1, "1 or more"),
+            ("patience", self.patience is None or self.patience >= 1, "1 or more"),
+        ):
+            if not fits:
+                option = "--" + {"learning_rate": "lr"}.get(name, name).replace("_", "-")
+                raise UserError(
+                    f"{option} {getattr(self, name)} makes no sense", expected=expected, remedy=f"correct {option}"
+                )
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe with a name, and the ``--set`` options that belong to it.
+
+    Attributes:
+        recipe: what differs from the defaults of `Recipe`.
+        options: option -> value, as typed after ``--set``.
+        micro_batch: turns that go through the model at a time, where the user does not say.
+        description: one line for people, with the source.
+    """
+
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    micro_batch: int | None = None
+    description: str = ""
+
+
+def choose(presets: Mapping[str, Preset], name: str | None, given: Mapping[str, Any]) -> tuple[Recipe, Preset]:
+    """Return the recipe of a preset (``default`` where *name* is None), changed by what the user gave, and the preset.
+
+    Raises:
+        UserError: there is no such preset, or a value makes no sense.
+    """
+    if name is not None and name not in presets:
+        raise UserError(
+            f"the backbone has no preset {name!r}",
+            expected=", ".join(sorted(presets)) or "no preset: this backbone has none",
+            remedy="correct --preset",
+        )
+    preset = presets.get(name or "default", Preset())
+    known = {f.name for f in fields(Recipe)}
+    changes = {key: value for key, value in given.items() if key in known and value is not None}
+    if "epochs" in changes and "steps" not in changes:
+        changes["steps"] = None  # the preset's steps give way
+    return Recipe(**{**preset.recipe, **changes}), preset

@@ -1,0 +1,84 @@
+"""Which training turns make which optimizer step: a pure function of seed and sizes, on any number of processes.
+
+The epochs, each shuffled, follow one another in one endless stream that is cut into batches of exactly ``batch_size``
+turns, so no turn is left out at the end of an epoch. A batch is cut into micro-batches, dealt out to the processes in
+turn.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+Piece = tuple[int, tuple[int, ...], bool]
+"""A sample, by position; some of its turns, by position; whether it is mirrored: what is encoded together."""
+
+_Dealt = tuple[int, int, bool]
+"""A sample, one of its turns, whether it is mirrored."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The batches of a training run.
+
+    Attributes:
+        turns: how many turns each sample has.
+        lengths: how long each sample's turns are, in any unit; those of like length share a micro-batch.
+        seed: of the shuffling.
+        batch_size: turns per optimizer step.
+        micro_batch: turns per micro-batch; divides *batch_size*.
+        steps: optimizer steps.
+        mirror: whether every sample is mirrored in about half of the epochs.
+    """
+
+    turns: Sequence[int]
+    lengths: Sequence[int]
+    seed: int
+    batch_size: int
+    micro_batch: int
+    steps: int
+    mirror: bool = False
+
+    def micro_batches(self, rank: int = 0, world: int = 1) -> Iterator[list[Piece]]:
+        """Yield the micro-batches of one process, step after step; each has the turns of some samples."""
+        stream = self._stream()
+        for _ in range(self.steps):
+            batch = list(islice(stream, self.batch_size))
+            pieces = self._grouped(batch)
+            yield from [_fold(part) for part in _cut(pieces, self.micro_batch)][rank::world]
+
+    def per_process(self, world: int) -> int:
+        """Return how many micro-batches each process gets in a step."""
+        return self.batch_size // self.micro_batch // world
+
+    def _stream(self) -> Iterator[_Dealt]:
+        """Yield turns for ever, those of a sample one after the other."""
+        epoch = 0
+        while True:
+            rng = random.Random(f"{self.seed}:{epoch}")
+            order = list(range(len(self.turns)))
+            rng.shuffle(order)
+            for sample in order:
+                mirrored = self.mirror and rng.random() < 0.5
+                yield from ((sample, turn, mirrored) for turn in range(self.turns[sample]))
+            epoch += 1
+
+    def _grouped(self, batch: Sequence[_Dealt]) -> list[_Dealt]:
+        """Put turns of the same sample together, samples with many turns first, then by length."""
+        count: dict[int, int] = {}
+        for sample, *_ in batch:
+            count[sample] = count.get(sample, 0) + 1
+        return sorted(batch, key=lambda item: (-count[item[0]], self.lengths[item[0]], item[0], item[2], item[1]))
+
+
+def _cut(batch: Sequence[_Dealt], size: int) -> list[Sequence[_Dealt]]:
+    return [batch[start : start + size] for start in range(0, len(batch), size)]
+
+
+def _fold(turns: Sequence[_Dealt]) -> list[Piece]:
+    folded: dict[tuple[int, bool], list[int]] = {}
+    for sample, turn, mirrored in turns:
+        folded.setdefault((sample, mirrored), []).append(turn)
+    return [(sample, tuple(own), mirrored) for (sample, mirrored), own in folded.items()]

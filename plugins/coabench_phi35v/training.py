@@ -1,0 +1,131 @@
+"""What the training job needs of the port: turns -> packed rows, the modules that LoRA may go on, a checkpoint back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from coabench.backbone import Trainee
+from coabench.dialogue import Turn
+from coabench_phi35v.checkpoint import SINGLE, Checkpoint
+from coabench_phi35v.images import Picture
+from coabench_phi35v.model import Phi3VForCausalLM
+from coabench_phi35v.packing import Row, Rows, pack
+from coabench_phi35v.prompt import ChatTokenizer, Control, chat
+
+VISION = "model.vision_embed_tokens.img_processor."
+PARTS = {"vision": VISION, "projector": "model.vision_embed_tokens.", "language": ""}
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The turns about one sample, packed: one row, or two where only some need the long rope factors."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that go through the decoder."""
+        return sum(len(row.tokens) for row in self.rows)
+
+
+class Phi35Trainee(Trainee):
+    """Phi-3.5-vision as `coabench train` sees it.
+
+    Args:
+        model: with its weights.
+        extra_bos: whether a sequence begins with one more beginning-of-sequence token than at inference, as in the
+            published training data.
+    """
+
+    def __init__(
+        self, model: Phi3VForCausalLM, tokenizer: ChatTokenizer, checkpoint: Checkpoint, extra_bos: bool
+    ) -> None:
+        self.module: Phi3VForCausalLM = model
+        self._tokenizer = tokenizer
+        self._checkpoint = checkpoint
+        self._bos = [tokenizer.control(Control.BEGIN)] if extra_bos else []
+        self.parts = PARTS
+        self.unused = _unused(model)
+        self.groups = _groups(model, self.unused)
+
+    def encode(self, prepared: Sequence[Picture], turns: Sequence[Turn]) -> Encoded:
+        """Return the turns about one sample as packed rows."""
+        pictures = tuple(prepared)
+        original = self.module.sizes.rope.original
+        sequences: dict[bool, list[tuple[list[int], list[int]]]] = {}
+        for turn in turns:
+            pieces = chat(turn.question.messages)
+            prompt = [*self._bos, *self._tokenizer.encode(pieces, [picture.tokens for picture in pictures])]
+            answer = self._answer(turn.answer.response)
+            sequences.setdefault(len(prompt) + len(answer) > original, []).append((prompt, answer))
+        return Encoded(tuple(pack(pairs, pictures, long) for long, pairs in sequences.items()))
+
+    def _answer(self, text: str) -> list[int]:
+        """Return what is learnt: the answer, the end of the turn, the end of the text; as published."""
+        control, plain = self._tokenizer.control, self._tokenizer.text
+        return [*plain(text), control(Control.END), *plain("\n"), control(Control.ENDOFTEXT)]
+
+    def collate(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+        """Return the arguments of the module's forward pass."""
+        rows = [row for example in examples for row in example.rows]
+        labels = [label for row in rows for label in row.labels]
+        return {"rows": Rows.of(rows), "labels": torch.tensor(labels, dtype=torch.long)}
+
+    def activations(self, example: Encoded, width: int, checkpointing: bool) -> int:
+        """Estimate the bytes of activations kept for the backward pass.
+
+        34 bytes per token, layer and unit of hidden size at two bytes a number (Korthikanti et al. 2022, arXiv
+        2205.05198, section 4.1, attention matrix not kept), or the layer's input alone with checkpointing.
+        """
+        sizes = self.module.sizes
+        per = width * (1 if checkpointing else 17)
+        vision: Any = sizes.vision
+        crops = {p.digest: len(p.distinct) for row in example.rows for p in row.pictures}
+        patches = (vision.image_size // vision.patch_size) ** 2 + 1
+        seen = sum(crops.values()) * patches * vision.hidden_size * (vision.num_hidden_layers - 1)
+        text: Any = sizes.text
+        return int(per * (example.tokens * text.hidden_size * text.num_hidden_layers + seen))
+
+    def save(self, folder: Path) -> None:
+        """Write the whole model as a checkpoint, in the precision of the one it came from."""
+        from safetensors.torch import save_file
+
+        stored = self._checkpoint.dtypes()
+        state = {name: value.detach().to("cpu", stored[name]) for name, value in self.module.state_dict().items()}
+        save_file({name: value.contiguous() for name, value in state.items()}, folder / SINGLE, {"format": "pt"})
+        (folder / SINGLE).chmod(0o644)  # safetensors makes it readable by its owner alone
+        for path in sorted(self._checkpoint.folder.glob("*.json")):
+            if not path.name.endswith((".index.json", "training.json")):  # the history of the base is not its own
+                shutil.copyfile(path, folder / path.name)
+
+    def extras(self) -> Mapping[str, str]:
+        """Return what the published layout has beside an adapter: the base's config."""
+        config = json.loads((self._checkpoint.folder / "config.json").read_text(encoding="utf-8"))
+        return {"config.json": json.dumps(config, indent=2) + "\n"}
+
+
+def _unused(model: Phi3VForCausalLM) -> tuple[str, ...]:
+    """Return the names of the modules that no answer depends on: the vision tower's last layer and norm."""
+    last = len(model.model.vision_embed_tokens.img_processor.vision_model.encoder.layers) - 1
+    tower = f"{VISION}vision_model."
+    return (f"{tower}encoder.layers.{last}", f"{tower}post_layernorm")
+
+
+def _groups(model: Phi3VForCausalLM, unused: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the linear layers and learnt positions, by the part they belong to; as published, no token embedding."""
+    groups: dict[str, list[str]] = {part: [] for part in PARTS}
+    for name, module in model.named_modules():
+        if not isinstance(module, nn.Linear | nn.Embedding) or name in ("lm_head", "model.embed_tokens"):
+            continue
+        if any(name == other or name.startswith(f"{other}.") for other in unused):
+            continue
+        groups[next(part for part, prefix in PARTS.items() if name.startswith(prefix))].append(name)
+    return {part: tuple(names) for part, names in groups.items()}
