@@ -2,8 +2,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: test lint clean
+.PHONY: demo test lint clean
+
+# The main job on the model and the faces that ship: three strategies, the model without its adapters, a leaderboard.
+demo: $(VENV)/installed
+	$(BIN)/python -m coabench evaluate --strategy direct --output results/demo/direct
+	$(BIN)/python -m coabench evaluate --strategy one-shot --output results/demo/one-shot
+	$(BIN)/python -m coabench evaluate --strategy chain-of-affect --output results/demo/chain-of-affect
+	$(BIN)/python -m coabench evaluate --adapter none --output results/demo/base-free
+	$(BIN)/python -m coabench evaluate --adapter none --decode score --output results/demo/base-options
+	$(BIN)/python -m coabench leaderboard results/demo
 
 test: $(VENV)/ready lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -13,9 +23,13 @@ lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-$(VENV)/ready: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,synthface]'
+	$(INSTALL) .
+	touch $@
+
+$(VENV)/ready: $(VENV)/installed
+	$(INSTALL) '.[dev,synthface]'
 	touch $@
 
 clean:

@@ -22,6 +22,7 @@ from coabench.engine import Outcome, converse, rehearse
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.exemplars import ExemplarPool, draw_pool
 from coabench.hub import folder_of
+from coabench.jobfolder import digest, folder_name
 from coabench.labels import LabelSpace
 from coabench.loading import Loaded, load_ahead
 from coabench.options import distribute
@@ -128,7 +129,8 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> Evaluated
 
     progress = progress or Silence()
     plan, manifest = _check(request)
-    directory = request.output or Path("results") / _run_name(manifest)
+    name = manifest.pop("name")
+    directory = request.output or Path("results") / name
     with Run(directory, manifest, [s.id for s in plan.samples], overwrite=request.overwrite) as run:
         for note in manifest["notes"]:
             progress.note(note)
@@ -195,7 +197,7 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
             "name": choice.card.name,
             "split": split,
             "fingerprint": dataset.fingerprint(split),
-            "labels": _digest(asdict(space)),
+            "labels": digest(asdict(space)),
             "samples": len(samples),
             "limit": request.limit,
             **origin(choice.loader),
@@ -210,7 +212,8 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
     if request.limit is not None:
         notes.append(f"--limit {request.limit}: this run's numbers are not comparable and will not be ranked")
     plan = _Plan(dataset, samples, strategy, pool, backbone, request.decode)
-    return plan, {"identity": identity, "labels": _describe(space), "notes": notes}
+    name = folder_name([choice.card.name, strategy.name, registration.name], identity)
+    return plan, {"name": name, "identity": identity, "labels": _describe(space), "notes": notes}
 
 
 def _adapter(request: Evaluation, factory: type[Backbone[Any]], model: str | None, strategy: str) -> Path | None:
@@ -305,18 +308,6 @@ def _describe(space: LabelSpace) -> dict[str, Any]:
         "basic": list(space.basic),
         "neutral": space.neutral,
     }
-
-
-def _run_name(manifest: Mapping[str, Any]) -> str:
-    """Return a folder name that the same command always finds again, and that another never takes."""
-    identity = manifest["identity"]
-    names = [identity[part]["name"] for part in ("dataset", "strategy", "backbone")]
-    parts = [*names, _digest(identity)[:8]]
-    return ".".join("".join(c if c.isalnum() or c in "-_." else "-" for c in part) for part in parts)
-
-
-def _digest(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

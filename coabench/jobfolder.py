@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,17 @@ LOCK = ".lock"
 def now() -> str:
     """Return the time as ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def digest(data: Any) -> str:
+    """Return the SHA-256 of data as JSON."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def folder_name(names: Sequence[str], identity: Mapping[str, Any]) -> str:
+    """Return a folder name that the same command always finds again, and that another never takes."""
+    parts = [*names, digest(identity)[:8]]
+    return ".".join("".join(c if c.isalnum() or c in "-_.+" else "-" for c in part) for part in parts)
 
 
 def read_manifest(path: Path, required: Mapping[str, type], what: str) -> dict[str, Any]:

@@ -85,7 +85,8 @@ def train(request: Training, progress: Progress | None = None) -> Trained:
     """
     progress = progress or Progress()
     plan = check(request)
-    directory = request.output or Path("adapters") / plan.manifest["name"]
+    name = plan.manifest.pop("name")
+    directory = request.output or Path("adapters") / name
     if plan.world.rank:
         _fit(request, plan, directory, None, progress)
         return Trained(directory, plan.manifest)

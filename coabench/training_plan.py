@@ -12,6 +12,7 @@ from coabench import __version__
 from coabench.backbone import Backbone, BackboneRequest, Trainee
 from coabench.catalog import find_backbone, find_dataset, open_strategy, origin
 from coabench.errors import UserError, did_you_mean
+from coabench.jobfolder import folder_name
 from coabench.options import distribute
 from coabench.recipe import Preset, Recipe, choose
 from coabench.schedule import Schedule
@@ -172,10 +173,9 @@ def check(request: Training) -> Plan:
         "strategies": [{"name": s.name, **where, **s.identity()} for s, where in strategies],
         "data": [source.facts() for source in sources],
     }
-    name = "+".join(s.name for s, _ in strategies) + f".{registration.name}"
     manifest = {
         "identity": identity,
-        "name": "".join(c if c.isalnum() or c in "-_.+" else "-" for c in name),
+        "name": folder_name(["+".join(strategy.name for strategy, _ in strategies), registration.name], identity),
         "options": asdict(options["backbone"]),
         "facts": dict(backbone.identity()),
         "examples": sum(turns),

@@ -42,10 +42,17 @@ def model(oracle: Path) -> tuple[str, ...]:
 def test_the_wheel_carries_everything(run: Run, wheel: Path) -> None:
     listed = run("list", "--format", "json")
     names = {row["name"] for row in json.loads(listed.stdout)}
-    assert {"phi-3.5-vision", "chain-of-affect", "direct", "one-shot", "raf-db-basic", "synthface-compound"} <= names
+    assert {"phi-3.5-vision", "tiny", "chain-of-affect", "direct", "one-shot", "raf-db-basic"} <= names
+    assert {"synthface-basic", "synthface-compound"} <= names
     assert (wheel / "coabench" / "_shipped" / "prompts").is_dir()
     assert "Fear" in run("datasets", "show", "raf-db-compound").stdout
     assert len(json.loads(run("datasets", "list", "--format", "json").stdout)) == 4
+
+
+def test_the_embedded_default_runs_from_the_wheel(run: Run, desk: Path) -> None:
+    result = run("evaluate", "--limit", 3, "--output", "embedded")
+    assert result.returncode == 0, result.stderr
+    assert len((desk / "embedded" / "predictions.jsonl").read_text().splitlines()) == 3
 
 
 def test_verify_names_what_is_missing(run: Run) -> None:
