@@ -117,8 +117,8 @@ def _summary(backbone: str, directory: Path, manifest: Any) -> None:
     rows += [(f"dev {name}", f"{dev[name]:.2%}") for name in shown]
     rows.append(("step selected", f"{manifest['selected_step']} of {manifest['steps']}"))
     for name, value in rows:
-        click.echo(f"{safe(name, 60):<22} {value}")
-    click.echo(f"{'written to':<22} {safe(directory)}")
+        click.echo(f"{safe(name, 60):<28} {value}")
+    click.echo(f"{'written to':<28} {safe(directory)}")
     whole = manifest["identity"]["recipe"]["full"]
     use = f"{backbone.partition(':')[0]}:{directory}" if whole else f"{backbone} --adapter {directory}"
-    click.echo(f"{'to use it':<22} {safe(f'coabench evaluate --backbone {use}')}")
+    click.echo(f"{'to use it':<28} {safe(f'coabench evaluate --backbone {use}')}")
