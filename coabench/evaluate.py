@@ -171,10 +171,11 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
     dataset = choice.open(request.data_root, options["dataset"])
     split = request.split or choice.card.splits[0]
     samples = _samples(dataset, split, request.limit)
+    fingerprint = dataset.fingerprint(split)
     trained = [
         note
         for taught in (told, Told.by(model))  # a fully trained model has a history like an adapter
-        for note in taught.check_split(choice.card.name, split, dataset.fingerprint(split), request.allow_trained_split)
+        for note in taught.check_split(choice.card.name, split, fingerprint, request.allow_trained_split)
     ]
     pool = draw_pool(dataset, split, strategy, request.seed)
     space = choice.card.space
@@ -196,7 +197,7 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
         "dataset": {
             "name": choice.card.name,
             "split": split,
-            "fingerprint": dataset.fingerprint(split),
+            "fingerprint": fingerprint,
             "labels": digest(asdict(space)),
             "samples": len(samples),
             "limit": request.limit,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from coabench.development import development_scores
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.files import write_json, write_text
 from coabench.jobfolder import LOCK, JobFolder, now
+from coabench.memory import memory_told
 from coabench.recipe import Recipe
 from coabench.training_plan import Plan, Training, World, check, part_of, targets
 
@@ -114,7 +115,11 @@ def _fit(request: Training, plan: Plan, directory: Path, folder: TrainingFolder 
 
     from coabench.trainer import FiniteGradients, Log, Patience, Pieces, TurnTrainer
 
-    with _memory_told(plan), progress.start(plan.schedule.steps):
+    remedy = (
+        f"pass --checkpointing, lower --micro-batch (now {plan.schedule.micro_batch}) or, with phi-3.5-vision, "
+        "--set num_crops=N; the same command then goes on from the last checkpoint"
+    )
+    with memory_told("the device has too little memory for this training", remedy), progress.start(plan.schedule.steps):
         arguments = _arguments(request, plan, directory)
         if folder is not None:
             progress.note("loading the backbone")
@@ -295,21 +300,3 @@ def export_published(plan: Plan, directory: Path) -> None:
     torch.save({}, folder / OTHERS)
     for name, text in plan.trainee.extras().items():
         write_text(folder / name, text)
-
-
-@contextmanager
-def _memory_told(plan: Plan) -> Iterator[None]:
-    """Turn running out of memory into a `JobError` that says what to lower."""
-    import torch
-
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
-            raise  # on a CPU, memory that runs out is a plain RuntimeError
-        raise JobError(
-            "the device has too little memory for this training",
-            found=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            remedy=f"pass --checkpointing, lower --micro-batch (now {plan.schedule.micro_batch}) or, with "
-            "phi-3.5-vision, --set num_crops=N; the same command then goes on from the last checkpoint",
-        ) from error

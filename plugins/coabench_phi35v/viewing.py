@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 import torch
@@ -13,12 +12,17 @@ from torch import Tensor
 from coabench.backbone import Viewing
 from coabench.dialogue import Answer, Decode, Question
 from coabench.errors import JobError, UserError
+from coabench.memory import memory_told
 from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.decoding import OptionTree
 from coabench_phi35v.images import Picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import ChatTokenizer, Control, chat
 
+TOO_LITTLE_MEMORY = (
+    "the device has too little memory for this batch",
+    "lower --batch-size, or --set num_crops=N (4 instead of 16 takes a third of the memory)",
+)
 Prepared = tuple[Picture, ...]
 Prompts = Mapping[int, Sequence[int]]
 """The token ids of the question of each row that has one."""
@@ -61,7 +65,7 @@ class Phi35Viewing(Viewing):
         asked = {row: question for row, question in enumerate(questions) if question is not None}
         if not asked:
             return [None] * len(questions)
-        with _memory_told(), torch.inference_mode():
+        with memory_told(*TOO_LITTLE_MEMORY), torch.inference_mode():
             self._look(asked)
             prompts = {row: self._prompt(row, question) for row, question in asked.items()}
             if decode == "score":
@@ -269,18 +273,3 @@ def _not_a_number() -> JobError:
         "the model computed NaN or infinity where log-probabilities were expected",
         remedy="use --dtype bfloat16 or float32 (float16 overflows in some checkpoints), or check the adapter",
     )
-
-
-@contextmanager
-def _memory_told() -> Iterator[None]:
-    """Turn running out of memory into a `JobError` that says what to lower."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as e:
-        if not isinstance(e, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(e):
-            raise  # on a CPU, memory that runs out is a plain RuntimeError
-        raise JobError(
-            "the device has too little memory for this batch",
-            found=str(e).splitlines()[0] if str(e) else type(e).__name__,
-            remedy="lower --batch-size, or --set num_crops=N (4 instead of 16 takes a third of the memory)",
-        ) from e

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -157,16 +157,13 @@ def test_a_row_is_a_trunk_with_branches():
     assert (row.states, row.labels) == ([3, 4, 5], [8, 9, 7])
 
 
-def test_the_published_modules_are_trained(loaded):
-    groups = trainee(loaded("base", num_crops=1)).groups
-    names = {name for part in groups.values() for name in part}
-    published = set(__import__("json").loads(_oracle_targets().read_text())["target_modules"])
-    unused = trainee(loaded("base", num_crops=1)).unused
-    assert names == {name for name in published if not name.startswith(tuple(f"{u}." for u in unused))}
-
-
-def _oracle_targets() -> Path:
-    return Path(__file__).resolve().parents[3] / "shared" / "oracle" / "adapter" / "adapter_config.json"
+def test_the_published_modules_are_trained(oracle, loaded):
+    lend = trainee(loaded("base", num_crops=1))
+    published = json.loads((oracle.adapter / "adapter_config.json").read_text())["target_modules"]
+    resting = tuple(f"{module}." for module in lend.unused)
+    assert {name for part in lend.groups.values() for name in part} == {
+        n for n in published if not n.startswith(resting)
+    }
 
 
 def test_a_fully_trained_model_is_written_as_it_was_read(small, tmp_path):
