@@ -1,4 +1,4 @@
-"""How long the intervals of a run take: drawing multinomial counts, against resampling rows.
+"""How long intervals take: of a run, drawing multinomial counts against resampling rows; of a paired difference.
 
     python benchmarks/intervals.py [REPLICATES]
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from coabench.metrics import confusion_matrix, macro_f1, uar
+from coabench.metrics import confusion_matrix, macro_f1, paired_table, uar, uar_difference
 from coabench.statistics import Counts, bootstrap, percentile_interval
 
 SIZES = [135, 47, 22, 33, 18, 141, 33, 116, 38, 174, 35]
@@ -32,6 +32,10 @@ def ours(targets: Counts, predictions: Counts, replicates: int) -> None:
     drawn = bootstrap(confusion_matrix(targets, predictions, K), replicates)
     percentile_interval(uar(drawn))
     percentile_interval(macro_f1(drawn))
+
+
+def difference(targets: Counts, a: Counts, b: Counts, replicates: int) -> None:
+    percentile_interval(uar_difference(bootstrap(paired_table(targets, a, b, K), replicates)))
 
 
 def naive(targets: Counts, predictions: Counts, replicates: int) -> None:
@@ -65,6 +69,9 @@ def main() -> None:
     print(f"resampling rows     {slow:8.3f} s")
     print(f"multinomial counts  {fast:8.3f} s")
     print(f"ratio               {slow / fast:8.1f}")
+    other = np.roll(predictions, 1)
+    paired = best_of(5, lambda: difference(targets, predictions, other, replicates))
+    print(f"paired UAR difference {paired:6.3f} s")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 
 from coabench.dataset import Card, Dataset
 from coabench.errors import UserError, did_you_mean
+from coabench.labels import LabelSpace
 from coabench.plugins import Registration, get_plugins
 from coabench.strategy import Strategy
 
@@ -73,6 +74,21 @@ class DatasetChoice:
         dataset: Dataset = factory(self.card, root, options if options is not None else factory.Options())
         return dataset
 
+    def identity(
+        self, dataset: Dataset, split: str, fingerprint: str, samples: int, limit: int | None
+    ) -> dict[str, Any]:
+        """Return what a run's identity says of its samples. *fingerprint* is the split's: it is dear, and known."""
+        return {
+            "name": self.card.name,
+            "split": split,
+            "fingerprint": fingerprint,
+            "labels": self.card.space.digest,
+            "samples": samples,
+            "limit": limit,
+            **origin(self.loader),
+            **dataset.identity(),
+        }
+
 
 def find_dataset(spec: str) -> DatasetChoice:
     """Return the data set ``NAME`` or ``CARD.yaml``."""
@@ -95,6 +111,22 @@ def find_dataset(spec: str) -> DatasetChoice:
             remedy="pass --dataset CARD.yaml",
         )
     return DatasetChoice(Card.read(Path(path)), found)
+
+
+def find_labels(spec: str) -> LabelSpace:
+    """Return the label space of a data set: ``NAME``, ``CARD.yaml``, or the ``short`` name it was registered with."""
+    datasets = get_plugins().datasets
+    short = {entry.details["short"]: name for name, entry in datasets.items() if entry.details.get("short")}
+    if is_file(spec):
+        return Card.read(Path(spec)).space
+    if spec not in short and spec not in datasets:
+        known = [*short, *datasets]
+        raise UserError(
+            f"there are no labels named {spec!r}",
+            expected=f"{', '.join(known)}, or a card (.yaml)",
+            remedy=f"{did_you_mean(spec, known)}`coabench datasets show NAME` shows the labels",
+        )
+    return find_dataset(short.get(spec, spec)).card.space
 
 
 def origin(found: Registration) -> Mapping[str, str]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from coabench import __version__, environment
 from coabench.adapters import Told
@@ -21,15 +18,14 @@ from coabench.dialogue import Decode, Task
 from coabench.engine import Outcome, converse, rehearse
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.exemplars import ExemplarPool, draw_pool
+from coabench.finishing import FinishedRun, Progress, Silence, finish, tell
 from coabench.hub import folder_of
-from coabench.jobfolder import digest, folder_name
-from coabench.labels import LabelSpace
+from coabench.jobfolder import folder_name
 from coabench.loading import Loaded, load_ahead
 from coabench.options import distribute
 from coabench.parsing import VERSION as PARSING_VERSION
-from coabench.plugins import get_plugins
 from coabench.records import make_record
-from coabench.runs import LOG, Run, read_records
+from coabench.runs import Run, read_records
 from coabench.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -69,40 +65,6 @@ class Evaluation:
     command: tuple[str, ...] = ()
 
 
-class Progress(Protocol):
-    """What is told while a run goes on."""
-
-    def start(self, total: int, done: Sequence[Mapping[str, Any]]) -> AbstractContextManager[Any]:
-        """Begin; *done* are the records that were there already."""
-        ...
-
-    def advance(self, records: Sequence[Mapping[str, Any]]) -> None: ...
-
-    def note(self, text: str) -> None: ...
-
-
-class Silence:
-    """No progress at all."""
-
-    def start(self, total: int, done: Sequence[Mapping[str, Any]]) -> AbstractContextManager[Any]:
-        return nullcontext()
-
-    def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
-        return
-
-    def note(self, text: str) -> None:
-        return
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """A finished run: where it is, its manifest and its metrics."""
-
-    directory: Path
-    manifest: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-
-
 @dataclass(frozen=True)
 class _Plan:
     """Everything that was checked before the backbone's weights are loaded."""
@@ -118,15 +80,13 @@ class _Plan:
         return Task(self.dataset.card.space, self.pool.told(sample.id))
 
 
-def evaluate(request: Evaluation, progress: Progress | None = None) -> Evaluated:
+def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedRun:
     """Evaluate, or go on with the evaluation that is in the output directory.
 
     Raises:
         UserError: bad input; nothing was written.
         JobError: the run could not be finished; the records so far are safe.
     """
-    from coabench.metrics import summarise
-
     progress = progress or Silence()
     plan, manifest = _check(request)
     name = manifest.pop("name")
@@ -138,16 +98,7 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> Evaluated
             progress.note(f"{directory} is already complete: nothing to do")
         else:
             _fill(run, plan, request, progress)
-        records = list(read_records(directory))
-        metrics = summarise(records, run.manifest["labels"], _sha256(directory / LOG))
-        metrics["plugins"] = _plugin_metrics(records, run.manifest["labels"], progress)
-        if not run.complete:
-            seconds = sum(record["seconds"] for record in records)
-            run.finish(
-                metrics, seconds=round(seconds, 3), images_per_second=round(len(records) / max(seconds, 1e-9), 3)
-            )
-            _tell(progress, "coabench_run_finished", run=run, metrics=metrics)
-        return Evaluated(directory, run.manifest, metrics)
+        return finish(run, progress)
 
 
 def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
@@ -194,16 +145,7 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
             "facts": backbone.identity(),
         },
         "strategy": {"name": strategy.name, **strategy_origin, **strategy.identity()},
-        "dataset": {
-            "name": choice.card.name,
-            "split": split,
-            "fingerprint": fingerprint,
-            "labels": digest(asdict(space)),
-            "samples": len(samples),
-            "limit": request.limit,
-            **origin(choice.loader),
-            **dataset.identity(),
-        },
+        "dataset": choice.identity(dataset, split, fingerprint, len(samples), request.limit),
         "exemplars": pool.identity(),
         "decode": request.decode,
         "seed": request.seed,
@@ -214,7 +156,7 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
         notes.append(f"--limit {request.limit}: this run's numbers are not comparable and will not be ranked")
     plan = _Plan(dataset, samples, strategy, pool, backbone, request.decode)
     name = folder_name([choice.card.name, strategy.name, registration.name], identity)
-    return plan, {"name": name, "identity": identity, "labels": _describe(space), "notes": notes}
+    return plan, {"name": name, "identity": identity, "labels": space.describe(), "notes": notes}
 
 
 def _adapter(request: Evaluation, factory: type[Backbone[Any]], model: str | None, strategy: str) -> Path | None:
@@ -253,12 +195,12 @@ def _fill(run: Run, plan: _Plan, request: Evaluation, progress: Progress) -> Non
                     run.manifest["notes"].append(note)
             session = {"command": list(request.command), "batch_size": size, "device": details.get("device")}
             run.start({**session, "backbone": details, "environment": environment.describe()})
-            _tell(progress, "coabench_run_started", run=run)
+            tell(progress, "coabench_run_started", run=run)
             for records in _batches(plan, run.done, size):
                 run.append(records)
                 progress.advance(records)
                 for record in records:
-                    _tell(progress, "coabench_sample_predicted", run=run, record=record)
+                    tell(progress, "coabench_sample_predicted", run=run, record=record)
     except (CoabenchError, KeyboardInterrupt) as error:
         if isinstance(error, JobError):
             run.fail(str(error))
@@ -299,38 +241,3 @@ def _records(plan: _Plan, batch: Sequence[Sample], loaded: Sequence[Loaded], sta
         make_record(sample, item, tasks[i], outcomes[i], seconds)
         for i, (sample, item) in enumerate(zip(batch, loaded, strict=True))
     ]
-
-
-def _describe(space: LabelSpace) -> dict[str, Any]:
-    return {
-        "space": space.name,
-        "names": list(space.names),
-        "pairs": {label.name: list(label.pair) for label in space.labels if label.pair},
-        "basic": list(space.basic),
-        "neutral": space.neutral,
-    }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _plugin_metrics(
-    records: Sequence[Mapping[str, Any]], labels: Mapping[str, Any], progress: Progress
-) -> dict[str, Any]:
-    """Return what the registered metrics say; one that fails is reported and left out."""
-    results: dict[str, Any] = {}
-    for name, registration in get_plugins().metrics.items():
-        try:
-            value = registration.load()([r["target"] for r in records], [r["prediction"] for r in records], labels)
-            json.dumps(value, allow_nan=False)
-            results[name] = value
-        except Exception as error:
-            progress.note(f"metric {name!r} of plugin {registration.plugin!r} failed: {type(error).__name__}: {error}")
-    return results
-
-
-def _tell(progress: Progress, hook: str, **arguments: Any) -> None:
-    for problem in get_plugins().notify(hook, **arguments):
-        progress.note(problem)

@@ -34,7 +34,7 @@ class Register(Protocol):
             target: ``"module:attribute"``; imported only when it is used.
             description: one line for ``coabench list``.
             details: what `list` and the registry of that kind also know: ``variants=("a", "b")`` for a strategy,
-                ``card=Path(...)`` for a data set.
+                ``card=Path(...)`` for a data set, with ``short="compound"`` where its labels go by a short name too.
         """
 
 

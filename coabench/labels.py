@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -124,6 +126,21 @@ class LabelSpace:
             for spelling in spellings:
                 table.setdefault(fold(spelling), name)
         return table
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of everything in the space, codes and aliases included."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a manifest says of the space under ``labels``."""
+        return {
+            "space": self.name,
+            "names": list(self.names),
+            "pairs": {label.name: list(label.pair) for label in self.labels if label.pair},
+            "basic": list(self.basic),
+            "neutral": self.neutral,
+        }
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any], where: str) -> LabelSpace:

@@ -1,4 +1,4 @@
-"""The leaderboard: complete runs that are comparable, ranked no finer than their intervals allow.
+"""The leaderboard: complete runs that are comparable, ranked no finer than paired tests allow.
 
 Runs are comparable when they answered the same samples (data set, split, fingerprint, number) with the same labels.
 What cannot be compared is listed with the reason; what was published is shown with its source; neither is ranked.
@@ -6,86 +6,50 @@ What cannot be compared is listed with the reason; what was published is shown w
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
-from coabench.errors import CoabenchError, UserError, did_you_mean
-from coabench.metrics import SCHEMA, summarise, uar
+from coabench.entries import KEYS, Answered, Entry, Group, read_entries
+from coabench.errors import UserError, did_you_mean
+from coabench.metrics import uar
 from coabench.published import PublishedResult, load_published
-from coabench.runs import LOG, MANIFEST, METRICS, read_manifest, read_records
-from coabench.statistics import Counts, bootstrap, percentile_interval
-from coabench.tables import NOTHING, Column, Row, Section, number, percent
-
-DEPTH = 3
-"""How many levels below the given folder runs are looked for."""
+from coabench.ranking import ALPHA, difference, ranks
+from coabench.statistics import Counts, bootstrap, holm, percentile_interval
+from coabench.tables import NOTHING, Column, Row, Section, interval, number, p_value, percent, signed
 
 RULE = (
-    "Ranks: a run is above another only if its whole UAR interval is; a range such as 1–3 says that the test set "
-    "is too small to tell. Published results are not ranked."
+    f"Ranks: a run is above another only if a paired test on the same samples, Holm-corrected over all pairs, says so "
+    f"at {100 * ALPHA:.0f} %; a range such as 1–3 says that the test set is too small to tell. * marks the runs that "
+    "no run is above. Published results are not ranked."
 )
 
-Interval = tuple[float, float]
 
-
-class Group(NamedTuple):
-    """What runs must have in common to be compared."""
-
-    dataset: str
-    split: str
-    samples: int
-    fingerprint: str
-    space: str
-    labels: tuple[str, ...]
-
-    @property
-    def title(self) -> str:
-        return (
-            f"{self.dataset}, split {self.split}: {self.samples} samples, {len(self.labels)} labels "
-            f"(fingerprint {self.fingerprint[:12]})"
-        )
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A run as the leaderboard sees it: its raw values, and either its group or the reason why it has none."""
-
-    row: dict[str, Any]
-    group: Group | None = None
-
-    @property
-    def interval(self) -> Interval:
-        return self.row["uar_low"], self.row["uar_high"]
-
-
-KEYS = (
-    "kind", "dataset", "split", "samples", "fingerprint", "rank_low", "rank_high", "name",
-    "backbone", "model", "adapter", "strategy", "decode", "seed",
-    "uar", "uar_low", "uar_high", "war", "war_low", "war_high", "macro_f1", "macro_f1_low", "macro_f1_high",
-    "invalid", "invalid_rate", "errors", "images_per_second", "date", "source", "note",
-)  # fmt: skip
-"""The fields of a row in csv and json. *kind* is ``run``, ``published`` or ``not ranked`` (*note* says why);
-*source* is the run's directory or where the published number stands."""
-
-
-def leaderboard(root: Path, dataset: str | None = None, published: Path | None = None) -> list[Section]:
+def leaderboard(
+    root: Path,
+    dataset: str | None = None,
+    baseline: Path | None = None,
+    published: Path | None = None,
+    workers: int = 1,
+) -> list[Section]:
     """Return the leaderboard of the runs in *root*, one section per group of comparable runs.
 
     Args:
-        root: a run directory, or a folder with run directories at most `DEPTH` levels below.
+        root: a run directory, or a folder with run directories at most `coabench.entries.DEPTH` levels below.
         dataset: show only this data set.
+        baseline: a run in *root* that the comparable ones are compared with.
         published: the folder of published results; those that ship with coabench by default.
+        workers: how many processes may read runs at once.
 
     Raises:
-        UserError: there is no such folder, no run in it, or nothing about this data set.
+        UserError: there is no such folder, no run in it, nothing about this data set, or the baseline is no run there
+            that can be compared.
     """
-    entries = [read_entry(directory, root) for directory in find_runs(root)]
+    entries = read_entries(root, workers)
     results = load_published(published)
     if dataset is not None:
         known = sorted({e.row["dataset"] for e in entries if e.row["dataset"]} | {r.dataset for r in results})
@@ -99,163 +63,50 @@ def leaderboard(root: Path, dataset: str | None = None, published: Path | None =
         entries = [e for e in entries if e.row["dataset"] in (dataset, None)]
         results = [r for r in results if r.dataset == dataset]
 
-    groups = sorted({e.group for e in entries if e.group})
-    sections = [_group_section(group, [e for e in entries if e.group == group], results) for group in groups]
+    entries = _same_samples(entries)
+    chosen = _baseline(baseline, entries) if baseline is not None else None
+    groups: dict[Group, list[Entry]] = {}
+    for entry in entries:
+        if entry.answered:
+            groups.setdefault(entry.answered.group, []).append(entry)
+    sections = [_group_section(group, groups[group], results, chosen) for group in sorted(groups)]
     if dataset is not None and not groups:
         sections += _published_only(results)
-    apart = [e.row for e in entries if e.group is None]
+    apart = [entry.row for entry in entries if entry.answered is None]
     return [*sections, _apart_section(apart)] if apart else sections
 
 
-def find_runs(root: Path) -> list[Path]:
-    """Return the run directories at or below *root*, sorted. A run directory is one that holds ``run.json``.
-
-    Raises:
-        UserError: *root* is no folder, or there is no run in it.
-    """
-    if not root.is_dir():
-        raise UserError(
-            f"there is no folder {root}", expected="a folder with runs", remedy="evaluate first: coabench evaluate"
-        )
-    try:
-        found = sorted(_walk(root, DEPTH))
-    except OSError as error:
-        raise UserError(f"the folder {error.filename} cannot be read", found=error.strerror) from None
-    if not found:
-        raise UserError(
-            f"there is no run in {root}",
-            expected=f"folders with a {MANIFEST}, at most {DEPTH} levels below",
-            remedy=f"make one: coabench evaluate --output {root / 'NAME'}",
-        )
-    once: dict[Path, Path] = {}  # a run that is also linked to counts once
-    for directory in found:
-        once.setdefault(directory.resolve(), directory)
-    return list(once.values())
-
-
-def _walk(folder: Path, depth: int) -> Iterable[Path]:
-    if (folder / MANIFEST).is_file():
-        yield folder
-    elif depth:
-        for child in folder.iterdir():
-            if child.is_dir() and not child.name.startswith("."):
-                yield from _walk(child, depth - 1)
-
-
-def read_entry(directory: Path, root: Path) -> Entry:
-    """Read a run. Whatever is wrong with it becomes the reason why it is not ranked; it never raises for a run."""
-    row: dict[str, Any] = dict.fromkeys(KEYS) | {"kind": "not ranked", "source": str(directory)}
-    row["name"] = directory.name if directory == root else directory.relative_to(root).as_posix()
-    try:
-        manifest = read_manifest(directory)
-        row |= _described(manifest)
-        reason = _why_not(manifest)
-        if reason is None:
-            metrics, row["note"] = read_metrics(directory, manifest)
-            row |= _measured(metrics)
-            labels, samples = manifest["labels"], row["samples"]
-            if metrics["samples"] != samples:
-                reason = f"the log holds {metrics['samples']} of {samples} records"
-        if reason is not None:
-            return Entry(row | {"note": reason})
-        group = Group(
-            row["dataset"], row["split"], samples, row["fingerprint"], str(labels["space"]), tuple(labels["names"])
-        )
-    except CoabenchError as error:
-        return Entry(row | {"note": error.problem})
-    except (OSError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        # JSON of the right schema, but a field is missing or of another kind.
-        return Entry(row | {"note": f"damaged: {type(error).__name__}: {error}"})
-    return Entry(row | {"kind": "run"}, group)
-
-
-def read_metrics(directory: Path, manifest: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """Return the metrics of a run, and what had to be done to get them.
-
-    ``metrics.json`` is trusted as long as it carries the hash of the log beside it; otherwise the metrics are
-    computed again from the log.
-
-    Raises:
-        UserError: the log is damaged or empty.
-    """
-    log = directory / LOG
-    digest = hashlib.sha256(log.read_bytes()).hexdigest() if log.is_file() else None
-    try:
-        stored = json.loads((directory / METRICS).read_text(encoding="utf-8"))
-        if isinstance(stored, dict) and stored["schema"] == SCHEMA and digest and stored["log_sha256"] == digest:
-            return stored, None
-        problem = f"{METRICS} does not belong to {LOG}"
-    except FileNotFoundError:
-        problem = f"there is no {METRICS}"
-    except (OSError, ValueError, KeyError):
-        problem = f"{METRICS} is damaged"
-    return summarise(read_records(directory), manifest["labels"], digest), f"{problem}: computed again from the log"
-
-
-def rank_ranges(intervals: Sequence[Interval]) -> list[tuple[int, int]]:
-    """Return for each interval the best and the worst rank that it allows.
-
-    One is above another only if its lower bound exceeds the other's upper bound. So the best rank is 1 + how many
-    are above, the worst is the total − how many are below; equal figures always share their range. Overlap is a
-    cautious rule: two runs on the same samples may differ by a paired test although their intervals overlap.
-    """
+def _same_samples(entries: Sequence[Entry]) -> list[Entry]:
+    """Set apart the runs whose log holds other samples than most logs of the same fingerprint do."""
+    counts: dict[Group, Counter[str]] = {}
+    for entry in entries:
+        if entry.answered:
+            counts.setdefault(entry.answered.group, Counter())[entry.answered.samples] += 1
+    usual = {group: max(sorted(found), key=lambda samples: found[samples]) for group, found in counts.items()}
     return [
-        (
-            1 + sum(other_low > high for other_low, _ in intervals),
-            len(intervals) - sum(other_high < low for _, other_high in intervals),
-        )
-        for low, high in intervals
+        entry.apart("mismatched: its log holds other samples than those of the runs with the same fingerprint")
+        if entry.answered and entry.answered.samples != usual[entry.answered.group]
+        else entry
+        for entry in entries
     ]
 
 
-def _why_not(manifest: dict[str, Any]) -> str | None:
-    """Say why a run cannot be ranked, as far as its manifest tells."""
-    status, limit = manifest["status"], manifest["identity"]["dataset"]["limit"]
-    if status == "running":
-        return "not finished: the same `coabench evaluate` command goes on with it"
-    if status != "complete":
-        return f"{status}: {str(manifest.get('reason') or 'no reason given').splitlines()[0]}"
-    return f"not comparable: --limit {limit}" if limit is not None else None
-
-
-def _described(manifest: dict[str, Any]) -> dict[str, Any]:
-    identity = manifest["identity"]
-    dataset, backbone = identity["dataset"], identity["backbone"]
-    adapter, model, speed = backbone.get("adapter"), backbone.get("model"), manifest.get("images_per_second")
-    return {
-        "dataset": str(dataset["name"]),
-        "split": str(dataset["split"]),
-        "samples": int(dataset["samples"]),
-        "fingerprint": str(dataset["fingerprint"]),
-        "backbone": str(backbone["name"]),
-        "model": None if model is None else str(model),
-        "adapter": adapter if adapter is None or isinstance(adapter, str) else json.dumps(adapter, sort_keys=True),
-        "strategy": str(identity["strategy"]["name"]),
-        "decode": str(identity["decode"]),
-        "seed": int(identity["seed"]),
-        "images_per_second": None if speed is None else _figure(speed, math.inf),
-        "date": str(manifest.get("ended") or manifest.get("started") or "")[:10] or None,
-    }
-
-
-def _measured(metrics: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "invalid": int(metrics["invalid"]),
-        "invalid_rate": _figure(metrics["invalid_rate"]),
-        "errors": int(metrics["errors"]),
-    }
-    for metric in ("uar", "war", "macro_f1"):
-        low, high = metrics[f"{metric}_interval"]
-        row |= {metric: _figure(metrics[metric]), f"{metric}_low": _figure(low), f"{metric}_high": _figure(high)}
-    return row
-
-
-def _figure(value: Any, most: float = 1.0) -> float:
-    """Return *value* as a number within 0…*most*; `ValueError` for anything else, NaN included."""
-    figure = float(value)
-    if not 0 <= figure <= most or math.isinf(figure):
-        raise ValueError(f"{value!r} is no figure")
-    return figure
+def _baseline(directory: Path, entries: Sequence[Entry]) -> Entry:
+    for entry in entries:
+        if Path(entry.row["source"]).resolve() == directory.resolve():
+            if entry.answered is None:
+                raise UserError(
+                    f"the baseline {directory} cannot be compared with",
+                    found=str(entry.row["note"]),
+                    remedy="choose a complete run as --baseline",
+                )
+            return entry
+    names = ", ".join(str(entry.row["source"]) for entry in entries if entry.answered)
+    raise UserError(
+        f"the baseline {directory} is not among the runs",
+        expected=names or "a run that can be compared",
+        remedy="choose one of them as --baseline",
+    )
 
 
 def _published_row(result: PublishedResult) -> dict[str, Any]:
@@ -274,7 +125,7 @@ def _published_row(result: PublishedResult) -> dict[str, Any]:
     return row
 
 
-def _published_interval(counts: Sequence[tuple[int, int]]) -> Interval:
+def _published_interval(counts: Sequence[tuple[int, int]]) -> tuple[float, float]:
     """The UAR interval of published hits per class: which wrong label was given does not matter to recalls."""
     confusion: Counts = np.zeros((len(counts), len(counts) + 1), dtype=np.int64)
     for c, (hits, n) in enumerate(counts):
@@ -282,14 +133,67 @@ def _published_interval(counts: Sequence[tuple[int, int]]) -> Interval:
     return percentile_interval(uar(bootstrap(confusion)))
 
 
-def _group_section(group: Group, entries: Sequence[Entry], results: Sequence[PublishedResult]) -> Section:
+def _group_section(
+    group: Group, entries: Sequence[Entry], results: Sequence[PublishedResult], baseline: Entry | None
+) -> Section:
     ordered = sorted(entries, key=lambda e: (-e.row["uar"], e.row["name"]))
+    answered = [entry.answered for entry in ordered if entry.answered]
     rows = [
-        entry.row | {"rank_low": best, "rank_high": worst}
-        for entry, (best, worst) in zip(ordered, rank_ranges([e.interval for e in ordered]), strict=True)
+        entry.row | {"rank_low": rank.best, "rank_high": rank.worst, "leading": rank.leading}
+        for entry, rank in zip(ordered, ranks([run.predicted for run in answered]), strict=True)
     ]
+    notes = [RULE]
+    compared = baseline is not None and baseline.answered is not None and baseline.answered.group == group
+    if baseline is not None and baseline.answered is not None and compared:
+        rows = _with_differences(rows, answered, baseline.answered)
+        notes.append(
+            f"Difference: UAR minus that of {baseline.row['name']}, in points, with the paired bootstrap's 95 % "
+            "interval; p of the paired test, Holm-corrected over the runs in this table."
+        )
+    elif baseline is not None:
+        notes.append(f"The baseline {baseline.row['name']} answered other samples: no differences here.")
     rows += _published_rows([r for r in results if (r.dataset, r.split) == (group.dataset, group.split)])
-    return _section(group.title, rows, [RULE])
+    return _section(group.title, rows, notes, compared, lambda: _plot(rows))
+
+
+def _with_differences(
+    rows: Sequence[dict[str, Any]], answered: Sequence[Answered], baseline: Answered
+) -> list[dict[str, Any]]:
+    others = [i for i, run in enumerate(answered) if run is not baseline]
+    found = [difference(answered[i].predicted, baseline.predicted) for i in others]
+    made = list(rows)
+    for i, one, p in zip(others, found, holm([d.p for d in found]), strict=True):
+        made[i] = rows[i] | {
+            "difference": one.value, "difference_low": one.low, "difference_high": one.high, "p": float(p),
+        }  # fmt: skip
+    return made
+
+
+def _plot(rows: Sequence[Row]) -> Markup | None:
+    """Accuracy against cost, of the runs that were timed."""
+    from coabench.pages.charts import Point, scatter
+
+    points = [
+        Point(
+            row["name"],
+            1 / row["images_per_second"],
+            100 * row["uar"],
+            100 * row["uar_low"],
+            100 * row["uar_high"],
+            row["strategy"],
+        )
+        for row in rows
+        if row["kind"] == "run" and row["images_per_second"]
+    ]
+    if not points:
+        return None
+    return scatter(
+        points,
+        x_title="seconds per image, as measured on each run's own machine",
+        y_title="UAR (%)",
+        about="UAR with its 95 % interval against the seconds that an image took, for each run",
+        log_x=True,
+    )
 
 
 def _published_only(results: Sequence[PublishedResult]) -> list[Section]:
@@ -305,24 +209,38 @@ def _published_rows(results: Sequence[PublishedResult]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["uar"] is None, -(row["uar"] or 0), -(row["war"] or 0), row["name"]))
 
 
-def _section(title: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> Section:
+def _section(
+    title: str,
+    rows: Sequence[Row],
+    notes: Sequence[str] = (),
+    compared: bool = False,
+    chart: Callable[[], Markup | None] | None = None,
+) -> Section:
     """A table whose rows are told apart by the number of their source; the sources stand below."""
     sources = list(dict.fromkeys(row["source"] for row in rows))
+    differences = [
+        Column("Difference", _difference, width=14, value="difference"),
+        Column("p", lambda row: p_value(row["p"]), "right", value="p"),
+    ]
     columns = [
-        Column("Rank", _rank),
-        Column("Model", _model, width=24),
-        Column("Strategy", _strategy, width=17),
-        Column("UAR [95 % CI]", _uar),
-        Column("WAR", lambda row: _percent(row, "war"), "right"),
-        Column("F1", lambda row: _percent(row, "macro_f1"), "right"),
-        Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right"),
-        Column("img/s", lambda row: number(row["images_per_second"], 1), "right"),
-        Column("Date", "date"),
+        Column("Rank", _rank, value="rank_low"),
+        Column("Run", _run, wide=True),
+        Column("Model", _model, width=24, choices=True),
+        Column("Strategy", _strategy, width=15, choices=True),
+        Column("UAR", lambda row: _with_interval(row, "uar"), width=12, value="uar"),
+        *(differences if compared else ()),
+        Column("WAR", lambda row: _with_interval(row, "war"), width=12, value="war"),
+        Column("Macro-F1", lambda row: _with_interval(row, "macro_f1"), width=12, value="macro_f1", wide=compared),
+        Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right", value="invalid_rate"),
+        Column("img/s", lambda row: number(row["images_per_second"], 1), "right", value="images_per_second"),
+        Column("Date", "date", wide=True),
         Column("Ref", lambda row: f"[{sources.index(row['source']) + 1}]", "right"),
     ]
     remarks = [f"{row['name']}: {remark}" for row in rows for remark in _remarks(row)]
-    legend = "UAR, WAR, F1 (macro) and Inv (answers without a label; counted wrong) in %."
-    return Section(columns, rows, title, [legend, *notes, *remarks, *(f"[{i}] {s}" for i, s in enumerate(sources, 1))])
+    legend = "UAR, WAR, macro-F1 and Inv (answers without a label; counted wrong) in %, with 95 % intervals."
+    dates = {row["source"]: f" ({row['date']})" if row["date"] else "" for row in rows}
+    references = [f"[{i}] {source}{dates[source]}" for i, source in enumerate(sources, 1)]
+    return Section(columns, rows, title, [legend, *notes, *remarks, *references], chart)
 
 
 def _apart_section(rows: Sequence[Row]) -> Section:
@@ -338,7 +256,11 @@ def _rank(row: Row) -> str:
     if row["kind"] == "published":
         return NOTHING
     low, high = row["rank_low"], row["rank_high"]
-    return str(low) if low == high else f"{low}–{high}"
+    return (str(low) if low == high else f"{low}–{high}") + ("*" if row["leading"] else "")
+
+
+def _run(row: Row) -> str:
+    return NOTHING if row["kind"] == "published" else str(row["name"])
 
 
 def _model(row: Row) -> str:
@@ -357,19 +279,26 @@ def _last_part(path: str | None) -> str:
 
 
 def _strategy(row: Row) -> str:
-    return "published" if row["kind"] == "published" else f"{row['strategy']}, {row['decode']}"
+    """``strategy, decode``, and the parser where it is not the usual one; nothing was decoded for a file."""
+    if row["kind"] == "published":
+        return "published"
+    parser = f"{row['parser']} parser" if row["parser"] not in (None, "standard") else None
+    decode = row["decode"] if row["decode"] != "external" else None
+    return ", ".join(filter(None, [row["strategy"], decode, parser]))
 
 
-def _uar(row: Row) -> str:
-    if row["uar_low"] is None:
-        return _percent(row, "uar")
-    return f"{_percent(row, 'uar')} [{percent(row['uar_low'], 1)}, {percent(row['uar_high'], 1)}]"
-
-
-def _percent(row: Row, metric: str) -> str:
+def _with_interval(row: Row, metric: str) -> str:
     """Two digits for runs; published numbers with the digits they were printed with."""
-    value = row[metric]
-    return f"{100 * value:.4g}" if value is not None and row["kind"] == "published" else percent(value)
+    value, low, high = row[metric], row[f"{metric}_low"], row[f"{metric}_high"]
+    shown = f"{100 * value:.4g}" if value is not None and row["kind"] == "published" else percent(value)
+    return shown if low is None else f"{shown} {interval(percent(low, 1), percent(high, 1))}"
+
+
+def _difference(row: Row) -> str:
+    if row["difference"] is None:
+        return NOTHING if row["kind"] == "published" else "baseline"
+    low, high = signed(row["difference_low"]), signed(row["difference_high"])
+    return f"{signed(row['difference'])} {interval(low, high)}"
 
 
 def _remarks(row: Row) -> list[str]:

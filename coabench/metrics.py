@@ -1,4 +1,4 @@
-"""The figures of a run: recall, UAR, WAR, macro-F1, and what a chain of questions got wrong.
+"""The figures of a run: recall, UAR, WAR, macro-F1; and the differences of two runs on the same samples.
 
 Everything derives from a confusion matrix of shape (…, k, k + 1): true class by predicted class, with one more
 column for samples that got no label. Such a sample (INVALID, or an error) is wrong and counted; it is never a class.
@@ -11,19 +11,14 @@ A metric of a plugin is called with ``(targets, predictions, space)``: two seque
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from coabench import statistics
 from coabench.errors import UserError
 from coabench.statistics import Counts, Figures
-
-SCHEMA = 1
-"""The version of what `summarise` returns."""
 
 
 def encode(labels: Iterable[str | None], names: Sequence[str]) -> Counts:
@@ -44,26 +39,89 @@ def encode(labels: Iterable[str | None], names: Sequence[str]) -> Counts:
         ) from None
 
 
-def confusion_matrix(targets: npt.ArrayLike, predictions: npt.ArrayLike, k: int) -> Counts:
+def confusion_matrix(
+    targets: npt.ArrayLike, predictions: npt.ArrayLike, k: int, clusters: npt.ArrayLike | None = None
+) -> Counts:
     """Count predictions by true class.
 
     Args:
         targets: true classes, shape (n,), each within 0…k−1.
         predictions: predicted classes, shape (n,), each within 0…k, where k stands for "no label".
         k: the number of classes.
+        clusters: the subject of each sample, shape (n,), whole numbers from 0 on; for one matrix per subject.
 
     Returns:
-        Counts, shape (k, k + 1).
+        Counts, shape (k, k + 1), or (subjects, k, k + 1).
 
     Raises:
         ValueError: the shapes differ, or a class is out of range.
     """
-    true, predicted = np.asarray(targets, dtype=np.int64), np.asarray(predictions, dtype=np.int64)
-    if true.shape != predicted.shape or true.ndim != 1:
-        raise ValueError(f"targets {true.shape} and predictions {predicted.shape} must be vectors of one length")
-    if true.size and not (true.min() >= 0 and true.max() < k and predicted.min() >= 0 and predicted.max() <= k):
-        raise ValueError(f"a class is out of range for {k} classes")
-    return np.bincount(true * (k + 1) + predicted, minlength=k * (k + 1)).reshape(k, k + 1).astype(np.int64)
+    return _table(_classes(targets, k), _classes(predictions, k + 1), (k, k + 1), clusters)
+
+
+def paired_table(
+    targets: npt.ArrayLike,
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    k: int,
+    clusters: npt.ArrayLike | None = None,
+) -> Counts:
+    """Count, by true class, the samples that only run *a* gets right, only run *b*, and neither alone.
+
+    Args:
+        targets: true classes, shape (n,).
+        a, b: what two runs predicted for the same samples, shape (n,), each within 0…k.
+        k: the number of classes.
+        clusters: as for `confusion_matrix`.
+
+    Returns:
+        Counts, shape (k, 3), or (subjects, k, 3).
+    """
+    true, first, second = _classes(targets, k), _classes(a, k + 1), _classes(b, k + 1)
+    if first.shape != second.shape:
+        raise ValueError(f"runs of {first.shape} and {second.shape} predictions are not paired")
+    right_a, right_b = first == true, second == true
+    outcome = np.where(right_a & ~right_b, 0, np.where(right_b & ~right_a, 1, 2))
+    return _table(true, outcome, (k, 3), clusters)
+
+
+def shares(
+    targets: npt.ArrayLike, predictions: npt.ArrayLike, k: int, clusters: npt.ArrayLike | None = None
+) -> Figures:
+    """Return what each sample (or subject) adds to the UAR, shape (n,) or (subjects,); the sum is the UAR.
+
+    A hit in a class of n_c samples adds 1 / (k'·n_c), with k' the number of classes that have samples.
+    """
+    true, predicted = _classes(targets, k), _classes(predictions, k + 1)
+    n = np.bincount(true, minlength=k)
+    worth: Figures = (predicted == true) / (np.count_nonzero(n) * n[true])
+    return worth if clusters is None else _sums(worth, clusters)
+
+
+def _sums(values: Figures, clusters: npt.ArrayLike) -> Figures:
+    return np.bincount(np.asarray(clusters, dtype=np.int64), weights=values).astype(np.float64)
+
+
+def _classes(values: npt.ArrayLike, bound: int) -> Counts:
+    classes = np.asarray(values, dtype=np.int64)
+    if classes.ndim != 1:
+        raise ValueError(f"expected vectors of classes, found the shape {classes.shape}")
+    if classes.size and not (classes.min() >= 0 and classes.max() < bound):
+        raise ValueError(f"a class is out of range: expected 0…{bound - 1}, found {classes.min()}…{classes.max()}")
+    return classes
+
+
+def _table(rows: Counts, columns: Counts, shape: tuple[int, int], clusters: npt.ArrayLike | None) -> Counts:
+    """Count (row, column), for each cluster by itself where there are clusters."""
+    if rows.shape != columns.shape:
+        raise ValueError(f"targets {rows.shape} and predictions {columns.shape} must be vectors of one length")
+    cells = shape[0] * shape[1]
+    cell = rows * shape[1] + columns
+    if clusters is None:
+        return np.bincount(cell, minlength=cells).reshape(shape).astype(np.int64)
+    cluster = np.asarray(clusters, dtype=np.int64)
+    number = int(cluster.max(initial=-1)) + 1
+    return np.bincount(cluster * cells + cell, minlength=number * cells).reshape(number, *shape).astype(np.int64)
 
 
 def recalls(confusion: Counts) -> Figures:
@@ -99,6 +157,22 @@ def macro_f1(confusion: Counts) -> Figures:
     return _mean_over(_ratio(2 * _hits(confusion), n + predicted), n > 0)
 
 
+def uar_difference(paired: Counts) -> Figures:
+    """Return UAR of *a* minus UAR of *b* from paired tables, shape (…, k, 3) -> (…)."""
+    n = paired.sum(axis=-1)
+    return _mean_over(recall_differences(paired), n > 0)
+
+
+def war_difference(paired: Counts) -> Figures:
+    """Return WAR of *a* minus WAR of *b* from paired tables, shape (…, k, 3) -> (…)."""
+    return _ratio((paired[..., 0] - paired[..., 1]).sum(axis=-1), paired.sum(axis=(-2, -1)))
+
+
+def recall_differences(paired: Counts) -> Figures:
+    """Return recall of *a* minus recall of *b* by class, shape (…, k, 3) -> (…, k); NaN for a class without samples."""
+    return _ratio(paired[..., 0] - paired[..., 1], paired.sum(axis=-1))
+
+
 def _hits(confusion: Counts) -> Counts:
     return np.diagonal(confusion, axis1=-2, axis2=-1)
 
@@ -113,97 +187,3 @@ def _ratio(parts: npt.NDArray[Any], wholes: Counts) -> Figures:
 def _mean_over(values: Figures, present: npt.NDArray[np.bool_]) -> Figures:
     """Return the mean along the last axis of the *values* that are *present*, NaN where none is."""
     return _ratio(np.where(present, values, 0.0).sum(axis=-1), present.sum(axis=-1))
-
-
-def summarise(
-    records: Iterable[Mapping[str, Any]], labels: Mapping[str, Any], log_sha256: str | None = None
-) -> dict[str, Any]:
-    """Return the metrics of a run, ready for ``metrics.json``.
-
-    Args:
-        records: the run's records, each with ``target``, ``prediction``, ``status``, ``reason`` and ``turns``.
-        labels: the manifest's ``labels``: ``names``, and for compound labels ``pairs``.
-        log_sha256: the hash of the log that the records were read from, kept so that it can be told later whether
-            the metrics still belong to the log.
-
-    Returns:
-        Plain numbers, strings, lists and dictionaries; proportions are within 0…1, an interval is ``[low, high]``, a
-        class without samples has ``None`` for its recall. The same records give the same result.
-
-    Raises:
-        UserError: there are no records, or one has no target or a label that the space does not know.
-    """
-    records = list(records)
-    names = list(labels["names"])
-    if not records:
-        raise UserError("there are no records to compute metrics from", expected="at least one record in the log")
-    for record in records:
-        if record["target"] is None:
-            raise UserError(f"the record {record.get('id')!r} has no target", expected="a true label for each sample")
-
-    given = [record["prediction"] if record["status"] == "ok" else None for record in records]
-    confusion = confusion_matrix(encode((r["target"] for r in records), names), encode(given, names), len(names))
-    drawn = statistics.bootstrap(confusion)
-    hits, n = _hits(confusion), confusion.sum(axis=-1)
-    errors = sum(record["status"] == "error" for record in records)
-    invalid = int(confusion[:, -1].sum()) - errors
-    return {
-        "schema": SCHEMA,
-        "log_sha256": log_sha256,
-        "samples": len(records),
-        "uar": float(uar(confusion)),
-        "uar_interval": list(statistics.percentile_interval(uar(drawn))),
-        "war": float(war(confusion)),
-        "war_interval": list(statistics.wilson_interval(int(hits.sum()), len(records))),
-        "macro_f1": float(macro_f1(confusion)),
-        "macro_f1_interval": list(statistics.percentile_interval(macro_f1(drawn))),
-        "level": statistics.LEVEL,
-        "bootstrap": {"replicates": statistics.REPLICATES, "seed": statistics.SEED},
-        "invalid": invalid,
-        "errors": errors,
-        "invalid_rate": invalid / len(records),
-        "reasons": dict(sorted(Counter(r["reason"] or "unknown" for r in records if r["status"] == "invalid").items())),
-        "per_class": {name: _proportion(int(h), int(m)) for name, h, m in zip(names, hits, n, strict=True)},
-        "confusion": {"labels": [*names, "INVALID"], "rows": confusion.tolist()},
-        "chain": _chain(records, labels.get("pairs") or {}),
-    }
-
-
-def _proportion(hits: int, n: int) -> dict[str, Any]:
-    if not n:
-        return {"n": 0, "hits": 0, "recall": None, "interval": None}
-    return {"n": n, "hits": hits, "recall": hits / n, "interval": list(statistics.wilson_interval(hits, n))}
-
-
-def _chain(records: Sequence[Mapping[str, Any]], pairs: Mapping[str, Sequence[str] | None]) -> dict[str, Any] | None:
-    """Say where a chain of two questions goes wrong; None for runs that asked no primary question about a pair.
-
-    A compound label needs two answers. The first is right when it belongs to the label's pair; given that, the
-    second is right when it is the other one. The product of the two rates is the WAR over these samples.
-    """
-    asked = []
-    for record in records:
-        answers = {turn["name"]: turn["label"] for turn in record.get("turns") or ()}
-        pair = pairs.get(record["target"])
-        if pair and "primary" in answers:
-            asked.append((set(pair), answers["primary"], answers.get("secondary"), record["reason"] or ""))
-    if not asked:
-        return None
-
-    begun = [(pair - {primary}, secondary) for pair, primary, secondary, _ in asked if primary in pair]
-    ended = sum(secondary in rest for rest, secondary in begun)
-    reasons = Counter("unparsed" if reason.startswith("unparsed") else reason for *_, reason in asked)
-    return {
-        "samples": len(asked),
-        "right_primaries": len(begun),
-        "primary_in_pair": len(begun) / len(asked),
-        "primary_in_pair_interval": list(statistics.wilson_interval(len(begun), len(asked))),
-        "secondary_given_right_primary": ended / len(begun) if begun else None,
-        "secondary_given_right_primary_interval": (
-            list(statistics.wilson_interval(ended, len(begun))) if begun else None
-        ),
-        **{
-            reason.replace("-", "_"): reasons[reason]
-            for reason in ("repeated", "neutral-first", "neutral-second", "no-class", "unparsed")
-        },
-    }

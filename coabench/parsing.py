@@ -22,6 +22,15 @@ _ANCHOR = re.compile(
     r"\s*(?:is|would be|:|=)\s*(?P<rest>.+)$"
 )
 _SENTENCE_END = re.compile(r"(?:[.!?]\s+|\n+)")
+_LIST_MARK = re.compile(r"^(?:[-–—•*]|\(?(?:\d{1,2}|[a-z])[.)])\s+", re.IGNORECASE)
+_BECAUSE = re.compile(r"^(?P<head>[^,;:.!?(–—\n]+?),?\s+(?:because|since)\s+(?P<rest>.+)$", re.DOTALL | re.IGNORECASE)
+_MARK = re.compile(  # no colon: "Fear: none at all" is a row of a table, not an answer
+    r"^(?P<head>.+?)(?:[,;.!(–—\n]|\s-{1,2}\s)[\s\"'`*“”‘’«»]*+(?P<rest>[^\W\d_]\S*\s+\S.*)$", re.DOTALL
+)
+_TAKEN_BACK = re.compile(
+    r"\?|n['’]t\b|\b(?:or|nor|either|neither|not|no|never|none|nothing|absent|cannot|but|however|although|though|yet"
+    r"|rather|instead|actually|wait|maybe|perhaps|possibly|probably|unsure|uncertain|unclear|wrong|incorrect|sorry)\b"
+)
 
 
 class Parsed(NamedTuple):
@@ -63,13 +72,66 @@ def _anchored(response: str, names: Mapping[str, str]) -> str | None:
     return names.get(_strip(found["rest"])) if found else None
 
 
-RULES: Mapping[str, Rule] = {"exact": _exact, "folded": _folded, "synonym": _synonym, "anchored": _anchored}
+def _tidied(response: str) -> str:
+    """Return the response without empty lines and superfluous spaces."""
+    return "\n".join(" ".join(line.split()) for line in response.splitlines() if line.strip())
+
+
+def _without_mark(response: str) -> str:
+    """Return the response, tidied, without the list mark that it begins with, if any."""
+    return _LIST_MARK.sub("", _tidied(response), count=1)
+
+
+def _listed(response: str, names: Mapping[str, str]) -> str | None:
+    """The response is one list mark ("1.", "(b)", "-") and a label or a synonym, with nothing after it."""
+    rest = _without_mark(response)
+    return names.get(_strip(rest)) if rest != _tidied(response) else None
+
+
+def _because(response: str, names: Mapping[str, str]) -> str | None:
+    """A label, then "because" or "since" and a reason that names no other label; further sentences take nothing back.
+
+    The reason itself may say "not": "…because the corners of the mouth are not down".
+    """
+    found = _BECAUSE.match(_without_mark(response))
+    label = names.get(_strip(found["head"])) if found else None
+    if not found or not label or any(map(_TAKEN_BACK.search, _SENTENCE_END.split(fold(found["rest"]))[1:])):
+        return None
+    return None if _others(label, found["rest"], names) else label
+
+
+def _explained(response: str, names: Mapping[str, str]) -> str | None:
+    """A label, then a punctuation mark and two words or more that name no other label and take nothing back."""
+    found = _MARK.match(_without_mark(response))
+    label = names.get(_strip(found["head"])) if found else None
+    if not found or not label or _TAKEN_BACK.search(fold(found["rest"])):
+        return None
+    return None if _others(label, found["rest"], names) else label
+
+
+def _others(label: str, text: str, names: Mapping[str, str]) -> bool:
+    """Whether *text* names a label beside *label*. It only ever refuses: no label is taken from here."""
+    spellings = "|".join(re.escape(spelling) for spelling, name in names.items() if name != label)
+    return bool(spellings) and re.search(rf"(?<!\w)(?:{spellings})(?!\w)", fold(text)) is not None
+
+
+RULES: Mapping[str, Rule] = {
+    "exact": _exact,
+    "folded": _folded,
+    "synonym": _synonym,
+    "anchored": _anchored,
+    "listed": _listed,
+    "because": _because,
+    "explained": _explained,
+}
 
 PARSERS: Mapping[str, tuple[str, ...]] = {
     "exact": ("exact", "folded"),
     "standard": ("exact", "folded", "synonym", "anchored"),
+    "lenient": ("exact", "folded", "synonym", "anchored", "listed", "because", "explained"),
 }
-"""Parser -> the rules it tries, in order. ``exact`` is what the published pipeline compared."""
+"""Parser -> the rules it tries, in order. ``exact`` is what the published pipeline compared; ``lenient`` also reads a
+label that opens a response which goes on to explain it."""
 
 
 def parse(response: str, spellings: Mapping[str, str], parser: str = "standard") -> Parsed:

@@ -28,7 +28,7 @@ def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, se
         "prediction": prediction.label,
         "status": prediction.status,
         "reason": prediction.reason,
-        "turns": [_turn(turn) for turn in outcome.turns],
+        "turns": [describe_turn(turn) for turn in outcome.turns],
         "attributes": dict(sample.attributes),
         "seconds": round(seconds, 6),
     }
@@ -37,7 +37,8 @@ def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, se
     return record
 
 
-def _turn(turn: Turn) -> dict[str, Any]:
+def describe_turn(turn: Turn) -> dict[str, Any]:
+    """Return a turn as a record has it."""
     question, answer = turn.question, turn.answer
     return {
         "name": question.name,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 from coabench import jobfolder
 from coabench.errors import JobError, UserError
@@ -20,6 +20,14 @@ from coabench.files import sync_folder
 from coabench.jobfolder import LOCK, JobFolder, now
 
 MANIFEST, LOG, METRICS = "run.json", "predictions.jsonl", "metrics.json"
+
+
+class Digest(Protocol):
+    """A hash that grows, as `hashlib` makes them."""
+
+    def update(self, data: bytes, /) -> object: ...
+
+
 REQUIRED = {"identity": dict, "labels": dict, "status": str}
 
 
@@ -28,8 +36,12 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return jobfolder.read_manifest(directory / MANIFEST, REQUIRED, "run")
 
 
-def read_records(directory: Path) -> Iterator[dict[str, Any]]:
+def read_records(directory: Path, digest: Digest | None = None) -> Iterator[dict[str, Any]]:
     """Yield the records of a run's log, in order. A torn last line (a writer was killed) is not a record.
+
+    Args:
+        directory: the run directory.
+        digest: is updated with all that was read, so that a log need not be read twice for its hash.
 
     Raises:
         UserError: a line that is no record, with its number.
@@ -41,15 +53,23 @@ def read_records(directory: Path) -> Iterator[dict[str, Any]]:
         return
     number = 0
     with path.open("rb") as file:
-        whole = (line for line in file if line.endswith(b"\n"))
         try:
-            for number, record in enumerate(jsonlines.Reader(whole, loads=json.loads).iter(type=dict), start=1):
+            reader = jsonlines.Reader(_lines(file, digest), loads=json.loads)
+            for number, record in enumerate(reader.iter(type=dict), start=1):
                 missing = {"id", "target", "prediction", "status", "reason", "turns"} - set(record)
                 if missing:
                     raise _damaged(path, number, f"no field {min(missing)!r}")
                 yield record
         except (jsonlines.InvalidLineError, UnicodeDecodeError) as error:
             raise _damaged(path, number + 1, str(error)) from None
+
+
+def _lines(file: BinaryIO, digest: Digest | None) -> Iterator[bytes]:
+    for line in file:
+        if digest is not None:
+            digest.update(line)
+        if line.endswith(b"\n"):
+            yield line
 
 
 def _damaged(path: Path, number: int, found: str) -> UserError:

@@ -11,7 +11,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from support.browser import browser, browser_page
 from support.process import ROOT, Run, install
+
+__all__ = ["browser", "browser_page"]  # fixtures: pytest finds them here
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the tests out of the user's cache."""
+    monkeypatch.setenv("COABENCH_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="session")

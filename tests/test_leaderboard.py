@@ -3,75 +3,24 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import re
+import shutil
+import subprocess
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from support.leaderboard_run import N, write_run
 
 from coabench.cli.leaderboard import command
+from coabench.entries import KEYS, find_runs
 from coabench.errors import UserError
-from coabench.leaderboard import KEYS, find_runs, leaderboard, rank_ranges
-from coabench.metrics import summarise
+from coabench.leaderboard import leaderboard
 from coabench.published import load_published
-
-NAMES = ["Happily Surprised", "Sadly Angry", "Sadly Fearful"]
-PAIRS = {
-    "Happily Surprised": ["Happiness", "Surprise"],
-    "Sadly Angry": ["Sadness", "Anger"],
-    "Sadly Fearful": ["Sadness", "Fear"],
-}
-PER_CLASS = 40
-N = PER_CLASS * len(NAMES)
-
-
-def write_run(
-    directory: Path,
-    hits: int,
-    *,
-    status: str = "complete",
-    reason: str | None = None,
-    lost: int = 0,
-    metrics: bool = True,
-    backbone: dict[str, Any] | None = None,
-    strategy: str = "direct",
-    **dataset: Any,
-) -> Path:
-    """Write a run that gets *hits* of each class right and leaves the others INVALID."""
-    directory.mkdir(parents=True)
-    manifest = {
-        "schema": 1,
-        "status": status,
-        "reason": reason,
-        "identity": {
-            "backbone": {"name": "tiny", "model": None, "adapter": None} | (backbone or {}),
-            "strategy": {"name": strategy},
-            "dataset": {"name": "toy", "split": "test", "fingerprint": "f" * 64, "samples": N, "limit": None} | dataset,
-            "decode": "generate",
-            "seed": 0,
-        },
-        "labels": {"space": "toy", "names": NAMES, "pairs": PAIRS, "basic": [], "neutral": None},
-        "started": "2026-01-02T03:04:05+00:00",
-        "ended": "2026-01-03T03:04:05+00:00",
-        "images_per_second": 12.5,
-    }
-    records = [
-        {"id": f"{name}/{i}", "target": name, "prediction": name if i < hits else None, "turns": []}
-        | ({"status": "ok", "reason": None} if i < hits else {"status": "invalid", "reason": "unparsed-answer"})
-        for name in NAMES
-        for i in range(PER_CLASS)
-    ]
-    log = "".join(json.dumps(record) + "\n" for record in records[: len(records) - lost]).encode()
-    (directory / "run.json").write_text(json.dumps(manifest))
-    (directory / "predictions.jsonl").write_bytes(log)
-    if metrics:
-        summary = summarise(records[: len(records) - lost], manifest["labels"], hashlib.sha256(log).hexdigest())
-        (directory / "metrics.json").write_text(json.dumps(summary))
-    return directory
+from coabench.tables import FORMATS
 
 
 def run(*arguments: object) -> Result:
@@ -106,21 +55,59 @@ def test_ranks_by_uar_with_intervals(root: Path) -> None:
     assert {tuple(row) for row in rows(root)} == {KEYS}
 
 
-def test_overlapping_intervals_share_ranks(root: Path) -> None:
+def test_runs_that_cannot_be_told_apart_share_ranks(root: Path) -> None:
     for name, hits in (("a", 30), ("b", 30), ("c", 29), ("d", 5)):
         write_run(root / name, hits)
-    assert [(r["name"], r["rank_low"], r["rank_high"]) for r in rows(root)] == [
-        ("a", 1, 3), ("b", 1, 3), ("c", 1, 3), ("d", 4, 4),
+    assert [(r["name"], r["rank_low"], r["rank_high"], r["leading"]) for r in rows(root)] == [
+        ("a", 1, 3, True), ("b", 1, 3, True), ("c", 1, 3, True), ("d", 4, 4, False),
     ]  # fmt: skip
-    assert run(root).stdout.count("\n1–3 ") == 3
+    assert run(root).stdout.count("\n1–3* ") == 3
 
 
-def test_rank_ranges() -> None:
-    assert rank_ranges([]) == []
-    assert rank_ranges([(0.5, 0.6)] * 3) == [(1, 3)] * 3
-    # The middle one overlaps both; the ends are apart.
-    assert rank_ranges([(0.7, 0.9), (0.5, 0.7), (0.3, 0.5)]) == [(1, 2), (1, 3), (2, 3)]
-    assert rank_ranges([(0.7, 0.9), (0.5, 0.69), (0.3, 0.49)]) == [(1, 1), (2, 2), (3, 3)]
+def test_a_paired_test_tells_apart_what_intervals_do_not(root: Path) -> None:
+    """The worse run gets nothing right that the better one does not."""
+    write_run(root / "better", 30)
+    write_run(root / "worse", 25)
+    better, worse = rows(root)
+    assert better["uar_low"] < worse["uar_high"]
+    assert (better["rank_high"], worse["rank_low"]) == (1, 2)
+
+
+def test_baseline_adds_differences(root: Path) -> None:
+    write_run(root / "a", 30)
+    write_run(root / "b", 25)
+    write_run(root / "c", 25)
+    write_run(root / "elsewhere", 25, fingerprint="0" * 64)
+    got = {row["name"]: row for row in rows(root, "--baseline", root / "b")}
+    assert got["a"]["difference"] == pytest.approx(5 / 40)
+    assert 0 < got["a"]["difference_low"] < 5 / 40 < got["a"]["difference_high"]
+    assert got["a"]["p"] < 0.001
+    assert (got["c"]["difference"], got["c"]["p"]) == (0, 1)
+    assert got["b"]["difference"] is got["b"]["p"] is got["elsewhere"]["difference"] is None
+    text = run(root, "--baseline", root / "b").stdout
+    assert "+12.5" in text
+    assert "<0.001" in text
+    assert "baseline" in text
+    assert "The baseline b answered other samples" in text
+
+
+def test_baseline_must_be_a_run_that_can_be_compared(root: Path) -> None:
+    write_run(root / "a", 30)
+    write_run(root / "failed", 30, status="failed", reason="no memory")
+    for name, text in (("nowhere", "is not among the runs"), ("failed", "no memory")):
+        error = run(root, "--baseline", root / name).exception
+        assert isinstance(error, UserError)
+        assert text in str(error)
+
+
+def test_a_log_of_other_samples_is_set_apart(root: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_run(root / name, 30)
+    log = root / "b" / "predictions.jsonl"
+    log.write_text(log.read_text().replace('"Sadly Angry/', '"other/'))
+    got = {row["name"]: row for row in rows(root)}
+    assert (got["b"]["kind"], got["a"]["kind"], got["c"]["kind"]) == ("not ranked", "run", "run")
+    assert got["b"]["note"].startswith("mismatched")
 
 
 def test_only_comparable_runs_are_ranked_together(root: Path) -> None:
@@ -307,20 +294,68 @@ def test_nothing_to_rank_says_what_to_do(root: Path) -> None:
         assert "coabench evaluate" in str(error)
 
 
-def test_same_bytes_for_the_same_input(root: Path) -> None:
+def test_same_bytes_for_the_same_input(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, hits in (("b", 20), ("a", 20), ("c", 31)):
         write_run(root / name, hits, metrics=name != "c")
-    for format in ("table", "markdown", "csv", "json"):
-        assert run(root, "--format", format).stdout_bytes == run(root, "--format", format).stdout_bytes
+    for format in FORMATS:
+        first, second = run(root, "--format", format).stdout_bytes, run(root, "--format", format).stdout_bytes
+        monkeypatch.setenv("COABENCH_CACHE", str(tmp_path / f"empty-{format}"))
+        assert first == second == run(root, "--format", format).stdout_bytes
+
+
+def test_a_changed_run_is_read_again(root: Path) -> None:
+    write_run(root / "a", 30)
+    write_run(root / "b", 20)
+    assert [row["name"] for row in rows(root)] == ["a", "b"]
+    log = root / "b" / "predictions.jsonl"
+    log.write_text(
+        log.read_text().replace('"prediction": null', '"prediction": "Sadly Angry"').replace("invalid", "ok")
+    )
+    assert next(row for row in rows(root) if row["name"] == "b")["uar"] > 0.6
+
+
+def test_many_runs_are_read_by_several_processes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    for i in range(18):
+        write_run(root / f"{i:02}", 10 + i)
+    damage(root / "05" / "run.json", "{")
+    first = rows(root)
+    assert [row["name"] for row in first] == [f"{i:02}" for i in reversed(range(18)) if i != 5] + ["05"]
+    assert rows(root) == first
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles(root: Path, tmp_path: Path) -> None:
+    evil = "<a_b>%$#&~^\\{}|\"'[x] 你好 é – −1\x1b"
+    write_run(root / "a", 20, strategy=evil, backbone={"name": evil, "model": evil, "adapter": evil})
+    write_run(root / "b", 30)
+    write_run(root / "failed", 30, status="failed", reason=evil)
+    table = run(root, "--format", "latex", "--baseline", root / "b").stdout
+    document = "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n%s\\end{document}\n"
+    (tmp_path / "board.tex").write_text(document % table, encoding="utf-8")
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "board.tex"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-2000:]
+    assert (tmp_path / "board.pdf").stat().st_size > 1000
+
+
+def test_html_is_one_page_with_a_plot(root: Path) -> None:
+    write_run(root / "a", 20)
+    page = run(root, "--format", "html").stdout
+    assert page.startswith("<!doctype html>")
+    assert "<svg" in page
+    assert "default-src &#39;none&#39;" in page
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", "")
 
 
 def test_hostile_names_come_out_harmless(root: Path) -> None:
     evil = "<script>alert(1)</script>|`x`\x1b[2J\n=1"
     write_run(root / "a", 20, strategy=evil, backbone={"name": f"={evil}", "model": evil, "adapter": evil})
-    for format in ("table", "markdown", "csv", "json"):
+    for format in FORMATS:
         text = run(root, "--format", format).stdout
         assert "\x1b" not in text
         assert "\n=1" not in text
+        assert "<script>alert" not in text or format in ("table", "csv", "json")
         assert "script" in text
     markdown = run(root, "--format", "markdown").stdout
     assert "<" not in markdown

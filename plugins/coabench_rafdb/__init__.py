@@ -14,4 +14,5 @@ def coabench_register_datasets(register: Register) -> None:
             "coabench_rafdb.dataset:RafDb",
             description=f"RAF-DB, {classes} (files on request from its authors)",
             card=resources.path("datasets_registry", f"raf-db-{subset}.yaml"),
+            short=subset,
         )

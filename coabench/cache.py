@@ -1,0 +1,63 @@
+"""What was read off files that have not changed since: a leaderboard of a thousand runs need not read them again.
+
+The cache lies in the user's cache folder, never among the runs, and can be deleted at any time. An entry holds as long
+as the files behind it keep their size, their times of change and their place on the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+Stamp = list[list[int] | None]
+
+
+def folder() -> Path:
+    """Return the cache folder: ``COABENCH_CACHE``, or the system's place for such things."""
+    if given := os.environ.get("COABENCH_CACHE"):
+        return Path(given)
+    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
+        return Path(local) / "coabench" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "coabench"
+
+
+def stamp(files: Sequence[Path]) -> Stamp:
+    """Return what tells whether *files* were changed, None for one that is not there."""
+    return [_stamp(file) for file in files]
+
+
+def _stamp(file: Path) -> list[int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+
+
+def recall(key: str, stamp: Stamp) -> Any:
+    """Return what was remembered under *key* with this stamp, or None."""
+    try:
+        entry = json.loads(_file(key).read_text(encoding="utf-8"))
+        return entry["data"] if entry["key"] == key and entry["stamp"] == stamp else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def remember(key: str, stamp: Stamp, data: Any) -> None:
+    """Keep JSON-serialisable *data*. Where the folder cannot be written, the next time is as slow as this one."""
+    file = _file(key)
+    beside = file.with_name(f"{file.name}.{os.getpid()}")
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(json.dumps({"key": key, "stamp": stamp, "data": data}), encoding="utf-8")
+        beside.replace(file)  # without fsync: a torn entry is no entry
+
+
+def _file(key: str) -> Path:
+    return folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"

@@ -1,0 +1,144 @@
+"""What every job that makes a run shares: who is told, and how a run ends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from coabench import environment
+from coabench.errors import JobError
+from coabench.jobfolder import folder_name
+from coabench.plugins import get_plugins
+from coabench.runs import LOG, Run, read_records
+
+
+class Progress(Protocol):
+    """What is told while a run goes on."""
+
+    def start(self, total: int, done: Sequence[Mapping[str, Any]]) -> AbstractContextManager[Any]:
+        """Begin; *done* are the records that were there already."""
+        ...
+
+    def advance(self, records: Sequence[Mapping[str, Any]]) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class Silence:
+    """No progress at all."""
+
+    def start(self, total: int, done: Sequence[Mapping[str, Any]]) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
+        return
+
+    def note(self, text: str) -> None:
+        return
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A finished run: where it is, its manifest and its metrics."""
+
+    directory: Path
+    manifest: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+
+def finish(run: Run, progress: Progress) -> FinishedRun:
+    """Compute the metrics of a run whose records are all there; mark it complete and say so, unless it was before."""
+    from coabench.summary import summarise
+
+    log = run.directory / LOG
+    records = list(read_records(run.directory))
+    metrics = summarise(records, run.manifest["labels"], sha256_of(log))
+    metrics["plugins"] = _plugin_metrics(records, run.manifest["labels"], progress)
+    if not run.complete:
+        run.finish(metrics, **_times(records))
+        tell(progress, "coabench_run_finished", run=run, metrics=metrics)
+    return FinishedRun(run.directory, run.manifest, metrics)
+
+
+def store(
+    directory: Path | None,
+    manifest: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+    *,
+    overwrite: bool,
+    command: Sequence[str],
+    progress: Progress,
+) -> FinishedRun:
+    """Make a run of records that are known beforehand: nothing is asked, so nothing is timed.
+
+    Args:
+        directory: the run directory; None for one below ``results`` that the same command always finds again.
+        manifest: ``identity``, ``labels`` and ``notes``.
+        records: all of them, in the order of the samples.
+
+    Raises:
+        UserError: what `Run` refuses; nothing was written.
+        JobError: the disk is full or gone; the same command goes on.
+    """
+    identity = manifest["identity"]
+    names = [identity["dataset"]["name"], identity["strategy"]["name"], identity["backbone"]["name"]]
+    directory = directory or Path("results") / folder_name(names, identity)
+    with Run(directory, dict(manifest), [str(record["id"]) for record in records], overwrite=overwrite) as run:
+        for note in manifest["notes"]:
+            progress.note(note)
+        if run.complete:
+            progress.note(f"{directory} is already complete: nothing to do")
+        else:
+            session: dict[str, Any] = {"command": list(command), "batch_size": None, "device": None, "backbone": {}}
+            run.start({**session, "environment": environment.describe()})
+            tell(progress, "coabench_run_started", run=run)
+            missing = records[run.done :]
+            try:
+                run.append(missing)
+            except JobError as error:
+                run.fail(str(error))
+                raise
+            for record in missing:
+                tell(progress, "coabench_sample_predicted", run=run, record=record)
+        return finish(run, progress)
+
+
+def tell(progress: Progress, hook: str, **arguments: Any) -> None:
+    """Call an observer hook of every plugin; one that fails is reported and left out."""
+    for problem in get_plugins().notify(hook, **arguments):
+        progress.note(problem)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _times(records: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return the manifest's ``seconds`` and ``images_per_second``; None where records were not timed."""
+    timed = [record["seconds"] for record in records if record["seconds"] is not None]
+    if len(timed) < len(records):
+        return {"seconds": None, "images_per_second": None}
+    seconds = sum(timed)
+    return {"seconds": round(seconds, 3), "images_per_second": round(len(records) / max(seconds, 1e-9), 3)}
+
+
+def _plugin_metrics(
+    records: Sequence[Mapping[str, Any]], labels: Mapping[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """Return what the registered metrics say; one that fails is reported and left out."""
+    results: dict[str, Any] = {}
+    for name, registration in get_plugins().metrics.items():
+        try:
+            value = registration.load()([r["target"] for r in records], [r["prediction"] for r in records], labels)
+            json.dumps(value, allow_nan=False)
+            results[name] = value
+        except Exception as error:
+            progress.note(f"metric {name!r} of plugin {registration.plugin!r} failed: {type(error).__name__}: {error}")
+    return results

@@ -1,0 +1,75 @@
+"""A real browser without a window, for tests of pages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = (
+    "--no-sandbox",  # there is none in most containers
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium or Chrome, driven by Playwright. Without it tests are skipped, or fail if COABENCH_REQUIRE_BROWSER."""
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _absent("the package playwright is not installed")
+    if path is None:
+        _absent(f"none of {', '.join(NAMES)} is installed")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield started
+        started.close()
+
+
+def _absent(why: str) -> None:
+    if os.environ.get("COABENCH_REQUIRE_BROWSER"):
+        pytest.fail(f"no browser: {why}")
+    pytest.skip(f"no browser: {why}")
+
+
+@pytest.fixture
+def browser_page(browser: Any) -> Iterator[Open]:
+    """Open a file in a page of its own: ``browser_page(path, "target=x", color_scheme="dark")``.
+
+    In the end no page may have said anything on its console, raised an error, shown a dialog, or asked for anything but
+    itself.
+    """
+    contexts, said, asked, files = [], [], [], []
+
+    def open_page(file: Path, fragment: str = "", **options: Any) -> Any:
+        context = browser.new_context(viewport={"width": 1200, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda request: asked.append(request.url.partition("#")[0]))
+        files.append(file.as_uri())
+        page.goto(file.as_uri() + (f"#{fragment}" if fragment else ""))
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert [url for url in asked if url not in files and not url.startswith("data:")] == []

@@ -1,0 +1,61 @@
+"""The leaderboard as a page, in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from support.browser import Open
+from support.leaderboard_run import write_run
+
+from coabench.cli.leaderboard import command
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    root, file = tmp_path / "results", tmp_path / "leaderboard.html"
+    for name, hits, speed in (("mid", 20, 5.0), ("best", 33, 1.0), ("low", 3, 100.0)):
+        write_run(root / name, hits, images_per_second=speed, strategy=f"strategy-{name}")
+    write_run(root / "evil", 12, strategy=EVIL, backbone={"name": EVIL, "model": EVIL, "adapter": EVIL})
+    write_run(root / "failed", 12, status="failed", reason=EVIL)
+    result = CliRunner().invoke(command, [str(root), "--format", "html", "--output", str(file)])
+    assert result.exit_code == 0, result.exception
+    return file
+
+
+def shown(page: Any, column: int) -> list[str]:
+    """The texts of a column of the first table, as far as they are visible."""
+    cells = page.locator("table").first.locator(f"tbody tr:visible td:nth-child({column})")
+    return [text.strip() for text in cells.all_inner_texts()]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_sorts_filters_and_asks_no_network(board: Path, browser_page: Open, scheme: str) -> None:
+    page = browser_page(board, color_scheme=scheme)
+    assert shown(page, 2) == ["best", "mid", "evil", "low"]
+    page.get_by_role("button", name="img/s").click()
+    assert shown(page, 2)[0] == "low"
+    page.get_by_role("button", name="img/s").click()
+    assert shown(page, 2)[0] == "best"
+    page.get_by_label("Search").first.fill("strategy-mid")
+    assert shown(page, 2) == ["mid"]
+    page.get_by_label("Search").first.fill("")
+    page.get_by_label("Strategy").select_option("strategy-low, generate")
+    assert shown(page, 2) == ["low"]
+
+
+def test_text_of_models_stays_text(board: Path, browser_page: Open) -> None:
+    page = browser_page(board)
+    assert page.get_by_text("<script>alert(1)</script>").count() >= 2
+    assert page.locator("img, script:not(:is(head script))").count() == 0
+
+
+def test_plot_has_a_point_and_an_interval_for_each_run(board: Path, browser_page: Open) -> None:
+    page = browser_page(board)
+    points = page.locator(".chart svg").first.locator("g title").all_text_contents()
+    assert len(points) == 4
+    assert any(point.startswith("best: 82.50 [") and point.endswith("at 1") for point in points)
