@@ -6,13 +6,15 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 .PHONY: demo test lint clean
 
-# The main job on the model and the faces that ship: three strategies, the model without its adapters, a leaderboard.
+# The main job on the model and the faces that ship: three strategies, the model without its adapters, a page that shows
+# every sample, a leaderboard.
 demo: $(VENV)/installed
 	$(BIN)/python -m coabench evaluate --strategy direct --output results/demo/direct
 	$(BIN)/python -m coabench evaluate --strategy one-shot --output results/demo/one-shot
 	$(BIN)/python -m coabench evaluate --strategy chain-of-affect --output results/demo/chain-of-affect
 	$(BIN)/python -m coabench evaluate --adapter none --output results/demo/base-free
 	$(BIN)/python -m coabench evaluate --adapter none --decode score --output results/demo/base-options
+	$(BIN)/python -m coabench report results/demo/chain-of-affect --images --output results/demo/report.html
 	$(BIN)/python -m coabench leaderboard results/demo
 
 test: $(VENV)/ready lint

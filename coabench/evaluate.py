@@ -9,22 +9,20 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coabench import __version__, environment
+from coabench import environment
 from coabench.adapters import Told
-from coabench.backbone import Backbone, BackboneRequest
-from coabench.catalog import find_backbone, find_dataset, open_strategy, origin
+from coabench.backbone import Backbone
+from coabench.catalog import find_dataset
 from coabench.dataset import Dataset, Sample
 from coabench.dialogue import Decode, Task
 from coabench.engine import Outcome, converse, rehearse
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.exemplars import ExemplarPool, draw_pool
 from coabench.finishing import FinishedRun, Progress, Silence, finish, tell
-from coabench.hub import folder_of
 from coabench.jobfolder import folder_name
 from coabench.loading import Loaded, load_ahead
-from coabench.options import distribute
-from coabench.parsing import VERSION as PARSING_VERSION
 from coabench.records import make_record
+from coabench.respondent import Respondent
 from coabench.runs import Run, read_records
 from coabench.strategy import Strategy
 
@@ -103,74 +101,32 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedR
 
 def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
     """Check the whole request, cheapest first, and return the plan and the manifest to open the run with."""
-    registration, model = find_backbone(request.backbone)
-    strategy, strategy_origin = open_strategy(request.strategy)
     choice = find_dataset(request.dataset)
-    factory, loader = registration.load(), choice.loader.load()
-    adapter = _adapter(request, factory, model, strategy.name)
-    told = Told.by(adapter)
-    assignments = told.assignments(request.options or {}, factory.Options)
-    options = distribute(assignments, {"backbone": factory.Options, "dataset": loader.Options})
-    needed = "scores" if request.decode == "score" else "generates"
-    if needed not in factory.capabilities:
-        raise UserError(
-            f"backbone {registration.name!r} cannot run with --decode {request.decode}",
-            expected=f"a backbone that {needed}",
-            found=", ".join(sorted(factory.capabilities)),
-            remedy="choose another --decode or another --backbone",
-        )
-    dataset = choice.open(request.data_root, options["dataset"])
+    respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})
+    strategy, space = respondent.strategy, choice.card.space
+    dataset = choice.open(request.data_root, respondent.options["dataset"])
     split = request.split or choice.card.splits[0]
     samples = _samples(dataset, split, request.limit)
     fingerprint = dataset.fingerprint(split)
     trained = [
         note
-        for taught in (told, Told.by(model))  # a fully trained model has a history like an adapter
+        for taught in (respondent.told, Told.by(respondent.model))  # a fully trained model has a history, too
         for note in taught.check_split(choice.card.name, split, fingerprint, request.allow_trained_split)
     ]
     pool = draw_pool(dataset, split, strategy, request.seed)
-    space = choice.card.space
     rehearse(strategy, Task(space, pool.told(samples[0].id)))
-    backbone = factory(
-        BackboneRequest(model, str(adapter) if adapter else None, request.device, request.dtype, options["backbone"])
-    )
+    backbone = respondent.open()
     identity = {
-        "coabench": __version__,
-        "parsing": {"version": PARSING_VERSION, "parser": strategy.parser},
-        "backbone": {
-            "name": registration.name,
-            "model": model,
-            "adapter": _named(request.adapter, adapter),
-            **origin(registration),
-            "facts": backbone.identity(),
-        },
-        "strategy": {"name": strategy.name, **strategy_origin, **strategy.identity()},
+        **respondent.identity(backbone),
         "dataset": choice.identity(dataset, split, fingerprint, len(samples), request.limit),
         "exemplars": pool.identity(),
-        "decode": request.decode,
-        "seed": request.seed,
     }
-    notes = [*dataset.notes(), *backbone.details().get("notes", ()), *trained]
-    notes += told.notes(backbone.identity(), {"name": strategy.name, **strategy.identity()})
+    notes = [*dataset.notes(), *trained, *respondent.notes(backbone)]
     if request.limit is not None:
         notes.append(f"--limit {request.limit}: this run's numbers are not comparable and will not be ranked")
     plan = _Plan(dataset, samples, strategy, pool, backbone, request.decode)
-    name = folder_name([choice.card.name, strategy.name, registration.name], identity)
+    name = folder_name([choice.card.name, strategy.name, respondent.registration.name], identity)
     return plan, {"name": name, "identity": identity, "labels": space.describe(), "notes": notes}
-
-
-def _adapter(request: Evaluation, factory: type[Backbone[Any]], model: str | None, strategy: str) -> Path | None:
-    """Return the adapter's folder: the one the user named, or the one that ships for this model and strategy."""
-    if request.adapter is None:
-        return factory.default_adapter(model, strategy)
-    return None if request.adapter == "none" else folder_of(request.adapter, "adapter")
-
-
-def _named(given: str | None, adapter: Path | None) -> str | None:
-    """Return what the manifest calls the adapter: as typed, or the name of the one that ships."""
-    if adapter is None:
-        return None
-    return given or f"shipped/{adapter.name}"
 
 
 def _samples(dataset: Dataset, split: str, limit: int | None) -> Sequence[Sample]:
