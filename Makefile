@@ -31,7 +31,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/ready: $(VENV)/installed
-	$(INSTALL) '.[dev,synthface]'
+	$(INSTALL) '.[dev,serve,synthface]'
 	touch $@
 
 clean:

@@ -101,6 +101,9 @@ class Backbone(ABC, Generic[Prepared]):
     capabilities: ClassVar[frozenset[str]] = frozenset({"generates"})
     """Which of ``generates``, ``scores``, ``trains`` this backbone can do."""
 
+    remote: ClassVar[bool] = False
+    """Whether images leave this machine; `coabench webcam` then asks for the user's explicit consent."""
+
     presets: ClassVar[Mapping[str, Preset]] = {}
     """Training recipes by name; the one named ``default`` is taken where the user names none."""
 

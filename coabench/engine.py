@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,12 +23,19 @@ class Outcome:
 
 
 def converse(
-    backbone: Backbone[Any], strategy: Strategy, batch: Sequence[tuple[Any, Task]], decode: Decode = "generate"
+    backbone: Backbone[Any],
+    strategy: Strategy,
+    batch: Sequence[tuple[Any, Task]],
+    decode: Decode = "generate",
+    heard: Callable[[int, Turn], None] | None = None,
 ) -> list[Outcome]:
     """Run the strategy on a batch of (prepared images, task) and return one outcome per sample, in order.
 
     The backbone looks once. Then, round after round, the pending question of every unfinished sample is asked in
     one call, and the answers are sent back.
+
+    Args:
+        heard: called with the sample's position and the turn as soon as its answer is understood.
     """
     viewing = backbone.look([prepared for prepared, _ in batch])
     conversations = [strategy.converse(task) for _, task in batch]
@@ -42,7 +49,10 @@ def converse(
             if answer is None:
                 raise RuntimeError(f"the backbone left a question unanswered: {question.prompt!r}")
             read = understand(question, answer, batch[i][1].space, strategy.parser, decode)
-            outcomes[i].turns.append(Turn(question, read))
+            turn = Turn(question, read)
+            outcomes[i].turns.append(turn)
+            if heard is not None:
+                heard(i, turn)
             pending[i] = advance(conversations[i], read, outcomes[i])
     return outcomes
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from coabench.resources import CHECKOUT
 
-PACKAGES = ("coabench", "torch", "transformers", "peft", "accelerate", "safetensors", "numpy", "pillow")
+PACKAGES = ("coabench", "torch", "transformers", "peft", "accelerate", "safetensors", "numpy", "pillow",
+            "opencv-python", "opencv-python-headless")  # fmt: skip
 
 
 def describe() -> Mapping[str, Any]:

@@ -34,7 +34,8 @@ class Register(Protocol):
             target: ``"module:attribute"``; imported only when it is used.
             description: one line for ``coabench list``.
             details: what `list` and the registry of that kind also know: ``variants=("a", "b")`` for a strategy,
-                ``card=Path(...)`` for a data set, with ``short="compound"`` where its labels go by a short name too.
+                ``card=Path(...)`` for a data set, with ``short="compound"`` where its labels go by a short name too,
+                ``rank=40`` for a detector.
         """
 
 
@@ -55,7 +56,12 @@ def coabench_register_datasets(register: Register) -> None:
 
 @hookspec
 def coabench_register_detectors(register: Register) -> None:
-    """Register face detectors. The target is called without arguments."""
+    """Register face detectors. The target is called with a `coabench.detector.DetectorRequest`.
+
+    Pass ``available="module:function"`` (light to import; None, or a `coabench.detector.Unavailable`), ``rank=`` (a
+    number; the highest that is available is what ``auto`` takes; without one it never is) and ``weights=(".onnx",)``
+    where the user has to bring a file.
+    """
 
 
 @hookspec

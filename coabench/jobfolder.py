@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
+from coabench.closing import Closing
 from coabench.errors import JobError, UserError
 from coabench.files import write_json
 
@@ -82,7 +82,7 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     return [] if old == new else [f"{path}: {json.dumps(old)} -> {json.dumps(new)}"]
 
 
-class JobFolder:
+class JobFolder(Closing):
     """A folder opened for writing. Use as a context manager; it holds the lock until it is closed.
 
     Attributes:
@@ -206,11 +206,3 @@ class JobFolder:
         if self._made and not begun:
             with suppress(OSError):
                 self.directory.rmdir()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

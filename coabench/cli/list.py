@@ -6,7 +6,7 @@ import click
 
 from coabench.cli.formats import format_option
 from coabench.plugins import KINDS, get_plugins, singular
-from coabench.tables import Column, Format, render
+from coabench.tables import Column, Format, Row, render
 
 
 @click.command("list")
@@ -14,6 +14,8 @@ from coabench.tables import Column, Format, render
 @format_option
 def command(kind: str | None, format: Format) -> None:
     """List what is registered, each with its plugin; of one KIND only, if given."""
+    from coabench.catalog import unavailable
+
     registries = get_plugins().registries
     rows = [
         {
@@ -22,12 +24,17 @@ def command(kind: str | None, format: Format) -> None:
             "variants": ", ".join(entry.details.get("variants", ())),
             "description": entry.description,
             "plugin": f"{entry.plugin} {entry.version}",
+            "unavailable": str(unavailable(entry) or ""),
         }
         for each in ([kind] if kind else KINDS)
         for name, entry in registries[each].items()
     ]
-    columns: list[Column | str] = ["kind", "name", "variants", Column("description", width=50), "plugin"]
+    columns: list[Column | str] = ["kind", "name", "variants", Column("description", _describe, width=50), "plugin"]
     click.echo(render(columns, rows, format), nl=False)
     failed = [p.name for p in get_plugins().loaded if p.status == "failed"]
     if failed:
         click.echo(f"plugins that failed to load: {', '.join(failed)}; see `coabench plugins list`", err=True)
+
+
+def _describe(row: Row) -> str:
+    return f"{row['description']} – not here: {row['unavailable']}" if row["unavailable"] else row["description"]

@@ -42,13 +42,21 @@ from coabench.terminal import safe
 PAGES = Path(__file__).parent
 
 
-def render_page(template: str, *, styles: Sequence[str] = (), scripts: Sequence[str] = (), **data: Any) -> str:
+def render_page(
+    template: str,
+    *,
+    styles: Sequence[str] = (),
+    scripts: Sequence[str] = (),
+    allow: Sequence[str] = (),
+    **data: Any,
+) -> str:
     """Return a page as one self-contained HTML text. The same data give the same bytes.
 
     Args:
         template: a file in ``coabench/pages``.
         styles: further style files there, after ``page.css``.
         scripts: further script files there, run after ``page.js`` and before the page's body is read.
+        allow: further directives of the page's policy, for one that is served: ``connect-src 'self'``.
         data: what the template shows.
     """
     environment = ImmutableSandboxedEnvironment(
@@ -68,7 +76,7 @@ def render_page(template: str, *, styles: Sequence[str] = (), scripts: Sequence[
         version=__version__,
         styles=[Markup(source) for source in style_sources],
         scripts=[Markup(source) for source in script_sources],
-        policy=_policy(style_sources, script_sources),
+        policy="; ".join([_policy(style_sources, script_sources), *allow]),
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +29,34 @@ Open = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
+    """A browser for all tests that need nothing special of it."""
+    with launched() as started:
+        yield started
+
+
+@contextmanager
+def launched(*arguments: str) -> Iterator[Any]:
     """Chromium or Chrome, driven by Playwright. Without it tests are skipped, or fail if COABENCH_REQUIRE_BROWSER."""
     path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        _absent(f"none of {', '.join(NAMES)} is installed")
+    started = _playwright().chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments])
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+@cache
+def _playwright() -> Any:
+    """The one driver that a thread may have."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         _absent("the package playwright is not installed")
-    if path is None:
-        _absent(f"none of {', '.join(NAMES)} is installed")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield started
-        started.close()
+    driver = sync_playwright().start()
+    atexit.register(driver.stop)
+    return driver
 
 
 def _absent(why: str) -> None:

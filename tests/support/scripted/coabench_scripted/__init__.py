@@ -1,4 +1,5 @@
-"""A third-party plugin: a backbone that answers by the pixels, a data set it draws itself, a command, observers."""
+"""A third-party plugin: a backbone that answers by the pixels, a data set it draws itself, a detector, a
+command, observers."""
 
 import os
 from pathlib import Path
@@ -18,6 +19,19 @@ def coabench_register_backbones(register):
 def coabench_register_datasets(register):
     card = Path(__file__).with_name("drawn.yaml")
     register("drawn", "coabench_scripted.drawn:Drawn", card=card, description="coloured squares")
+
+
+@hookimpl
+def coabench_register_detectors(register):
+    register("brightest", "coabench_scripted.detector:Brightest", description="what is bright", rank=5)
+    register(
+        "unready",
+        "coabench_scripted.nowhere:Nothing",
+        description="never there",
+        rank=99,
+        available="coabench_scripted.detector:unready",
+    )
+    register("unchecked", "coabench_scripted.nowhere:Nothing", available="coabench_scripted.detector:defect")
 
 
 @hookimpl

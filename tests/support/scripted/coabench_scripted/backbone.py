@@ -17,6 +17,8 @@ class Scripted(Backbone):
     @dataclass(frozen=True)
     class Options:
         delay: float = 0.0
+        slow_after: int = 0
+        """Answer so many times before the delay sets in."""
         always: str = ""
         """Say this, whatever is asked."""
         crash_after: int = -1
@@ -48,8 +50,9 @@ class Seen(Viewing):
 
     def ask(self, questions, decode="generate"):
         options = self.backbone.options
-        time.sleep(options.delay)
         self.backbone.asked += 1
+        if self.backbone.asked > options.slow_after:
+            time.sleep(options.delay)
         if self.backbone.asked == options.crash_after:
             raise JobError("the machine is on fire", remedy="put it out")
         if os.environ.get("SCRIPTED_DEFECT"):

@@ -1,0 +1,168 @@
+"""``coabench webcam``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coabench.options import parse_assignments
+from coabench.terminal import safe
+
+if TYPE_CHECKING:
+    from coabench.webcam import Summary
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+CHOICE = (
+    "backbone",
+    "strategy",
+    "labels",
+    "adapter",
+    "decode",
+    "device",
+    "dtype",
+    "seed",
+    "exemplars_from",
+    "data_root",
+)
+
+
+@click.command("webcam")
+@click.option("--source", default="0", show_default=True, metavar="N|DEVICE|FILE|DIR|URL",
+              help="A camera's number or device, a video, an image, a folder, or a stream (rtsp://…).")  # fmt: skip
+@click.option("--serve", metavar="HOST:PORT", help="Take the camera of a browser: serve a page there, "
+              "for example on 127.0.0.1:8765.")  # fmt: skip
+@click.option("--allow-remote", "serve_remote", is_flag=True,
+              help="Serve where other machines can come; a token is then needed, and TLS.")  # fmt: skip
+@click.option("--tls-cert", type=FILE, help="The certificate of the page, PEM.")
+@click.option("--tls-key", type=FILE, help="Its key, PEM.")
+@click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it.")
+@click.option("--no-window", "window", flag_value=False, default=True, type=bool,
+              help="Show nothing. A video or folder is then worked through in order, every frame.")  # fmt: skip
+@click.option("--backbone", metavar="NAME[:MODEL]", default="tiny", show_default=True,
+              help="The model, for example phi-3.5-vision:/models/Phi-3.5-vision.")  # fmt: skip
+@click.option("--adapter", metavar="DIR|ID|none", help="A LoRA adapter: a folder or a hub id; what ships by default.")
+@click.option("--strategy", metavar="NAME[:VARIANT]|FILE.yaml", default="chain-of-affect", show_default=True)
+@click.option("--labels", metavar="NAME|CARD.yaml", default="synthface-compound", show_default=True,
+              help="The data set whose labels are asked about.")  # fmt: skip
+@click.option("--exemplars-from", metavar="NAME|CARD.yaml", help="The data set that a strategy's exemplars come from.")
+@click.option("--data-root", type=FOLDER, help="The folder that holds that data set.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Chooses exemplars.")
+@click.option("--decode", type=click.Choice(["generate", "score"]), default="generate", show_default=True,
+              help="Free greedy answers, or the best-scoring of the options, with a confidence.")  # fmt: skip
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …")
+@click.option(
+    "--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), default="auto", show_default=True
+)
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable.")
+@click.option("--allow-remote-backbone", "allow_remote", is_flag=True,
+              help="Use a backbone that sends pictures to another machine.")  # fmt: skip
+@click.option("--detector", default="auto", show_default=True, metavar="NAME", help="See `coabench list detectors`.")
+@click.option("--detector-weights", "weights", type=FILE, help="The file of a detector that does not bring its own.")
+@click.option("--margin", type=float, help="What a crop adds around the face, in parts of its longer side.")
+@click.option("--min-face", type=click.IntRange(min=1), default=32, show_default=True, help="In pixels.")
+@click.option("--faces", default="all", show_default=True, metavar="N|largest|all", help="Which faces are looked at.")
+@click.option("--every", type=click.FloatRange(min=0), default=0.0, show_default=True, metavar="SECONDS",
+              help="The pause between two questions about a face.")  # fmt: skip
+@click.option("--smooth", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+              help="Show what the last N answers about a face vote for; the log keeps each answer.")  # fmt: skip
+@click.option("--stale-after", type=click.FloatRange(min=0), metavar="SECONDS",
+              help="Mark older answers; by default when the next one should have come.")  # fmt: skip
+@click.option("--record", type=FILE, help="A video of what the window shows (.mp4, .mkv, .avi, .webm).")
+@click.option("--record-clean", type=FILE, help="A video without the overlay.")
+@click.option("--log", type=FILE, help="A JSONL file: one line per answer.")
+@click.option("--crops", type=FOLDER, help="A folder for the clean crop of every answer, named as in the log.")
+@click.option("--stills", type=FOLDER, default=Path("stills"), show_default=True,
+              help="Where the keys s and r save; a folder per session.")  # fmt: skip
+@click.option("--max-frames", type=click.IntRange(min=1), help="End after so many frames.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="End after so much time of the source.")
+def command(assignments: tuple[str, ...], faces: str, margin: float | None, serve: str | None, **given: Any) -> None:
+    """Try a backbone and a strategy live: on a camera, a video, a folder or a stream, or the camera of a browser.
+
+    In the window: space pauses, s saves a still and its crops, r records, d shows less or more, q or Esc ends. Nothing
+    is stored unless asked for.
+    """
+    from coabench.errors import UserError
+    from coabench.live.asker import Choice
+    from coabench.live.consent import first_notice
+    from coabench.live.crops import MARGIN, parse_count
+    from coabench.live.probe import Settings
+    from coabench.serving import Serving
+    from coabench.webcam import Session, webcam
+
+    def note(text: str) -> None:
+        click.echo(safe(text), err=True)
+
+    settings = Settings(
+        margin=MARGIN if margin is None else margin,
+        faces=parse_count(faces),
+        **{name: given.pop(name) for name in ("every", "smooth", "stale_after", "min_face")},
+    )
+    choice = Choice(
+        options=parse_assignments(assignments),
+        allow_remote=given.pop("allow_remote"),
+        **{name: given.pop(name) for name in CHOICE},
+    )
+    folder = Path(click.get_app_dir("coabench"))
+    tls = {name: given.pop(name) for name in ("tls_cert", "tls_key", "tls_self_signed")}
+    remote = given.pop("serve_remote")
+    if serve is not None:
+        _check_served()
+        given["serving"] = Serving(serve, remote, **tls, certificates=folder / "tls")
+        given["window"] = False
+    elif remote or any(tls.values()):
+        raise UserError("--allow-remote and --tls-… need --serve", remedy="add --serve HOST:PORT, or leave them out")
+    session = Session(choice=choice, settings=settings, command=("coabench", *sys.argv[1:]), **given)
+    notice = first_notice(folder)
+    if notice:
+        click.echo(notice, err=True)
+    done = webcam(session, note)
+    _tell(done)
+    code = 130 if done.interrupted else 0
+    if done.left_behind or done.interrupted:
+        # All files are closed. A thread that computes on while the interpreter is torn down under it can crash, and
+        # tearing down torch takes half a second that nobody who pressed Ctrl-C wants to wait.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise SystemExit(code)
+
+
+def _check_served() -> None:
+    """Refuse what makes no sense where a browser's camera is looked through."""
+    from click.core import ParameterSource
+
+    from coabench.errors import UserError
+
+    context = click.get_current_context()
+    pointless = ("source", "record", "record_clean", "max_frames", "seconds")
+    found = [name for name in pointless if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if found:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in found)
+        raise UserError(
+            f"{options} and --serve do not go together",
+            expected="the page chooses its camera, records, and stops",
+            remedy=f"leave out {options}",
+        )
+
+
+def _tell(done: Summary) -> None:
+    rates = done.rates
+    found = rates.detections - rates.faceless
+    rows = [
+        ("frames", f"{rates.frames}"),
+        ("with a face", f"{found} of {rates.detections} looked at"),
+        ("answers", f"{rates.answers}"),
+    ]
+    if rates.median is not None and rates.p95 is not None:
+        rows.append(("latency", f"median {rates.median * 1000:.0f} ms, p95 {rates.p95 * 1000:.0f} ms"))
+    rows += [("", f"{n:>6}  {safe(label, 60)}") for label, n in rates.labels]
+    rows += [("wrote", safe(path)) for path in done.files]
+    for name, value in rows:
+        click.echo(f"{name:<14} {value}")
+    if done.interrupted:
+        click.echo("interrupted: all files are closed", err=True)

@@ -1,0 +1,185 @@
+"""A backbone and a strategy, ready to be asked about pictures of faces that belong to no data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coabench.backbone import Backbone
+from coabench.catalog import find_dataset, find_labels
+from coabench.dialogue import Decode, Prediction, Task, Turn
+from coabench.engine import Outcome, converse, rehearse
+from coabench.errors import SampleError, UserError
+from coabench.exemplars import ExemplarPool, draw_pool
+from coabench.labels import LabelSpace
+from coabench.plugins import get_plugins
+from coabench.respondent import Respondent
+from coabench.strategy import Strategy
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LIVE = "live"
+"""What a face of nobody's data set is called where exemplars are chosen by sample and split."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is to answer, as the command line says it; the fields mean what they mean to ``coabench evaluate``.
+
+    Attributes:
+        labels: the data set or card whose label space is asked about.
+        exemplars_from: the data set that strategies with exemplars draw them from; *data_root* is its folder.
+        allow_remote: consent to a backbone that sends pictures to another machine.
+    """
+
+    backbone: str = "tiny"
+    strategy: str = "chain-of-affect"
+    labels: str = "synthface-compound"
+    adapter: str | None = None
+    decode: Decode = "generate"
+    device: str = "auto"
+    dtype: str = "auto"
+    seed: int = 0
+    options: Mapping[str, str] = field(default_factory=dict)
+    exemplars_from: str | None = None
+    data_root: Path | None = None
+    allow_remote: bool = False
+
+
+class Asker:
+    """Answers about faces. Made by `open_asker`, which only checks; `load` brings in the weights.
+
+    Attributes:
+        choice: what the user chose.
+        identity: everything that can change an answer, as in a run's manifest.
+        options: owner -> its options, from ``--set``: ``backbone``, and whatever else `open_asker` was told of.
+        notes: what the user should know, in sentences.
+    """
+
+    def __init__(
+        self,
+        choice: Choice,
+        backbone: Backbone[Any],
+        strategy: Strategy,
+        space: LabelSpace,
+        pool: ExemplarPool,
+        identity: Mapping[str, Any],
+        options: Mapping[str, Any],
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.choice, self.backbone, self.strategy, self.space = choice, backbone, strategy, space
+        self.identity, self.options, self.notes = identity, options, list(notes)
+        self._pool = pool
+        self._task = Task(space, pool.told(LIVE))
+        self._loaded = False
+
+    def load(self) -> None:
+        """Bring in the weights, once. May raise `UserError`."""
+        if self._loaded:
+            return
+        self.backbone.load()
+        self._loaded = True
+        self.notes += [n for n in self.backbone.details().get("notes", ()) if n not in self.notes]
+
+    def ask(self, crops: Sequence[Image], heard: Callable[[int, Turn], None] | None = None) -> list[Outcome]:
+        """Ask the strategy's questions about each crop, all of them in one batch.
+
+        What is answered about a crop is what ``coabench evaluate`` answers about the same image.
+
+        Args:
+            crops: RGB images.
+            heard: called with the crop's position and each turn as soon as it is understood.
+
+        Returns:
+            one outcome per crop; its prediction has status ``error`` where the backbone cannot use the image.
+        """
+        outcomes = [Outcome() for _ in crops]
+        usable: list[tuple[int, Any]] = []
+        for i, crop in enumerate(crops):
+            try:
+                usable.append((i, self.backbone.prepare([*self._pool.images(LIVE), crop])))
+            except SampleError as error:
+                outcomes[i].prediction = Prediction(None, "error", str(error))
+        if usable:
+            places = [i for i, _ in usable]
+            batch = [(prepared, self._task) for _, prepared in usable]
+            told = None if heard is None else (lambda i, turn: heard(places[i], turn))
+            answered = converse(self.backbone, self.strategy, batch, self.choice.decode, told)
+            for i, outcome in zip(places, answered, strict=True):
+                outcomes[i] = outcome
+        return outcomes
+
+    def with_strategy(self, spec: str) -> Asker:
+        """Return an asker for another strategy, loaded; it shares the weights where the adapter stays the same.
+
+        Raises:
+            UserError: no such strategy, or one that does not go with the rest of the choice.
+        """
+        also = {owner: type(chosen) for owner, chosen in self.options.items() if owner not in ("backbone", "dataset")}
+        other = open_asker(replace(self.choice, strategy=spec), also)
+        if other.identity["backbone"] == self.identity["backbone"]:
+            other.backbone, other._loaded = self.backbone, self._loaded
+        other.load()
+        return other
+
+
+def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
+    """Check the whole choice, cheapest first, without loading weights.
+
+    Args:
+        also: further owners of ``--set`` options (``detector``), each with the dataclass that declares them.
+
+    Raises:
+        UserError: a name that nobody registered, options that do not fit, a backbone that cannot decode so or is
+            remote without consent, a strategy whose questions cannot be asked about this label space.
+    """
+    space = find_labels(choice.labels)
+    owners: dict[str, Any] = dict(also or {})
+    source = find_dataset(choice.exemplars_from) if choice.exemplars_from else None
+    if source is not None:
+        owners["dataset"] = source.loader.load().Options
+    respondent = Respondent.find(choice, owners)
+    strategy = respondent.strategy
+    _check_consent(respondent, choice)
+    if strategy.exemplars and source is None:
+        raise UserError(
+            f"strategy {strategy.name!r} shows {strategy.exemplars} exemplars before each face",
+            expected="the data set to draw them from, or a strategy without exemplars: " + ", ".join(_plain()),
+            remedy="add --exemplars-from DATASET (and --data-root where it needs one), or choose another --strategy",
+        )
+    if strategy.exemplars and source is not None:
+        pool = draw_pool(source.open(choice.data_root, respondent.options["dataset"]), LIVE, strategy, choice.seed)
+    else:
+        pool = ExemplarPool((), 0, choice.seed)
+    rehearse(strategy, Task(space, pool.told(LIVE)))
+    backbone = respondent.open()
+    identity = {
+        **respondent.identity(backbone),
+        "labels": {"space": space.name, "names": list(space.names), "sha256": space.digest},
+        "exemplars": pool.identity(),
+    }
+    return Asker(choice, backbone, strategy, space, pool, identity, respondent.options, respondent.notes(backbone))
+
+
+def _check_consent(respondent: Respondent, choice: Choice) -> None:
+    if respondent.registration.load().remote and not choice.allow_remote:
+        raise UserError(
+            f"backbone {respondent.registration.name!r} sends the pictures to another machine",
+            expected="the consent of everybody in the picture",
+            remedy="add --allow-remote-backbone if you have it, or choose a backbone that runs here",
+        )
+
+
+def _plain() -> list[str]:
+    """Return the registered strategies that need no exemplars."""
+    names = []
+    for name, registration in get_plugins().strategies.items():
+        try:
+            if not registration.load()(None).exemplars:
+                names.append(name)
+        except Exception:  # a broken plugin is no reason to withhold the others
+            continue
+    return names

@@ -1,0 +1,67 @@
+"""The log of a live session: a header line that says what answered, then one line per finished answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from coabench.closing import Closing
+from coabench.errors import JobError
+from coabench.live.views import FaceAnswer
+from coabench.records import describe_turn
+
+SCHEMA = 1
+
+
+def answer_record(answer: FaceAnswer) -> dict[str, Any]:
+    """Return an answer as the log has it, JSON-serialisable. What was smoothed over several answers is not in it."""
+    return {
+        "crop": f"{answer.name}.png",
+        "frame": answer.frame,
+        "time": round(answer.time, 6),
+        "track": answer.track,
+        "box": list(answer.box),
+        "score": round(answer.score, 6),
+        "strategy": answer.strategy,
+        "prediction": answer.prediction.label,
+        "status": answer.prediction.status,
+        "reason": answer.prediction.reason,
+        "turns": [describe_turn(turn) for turn in answer.turns],
+        "seconds": round(answer.seconds, 6),
+    }
+
+
+class LiveLog(Closing):
+    """A JSONL file of answers; every line is written at once. Use as a context manager; call it with each answer."""
+
+    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+        """Make the file; `JobError` where it is already there or cannot be written."""
+        self.path = path
+        try:
+            self._file = path.open("x", encoding="utf-8")
+        except OSError as error:
+            raise self._failed(error) from None
+        self._write({"schema": SCHEMA, "kind": "webcam", **header})
+
+    def __call__(self, answer: FaceAnswer) -> None:
+        """Write an answer."""
+        self._write(answer_record(answer))
+
+    def _write(self, data: Mapping[str, Any]) -> None:
+        try:
+            self._file.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: OSError) -> JobError:
+        found = error.strerror or str(error)
+        return JobError(
+            f"the log {self.path} cannot be written", found=found, remedy="make room, or choose another file"
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

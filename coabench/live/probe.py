@@ -1,0 +1,352 @@
+"""The live probe: frames in, faces with answers out. It knows no camera, no window and no network.
+
+Live, two threads work beside whoever offers frames: one finds the faces of the newest frame, one asks about the newest
+crop of each face. Whatever is older than the newest is dropped, so nothing ever queues up. `Probe.step` does the same
+work in order, frame by frame, for recordings that must give the same answers each time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from coabench.closing import Closing
+from coabench.detector import Detector
+from coabench.dialogue import Prediction, Turn
+from coabench.live.asker import Asker
+from coabench.live.crops import MARGIN, crop, select_faces
+from coabench.live.rates import Tally
+from coabench.live.tracker import Track, Tracker, iou
+from coabench.live.views import FaceAnswer, FaceView, Frame, Snapshot
+
+FLICKER = 0.25
+"""Seconds for which any answer counts as fresh: nobody could see a mark that comes and goes faster."""
+CLOSING = 0.5
+"""Seconds that `Probe.close` waits for its threads at most."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How faces are chosen and asked about.
+
+    Attributes:
+        every: seconds of the source between two questions about the same face; 0 for as fast as it goes.
+        smooth: the last answers of a face that vote on its smoothed label; 1 for none.
+        stale_after: seconds after which an answer no longer counts as fresh, once it is there; None for the time in
+            which the next one should have come.
+        margin: what a crop adds around the box; see `coabench.live.crops.crop_box`.
+        min_face: the smallest side of a box that is looked at, in pixels.
+        faces: how many of the largest faces are looked at; None for all.
+        batch: the most faces that are asked about at once; those asked longest ago come first.
+    """
+
+    every: float = 0.0
+    smooth: int = 1
+    stale_after: float | None = None
+    margin: float = MARGIN
+    min_face: int = 32
+    faces: int | None = None
+    batch: int = 8
+
+
+@dataclass
+class _Memory:
+    """What is remembered of one face."""
+
+    answer: FaceAnswer | None = None
+    turns: tuple[Turn, ...] = ()
+    asking: bool = False
+    asked: float | None = None
+    """The time of the last frame that was asked about."""
+    labels: deque[str | None] = field(default_factory=deque)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A frame, the faces that are looked at (some of them missed in this very frame), and all that are known.
+
+    Attributes:
+        found: how many of the faces that are looked at were seen in this frame.
+    """
+
+    frame: Frame
+    found: int
+    tracks: tuple[Track, ...]
+    known: frozenset[int]
+
+
+class _Ended(Exception):
+    """The probe was closed while an answer was under way."""
+
+
+class Probe(Closing):
+    """Finds faces in frames and asks about them.
+
+    Use as a context manager. Either `start` it and `offer` frames as they come, or call `step` with each frame; not
+    both. The asker must be loaded.
+    """
+
+    def __init__(self, detector: Detector, asker: Asker, settings: Settings = Settings()) -> None:
+        self.settings = settings
+        self._detector, self._asker, self._tracker = detector, asker, Tracker()
+        self._changed = threading.Condition()  # guards all that follows
+        self._telling = threading.Lock()  # held while listeners hear; never taken while holding _changed
+        self._listeners: list[Callable[[FaceAnswer], None]] = []
+        self._threads: list[threading.Thread] = []
+        self._pending: Frame | None = None
+        self._newest: Frame | None = None
+        self._seen: _Seen | None = None
+        self._memory: dict[int, _Memory] = {}
+        self._tally = Tally()
+        self._closed = False
+        self._error: BaseException | None = None
+
+    # -- from outside -------------------------------------------------------------------------------------------------
+
+    def listen(self, listener: Callable[[FaceAnswer], None]) -> None:
+        """Call *listener* with every finished answer, in order, from the thread that asks. Its error ends the probe."""
+        self._listeners.append(listener)
+
+    def start(self) -> None:
+        """Start the two threads."""
+        for work, name in ((self._watch, "detect"), (self._think, "ask")):
+            thread = threading.Thread(target=self._guarded, args=(work,), name=f"probe-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def offer(self, frame: Frame) -> None:
+        """Hand over the newest frame; one that still waits is dropped. Never waits for a detector or a model.
+
+        Raises:
+            BaseException: what ended one of the threads.
+        """
+        with self._changed:
+            self.check()
+            self._pending = self._newest = frame
+            self._tally.frames += 1
+            self._changed.notify_all()
+
+    def step(self, frame: Frame) -> list[FaceAnswer]:
+        """Find the faces in *frame* and ask about those that are due, now; return the answers."""
+        with self._changed:
+            self._newest = frame
+            self._tally.frames += 1
+        self._saw(self._locate(frame))
+        answers: list[FaceAnswer] = []
+        while (due := self._due()) is not None:
+            answers += self._ask(*due)
+        return answers
+
+    def check(self) -> None:
+        """Raise what ended one of the threads, if something did."""
+        if self._error is not None:
+            raise self._error
+
+    def switch(self, asker: Asker) -> None:
+        """Ask with another, loaded asker from the next batch on; what was answered so far is forgotten."""
+        with self._changed:
+            self._asker = asker
+            self._memory.clear()
+            self._changed.notify_all()
+
+    def snapshot(self, now: float | None = None) -> Snapshot:
+        """Return all there is to show.
+
+        Args:
+            now: the time of the source; that of the newest frame by default.
+        """
+        with self._changed:
+            if now is None:
+                now = self._newest.time if self._newest else 0.0
+            seen = self._seen
+            faces = [] if seen is None else [self._view(track, seen, now) for track in seen.tracks]
+            rates, strategy = self._tally.rates(), self._asker.strategy.name
+        return Snapshot(seen.frame if seen else None, tuple(faces), rates, strategy)
+
+    def close(self) -> bool:
+        """End the threads, within half a second; once it returns no listener is called any more.
+
+        Returns:
+            whether all threads have ended. An inference that is under way cannot be stopped: it is left behind, and
+            what it answers is dropped.
+        """
+        until = time.monotonic() + CLOSING
+        with self._changed:
+            self._closed = True
+            self._pending = None
+            self._changed.notify_all()
+        if self._telling.acquire(timeout=CLOSING):
+            self._telling.release()
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    # -- the two threads ----------------------------------------------------------------------------------------------
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Do a thread's work; what goes wrong is kept for whoever offers the next frame."""
+        try:
+            work()
+        except _Ended:
+            return
+        except BaseException as error:
+            with self._changed:
+                self._error = self._error or error
+                self._changed.notify_all()
+
+    def _watch(self) -> None:
+        while (frame := self._next_frame()) is not None:
+            self._saw(self._locate(frame))
+
+    def _think(self) -> None:
+        while (due := self._next_due()) is not None:
+            self._ask(*due)
+
+    def _next_frame(self) -> Frame | None:
+        """Wait for a frame and take it; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ending or self._pending is not None)
+            frame, self._pending = self._pending, None
+            return None if self._ending else frame
+
+    def _next_due(self) -> tuple[Frame, list[Track]] | None:
+        """Wait until there is a face to ask about; None at the end."""
+        with self._changed:
+            while not self._ending:
+                due = self._due()
+                if due is not None:
+                    return due
+                self._changed.wait()
+        return None
+
+    @property
+    def _ending(self) -> bool:
+        return self._closed or self._error is not None
+
+    # -- what they do -------------------------------------------------------------------------------------------------
+
+    def _locate(self, frame: Frame) -> _Seen:
+        # Chosen after tracking: a face that is missed in one frame does not lose its place to the next largest.
+        tracks = self._tracker.update(self._detector.detect(frame.image), frame.time)
+        chosen = select_faces(tracks, self.settings.faces, self.settings.min_face)
+        found = sum(track.last_seen == frame.time for track in chosen)
+        ordered = tuple(sorted(chosen, key=lambda track: track.id))
+        return _Seen(frame, found, ordered, frozenset(track.id for track in tracks))
+
+    def _saw(self, seen: _Seen) -> None:
+        with self._changed:
+            self._seen = seen
+            self._tally.detected(seen.frame.time, seen.found)
+            for gone in set(self._memory) - seen.known:
+                del self._memory[gone]
+            self._changed.notify_all()
+
+    def _due(self) -> tuple[Frame, list[Track]] | None:
+        """Return the newest frame and the faces in it that are due, and note that they are being asked about."""
+        with self._changed:
+            seen = self._seen
+            if seen is None:
+                return None
+            due = []
+            for track in seen.tracks:
+                asked = self._memory.setdefault(track.id, _Memory()).asked
+                if track.last_seen == seen.frame.time and self._again(asked, seen.frame.time):
+                    due.append(track)
+            due.sort(key=lambda track: (self._memory[track.id].asked or -1.0, track.id))
+            due = sorted(due[: self.settings.batch], key=lambda track: track.id)
+            for track in due:
+                memory = self._memory[track.id]
+                memory.asked, memory.asking, memory.turns = seen.frame.time, True, ()
+            return (seen.frame, due) if due else None
+
+    def _again(self, asked: float | None, now: float) -> bool:
+        """Whether a face may be asked about in a frame of time *now*, after it was last asked about at *asked*."""
+        return asked is None or (now > asked and now - asked > self.settings.every - 1e-6)  # times of files are rounded
+
+    def _ask(self, frame: Frame, tracks: Sequence[Track]) -> list[FaceAnswer]:
+        """Ask about faces of a frame, and tell the answers."""
+        started = time.perf_counter()
+        with self._changed:
+            asker = self._asker
+        crops = [crop(frame.image, track.face.box, self.settings.margin) for track in tracks]
+        turns: list[tuple[Turn, ...]] = [() for _ in tracks]
+
+        def heard(i: int, turn: Turn) -> None:
+            turns[i] += (turn,)
+            with self._changed:
+                if self._closed:
+                    raise _Ended
+                memory = self._memory.get(tracks[i].id)
+                if memory is not None and asker is self._asker:
+                    memory.turns = turns[i]
+
+        outcomes = asker.ask(crops, heard)
+        seconds = time.perf_counter() - started
+        answers = []
+        for track, cut, outcome in zip(tracks, crops, outcomes, strict=True):
+            prediction = outcome.prediction or Prediction(None, "error", "no prediction")
+            name = asker.strategy.name
+            answers.append(
+                FaceAnswer(frame.index, frame.time, track.id, track.face.box, track.score, cut, name,
+                           tuple(outcome.turns), prediction, seconds)
+            )  # fmt: skip
+        self._tell(answers, asker)
+        return answers
+
+    def _tell(self, answers: Sequence[FaceAnswer], asker: Asker) -> None:
+        """Keep finished answers and tell the listeners, unless the probe was closed meanwhile."""
+        with self._changed:
+            if self._closed:
+                raise _Ended
+            for answer in answers:
+                self._tally.answered(answer.outcome, answer.seconds)
+                memory = self._memory.get(answer.track)
+                if memory is not None and asker is self._asker:
+                    memory.answer, memory.turns, memory.asking = answer, answer.turns, False
+                    memory.labels.append(answer.prediction.label)
+                    while len(memory.labels) > self.settings.smooth:
+                        memory.labels.popleft()
+            self._changed.notify_all()
+        for answer in answers:
+            with self._telling:
+                if self._closed:
+                    raise _Ended
+                for listener in self._listeners:
+                    listener(answer)
+
+    # -- what is shown ------------------------------------------------------------------------------------------------
+
+    def _view(self, track: Track, seen: _Seen, now: float) -> FaceView:
+        memory = self._memory.get(track.id) or _Memory()
+        answer = memory.answer
+        age = None if answer is None else max(0.0, now - answer.time)
+        return FaceView(
+            track=track.id,
+            box=track.box,
+            score=track.score,
+            turns=memory.turns,
+            asking=memory.asking,
+            answer=answer,
+            smoothed=vote(memory.labels) if self.settings.smooth > 1 else None,
+            age=age,
+            stale=answer is not None and self._stale(track, answer, seen, now),
+        )
+
+    def _stale(self, track: Track, answer: FaceAnswer, seen: _Seen, now: float) -> bool:
+        """Whether a newer answer should be there by now, or the face is not where it was."""
+        if track.last_seen < seen.frame.time or iou(track.box, answer.box) == 0.0:
+            return True
+        limit = self.settings.stale_after
+        if limit is None:  # one inference, or the pause asked for, plus one frame
+            limit = max(self.settings.every, answer.seconds, FLICKER) + self._tally.interval
+        return now - (answer.time + answer.seconds) > limit
+
+
+def vote(labels: Sequence[str | None]) -> str | None:
+    """Return the most frequent label, the newest of several; None where there is none."""
+    counts = Counter(label for label in labels if label is not None)
+    best = max(counts.values(), default=0)
+    return next((label for label in reversed(labels) if label is not None and counts[label] == best), None)

@@ -1,0 +1,146 @@
+"""Videos at a constant rate out of frames that come at any."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coabench.closing import Closing
+from coabench.errors import JobError, UserError
+from coabench.opencv import opencv
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
+"""Suffix -> a codec that the FFmpeg inside OpenCV's wheels can write (it has no H.264 encoder)."""
+GAP = 1.0
+"""Seconds without frames that a recording bridges with the last one; a longer pause is cut out."""
+FASTEST = 60.0
+
+
+class Recording(Closing):
+    """A video file being written. Use as a context manager; it is a valid file once closed.
+
+    The file appears with the first frame, which fixes its size (rounded down to even numbers, as codecs want it); later
+    frames of another size are fitted into it on black.
+    """
+
+    def __init__(self, path: Path, fps: float | None) -> None:
+        self.path, self.frames = path, 0
+        self.fps = min(fps or 30.0, FASTEST)
+        self._writer: Any = None
+        self._size = (0, 0)
+        self._began = self._last = 0.0
+
+    def write(self, image: NDArray[np.uint8], time: float) -> None:
+        """Add an RGB frame that was taken at *time* (seconds, growing): none, once or several times, to keep the rate.
+
+        Raises:
+            JobError: the file cannot be written.
+        """
+        if self._writer is None:
+            self._open(image)
+            self._began = self._last = time
+        if time - self._last > GAP:
+            self._began += time - self._last - 1 / self.fps
+        self._last = time
+        due = round((time - self._began) * self.fps) + 1
+        if due > self.frames:
+            picture = self._fitted(image)
+            for _ in range(due - self.frames):
+                self._writer.write(picture)
+            self.frames = due
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._writer is not None:
+            self._writer.release()
+            self._writer = None
+
+    def _open(self, image: NDArray[np.uint8]) -> None:
+        height, width = image.shape[:2]
+        self._size = max(2, width - width % 2), max(2, height - height % 2)
+        self._writer = _writer(self.path, self.fps, self._size)
+        if not self._writer.isOpened():
+            raise JobError(f"the recording {self.path} cannot be written", remedy="make room, or choose another file")
+
+    def _fitted(self, image: NDArray[np.uint8]) -> Any:
+        cv2 = opencv()
+        width, height = self._size
+        if image.shape[0] - height not in (0, 1) or image.shape[1] - width not in (0, 1):
+            scale = min(width / image.shape[1], height / image.shape[0])
+            size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            right, below = width - size[0], height - size[1]
+            image = cv2.copyMakeBorder(image, below // 2, below - below // 2, right // 2, right - right // 2,
+                                       cv2.BORDER_CONSTANT, value=(0, 0, 0))  # fmt: skip
+        return cv2.cvtColor(image[:height, :width], cv2.COLOR_RGB2BGR)
+
+
+def check_recording(path: Path, option: str) -> None:
+    """Make sure that a recording can be written: the suffix, the folder, and for real a short video beside it.
+
+    Raises:
+        UserError: naming *option*; nothing is left behind.
+    """
+    import numpy as np
+
+    if path.suffix.lower() not in CODECS:
+        raise UserError(
+            f"{option} {path}: there is no codec for {path.suffix or 'a name without a suffix'}",
+            expected=", ".join(CODECS),
+            remedy=f"write {option} {path.with_suffix('.mp4')}",
+        )
+    check_new_file(path, option)
+    with tempfile.TemporaryDirectory(prefix=".coabench-", dir=path.absolute().parent) as folder:
+        trial = Path(folder) / f"trial{path.suffix.lower()}"
+        with Recording(trial, 10.0) as recording:
+            try:
+                for number in range(3):
+                    recording.write(np.zeros((64, 64, 3), np.uint8), number / 10)
+            except JobError:
+                pass
+        if count_frames(trial) != 3:
+            raise UserError(
+                f"{option} {path}: this OpenCV cannot write {CODECS[path.suffix.lower()]} video",
+                expected="OpenCV with FFmpeg, as in the wheels on PyPI",
+                remedy="pip install opencv-python, or choose another suffix: " + ", ".join(CODECS),
+            )
+
+
+def check_new_file(path: Path, option: str) -> None:
+    """Make sure that a file can be made: it is not there, and its folder can be written.
+
+    Raises:
+        UserError: naming *option*.
+    """
+    folder = path.absolute().parent
+    if path.exists():
+        problem, remedy = "is already there", "choose another name, or move that file away"
+    elif not folder.is_dir():
+        problem, remedy = f"cannot be written: there is no folder {folder}", "make the folder, or choose another"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        problem, remedy = f"cannot be written: {folder} is read-only", "choose another folder"
+    else:
+        return
+    raise UserError(f"{option} {path} {problem}", expected="a new file in a folder that can be written", remedy=remedy)
+
+
+def count_frames(path: Path) -> int:
+    """Return how many frames of a video can be decoded; 0 where it is none."""
+    cv2 = opencv()
+    capture, number = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), 0
+    while capture.grab():
+        number += 1
+    capture.release()
+    return number
+
+
+def _writer(path: Path, fps: float, size: tuple[int, int]) -> Any:
+    cv2 = opencv()
+    codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()])
+    return cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, fps, size)

@@ -1,0 +1,316 @@
+"""Where frames come from: a camera, a video, a folder of images, a stream. OpenCV and Pillow stay in here."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from coabench.errors import UserError
+from coabench.live.views import Frame
+from coabench.opencv import opencv
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
+RETRIES = 5
+"""How often a camera or stream that gives nothing is opened again before the source ends."""
+PAUSE = 0.5
+"""Seconds before the first of them; each further one waits twice as long."""
+STALL = 5.0
+"""Seconds without data after which a stream counts as stalled."""
+SLIDES = 5.0
+"""Images of a folder a second."""
+
+
+class Source(ABC):
+    """Gives frames, once.
+
+    Attributes:
+        name: what the user typed.
+        live: whether frames come by the clock and are lost where nobody takes them. All others wait.
+        fps: frames a second, as far as known.
+        stays: whether a window should stay open at its end.
+        skipped: how many pictures could not be read.
+    """
+
+    live = False
+    stays = False
+    fps: float | None = None
+
+    def __init__(self, name: str, note: Callable[[str], None]) -> None:
+        self.name, self.note, self.skipped = name, note, 0
+
+    @abstractmethod
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames, each with an array of its own; end where the source ends."""
+
+    def close(self) -> None:
+        """Let go of the device or file."""
+        return
+
+
+def open_source(spec: str, note: Callable[[str], None]) -> Source:
+    """Open what the user typed: a camera's number or device, a video, an image, a folder of images, a URL.
+
+    Args:
+        note: called with what the user should know while frames come (a stalled stream, a skipped image).
+
+    Raises:
+        UserError: there is no such thing, or it gives no picture.
+    """
+    if re.fullmatch(r"\d+", spec) or spec.startswith("/dev/"):
+        return Camera(spec, note)
+    if urlsplit(spec).scheme.lower() in SCHEMES and "://" in spec:
+        return _open_url(spec, note)
+    path = Path(spec).expanduser()
+    if path.is_dir() or path.suffix.lower() in IMAGES:
+        return Folder(path, note)
+    if not path.is_file():
+        raise UserError(
+            f"--source {spec}: there is nothing there",
+            expected="a camera's number, a video, an image, a folder of images, or a URL (rtsp://…, http://…)",
+            remedy="correct --source",
+        )
+    return Video(spec, _video(str(path), spec), note)
+
+
+class Folder(Source):
+    """Images of a folder, in the order of their names (numbers in them count as numbers); or one image."""
+
+    fps = SLIDES
+    stays = True
+
+    def __init__(self, path: Path, note: Callable[[str], None]) -> None:
+        super().__init__(str(path), note)
+        if path.is_dir():
+            self.files = sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGES), key=_natural)
+        else:
+            self.files = [path]
+        if not any(_picture(file) is not None for file in self.files):
+            raise UserError(
+                f"--source {path} holds no image that can be read",
+                expected="images: " + ", ".join(IMAGES),
+                found=f"{len(self.files)} files with such a name"
+                if path.is_dir() or path.exists()
+                else "nothing there",
+                remedy="correct --source",
+            )
+
+    def frames(self) -> Iterator[Frame]:
+        index = 0
+        for file in self.files:
+            picture = _picture(file)
+            if picture is None:
+                self.skipped += 1
+                self.note(f"{file.name} cannot be read as an image and is skipped")
+                continue
+            yield Frame(picture, index / SLIDES, index)
+            index += 1
+
+
+class Video(Source):
+    """A video of known length, frame by frame; times are the file's."""
+
+    def __init__(self, name: str, capture: Any, note: Callable[[str], None]) -> None:
+        super().__init__(name, note)
+        self._capture = capture
+        rate = capture.get(opencv().CAP_PROP_FPS)
+        self.fps = rate if math.isfinite(rate) and 0 < rate <= 1000 else 25.0
+
+    def frames(self) -> Iterator[Frame]:
+        cv2, fps = opencv(), self.fps or 25.0
+        index, at = 0, -1.0
+        while True:
+            read, picture = self._capture.read()
+            if not read:
+                return
+            told = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # of this frame; videos of phones have no fixed rate
+            at = told if math.isfinite(told) and told > at else max(at, 0.0) + (1 / fps if index else 0.0)
+            yield Frame(_rgb(picture), round(at, 6), index)
+            index += 1
+
+    def close(self) -> None:
+        self._capture.release()
+
+
+class Live(Source):
+    """A camera or an endless stream. What fails is opened again, some times, with a notice."""
+
+    live = True
+
+    def __init__(self, name: str, note: Callable[[str], None], reopen: Callable[[], Any], opened: Any = None) -> None:
+        """Take what was *opened*, or open it; `UserError` where it gives no picture."""
+        super().__init__(name, note)
+        self._reopen = reopen
+        self._capture = reopen() if opened is None else opened
+        read, first = self._capture.read()
+        if not read:
+            self.close()
+            raise UserError(
+                f"--source {name} was opened, but gives no picture",
+                expected="a picture within some seconds",
+                remedy="close other programs that use it, or choose another --source",
+            )
+        rate = self._capture.get(opencv().CAP_PROP_FPS)
+        self.fps = rate if math.isfinite(rate) and 0 < rate <= 240 else None
+        self._first: Any = first
+        self._closed = False
+
+    def frames(self) -> Iterator[Frame]:
+        began, index = time.monotonic(), 0
+        picture, self._first = self._first, None
+        while not self._closed:
+            if picture is None:
+                picture = self._read()
+                if picture is None:
+                    return
+            yield Frame(_rgb(picture), time.monotonic() - began, index)
+            picture = None
+            index += 1
+
+    def _read(self) -> Any:
+        """Return the next picture; open the source again where there is none; None in the end."""
+        pause = PAUSE
+        for attempt in range(RETRIES + 1):
+            read, picture = self._capture.read() if self._capture.isOpened() else (False, None)
+            if read or self._closed:
+                return picture if read else None
+            if attempt == RETRIES:
+                break
+            self.note(f"{self.name} gives no picture; trying again ({attempt + 1} of {RETRIES})")
+            time.sleep(pause)
+            pause *= 2
+            self._capture.release()
+            try:
+                self._capture = self._reopen()
+            except UserError:
+                continue
+        self.note(f"{self.name} is gone")
+        return None
+
+    def close(self) -> None:
+        self._closed = True
+        self._capture.release()
+
+
+class Camera(Live):
+    """A camera by its number or device path."""
+
+    def __init__(self, spec: str, note: Callable[[str], None]) -> None:
+        self.spec = spec
+        super().__init__(spec, note, self._open)
+
+    def _open(self) -> Any:
+        cv2 = opencv()
+        device = Path(self.spec if self.spec.startswith("/dev/") else f"/dev/video{self.spec}")
+        on_linux = sys.platform.startswith("linux")
+        if on_linux and not device.exists():
+            raise _no_camera(self.spec, "there is no such camera")
+        if on_linux and not os.access(device, os.R_OK | os.W_OK):
+            raise _no_camera(self.spec, f"you may not use {device}", "ask to become a member of the group 'video', or ")
+        capture = cv2.VideoCapture(int(self.spec) if self.spec.isdigit() else self.spec)
+        if not capture.isOpened():
+            raise _no_camera(self.spec, "it cannot be opened")
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the newest picture, not the one after the last
+        return capture
+
+
+def cameras() -> list[str]:
+    """Return the cameras of this machine, as ``--source`` takes them; elsewhere than on Linux by trying the first."""
+    if sys.platform.startswith("linux"):
+        return [str(path) for path in sorted(Path("/dev").glob("video*"), key=_natural)]
+    found = []
+    for number in range(4):
+        capture = opencv().VideoCapture(number)
+        if capture.isOpened():
+            found.append(str(number))
+        capture.release()
+    return found
+
+
+def _no_camera(spec: str, problem: str, first: str = "") -> UserError:
+    there = cameras()
+    return UserError(
+        f"--source {spec}: {problem}",
+        expected="one of these cameras: " + ", ".join(there) if there else "a camera",
+        found=None if there else "no camera on this machine",
+        remedy=f"{first}choose another --source: a camera, a video, a folder of images, a URL"
+        + ("" if there else "; or --serve, for the camera of your browser"),
+    )
+
+
+def _open_url(url: str, note: Callable[[str], None]) -> Source:
+    """Open a stream; one of known length is a video."""
+    cv2 = opencv()
+
+    def reopen() -> Any:
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(STALL * 1000), cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(STALL * 1000)]
+        capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
+        if not capture.isOpened():
+            raise UserError(
+                f"--source {shown(url)} cannot be opened",
+                expected=f"a stream that answers within {STALL:.0f} s",
+                remedy="check the address, the password and the network",
+            )
+        return capture
+
+    capture = reopen()
+    if capture.get(cv2.CAP_PROP_FRAME_COUNT) > 1:
+        return Video(shown(url), capture, note)
+    return Live(shown(url), note, reopen, capture)
+
+
+def shown(spec: str) -> str:
+    """Return a source, or a word of a command line, as it may be shown and logged: an address without its password."""
+    return re.sub(r"(://[^/\s:@]*):[^/\s]*@", r"\1:…@", spec)
+
+
+def _video(path: str, spec: str) -> Any:
+    """Return the opened video; its first frame was read for a test."""
+    cv2 = opencv()
+    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+    if capture.isOpened() and capture.read()[0]:
+        capture.release()
+        return cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+    capture.release()
+    raise UserError(
+        f"--source {spec} cannot be read as a video",
+        expected="a video with a codec that OpenCV's FFmpeg knows",
+        found=f"{Path(path).stat().st_size} bytes",
+        remedy="try it in a player; convert it, for example: ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4",
+    )
+
+
+def _picture(path: Path) -> NDArray[np.uint8] | None:
+    """Return an image file as an RGB array, upright; None where it cannot be read."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+
+
+def _rgb(picture: Any) -> NDArray[np.uint8]:
+    """Return OpenCV's picture (BGR, or grey) as a new RGB array."""
+    cv2 = opencv()
+    code = cv2.COLOR_GRAY2RGB if picture.ndim == 2 else cv2.COLOR_BGR2RGB
+    converted: NDArray[np.uint8] = cv2.cvtColor(picture, code)
+    return converted
+
+
+def _natural(path: Path) -> list[Any]:
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", path.name)]

@@ -1,0 +1,284 @@
+"""The live page in a real browser with a fake camera: what it shows, and how it takes what goes wrong."""
+
+import io
+import os
+import re
+import struct
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+from support.browser import launched
+from support.footage import film
+from support.served import Served, Viewer, picture, served
+
+Open = Callable[..., Any]
+BOXES = """() => {
+    // Whether a box is drawn over the picture: its colours are nowhere in the photograph.
+    const near = (pixel, colour) => pixel.every((value, i) => Math.abs(value - colour[i]) < 3);
+    const view = document.getElementById("view");
+    const data = view.getContext("2d").getImageData(0, 0, view.width, view.height).data;
+    let found = 0;
+    for (let i = 0; i < data.length; i += 4) {
+        const pixel = [...data.slice(i, i + 3)];
+        found += near(pixel, [0x5c, 0xb3, 0xee]) || near(pixel, [0xff, 0x9c, 0x5b]) || near(pixel, [0x35, 0xc7, 0x9b]);
+    }
+    return found > 100;
+}"""
+FAIL = """(name) => {
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", name));
+}"""
+SLOW = ("--set", "backbone.delay=0.7")
+
+
+@pytest.fixture(scope="module")
+def environment(installed: Path) -> dict[str, str]:
+    paths = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
+
+
+@pytest.fixture(scope="module")
+def server(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The scripted backbone with scores, and the default detector."""
+    more = ("--detector", "auto", "--decode", "score", "--device", "cpu")
+    with served(environment, tmp_path_factory.mktemp("live"), *more) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser whose camera pans and zooms over a photograph."""
+    file = tmp_path_factory.mktemp("camera") / "film.mjpeg"
+    with file.open("wb") as film_file:
+        for shot in film(240):
+            jpeg = io.BytesIO()
+            Image.fromarray(shot.frame).save(jpeg, "JPEG", quality=85)
+            film_file.write(jpeg.getvalue())
+    with launched(
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={file}",
+    ) as started:
+        yield started
+
+
+@pytest.fixture
+def live(camera: Any) -> Iterator[Open]:
+    """Open the live page: ``live(url, width=390)``. In the end no page may have said anything on its console."""
+    contexts, said = [], []
+
+    def open_page(url: str, width: int = 1200, quiet: bool = True, **options: Any) -> Any:
+        context = camera.new_context(viewport={"width": width, "height": 844}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        if quiet:
+            page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+def begin(page: Any) -> Any:
+    """Agree, and wait for the first answer."""
+    page.click("#agree")
+    page.wait_for_selector("#latest tr")
+    return page
+
+
+def status(page: Any, text: str) -> None:
+    page.wait_for_function("(text) => document.getElementById('status').textContent.includes(text)", arg=text)
+
+
+def test_the_camera_waits_for_consent(server: Served, live: Open) -> None:
+    page = live(server.url)
+    status(page, "Connected. The camera is off.")
+    assert page.evaluate("document.getElementById('video').srcObject") is None
+    notice = page.inner_text("#consent")
+    assert "Ask everybody in the picture" in notice
+    assert "prohibited in the European Union" in notice
+    assert "Nothing is stored." in notice
+    assert page.is_disabled("#start")
+    page.keyboard.press("Space")
+    status(page, "Connected. The camera is off.")
+
+
+def test_answers_appear(server: Served, live: Open) -> None:
+    page = begin(live(server.url))
+    assert page.inner_text("#about") == "scripted: a · no adapter · cpu · scored options"
+    status(page, "Running. One face in the picture.")
+    card = page.wait_for_selector(".face")
+    page.wait_for_function("() => document.querySelectorAll('.face li').length >= 2")
+    text = card.inner_text()
+    assert re.search(r"primary \w+ \d+ %", text)
+    assert re.search(r"secondary \w+ \d+ %", text)
+    assert re.search(r"\d\.\d s old", text)
+    assert float(page.inner_text("#rate")) > 0
+    assert re.fullmatch(r"\d+ ms|\d+\.\d s", page.inner_text("#median"))
+    assert page.locator("#timeline rect").count() >= 1
+    assert page.locator("#timeline text").first.text_content() == "Happily Surprised"
+    row = page.locator("#latest tr").first.inner_text()
+    assert re.search(r"\d\d:\d\d:\d\d", row)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.wait_for_function(BOXES)
+
+
+def test_stages_are_shown_as_they_arrive(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
+    with served(environment, tmp_path, "--detector", "auto", *SLOW) as server:
+        page = begin(live(server.url, width=390, color_scheme="dark"))
+        page.wait_for_function(
+            "() => /next:.*primary \\w+.*asking/s.test(document.querySelector('.face ol')?.textContent ?? '')"
+        )
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_pause_and_stop(server: Served, live: Open) -> None:
+    page = begin(live(server.url))
+    page.keyboard.press("Space")
+    status(page, "Paused. Nothing is sent.")
+    page.wait_for_timeout(300)  # what was under way
+    before = page.inner_text("#latest")
+    page.wait_for_timeout(700)
+    assert page.inner_text("#latest") == before
+    assert page.inner_text("#mark") == "Paused"
+    page.click("#pause")
+    page.wait_for_function("(before) => document.getElementById('latest').innerText !== before", arg=before)
+    page.click("#start")
+    status(page, "Ready. The camera is off.")
+    assert page.evaluate("document.getElementById('video').srcObject") is None
+    page.click("#start")
+    status(page, "Running.")
+
+
+def test_recording_is_marked_and_saved(server: Served, live: Open, tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    page = begin(live(server.url))
+    page.click("#record")
+    page.wait_for_selector("#rec:visible")
+    page.wait_for_function("() => document.getElementById('rec-time').textContent === '0:02'")
+    page.keyboard.press("r")  # the focus is on the button, where keys belong to it
+    page.click("#record")
+    page.wait_for_selector("#rec", state="hidden")
+    with page.expect_download() as download:
+        page.click("#download")
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    assert re.fullmatch(r"coabench-\d{8}-\d{6}\.(mp4|webm)", file.name)
+    video = cv2.VideoCapture(str(file))
+    frames = 0
+    while video.read()[0]:
+        frames += 1
+    assert frames > 5
+
+
+def test_the_strategy_is_switched_from_the_page(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
+    with served(environment, tmp_path, "--detector", "auto", "--log", "log.jsonl") as server:
+        page = live(server.url)
+        status(page, "Connected")
+        assert "The server keeps: the answers, without pictures." in page.inner_text("#keeps")
+        begin(page)
+        page.select_option("#strategy", "direct")
+        page.wait_for_function("() => document.querySelectorAll('.face li').length === 1")
+        assert page.input_value("#strategy") == "direct"
+
+
+def test_a_second_viewer_waits_for_the_first(server: Served, live: Open) -> None:
+    first = begin(live(server.url))
+    second = live(server.url)
+    status(second, "Somebody else is connected. You can start when they stop.")
+    assert second.is_disabled("#agree")
+    assert second.is_disabled("#strategy")
+    first.click("#start")
+    status(second, "Connected. The camera is off.")
+    begin(second)
+    status(first, "Somebody else is connected")
+
+
+def test_a_malformed_message_does_no_harm(server: Served, live: Open) -> None:
+    page = begin(live(server.url))
+    with Viewer(server.url) as other:
+        other.socket.send("garbage")
+        other.send(picture()[:50])
+        other.hear("problem")
+    before = page.inner_text("#latest")
+    page.wait_for_function("(before) => document.getElementById('latest').innerText !== before", arg=before)
+    status(page, "Running.")
+
+
+def test_what_a_model_says_is_text(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
+    said = "<img src=x onerror=alert(1)>\u202e\x1b[31m"
+    with served(environment, tmp_path, "--detector", "auto", "--set", f"backbone.always={said}") as server:
+        page = begin(live(server.url))
+        page.wait_for_function("() => document.querySelector('.face li')?.textContent.includes('<img src=x')")
+        assert page.locator("main img").count() == 0
+        assert "\u202e" not in page.inner_text("main")
+        assert "no label: unparsed-primary" in page.inner_text("#latest")
+
+
+def test_a_server_that_ends_and_comes_back(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
+    with served(environment, tmp_path, "--detector", "auto") as server:
+        page = begin(live(server.url, quiet=False))  # the browser reports each failed attempt
+        port = urlsplit(server.url).port
+        server.end()
+    page.wait_for_function(
+        "() => /The server was ended\\. Trying again/.test(document.getElementById('status').textContent)"
+    )
+    assert page.inner_text("#mark") == "No connection"
+    with served(environment, tmp_path, "--detector", "auto", address=f"127.0.0.1:{port}"):
+        status(page, "Running.")
+        before = page.inner_text("#latest")
+        page.wait_for_function("(before) => document.getElementById('latest').innerText !== before", arg=before)
+
+
+def test_an_old_token_is_told(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
+    with served(environment, tmp_path, "--allow-remote", address="0.0.0.0:0") as server:
+        port = urlsplit(server.url).port
+        query = urlsplit(server.url).query
+        page = live(f"http://127.0.0.1:{port}/?{query}", quiet=False)
+        status(page, "Connected")
+    with served(environment, tmp_path, "--allow-remote", address=f"0.0.0.0:{port}"):
+        status(page, "This address is no longer valid.")
+
+
+def test_no_camera_and_no_permission_are_told(server: Served, live: Open) -> None:
+    page = live(server.url)
+    status(page, "Connected")
+    for name, told in (("NotAllowedError", "not allowed to use the camera"), ("NotFoundError", "There is no camera")):
+        page.evaluate(FAIL, name)
+        page.click("#agree")
+        status(page, told)
+        assert page.is_visible("#consent")
+
+
+def test_frames_are_small_and_clean(server: Served, live: Open) -> None:
+    """What the page sends is at most 640 wide, with no overlay on it and not mirrored."""
+    page = live(server.url)
+    status(page, "Connected")
+    page.evaluate("""() => {
+        const send = WebSocket.prototype.send;
+        window.sent = [];
+        WebSocket.prototype.send = function (data) {
+            if (typeof data !== "string" && window.sent.length < 30) window.sent.push([...data]);
+            return send.call(this, data);
+        };
+    }""")
+    begin(page)
+    page.wait_for_function("() => window.sent.length >= 10")
+    sent = [bytes(data) for data in page.evaluate("window.sent")]
+    numbers = [struct.unpack(">Id", data[:12]) for data in sent]
+    assert [number for number, _ in numbers] == list(range(1, len(sent) + 1))
+    assert all(a[1] < b[1] for a, b in pairwise(numbers))
+    for data in sent:
+        with Image.open(io.BytesIO(data[12:])) as image:
+            assert (image.format, image.size) == ("JPEG", (640, 480))
+            pixels = list(image.convert("RGB").get_flattened_data())
+        assert sum(abs(r - 0x5C) + abs(g - 0xB3) + abs(b - 0xEE) < 20 for r, g, b in pixels) < 200
