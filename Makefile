@@ -17,8 +17,9 @@ demo: $(VENV)/installed
 	$(BIN)/python -m coabench report results/demo/chain-of-affect --images --output results/demo/report.html
 	$(BIN)/python -m coabench leaderboard results/demo
 
+# Two processes of one thread each: two of two threads on two cores wait for one another.
 test: $(VENV)/ready lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

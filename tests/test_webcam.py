@@ -296,7 +296,7 @@ def test_ctrl_c_ends_it_while_the_model_thinks_with_valid_files(
 def test_a_stream_is_watched_live_without_a_window(coabench: Run, tmp_path: Path) -> None:
     picture = np.full((120, 160, 3), 20, np.uint8)
     picture[30:80, 40:90] = 220
-    with streaming(picture) as address:
+    with streaming(picture, pause=0.3) as address:  # slow enough for a face to be found and asked about on any machine
         result = coabench(*BASE, "--source", address, "--max-frames", 15, "--log", "out.jsonl", "--record", "out.mp4")
     assert result.returncode == 0, result.stderr
     header, answers = log(tmp_path / "out.jsonl")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from coabench_phi35v.backbone import Phi35Vision
 
@@ -16,6 +16,8 @@ BASE = Path(__file__).parent / "base"
 """The checkpoint that ships: config.json, tokenizer.json, model.safetensors. `coabench_tiny.recipe` makes it."""
 ADAPTERS = Path(__file__).parent / "adapters"
 """The adapters that ship, named after the strategy they were trained for."""
+
+RENDERED = "tiny has seen rendered faces only: what it says about people means nothing"
 
 
 class Tiny(Phi35Vision):
@@ -51,6 +53,12 @@ class Tiny(Phi35Vision):
         # float32 unless asked otherwise: bfloat16 gains nothing at this size, and figures should not vary by machine.
         dtype = "float32" if request.dtype == "auto" else request.dtype
         super().__init__(replace(request, model=request.model or str(BASE), dtype=dtype))
+        self._shipped = request.model is None
+
+    def details(self) -> Mapping[str, Any]:
+        """Return what `Phi35Vision` does, and of the shipped checkpoint a word of warning."""
+        details = super().details()
+        return {**details, "notes": [*details["notes"], RENDERED]} if self._shipped else details
 
     @classmethod
     def default_adapter(cls, model: str | None, strategy: str) -> Path | None:

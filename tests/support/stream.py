@@ -14,7 +14,11 @@ from PIL import Image
 
 @contextmanager
 def streaming(
-    picture: NDArray[np.uint8], pictures: int = 10**6, answers: int = 10**6, hangs: bool = False
+    picture: NDArray[np.uint8],
+    pictures: int = 10**6,
+    answers: int = 10**6,
+    hangs: bool = False,
+    pause: float = 0.01,
 ) -> Iterator[str]:
     """Serve a stream; give its address.
 
@@ -23,6 +27,7 @@ def streaming(
         pictures: how many of them there are before the connection breaks off.
         answers: how many connections get any; later ones get an error.
         hangs: the connection stays open instead, and nothing comes any more.
+        pause: seconds between two pictures.
     """
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "JPEG")
@@ -42,7 +47,7 @@ def streaming(
             with suppress(OSError):  # the viewer has gone
                 for _ in range(pictures):
                     self.wfile.write(part)
-                    time.sleep(0.01)
+                    time.sleep(pause)
                 if hangs:
                     over.wait(60)
 
