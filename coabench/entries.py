@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from coabench import __version__, cache
 from coabench.errors import CoabenchError, UserError
+from coabench.files import sha256_of
 from coabench.predicted import Predicted
 from coabench.runs import LOG, MANIFEST, METRICS, read_manifest, read_records
 from coabench.statistics import Counts
@@ -236,7 +237,7 @@ def read_metrics(
     """
     if log_sha256 is None:
         log = directory / LOG
-        log_sha256 = hashlib.sha256(log.read_bytes()).hexdigest() if log.is_file() else None
+        log_sha256 = sha256_of(log) if log.is_file() else None
     problem: str | None
     try:
         stored = json.loads((directory / METRICS).read_text(encoding="utf-8"))

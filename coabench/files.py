@@ -1,7 +1,8 @@
-"""Writing files so that a crash leaves the old or the new content, never half of one."""
+"""Files: written so that a crash leaves the old or the new content, never half of one; hashed in pieces."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -40,3 +41,9 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 
 from coabench import environment
 from coabench.errors import JobError
+from coabench.files import sha256_of
 from coabench.jobfolder import folder_name
 from coabench.plugins import get_plugins
 from coabench.runs import LOG, Run, read_records
@@ -112,12 +112,6 @@ def tell(progress: Progress, hook: str, **arguments: Any) -> None:
     """Call an observer hook of every plugin; one that fails is reported and left out."""
     for problem in get_plugins().notify(hook, **arguments):
         progress.note(problem)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _times(records: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:

@@ -17,7 +17,6 @@ from coabench.calibration import Calibration, calibrate, confidence
 from coabench.catalog import DatasetChoice, find_dataset
 from coabench.entries import read_metrics
 from coabench.errors import CoabenchError, UserError
-from coabench.files import write_text
 from coabench.groups import MIN_GROUP, by_attribute
 from coabench.pages import charts
 from coabench.pages.page import render_page
@@ -49,21 +48,6 @@ class Report:
     images: bool = False
     data_root: Path | None = None
     dataset: str | None = None
-
-
-def write_report(request: Report, output: Path | None = None) -> Path:
-    """Write the page of a run, and return where it is: *output*, or ``<run>.html`` in the current directory.
-
-    Raises:
-        UserError: what `report` raises, or a file that cannot be written.
-    """
-    file = output or Path(f"{request.directory.resolve().name}.html")
-    text = report(request)
-    try:
-        write_text(file, text)
-    except OSError as error:
-        raise UserError(f"{file} cannot be written", found=error.strerror, remedy="choose another --output") from None
-    return file
 
 
 def report(request: Report) -> str:

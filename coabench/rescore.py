@@ -18,7 +18,8 @@ from coabench.catalog import is_file, open_strategy
 from coabench.dialogue import Answer, Exemplar, Prediction, Task, Turn
 from coabench.engine import Outcome, advance, understand
 from coabench.errors import UserError, did_you_mean
-from coabench.finishing import FinishedRun, Progress, Silence, sha256_of, store
+from coabench.files import sha256_of
+from coabench.finishing import FinishedRun, Progress, Silence, store
 from coabench.jobfolder import differences
 from coabench.labels import LabelSpace
 from coabench.parsing import PARSERS

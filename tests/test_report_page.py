@@ -11,7 +11,7 @@ from support.browser import Open
 from support.report_run import EVIL, NAMES, VISIBLE, records, write_run
 
 from coabench.pages import page as page_module
-from coabench.report import Report, write_report
+from coabench.report import Report, report
 
 N = 180
 """Three pages of the browser of samples, and a bit."""
@@ -24,7 +24,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     given[5]["turns"][0]["response"] = EVIL
     given[5]["attributes"]["gender"] = EVIL
     given[6]["id"] = f"toy/{EVIL}"
-    return write_report(Report(write_run(folder / "run", given, notes=[EVIL])), folder / "run.html")
+    file = folder / "run.html"
+    file.write_text(report(Report(write_run(folder / "run", given, notes=[EVIL]))), encoding="utf-8")
+    return file
 
 
 def count(page: Any) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from coabench.cli.output import write
 from coabench.errors import UserError
-from coabench.terminal import safe
 
 
 @click.command("report")
@@ -27,9 +27,9 @@ def command(
     prompts and raw responses. The page needs no network and holds no images unless --images is given; like the log, it
     holds the ids and labels of the data set, whose terms apply to it.
     """
-    from coabench.report import Report, write_report
+    from coabench.report import Report, report
 
     if not images and (data_root is not None or dataset is not None):
         raise UserError("--data-root and --dataset say where images are", remedy="add --images, or leave them out")
-    file = write_report(Report(run, min_group, images, data_root, dataset), output)
-    click.echo(f"written to {safe(file)}", err=True)
+    text = report(Report(run, min_group, images, data_root, dataset))
+    write(text, output or Path(f"{run.resolve().name}.html"))

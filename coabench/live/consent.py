@@ -10,7 +10,8 @@ Before the first use of the camera:
   - Ask everybody in the picture. What a face shows is not what a person feels, and a model's label is neither.
   - Emotion inference at work and in schools is prohibited in the European Union (Regulation 2024/1689, Article 5(1)(f),
     with exceptions for medical and safety reasons); other places have rules of their own.
-  - Pictures stay on this machine, and none is stored unless you ask (--record, --crops, the keys s and r).
+  - Pictures go to no other machine than the one that answers, and to a remote backbone only if you allow it. None is
+    stored unless you ask (--record, --crops, the keys s and r).
   docs/responsible-use.md says more. This is shown once."""
 MARKER = "webcam-notice-1"
 """The file that says that the notice was shown; another number when its text changes in substance."""
