@@ -27,7 +27,6 @@ import transformers
 from coabench_phi35v.config import EMBEDDING, ModelConfig
 from coabench_phi35v.images import Picture, picture
 from coabench_phi35v.model import Phi3VForCausalLM
-from coabench_phi35v.placement import cpu_flags, dtype_of
 from coabench_phi35v.prompt import ChatTokenizer, Control, chat
 from coabench_phi35v.viewing import Phi35Viewing
 from PIL import Image, ImageDraw
@@ -35,6 +34,7 @@ from transformers import DynamicCache
 
 from coabench.dialogue import Question
 from coabench.labels import Options
+from coabench.placement import cpu_flags, dtype_of
 
 BASIC = Options(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
 NUM_CROPS = 4

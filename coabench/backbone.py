@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from coabench.dialogue import Answer, Decode, Question, Turn
+from coabench.errors import SampleError
 from coabench.recipe import Preset
 
 if TYPE_CHECKING:
@@ -42,11 +43,13 @@ class Viewing(ABC):
     """A batch of samples that has been looked at. Questions about it share what the looking has computed."""
 
     @abstractmethod
-    def ask(self, questions: Sequence[Question | None], decode: Decode = "generate") -> list[Answer | None]:
+    def ask(
+        self, questions: Sequence[Question | None], decode: Decode = "generate"
+    ) -> Sequence[Answer | SampleError | None]:
         """Answer one optional question per sample (None where a sample has no question pending).
 
-        The answers stand in the order of the questions, None where there was none. An answer must not depend on
-        what else is in the batch.
+        The answers stand in the order of the questions, None where there was none, a `SampleError` where this one
+        sample cannot be asked about. An answer must not depend on what else is in the batch.
         """
 
 
@@ -104,6 +107,9 @@ class Backbone(ABC, Generic[Prepared]):
     remote: ClassVar[bool] = False
     """Whether images leave this machine; `coabench webcam` then asks for the user's explicit consent."""
 
+    timed: ClassVar[bool] = True
+    """Whether the time that answers take says something about it; it does not where they are only looked up."""
+
     presets: ClassVar[Mapping[str, Preset]] = {}
     """Training recipes by name; the one named ``default`` is taken where the user names none."""
 
@@ -131,14 +137,34 @@ class Backbone(ABC, Generic[Prepared]):
         """Return what is worth recording but changes no answer: device, library versions, notes for the user."""
         return {}
 
+    def check(self, questions: Sequence[Question], decode: Decode) -> None:
+        """Refuse (`UserError`) a strategy whose questions it cannot answer; called before `load`.
+
+        Args:
+            questions: what the strategy asks when every answer is the first option.
+            decode: what the user chose; `Question.decoded` says what that means for a question.
+        """
+        return
+
+    def remember(self, folder: Path) -> None:
+        """Keep in *folder* what a resumed run should not have to ask again; called before `load`, by runs only.
+
+        The folder is the run's own and may not exist yet. It is deleted when the run is complete.
+        """
+        return
+
     def load(self) -> None:
         """Bring in the weights. Called once, before the first `look`; may raise `UserError`."""
         return
 
-    def prepare(self, images: Sequence[Image]) -> Prepared:
+    def prepare(self, images: Sequence[Image], sample: str | None = None) -> Prepared:
         """Turn the images of one sample (exemplars first, the query last) into what `look` takes.
 
         Called in background threads, ahead of `look`. Raises `SampleError` for images that cannot be used.
+
+        Args:
+            images: RGB.
+            sample: its id, where the images belong to a data set; only for looking up what was recorded of it.
         """
         return images  # type: ignore[return-value]
 

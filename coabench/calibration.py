@@ -69,6 +69,16 @@ def confidence(turns: Sequence[Mapping[str, Any]]) -> float | None:
     return product if turns else None
 
 
+def confidence_of(record: Mapping[str, Any]) -> float | None:
+    """Return how sure a strategy was: as it says itself where it adds ``details``, else the `confidence` of its turns.
+
+    A strategy that adds details draws its conclusion otherwise than by following its answers; where it does not say how
+    sure it is, nobody knows.
+    """
+    details = record.get("details")
+    return details.get("confidence") if details else confidence(record["turns"])
+
+
 def calibrate(confidences: npt.ArrayLike, right: npt.ArrayLike, bins: int = BINS) -> Calibration:
     """Compare confidence with accuracy in bins of equal width.
 

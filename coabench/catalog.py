@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from coabench.backbone import Backbone
 from coabench.dataset import Card, Dataset
 from coabench.detector import Detector, DetectorRequest, Unavailable
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import LabelSpace
 from coabench.plugins import Registration, get_plugins
-from coabench.strategy import Strategy
+from coabench.strategy import Strategy, StrategyRequest
 
 
 def is_file(spec: str) -> bool:
@@ -20,12 +21,54 @@ def is_file(spec: str) -> bool:
     return spec.endswith((".yaml", ".yml"))
 
 
-def open_strategy(spec: str) -> tuple[Strategy, Mapping[str, str]]:
-    """Return the strategy ``NAME[:VARIANT]`` or ``FILE.yaml``, and where it comes from."""
-    if is_file(spec):
-        from coabench.promptfile import read_prompt_file
+@dataclass(frozen=True)
+class StrategyChoice:
+    """A strategy as chosen: registered, in a variant; a prompt file; or, from Python, the strategy itself."""
 
-        return read_prompt_file(Path(spec)), {"plugin": "prompt file", "plugin_version": ""}
+    found: Registration | None = None
+    variant: str | None = None
+    file: Path | None = None
+    given: Strategy | None = None
+
+    @property
+    def options(self) -> type:
+        """The dataclass of what ``--set`` may change."""
+        options: type = getattr(self.found.load(), "Options", Strategy.Options) if self.found else Strategy.Options
+        return options
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """Where it comes from, as a run's identity says it."""
+        if self.found:
+            return origin(self.found)
+        return {"plugin": "prompt file" if self.file else "python", "plugin_version": ""}
+
+    def open(self, options: Any = None) -> Strategy:
+        """Make the strategy; `UserError` where the prompt file or the options cannot be used."""
+        if self.given is not None:
+            return self.given
+        if self.found is None:
+            from coabench.promptfile import read_prompt_file
+
+            assert self.file is not None
+            return read_prompt_file(self.file)
+        made = self.options() if options is None else options
+        strategy: Strategy = self.found.load()(StrategyRequest(self.variant, made))
+        return strategy
+
+
+def open_strategy(spec: str | Strategy) -> tuple[Strategy, Mapping[str, str]]:
+    """Return the strategy ``NAME[:VARIANT]`` or ``FILE.yaml`` with its default options, and where it comes from."""
+    choice = find_strategy(spec)
+    return choice.open(), choice.origin
+
+
+def find_strategy(spec: str | Strategy) -> StrategyChoice:
+    """Return the strategy ``NAME[:VARIANT]`` or ``FILE.yaml``; one that is there already is taken as it is."""
+    if isinstance(spec, Strategy):
+        return StrategyChoice(given=spec)
+    if is_file(spec):
+        return StrategyChoice(file=Path(spec))
     name, _, variant = spec.partition(":")
     found = get_plugins().strategies.find(name)
     variants = found.details.get("variants") or ()
@@ -35,11 +78,23 @@ def open_strategy(spec: str) -> tuple[Strategy, Mapping[str, str]]:
             expected=", ".join(variants) or "no variant",
             remedy=f"{did_you_mean(variant, variants)}correct --strategy",
         )
-    return found.load()(variant or None), origin(found)
+    return StrategyChoice(found, variant or None)
 
 
-def find_backbone(spec: str) -> tuple[Registration, str | None]:
-    """Return the registration and the model of ``NAME[:MODEL]``."""
+@dataclass(frozen=True)
+class Given(Registration):
+    """A registration whose target is at hand, in this process, without a package."""
+
+    thing: Any = None
+
+    def load(self) -> Any:
+        return self.thing
+
+
+def find_backbone(spec: str | type[Backbone[Any]]) -> tuple[Registration, str | None]:
+    """Return the registration and the model of ``NAME[:MODEL]``; a class, from Python, is taken as if registered."""
+    if isinstance(spec, type):
+        return Given(spec.__name__, "", "python", "", thing=spec), None
     name, _, model = spec.partition(":")
     return get_plugins().backbones.find(name), model or None
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from coabench.labels import LabelSpace, Options
 
 Decode = Literal["generate", "score"]
 """How an answer is obtained: free greedy generation, or the best-scoring of the question's options."""
+
+DECODES: tuple[Decode, ...] = ("generate", "score")
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,14 @@ class Question:
 
     Attributes:
         prompt: the text that is asked.
-        options: the labels it offers, in the order listed.
+        options: the labels it offers, in the order listed; none for an open question, whose answer is text alone.
         recognised: every label that an answer may be understood as; the options by default. Wider than the
             options where an answer off the list should be told from gibberish (the repeated primary, say).
         name: which question of its strategy this is.
         images: the images shown with the prompt, by index into the sample's images (exemplars first, the
             query image last).
         context: what was said before, in the same chat (exemplars; earlier turns of a continued chat).
+        decode: how the answer must be obtained, where the strategy rests on it; None leaves it to the user.
     """
 
     prompt: str
@@ -42,6 +45,7 @@ class Question:
     name: str = "answer"
     images: tuple[int, ...] = (0,)
     context: tuple[Message, ...] = ()
+    decode: Decode | None = None
 
     def __post_init__(self) -> None:
         if not self.recognised:
@@ -51,6 +55,10 @@ class Question:
     def messages(self) -> tuple[Message, ...]:
         """The whole chat, ending with this question."""
         return (*self.context, Message("user", self.prompt, self.images))
+
+    def decoded(self, chosen: Decode) -> Decode:
+        """Return how the answer is obtained where the user has *chosen* a way: an open question has no scores."""
+        return (self.decode or chosen) if self.options else "generate"
 
 
 @dataclass(frozen=True)
@@ -99,16 +107,19 @@ class Prediction:
         status: ``ok``, ``invalid`` (the answers make no label) or ``error`` (the sample could not be asked about).
         reason: one word for counting where there is no label: ``unparsed-<question>``, ``repeated``,
             ``neutral-first``, ``neutral-second``, ``no-class``; for ``error``, what happened.
+        details: what else the strategy found, JSON-serialisable, for the record: an agreement, a ranking. Where it
+            holds ``confidence`` (0…1), calibration takes that; where it does not, there is none of such a sample.
     """
 
     label: str | None
     status: Status = "ok"
     reason: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def invalid(cls, reason: str) -> Prediction:
+    def invalid(cls, reason: str, details: Mapping[str, Any] | None = None) -> Prediction:
         """A prediction without a label, because the answers make none."""
-        return cls(None, "invalid", reason)
+        return cls(None, "invalid", reason, details or {})
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from coabench.backbone import Backbone
-from coabench.dialogue import Answer, Decode, Prediction, Question, Task, Turn
+from coabench.backbone import Backbone, Viewing
+from coabench.dialogue import DECODES, Answer, Decode, Prediction, Question, Task, Turn
+from coabench.errors import SampleError
 from coabench.labels import LabelSpace
 from coabench.parsing import parse
 from coabench.strategy import Conversation, Strategy
@@ -42,12 +43,15 @@ def converse(
     outcomes = [Outcome() for _ in batch]
     pending = [advance(talk, None, outcome) for talk, outcome in zip(conversations, outcomes, strict=True)]
     while any(question is not None for question in pending):
-        answers = viewing.ask(pending, decode)
+        answers = _ask(viewing, pending, decode)
         for i, (question, answer) in enumerate(zip(pending, answers, strict=True)):
             if question is None:
                 continue
             if answer is None:
                 raise RuntimeError(f"the backbone left a question unanswered: {question.prompt!r}")
+            if isinstance(answer, SampleError):
+                outcomes[i].prediction, pending[i] = Prediction(None, "error", str(answer)), None
+                continue
             read = understand(question, answer, batch[i][1].space, strategy.parser, decode)
             turn = Turn(question, read)
             outcomes[i].turns.append(turn)
@@ -55,6 +59,21 @@ def converse(
                 heard(i, turn)
             pending[i] = advance(conversations[i], read, outcomes[i])
     return outcomes
+
+
+def _ask(viewing: Viewing, pending: Sequence[Question | None], decode: Decode) -> Sequence[Answer | SampleError | None]:
+    """Ask the pending questions, those that are generated and those that are scored in one call each."""
+    wanted = [None if question is None else question.decoded(decode) for question in pending]
+    kinds = [kind for kind in DECODES if kind in wanted]
+    if len(kinds) == 1:
+        return viewing.ask(pending, kinds[0])
+    answers: list[Answer | SampleError | None] = [None] * len(pending)
+    for kind in kinds:
+        part = [question if kind == want else None for question, want in zip(pending, wanted, strict=True)]
+        for i, answer in enumerate(viewing.ask(part, kind)):
+            if part[i] is not None:
+                answers[i] = answer
+    return answers
 
 
 def advance(conversation: Conversation, answer: Answer | None, outcome: Outcome) -> Question | None:
@@ -70,7 +89,9 @@ def advance(conversation: Conversation, answer: Answer | None, outcome: Outcome)
 
 def understand(question: Question, answer: Answer, space: LabelSpace, parser: str, decode: Decode) -> Answer:
     """Return the answer with its label and the rule that matched: the best score, or what the parser reads."""
-    if decode == "score":
+    if not question.recognised:
+        return answer
+    if question.decoded(decode) == "score":
         scores = answer.scores
         if scores is None or list(scores) != list(question.options) or any(math.isnan(s) for s in scores.values()):
             raise RuntimeError(f"the backbone did not score the options {list(question.options)}: {scores}")
@@ -80,8 +101,8 @@ def understand(question: Question, answer: Answer, space: LabelSpace, parser: st
     return replace(answer, label=label, match=match)
 
 
-def rehearse(strategy: Strategy, task: Task) -> list[Question]:
-    """Return the questions that the strategy asks when every answer is the first option.
+def rehearse(strategy: Strategy, task: Task, decode: Decode = "generate") -> list[Question]:
+    """Return the questions that the strategy asks when every answer is the first option (of open ones, a word).
 
     Shows, before any model is loaded, that its prompts can be rendered for this label space.
     """
@@ -91,9 +112,17 @@ def rehearse(strategy: Strategy, task: Task) -> list[Question]:
     question = advance(conversation, None, outcome)
     while question is not None:
         questions.append(question)
-        first = question.options[0]
-        question = advance(conversation, Answer(first, label=first, match="exact"), outcome)
+        answer = _given(question, question.options[0], decode) if question.options else Answer("Nothing.")
+        question = advance(conversation, answer, outcome)
     return questions
+
+
+def _given(question: Question, option: str, decode: Decode = "generate") -> Answer:
+    """Return the answer of somebody who is sure of *option*."""
+    if question.decoded(decode) == "score":
+        sure = {o: 0.0 if o == option else -1e9 for o in question.options}
+        return Answer(option, scores=sure, label=option, match="score")
+    return Answer(option, label=option, match="exact")
 
 
 def training_turns(strategy: Strategy, task: Task, target: str, *, ambiguous: bool = False) -> list[Turn]:
@@ -111,7 +140,7 @@ def training_turns(strategy: Strategy, task: Task, target: str, *, ambiguous: bo
         question = _next_question(strategy, task, answers)
         if question is None:
             continue
-        right = [Answer(a, label=a, match="exact") for a in strategy.right_answers(question, task, target)]
+        right = [_given(question, answer) for answer in strategy.right_answers(question, task, target)]
         if len(right) == 1 or ambiguous:
             turns += [Turn(question, answer) for answer in right]
         paths += [[*answers, answer] for answer in reversed(right)]

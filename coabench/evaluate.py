@@ -14,8 +14,9 @@ from coabench.adapters import Told
 from coabench.backbone import Backbone
 from coabench.catalog import find_dataset
 from coabench.dataset import Dataset, Sample
+from coabench.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED
 from coabench.dialogue import Decode, Task
-from coabench.engine import Outcome, converse, rehearse
+from coabench.engine import Outcome, converse
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.exemplars import ExemplarPool, draw_pool
 from coabench.finishing import FinishedRun, Progress, Silence, finish, tell
@@ -35,8 +36,8 @@ class Evaluation:
     """What to evaluate, as the command line says it.
 
     Attributes:
-        backbone: ``NAME[:MODEL]``.
-        strategy: ``NAME[:VARIANT]`` or a prompt file.
+        backbone: ``NAME[:MODEL]``; from Python, a class.
+        strategy: ``NAME[:VARIANT]`` or a prompt file; from Python, a strategy itself.
         dataset: ``NAME`` or a card.
         adapter: a folder or hub id, ``none``, or None for the one that ships with the backbone, if any.
         options: ``--set`` assignments.
@@ -44,18 +45,18 @@ class Evaluation:
         output: the run directory; None for one named after what runs, below ``results``.
     """
 
-    backbone: str
-    strategy: str
+    backbone: str | type[Backbone[Any]]
+    strategy: str | Strategy
     dataset: str
     adapter: str | None = None
     data_root: Path | None = None
     split: str | None = None
     limit: int | None = None
-    batch_size: int = 8
-    decode: Decode = "generate"
-    device: str = "auto"
-    dtype: str = "auto"
-    seed: int = 0
+    batch_size: int = BATCH_SIZE
+    decode: Decode = DECODE
+    device: str = DEVICE
+    dtype: str = DTYPE
+    seed: int = SEED
     options: Mapping[str, str] | None = None
     output: Path | None = None
     overwrite: bool = False
@@ -64,7 +65,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """Everything that was checked before the backbone's weights are loaded."""
 
     dataset: Dataset
@@ -86,7 +87,7 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedR
         JobError: the run could not be finished; the records so far are safe.
     """
     progress = progress or Silence()
-    plan, manifest = _check(request)
+    plan, manifest = check(request)
     name = manifest.pop("name")
     directory = request.output or Path("results") / name
     with Run(directory, manifest, [s.id for s in plan.samples], overwrite=request.overwrite) as run:
@@ -99,7 +100,7 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedR
         return finish(run, progress)
 
 
-def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
+def check(request: Evaluation) -> tuple[Plan, dict[str, Any]]:
     """Check the whole request, cheapest first, and return the plan and the manifest to open the run with."""
     choice = find_dataset(request.dataset)
     respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})
@@ -114,8 +115,8 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
         for note in taught.check_split(choice.card.name, split, fingerprint, request.allow_trained_split)
     ]
     pool = draw_pool(dataset, split, strategy, request.seed)
-    rehearse(strategy, Task(space, pool.told(samples[0].id)))
-    backbone = respondent.open()
+    questions = respondent.rehearse(Task(space, pool.told(samples[0].id)))
+    backbone = respondent.open(questions)
     identity = {
         **respondent.identity(backbone),
         "dataset": choice.identity(dataset, split, fingerprint, len(samples), request.limit),
@@ -124,7 +125,7 @@ def _check(request: Evaluation) -> tuple[_Plan, dict[str, Any]]:
     notes = [*dataset.notes(), *trained, *respondent.notes(backbone)]
     if request.limit is not None:
         notes.append(f"--limit {request.limit}: this run's numbers are not comparable and will not be ranked")
-    plan = _Plan(dataset, samples, strategy, pool, backbone, request.decode)
+    plan = Plan(dataset, samples, strategy, pool, backbone, request.decode)
     name = folder_name([choice.card.name, strategy.name, respondent.registration.name], identity)
     return plan, {"name": name, "identity": identity, "labels": space.describe(), "notes": notes}
 
@@ -136,13 +137,14 @@ def _samples(dataset: Dataset, split: str, limit: int | None) -> Sequence[Sample
     return samples if limit is None else samples[:limit]
 
 
-def _fill(run: Run, plan: _Plan, request: Evaluation, progress: Progress) -> None:
+def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress) -> None:
     """Write the records that are missing."""
     size = request.batch_size
     try:
         there = list(read_records(run.directory)) if run.done else []
         with progress.start(len(plan.samples), there):
             progress.note("loading the backbone")
+            plan.backbone.remember(run.pending)
             plan.backbone.load()
             details = dict(plan.backbone.details())
             for note in details.get("notes", ()):
@@ -152,7 +154,7 @@ def _fill(run: Run, plan: _Plan, request: Evaluation, progress: Progress) -> Non
             session = {"command": list(request.command), "batch_size": size, "device": details.get("device")}
             run.start({**session, "backbone": details, "environment": environment.describe()})
             tell(progress, "coabench_run_started", run=run)
-            for records in _batches(plan, run.done, size):
+            for records in batches(plan, run.done, size):
                 run.append(records)
                 progress.advance(records)
                 for record in records:
@@ -166,8 +168,8 @@ def _fill(run: Run, plan: _Plan, request: Evaluation, progress: Progress) -> Non
         raise
 
 
-def _batches(plan: _Plan, done: int, size: int) -> Iterator[list[dict[str, Any]]]:
-    """Yield the missing records batch by batch.
+def batches(plan: Plan, done: int, size: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield the missing records batch by batch; the backbone is loaded.
 
     A batch of which a part is done is computed whole and its rest is yielded, so that a resumed run does the same
     arithmetic as one that was never stopped.
@@ -176,7 +178,8 @@ def _batches(plan: _Plan, done: int, size: int) -> Iterator[list[dict[str, Any]]
     samples = plan.samples[first:]
 
     def prepare(position: int, image: Image) -> Any:
-        return plan.backbone.prepare([*plan.pool.images(samples[position].id), image])
+        sample = samples[position].id
+        return plan.backbone.prepare([*plan.pool.images(sample), image], sample)
 
     loaded = load_ahead((s.image for s in samples), prepare, ahead=2 * size)
     for start in range(0, len(samples), size):
@@ -185,14 +188,14 @@ def _batches(plan: _Plan, done: int, size: int) -> Iterator[list[dict[str, Any]]
         yield _records(plan, batch, list(islice(loaded, len(batch))), started)[max(0, done - first - start) :]
 
 
-def _records(plan: _Plan, batch: Sequence[Sample], loaded: Sequence[Loaded], started: float) -> list[dict[str, Any]]:
+def _records(plan: Plan, batch: Sequence[Sample], loaded: Sequence[Loaded], started: float) -> list[dict[str, Any]]:
     tasks = [plan.task(sample) for sample in batch]
     usable = [i for i, item in enumerate(loaded) if item.error is None]
     outcomes = dict.fromkeys(range(len(batch)), Outcome())
     if usable:
         asked = [(loaded[i].prepared, tasks[i]) for i in usable]
         outcomes.update(zip(usable, converse(plan.backbone, plan.strategy, asked, plan.decode), strict=True))
-    seconds = (time.perf_counter() - started) / len(batch)
+    seconds = (time.perf_counter() - started) / len(batch) if plan.backbone.timed else None
     return [
         make_record(sample, item, tasks[i], outcomes[i], seconds)
         for i, (sample, item) in enumerate(zip(batch, loaded, strict=True))

@@ -74,8 +74,10 @@ def draw_pool(dataset: Dataset, split: str, strategy: Strategy, seed: int) -> Ex
     if len(shown) < strategy.exemplars:
         raise UserError(
             f"strategy {strategy.name!r} needs {strategy.exemplars} exemplars from the train split",
-            found=f"{len(shown)} labels with a readable image",
-            remedy="check the data with `coabench datasets verify`",
+            found=f"{len(shown)} labels with a readable image: one exemplar each",
+            remedy="ask for fewer exemplars"
+            if strategy.exemplars > len(dataset.card.space.names)
+            else "check the data with `coabench datasets verify`",
         )
     return ExemplarPool(shown, strategy.exemplars, seed)
 

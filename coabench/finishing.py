@@ -50,6 +50,15 @@ class FinishedRun:
     manifest: Mapping[str, Any]
     metrics: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        """Return the main figures in a line; the manifest would fill a page."""
+        metrics = self.metrics
+        low, high = metrics["uar_interval"]
+        return (
+            f"<run {self.directory}: {metrics['samples']} samples, UAR {metrics['uar']:.2%} "
+            f"[{low:.2%}, {high:.2%}], WAR {metrics['war']:.2%}, {metrics['invalid']} invalid>"
+        )
+
 
 def finish(run: Run, progress: Progress) -> FinishedRun:
     """Compute the metrics of a run whose records are all there; mark it complete and say so, unless it was before."""

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 PROJECT = "coabench"
 """The marker name, the entry-point group and the project name are one word."""
 
+API_VERSION = 1
+"""The version of the plugin interface: hooks, and what the targets that they register are called with.
+
+It is raised when a plugin written for the new interface would not work on the old one. Arguments added to hooks,
+methods with a default and optional fields do not raise it.
+"""
+
+OLDEST_API = 1
+"""The oldest version of the plugin interface that still works."""
+
+API_NAME = "COABENCH_API"
+"""Where a plugin's module says which `API_VERSION` it was written for. One written for a newer one, or for one older
+than `OLDEST_API`, is left out."""
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -35,7 +49,7 @@ class Register(Protocol):
             description: one line for ``coabench list``.
             details: what `list` and the registry of that kind also know: ``variants=("a", "b")`` for a strategy,
                 ``card=Path(...)`` for a data set, with ``short="compound"`` where its labels go by a short name too,
-                ``rank=40`` for a detector.
+                ``rank=40``, ``available="module:function"`` and ``weights=(".onnx",)`` for a detector.
         """
 
 
@@ -46,7 +60,7 @@ def coabench_register_backbones(register: Register) -> None:
 
 @hookspec
 def coabench_register_strategies(register: Register) -> None:
-    """Register strategies. The target is called with the variant (None for the default)."""
+    """Register strategies. The target is called with a `coabench.strategy.StrategyRequest`."""
 
 
 @hookspec

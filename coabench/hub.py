@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coabench.errors import UserError
 
-FILES = ("*.json", "*.safetensors", "non_lora_state_dict.bin")
+FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors", "non_lora_state_dict.bin")
 """What is fetched of a repository."""
 
 

@@ -62,14 +62,16 @@ def load_ahead(
         except SampleError as error:
             return Loaded(None, digest, str(error))
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="load") as pool:
-        waiting: deque[Future[Loaded]] = deque()
-        try:
-            for position, source in enumerate(sources):
-                waiting.append(pool.submit(one, position, source))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="load")
+    waiting: deque[Future[Loaded]] = deque()
+    try:
+        for position, source in enumerate(sources):
+            waiting.append(pool.submit(one, position, source))
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        # Never waiting for the threads: a generator that an error left behind is closed by the garbage collector, in
+        # any thread and in the middle of anything, where joining a thread can wait for itself.
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from coabench.dialogue import Answer, Message, Prediction, Question, Task
+from coabench.dialogue import DECODES, Answer, Decode, Message, Prediction, Question, Task
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import Options
 from coabench.parsing import PARSERS
@@ -30,16 +30,18 @@ class QuestionSpec:
         name: what later templates and ``conclude`` call its answer.
         prompt: a Jinja template; sees ``options``, ``basic``, ``labels``, ``compound`` (whether labels are pairs) and
             the earlier answers by name.
-        options: ``basic``, ``labels``, or the labels themselves.
+        options: ``basic``, ``labels``, ``none`` for an open question, or the labels themselves.
         without: questions whose answers are taken off the options.
         only: the kind of label space it is asked on; None for both.
+        decode: ``score`` or ``generate``, where the strategy rests on it; None leaves it to the user.
     """
 
     name: str
     prompt: str
-    options: Literal["basic", "labels"] | tuple[str, ...] = "labels"
+    options: Literal["basic", "labels", "none"] | tuple[str, ...] = "labels"
     without: tuple[str, ...] = ()
     only: Literal["basic", "compound"] | None = None
+    decode: Decode | None = None
 
     def asked(self, task: Task) -> bool:
         return self.only is None or (self.only == "compound") == task.space.compound
@@ -48,7 +50,9 @@ class QuestionSpec:
         """Return the options before any answer is taken off."""
         if self.options == "basic":
             return task.basic
-        return task.labels if self.options == "labels" else Options(self.options)
+        if self.options == "labels":
+            return task.labels
+        return Options() if self.options == "none" else Options(self.options)
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,9 @@ class PromptStrategy(Strategy):
         for spec in self.questions:
             if not spec.asked(task):
                 continue
-            question = self._question(spec, task, given, said)
+            question = self.question(spec.name, task, given, said=said)
             answer = yield question
-            if answer.label is None and self.on_invalid == "stop":
+            if answer.label is None and question.options and self.on_invalid == "stop":
                 return Prediction.invalid(f"unparsed-{spec.name}")
             labels[spec.name] = answer.label
             given[spec.name] = self._passed_on(answer)
@@ -92,17 +96,38 @@ class PromptStrategy(Strategy):
                 said = (*question.messages, Message("assistant", answer.response.strip()))
         return self._conclusion(task, labels)
 
-    def _question(
-        self, spec: QuestionSpec, task: Task, given: Mapping[str, str], said: tuple[Message, ...]
+    def question(
+        self,
+        name: str,
+        task: Task,
+        given: Mapping[str, str] | None = None,
+        *,
+        options: Options | None = None,
+        said: tuple[Message, ...] = (),
     ) -> Question:
-        choices = spec.choices(task)
+        """Return one of the questions, its prompt rendered.
+
+        For strategies in Python, too, that keep their words in a prompt file.
+
+        Args:
+            name: of the question.
+            given: the answers to earlier questions that the prompt mentions or the options leave out.
+            options: what is offered instead of the file's options.
+            said: the chat so far, which the question goes on with.
+
+        Raises:
+            UserError: the prompt cannot be rendered.
+        """
+        spec = next(spec for spec in self.questions if spec.name == name)
+        given, choices = given or {}, options or spec.choices(task)
         return Question(
-            prompt=self._render(spec, task, given),
+            prompt=self._render(spec, task, given, choices),
             options=choices - [given[name] for name in spec.without],
             recognised=choices,
             name=spec.name,
             images=() if said else (task.query,),
             context=said or self._shown_exemplars(spec, task),
+            decode=spec.decode,
         )
 
     def _shown_exemplars(self, spec: QuestionSpec, task: Task) -> tuple[Message, ...]:
@@ -113,7 +138,7 @@ class PromptStrategy(Strategy):
             for earlier in self.questions[: self.questions.index(spec)]:
                 if earlier.asked(task):
                     given[earlier.name] = self._true_answer(earlier, task, exemplar.label, given)
-            messages.append(Message("user", self._render(spec, task, given), (index,)))
+            messages.append(Message("user", self._render(spec, task, given, spec.choices(task)), (index,)))
             messages.append(Message("assistant", self._true_answer(spec, task, exemplar.label, given)))
         return tuple(messages)
 
@@ -131,10 +156,10 @@ class PromptStrategy(Strategy):
             )
         return right[0]
 
-    def _render(self, spec: QuestionSpec, task: Task, given: Mapping[str, str]) -> str:
+    def _render(self, spec: QuestionSpec, task: Task, given: Mapping[str, str], choices: Options) -> str:
         from jinja2 import TemplateError
 
-        options = spec.choices(task) - [given[name] for name in spec.without]
+        options = choices - [given[name] for name in spec.without]
         try:
             return _template(spec.prompt).render(
                 given, options=options, basic=task.basic, labels=task.labels, compound=task.space.compound
@@ -170,6 +195,7 @@ class PromptStrategy(Strategy):
         meaning = {
             "questions": [
                 [q.name, q.prompt, q.options if isinstance(q.options, str) else list(q.options), q.without, q.only]
+                + ([q.decode] if q.decode else [])  # so that files without it keep their hash
                 for q in self.questions
             ],
             "rest": [self.conclude, self.chat, self.on_invalid, self.exemplars, self.parser],
@@ -206,6 +232,13 @@ def read_prompt_file(path: Path) -> PromptStrategy:
             raise UserError(f"{path}: the question name {q.name!r} is taken", expected="a name of its own per question")
         _only_known(q.without, set(names[:i]), path, f"earlier question in 'without' of {q.name!r}")
     _only_known(conclude, set(names), path, "question in 'conclude'")
+    for q in questions:
+        if q.options == "none" and (q.name in conclude or q.decode == "score"):
+            raise UserError(
+                f"{path}: the question {q.name!r} has no options",
+                expected="options where a question is scored or makes the conclusion",
+                remedy="give it options, or leave it out of 'conclude'",
+            )
     if not 1 <= len(conclude) <= 2:
         raise UserError(f"{path}: 'conclude' names {len(conclude)} questions", expected="one, or two that make a pair")
     exemplars, version = data.get("exemplars", 0), data.get("version", 1)
@@ -242,11 +275,15 @@ def _read_question(entry: Mapping[str, Any], path: Path) -> QuestionSpec:
     if isinstance(options, list):
         options = _words(options, path, "options")
     else:
-        options = _one_of(options, ("basic", "labels"), path, "options")
+        options = _one_of(options, ("basic", "labels", "none"), path, "options")
     only = entry.get("only")
     if only is not None:
         only = _one_of(only, ("basic", "compound"), path, "only")
-    return QuestionSpec(name, prompt.strip(), options, _words(entry.get("without", []), path, "without"), only)
+    decode = entry.get("decode")
+    if decode is not None:
+        decode = _one_of(decode, DECODES, path, "decode")
+    without = _words(entry.get("without", []), path, "without")
+    return QuestionSpec(name, prompt.strip(), options, without, only, decode)
 
 
 def _only_known(names: Mapping[str, Any] | Sequence[str], known: set[str], path: Path, what: str) -> None:

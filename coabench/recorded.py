@@ -37,7 +37,7 @@ class RecordedRun:
         """Return what the run's command line said for an option, as far as it is recorded."""
         for session in self.manifest.get("sessions") or ():
             words = [str(word) for word in session.get("command") or ()]
-            for word, following in zip(words, [*words[1:], ""], strict=True):
+            for word, following in zip(words, [*words[1:], ""], strict=False):
                 if word == option or word.startswith(f"{option}="):
                     return following if word == option else word.partition("=")[2]
         return None

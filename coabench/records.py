@@ -11,13 +11,13 @@ from coabench.engine import Outcome
 from coabench.loading import Loaded
 
 
-def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, seconds: float) -> dict[str, Any]:
+def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, seconds: float | None) -> dict[str, Any]:
     """Return the record: everything that was asked and answered, JSON-serialisable (see docs/formats.md).
 
     Args:
         loaded: the images; their error becomes the record's reason.
         outcome: what the engine returned, empty for a sample that could not be asked about.
-        seconds: the sample's share of its batch's time.
+        seconds: the sample's share of its batch's time; None where that means nothing.
     """
     prediction = outcome.prediction or Prediction(None, "error", loaded.error)
     record: dict[str, Any] = {
@@ -25,16 +25,20 @@ def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, se
         "image": sample.image.name,
         "image_sha256": loaded.sha256,
         "target": sample.target,
-        "prediction": prediction.label,
-        "status": prediction.status,
-        "reason": prediction.reason,
+        **describe_prediction(prediction),
         "turns": [describe_turn(turn) for turn in outcome.turns],
         "attributes": dict(sample.attributes),
-        "seconds": round(seconds, 6),
+        "seconds": None if seconds is None else round(seconds, 6),
     }
     if task.exemplars:
         record["exemplars"] = [exemplar.id for exemplar in task.exemplars]
     return record
+
+
+def describe_prediction(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as a record has it; ``details`` only where there are some."""
+    told = {"prediction": prediction.label, "status": prediction.status, "reason": prediction.reason}
+    return {**told, "details": dict(prediction.details)} if prediction.details else told
 
 
 def describe_turn(turn: Turn) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from coabench.calibration import Calibration, calibrate, confidence
+from coabench.calibration import Calibration, calibrate, confidence_of
 from coabench.catalog import DatasetChoice, find_dataset
 from coabench.entries import read_metrics
 from coabench.errors import CoabenchError, UserError
@@ -259,7 +259,7 @@ def _figures(
 
 def _calibration(records: Iterable[Mapping[str, Any]]) -> Calibration | None:
     """Return the calibration over all samples with a score for every answer, a label or not; None without any."""
-    sure = [(confidence(r["turns"]), r["status"] == "ok" and r["prediction"] == r["target"]) for r in records]
+    sure = [(confidence_of(r), r["status"] == "ok" and r["prediction"] == r["target"]) for r in records]
     known = [(value, right) for value, right in sure if value is not None]
     return calibrate([value for value, _ in known], [right for _, right in known]) if known else None
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coabench.catalog import is_file, open_strategy
+from coabench.catalog import find_strategy, is_file
 from coabench.dialogue import Answer, Exemplar, Prediction, Task, Turn
 from coabench.engine import Outcome, advance, understand
 from coabench.errors import UserError, did_you_mean
@@ -25,7 +25,7 @@ from coabench.labels import LabelSpace
 from coabench.parsing import PARSERS
 from coabench.parsing import VERSION as PARSING_VERSION
 from coabench.recorded import RecordedRun, read_run
-from coabench.records import describe_turn
+from coabench.records import describe_prediction, describe_turn
 from coabench.runs import LOG
 from coabench.scoring.predictions_file import counted
 from coabench.strategy import Strategy
@@ -115,6 +115,7 @@ def replay(strategy: Strategy, task: Task, asked: list[Mapping[str, Any]], parse
             break
         answer = Answer(
             turn["response"],
+            turn.get("scores"),
             prompt_tokens=turn.get("prompt_tokens") or 0,
             cached_tokens=turn.get("cached_tokens") or 0,
             new_tokens=turn.get("new_tokens") or 0,
@@ -160,10 +161,21 @@ def _strategy(run: RecordedRun, given: str | None) -> Strategy:
                 expected=f"the file {typed!r}" if typed else "the file that it was evaluated with",
                 remedy="pass --strategy FILE.yaml",
             )
-    strategy, _ = open_strategy(given or name)
+    chosen = find_strategy(given or name)
+    options = recorded.get("options") or {}
+    try:
+        strategy = chosen.open(chosen.options(**options))
+    except TypeError:
+        raise UserError(
+            f"the strategy {given or name} has other options than the run {run.directory} was made with",
+            found=", ".join(options),
+            remedy="install the version of the plugin that the run's manifest names",
+        ) from None
     # what the strategy says of itself, its name included; not which version of which plugin brought it
     told = json.loads(json.dumps({"name": strategy.name, **strategy.identity()}))
-    differing = differences({k: v for k, v in recorded.items() if k not in ("plugin", "plugin_version")}, told)
+    differing = differences(
+        {k: v for k, v in recorded.items() if k not in ("plugin", "plugin_version", "options")}, told
+    )
     if differing:
         raise UserError(
             f"the strategy {given or name} is not the one that the run {run.directory} was made with",
@@ -192,10 +204,8 @@ def _replayed(
             remedy="restore the log",
         )
     return {
-        **record,
-        "prediction": prediction.label,
-        "status": prediction.status,
-        "reason": prediction.reason,
+        **{key: value for key, value in record.items() if key != "details"},
+        **describe_prediction(prediction),
         "turns": [describe_turn(turn) for turn in outcome.turns],
         "seconds": None,
     }

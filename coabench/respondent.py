@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from coabench import __version__
 from coabench.adapters import Told
 from coabench.backbone import Backbone, BackboneRequest
-from coabench.catalog import find_backbone, open_strategy, origin
-from coabench.dialogue import Decode
+from coabench.catalog import find_backbone, find_strategy, origin
+from coabench.dialogue import Decode, Question, Task
+from coabench.engine import rehearse
 from coabench.errors import UserError
 from coabench.hub import folder_of
 from coabench.options import distribute
@@ -24,9 +25,9 @@ class Choice(Protocol):
     """What the command line says of it: ``--backbone``, ``--adapter`` and so on."""
 
     @property
-    def backbone(self) -> str: ...
+    def backbone(self) -> str | type[Backbone[Any]]: ...
     @property
-    def strategy(self) -> str: ...
+    def strategy(self) -> str | Strategy: ...
     @property
     def adapter(self) -> str | None: ...
     @property
@@ -47,7 +48,7 @@ class Respondent:
 
     Attributes:
         told: what the adapter says of its training.
-        options: owner -> its options, those of ``backbone`` among them.
+        options: owner -> its options, those of ``backbone`` and ``strategy`` among them.
     """
 
     choice: Choice
@@ -67,37 +68,57 @@ class Respondent:
             owners: further owners of ``--set`` options (``dataset``), each with the dataclass that declares them.
 
         Raises:
-            UserError: a name that nobody registered, options that do not fit, a backbone that cannot decode so.
+            UserError: a name that nobody registered, options that do not fit.
         """
         registration, model = find_backbone(choice.backbone)
-        strategy, strategy_origin = open_strategy(choice.strategy)
+        chosen = find_strategy(choice.strategy)
         factory: type[Backbone[Any]] = registration.load()
-        needed = "scores" if choice.decode == "score" else "generates"
-        if needed not in factory.capabilities:
-            raise UserError(
-                f"backbone {registration.name!r} cannot run with --decode {choice.decode}",
-                expected=f"a backbone that {needed}",
-                found=", ".join(sorted(factory.capabilities)),
-                remedy="choose another --decode or another --backbone",
-            )
         if choice.adapter is None:
-            adapter = factory.default_adapter(model, strategy.name)
+            asking = chosen.open()
+            adapter = factory.default_adapter(model, asking.like or asking.name)
         else:
             adapter = None if choice.adapter == "none" else folder_of(choice.adapter, "adapter")
         told = Told.by(adapter)
         assignments = told.assignments(choice.options or {}, factory.Options)
-        options = distribute(assignments, {"backbone": factory.Options, **owners})
-        return cls(choice, registration, model, adapter, told, strategy, strategy_origin, options)
+        options = distribute(assignments, {"backbone": factory.Options, "strategy": chosen.options, **owners})
+        strategy = chosen.open(options["strategy"])
+        return cls(choice, registration, model, adapter, told, strategy, chosen.origin, options)
 
-    def open(self) -> Backbone[Any]:
-        """Return the backbone, checked; its weights are brought in by `Backbone.load`.
+    def rehearse(self, task: Task) -> list[Question]:
+        """Return the strategy's questions, checked before any weights are loaded: can they be rendered and answered?
 
         Raises:
-            UserError: files that are not there, an adapter that does not fit.
+            UserError: a prompt that does not fit the label space, or a backbone that cannot answer so.
+        """
+        able = self.registration.load().capabilities
+        questions = rehearse(self.strategy, task, self.choice.decode)
+        for question in questions:
+            decode = question.decoded(self.choice.decode)
+            needed = "scores" if decode == "score" else "generates"
+            if needed not in able:
+                what = "choice of --decode" if question.options and question.decode is None else "strategy"
+                raise UserError(
+                    f"backbone {self.registration.name!r} cannot answer the question {question.name!r} of "
+                    f"{self.strategy.name!r} with --decode {self.choice.decode}",
+                    expected=f"a backbone that {needed}",
+                    found=", ".join(sorted(able)),
+                    remedy=f"choose another --backbone, or another {what}",
+                )
+        return questions
+
+    def open(self, questions: Sequence[Question] = ()) -> Backbone[Any]:
+        """Return the backbone, checked; its weights are brought in by `Backbone.load`.
+
+        Args:
+            questions: those of the rehearsal.
+
+        Raises:
+            UserError: files that are not there, an adapter that does not fit, questions that cannot be answered.
         """
         choice, adapter = self.choice, str(self.adapter) if self.adapter else None
         request = BackboneRequest(self.model, adapter, choice.device, choice.dtype, self.options["backbone"])
         backbone: Backbone[Any] = self.registration.load()(request)
+        backbone.check(questions, choice.decode)
         return backbone
 
     def identity(self, backbone: Backbone[Any]) -> dict[str, Any]:
@@ -112,7 +133,12 @@ class Respondent:
                 **origin(self.registration),
                 "facts": backbone.identity(),
             },
-            "strategy": {"name": self.strategy.name, **self.strategy_origin, **self.strategy.identity()},
+            "strategy": {
+                "name": self.strategy.name,
+                **self.strategy_origin,
+                **self.strategy.identity(),
+                **({"options": options} if (options := asdict(self.options["strategy"])) else {}),
+            },
             "decode": self.choice.decode,
             "seed": self.choice.seed,
         }

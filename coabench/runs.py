@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import FileIO
@@ -20,6 +21,8 @@ from coabench.files import sync_folder
 from coabench.jobfolder import LOCK, JobFolder, now
 
 MANIFEST, LOG, METRICS = "run.json", "predictions.jsonl", "metrics.json"
+PENDING = "pending"
+"""What a backbone remembers of questions whose records are not written yet; gone when the run is complete."""
 
 
 class Digest(Protocol):
@@ -90,7 +93,7 @@ class Run(JobFolder):
     what = "run"
     manifest_name = MANIFEST
     required = REQUIRED
-    contents = (MANIFEST, LOG, METRICS, LOCK)
+    contents = (MANIFEST, LOG, METRICS, PENDING, LOCK)
 
     def __init__(self, directory: Path, manifest: dict[str, Any], ids: Sequence[str], *, overwrite: bool = False):
         """Create the run, or go on with the one that is there.
@@ -112,6 +115,11 @@ class Run(JobFolder):
         except BaseException:
             self.close()
             raise
+
+    @property
+    def pending(self) -> Path:
+        """The folder for `coabench.backbone.Backbone.remember`."""
+        return self.directory / PENDING
 
     def _check_log(self, ids: Sequence[str]) -> int:
         """Return the number of records, after checking that they are the first samples in order."""
@@ -140,6 +148,7 @@ class Run(JobFolder):
         if self._wipe:
             for name in (LOG, METRICS, MANIFEST):
                 (self.directory / name).unlink(missing_ok=True)
+            shutil.rmtree(self.pending, ignore_errors=True)
         self.manifest.update(status="running", reason=None)
         self.manifest["sessions"].append({"started": now(), "from": self.done, **session})
         self.write(MANIFEST, self.manifest)
@@ -176,6 +185,7 @@ class Run(JobFolder):
         self.write(METRICS, metrics)
         self.manifest.update(status="complete", reason=None, ended=now(), **facts)
         self.write(MANIFEST, self.manifest)
+        shutil.rmtree(self.pending, ignore_errors=True)
 
     def fail(self, reason: str) -> None:
         """Mark the run failed, as far as the disk allows; the log stays valid and can be gone on with.

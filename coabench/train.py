@@ -50,6 +50,12 @@ class Trained:
     directory: Path
     manifest: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        """Return what became of it in a line; the manifest would fill a page."""
+        uar = (self.manifest.get("dev") or {}).get("uar")
+        chosen = "" if uar is None else f", step {self.manifest['selected_step']} selected with a dev UAR of {uar:.2%}"
+        return f"<training {self.directory}: {self.manifest['steps']} steps{chosen}>"
+
 
 class TrainingFolder(JobFolder):
     """The folder of an adapter in the making."""

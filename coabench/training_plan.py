@@ -11,6 +11,7 @@ from typing import Any
 from coabench import __version__
 from coabench.backbone import Backbone, BackboneRequest, Trainee
 from coabench.catalog import find_backbone, find_dataset, open_strategy, origin
+from coabench.defaults import DEVICE, SEED
 from coabench.errors import UserError, did_you_mean
 from coabench.jobfolder import folder_name
 from coabench.options import distribute
@@ -38,8 +39,8 @@ class Training:
     """What to train, as the command line says it.
 
     Attributes:
-        backbone: ``NAME[:MODEL]``.
-        strategies: each ``NAME[:VARIANT]`` or a prompt file.
+        backbone: ``NAME[:MODEL]``; from Python, a class.
+        strategies: each ``NAME[:VARIANT]`` or a prompt file; from Python, a strategy itself.
         datasets: each ``NAME`` or a card.
         preset: the name of one of the backbone's presets; None for its default.
         given: fields of `Recipe` that the user gave; None for those he did not.
@@ -50,15 +51,15 @@ class Training:
         published: write the published layout as well.
     """
 
-    backbone: str
-    strategies: Sequence[str]
+    backbone: str | type[Backbone[Any]]
+    strategies: Sequence[str | Strategy]
     datasets: Sequence[str]
     data_root: Path | None = None
     preset: str | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
     micro_batch: int | None = None
-    seed: int = 0
-    device: str = "auto"
+    seed: int = SEED
+    device: str = DEVICE
     options: Mapping[str, str] = field(default_factory=dict)
     trainer: Mapping[str, str] = field(default_factory=dict)
     output: Path | None = None
@@ -133,7 +134,9 @@ def check(request: Training) -> Plan:
     choices = [find_dataset(spec) for spec in request.datasets]
     for what, specs in (("--strategy", request.strategies), ("--dataset", request.datasets)):
         if len(set(specs)) < len(specs):
-            raise UserError(f"{what} names the same thing twice", found=", ".join(specs), remedy="name each once")
+            raise UserError(
+                f"{what} names the same thing twice", found=", ".join(map(str, specs)), remedy="name each once"
+            )
     loaders = {choice.loader.target: choice.loader.load().Options for choice in choices}
     names = {target: "dataset" if len(loaders) == 1 else target.partition(".")[0] for target in loaders}
     options = distribute(

@@ -1,18 +1,29 @@
 """What the documentation says is true."""
 
+import importlib
 import inspect
-import json
+import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
+from click.testing import CliRunner
 from support.process import ROOT, Run, install
 
+import coabench.testing
 from coabench import hookspecs
+from coabench.scaffold import KINDS
+from coabench.testing import detectors
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("examples/*/*.md"), *ROOT.glob("docs/*.md")])
+REFERENCE = (ROOT / "docs" / "plugins.md").read_text()
+GUIDE = (ROOT / "docs" / "writing-plugins.md").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -22,26 +33,128 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", ["plugins.md", "writing-plugins.md"])
+def test_links_lead_to_headings(page: str) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", (ROOT / "docs" / page).read_text()):
+        there = (ROOT / "docs" / (target or page)).read_text()
+        headings = [
+            re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in re.findall(r"^#+(.*)", there, re.M)
+        ]
+        assert anchor in headings, f"{page} links to #{anchor}"
+
+
 def test_every_hook_is_documented_with_its_signature() -> None:
-    guide = (ROOT / "docs" / "plugins.md").read_text()
-    for name in dir(hookspecs):
-        if name.startswith("coabench_"):
-            arguments = ", ".join(inspect.signature(getattr(hookspecs, name)).parameters)
-            assert f"`{name}({arguments})`" in guide
+    """These hooks, with these arguments of these types, and no others."""
+    hooks = {name: getattr(hookspecs, name) for name in dir(hookspecs) if name.startswith("coabench_")}
+    expected = {f"{name}{str(inspect.signature(hook)).replace(chr(39), '')}" for name, hook in hooks.items()}
+    section = REFERENCE.split("## Hooks")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `(coabench_.*?)` \|", section, re.MULTILINE)) == expected
+    for document in (REFERENCE, GUIDE):
+        assert set(re.findall(r"\bcoabench_(?:register|run|sample)_\w+", document)) <= {*hooks}
 
 
-def test_the_plugin_of_the_guide_works(environment: dict[str, str], tmp_path: Path) -> None:
-    guide = (ROOT / "docs" / "plugins.md").read_text()
-    project = tmp_path / "project"
-    for name, code in re.findall(r"^`([\w./]+)`.*?\n\n?```\w+\n(.*?)```", guide, re.MULTILINE | re.DOTALL):
-        (project / name).parent.mkdir(parents=True, exist_ok=True)
-        (project / name).write_text(code)
-    install(project, tmp_path / "site")
-    command = [sys.executable, "-m", "coabench", "evaluate", "--backbone", "scripted", "--dataset", "drawn"]
-    command += ["--strategy", "valence-first", "--set", "noise=no", "--output", "out"]
-    path = f"{tmp_path / 'site'}:{environment['PYTHONPATH']}"
-    subprocess.run(command, cwd=tmp_path, env={**environment, "PYTHONPATH": path}, check=True, capture_output=True)
-    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["invalid"] == 0
+def test_the_callback_of_the_hooks_is_documented() -> None:
+    signature = inspect.signature(hookspecs.Register.__call__)
+    arguments = ", ".join(
+        str(p.replace(annotation=p.empty)).replace(" = ", "=").replace("''", '""')
+        for p in list(signature.parameters.values())[1:]
+    ).replace("description", "*, description")
+    assert f"`register({arguments})`" in REFERENCE
+    loader = (ROOT / "coabench" / "plugins.py").read_text() + (ROOT / "coabench" / "catalog.py").read_text()
+    details = set(re.findall(r"details(?:\.get\(|\[)\"(\w+)\"", loader)) | {"variants", "weights"}
+    section = REFERENCE.split("| Detail | Of |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)=", section, re.MULTILINE)) == details
+
+
+@pytest.mark.parametrize("suite", [name for name in coabench.testing.__all__ if name.endswith("Conformance")])
+def test_what_conformance_checks_is_documented(suite: str) -> None:
+    defects = getattr(coabench.testing, suite).defects
+    expected = {
+        (d.name, d.title + (" (advice)" if d.level == "warning" else ""))
+        for d in defects
+        if d.name != "unexpected-error"
+    }
+    table = REFERENCE.split(f"| `{suite}` finds |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `([\w-]+)` \| (.*) \|$", table, re.MULTILINE)) == expected
+
+
+def test_what_coabench_testing_offers_is_documented() -> None:
+    section = REFERENCE.split("## coabench.testing")[1].split("\n## ")[0]
+    named = {name for cell in re.findall(r"^\| (.*?) \|", section, re.M) for name in re.findall(r"`(\w+)", cell)}
+    fixtures = {
+        name for name in vars(importlib.import_module("coabench.testing.plugin")) if name.startswith("coabench_")
+    }
+    assert named == {*coabench.testing.__all__, *fixtures}
+
+
+def test_the_version_of_the_interface_is_documented() -> None:
+    assert f"`{hookspecs.API_NAME} = {hookspecs.API_VERSION}`" in REFERENCE
+    assert f"This coabench has version {hookspecs.API_VERSION}." in REFERENCE
+    assert f"down to the oldest that is still taken (version {hookspecs.OLDEST_API})" in " ".join(REFERENCE.split())
+    assert f"{hookspecs.API_NAME} = {hookspecs.API_VERSION}\n" in GUIDE
+
+
+def test_the_code_of_the_reference_works(tmp_path: Path) -> None:
+    """All of it, in order, in one module."""
+    code: dict[str, Any] = {"folder": tmp_path, "__name__": "reference"}
+    for block in re.findall(r"^```python\n(.*?)^```", REFERENCE, re.MULTILINE | re.DOTALL):
+        exec(compile(block, "docs/plugins.md", "exec", dont_inherit=True), code)
+    assert [str(finding) for finding in detectors.check(code["Bright"])] == []
+    group = click.Group()
+    code["coabench_register_commands"](group)
+    assert CliRunner().invoke(group, ["count", str(tmp_path / "run")]).output == "8\n"
+    run = coabench.testing.tiny_run(tmp_path / "runs" / "observed")
+    code["coabench_run_finished"](run=run, metrics=run.metrics)
+    assert (tmp_path / "runs" / "finished.txt").read_text() == "observed: UAR 25.0%\n"
+
+
+class Reader:
+    """Somebody who does what the guide says, below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.site, self.place = folder / "site", folder
+
+    def write(self, name: str, code: str) -> None:
+        (self.place / name).write_text(code)
+
+    def do(self, line: str) -> None:
+        match shlex.split(line):
+            case ["cd", where]:
+                self.place = self.place / where
+            case ["pip", "install", "-e", "."]:  # into a folder; what is edited stands before it on the path
+                install(self.place, self.site)
+                shutil.rmtree(next(self.site.glob("coabench_mood")))
+            case ["python", "-m", "build"]:
+                self.run(line, "build", "--no-isolation", "--wheel")
+            case ["twine", *_]:
+                pass
+            case words:
+                self.run(line, *words)
+
+    def run(self, line: str, *words: str) -> None:
+        path = os.pathsep.join([str(self.place), str(self.site), os.environ.get("PYTHONPATH", "")])
+        command = [sys.executable, "-m", *words]
+        variables = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": path}
+        result = subprocess.run(command, cwd=self.place, env=variables, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
+
+
+def test_the_guide_leads_to_a_published_package(tmp_path: Path) -> None:
+    """Every command and every file of the guide, in order."""
+    reader = Reader(tmp_path)
+    parts = re.findall(r"^(?:`([\w./]+)`\n\n)?```(\w+)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    files = [name for name, *_ in parts if name]
+    assert files == ["coabench_mood/__init__.py", "coabench_mood/strategy.py", "tests/test_strategy.py"]
+    for name, language, code in parts:
+        if name:
+            reader.write(name, code)
+        elif language == "sh":
+            for line in code.splitlines():
+                reader.do(line)
+        else:
+            assert code in (reader.place / "pyproject.toml").read_text()
+    assert list((reader.place / "dist").glob("coabench_mood-*.whl"))
+    assert ", ".join(f"`{kind}`" for kind in KINDS) in " ".join(GUIDE.split())
 
 
 def test_the_prompt_file_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:

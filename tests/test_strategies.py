@@ -8,30 +8,15 @@ import pytest
 from coabench import resources
 from coabench.catalog import open_strategy
 from coabench.dataset import Card
-from coabench.dialogue import Answer, Exemplar, Message, Prediction, Question, Task
-from coabench.engine import Outcome, advance, understand
+from coabench.dialogue import Exemplar, Message, Prediction, Task
 from coabench.errors import UserError
 from coabench.strategy import Strategy
+from coabench.testing import play
 
 BASIC = Task(Card.read(resources.path("datasets_registry", "raf-db-basic.yaml")).space)
 COMPOUND = Task(Card.read(resources.path("datasets_registry", "raf-db-compound.yaml")).space)
 SEVEN = "'Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger'{} 'Neutral'."
 STAGE_1 = "Select an emotion label from the following options: " + SEVEN
-
-
-def play(strategy: Strategy, task: Task, *responses: str) -> tuple[list[Question], Prediction]:
-    """Let the strategy hear these responses, and return what it asked and concluded."""
-    outcome, asked = Outcome(), []
-    conversation = strategy.converse(task)
-    question = advance(conversation, None, outcome)
-    for response in responses:
-        assert question is not None
-        asked.append(question)
-        answer = understand(question, Answer(response), task.space, strategy.parser, "generate")
-        question = advance(conversation, answer, outcome)
-    assert question is None
-    assert outcome.prediction is not None
-    return asked, outcome.prediction
 
 
 def strategy(spec: str) -> Strategy:

@@ -22,8 +22,9 @@ COMMANDS = {
     "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
     "compare": "Compare two runs on the same samples: is the difference more than chance?",
     "datasets": "List, describe and verify data sets.",
-    "plugins": "List the installed plugins and what became of them.",
+    "plugins": "List, check and begin plugins.",
     "list": "List backbones, strategies, data sets, detectors and metrics.",
+    "doctor": "Say what this machine has and lacks, or whether a backbone's answers depend on the batch.",
 }
 """Command -> its help line; the module of the same name in this package defines ``command``."""
 
@@ -59,8 +60,8 @@ def _add_plugin_commands(cli: Commands) -> None:
     if cli.plugin_commands_added:
         return
     cli.plugin_commands_added = True
-    for problem in get_plugins().notify("coabench_register_commands", cli=cli):
-        click.echo(problem, err=True)
+    for problem in get_plugins().add_commands(cli, COMMANDS):
+        click.echo(safe(problem), err=True)
 
 
 @click.command(

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from coabench.cli.choosing import data_root_option, device_option, set_option
 from coabench.cli.formats import format_option
+from coabench.defaults import DTYPES
+from coabench.options import parse_assignments
 from coabench.plugins import DISABLE, get_plugins
-from coabench.tables import Column, Format, render
+from coabench.scaffold import KINDS, trial, write
+from coabench.tables import Column, Format, Section, render_sections
+from coabench.terminal import safe
 
 
 @click.group("plugins")
 def command() -> None:
-    """List the installed plugins and what became of them."""
+    """List, check and begin plugins."""
 
 
 @command.command("list")
 @format_option
-def list_plugins(format: Format) -> None:
-    """List every plugin with its distribution, version, hooks, registrations, status and error."""
+@click.pass_context
+def list_plugins(context: click.Context, format: Format) -> None:
+    """List the plugins and what became of each.
+
+    With distribution, version, status, hooks, what it registers, and what to do about one that is left out.
+    """
+    _commands_of(context)  # a plugin may fail only when its commands are asked for
     plugins = get_plugins().loaded
     rows = [
         {
@@ -28,13 +40,93 @@ def list_plugins(format: Format) -> None:
             "hooks": ", ".join(h.removeprefix("coabench_") for h in p.hooks),
             "registers": "; ".join(f"{kind}: {', '.join(names)}" for kind, names in p.registered.items()),
             "error": p.error,
+            "remedy": p.remedy,
         }
         for p in plugins
     ]
     columns: list[Column | str] = [
         "plugin", "distribution", "version", "status", Column("hooks", width=30), Column("registers", width=40),
-        Column("error", width=40),
     ]  # fmt: skip
-    click.echo(render(columns, rows, format), nl=False)
-    if any(p.status == "failed" for p in plugins):
-        click.echo(f"a failed plugin is left out: repair it, uninstall it, or set {DISABLE}=NAME", err=True)
+    failed = [p for p in plugins if p.status == "failed"]
+    notes = [f"{p.name} ({p.distribution} {p.version}) is left out: {p.error}. What to do: {p.remedy}" for p in failed]
+    click.echo(render_sections([Section(columns, rows, notes=notes)], format), nl=False)
+    if failed:
+        names = ", ".join(safe(p.name) for p in failed)
+        click.echo(f"left out: {names}; `coabench plugins check NAME` says more, {DISABLE}=NAME silences it", err=True)
+
+
+def _commands_of(context: click.Context) -> click.Group:
+    """Return the command line with the commands of plugins in it."""
+    root = context.find_root().command
+    assert isinstance(root, click.Group)
+    root.list_commands(context)
+    return root
+
+
+@command.command("check")
+@click.argument("name", metavar="PLUGIN|DISTRIBUTION")
+@click.option("--backbone", "backbones", metavar="NAME:MODEL", multiple=True,
+              help="Open this backbone with this model, or allow one that sends images away; repeatable.")  # fmt: skip
+@click.option("--adapter", metavar="DIR|ID", help="With this adapter.")
+@device_option
+@click.option("--dtype", type=click.Choice(DTYPES),
+              help="Instead of float32; in half precision near ties fall either way.")  # fmt: skip
+@data_root_option
+@click.option(
+    "--detector-weights", "weights", metavar="FILE", type=click.Path(path_type=Path), help="For its detector."
+)
+@set_option
+@click.pass_context
+def check(
+    context: click.Context,
+    name: str,
+    backbones: tuple[str, ...],
+    adapter: str | None,
+    device: str,
+    dtype: str | None,
+    data_root: Path | None,
+    weights: Path | None,
+    assignments: tuple[str, ...],
+) -> None:
+    """Say what is wrong with an installed plugin.
+
+    Everything that it registers is checked against what the bench needs; each finding says why it matters and what to
+    do. What cannot be looked at without a model or files is told. Exit code 1 where something is wrong.
+    """
+    from coabench.testing.checking import Means, check, check_means, find
+
+    root = _commands_of(context)
+    plugins = find(name)
+    models = {spec.partition(":")[0]: spec.partition(":")[2] or None for spec in backbones}
+    means = Means(models, parse_assignments(assignments), data_root, weights, adapter, device, dtype)
+    check_means(plugins, means)
+    count = {"error": 0, "warning": 0, "unchecked": 0}
+    click.echo(f"{safe(plugins[0].distribution)} {safe(plugins[0].version)}")
+    for plugin in plugins:
+        for what, findings in check(plugin, root, means):
+            levels = {finding.defect.level for finding in findings}
+            verdict = next((level for level in ("error", "warning", "unchecked") if level in levels), "ok")
+            click.echo(f"{verdict:<10} {safe(what)}")
+            for finding in findings:
+                count[finding.defect.level] += 1
+                for line in str(finding).splitlines():
+                    click.echo(f"           {safe(line)}")
+    verdict = "failed" if count["error"] else "passed"
+    told = f"{count['error']} errors, {count['warning']} warnings, {count['unchecked']} not checked"
+    click.echo(f"\n{safe(name)}: {verdict} ({told})")
+    raise SystemExit(1 if count["error"] else 0)
+
+
+@command.command("new")
+@click.argument("name")
+@click.option("--kind", metavar="|".join(KINDS), required=True, help="What the plugin will add.")
+@click.option("--output", type=click.Path(path_type=Path), default=Path(), help="The folder to write it in; here.")
+def new(name: str, kind: str, output: Path) -> None:
+    """Begin a plugin: write a package that works.
+
+    The package is coabench-NAME, with code, tests, README and all; what to do next is printed.
+    """
+    folder = write(name, kind, output)
+    click.echo(safe(folder))
+    steps = [f"cd {folder}", "pip install -e .", "pytest", f"coabench plugins check coabench-{name}", trial(name, kind)]
+    click.echo("written. Next:\n" + "\n".join(f"  {safe(step)}" for step in steps), err=True)

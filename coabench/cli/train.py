@@ -10,19 +10,19 @@ from typing import Any
 
 import click
 
+from coabench.cli.choosing import device_option, set_option
+from coabench.defaults import BACKBONE, DATASETS, DTYPES, SEED, STRATEGY
 from coabench.errors import CoabenchError
 from coabench.options import parse_assignments
 from coabench.recipe import Recipe
 from coabench.terminal import safe
 
-EMBEDDED = ("synthface-basic", "synthface-compound")
-
 
 @click.command("train")
-@click.option("--backbone", metavar="NAME[:MODEL]", default="tiny", show_default=True, help="The model.")
+@click.option("--backbone", metavar="NAME[:MODEL]", default=BACKBONE, show_default=True, help="The model.")
 @click.option("--strategy", "strategies", metavar="NAME[:VARIANT]|FILE.yaml", multiple=True,
-              default=("chain-of-affect",), show_default=True, help="Whose questions; repeatable.")  # fmt: skip
-@click.option("--dataset", "datasets", metavar="NAME|CARD.yaml", multiple=True, default=EMBEDDED, show_default=True,
+              default=(STRATEGY,), show_default=True, help="Whose questions; repeatable.")  # fmt: skip
+@click.option("--dataset", "datasets", metavar="NAME|CARD.yaml", multiple=True, default=DATASETS, show_default=True,
               help="Whose train split to learn from; repeatable.")  # fmt: skip
 @click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data sets.")
 @click.option("--preset", metavar="NAME", help="A recipe of the backbone, such as published; options change it.")
@@ -46,10 +46,10 @@ EMBEDDED = ("synthface-basic", "synthface-compound")
 @click.option("--dev", type=float, help="Fraction of train kept to select by (by subject where known); 0 for none.")
 @click.option("--evaluations", type=int, help="How often the development part is evaluated, and a checkpoint saved.")
 @click.option("--patience", type=int, help="Stop after so many evaluations without a better dev UAR.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …")
-@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), help="Of the arithmetic.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the order, the LoRA and the dev part.")
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable.")
+@device_option
+@click.option("--dtype", type=click.Choice(DTYPES), help="Of the arithmetic.")
+@click.option("--seed", type=int, default=SEED, show_default=True, help="Of the order, the LoRA and the dev part.")
+@set_option
 @click.option("--trainer", "fields", metavar="KEY=VALUE", multiple=True,
               help="A further field of transformers' TrainingArguments; repeatable.")  # fmt: skip
 @click.option("--output", type=click.Path(path_type=Path), help="Where the adapter goes; below adapters/ by default.")
@@ -105,7 +105,7 @@ def command(
             click.echo("\ninterrupted: the same command goes on from the last checkpoint", err=True)
         raise SystemExit(130) from None
     if first:
-        _summary(request.backbone, done.directory, done.manifest)
+        _summary(rest["backbone"], done.directory, done.manifest)
 
 
 def _summary(backbone: str, directory: Path, manifest: Any) -> None:

@@ -9,6 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coabench.cli.choosing import (
+    adapter_option,
+    backbone_option,
+    device_option,
+    dtype_option,
+    seed_option,
+    set_option,
+    strategy_option,
+)
+from coabench.defaults import DATASET, DECODE
+from coabench.dialogue import DECODES
 from coabench.options import parse_assignments
 from coabench.terminal import safe
 
@@ -43,22 +54,19 @@ CHOICE = (
 @click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it.")
 @click.option("--no-window", "window", flag_value=False, default=True, type=bool,
               help="Show nothing. A video or folder is then worked through in order, every frame.")  # fmt: skip
-@click.option("--backbone", metavar="NAME[:MODEL]", default="tiny", show_default=True,
-              help="The model, for example phi-3.5-vision:/models/Phi-3.5-vision.")  # fmt: skip
-@click.option("--adapter", metavar="DIR|ID|none", help="A LoRA adapter: a folder or a hub id; what ships by default.")
-@click.option("--strategy", metavar="NAME[:VARIANT]|FILE.yaml", default="chain-of-affect", show_default=True)
-@click.option("--labels", metavar="NAME|CARD.yaml", default="synthface-compound", show_default=True,
+@backbone_option
+@adapter_option
+@strategy_option
+@click.option("--labels", metavar="NAME|CARD.yaml", default=DATASET, show_default=True,
               help="The data set whose labels are asked about.")  # fmt: skip
 @click.option("--exemplars-from", metavar="NAME|CARD.yaml", help="The data set that a strategy's exemplars come from.")
 @click.option("--data-root", type=FOLDER, help="The folder that holds that data set.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Chooses exemplars.")
-@click.option("--decode", type=click.Choice(["generate", "score"]), default="generate", show_default=True,
+@seed_option
+@click.option("--decode", type=click.Choice(DECODES), default=DECODE, show_default=True,
               help="Free greedy answers, or the best-scoring of the options, with a confidence.")  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …")
-@click.option(
-    "--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), default="auto", show_default=True
-)
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable.")
+@device_option
+@dtype_option
+@set_option
 @click.option("--allow-remote-backbone", "allow_remote", is_flag=True,
               help="Use a backbone that sends pictures to another machine.")  # fmt: skip
 @click.option("--detector", default="auto", show_default=True, metavar="NAME", help="See `coabench list detectors`.")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.backbone import Backbone
-from coabench.catalog import find_dataset, find_labels
+from coabench.catalog import find_dataset, find_labels, open_strategy
 from coabench.dialogue import Decode, Prediction, Task, Turn
-from coabench.engine import Outcome, converse, rehearse
+from coabench.engine import Outcome, converse
 from coabench.errors import SampleError, UserError
 from coabench.exemplars import ExemplarPool, draw_pool
 from coabench.labels import LabelSpace
@@ -118,8 +118,11 @@ class Asker:
         Raises:
             UserError: no such strategy, or one that does not go with the rest of the choice.
         """
-        also = {owner: type(chosen) for owner, chosen in self.options.items() if owner not in ("backbone", "dataset")}
-        other = open_asker(replace(self.choice, strategy=spec), also)
+        chosen_with = ("backbone", "dataset", "strategy")
+        also = {owner: type(chosen) for owner, chosen in self.options.items() if owner not in chosen_with}
+        own = {key.name for key in fields(self.options["strategy"])}  # which another strategy would not know
+        rest = {key: value for key, value in self.choice.options.items() if key.removeprefix("strategy.") not in own}
+        other = open_asker(replace(self.choice, strategy=spec, options=rest), also)
         if other.identity["backbone"] == self.identity["backbone"]:
             other.backbone, other._loaded = self.backbone, self._loaded
         other.load()
@@ -154,8 +157,8 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
         pool = draw_pool(source.open(choice.data_root, respondent.options["dataset"]), LIVE, strategy, choice.seed)
     else:
         pool = ExemplarPool((), 0, choice.seed)
-    rehearse(strategy, Task(space, pool.told(LIVE)))
-    backbone = respondent.open()
+    questions = respondent.rehearse(Task(space, pool.told(LIVE)))
+    backbone = respondent.open(questions)
     identity = {
         **respondent.identity(backbone),
         "labels": {"space": space.name, "names": list(space.names), "sha256": space.digest},
@@ -176,9 +179,9 @@ def _check_consent(respondent: Respondent, choice: Choice) -> None:
 def _plain() -> list[str]:
     """Return the registered strategies that need no exemplars."""
     names = []
-    for name, registration in get_plugins().strategies.items():
+    for name in get_plugins().strategies:
         try:
-            if not registration.load()(None).exemplars:
+            if not open_strategy(name)[0].exemplars:
                 names.append(name)
         except Exception:  # a broken plugin is no reason to withhold the others
             continue

@@ -68,8 +68,9 @@ class FaceAnswer:
 
     @property
     def confidence(self) -> float | None:
-        """The probability of what was answered among the options, over all turns; None without scores."""
-        return confidence(self.turns)
+        """How sure the answer is: as its strategy says, or by the scores of all turns; None without either."""
+        details = self.prediction.details
+        return details.get("confidence") if details else confidence(self.turns)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coabench.calibration import confidence
+from coabench.calibration import confidence_of
 
 STATUSES = ("ok", "invalid", "error")
 
@@ -43,7 +43,7 @@ def columns(
     text, question = _Table(), _Table()
     turns = [turn for record in records for turn in record["turns"]]
     attributes = dict.fromkeys(key for record in records for key in record.get("attributes") or {})
-    confidences = [confidence(record["turns"]) for record in records]
+    confidences = [confidence_of(record) for record in records]
     given: Any = [record.get("attributes") or {} for record in records]
     data = {
         "names": [text(name) for name in labels["names"]],

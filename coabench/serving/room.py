@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
+from coabench.catalog import open_strategy
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.live.asker import Asker
 from coabench.live.probe import Probe
@@ -196,7 +197,7 @@ def _strategies(asker: Asker) -> Mapping[str, str]:
         for variant in registration.details.get("variants") or (None,):
             spec = f"{name}:{variant}" if variant else name
             try:
-                strategy = registration.load()(variant)
+                strategy, _ = open_strategy(spec)
                 if strategy.exemplars == 0 or asker.choice.exemplars_from is not None:
                     found.setdefault(strategy.name, spec)
             except Exception:  # a broken plugin is no reason to withhold the others

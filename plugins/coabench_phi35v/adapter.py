@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from coabench.errors import UserError
+from coabench.safetensor import TensorFile, file_digest, pickle_digest
 from coabench_phi35v.checkpoint import SHARED, Shapes, counted
 from coabench_phi35v.config import ModelConfig, read_json
-from coabench_phi35v.safetensor import TensorFile, file_digest, pickle_digest
 
 CONFIG, WEIGHTS, OTHERS = "adapter_config.json", "adapter_model.safetensors", "non_lora_state_dict.bin"
 PUBLISHED_ALPHA = 16.0

@@ -13,15 +13,15 @@ import transformers
 from coabench.backbone import Backbone, BackboneRequest
 from coabench.errors import UserError
 from coabench.hub import folder_of
+from coabench.placement import device_of, dtype_of
 from coabench.recipe import Preset
+from coabench.safetensor import file_digest
 from coabench_phi35v.adapter import Adapter
 from coabench_phi35v.checkpoint import Checkpoint
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.images import picture
 from coabench_phi35v.model import Phi3VForCausalLM
-from coabench_phi35v.placement import device_of, dtype_of
 from coabench_phi35v.prompt import ChatTokenizer, Control
-from coabench_phi35v.safetensor import file_digest
 from coabench_phi35v.training import Phi35Trainee
 from coabench_phi35v.viewing import Phi35Viewing, Prepared
 
@@ -142,7 +142,7 @@ class Phi35Vision(Backbone[Prepared]):
         if adapter:
             adapter.finish()
 
-    def prepare(self, images: Sequence[Image]) -> Prepared:
+    def prepare(self, images: Sequence[Image], sample: str | None = None) -> Prepared:
         """Cut the images of one sample into crops; `SampleError` for an image too long and thin."""
         return tuple(picture(image, self.options.num_crops, self.model.sizes.crop) for image in images)
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from coabench.errors import UserError
+from coabench.safetensor import TensorFile
 from coabench_phi35v.config import read_json
-from coabench_phi35v.safetensor import TensorFile
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARED = "model.vision_embed_tokens.wte.weight"

@@ -205,7 +205,7 @@ def test_identity_knows_weights_not_names(oracle, tiny, adapter):
 
 
 def test_large_files_are_sampled(tiny, adapter, monkeypatch):
-    monkeypatch.setattr("coabench_phi35v.safetensor.SMALL", 0)
+    monkeypatch.setattr("coabench.safetensor.SMALL", 0)
     before = check(tiny, adapter).identity()
     assert before == check(tiny, adapter).identity()
     change(tiny / "model.safetensors", lambda t: t["model.norm.weight"].add_(1))

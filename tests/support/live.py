@@ -30,7 +30,7 @@ class Gated(Backbone[Any]):
     def identity(self) -> Mapping[str, Any]:
         return {}
 
-    def prepare(self, images: Sequence[Any]) -> Any:
+    def prepare(self, images: Sequence[Any], sample: str | None = None) -> Any:
         value = int(np.asarray(images[-1])[0, 0, 0])
         if value == 13:
             raise SampleError("the number 13 brings bad luck")

@@ -29,6 +29,11 @@ class Scripted(Backbone):
         self.model, self.options, self.asked = request.model, request.options, 0
         self.notes = ["a script, not a model"]
 
+    def remember(self, folder):
+        if os.environ.get("SCRIPTED_MEMORY"):
+            folder.mkdir(exist_ok=True)
+            (folder / "asked").touch()
+
     def load(self):
         if os.environ.get("SCRIPTED_NO_LOAD"):
             raise RuntimeError("the weights are gone")

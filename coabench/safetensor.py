@@ -32,14 +32,22 @@ class Entry:
     end: int
 
 
+PLAIN = frozenset({"BF16", "F16", "F32"})
+"""The types of weights that are not quantised."""
+
+
 class TensorFile:
     """A safetensors file.
 
+    Args:
+        path: the file.
+        types: what its tensors may be, as safetensors names it; None for anything.
+
     Raises:
-        UserError: where it is missing, truncated, corrupt, or holds anything but plain floating-point tensors.
+        UserError: where it is missing, truncated, corrupt, or holds tensors of other types.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, types: frozenset[str] | None = PLAIN) -> None:
         self.path = path
         try:
             size = path.stat().st_size
@@ -58,10 +66,10 @@ class TensorFile:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
             raise self._unreadable(str(e)) from e
         for name, entry in self.entries.items():
-            if entry.dtype not in ("BF16", "F16", "F32"):
+            if types is not None and entry.dtype not in types:
                 raise UserError(
                     f"{path}: tensor {name} is of type {entry.dtype}",
-                    expected="BF16, F16 or F32",
+                    expected=", ".join(sorted(types)),
                     remedy="use the unquantised checkpoint",
                 )
 

@@ -1,0 +1,38 @@
+"""The options by which several commands choose what is to answer, and about what: one spelling, one default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from coabench.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
+from coabench.dialogue import DECODES
+
+backbone_option = click.option(
+    "--backbone", metavar="NAME[:MODEL]", default=BACKBONE, show_default=True,
+    help="The model, for example phi-3.5-vision:/models/Phi-3.5-vision.",
+)  # fmt: skip
+adapter_option = click.option(
+    "--adapter", metavar="DIR|ID|none", help="A LoRA adapter: a folder or a hub id; what ships by default."
+)
+strategy_option = click.option("--strategy", metavar="NAME[:VARIANT]|FILE.yaml", default=STRATEGY, show_default=True)
+dataset_option = click.option(
+    "--dataset", metavar="NAME|CARD.yaml", default=DATASET, show_default=True,
+    help="The data set, for example raf-db-compound.",
+)  # fmt: skip
+data_root_option = click.option(
+    "--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set."
+)
+split_option = click.option("--split", help="The split; the card's first by default.")
+batch_size_option = click.option("--batch-size", type=click.IntRange(min=1), default=BATCH_SIZE, show_default=True)
+decode_option = click.option(
+    "--decode", type=click.Choice(DECODES), default=DECODE, show_default=True,
+    help="Free greedy answers, or the best-scoring of the options.",
+)  # fmt: skip
+device_option = click.option("--device", default=DEVICE, show_default=True, help="auto, cpu, cuda, cuda:1 …")
+dtype_option = click.option("--dtype", type=click.Choice(DTYPES), default=DTYPE, show_default=True)
+seed_option = click.option("--seed", type=int, default=SEED, show_default=True, help="Chooses exemplars.")
+set_option = click.option(
+    "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable."
+)

@@ -1,0 +1,115 @@
+"""``coabench doctor``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from coabench.cli.choosing import (
+    adapter_option,
+    data_root_option,
+    dataset_option,
+    decode_option,
+    device_option,
+    dtype_option,
+    seed_option,
+    set_option,
+    split_option,
+    strategy_option,
+)
+from coabench.cli.formats import format_option
+from coabench.defaults import BATCH_SIZE
+from coabench.options import parse_assignments
+from coabench.tables import Format, render_sections
+from coabench.terminal import safe
+
+
+@click.command("doctor")
+@click.option("--backbone", metavar="NAME[:MODEL]", help="Check whether its answers depend on the batch, instead.")
+@adapter_option
+@strategy_option
+@dataset_option
+@data_root_option
+@split_option
+@click.option("--limit", type=click.IntRange(min=1), default=32, show_default=True, help="Ask about N samples.")
+@click.option("--batch-size", type=click.IntRange(min=2), default=BATCH_SIZE, show_default=True,
+              help="Ask about one at a time, and about so many.")  # fmt: skip
+@decode_option
+@device_option
+@dtype_option
+@seed_option
+@set_option
+@format_option
+@click.pass_context
+def command(
+    context: click.Context, /, backbone: str | None, assignments: tuple[str, ...], format: Format, **rest: Any
+) -> None:
+    """Say what this machine has and lacks: versions, devices, plugins, extras, detectors, folders.
+
+    Exit code 1 where something is broken that is needed or installed: a version outside of the supported range, a
+    package that cannot be imported, a plugin that failed. Nothing is fetched and nothing is written.
+
+    With --backbone: ask it about the same samples one at a time and --batch-size at a time, and say which labels,
+    responses and scores differ. Exit code 1 where a label does. No run is made.
+    """
+    if backbone is None:
+        _check_alone(context)
+        _machine(context, format)
+    else:
+        _batches(format, backbone=backbone, options=parse_assignments(assignments), **rest)
+
+
+def _check_alone(context: click.Context) -> None:
+    """Refuse options that say how to ask where nobody is asked."""
+    from click.core import ParameterSource
+
+    from coabench.errors import UserError
+
+    found = [
+        parameter.opts[-1]
+        for parameter in context.command.params
+        if parameter.name not in ("backbone", "format")
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if found:
+        raise UserError(
+            f"{', '.join(found)} needs --backbone" if len(found) == 1 else f"{', '.join(found)} need --backbone",
+            expected="the backbone whose batches are to be compared",
+            remedy="add --backbone NAME[:MODEL], or leave the rest out",
+        )
+
+
+def _machine(context: click.Context, format: Format) -> None:
+    from coabench.doctor import examine, sections
+
+    root = context.find_root().command
+    assert isinstance(root, click.Group)
+    findings = examine(lambda: root.list_commands(context))  # which adds the commands of plugins
+    try:
+        text = render_sections(sections(findings), format, "coabench doctor")
+    except ImportError as error:  # what draws the table may be what is missing
+        lines = [f"{f.topic:<10} {f.state:<8} {safe(f.item)}: {safe(f.found)} {safe(f.remedy)}" for f in findings]
+        text = "\n".join([f"without a table: {safe(error)}", *lines, ""])
+    click.echo(text, nl=False)
+    broken = dict.fromkeys(safe(f.item) for f in findings if f.state == "broken")
+    click.echo(f"broken: {', '.join(broken)}" if broken else "nothing is broken", err=True)
+    raise SystemExit(1 if broken else 0)
+
+
+def _batches(format: Format, **given: Any) -> None:
+    from coabench.cli.progress import Terminal
+    from coabench.evaluate import Evaluation
+    from coabench.invariance import compare_batches
+
+    request = Evaluation(**given, allow_trained_split=True, command=("coabench", *sys.argv[1:]))  # nothing is ranked
+    found = compare_batches(request, Terminal())
+    if format == "json":
+        text = json.dumps(found.as_json(), indent=2, allow_nan=False) + "\n"
+    else:
+        shown = [found.figures_section()] if format == "csv" else found.sections()
+        text = render_sections(shown, format, "coabench doctor")
+    click.echo(text, nl=False)
+    raise SystemExit(0 if found.invariant else 1)

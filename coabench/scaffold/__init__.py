@@ -1,0 +1,215 @@
+"""``coabench plugins new``: the package of a new plugin, whole and working, for its author to change."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+
+from coabench.errors import UserError, did_you_mean
+from coabench.hookspecs import API_VERSION
+
+TEMPLATES = Path(__file__).parent / "templates"
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+LONGEST = 30
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is particular to a kind of plugin.
+
+    Attributes:
+        registry: where its name is registered; ``commands`` for commands.
+        summary: what the package is, in a line.
+        trial: a command that uses it.
+        about: what the author finds in it.
+        dependencies: what it imports beside coabench.
+    """
+
+    registry: str
+    summary: str
+    trial: str
+    about: str
+    dependencies: tuple[str, ...] = ()
+
+
+KINDS = {
+    "backbone": Kind(
+        "backbones",
+        "A backbone that answers by brightness",
+        "coabench evaluate --backbone $name",
+        "It measures how bright the query image is and answers with the option at that place in the list. Put your\n"
+        "model in its place: check paths in `__init__`, bring in weights in `load`, run the vision part in `look` and\n"
+        "the rest in `ask`. Whatever can change an answer belongs in `identity`.",
+        ("pillow",),
+    ),
+    "strategy": Kind(
+        "strategies",
+        "A strategy that asks for the mood, then for the label",
+        "coabench evaluate --strategy $name",
+        "`converse` is a generator: it yields questions, receives answers, and returns the prediction. It never sees\n"
+        "the image or the true label. `--set remind=no` leaves the reminder out of the second question.",
+    ),
+    "dataset": Kind(
+        "datasets",
+        "A data set of images in folders",
+        "coabench evaluate --dataset $name",
+        "Drawn faces come with it, so that it works at once. With `--data-root DIR` it reads `DIR/SPLIT/LABEL/*.png`.\n"
+        "`card.yaml` says what the labels are, who may use the images and what to cite. Do not ship images of people\n"
+        "without their consent.",
+    ),
+    "detector": Kind(
+        "detectors",
+        "A face detector that finds bright regions",
+        "coabench webcam --detector $name",
+        "It takes unbroken bright regions for faces. Put your detector in the place of `detect`; get its weights\n"
+        "ready in `__init__`, and raise `UserError` where that is not possible. Register it with `rank=` for\n"
+        "`--detector auto` to consider it.",
+        ("numpy",),
+    ),
+    "metric": Kind(
+        "metrics",
+        "Cohen's kappa as a metric",
+        "coabench evaluate",
+        "Every evaluation prints its result, which stands under `plugins` in the run's `metrics.json`.",
+    ),
+    "command": Kind(
+        "commands",
+        "A command that lists the mistakes of a run",
+        "coabench $name results/RUN",
+        "It reads a run directory and prints which labels are taken for which.",
+        ("click",),
+    ),
+}
+
+
+def write(name: str, kind: str, output: Path) -> Path:
+    """Write the package ``coabench-NAME`` in *output* and return its folder.
+
+    It is written beside its place and then renamed: either all of it is there, or nothing.
+
+    Raises:
+        UserError: a name, kind or folder that cannot be used; nothing was written.
+    """
+    if kind not in KINDS:
+        raise UserError(
+            f"there is no kind of plugin {kind!r}",
+            expected=", ".join(KINDS),
+            remedy=f"{did_you_mean(kind, list(KINDS))}correct --kind",
+        )
+    _check_name(name, kind)
+    folder = output / f"coabench-{name}"
+    if not output.is_dir():
+        raise UserError(f"--output {output} is no folder", expected="a folder that is there", remedy="make it first")
+    if folder.exists():
+        raise UserError(f"{folder} is there already", remedy="choose another NAME or --output, or remove it")
+    try:
+        beside = Path(tempfile.mkdtemp(prefix=f".coabench-{name}.", dir=output))
+        try:
+            beside.chmod(0o755)  # mkdtemp makes folders that nobody else can read
+            _fill(beside, name, kind)
+            beside.rename(folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written", found=error.strerror or str(error), remedy="choose another --output"
+        ) from error
+    return folder
+
+
+def _check_name(name: str, kind: str) -> None:
+    from coabench.catalog import AUTO
+    from coabench.plugins import get_plugins
+
+    plugins = get_plugins()
+    short = re.sub(r"^coabench[-_]", "", name)
+    if short != name:
+        raise UserError(f"NAME {name!r} already says coabench", remedy=f"leave that out: {short}")
+    if not NAME.fullmatch(name) or len(name) > LONGEST:
+        raise UserError(
+            f"NAME {name!r} cannot be the name of a package",
+            expected=f"small letters, digits and single hyphens, a letter first, at most {LONGEST} characters",
+            remedy=f"take {_close_to(name)}, for instance",
+        )
+    package = f"coabench_{name.replace('-', '_')}"
+    if find_spec(package) or any(plugin.name == name for plugin in plugins.loaded):
+        raise UserError(f"a plugin {name!r} is installed already", remedy="choose another NAME, or uninstall it")
+    registry = KINDS[kind].registry
+    taken = _commands() if registry == "commands" else [*plugins.registries[registry], AUTO]
+    if name in taken:
+        raise UserError(f"there is a {kind} named {name!r} already", remedy="choose another NAME")
+
+
+def _close_to(name: str) -> str:
+    """Return a name that can be used, as close as can be."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("-0123456789")[:LONGEST].strip("-") or "mine"
+
+
+def _commands() -> list[str]:
+    import click
+
+    from coabench.cli import cli
+
+    return cli.list_commands(click.Context(cli))
+
+
+def _fill(folder: Path, name: str, kind: str) -> None:
+    words = _words(name, kind)
+    for part in ("common", kind):
+        for template in sorted(path for path in (TEMPLATES / part).rglob("*.txt") if path.is_file()):
+            target = folder / _place(template.relative_to(TEMPLATES / part), words)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(Template(template.read_text(encoding="utf-8")).substitute(words), encoding="utf-8")
+    if kind == "dataset":
+        for file, image in _drawn():
+            target = folder / words["package"] / "images" / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(image)
+
+
+def _words(name: str, kind: str) -> dict[str, str]:
+    parts, about = name.split("-"), KINDS[kind]
+    return {
+        "name": name,
+        "package": f"coabench_{'_'.join(parts)}",
+        "Class": _class(parts, kind),
+        "api": str(API_VERSION),
+        "summary": about.summary,
+        "about": about.about,
+        "try": Template(about.trial).substitute(name=name),
+        "dependencies": ", ".join(f'"{package}"' for package in ("coabench", *about.dependencies)),
+    }
+
+
+def _class(parts: list[str], kind: str) -> str:
+    """Return the name of the class: it ends in the kind, so that it is never that of something imported beside it."""
+    own = parts[:-1] if len(parts) > 1 and parts[-1] == kind else parts
+    return "".join(part.capitalize() for part in [*own, kind])
+
+
+def _place(template: Path, words: dict[str, str]) -> Path:
+    """Return where a template goes: PACKAGE is the package, and gitignore and LICENSE have names of their own."""
+    parts = [words["package"] if part == "PACKAGE" else part for part in template.with_suffix("").parts]
+    return Path(*parts[:-1], ".gitignore" if parts[-1] == "gitignore" else parts[-1])
+
+
+def _drawn() -> Iterator[tuple[str, bytes]]:
+    """Yield drawn faces as PNG, each with its place below the folder of images."""
+    from coabench.testing.pictures import Picture
+
+    for shift, split in enumerate(("test", "train")):
+        for emotion in ("Surprise", "Happiness", "Sadness", "Neutral"):
+            for person in range(3):
+                name = f"{split}/{emotion}/{person + 1:02}.png"
+                yield name, Picture(name, emotion, person + 3 * shift).read()
+
+
+def trial(name: str, kind: str) -> str:
+    """Return a command that uses a new plugin."""
+    return Template(KINDS[kind].trial).substitute(name=name)

@@ -1,0 +1,73 @@
+"""What a plugin's tests can use: conformance suites, a scripted backbone, tiny images, a tiny run.
+
+Nothing here is imported before it is used, and pytest only by the suites.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coabench.testing.findings import Defect, Finding
+    from coabench.testing.pictures import Picture, draw_face, tiny_images
+    from coabench.testing.playing import play
+    from coabench.testing.runs import registered, tiny_run
+    from coabench.testing.scripted import ScriptedBackbone
+    from coabench.testing.spaces import BASIC, COMPOUND, task
+    from coabench.testing.suites import (
+        BackboneConformance,
+        CommandConformance,
+        DatasetConformance,
+        DetectorConformance,
+        MetricConformance,
+        PluginConformance,
+        StrategyConformance,
+    )
+
+_WHERE = {
+    "findings": ("Defect", "Finding"),
+    "pictures": ("Picture", "draw_face", "tiny_images"),
+    "playing": ("play",),
+    "runs": ("registered", "tiny_run"),
+    "scripted": ("ScriptedBackbone",),
+    "spaces": ("BASIC", "COMPOUND", "task"),
+    "suites": (
+        "BackboneConformance",
+        "CommandConformance",
+        "DatasetConformance",
+        "DetectorConformance",
+        "MetricConformance",
+        "PluginConformance",
+        "StrategyConformance",
+    ),
+}
+
+__all__ = [
+    "BASIC",
+    "COMPOUND",
+    "BackboneConformance",
+    "CommandConformance",
+    "DatasetConformance",
+    "Defect",
+    "DetectorConformance",
+    "Finding",
+    "MetricConformance",
+    "Picture",
+    "PluginConformance",
+    "ScriptedBackbone",
+    "StrategyConformance",
+    "draw_face",
+    "play",
+    "registered",
+    "task",
+    "tiny_images",
+    "tiny_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _WHERE.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,247 @@
+"""Checks of a backbone: does it say what it is, and answer each question about each sample, and only that?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from coabench.backbone import Backbone, BackboneRequest
+from coabench.dialogue import Answer
+from coabench.errors import SampleError, UserError
+from coabench.options import distribute
+from coabench.plugins import Registration
+from coabench.testing.asking import QUESTIONS, Asking, Said, alike, decodes, difference
+from coabench.testing.defects.backbones import (
+    BAD_CAPABILITIES,
+    BAD_IDENTITY,
+    BAD_TRAINEE,
+    FAILS,
+    NO_BACKBONE,
+    OLD_PREPARE,
+    OUTSIDE_IDENTITY,
+)
+from coabench.testing.findings import Finding, Findings, Stop, is_json, told, unchecked
+from coabench.testing.lending import check_lessons, check_parts
+from coabench.testing.options import check_declared, check_effects, variations
+from coabench.testing.pictures import tiny_images
+from coabench.testing.targets import loaded, named
+
+
+def check(
+    backbone: str | Registration | Callable[[BackboneRequest], Backbone[Any]],
+    model: str | None = None,
+    *,
+    assignments: dict[str, str] | None = None,
+    adapter: str | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+    remote: bool = False,
+) -> list[Finding]:
+    """Check a backbone and return what is wrong with it.
+
+    Args:
+        backbone: the name it is registered under, its registration, or the target itself.
+        model: what stands after the colon of ``--backbone NAME:MODEL``.
+        assignments: ``--set`` options.
+        dtype: of the weights. By default float32, where it takes that: in half precision near ties fall either way, in
+            batches of other sizes.
+        remote: ask one that sends images away (it gets drawn faces); without it, such a one is not asked anything.
+    """
+    subject = named("backbones", backbone)
+    found = Findings(f"backbone {subject.name!r}")
+    return _Check(subject, found, (model, adapter, device, dtype), assignments or {}, remote).all()
+
+
+class _Check:
+    def __init__(
+        self,
+        subject: Registration,
+        found: Findings,
+        asked_for: tuple[str | None, str | None, str, str | None],
+        assignments: dict[str, str],
+        remote: bool,
+    ) -> None:
+        self.subject, self.found, self.asked_for = subject, found, asked_for
+        self.assignments, self.remote = assignments, remote
+        self.behaviours: dict[str, list[Said]] = {}
+
+    def all(self) -> list[Finding]:
+        name = self.subject.name
+        try:
+            self.target()
+            backbone = self.open()
+            if self.factory.remote and not self.remote:
+                remedy = f"pass --backbone {name}:MODEL to allow it"
+                return [*self.found.all, unchecked(self.found.subject, "it sends images away", remedy)]
+            asking = self.load(backbone)
+        except UserError as error:
+            remedy = f"pass --backbone {name}:MODEL, and its options with --set"
+            return [*self.found.all, unchecked(self.found.subject, error, remedy)]
+        except Stop:
+            return self.found.all
+        self.found.run(asking.checks())
+        del backbone, asking  # a large model is not held twice
+        return self.found.run([self.options, *([self.training] if "trains" in self.factory.capabilities else [])])
+
+    def target(self) -> None:
+        factory = self.factory = loaded(self.subject, self.found)
+        for name in ("capabilities", "remote", "presets", "Options", "TrainingOptions", "default_adapter"):
+            self.found.need(hasattr(factory, name), NO_BACKBONE, f"the target {factory!r} has no {name}")
+        if self.found.all:
+            raise Stop
+        capabilities = factory.capabilities
+        answering = {"generates", "scores"}
+        self.found.need(
+            isinstance(capabilities, frozenset | set)
+            and capabilities <= {*answering, "trains"}
+            and capabilities & answering,
+            BAD_CAPABILITIES,
+            repr(capabilities),
+        )
+        if "trains" in capabilities:
+            there = getattr(factory, "trainee", Backbone.trainee) is not Backbone.trainee
+            self.found.need(there, BAD_CAPABILITIES, "it declares trains and does not implement trainee")
+        check_declared(self.found, factory.Options)
+        check_declared(self.found, factory.TrainingOptions)
+        if self.found.all:
+            raise Stop
+
+    def open(self) -> Backbone[Any]:
+        """Make it twice, compare what it says of itself before anything is loaded, and see which questions it takes."""
+        self.defaults = distribute(self.assignments, {"backbone": self.factory.Options})["backbone"]
+        try:
+            backbone = self.make(self.defaults)
+        except UserError:
+            if self.asked_for[-1]:
+                raise
+            self.asked_for = (*self.asked_for[:-1], "auto")  # one without weights may refuse any other
+            backbone = self.make(self.defaults)
+        for method in ("identity", "details", "remember", "check", "load", "prepare", "look"):
+            self.found.need(callable(getattr(backbone, method, None)), NO_BACKBONE, f"no method {method}")
+        if self.found.all:
+            raise Stop
+        identity = self.found.attempt(BAD_IDENTITY, backbone.identity, allowed=UserError)
+        if not isinstance(identity, dict) or not is_json(identity):
+            self.found.add(BAD_IDENTITY, repr(identity)[:300])
+            raise Stop
+        self.identity = _frozen(identity)
+        again = _frozen(self.found.attempt(BAD_IDENTITY, self.make(self.defaults).identity))
+        self.found.need(again == self.identity, BAD_IDENTITY, f"{self.identity} and, made again, {again}")
+        [decode, *_] = decodes(self.factory.capabilities)
+        self.questions, refusal = [], None
+        for question in QUESTIONS:
+            try:
+                self.found.attempt(FAILS, backbone.check, [question], decode, allowed=UserError)
+                self.questions.append(question)
+            except UserError as error:
+                refusal = error
+        if refusal and not self.questions:
+            raise UserError(f"it takes none of the questions of this check: {told(refusal)}")
+        return backbone
+
+    def make(self, options: Any) -> Backbone[Any]:
+        model, adapter, device, dtype = self.asked_for
+        request = BackboneRequest(model, adapter, device, dtype or "float32", options)
+        made: Backbone[Any] = self.found.attempt(NO_BACKBONE, self.factory, request, allowed=UserError)
+        return made
+
+    def load(self, backbone: Backbone[Any]) -> Asking:
+        """Load it, and prepare images in several threads, as a run does."""
+        self.found.attempt(FAILS, backbone.load, allowed=UserError)
+        after = _frozen(self.found.attempt(BAD_IDENTITY, backbone.identity))
+        self.found.need(after == self.identity, BAD_IDENTITY, f"before load: {self.identity}, after it: {after}")
+        with ThreadPoolExecutor(2) as pool:
+            waiting = [pool.submit(backbone.prepare, [image], f"check/{i}") for i, image in enumerate(tiny_images())]
+        prepared, refusal = [], None
+        for future in waiting:
+            try:
+                prepared.append(future.result())
+            except SampleError as error:
+                refusal = error
+            except Exception as error:
+                self.found.add(OLD_PREPARE if _takes_no_sample(backbone, error) else FAILS, told(error))
+                raise Stop from error
+        if len(prepared) < 2:
+            raise UserError(f"it takes none of the drawn images: {told(refusal or '')}")
+        return Asking(backbone, self.found, prepared, self.questions)
+
+    def training(self) -> None:
+        """Take what it lends to training: the names before it is loaded, a loss after that."""
+        backbone = self.make(self.defaults)
+        trainee = self.found.attempt(BAD_TRAINEE, backbone.trainee, self.factory.TrainingOptions(), allowed=UserError)
+        check_parts(self.found, trainee)
+        backbone.load()
+        prepared = [backbone.prepare([image], f"check/{i}") for i, image in enumerate(tiny_images(2))]
+        check_lessons(self.found, trainee, prepared, self.questions[0])
+
+    def options(self) -> None:
+        """Set each option to other values: something must change, and identity() with the answers."""
+        for name, changed in variations(self.defaults):
+            try:
+                options = changed()
+                if self.described(options)[0] != self.described(self.defaults)[0]:
+                    continue
+                before, after = self.behaviour(self.defaults), self.behaviour(options)
+            except (UserError, SampleError):  # a value that it refuses
+                continue
+            self.found.need(alike(before, after), OUTSIDE_IDENTITY, f"{name!r}: {difference(before, after)}")
+        check_effects(self.found, self.defaults, self.use, self.same)
+
+    def use(self, options: Any) -> None:
+        """Do all that a run does, except for asking what the manifest says of it."""
+        backbone = self.make(options)
+        with TemporaryDirectory() as folder:
+            for decode in decodes(self.factory.capabilities):
+                backbone.check(self.questions, decode)
+            backbone.remember(Path(folder) / "memory")
+            self.answers(options)
+
+    def same(self, options: Any, others: Any) -> bool:
+        return self.described(options) == self.described(others) and alike(
+            self.behaviour(options), self.behaviour(others)
+        )
+
+    def described(self, options: Any) -> tuple[Any, Any]:
+        """Return what a manifest says of it with these options."""
+        backbone = self.make(options)
+        return _frozen(backbone.identity()), _frozen(backbone.details())
+
+    def behaviour(self, options: Any) -> list[Said]:
+        """Return what it answers with these options."""
+        if repr(options) not in self.behaviours:
+            self.behaviours[repr(options)] = self.answers(options)
+        return self.behaviours[repr(options)]
+
+    def answers(self, options: Any) -> list[Said]:
+        backbone = self.make(options)
+        self.found.attempt(FAILS, backbone.load, allowed=UserError)
+        prepared = [backbone.prepare([image], f"check/{i}") for i, image in enumerate(tiny_images())]
+        viewing = backbone.look(prepared)
+        said: list[Said] = []
+        for decode in decodes(self.factory.capabilities):
+            answers = self.found.attempt(FAILS, viewing.ask, [self.questions[0]] * len(prepared), decode)
+            said += [(a.response, dict(a.scores or {})) if isinstance(a, Answer) else None for a in answers]
+        return said
+
+
+def _takes_no_sample(backbone: Backbone[Any], error: Exception) -> bool:
+    """Whether prepare raised because it does not take a sample's id."""
+    if not isinstance(error, TypeError):
+        return False
+    try:
+        backbone.prepare(tiny_images(1))
+    except Exception:
+        return False
+    return True
+
+
+def _frozen(value: Any) -> Any:
+    """Return a copy that does not change with the original."""
+    try:
+        return json.loads(json.dumps(value, default=repr))
+    except (TypeError, ValueError):
+        return repr(value)

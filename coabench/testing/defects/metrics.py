@@ -1,0 +1,38 @@
+"""What may be wrong with a metric."""
+
+from __future__ import annotations
+
+from coabench.testing.defects.common import NOT_IMPORTABLE
+from coabench.testing.findings import UNEXPECTED, Defect
+
+FAILS = Defect(
+    "fails",
+    "it raises on a run that can happen",
+    "the metric is left out of metrics.json",
+    "allow for one sample, for classes without samples, and for labels with and without pairs",
+)
+FAILS_ON_NONE = Defect(
+    "fails-on-invalid",
+    "it raises where predictions are None",
+    "answers that could not be understood are in every real run",
+    "treat None as a wrong prediction: it is no label",
+)
+NOT_JSON = Defect(
+    "not-json",
+    "its result cannot stand in metrics.json",
+    "JSON has no NaN, no infinity, no array and no keys that are numbers",
+    "return numbers, texts, lists and dictionaries with texts as keys; None where a value is not defined",
+)
+UNSTEADY = Defect(
+    "unsteady-result",
+    "the same predictions give another result",
+    "metrics must follow from the log alone",
+    "draw only from a generator with a fixed seed",
+)
+WRITES = Defect(
+    "writes-to-arguments",
+    "it changes what it is given",
+    "they are what the run's log and manifest say, and the next metric gets them, too",
+    "work on copies",
+)
+DEFECTS = (NOT_IMPORTABLE, FAILS, FAILS_ON_NONE, NOT_JSON, UNSTEADY, WRITES, UNEXPECTED)

@@ -1,0 +1,158 @@
+"""What a check says: a defect has a name, a reason why it matters and a remedy; a finding is one that was seen."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from coabench.errors import CoabenchError, UserError
+
+Level = Literal["error", "warning", "unchecked"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Something that may be wrong with a plugin.
+
+    Attributes:
+        name: in two or three words, joined by hyphens.
+        title: what is wrong.
+        why: why it matters to those who use the plugin.
+        remedy: what its author can do.
+        level: ``error``, ``warning`` (advice), or ``unchecked`` where it only says that something was not looked at.
+    """
+
+    name: str
+    title: str
+    why: str
+    remedy: str
+    level: Level = "error"
+
+    def __call__(self, subject: str, evidence: str = "") -> Finding:
+        """Return the finding that *subject* has this defect."""
+        return Finding(subject, self, evidence)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A defect that was seen.
+
+    Attributes:
+        subject: what has it: ``strategy 'direct'``.
+        evidence: what was seen.
+    """
+
+    subject: str
+    defect: Defect
+    evidence: str = ""
+
+    def __str__(self) -> str:
+        rows = [("seen", self.evidence), ("why it matters", self.defect.why), ("what to do", self.defect.remedy)]
+        head = f"{self.subject}: {self.defect.title} [{self.defect.name}]"
+        return "\n".join([head, *(f"  {name}: {text}" for name, text in rows if text)])
+
+
+UNCHECKED = Defect("unchecked", "could not be checked here", "", "", "unchecked")
+"""Something that needs what is not here: a model, a data root."""
+
+
+UNEXPECTED = Defect(
+    "unexpected-error",
+    "it raises where it should not",
+    "an exception that is no UserError is shown as a defect, without a word about what to do",
+    "raise UserError with what was expected, what was found and what to do",
+)
+
+
+def unchecked(subject: str, error: BaseException | str, remedy: str) -> Finding:
+    """Return the finding that *subject* was not looked at, and what is needed for it."""
+    return Finding(subject, replace(UNCHECKED, remedy=remedy), told(error))
+
+
+def told(error: BaseException | str) -> str:
+    """Return an error in one line, with the place in the plugin where it was raised."""
+    if isinstance(error, str):
+        return error
+    if isinstance(error, CoabenchError):
+        parts = [error.problem, error.expected and f"expected {error.expected}", error.found and f"found {error.found}"]
+        return "; ".join(filter(None, parts))
+    text = " ".join(str(error).split())
+    files = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
+    own = Path(__file__).parent
+    places = [(file, line) for file, line in files if file.parent != own and not file.name.startswith("<frozen")]
+    place = f" ({places[-1][0].name}, line {places[-1][1]})" if places else ""
+    return f"{type(error).__name__}: {text}{place}"
+
+
+class Stop(Exception):
+    """Ends a check: what comes after rests on what failed."""
+
+
+class Findings:
+    """The findings about one subject, as they are made."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.all: list[Finding] = []
+
+    def add(self, defect: Defect, evidence: object = "") -> None:
+        """Note a defect, once."""
+        if not any(finding.defect.name == defect.name for finding in self.all):
+            self.all.append(defect(self.subject, str(evidence)))
+
+    def need(self, condition: object, defect: Defect, evidence: object = "") -> None:
+        """Note a defect where the condition does not hold."""
+        if not condition:
+            self.add(defect, evidence)
+
+    def attempt(
+        self, defect: Defect, what: Callable[..., T], *given: Any, allowed: type[BaseException] | tuple[()] = ()
+    ) -> T:
+        """Return what *what* returns when it is called with what is *given*; where it raises, note the defect and stop.
+
+        Args:
+            allowed: an error that is no defect here; it is raised again.
+        """
+        try:
+            return what(*given)
+        except allowed:
+            raise
+        except (Exception, SystemExit) as error:
+            self.add(defect, told(error))
+            raise Stop from error
+
+    def run(self, checks: Iterable[Callable[[], None]]) -> list[Finding]:
+        """Do the checks, each as far as it gets, and return all findings."""
+        for check in checks:
+            try:
+                check()
+            except Stop:
+                continue
+            except UserError as error:
+                hidden = unchecked(self.subject, error, error.remedy or "")
+                if hidden not in self.all:
+                    self.all.append(hidden)
+            except (Exception, SystemExit) as error:
+                self.add(UNEXPECTED, told(error))
+        return self.all
+
+
+def is_json(value: Any) -> bool:
+    """Whether a value can stand in a manifest or a record as it is."""
+    import json
+
+    try:
+        return bool(json.loads(json.dumps(value, allow_nan=False)) == _plain(value))
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON gives it back: tuples are lists."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

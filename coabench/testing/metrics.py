@@ -1,0 +1,53 @@
+"""Checks of a metric: a plain value for any run, the same each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from typing import Any
+
+from coabench.plugins import Registration
+from coabench.testing.defects.metrics import FAILS, FAILS_ON_NONE, NOT_JSON, UNSTEADY, WRITES
+from coabench.testing.findings import Finding, Findings, is_json
+from coabench.testing.spaces import BASIC, COMPOUND
+from coabench.testing.targets import loaded, named
+
+Case = tuple[list[str], list[str | None], dict[str, Any]]
+
+
+def cases() -> dict[str, Case]:
+    """Return arguments that real runs bring, by what is special about them."""
+    made: dict[str, Case] = {}
+    for space in (BASIC, COMPOUND):
+        names, labels = list(space.names), space.describe()
+        targets = names * 3
+        turned = [names[(i + i // 4) % len(names)] for i in range(len(targets))]
+        kind = "compound" if space.compound else "basic"
+        made[f"some right, {kind} labels"] = (targets, list(turned), labels)
+        made[f"all right, {kind} labels"] = (targets, list(targets), labels)
+        made[f"all wrong, {kind} labels"] = (targets, [*targets[1:], targets[0]], labels)
+        made[f"one class only, {kind} labels"] = (names[:1] * 4, list(names[:1] * 4), labels)
+        made[f"one sample, {kind} labels"] = (names[:1], list(names[1:2]), labels)
+        some = [None if i % 3 == 0 else label for i, label in enumerate(turned)]
+        made[f"some invalid, {kind} labels"] = (targets, some, labels)
+        made[f"all invalid, {kind} labels"] = (targets, [None] * len(targets), labels)
+        made[f"one sample, invalid, {kind} labels"] = (names[:1], [None], labels)
+    return made
+
+
+def check(metric: str | Registration | Callable[..., Any]) -> list[Finding]:
+    """Check a metric (the name it is registered under, its registration, or the target) and return what is wrong."""
+    subject = named("metrics", metric)
+    found = Findings(f"metric {subject.name!r}")
+
+    def one(what: str, case: Case) -> None:
+        function = loaded(subject, found)
+        targets, predictions, labels = deepcopy(case)
+        value = found.attempt(FAILS_ON_NONE if None in predictions else FAILS, function, targets, predictions, labels)
+        found.need(is_json(value), NOT_JSON, f"{what}: {value!r}"[:200])
+        found.need((targets, predictions, labels) == case, WRITES, what)
+        again = function(*deepcopy(case))
+        found.need(not is_json(value) or value == again, UNSTEADY, f"{what}: {value!r} and {again!r}"[:300])
+
+    return found.run(partial(one, what, case) for what, case in cases().items())

@@ -1,0 +1,83 @@
+"""A backbone that answers from a script and counts what it is asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from math import log
+from typing import Any, ClassVar
+
+from coabench.backbone import Backbone, BackboneRequest, Viewing
+from coabench.dialogue import Answer, Decode, Question
+
+Script = Sequence[str] | Mapping[str, str] | Callable[[Question], str] | None
+"""What to say: the responses to the first, second… question about each sample (the last one again after that), or
+question name -> response, or a function of the question; None for the first option, whatever it is."""
+
+SURE = 0.9
+"""The probability of the option that the script names, where a question is scored; the rest share the rest."""
+
+
+class ScriptedBackbone(Backbone[Any]):
+    """Answers from a script. It is its own factory, so that `coabench.testing.registered` can take it as it is.
+
+    Attributes:
+        looked: how many batches were looked at.
+        images: how many samples were.
+        asked: every question that was asked, in order.
+        calls: how often `Viewing.ask` was called.
+    """
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores"})
+
+    def __init__(self, script: Script = None) -> None:
+        self.script = script
+        self.looked = self.images = self.calls = 0
+        self.asked: list[Question] = []
+
+    def __call__(self, request: BackboneRequest) -> ScriptedBackbone:
+        return self
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return a digest of the script; of a function, its name."""
+        text = getattr(self.script, "__qualname__", None) or repr(self.script)
+        return {"script": hashlib.sha256(text.encode()).hexdigest()}
+
+    def look(self, batch: Sequence[Any]) -> Viewing:
+        self.looked += 1
+        self.images += len(batch)
+        return _Seen(self, len(batch))
+
+    def says(self, question: Question, position: int) -> str:
+        """Return the response to a question, the *position*-th about its sample."""
+        script = self.script
+        if script is None:
+            return question.options[0] if question.options else "Nothing."
+        if callable(script):
+            return script(question)
+        if isinstance(script, Mapping):
+            return script[question.name]
+        return script[min(position, len(script) - 1)]
+
+
+class _Seen(Viewing):
+    def __init__(self, backbone: ScriptedBackbone, size: int) -> None:
+        self.backbone, self.positions = backbone, [0] * size
+
+    def ask(self, questions: Sequence[Question | None], decode: Decode = "generate") -> list[Answer | None]:
+        self.backbone.calls += 1
+        return [None if question is None else self._answer(i, question, decode) for i, question in enumerate(questions)]
+
+    def _answer(self, sample: int, question: Question, decode: Decode) -> Answer:
+        self.backbone.asked.append(question)
+        response = self.backbone.says(question, self.positions[sample])
+        self.positions[sample] += 1
+        return Answer(response, scored(question, response)) if decode == "score" else Answer(response)
+
+
+def scored(question: Question, response: str) -> dict[str, float]:
+    """Return the scores of somebody who would say *response*; equal ones where it is none of the options."""
+    others = len(question.options) - 1
+    if response not in question.options or not others:
+        return dict.fromkeys(question.options, -log(len(question.options)))
+    return {o: log(SURE) if o == response else log((1 - SURE) / others) for o in question.options}

@@ -1,0 +1,274 @@
+"""Checks of a strategy: does it ask, hear and conclude as the engine, the parser and training need it to?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+from coabench.dialogue import DECODES, Answer, Decode, Prediction, Question, Task
+from coabench.engine import training_turns
+from coabench.errors import UserError
+from coabench.parsing import PARSERS
+from coabench.plugins import Registration
+from coabench.strategy import Strategy, StrategyRequest
+from coabench.testing.defects.common import BAD_OPTIONS
+from coabench.testing.defects.strategies import (
+    BAD_IDENTITY,
+    BAD_NAME,
+    BAD_QUESTION,
+    GUESSES,
+    MOST_QUESTIONS,
+    NEVER_ENDS,
+    NO_PREDICTION,
+    NO_STRATEGY,
+    RAISES,
+    RAISES_ON_UNPARSED,
+    SHARED_STATE,
+    UNSTEADY,
+    UNTEACHABLE,
+)
+from coabench.testing.findings import Finding, Findings, Stop, is_json, told, unchecked
+from coabench.testing.options import check_declared, check_effects
+from coabench.testing.somebody import LAPSES, SENSELESS, SENSIBLE, Somebody, heard_as
+from coabench.testing.spaces import BASIC, COMPOUND, task
+from coabench.testing.targets import loaded, named, thing_of
+
+
+def check(strategy: str | Registration | Callable[[StrategyRequest], Strategy], options: Any = None) -> list[Finding]:
+    """Check a strategy and return what is wrong with it.
+
+    Args:
+        strategy: the name it is registered under, its registration, or the target itself.
+        options: an instance of its ``Options``; the defaults where there is none.
+    """
+    subject = named("strategies", strategy)
+    findings: list[Finding] = []
+    for variant in (None, *thing_of(subject, "variants", ())):
+        label = f"strategy {subject.name + (f':{variant}' if variant else '')!r}"
+        for finding in _Check(subject, Findings(label), variant, options).all():
+            if not any((finding.defect, finding.evidence) == (f.defect, f.evidence) for f in findings):
+                findings.append(finding)
+    return findings
+
+
+class _Check:
+    def __init__(self, subject: Registration, found: Findings, variant: str | None, options: Any) -> None:
+        self.subject, self.found, self.variant, self.given = subject, found, variant, options
+        self.behaviours: dict[str, Any] = {}
+
+    def all(self) -> list[Finding]:
+        try:
+            self.prepare()
+        except UserError as error:
+            return [unchecked(self.found.subject, error, error.remedy or "set what it asks for")]
+        except Stop:
+            return self.found.all
+        return self.found.run(
+            [self.identity, self.name, self.conversations, self.side_by_side, self.teaching, self.options]
+        )
+
+    def prepare(self) -> None:
+        self.factory = loaded(self.subject, self.found)
+        declared = getattr(self.factory, "Options", Strategy.Options)
+        check_declared(self.found, declared)
+        self.defaults = self.given if self.given is not None else self.found.attempt(BAD_OPTIONS, declared)
+        self.strategy = self.make(self.defaults)
+        for method in ("converse", "identity", "right_answers"):
+            self.found.need(callable(getattr(self.strategy, method, None)), NO_STRATEGY, f"no method {method}")
+        exemplars, parser = getattr(self.strategy, "exemplars", None), getattr(self.strategy, "parser", None)
+        self.found.need(isinstance(exemplars, int) and exemplars >= 0, NO_STRATEGY, f"exemplars = {exemplars!r}")
+        self.found.need(parser in PARSERS, NO_STRATEGY, f"parser = {parser!r}, and there is {', '.join(PARSERS)}")
+        if self.found.all:
+            raise Stop
+
+    def make(self, options: Any) -> Strategy:
+        request = StrategyRequest(self.variant, options)
+        made: Strategy = self.found.attempt(NO_STRATEGY, self.factory, request, allowed=UserError)
+        return made
+
+    def identity(self) -> None:
+        identity = self.found.attempt(BAD_IDENTITY, self.strategy.identity)
+        self.found.need(isinstance(identity, dict) and is_json(dict(identity)), BAD_IDENTITY, repr(identity)[:200])
+        other = self.found.attempt(BAD_IDENTITY, self.make(self.defaults).identity)
+        self.found.need(other == identity, BAD_IDENTITY, f"{identity} and, made again, {other}")
+
+    def name(self) -> None:
+        name = getattr(self.strategy, "name", None)
+        self.found.need(isinstance(name, str) and name, NO_STRATEGY, f"name = {name!r}")
+        if self.subject.plugin and isinstance(name, str):
+            self.found.need(name.partition(":")[0] == self.subject.name, BAD_NAME, f"name = {name!r}")
+
+    @cached_property
+    def tasks(self) -> list[Task]:
+        """The tasks that this strategy is for: a `UserError` at its first question says that a space does not fit."""
+        fitting, refused = [], None
+        for space in (BASIC, COMPOUND):
+            made = task(space, self.strategy.exemplars)
+            try:
+                next(self.strategy.converse(made))
+            except UserError as error:
+                refused = error
+                continue
+            except Exception:  # told by the conversations
+                pass
+            fitting.append(made)
+        if not fitting:
+            self.found.add(RAISES, f"it takes neither basic nor compound labels: {told(refused or '')}")
+            raise Stop
+        return fitting
+
+    def conversations(self) -> None:
+        """Let everybody answer, twice."""
+        for made in self.tasks:
+            for decode in DECODES:
+                for somebody in (*SENSIBLE, *SENSELESS, *LAPSES):
+                    said = self.talk(self.strategy, made, decode, somebody)
+                    again = self.talk(self.make(self.defaults), made, decode, somebody)
+                    self.found.need(said == again, UNSTEADY, _difference(said, again))
+
+    def talk(self, strategy: Strategy, made: Task, decode: Decode, somebody: Somebody) -> list[Any]:
+        """Return what was asked, and in the end the prediction; note what is wrong with either."""
+        asked: list[Any] = []
+        understood = False
+        sensible = somebody in SENSIBLE
+        broken = RAISES if sensible else RAISES_ON_UNPARSED
+        conversation = self.found.attempt(RAISES, strategy.converse, made)
+        if not hasattr(conversation, "send"):
+            self.found.add(NO_STRATEGY, f"converse returns {conversation!r}, which is no generator")
+            raise Stop
+        answer: Answer | None = None
+        while True:
+            try:
+                question = next(conversation) if answer is None else conversation.send(answer)
+            except StopIteration as end:
+                self.conclusion(end.value, made, understood)
+                return [*asked, end.value]
+            except (Exception, SystemExit) as error:
+                heard = f", after hearing {answer.response[:40]!r}" if answer else ""
+                self.found.add(broken, told(error) + heard)
+                raise Stop from error
+            self.question(question, made)
+            asked.append(question)
+            if len(asked) > MOST_QUESTIONS:
+                self.found.add(NEVER_ENDS)
+                raise Stop
+            answer = heard_as(question, somebody.says(question, len(asked) - 1), made, strategy.parser, decode)
+            understood = understood or answer.label is not None
+
+    def question(self, question: Any, made: Task) -> None:
+        if not isinstance(question, Question):
+            self.found.add(BAD_QUESTION, f"it yields {question!r}")
+            raise Stop
+        images = [i for message in question.messages for i in message.images]
+        problems = {
+            "its prompt is empty": not isinstance(question.prompt, str) or not question.prompt.strip(),
+            f"options are repeated: {question.options}": len(set(question.options)) < len(question.options),
+            "an option is no text": not all(isinstance(option, str) and option for option in question.options),
+            f"options is a {type(question.options).__name__}, not coabench.labels.Options": not hasattr(
+                question.options, "__sub__"
+            ),
+            "options are not among what is recognised": not set(question.options) <= set(question.recognised),
+            f"there is one option only: {question.options}": len(question.options) == 1,
+            f"it shows image {max(images, default=0)} of {made.query + 1}": any(
+                not 0 <= i <= made.query for i in images
+            ),
+            f"decode is {question.decode!r}": question.decode not in (None, *DECODES),
+            "an open question asks to be scored": not question.options and question.decode == "score",
+            "it has no name": not isinstance(question.name, str) or not question.name,
+        }
+        for problem, there in problems.items():
+            self.found.need(not there, BAD_QUESTION, f"{problem} (question {question.name!r})")
+
+    def conclusion(self, prediction: Any, made: Task, understood: bool) -> None:
+        if not isinstance(prediction, Prediction):
+            self.found.add(NO_PREDICTION, f"it returns {prediction!r}")
+            raise Stop
+        label = prediction.label
+        self.found.need(label is None or label in made.labels, NO_PREDICTION, f"{label!r} is no label of the task")
+        self.found.need((label is None) == (prediction.status != "ok"), NO_PREDICTION, f"{prediction}")
+        self.found.need(label is not None or prediction.reason, NO_PREDICTION, "no label, and no reason")
+        self.found.need(is_json(dict(prediction.details)), NO_PREDICTION, f"details are no JSON: {prediction.details}")
+        self.found.need(label is None or understood, GUESSES, f"it concludes {label!r}")
+
+    def side_by_side(self) -> None:
+        """Ask about many samples in lock-step, as a run does, and compare with asking about each alone."""
+        for made in self.tasks:
+            people = [*SENSIBLE, *LAPSES]
+            alone = [self.talk(self.make(self.defaults), made, "generate", somebody) for somebody in people]
+            strategy = self.make(self.defaults)
+            together: list[list[Any]] = [[] for _ in people]
+            running = {i: (strategy.converse(made), None) for i in range(len(people))}
+            while running:
+                for i, (conversation, answer) in list(running.items()):
+                    try:
+                        question = next(conversation) if answer is None else conversation.send(answer)
+                    except StopIteration as end:
+                        together[i].append(end.value)
+                        del running[i]
+                        continue
+                    except (Exception, SystemExit) as error:
+                        self.found.add(SHARED_STATE, told(error))
+                        raise Stop from error
+                    together[i].append(question)
+                    if len(together[i]) > MOST_QUESTIONS:
+                        self.found.add(SHARED_STATE, "it does not end")
+                        raise Stop
+                    said = people[i].says(question, len(together[i]) - 1)
+                    heard: Any = heard_as(question, said, made, strategy.parser, "generate")
+                    running[i] = (conversation, heard)
+            for one, many in zip(alone, together, strict=True):
+                self.found.need(one == many, SHARED_STATE, _difference(one, many))
+
+    def teaching(self) -> None:
+        for made in self.tasks:
+            for target in made.labels:
+                turns = self.found.attempt(
+                    UNTEACHABLE, partial(training_turns, ambiguous=True), self.strategy, made, target
+                )
+                for turn in turns:
+                    self.found.need(
+                        turn.answer.response in turn.question.options,
+                        UNTEACHABLE,
+                        f"{turn.answer.response!r} for {turn.question.name!r} of a sample labelled {target!r}",
+                    )
+
+    def options(self) -> None:
+        """Set each option to other values until something changes."""
+        check_effects(self.found, self.defaults, self.behaviour, self.same)
+
+    def same(self, options: Any, others: Any) -> bool:
+        for each in (options, others):
+            if repr(each) not in self.behaviours:
+                self.behaviours[repr(each)] = self.behaviour(each)
+        return bool(self.behaviours[repr(options)] == self.behaviours[repr(others)])
+
+    def behaviour(self, options: Any) -> Any:
+        """Return everything that an option may change."""
+        strategy = self.make(options)
+        quiet = _quietly(self, strategy)
+        people = [*SENSIBLE, *LAPSES]
+        talks = [
+            quiet.talk(strategy, task(made.space, strategy.exemplars), decode, somebody)
+            for made in self.tasks
+            for decode in DECODES
+            for somebody in people
+        ]
+        return strategy.exemplars, strategy.parser, talks
+
+
+def _quietly(check: _Check, strategy: Strategy) -> _Check:
+    """Return the check of another strategy whose findings nobody reads."""
+    other = _Check(check.subject, Findings(""), check.variant, check.given)
+    other.strategy = strategy
+    return other
+
+
+def _difference(one: Sequence[Any], other: Sequence[Any]) -> str:
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            told = [x.prompt if isinstance(x, Question) else x for x in (a, b)]
+            if told[0] != told[1]:
+                return f"{str(told[0])[:200]!r} and {str(told[1])[:200]!r}"
+            return f"{a} and {b}"[:400]
+    return f"{len(one)} and {len(other)} questions"

@@ -1,0 +1,78 @@
+"""What `Dataset.verify` of any data set checks alike: counts against the card, and images decoded in full."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+from coabench.dataset import Card, Check, ImageSource
+
+EXAMPLES = 5
+"""How many examples a check names."""
+
+Outcome = tuple[int, int] | str
+"""Width and height of an image, pixels, or what is wrong with it."""
+
+
+def check(level: Literal["ok", "warning", "error"], text: str, examples: Sequence[str] = ()) -> Check:
+    """Return a check with the first few of its examples."""
+    return Check(level, text, tuple(examples[:EXAMPLES]))
+
+
+def check_counts(card: Card, split: str, found: Counter[str]) -> Check:
+    """Compare the number of samples of each label in a split with the card; every class that differs is named."""
+    expected = card.counts.get(split)
+    total = found.total()
+    if not total:
+        default = split == card.splits[0]
+        return check("error" if default else "warning", f"{split}: no labelled images in this copy")
+    if expected is None:
+        return check("warning", f"{split}: {total:,} images; the card gives no counts to compare with")
+    differing = [label for label in card.space.names if found[label] != expected.get(label, 0)]
+    if not differing:
+        return check("ok", f"{split}: {total:,} images, every class as on the card")
+    verified = split in card.counts_verified
+    of_card = f"the card says {sum(expected.values()):,}" + ("" if verified else ", which is not verified")
+    return Check(
+        "error" if verified else "warning",
+        f"{split}: {total:,} images, {of_card}; {len(differing)} of {len(card.space.names)} classes differ",
+        tuple(f"{label}: {found[label]:,} instead of {expected.get(label, 0):,}" for label in differing),
+    )
+
+
+def decode_all(images: Sequence[ImageSource]) -> list[Outcome | None]:
+    """Decode every image in full; None for one that is not there."""
+    with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock
+        return list(pool.map(_decode, images))
+
+
+def check_images(images: Sequence[ImageSource], outcomes: Sequence[Outcome | None]) -> Iterator[Check]:
+    """Yield what `decode_all` found: missing files, images that cannot be decoded."""
+    missing = [image.name for image, outcome in zip(images, outcomes, strict=True) if outcome is None]
+    if missing:
+        yield check("error", f"missing image files: {len(missing):,} of {len(images):,}", missing)
+    broken = [f"{i.name}: {o}" for i, o in zip(images, outcomes, strict=True) if isinstance(o, str)]
+    if broken:
+        yield check("error", f"images that cannot be decoded in full: {len(broken):,}", broken)
+    present = len(images) - len(missing)
+    if present and not broken:
+        yield check("ok", f"images: {present:,} decoded in full")
+
+
+def _decode(source: ImageSource) -> Outcome | None:
+    from io import BytesIO
+
+    from PIL import Image, UnidentifiedImageError
+
+    if source.size() < 0:
+        return None
+    try:
+        with Image.open(BytesIO(source.read())) as image:
+            image.load()
+            return image.size
+    except UnidentifiedImageError:
+        return "no image"
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return str(error)

@@ -1,0 +1,24 @@
+"""Valence and arousal for coabench. Imported at every start: it only registers, and imports nothing large."""
+
+from coabench import hookimpl
+
+COABENCH_API = 1
+
+
+@hookimpl
+def coabench_register_strategies(register):
+    register(
+        "valence-arousal",
+        "coabench_valence.strategy:ValenceArousal",
+        description="how pleasant, how excited, and then which of the labels that fit",
+        variants=("both", "valence"),
+    )
+
+
+@hookimpl
+def coabench_register_metrics(register):
+    register(
+        "across-valence",
+        "coabench_valence.metric:across_valence",
+        description="how many mistakes take pleasant for unpleasant, or the reverse",
+    )

@@ -1,0 +1,62 @@
+"""The classes of a classifier: a list of labels, understood as emotions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coabench.errors import UserError
+from coabench.labels import SYNONYMS, fold
+
+_SPELLINGS = {fold(spelling): name for name, others in SYNONYMS.items() for spelling in (name, *others)}
+
+
+def canonical(label: str) -> str | None:
+    """Return the emotion that a label means, by the closed synonym table, or None."""
+    return _SPELLINGS.get(fold(label))
+
+
+def find_classes(model: Path, given: str | None) -> tuple[str, ...]:
+    """Return the emotions that the outputs of *model* stand for, in order.
+
+    Args:
+        given: the label list as the user names it; None for the one beside the model.
+
+    Raises:
+        UserError: there is no list, or it holds something that is no emotion, or one twice.
+    """
+    path = Path(given).expanduser() if given is not None else _beside(model)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"the label list {path} cannot be read",
+            expected="a text file in UTF-8 with one label a line, in the order of the outputs",
+            found=getattr(error, "strerror", None) or str(error),
+            remedy="correct --set labels=FILE",
+        ) from None
+    classes: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        name = canonical(line)
+        if name is None or name in classes:
+            raise UserError(
+                f"{path}, line {number}: {'there twice' if name else 'no emotion'}: {line.strip()!r}",
+                expected=f"each once: {', '.join(SYNONYMS)}, or another spelling such as "
+                + ", ".join(others[0] for others in SYNONYMS.values()),
+                remedy="correct the list",
+            )
+        classes.append(name)
+    if len(classes) < 2:
+        raise UserError(f"the label list {path} names {len(classes)} classes", expected="two or more, one a line")
+    return tuple(classes)
+
+
+def _beside(model: Path) -> Path:
+    places = (model.with_suffix(".labels.txt"), model.with_name("labels.txt"))
+    for path in places:
+        if path.is_file():
+            return path
+    raise UserError(
+        f"there is no label list for {model}",
+        expected=f"{places[0].name} or {places[1].name} beside it: one label a line, in the order of the outputs",
+        remedy="write it, or add --set labels=FILE",
+    )

@@ -1,0 +1,147 @@
+"""A data set of labelled faces as its card describes it: folders, tables, or both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from coabench.dataset import Card, Check, Dataset, Sample
+from coabench.errors import UserError, did_you_mean
+from coabench_faces.layout import read_layout
+from coabench_faces.listing import Listing, Problem, find_source, read_listing
+
+
+class Faces(Dataset):
+    """Labelled faces below the data root, laid out as the card's options say.
+
+    The constructor checks the card and finds the files. Labels are read when samples are asked for; a split with
+    anything in its labels that cannot be trusted is refused as a whole. An image that is not there is still a sample:
+    the run records the error, `verify` reports it.
+
+    Raises:
+        UserError: the card's options make no sense, or nothing below the data root is what they describe.
+    """
+
+    def __init__(self, card: Card, root: Path | None, options: Dataset.Options) -> None:
+        self.card = card
+        self.layout = read_layout(card)
+        if root is None:
+            raise UserError(f"{card.name} needs to know where its files are", expected="--data-root DIR")
+        self.root = root
+        self._samples: dict[str, tuple[Sample, ...]] = {}
+        self._find()
+
+    def _find(self) -> None:
+        """Refuse a data root in which nothing is where the card says."""
+        sources = self.layout.sources.values()
+        try:
+            if any(True for source in sources for _ in find_source(source, self.root, self.layout.tables)):
+                return
+            names = sorted(p.name + "/" * p.is_dir() for p in self.root.iterdir()) if self.root.is_dir() else []
+        except OSError as error:
+            raise self._unreadable(error) from None
+        what = "table" if self.layout.tables else "image"
+        raise UserError(
+            f"no {what} of {self.card.name} in {self.root}",
+            expected=" or ".join(dict.fromkeys(source.text for source in sources)),
+            found=", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "an empty folder",
+            remedy="correct --data-root, or the options of the card"
+            + (f". {self.card.title}: {self.card.homepage}" if self.card.homepage else ""),
+        )
+
+    @cached_property
+    def listing(self) -> Listing:
+        """What the files say, good and bad."""
+        try:
+            return read_listing(self.card, self.layout, self.root)
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: OSError) -> UserError:
+        return UserError(
+            f"{error.filename or self.root} cannot be read",
+            found=error.strerror,
+            remedy="check its permissions, or correct --data-root",
+        )
+
+    def samples(self, split: str) -> Sequence[Sample]:
+        """Return the samples of a split, sorted by id.
+
+        Raises:
+            UserError: the split is not on the card or has no samples here, one of its labels cannot be trusted, or
+                none of its images is there.
+        """
+        if split not in self._samples:
+            if split not in self.card.splits:
+                raise UserError(
+                    f"{self.card.name} has no split {split!r}",
+                    expected=", ".join(self.card.splits),
+                    found=split,
+                    remedy=f"{did_you_mean(split, self.card.splits)}choose one of these with --split",
+                )
+            problems = [p for p in self.listing.problems if p.split in (None, split)]
+            if problems:
+                raise self._untrusted(problems)
+            entries = [e for _, e in sorted(self.listing.entries.items()) if e.split == split]
+            samples = tuple(Sample(f"{self.card.name}/{e.id}", e.image, e.label, split, e.attributes) for e in entries)
+            self._check_there(split, samples)
+            self._samples[split] = samples
+        return self._samples[split]
+
+    def _untrusted(self, problems: Sequence[Problem]) -> UserError:
+        first, *others = problems
+        more = f" (and {len(others):,} more)" if others else ""
+        what = {"label": "a label", "id": "an id", "split": "a split", "image": "an image", "outside": "an image"}
+        return UserError(
+            f"{what.get(first.kind, 'a row')} of {self.card.name} cannot be used: {first.where}{more}",
+            expected=first.expected,
+            found=first.found,
+            remedy=f"{_HINTS.get(first.kind, 'correct the file')}; `coabench datasets verify "
+            f"{self.card.path or self.card.name} --data-root {self.root}` lists every such place",
+        )
+
+    def _check_there(self, split: str, samples: Sequence[Sample]) -> None:
+        if not samples:
+            counts = Counter(entry.split for entry in self.listing.entries.values())
+            absent = self.listing.absent.get(split) or self.listing.absent.get(None)
+            out = self.listing.left_out.total() + len(self.listing.unmatched)
+            raise UserError(
+                f"there is no image of the split {split!r} of {self.card.name} in {self.root}",
+                expected=absent or "rows of that split",
+                found=", ".join(f"{n:,} of {s}" for s, n in sorted(counts.items()))
+                or (f"{out:,} rows, all of which the card leaves out" if out else "nothing"),
+                remedy="choose another --split, or correct --data-root or the card",
+            )
+        if all(sample.image.size() < 0 for sample in samples):
+            raise UserError(
+                f"none of the {len(samples):,} images of the split {split!r} is there",
+                expected=f"{samples[0].image.name} in {self.root}, and so on",
+                remedy="correct --data-root, or 'image' under the options of the card",
+            )
+
+    def notes(self) -> Sequence[str]:
+        unmatched = self.listing.unmatched
+        told = f"images whose names do not fit the card's pattern, left out: {len(unmatched):,}" if unmatched else ""
+        return tuple(filter(None, (*self.layout.notes, told)))
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return what the card says of images, where it says anything: samples with the same ids may have others."""
+        given = {key: self.card.options[key] for key in ("image", "pixels") if key in self.card.options}
+        return dict(given)
+
+    def verify(self) -> list[Check]:
+        """Check labels, splits, persons and images against the card."""
+        from coabench_faces.verify import verify
+
+        return verify(self)
+
+
+_HINTS = {
+    "label": "name the value under 'values' in the options of the card (null leaves such rows out)",
+    "split": "name the value under 'split_values' in the options of the card (null leaves such rows out)",
+    "id": "name a column with one value an image (id: COLUMN), or remove one of the rows",
+    "outside": "choose a data root that holds all images, or correct the file",
+}

@@ -1,0 +1,101 @@
+"""Where images come from: files inside the data root, grey values in a table, encoded images in a table."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isqrt
+from pathlib import Path, PurePosixPath
+
+from coabench.dataset import ImageFile
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".gif"))
+
+
+class Fence:
+    """The data root, out of which no image may lie: a table may come from anywhere."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._real = os.path.realpath(root)
+        self._folders: dict[str, bool] = {}
+
+    def file(self, path: str) -> ImageFile | str:
+        """Return the image at a path relative to the data root, or why it is refused."""
+        pure = PurePosixPath(path)
+        if pure.is_absolute() or re.match(r"[A-Za-z]:|\\\\", path):
+            return "an absolute path"
+        if ".." in pure.parts or re.search(r"(^|\\)\.\.(\\|$)", path):
+            return "a path with '..'"
+        if "\0" in path or not pure.name:
+            return "no name of a file"
+        name = pure.as_posix()
+        folder = str(pure.parent)
+        if folder not in self._folders:
+            self._folders[folder] = self._inside(self.root / folder)
+        whole = self.root / name
+        if not self._folders[folder] or (whole.is_symlink() and not self._inside(whole)):
+            return "a link that leads out of the data root"
+        return ImageFile(self.root, name)
+
+    def _inside(self, path: Path) -> bool:
+        return Path(os.path.realpath(path)).is_relative_to(self._real)
+
+
+@dataclass(frozen=True)
+class PixelImage:
+    """An image given as its grey values, row by row; read as a PGM file."""
+
+    name: str
+    width: int
+    height: int
+    grey: bytes
+
+    def read(self) -> bytes:
+        return b"P5 %d %d 255\n" % (self.width, self.height) + self.grey
+
+    def size(self) -> int:
+        return len(self.read())
+
+
+def grey_values(text: str) -> tuple[int, int, bytes] | str:
+    """Return width, height and grey values of a square image, or what is wrong with the text."""
+    import numpy as np
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what it says of text that is no number
+            values = np.fromstring(text, dtype=np.int64, sep=" ")
+    except (ValueError, DeprecationWarning):
+        return "not only whole numbers"
+    if ((values < 0) | (values > 255)).any():
+        return "not only numbers from 0 to 255"
+    grey = values.astype(np.uint8).tobytes()
+    side = isqrt(len(grey))
+    if not grey or side * side != len(grey):
+        return f"{len(grey):,} values, which make no square"
+    return side, side, grey
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The bytes of an image file in a table, read when they are needed; a column of a table may hold such."""
+
+    fetch: Callable[[], bytes]
+    where: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.where
+
+    def read(self) -> bytes:
+        return self.fetch()
+
+    def size(self) -> int:
+        return len(self.fetch())
+
+    def __str__(self) -> str:
+        return "an image"

@@ -1,0 +1,111 @@
+"""Checking files against their card: everything that is wrong, not only the first thing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from coabench.dataset import Check, ImageFile
+from coabench.predicted import SUBJECT
+from coabench.verification import EXAMPLES, check, check_counts, check_images, decode_all
+from coabench_faces.images import SUFFIXES
+from coabench_faces.listing import Entry, ProblemKind
+
+if TYPE_CHECKING:
+    from coabench_faces.dataset import Faces
+
+_HEADINGS: dict[ProblemKind, str] = {
+    "unreadable": "rows that cannot be read",
+    "label": "labels that are not on the card",
+    "split": "rows of unknown splits",
+    "image": "rows without an image",
+    "outside": "files outside the data root",
+    "id": "ids that are not unique",
+}
+
+
+def verify(dataset: Faces) -> list[Check]:
+    """Return the checks, in the order in which they are worth reading."""
+    entries = [entry for _, entry in sorted(dataset.listing.entries.items())]
+    return [
+        *_rows(dataset, entries),
+        *_counts(dataset, entries),
+        *_left_out(dataset),
+        *_subjects(entries),
+        *_images(entries),
+        *_strays(dataset, entries),
+    ]
+
+
+def _rows(dataset: Faces, entries: Sequence[Entry]) -> Iterator[Check]:
+    for kind, heading in _HEADINGS.items():
+        here = [p for p in dataset.listing.problems if p.kind == kind]
+        if here:
+            examples = [f"{p.where}: {p.found} (expected {p.expected})" for p in here]
+            yield check("error", f"{heading}: {len(here):,}", examples)
+    if not dataset.listing.problems:
+        yield check("ok", f"labels: {len(entries):,} read, every one on the card, every id once")
+
+
+def _counts(dataset: Faces, entries: Sequence[Entry]) -> Iterator[Check]:
+    for split in dataset.card.splits:
+        outcome = check_counts(dataset.card, split, Counter(e.label for e in entries if e.split == split))
+        source = dataset.listing.absent.get(split)
+        yield Check(outcome.level, outcome.text, (f"nothing at {source}",)) if source else outcome
+
+
+def _left_out(dataset: Faces) -> Iterator[Check]:
+    reasons = dataset.listing.left_out
+    if reasons:
+        examples = tuple(f"{reason}: {number:,}" for reason, number in reasons.most_common(2 * EXAMPLES))
+        yield Check("ok", f"rows left out, as the card says: {reasons.total():,}", examples)
+    unmatched = dataset.listing.unmatched
+    if unmatched:
+        text = f"images whose names do not fit the card's pattern, left out: {len(unmatched):,}"
+        yield check("warning", text, unmatched)
+
+
+def _subjects(entries: Sequence[Entry]) -> Iterator[Check]:
+    splits: dict[str, set[str]] = {}
+    without = 0
+    for entry in entries:
+        if SUBJECT in entry.attributes:
+            splits.setdefault(str(entry.attributes[SUBJECT]), set()).add(entry.split)
+        else:
+            without += 1
+    if not splits:
+        return
+    leaks = [f"{name}: {', '.join(sorted(where))}" for name, where in sorted(splits.items()) if len(where) > 1]
+    if leaks:
+        yield check("warning", f"persons in more than one split: {len(leaks):,} of {len(splits):,}", leaks)
+    if without:
+        yield check("warning", f"images of unknown persons: {without:,} of {len(entries):,}")
+    if not leaks:
+        yield check("ok", f"persons: {len(splits):,}, none in more than one split")
+
+
+def _images(entries: Sequence[Entry]) -> Iterator[Check]:
+    images = [entry.image for entry in entries]
+    rows = Counter(image.name for image in images)
+    shared = [f"{name}: {number} rows" for name, number in rows.items() if number > 1]
+    if shared:
+        yield check("warning", f"images that several rows name: {len(shared):,}", shared)
+    yield from check_images(images, decode_all(images))
+
+
+def _strays(dataset: Faces, entries: Sequence[Entry]) -> Iterator[Check]:
+    """Find images beside those that rows name which no row names."""
+    named = dataset.listing.images
+    folders = {str(PurePosixPath(e.image.name).parent) for e in entries if isinstance(e.image, ImageFile)}
+    strays = []
+    for folder in sorted(folders):
+        try:
+            names = sorted(path.name for path in (dataset.root / folder).iterdir())
+        except OSError:
+            continue
+        paths = [PurePosixPath(folder, name) for name in names if not name.startswith(".")]
+        strays += [str(p) for p in paths if p.suffix.lower() in SUFFIXES and str(p) not in named]
+    if strays:
+        yield check("warning", f"images that no row names: {len(strays):,}", strays)

@@ -1,0 +1,84 @@
+"""From a question to the body of a request."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from coabench.dialogue import Decode, Message, Question
+
+Constraint = Literal["none", "structured_outputs", "guided_choice", "regex", "grammar", "json_schema"]
+Detail = Literal["auto", "low", "high"]
+LengthField = Literal["max_tokens", "max_completion_tokens"]
+Body = dict[str, Any]
+FIELD = "answer"
+"""The one field of the object that ``json_schema`` asks for."""
+
+
+def messages_of(chat: Sequence[Message], images: Sequence[str], detail: Detail | None) -> list[Body]:
+    """Return a chat in the protocol's words: images before the text of their message, text alone as a string.
+
+    Args:
+        images: ``data:`` URLs, which the messages show by index.
+    """
+    return [_message(message, images, detail) for message in chat]
+
+
+def _message(message: Message, images: Sequence[str], detail: Detail | None) -> Body:
+    if not message.images:
+        return {"role": message.role, "content": message.text}
+    how = {} if detail is None else {"detail": detail}
+    shown = [{"type": "image_url", "image_url": {"url": images[i], **how}} for i in message.images]
+    return {"role": message.role, "content": [*shown, {"type": "text", "text": message.text}]}
+
+
+def constraint(question: Question, dialect: Constraint) -> Body:
+    """Return the fields that limit a generated answer to the question's options, in a server's dialect."""
+    options = list(question.options)
+    if not options:
+        return {}
+    match dialect:
+        case "none":
+            return {}
+        case "structured_outputs":
+            return {"structured_outputs": {"choice": options}}
+        case "guided_choice":
+            return {"guided_choice": options}
+        case "regex":
+            return {"regex": "(" + "|".join(map(_escaped, options)) + ")"}
+        case "grammar":
+            return {"grammar": "root ::= " + " | ".join(json.dumps(o, ensure_ascii=False) for o in options)}
+        case "json_schema":
+            schema = {
+                "type": "object",
+                "properties": {FIELD: {"type": "string", "enum": options}},
+                "required": [FIELD],
+                "additionalProperties": False,
+            }
+            form = {"name": FIELD, "strict": True, "schema": schema}
+            return {"response_format": {"type": "json_schema", "json_schema": form}}
+
+
+def _escaped(option: str) -> str:
+    """Return an option as a regular expression that every dialect reads alike: spaces stay as they are."""
+    return re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", option)
+
+
+def without_images(body: Body) -> Body:
+    """Return a request with its texts alone."""
+    messages = [
+        m if isinstance(m["content"], str) else {**m, "content": m["content"][-1]["text"]} for m in body["messages"]
+    ]
+    return {**body, "messages": messages}
+
+
+def scoring(top_logprobs: int, length_field: LengthField) -> Body:
+    """Return the fields that ask for the likeliest first tokens."""
+    return {length_field: 1, "logprobs": True, "top_logprobs": top_logprobs}
+
+
+def limited(question: Question, decode: Decode, dialect: Constraint) -> bool:
+    """Whether the answer to a question was asked to be one of its options."""
+    return decode == "generate" and dialect != "none" and bool(question.options)

@@ -1,0 +1,285 @@
+"""Requests over HTTP: bounded in time and size, repeated where that may help, told in words where it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import httpx2
+
+from coabench.errors import JobError, UserError
+from coabench.terminal import safe
+from coabench_openai.address import Address, is_secret
+from coabench_openai.reading import Malformed, in_words, is_page
+
+T = TypeVar("T")
+AGAIN = frozenset({408, 409, 425, 429})
+"""Statuses after which a request is tried again, beside all from 500 on."""
+REFUSALS = frozenset({400, 413, 415, 422})
+"""Statuses by which a server refuses this request, and perhaps no other."""
+FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
+"""Seconds before the first repetition (doubled each time), and the most ever waited, whatever the server says."""
+CONNECTING = 10.0
+"""Seconds for connecting."""
+LARGEST = 16 * 2**20
+"""Bytes of a reply."""
+SAFE = "what is recorded is safe: when it is back, run the same command again"
+
+
+class Refused(Exception):
+    """The server refuses this one request, or fails over it; in its words.
+
+    Attributes:
+        failing: whether it is the server that fails.
+    """
+
+    def __init__(self, told: str, failing: bool = False) -> None:
+        super().__init__(told)
+        self.failing = failing
+
+
+class Halted(Exception):
+    """Another request has failed for good: this one is not worth sending."""
+
+
+class _Hiccup(Exception):
+    """Something that may pass.
+
+    Attributes:
+        told: what it was.
+        again: how long the server wants us to wait, in seconds.
+        mine: whether it may be due to this one request, and others fare better.
+    """
+
+    def __init__(self, told: str, again: float | None = None, mine: bool = False) -> None:
+        super().__init__(told)
+        self.told, self.again, self.mine = told, again, mine
+
+
+class Client:
+    """Sends requests to one address. To be used in one event loop.
+
+    Args:
+        key: sent as bearer token, and cut out of all that comes back.
+        variable: the environment variable that the key is from.
+        timeout: seconds for one request, from connecting to the last byte.
+        retries: how often a request is repeated at most.
+        authorities: a PEM file with the certificates to trust instead of the usual ones.
+
+    Raises:
+        UserError: a PEM file that cannot be read.
+    """
+
+    def __init__(
+        self, address: Address, key: str | None, variable: str, timeout: float, retries: int, authorities: str | None
+    ) -> None:
+        self.address, self.timeout, self.retries = address, timeout, retries
+        self._key, self._variable = key, variable
+        self._trusted: ssl.SSLContext | bool = True if authorities is None else _trusted(authorities)
+        self._http: httpx2.AsyncClient | None = None
+        self._reached = False
+
+    async def post(self, body: dict[str, Any], read: Callable[[Any], T], halt: asyncio.Event | None = None) -> T:
+        """Send a request and return what *read* makes of the reply, which may find it `Malformed`.
+
+        Args:
+            halt: ends the waiting between repetitions.
+
+        Raises:
+            Refused: the server will not or cannot answer this request.
+            Halted: *halt* was set.
+            JobError: no request can be answered: in its words, or after all repetitions.
+        """
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        repetition = 0
+        while True:
+            try:
+                return await self._once(content, read)
+            except _Hiccup as hiccup:
+                if repetition == self.retries:
+                    times = f"{repetition + 1} times" if repetition else "once"
+                    if hiccup.mine:
+                        raise Refused(f"{hiccup.told}, {times}", failing=True) from None
+                    raise JobError(
+                        f"the server at {self.address.url} has not answered a request that was sent {times}",
+                        found=hiccup.told,
+                        remedy=SAFE,
+                    ) from None
+                await _wait(hiccup.again, repetition, halt)
+                repetition += 1
+
+    async def _once(self, content: bytes, read: Callable[[Any], T]) -> T:
+        try:
+            async with asyncio.timeout(self.timeout):
+                status, headers, text = await self._exchange(content)
+        except TimeoutError:
+            raise _Hiccup(f"no answer within {self.timeout:g} seconds (--set timeout=…)") from None
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            raise self._unreached(error) from None
+        self._reached = True
+        if not 200 <= status < 300:
+            raise self._problem(status, text, headers)
+        if is_page(text):
+            raise JobError(
+                f"what answers at {self.address.chat} is no server of the OpenAI protocol",
+                expected="JSON",
+                found=in_words(text),
+                remedy="correct --set base_url; it usually ends in /v1",
+            )
+        try:
+            data = json.loads(text)
+        except ValueError:
+            raise _Hiccup(f"a reply that is no JSON: {safe(' '.join(text.split()), 100) or 'nothing'}") from None
+        if isinstance(data, dict) and data.get("error") and not data.get("choices"):  # some hide their errors so
+            code = data["error"].get("code") if isinstance(data["error"], dict) else None
+            if isinstance(code, int) and 400 <= code < 600:
+                raise self._problem(code, text, headers)
+            raise _Hiccup(in_words(text), mine=True)
+        try:
+            return read(data)
+        except Malformed as error:
+            raise _Hiccup(str(error), mine=True) from None
+
+    async def _exchange(self, content: bytes) -> tuple[int, httpx2.Headers, str]:
+        """Send the request; return status, headers and body, which does not hold the key even if the server sent it."""
+        if self._http is None:
+            headers = {"Content-Type": "application/json", "Accept": "application/json"}
+            if self._key:
+                headers["Authorization"] = f"Bearer {self._key}"
+            self._http = httpx2.AsyncClient(
+                headers=headers,
+                timeout=httpx2.Timeout(None, connect=CONNECTING),
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
+                verify=self._trusted,
+                follow_redirects=False,  # to whom pictures and key go is for the user to say
+                trust_env=False,  # and no proxy and no ~/.netrc has a say in it
+            )
+        async with self._http.stream("POST", self.address.chat, content=content) as response:
+            data = bytearray()
+            async for part in response.aiter_bytes():
+                data += part
+                if len(data) > LARGEST:
+                    raise httpx2.RemoteProtocolError(f"a reply of more than {LARGEST} bytes")
+            text = data.decode("utf-8", "replace")
+        return response.status_code, response.headers, self._without_key(text)
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, "[key]") if self._key and is_secret(self._key) else text
+
+    def _unreached(self, error: httpx2.RequestError) -> Exception:
+        """Return what went wrong with the connection."""
+        told = safe(self._without_key(_reason(error)), 200) or type(error).__name__
+        connecting = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+        if connecting and _is_tls(error):
+            return JobError(
+                f"there is no trustworthy connection to {self.address.url}",
+                expected="a certificate from an authority that is known here, for this host",
+                found=told,
+                remedy="correct --set base_url (http or https?), or name the authority's PEM file: --set ca_file=…",
+            )
+        if connecting and not self._reached:
+            return JobError(
+                f"nothing answers at {self.address.url}",
+                expected="a server that runs and listens there",
+                found=told,
+                remedy="start the server or correct --set base_url, and run the same command again",
+            )
+        return _Hiccup(told)
+
+    def _problem(self, status: int, text: str, headers: httpx2.Headers) -> Exception:
+        """Return what a status other than 200 means."""
+        url, words = self.address.url, f"status {status}: {in_words(text)}"
+        if status in REFUSALS:
+            return Refused(words)
+        if (status in AGAIN and "insufficient_quota" not in text) or status >= 500:
+            return _Hiccup(words, _seconds(headers.get("retry-after")), mine=status == 500)
+        if status in (401, 403):
+            key = f"the key from {self._variable} was sent" if self._key else f"no key was sent: no {self._variable}"
+            return JobError(
+                f"the server at {url} does not let us in",
+                expected="a key that it accepts",
+                found=f"{words}; {key}",
+                remedy=f"export {self._variable}=…, or name another variable: --set key_variable=NAME",
+            )
+        if status in (404, 405):
+            return JobError(
+                f"the server at {url} has no such model, or no chat completions at this path",
+                expected=f"an answer from {self.address.chat}",
+                found=words,
+                remedy="correct the name after --backbone openai:, or --set base_url; it usually ends in /v1",
+            )
+        if 300 <= status < 400:
+            return JobError(
+                f"the server at {url} sends questions on to another address",
+                expected="an answer: pictures and key go where --set base_url says, and nowhere else",
+                found=safe(self._without_key(headers.get("location", f"status {status}")), 200),
+                remedy="give that address as --set base_url if you trust it",
+            )
+        if status in (402, 429):
+            return JobError(f"the account at {self.address.host} is used up", found=words, remedy=f"top it up; {SAFE}")
+        return JobError(f"the server at {url} does not answer", found=words, remedy=SAFE)
+
+
+async def _wait(again: float | None, repetition: int, halt: asyncio.Event | None) -> None:
+    """Wait as long as the server says, or twice as long each time; not in step with others."""
+    seconds = FIRST_WAIT * 2**repetition * random.uniform(0.5, 1.0) if again is None else again
+    try:
+        await asyncio.wait_for((halt or asyncio.Event()).wait(), min(seconds, LONGEST_WAIT))
+    except TimeoutError:
+        return
+    raise Halted
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Return what a ``Retry-After`` header means: seconds or a date (RFC 9110, 10.2.3)."""
+    if not retry_after:
+        return None
+    try:
+        return max(0.0, float(retry_after)) if float(retry_after) < float("inf") else LONGEST_WAIT
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what led to it, the first cause last."""
+    while error is not None:
+        yield error
+        inner = error.exceptions[-1] if isinstance(error, BaseExceptionGroup) else None  # of several addresses
+        error = inner or error.__cause__ or error.__context__
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the system says went wrong, or what the client says."""
+    for cause in reversed(list(_causes(error))):
+        if isinstance(cause, ConnectionError) and cause.errno:
+            return os.strerror(cause.errno)
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+    return str(error)
+
+
+def _is_tls(error: BaseException) -> bool:
+    return any(isinstance(cause, ssl.SSLError) for cause in _causes(error))
+
+
+def _trusted(file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=file)
+    except (OSError, ssl.SSLError) as error:
+        raise UserError(
+            f"the certificates in {file} cannot be read",
+            expected="a PEM file",
+            found=error.strerror or str(error),
+            remedy="correct --set ca_file=…",
+        ) from None

@@ -1,0 +1,99 @@
+"""Answers that were given and are not in the run's log yet, so that a run that is killed asks nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from coabench.dialogue import Answer
+from coabench.errors import JobError, SampleError
+from coabench_openai.reading import Reply
+
+FILE = "openai.jsonl"
+
+
+def key_of(identity: Mapping[str, Any], body: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of everything that an answer rests on: model, server, options, chat, images."""
+    text = json.dumps([identity, body], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+class Memory:
+    """Replies by key, in a file of a folder, one line each; without a folder, nothing is kept.
+
+    The file is read when the first reply is looked up, and gets a line for each that comes: a kill loses none, a power
+    cut may lose the last, which are then asked again. A torn line is not a reply.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._path = None if folder is None else folder / FILE
+        self._replies: dict[str, Reply] | None = None
+
+    def get(self, key: str) -> Reply | None:
+        """Return the reply, if it is known."""
+        if self._path is None:
+            return None
+        if self._replies is None:
+            self._replies = _read(self._path)
+        return self._replies.get(key)
+
+    def put(self, key: str, reply: Reply) -> None:
+        """Keep a reply that is not known yet.
+
+        Raises:
+            JobError: the disk is full or gone.
+        """
+        if self._path is None or self.get(key) is not None:
+            return
+        assert self._replies is not None
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("ab", buffering=0) as file:
+                left = _line(key, reply)
+                while left:
+                    left = left[file.write(left) :]
+        except OSError as error:
+            raise JobError(
+                f"{self._path} cannot be written",
+                found=error.strerror or str(error),
+                remedy="make room or change the permissions, then run the same command again",
+            ) from None
+        self._replies[key] = reply
+
+
+def _line(key: str, reply: Reply) -> bytes:
+    answer = reply.answer
+    if isinstance(answer, SampleError):
+        said: dict[str, Any] = {"error": answer.problem}
+    else:
+        said = {
+            "response": answer.response,
+            "scores": None if answer.scores is None else dict(answer.scores),
+            "tokens": [answer.prompt_tokens, answer.cached_tokens, answer.new_tokens],
+        }
+    line = json.dumps({"key": key, "served": reply.served, **said})
+    return f"\n{line}\n".encode("ascii")  # a torn line before it ends here
+
+
+def _read(path: Path) -> dict[str, Reply]:
+    replies: dict[str, Reply] = {}
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return replies
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError):  # torn: it is asked again
+            said = json.loads(line)
+            replies[said["key"]] = Reply(_answer(said), said["served"])
+    return replies
+
+
+def _answer(said: Mapping[str, Any]) -> Answer | SampleError:
+    if "error" in said:
+        return SampleError(said["error"])
+    prompt, cached, new = said["tokens"]
+    return Answer(said["response"], said["scores"], prompt_tokens=prompt, cached_tokens=cached, new_tokens=new)

@@ -1,0 +1,150 @@
+"""From what a server sent to an answer."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from coabench.dialogue import Answer, Decode, Question
+from coabench.errors import JobError, SampleError
+from coabench.terminal import safe
+from coabench_openai.asking import FIELD
+from coabench_openai.scores import first_token_scores
+
+
+class Malformed(Exception):
+    """A reply that is none: half of one, or without an answer."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply that was read.
+
+    Attributes:
+        answer: or why there is none for this sample.
+        served: the name of the model that the server says has answered.
+        whole: whether the model has said what it wanted to: it did not refuse, and was not cut off.
+    """
+
+    answer: Answer | SampleError
+    served: str | None
+    whole: bool = True
+
+
+def read_reply(data: Any, question: Question, decode: Decode) -> Reply:
+    """Read a chat completion.
+
+    Raises:
+        Malformed: it has no answer in it.
+        JobError: scores were asked for, and the server serves no log-probabilities.
+    """
+    choice = _first(data)
+    message = choice.get("message")
+    if not isinstance(message, Mapping):
+        raise Malformed("an answer without a message")
+    served, finish = data.get("model"), choice.get("finish_reason")
+    served = served if isinstance(served, str) else None
+    bare = _counted(data.get("usage"))
+    try:
+        if finish == "content_filter":
+            raise SampleError("the server's content filter withheld the answer")
+        if decode == "score":
+            scores = first_token_scores(question.options, _likeliest(choice))
+            best = max(scores, key=lambda option: scores[option])
+            return Reply(replace(bare, response=best, scores=scores), served)
+        text, said = _text(message)
+        if not text.strip() and finish == "length":
+            cut = f"the answer was cut off after {bare.new_tokens} tokens, before it began: raise --set max_tokens=…"
+            raise SampleError(cut)
+        return Reply(replace(bare, response=text), served, said and finish != "length")
+    except SampleError as error:
+        return Reply(error, served)
+
+
+def unwrapped(text: str) -> str:
+    """Return what an answer in the form of ``json_schema`` says; any other text as it is."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return text
+    value = data.get(FIELD) if isinstance(data, dict) and len(data) == 1 else None
+    return value if isinstance(value, str) else text
+
+
+def in_words(body: str) -> str:
+    """Return what a server says went wrong, on one line that a terminal can show."""
+    try:
+        data = json.loads(body)
+    except ValueError:
+        data = None
+    if isinstance(data, dict):
+        for name in ("error", "detail", "message"):
+            if found := data.get(name):
+                inner = found.get("message") if isinstance(found, dict) else None
+                return safe(inner or (found if isinstance(found, str) else json.dumps(found)), 300)
+    if is_page(body):
+        title = re.search(r"<title[^>]*>(.*?)</title>", body, re.IGNORECASE | re.DOTALL)
+        return "an HTML page" + (f" titled {safe(' '.join(title[1].split()), 100)!r}" if title else "")
+    return safe(" ".join(body.split()), 300) or "nothing"
+
+
+def is_page(body: str) -> bool:
+    """Whether a body is HTML."""
+    return body.lstrip()[:200].casefold().startswith(("<!doctype", "<html", "<head", "<body"))
+
+
+def _first(data: Any) -> Mapping[str, Any]:
+    if not isinstance(data, dict):
+        raise Malformed(f"JSON that is no chat completion: {safe(json.dumps(data), 100)}")
+    choices = data.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise Malformed("a reply without choices")
+    return choices[0]
+
+
+def _text(message: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return what was said, and whether it is an answer and no refusal. An answer may be empty."""
+    content, refusal = message.get("content"), message.get("refusal")
+    if isinstance(content, list):  # in parts
+        content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    if content is not None and not isinstance(content, str):
+        raise Malformed(f"an answer that is no text: {safe(json.dumps(content), 100)}")
+    return (refusal, False) if not content and isinstance(refusal, str) and refusal else (content or "", True)
+
+
+def _likeliest(choice: Mapping[str, Any]) -> list[tuple[str, float]]:
+    try:
+        first = choice["logprobs"]["content"][0]
+        found = [(entry["token"], float(entry["logprob"])) for entry in first["top_logprobs"]]
+    except (KeyError, IndexError, TypeError, ValueError):
+        found = []
+    found = [(token, value) for token, value in found if isinstance(token, str) and not math.isnan(value)]
+    if not found:
+        raise JobError(
+            "the server tells no log-probabilities, which --decode score needs",
+            expected="choices[0].logprobs.content[0].top_logprobs",
+            found="an answer without them",
+            remedy="use --decode generate, or a server that serves top_logprobs (vLLM, SGLang, llama.cpp, OpenAI)",
+        )
+    return found
+
+
+def _counted(usage: Any) -> Answer:
+    """Return an answer without words, with the numbers of tokens; 0 for what is untold."""
+    usage = usage if isinstance(usage, dict) else {}
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    return Answer(
+        "",
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        cached_tokens=_count(cached),
+        new_tokens=_count(usage.get("completion_tokens")),
+    )
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0

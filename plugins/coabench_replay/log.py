@@ -1,0 +1,151 @@
+"""A run's log, by sample and question."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from coabench.dialogue import Answer, Decode, Question
+from coabench.errors import UserError
+from coabench.runs import LOG, MANIFEST, read_manifest, read_records
+
+
+class Key(NamedTuple):
+    """What must be the same for a recorded answer to be the answer: the prompt, and for scores the options, too."""
+
+    prompt: str
+    scored: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, question: Question, decode: Decode) -> Self:
+        return cls(question.prompt, tuple(question.options) if decode == "score" else None)
+
+    def __str__(self) -> str:
+        how = "to be answered freely" if self.scored is None else f"to score {', '.join(self.scored)}"
+        return f"{self.prompt!r}, {how}"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a log holds of a sample.
+
+    Attributes:
+        answers: to each question, in the order in which it was asked; more than one where it came up again.
+        error: why the sample could not be asked about (any further), if so.
+    """
+
+    id: str
+    answers: Mapping[Key, Sequence[Answer]]
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log that was read.
+
+    Attributes:
+        sha256: of the file.
+        samples: by id.
+        identity: from the run's manifest; None where none lies beside the log.
+        complete: whether the manifest calls the run complete.
+    """
+
+    directory: Path
+    sha256: str
+    samples: Mapping[str, Recorded]
+    identity: Mapping[str, Any] | None
+    complete: bool
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the log of a run directory, or the log itself.
+
+        Raises:
+            UserError: there is none, it is damaged, or nothing was asked in it.
+        """
+        directory = path.parent if path.name == LOG else path
+        if not (directory / LOG).is_file():
+            raise UserError(
+                f"there is no log at {path}",
+                expected=f"the directory of a run, or its {LOG}",
+                found="another file" if path.is_file() else "a folder without one" if path.is_dir() else "nothing",
+                remedy="correct --backbone replay:RUN",
+            )
+        digest = hashlib.sha256()
+        samples = {str(record["id"]): _recorded(record, directory) for record in read_records(directory, digest)}
+        if not any(sample.answers for sample in samples.values()):
+            raise UserError(
+                f"the log in {directory} holds no answers",
+                expected="the log of a run that asked a model",
+                found="predictions alone, which came from a file" if samples else "no record",
+                remedy="choose another run",
+            )
+        manifest = read_manifest(directory) if (directory / MANIFEST).is_file() else None
+        complete = manifest is not None and manifest["status"] == "complete"
+        return cls(directory, digest.hexdigest(), samples, manifest and manifest["identity"], complete)
+
+    @cached_property
+    def asked(self) -> frozenset[Key]:
+        """Every question that was asked of some sample."""
+        return frozenset(key for sample in self.samples.values() for key in sample.answers)
+
+    def origin(self) -> Mapping[str, Any] | None:
+        """Return what was asked about which images, for the identity of a replay; None without a manifest."""
+        if self.identity is None:
+            return None
+        told = {part: self.identity.get(part) or {} for part in ("backbone", "strategy", "dataset")}
+        return {
+            **{part: told[part].get("name") for part in told},
+            **{part: told["dataset"].get(part) for part in ("split", "fingerprint")},
+            "decode": self.identity.get("decode"),
+        }
+
+    def way(self) -> str:
+        """Return how the log was made, or else a question that was asked in it, for error messages."""
+        origin = self.origin()
+        if origin is None:
+            return f"a question that was asked, such as {min(self.asked, key=str)}"
+        return f"the questions of --strategy {origin['strategy']} with --decode {origin['decode']}"
+
+    def notes(self) -> list[str]:
+        """Return what the user should know of the log."""
+        origin = self.origin()
+        if origin is None:
+            return [f"there is no {MANIFEST} beside the log: what it was recorded from is not known"]
+        images = f"{origin['dataset']}, split {origin['split']}, fingerprint {str(origin['fingerprint'])[:12]}"
+        notes = [f"recorded from {images}: samples are found by their ids, images are not compared"]
+        return notes if self.complete else [*notes, f"that run is not complete: {len(self.samples)} samples"]
+
+
+def _recorded(record: Mapping[str, Any], directory: Path) -> Recorded:
+    error = str(record["reason"]) if record["status"] == "error" else None
+    try:
+        return Recorded(str(record["id"]), _by_question(record["turns"]), error)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise UserError(
+            f"{directory / LOG}: the turns of {record['id']} cannot be read",
+            expected="what a run writes: prompt, options, response, scores",
+            found=f"{type(problem).__name__}: {problem}",
+            remedy="the log was edited or damaged: restore it",
+        ) from None
+
+
+def _by_question(turns: Iterable[Mapping[str, Any]]) -> dict[Key, list[Answer]]:
+    answers: dict[Key, list[Answer]] = {}
+    for turn in turns:
+        scores = turn.get("scores")
+        key = Key(str(turn["prompt"]), None if scores is None else tuple(map(str, turn["options"])))
+        answers.setdefault(key, []).append(
+            Answer(
+                str(turn["response"]),
+                None if scores is None else {str(option): float(score) for option, score in scores.items()},
+                prompt_tokens=turn.get("prompt_tokens") or 0,
+                cached_tokens=turn.get("cached_tokens") or 0,
+                new_tokens=turn.get("new_tokens") or 0,
+            )
+        )
+    return answers

@@ -1,0 +1,172 @@
+"""A checkpoint folder of transformers: what is in it, checked before any weights are read."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+from coabench.errors import UserError
+from coabench.safetensor import TensorFile, file_digest
+from coabench_transformers.telling import told
+
+OWN = {"phi3_v": "phi-3.5-vision"}
+"""Types of models that transformers does not have -> the backbone that runs them."""
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+WORDS = ("*.json", "*.jinja", "*.txt", "*.model")
+"""The files that say how images and text become numbers, beside the weights."""
+HISTORY = ("training.json", INDEX)
+
+
+class Checkpoint:
+    """The model in *folder*.
+
+    Attributes:
+        folder: where it is.
+        config: what its config.json says.
+        unused: the tensors that the model has no use for, once there is a `blueprint`.
+
+    Raises:
+        UserError: no config.json or weights; a type that transformers lacks, or that does not take images.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = _config(folder)
+        self.unused: tuple[str, ...] = ()
+        self.files = [TensorFile(path, types=None) for path in _weights(folder)]
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256, in hex, over the weights (of large files header and samples of every tensor)."""
+        digest = hashlib.sha256()
+        for file in sorted(self.files, key=lambda file: file.path.name):
+            digest.update(file.fingerprint())
+        return digest.hexdigest()
+
+    def words(self) -> str:
+        """Return a SHA-256, in hex, over the configs, the tokenizer, the processor and the chat template."""
+        digest = hashlib.sha256()
+        paths = {path for pattern in WORDS for path in self.folder.glob(pattern) if path.name not in HISTORY}
+        for path in sorted(paths):
+            digest.update(path.name.encode() + b"\0" + file_digest(path))
+        return digest.hexdigest()
+
+    def blueprint(self, attention: str) -> Any:
+        """Return the model, its parameters without memory, fitted to the tensors that the checkpoint holds.
+
+        Raises:
+            UserError: the checkpoint lacks a tensor of the model, or one has another shape; or the model does not have
+                such an attention.
+        """
+        model, info = self._open(attention, device_map="meta", output_loading_info=True, ignore_mismatched_sizes=True)
+        for what, key in (("lacks weights", "missing_keys"), ("has weights of other shapes", "mismatched_keys")):
+            if names := sorted(str(key[0] if isinstance(key, tuple) else key) for key in info[key]):
+                raise UserError(
+                    f"the checkpoint in {self.folder} {what}",
+                    expected="every tensor of the model that its config.json describes: nothing is filled in at random",
+                    found=f"{names[0]} ({len(names)} in all)",
+                    remedy="use a complete checkpoint; an adapter goes to --adapter",
+                )
+        self.unused = tuple(sorted(map(str, info["unexpected_keys"])))
+        return model
+
+    def load(self, dtype: torch.dtype, attention: str) -> Any:
+        """Return the model with its weights."""
+        return self._open(attention, dtype=dtype)
+
+    def _open(self, attention: str, **how: Any) -> Any:
+        try:
+            return AutoModelForImageTextToText.from_pretrained(
+                self.folder, config=copy.deepcopy(self.config), attn_implementation=attention, use_safetensors=True,
+                trust_remote_code=False, local_files_only=True, **how,
+            )  # fmt: skip
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise UserError(
+                f"transformers cannot open the model in {self.folder}",
+                found=told(error),
+                remedy="check that the checkpoint is complete; where attention is named: --set attention=eager",
+            ) from None
+
+
+def _config(folder: Path) -> PretrainedConfig:
+    path = folder / "config.json"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        kind = raw["model_type"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder} holds no model of transformers",
+            expected="a config.json with a model_type",
+            found=_told(error) if path.is_file() else "no config.json",
+            remedy="point to the folder of a complete checkpoint, or give a hub id",
+        ) from None
+    if kind in OWN:
+        raise UserError(
+            f"transformers has no model of the type {kind!r}: the code that comes with its checkpoint never runs here",
+            remedy=f"take --backbone {OWN[kind]}:{folder}",
+        )
+    if raw.get("quantization_config"):
+        raise UserError(
+            f"the checkpoint in {folder} is quantised",
+            expected="weights in float32, bfloat16 or float16",
+            found=f"quantization_config, method {raw['quantization_config'].get('quant_method', 'unknown')}"
+            if isinstance(raw["quantization_config"], dict)
+            else "a quantization_config",
+            remedy="use the unquantised checkpoint; or serve this one and take --backbone openai",
+        )
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # hundreds of configs, each with errors of its own
+        remote = "auto_map" in raw
+        raise UserError(
+            f"transformers cannot read the model in {folder}",
+            expected="a type of model that transformers has" + (", without code of its own" if remote else ""),
+            found=f"{kind}: {told(error)}",
+            remedy="remote code never runs here: serve the model and take --backbone openai" if remote
+            else "upgrade transformers, or use another checkpoint",
+        ) from None  # fmt: skip
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        raise UserError(
+            f"the model in {folder} takes no images or answers no text",
+            expected="an image-text-to-text model, such as LLaVA, SmolVLM or Qwen2.5-VL",
+            found=str(kind),
+            remedy="use the checkpoint of a vision-language model",
+        )
+    if config.is_encoder_decoder or getattr(config.get_text_config(), "is_encoder_decoder", False):
+        raise UserError(
+            f"the model in {folder} reads its prompt with an encoder",
+            expected="a model that goes on with a chat, token by token",
+            found=str(kind),
+            remedy="use the checkpoint of a decoder-only model, such as LLaVA, SmolVLM or Qwen2.5-VL",
+        )
+    return config
+
+
+def _told(error: Exception) -> str:
+    return "no model_type in it" if isinstance(error, KeyError | TypeError) else told(error)
+
+
+def _weights(folder: Path) -> list[Path]:
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    try:
+        mapped = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
+        return [folder / name for name in sorted(set(mapped.values()))]
+    except FileNotFoundError:
+        pickled = sorted(path.name for path in folder.glob("*.bin"))
+        raise UserError(
+            f"{folder} holds no weights that can be read safely",
+            expected=f"{SINGLE}, or {INDEX} and the files it names",
+            found=", ".join(pickled) or "no weights",
+            remedy="convert pickled weights to safetensors" if pickled else "point to a complete checkpoint",
+        ) from None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise UserError(f"{folder / INDEX} names no weights", found=told(error), remedy="fetch it again") from None

@@ -1,0 +1,122 @@
+"""What the training job needs of a model of transformers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from coabench.backbone import Trainee
+from coabench.dialogue import Turn
+from coabench_transformers.chat import Chat
+from coabench_transformers.checkpoint import HISTORY, WORDS, Checkpoint
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+VISION = ("vision", "visual", "image_encoder")
+PROJECTOR = ("projector", "connector", "merger", "adapter")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The turns about one sample, each a chat of its own with the tokens to learn."""
+
+    chat: Chat
+    images: tuple[Image, ...]
+    turns: tuple[Turn, ...]
+
+    @cached_property
+    def tokens(self) -> int:
+        """Tokens that go through the decoder."""
+        made = self.chat.inputs([t.question.messages for t in self.turns], [self.images] * len(self.turns), "right")
+        return int(made["attention_mask"].sum()) + sum(len(answer) for answer in self.answers)
+
+    @property
+    def answers(self) -> list[tuple[int, ...]]:
+        """What is learnt of each turn: the answer, as it is scored, with the token that ends it."""
+        return [self.chat.answer(turn.answer.response) for turn in self.turns]
+
+
+class TransformersTrainee(Trainee):
+    """A model of transformers as `coabench train` sees it. Every turn is a sequence of its own."""
+
+    def __init__(self, model: Any, chat: Chat, checkpoint: Checkpoint) -> None:
+        self.module: nn.Module = model
+        self._chat, self._checkpoint = chat, checkpoint
+        self.parts = _parts(model)
+        self.groups = _groups(model, self.parts)
+
+    def encode(self, prepared: Sequence[Image], turns: Sequence[Turn]) -> Encoded:
+        """Return the turns about one sample."""
+        return Encoded(self._chat, tuple(prepared), tuple(turns))
+
+    def collate(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+        """Return the arguments of the module's forward pass; padding and prompts are not learnt."""
+        turns = [(turn, example.images) for example in examples for turn in example.turns]
+        inputs = self._chat.inputs([t.question.messages for t, _ in turns], [images for _, images in turns], "right")
+        answers = [answer for example in examples for answer in example.answers]
+        longer, begins = self._chat.continued(inputs, answers)
+        labels = torch.full_like(longer["input_ids"], -100)
+        for row, (begin, answer) in enumerate(zip(begins, answers, strict=True)):
+            labels[row, begin : begin + len(answer)] = torch.tensor(answer)
+        kind = next(self.module.parameters()).dtype
+        images = {name: value.to(kind) for name, value in longer.items() if value.is_floating_point()}
+        return {**longer, **images, "labels": labels}
+
+    def activations(self, example: Encoded, width: int, checkpointing: bool) -> int:
+        """Estimate the bytes of activations of the language model kept for the backward pass.
+
+        34 bytes per token, layer and unit of hidden size at two bytes a number (Korthikanti et al. 2022, arXiv
+        2205.05198, section 4.1, attention matrix not kept), or the layer's input alone with checkpointing.
+        """
+        text = self._checkpoint.config.get_text_config()
+        return int(width * (1 if checkpointing else 17) * example.tokens * text.hidden_size * text.num_hidden_layers)
+
+    def save(self, folder: Path) -> None:
+        """Write the whole model as a checkpoint, with the processor's files as they are."""
+        model: Any = self.module
+        model.save_pretrained(folder)
+        for path in folder.glob("*.safetensors"):
+            path.chmod(0o644)  # safetensors makes it readable by its owner alone
+        for path in {path for pattern in WORDS for path in self._checkpoint.folder.glob(pattern)}:
+            if path.name not in (*HISTORY, "config.json") and not path.name.endswith(".index.json"):
+                shutil.copyfile(path, folder / path.name)
+
+    def extras(self) -> Mapping[str, str]:
+        """Return nothing: the published layout is that of another model."""
+        return {}
+
+
+def _parts(model: Any) -> dict[str, str]:
+    """Return part -> prefix of its parameters, found by the names that transformers gives to a model's children.
+
+    The projector stands beside the vision tower, or is a child of it (the merger of Qwen2.5-VL).
+    """
+    base_name, base = ("model.", model.model) if hasattr(model, "model") else ("", model)
+    beside = [(f"{base_name}{name}.", child) for name, child in base.named_children()]
+    vision = [(name, child) for name, child in beside if _named(name, VISION)]
+    inside = [(f"{name}{below}.", child) for name, tower in vision for below, child in tower.named_children()]
+    projector = [name for name, _ in (*beside, *inside) if _named(name.removesuffix(".").rpartition(".")[2], PROJECTOR)]
+    parts = {"projector": projector[0]} if projector else {}
+    return {**parts, **({"vision": vision[0][0]} if vision else {}), "language": ""}
+
+
+def _named(name: str, words: Sequence[str]) -> bool:
+    return any(word in name for word in words)
+
+
+def _groups(model: Any, parts: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the linear layers of each part, but for the one that predicts tokens."""
+    groups: dict[str, list[str]] = {part: [] for part in parts}
+    head = model.get_output_embeddings()
+    for name, module in model.named_modules():
+        if type(module) is nn.Linear and module is not head:  # others compute with their weight alone
+            groups[next(part for part, prefix in parts.items() if name.startswith(prefix))].append(name)
+    return {part: tuple(names) for part, names in groups.items() if names}

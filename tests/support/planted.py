@@ -1,0 +1,17 @@
+"""What a finding about a planted defect must say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coabench.testing import Finding
+
+
+def assert_named(findings: Sequence[Finding], name: str, seen: str = "") -> None:
+    """Assert that there is a finding of this name, with evidence that holds *seen*, why it matters and what to do."""
+    told = [str(finding) for finding in findings]
+    [text] = [text for text in told if f"[{name}]" in text] or ["\n".join(told)]
+    assert f"[{name}]" in text, f"{name} was not found, but: {text or 'nothing'}"
+    assert seen in text
+    assert "why it matters: " in text
+    assert "what to do: " in text

@@ -1,0 +1,242 @@
+"""The Python API: the same jobs, defaults, checks and results as the command line."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from support.process import ROOT
+
+import coabench
+from coabench.backbone import BackboneRequest
+from coabench.cli import main
+from coabench.dialogue import Prediction, Question, Task
+from coabench.evaluate import evaluate as job
+from coabench.strategy import Conversation, Strategy
+from coabench.testing import ScriptedBackbone, registered
+from coabench.testing.pictures import Pictures
+from coabench.testing.spaces import CARDS
+
+DRAWN = {"backbone": "scripted-here", "dataset": "testing-compound", "strategy": "direct"}
+
+
+@pytest.fixture(autouse=True)
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Work in an empty folder, with drawn faces and a backbone that answers at once."""
+    monkeypatch.chdir(tmp_path)
+    with (
+        registered("datasets", "testing-compound", Pictures, card=CARDS["testing-compound"]),
+        registered("backbones", "scripted-here", ScriptedBackbone()),
+    ):
+        yield
+
+
+def test_importing_takes_in_nothing_heavy() -> None:
+    heavy = "'torch', 'transformers', 'pandas', 'numpy', 'click', 'PIL', 'scipy', 'rich'"
+    code = f"import coabench, sys; print([m for m in ({heavy}) if m in sys.modules], coabench.evaluate.__module__)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["[]", "coabench.api"]
+
+
+def test_functions_and_modules_of_one_name() -> None:
+    import coabench.evaluate as imported
+    import coabench.train
+
+    assert coabench.evaluate is imported is sys.modules["coabench.api"].evaluate
+    assert coabench.train is sys.modules["coabench.api"].train
+    assert job is sys.modules["coabench.evaluate"].evaluate is not coabench.evaluate
+
+
+@pytest.mark.parametrize("name", ["evaluate", "train"])
+def test_arguments_are_the_options_with_their_defaults(name: str) -> None:
+    from importlib import import_module
+
+    command = import_module(f"coabench.cli.{name}").command
+    spelt = {"set": "options", "lora": "full", "unambiguous": "ambiguous"}
+    options = {}
+    for parameter in command.params:
+        argument = max(parameter.opts, key=len).removeprefix("--").replace("-", "_")
+        default = command.make_context(name, []).params[parameter.name]
+        options[spelt.get(argument, argument)] = default or None
+    options.pop("dry_run", None)
+    parameters = inspect.signature(getattr(coabench, name)).parameters
+    arguments = {key: parameter.default or None for key, parameter in parameters.items()}
+    if name == "train":
+        arguments["strategy"] = (arguments["strategy"],)  # where there may be several
+    assert arguments.pop("progress") is None
+    assert arguments == options
+
+
+def test_a_run_is_the_run_of_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run = coabench.evaluate(**DRAWN, limit=numpy.int64(5), decode="score", output=tmp_path / "here")
+    assert capfd.readouterr() == ("", "")
+    command = run.manifest["sessions"][0]["command"]
+    assert command[:2] == ["coabench", "evaluate"]
+    assert "--batch-size" not in command
+    there = [str(tmp_path / "there") if word == str(tmp_path / "here") else word for word in command[1:]]
+    with pytest.raises(SystemExit) as ended:
+        main(there)
+    assert not ended.value.code
+    typed = json.loads((tmp_path / "there" / "run.json").read_text())
+    assert typed["identity"] == run.manifest["identity"]
+    alike = [
+        [{**json.loads(line), "seconds": 0} for line in (tmp_path / where / "predictions.jsonl").open()]
+        for where in ("here", "there")
+    ]
+    assert alike[0] == alike[1]
+    assert len(alike[0]) == run.metrics["samples"] == 5
+    assert repr(run) == f"<run {run.directory}: 5 samples, UAR {run.metrics['uar']:.2%} " + (
+        "[{:.2%}, {:.2%}], ".format(*run.metrics["uar_interval"]) + f"WAR {run.metrics['war']:.2%}, 0 invalid>"
+    )
+    assert list(coabench.load_records(run.directory)["id"]) == [record["id"] for record in alike[0]]
+
+
+def test_progress(capfd: pytest.CaptureFixture[str]) -> None:
+    run = coabench.evaluate(**DRAWN, limit=3, progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "loading the backbone" in err
+    assert run.directory.parent == Path("results")
+    again = coabench.evaluate(**DRAWN, limit=3, progress=True)
+    assert again.directory == run.directory
+    assert "already complete" in capfd.readouterr().err
+
+
+class Backwards(Strategy):
+    """Asks for the last label first."""
+
+    name = "backwards"
+
+    def converse(self, task: Task) -> Conversation:
+        answer = yield Question(f"Which of {task.labels}?", options=type(task.labels)(reversed(task.labels)))
+        return Prediction(answer.label) if answer.label else Prediction.invalid("unparsed-answer")
+
+    def identity(self) -> dict[str, Any]:
+        return {"version": 1}
+
+
+def test_a_strategy_written_here() -> None:
+    run = coabench.evaluate(**{**DRAWN, "strategy": Backwards()}, output="mine")
+    strategy = run.manifest["identity"]["strategy"]
+    assert (strategy["name"], strategy["plugin"], strategy["version"]) == ("backwards", "python", 1)
+    assert set(coabench.load_records("mine")["prediction"]) == {run.manifest["labels"]["names"][-1]}
+    assert coabench.evaluate(**{**DRAWN, "strategy": Backwards()}, output="mine").metrics == run.metrics
+    with pytest.raises(coabench.UserError, match=r"strategy\.plugin"):
+        coabench.evaluate(**DRAWN, output="mine")
+
+
+class Sure(ScriptedBackbone):
+    """Made as a plugin's backbone is, by calling its class with a request."""
+
+    def __init__(self, request: BackboneRequest) -> None:
+        super().__init__()
+        self.device = request.device
+
+    def details(self) -> dict[str, Any]:
+        return {"device": self.device}
+
+
+def test_a_backbone_written_here() -> None:
+    run = coabench.evaluate(**{**DRAWN, "backbone": Sure}, device="cpu", output="mine")
+    backbone = run.manifest["identity"]["backbone"]
+    assert (backbone["name"], backbone["plugin"]) == ("Sure", "python")
+    assert run.manifest["sessions"][0]["device"] == "cpu"
+    assert "<Sure, from Python>" in run.manifest["sessions"][0]["command"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"limit": 0}, "limit=0 does not fit"),
+        ({"limit": True}, "limit=True does not fit"),
+        ({"batch_size": 2.5}, "batch_size=2.5 does not fit"),
+        ({"decode": "scores"}, "did you mean 'score'"),
+        ({"dtype": "fp16"}, "'float16'"),
+        ({"seed": "0"}, "seed='0' does not fit"),
+        ({"options": {"nonsense": 1}}, "no plugin in use has"),
+        ({"options": {"k": [1]}}, r"options['k']=[1] does not fit"),
+        ({"strategy": "dirct"}, "did you mean 'direct'"),
+        ({"strategy": Path("absent.yaml")}, "absent.yaml"),
+    ],
+)
+def test_mistakes(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(coabench.UserError, match=re.escape(told)) as found:
+        coabench.evaluate(**{**DRAWN, **given})
+    assert isinstance(found.value, coabench.CoabenchError)
+    assert not Path("results").exists()
+
+
+def test_options_are_read_as_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {}
+    monkeypatch.setattr("coabench.api.run_evaluation", lambda request, progress: seen.update(vars(request)))
+    coabench.evaluate(
+        options={"a": 16, "b": 0.5, "c": True, "d": None, "e": "x", "backbone.f": numpy.float32(2), "g": Path("p")},
+        data_root="~/faces",
+        adapter=Path("adapter"),
+    )
+    assert seen["options"] == {"a": "16", "b": "0.5", "c": "true", "d": "none", "e": "x", "backbone.f": "2.0", "g": "p"}
+    assert seen["data_root"] == Path.home() / "faces"
+    assert seen["adapter"] == "adapter"
+    assert seen["command"][2:6] == ("--adapter", "adapter", "--data-root", "~/faces")
+
+
+def test_training(capfd: pytest.CaptureFixture[str]) -> None:
+    trained = coabench.train(
+        dataset="synthface-compound", strategy="direct", steps=1, epochs=3, batch_size=4, rank=2, dev=0, mirror=False,
+        targets=["language", "projector"], options={"num_crops": 1}, trainer={"max_grad_norm": 0.5}, output="adapter",
+    )  # fmt: skip
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "step" not in err
+    recipe = trained.manifest["identity"]["recipe"]
+    assert (recipe["rank"], recipe["epochs"], recipe["targets"]) == (2, 3.0, ["language", "projector"])
+    assert isinstance(recipe["epochs"], float)  # as --epochs 3 is read: the identity is the same
+    command = trained.manifest["sessions"][0]["command"]
+    assert command[2:] == [
+        "--strategy", "direct", "--dataset", "synthface-compound", "--rank", "2", "--targets", "language,projector",
+        "--no-mirror", "--epochs", "3", "--steps", "1", "--batch-size", "4", "--dev", "0", "--set", "num_crops=1",
+        "--trainer", "max_grad_norm=0.5", "--output", "adapter",
+    ]  # fmt: skip
+    with pytest.raises(SystemExit) as ended:
+        main(command[1:])
+    assert not ended.value.code
+    assert "already complete" in capfd.readouterr().err
+    assert repr(trained) == "<training adapter: 1 steps>"
+    run = coabench.evaluate(adapter=trained.directory, strategy="direct", limit=2, output="run")
+    assert run.manifest["identity"]["backbone"]["adapter"] == "adapter"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"rank": "4"}, "rank='4' does not fit"),
+        ({"epochs": "three"}, "epochs='three' does not fit"),
+        ({"dtype": "bf16"}, "'bfloat16'"),
+        ({"export": "llava"}, "export='llava' does not fit"),
+        ({"strategy": ["direct", "direct"]}, "names the same thing twice"),
+        ({"targets": "languag"}, "did you mean 'language'"),
+    ],
+)
+def test_mistakes_of_a_training(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(coabench.UserError, match=re.escape(told)):
+        coabench.train(**given)
+
+
+def test_the_page_about_python_is_true(capsys: pytest.CaptureFixture[str]) -> None:
+    """Run the code of the page, block after block, in one namespace; what it prints is what the page shows."""
+    page = (ROOT / "docs" / "python.md").read_text()
+    space: dict[str, Any] = {}
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) >= 4
+    for block in blocks:
+        exec(compile(block, "docs/python.md", "exec"), space)
+    assert space["run"].metrics["samples"] == 40
+    assert capsys.readouterr().out.strip()
