@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coabench.backbone import Backbone
+from coabench.batching import BatchSize
 from coabench.defaults import (
     BACKBONE,
     BATCH_SIZE,
@@ -53,7 +54,7 @@ def evaluate(
     data_root: Name | None = None,
     split: str | None = None,
     limit: int | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: BatchSize = BATCH_SIZE,
     decode: Decode = DECODE,
     device: str = DEVICE,
     dtype: Dtype = DTYPE,
@@ -74,7 +75,7 @@ def evaluate(
         data_root: the folder that holds the data set.
         split: the card's first by default.
         limit: only so many samples, the first; the run is not comparable.
-        batch_size: how many samples are asked about at a time.
+        batch_size: how many samples are asked about at a time, or ``auto`` for what is fastest and fits.
         decode: ``generate`` for free greedy answers, ``score`` for the best-scoring of the options.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``…
         dtype: the precision of the model.
@@ -101,7 +102,7 @@ def evaluate(
         data_root=_path(data_root),
         split=split,
         limit=None if limit is None else _whole("limit", limit, 1),
-        batch_size=_whole("batch_size", batch_size, 1),
+        batch_size="auto" if batch_size == "auto" else _whole("batch_size", batch_size, 1),
         decode=_one_of("decode", decode, DECODES),
         device=device,
         dtype=_one_of("dtype", dtype, DTYPES),

@@ -9,7 +9,8 @@ from coabench.dataset import Sample
 from coabench.engine import converse
 from coabench.strategy import Strategy
 from coabench.training_data import DrawnExemplars, Item, Source
-from coabench.training_plan import Plan, World
+from coabench.training_plan import Plan
+from coabench.world import World
 
 BATCH = 16
 """Samples that are asked about at a time."""

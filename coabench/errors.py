@@ -41,6 +41,10 @@ class JobError(CoabenchError):
     """The job began and could not be finished (exit code 1). What is on disk stays valid."""
 
 
+class OutOfMemory(JobError):
+    """The device has too little memory for what it was asked to do at a time; less at a time may fit."""
+
+
 class SampleError(CoabenchError):
     """One sample cannot be used; the run records it with status ``error`` and goes on."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,20 +13,24 @@ from typing import TYPE_CHECKING, Any
 from coabench import environment
 from coabench.adapters import Told
 from coabench.backbone import Backbone
+from coabench.batching import BatchSize, Sizer, sizer_of
 from coabench.catalog import find_dataset
 from coabench.dataset import Dataset, Sample
 from coabench.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED
 from coabench.dialogue import Decode, Task
 from coabench.engine import Outcome, converse
-from coabench.errors import CoabenchError, JobError, UserError
+from coabench.errors import CoabenchError, JobError, OutOfMemory, UserError
 from coabench.exemplars import ExemplarPool, draw_pool
 from coabench.finishing import FinishedRun, Progress, Silence, finish, tell
 from coabench.jobfolder import folder_name
 from coabench.loading import Loaded, load_ahead
+from coabench.parts import FOLDER as PARTS
+from coabench.parts import Parts
 from coabench.records import make_record
 from coabench.respondent import Respondent
-from coabench.runs import Run, read_records
+from coabench.runs import Batch, Run, SharedRun
 from coabench.strategy import Strategy
+from coabench.world import Meeting, World
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,6 +46,7 @@ class Evaluation:
         dataset: ``NAME`` or a card.
         adapter: a folder or hub id, ``none``, or None for the one that ships with the backbone, if any.
         options: ``--set`` assignments.
+        batch_size: how many samples go through the model together, or ``auto`` for what is fastest and fits.
         allow_trained_split: score a split that the adapter was trained on.
         output: the run directory; None for one named after what runs, below ``results``.
     """
@@ -52,7 +58,7 @@ class Evaluation:
     data_root: Path | None = None
     split: str | None = None
     limit: int | None = None
-    batch_size: int = BATCH_SIZE
+    batch_size: BatchSize = BATCH_SIZE
     decode: Decode = DECODE
     device: str = DEVICE
     dtype: str = DTYPE
@@ -82,22 +88,31 @@ class Plan:
 def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedRun:
     """Evaluate, or go on with the evaluation that is in the output directory.
 
+    Under torchrun every process calls this: each takes a share of the samples, and all return the same.
+
     Raises:
         UserError: bad input; nothing was written.
         JobError: the run could not be finished; the records so far are safe.
     """
+    world = World.from_environment()
     progress = progress or Silence()
-    plan, manifest = check(request)
-    name = manifest.pop("name")
-    directory = request.output or Path("results") / name
-    with Run(directory, manifest, [s.id for s in plan.samples], overwrite=request.overwrite) as run:
-        for note in manifest["notes"]:
-            progress.note(note)
-        if run.complete:
-            progress.note(f"{directory} is already complete: nothing to do")
-        else:
-            _fill(run, plan, request, progress)
-        return finish(run, progress)
+    plan, manifest = check(replace(request, device=world.device(request.device)))
+    directory = request.output or Path("results") / manifest.pop("name")
+    with world.meeting() as meeting:
+        if not world.first:
+            _help(directory, plan, request, meeting)
+            done: FinishedRun = meeting.agree(None)
+            return done
+        with Run(directory, manifest, [s.id for s in plan.samples], overwrite=request.overwrite) as run:
+            for note in manifest["notes"]:
+                progress.note(note)
+            if run.complete:
+                progress.note(f"{directory} is already complete: nothing to do")
+                meeting.agree((run.manifest, []))
+                meeting.wait()
+            else:
+                _fill(run, plan, request, progress, meeting)
+            return meeting.agree(finish(run, progress))  # type: ignore[no-any-return]
 
 
 def check(request: Evaluation) -> tuple[Plan, dict[str, Any]]:
@@ -137,12 +152,11 @@ def _samples(dataset: Dataset, split: str, limit: int | None) -> Sequence[Sample
     return samples if limit is None else samples[:limit]
 
 
-def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress) -> None:
-    """Write the records that are missing."""
-    size = request.batch_size
+def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting: Meeting) -> None:
+    """Write the records that are missing: all of them, or a share where others help."""
+    sizer = sizer_of(request.batch_size)
     try:
-        there = list(read_records(run.directory)) if run.done else []
-        with progress.start(len(plan.samples), there):
+        with progress.start(len(plan.samples), list(run.there())):
             progress.note("loading the backbone")
             plan.backbone.remember(run.pending)
             plan.backbone.load()
@@ -151,14 +165,20 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress) -> None
                 if note not in run.manifest["notes"]:  # what only the weights could tell
                     progress.note(note)
                     run.manifest["notes"].append(note)
-            session = {"command": list(request.command), "batch_size": size, "device": details.get("device")}
+            session = {"command": list(request.command), "batch_size": request.batch_size,
+                       "processes": meeting.world.size, "device": details.get("device")}  # fmt: skip
             run.start({**session, "backbone": details, "environment": environment.describe()})
             tell(progress, "coabench_run_started", run=run)
-            for records in batches(plan, run.done, size):
-                run.append(records)
-                progress.advance(records)
-                for record in records:
-                    tell(progress, "coabench_sample_predicted", run=run, record=record)
+            missing = run.missing(sizer.size)
+            if meeting.world.size == 1 and not run.parts:
+                _write(run, run.append, plan, missing, sizer, progress)
+            else:
+                meeting.agree((run.manifest, missing))
+                with run.parts.writer() as part:
+                    _write(run, part.append, plan, missing[:: meeting.world.size], sizer, progress)
+                meeting.wait()
+                run.merge([sample.id for sample in plan.samples])
+            run.manifest["sessions"][-1]["last_batch_size"] = sizer.size
     except (CoabenchError, KeyboardInterrupt) as error:
         if isinstance(error, JobError):
             run.fail(str(error))
@@ -168,35 +188,83 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress) -> None
         raise
 
 
-def batches(plan: Plan, done: int, size: int) -> Iterator[list[dict[str, Any]]]:
-    """Yield the missing records batch by batch; the backbone is loaded.
+def _help(directory: Path, plan: Plan, request: Evaluation, meeting: Meeting) -> None:
+    """Do a share of what the first process finds missing."""
+    manifest, missing = meeting.agree(None)
+    share = missing[meeting.world.rank :: meeting.world.size]
+    if share:
+        run = SharedRun(directory, manifest)
+        plan.backbone.remember(run.pending)
+        plan.backbone.load()
+        with Parts(directory / PARTS).writer() as part:
+            _write(run, part.append, plan, share, sizer_of(request.batch_size), Silence())
+    meeting.wait()
 
-    A batch of which a part is done is computed whole and its rest is yielded, so that a resumed run does the same
-    arithmetic as one that was never stopped.
-    """
-    first = done - done % size
-    samples = plan.samples[first:]
 
-    def prepare(position: int, image: Image) -> Any:
-        sample = samples[position].id
+def _write(
+    run: Run | SharedRun,
+    append: Callable[[Sequence[Mapping[str, Any]]], None],
+    plan: Plan,
+    missing: Sequence[Batch],
+    sizer: Sizer,
+    progress: Progress,
+) -> None:
+    """Compute the records that are missing and write them, batch by batch."""
+    for records in records_of(plan, missing, sizer):
+        append(records)
+        progress.advance(records)
+        for record in records:
+            tell(progress, "coabench_sample_predicted", run=run, record=record)
+
+
+def records_of(plan: Plan, missing: Sequence[Batch], sizer: Sizer) -> Iterator[list[dict[str, Any]]]:
+    """Yield the missing records, a batch of the sizer's choice at a time; the backbone is loaded."""
+    positions = array("q", (position for batch in missing for position in batch.positions))
+    known = {position for batch in missing for position in batch.known}
+
+    def prepare(place: int, image: Image) -> Any:
+        sample = plan.samples[positions[place]].id
         return plan.backbone.prepare([*plan.pool.images(sample), image], sample)
 
-    loaded = load_ahead((s.image for s in samples), prepare, ahead=2 * size)
-    for start in range(0, len(samples), size):
+    sources = (plan.samples[position].image for position in positions)
+    loaded = load_ahead(sources, prepare, ahead=lambda: 2 * sizer.size)
+    start = 0
+    while start < len(positions):
         started = time.perf_counter()  # waiting for images counts
-        batch = samples[start : start + size]
-        yield _records(plan, batch, list(islice(loaded, len(batch))), started)[max(0, done - first - start) :]
+        places = positions[start : start + sizer.size]
+        batch = [plan.samples[position] for position in places]
+        images = list(islice(loaded, len(batch)))
+        outcomes = _outcomes(plan, batch, images, sizer)
+        elapsed = time.perf_counter() - started
+        sizer.went(len(batch), elapsed)
+        seconds = elapsed / len(batch) if plan.backbone.timed else None
+        yield [
+            make_record(sample, image, plan.task(sample), outcome, seconds)
+            for position, sample, image, outcome in zip(places, batch, images, outcomes, strict=True)
+            if position not in known
+        ]
+        start += len(batch)
 
 
-def _records(plan: Plan, batch: Sequence[Sample], loaded: Sequence[Loaded], started: float) -> list[dict[str, Any]]:
-    tasks = [plan.task(sample) for sample in batch]
+def _outcomes(plan: Plan, batch: Sequence[Sample], loaded: Sequence[Loaded], sizer: Sizer) -> list[Outcome]:
+    """Return what became of each sample; one whose image cannot be used is not asked about."""
     usable = [i for i, item in enumerate(loaded) if item.error is None]
-    outcomes = dict.fromkeys(range(len(batch)), Outcome())
-    if usable:
-        asked = [(loaded[i].prepared, tasks[i]) for i in usable]
-        outcomes.update(zip(usable, converse(plan.backbone, plan.strategy, asked, plan.decode), strict=True))
-    seconds = (time.perf_counter() - started) / len(batch) if plan.backbone.timed else None
-    return [
-        make_record(sample, item, tasks[i], outcomes[i], seconds)
-        for i, (sample, item) in enumerate(zip(batch, loaded, strict=True))
-    ]
+    outcomes = [Outcome() for _ in batch]
+    asked = [(loaded[i].prepared, plan.task(batch[i])) for i in usable]
+    for i, outcome in zip(usable, _asked(plan, asked, sizer), strict=True):
+        outcomes[i] = outcome
+    return outcomes
+
+
+def _asked(plan: Plan, samples: Sequence[tuple[Any, Task]], sizer: Sizer) -> list[Outcome]:
+    """Hold the conversations; where memory runs out and the sizer may choose, in halves."""
+    if not samples:
+        return []
+    try:
+        return converse(plan.backbone, plan.strategy, samples, plan.decode)
+    except OutOfMemory:
+        if not sizer.shrink(len(samples)):
+            raise
+    # Only now, the error is forgotten, is the memory free that it held.
+    half = len(samples) // 2
+    return [*_asked(plan, samples[:half], sizer), *_asked(plan, samples[half:], sizer)]

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from coabench.batching import Fixed
 from coabench.errors import UserError
-from coabench.evaluate import Evaluation, Plan, batches, check
+from coabench.evaluate import Evaluation, Plan, check, records_of
 from coabench.finishing import Progress, Silence
+from coabench.runs import Batch
 from coabench.tables import Column, Row, Section
 
 Record = Mapping[str, Any]
@@ -158,6 +160,8 @@ def compare_batches(request: Evaluation, progress: Progress | None = None) -> In
         JobError: the backbone could not go on.
     """
     progress = progress or Silence()
+    if request.batch_size == "auto":
+        raise UserError("--batch-size auto is no size to compare with", expected="a number", remedy="name one")
     plan, manifest = check(request)
     size = min(request.batch_size, len(plan.samples))
     if size < 2:
@@ -200,7 +204,7 @@ PREDICTION = "prediction"
 
 
 def _ask(plan: Plan, size: int, progress: Progress) -> Iterator[Record]:
-    for records in batches(plan, 0, size):
+    for records in records_of(plan, [Batch(range(len(plan.samples)))], Fixed(size)):
         progress.advance(records)
         yield from records
 

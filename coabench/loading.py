@@ -45,13 +45,14 @@ def read_image(source: ImageSource) -> tuple[Image, str]:
 
 
 def load_ahead(
-    sources: Iterable[ImageSource], prepare: Callable[[int, Image], Any], ahead: int, workers: int = 4
+    sources: Iterable[ImageSource], prepare: Callable[[int, Image], Any], ahead: Callable[[], int], workers: int = 4
 ) -> Iterator[Loaded]:
-    """Yield a `Loaded` per source, in order, with up to *ahead* of them prepared before they are asked for.
+    """Yield a `Loaded` per source, in order, with some of them prepared before they are asked for.
 
     Args:
         sources: the query images.
         prepare: called in a thread with the position and the decoded image.
+        ahead: how many at the moment.
     """
 
     def one(position: int, source: ImageSource) -> Loaded:
@@ -67,7 +68,7 @@ def load_ahead(
     try:
         for position, source in enumerate(sources):
             waiting.append(pool.submit(one, position, source))
-            if len(waiting) > ahead:
+            while len(waiting) > ahead():
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from coabench.errors import JobError
+from coabench.errors import OutOfMemory
 
 
 @contextmanager
 def memory_told(problem: str, remedy: str) -> Iterator[None]:
-    """Turn running out of the device's memory into a `JobError` that says what to lower."""
+    """Turn running out of the device's memory into an `OutOfMemory` that says what to lower."""
     import torch
 
     try:
@@ -19,4 +19,4 @@ def memory_told(problem: str, remedy: str) -> Iterator[None]:
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
             raise  # on a CPU, memory that runs out is a plain RuntimeError
         found = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise JobError(problem, found=found, remedy=remedy) from error
+        raise OutOfMemory(problem, found=found, remedy=remedy) from error

@@ -1,35 +1,29 @@
 """The run directory: a manifest, an append-only log of records, and one writer at a time.
 
 ``run.json`` says exactly what ran, ``predictions.jsonl`` holds one record per sample in the order of the data set.
-The log is always a prefix of the data set, so a run that was killed goes on where it stopped.
+The log is always a prefix of the data set, so a run that was killed goes on where it stopped. Where several processes
+fill a run, each writes a log of its own in ``parts/``, and the first makes the run's log of them in the end.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from io import FileIO
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any
 
 from coabench import jobfolder
 from coabench.errors import JobError, UserError
-from coabench.files import sync_folder
 from coabench.jobfolder import LOCK, JobFolder, now
+from coabench.parts import FOLDER as PARTS
+from coabench.parts import Parts
+from coabench.recordlog import Digest, LogWriter, read_log
 
 MANIFEST, LOG, METRICS = "run.json", "predictions.jsonl", "metrics.json"
 PENDING = "pending"
 """What a backbone remembers of questions whose records are not written yet; gone when the run is complete."""
-
-
-class Digest(Protocol):
-    """A hash that grows, as `hashlib` makes them."""
-
-    def update(self, data: bytes, /) -> object: ...
-
 
 REQUIRED = {"identity": dict, "labels": dict, "status": str}
 
@@ -40,47 +34,35 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 
 def read_records(directory: Path, digest: Digest | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the records of a run's log, in order. A torn last line (a writer was killed) is not a record.
+    """Yield the records of a run's log, in order; see `coabench.recordlog.read_log`."""
+    return read_log(directory / LOG, digest)
 
-    Args:
-        directory: the run directory.
-        digest: is updated with all that was read, so that a log need not be read twice for its hash.
 
-    Raises:
-        UserError: a line that is no record, with its number.
+@dataclass(frozen=True)
+class Batch:
+    """Samples that go through the model together.
+
+    Attributes:
+        positions: theirs, in order.
+        known: those whose record is there already. They are computed again, so that a resumed run does the same
+            arithmetic as one that was never stopped.
     """
-    import jsonlines
 
-    path = directory / LOG
-    if not path.exists():
-        return
-    number = 0
-    with path.open("rb") as file:
-        try:
-            reader = jsonlines.Reader(_lines(file, digest), loads=json.loads)
-            for number, record in enumerate(reader.iter(type=dict), start=1):
-                missing = {"id", "target", "prediction", "status", "reason", "turns"} - set(record)
-                if missing:
-                    raise _damaged(path, number, f"no field {min(missing)!r}")
-                yield record
-        except (jsonlines.InvalidLineError, UnicodeDecodeError) as error:
-            raise _damaged(path, number + 1, str(error)) from None
+    positions: range
+    known: Sequence[int] = ()
 
 
-def _lines(file: BinaryIO, digest: Digest | None) -> Iterator[bytes]:
-    for line in file:
-        if digest is not None:
-            digest.update(line)
-        if line.endswith(b"\n"):
-            yield line
+@dataclass(frozen=True)
+class SharedRun:
+    """A run that another process has opened."""
 
+    directory: Path
+    manifest: Mapping[str, Any]
 
-def _damaged(path: Path, number: int, found: str) -> UserError:
-    return UserError(
-        f"{path}: line {number} is no record",
-        found=found,
-        remedy="the log was edited or damaged: restore it, or start anew with --overwrite",
-    )
+    @property
+    def pending(self) -> Path:
+        """See `Run.pending`."""
+        return self.directory / PENDING
 
 
 class Run(JobFolder):
@@ -88,12 +70,13 @@ class Run(JobFolder):
 
     Attributes:
         done: how many records the log already holds.
+        parts: what other processes have recorded beyond.
     """
 
     what = "run"
     manifest_name = MANIFEST
     required = REQUIRED
-    contents = (MANIFEST, LOG, METRICS, PENDING, LOCK)
+    contents = (MANIFEST, LOG, METRICS, PENDING, PARTS, LOCK)
 
     def __init__(self, directory: Path, manifest: dict[str, Any], ids: Sequence[str], *, overwrite: bool = False):
         """Create the run, or go on with the one that is there.
@@ -107,11 +90,13 @@ class Run(JobFolder):
         Raises:
             UserError: what `JobFolder` refuses, or a damaged log.
         """
-        self._log: FileIO | None = None
+        self._log: LogWriter | None = None
+        self._count = len(ids)
         self._wipe = overwrite  # only when start() has everything it needs is the old run deleted
         super().__init__(directory, manifest, overwrite=overwrite)
         try:
             self.done = self._check_log(ids)
+            self.parts = Parts(directory / PARTS, () if self._wipe else ids)
         except BaseException:
             self.close()
             raise
@@ -143,42 +128,56 @@ class Run(JobFolder):
             )
         return count
 
+    def there(self) -> Iterator[dict[str, Any]]:
+        """Yield the records that are there already."""
+        if self.done:
+            yield from read_records(self.directory)
+        yield from self.parts.records(self.done)
+
+    def missing(self, size: int) -> list[Batch]:
+        """Return what is to be done, in batches of *size* counted from the first sample."""
+        batches = []
+        for start in range(self.done - self.done % size, self._count, size):
+            positions = range(start, min(start + size, self._count))
+            known = [position for position in positions if position < self.done or position in self.parts]
+            if len(known) < len(positions):
+                batches.append(Batch(positions, known))
+        return batches
+
     def start(self, session: Mapping[str, Any]) -> None:
-        """Note that a process begins (or goes on) writing; cut off a torn last line."""
+        """Note that a process begins (or goes on) writing."""
         if self._wipe:
             for name in (LOG, METRICS, MANIFEST):
                 (self.directory / name).unlink(missing_ok=True)
-            shutil.rmtree(self.pending, ignore_errors=True)
+            for name in (PENDING, PARTS):
+                shutil.rmtree(self.directory / name, ignore_errors=True)
         self.manifest.update(status="running", reason=None)
         self.manifest["sessions"].append({"started": now(), "from": self.done, **session})
         self.write(MANIFEST, self.manifest)
-        path = self.directory / LOG
-        self._log = path.open("ab", buffering=0)
-        whole = _whole_lines(path)
-        if whole < path.stat().st_size:
-            self._log.truncate(whole)
-        sync_folder(self.directory)
+        self._log = LogWriter(self.directory / LOG)
 
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Add the records of a batch to the log, durably.
+        """Add the records of a batch to the log; see `coabench.recordlog.LogWriter.append`."""
+        assert self._log is not None, "start() comes first"
+        self._log.append(records)
+        self.done += len(records)
+
+    def merge(self, ids: Sequence[str]) -> None:
+        """Make the log of itself and of all parts, those included that other processes have written meanwhile.
 
         Raises:
-            JobError: the disk is full or gone; the records before this batch are safe.
+            JobError: records are missing, or the disk is full or gone; log and parts are as before.
         """
-        assert self._log is not None, "start() comes first"
-        text = "".join(json.dumps(r, ensure_ascii=False, allow_nan=False) + "\n" for r in records)
-        left = text.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its JSON escape
-        try:
-            while left:
-                left = left[self._log.write(left) :]
-            os.fsync(self._log.fileno())
-        except OSError as error:
+        self.parts = Parts(self.directory / PARTS, ids)
+        if lacking := sum(p not in self.parts for p in range(self.done, len(ids))):
             raise JobError(
-                f"the log {self.directory / LOG} cannot be written",
-                found=error.strerror or str(error),
-                remedy=f"{self.done} records are safe: make room and run the same command again",
-            ) from None
-        self.done += len(records)
+                f"{lacking} records of {self.directory} are missing",
+                remedy="what is recorded is safe: run the same command again",
+            )
+        assert self._log is not None, "start() comes first"
+        self._log.close()
+        self.parts.merge(self.directory / LOG, self.done)
+        self.done = len(ids)
 
     def finish(self, metrics: Mapping[str, Any], **facts: Any) -> None:
         """Write the metrics and mark the run complete."""
@@ -203,17 +202,3 @@ class Run(JobFolder):
         if self._log is not None:
             self._log.close()
         super().close()
-
-
-def _whole_lines(path: Path) -> int:
-    """Return the length in bytes of the part of a file that ends with a line break."""
-    with path.open("rb") as file:
-        position = file.seek(0, os.SEEK_END)
-        while position > 0:
-            step = min(65536, position)
-            file.seek(position - step)
-            found = file.read(step).rfind(b"\n")
-            if found >= 0:
-                return position - step + found + 1
-            position -= step
-    return 0

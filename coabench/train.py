@@ -20,7 +20,8 @@ from coabench.files import write_json, write_text
 from coabench.jobfolder import LOCK, JobFolder, now
 from coabench.memory import memory_told
 from coabench.recipe import Recipe
-from coabench.training_plan import Plan, Training, World, check, part_of, targets
+from coabench.training_plan import Plan, Training, check, part_of, targets
+from coabench.world import World
 
 if TYPE_CHECKING:
     from torch import nn

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from coabench.recipe import Preset, Recipe, choose
 from coabench.schedule import Schedule
 from coabench.strategy import Strategy
 from coabench.training_data import Item, Source, collect, open_source
+from coabench.world import World
 
 MICRO_BATCH = 4
 """Turns that go through the model at a time, unless the user or a preset says otherwise."""
@@ -66,21 +66,6 @@ class Training:
     overwrite: bool = False
     published: bool = False
     command: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class World:
-    """The processes that train together, as torchrun tells them."""
-
-    rank: int = 0
-    size: int = 1
-    local: int = 0
-
-    @classmethod
-    def from_environment(cls) -> World:
-        rank, size, local = (int(os.environ.get(name, d)) for name, d in
-                             (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")))  # fmt: skip
-        return cls(rank, size, local)
 
 
 @dataclass(frozen=True)
@@ -148,7 +133,9 @@ def check(request: Training) -> Plan:
         for c in choices
     ]
     items = collect([strategy for strategy, _ in strategies], sources, recipe.ambiguous, request.seed)
-    backbone = factory(BackboneRequest(model, None, _device(request, world), _load_dtype(recipe), options["backbone"]))
+    backbone = factory(
+        BackboneRequest(model, None, world.device(request.device), _load_dtype(recipe), options["backbone"])
+    )
     trainee = backbone.trainee(options["training"])
     targets(trainee, recipe)
     turns = [len(item.turns) for item in items]
@@ -221,15 +208,6 @@ def _micro_batch(request: Training, recipe: Recipe, preset: Preset, world: World
             remedy="change --micro-batch or --batch-size",
         )
     return request.micro_batch
-
-
-def _device(request: Training, world: World) -> str:
-    """Return the device of this process: under torchrun, ``auto`` is the CUDA device of its local rank."""
-    if request.device != "auto" or world.size == 1:
-        return request.device
-    import torch
-
-    return f"cuda:{world.local}" if torch.cuda.is_available() else "cpu"
 
 
 def _load_dtype(recipe: Recipe) -> str:

@@ -20,7 +20,7 @@ def test_leaving_off_does_not_wait_for_what_is_being_prepared() -> None:
             release.wait(120)
         return position
 
-    loaded = load_ahead([Picture(f"{i}.png", "Fear", i) for i in range(9)], prepare, ahead=4)
+    loaded = load_ahead([Picture(f"{i}.png", "Fear", i) for i in range(9)], prepare, ahead=lambda: 4)
     assert next(loaded).prepared == 0
     assert begun.wait(30)
     loaded.close()  # would never return if it joined the thread

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from coabench.cli.batchsize import BatchSizeType
 from coabench.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
 from coabench.dialogue import DECODES
 
@@ -25,7 +26,10 @@ data_root_option = click.option(
     "--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set."
 )
 split_option = click.option("--split", help="The split; the card's first by default.")
-batch_size_option = click.option("--batch-size", type=click.IntRange(min=1), default=BATCH_SIZE, show_default=True)
+batch_size_option = click.option(
+    "--batch-size", type=BatchSizeType(), default=BATCH_SIZE, show_default=True,
+    help="Samples at a time; auto for what is fastest and fits.",
+)  # fmt: skip
 decode_option = click.option(
     "--decode", type=click.Choice(DECODES), default=DECODE, show_default=True,
     help="Free greedy answers, or the best-scoring of the options.",

@@ -23,6 +23,7 @@ from coabench.cli.choosing import (
     strategy_option,
 )
 from coabench.cli.summary import print_summary
+from coabench.errors import CoabenchError
 from coabench.options import parse_assignments
 
 
@@ -47,19 +48,28 @@ def command(assignments: tuple[str, ...], **rest: Any) -> None:
     """Evaluate a backbone with a strategy on a data set; with no options, the model and the faces that ship.
 
     The run directory gets a manifest (run.json), one record per sample (predictions.jsonl) and metrics.json. The same
-    command goes on where a killed run stopped.
+    command goes on where a killed run stopped. Under torchrun it spreads over several devices: torchrun
+    --nproc-per-node 8 -m coabench evaluate …
     """
     from coabench.cli.progress import Terminal
     from coabench.evaluate import Evaluation, evaluate
+    from coabench.world import World
 
     request = Evaluation(
         options=parse_assignments(assignments),
         command=("coabench", *sys.argv[1:]),
         **rest,
     )
+    first = World.from_environment().first
     try:
-        done = evaluate(request, Terminal())
+        done = evaluate(request, Terminal() if first else None)
+    except CoabenchError as error:
+        if first:
+            raise
+        raise SystemExit(error.exit_code) from None  # the first process tells it
     except KeyboardInterrupt:
-        click.echo("\ninterrupted: what is recorded is safe, the same command goes on from there", err=True)
+        if first:
+            click.echo("\ninterrupted: what is recorded is safe, the same command goes on from there", err=True)
         raise SystemExit(130) from None
-    print_summary(done)
+    if first:
+        print_summary(done)

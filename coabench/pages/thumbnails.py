@@ -51,7 +51,7 @@ def thumbnails(
     known = [record for record in records if record["id"] in sources]
     images: dict[str, str] = {}
     left_out = {"not in the data set": len(records) - len(known), "not the image that the run saw": 0, "unreadable": 0}
-    loaded = load_ahead((sources[record["id"]] for record in known), lambda _, image: _small(image), ahead=32)
+    loaded = load_ahead((sources[record["id"]] for record in known), lambda _, image: _small(image), ahead=lambda: 32)
     for record, image in zip(known, loaded, strict=True):
         if image.error is not None:
             left_out["unreadable"] += 1
