@@ -8,7 +8,7 @@ from math import log
 
 from coabench.backbone import Backbone, Viewing
 from coabench.dialogue import Answer
-from coabench.errors import JobError
+from coabench.errors import JobError, OutOfMemory
 
 
 class Scripted(Backbone):
@@ -22,6 +22,8 @@ class Scripted(Backbone):
         always: str = ""
         """Say this, whatever is asked."""
         crash_after: int = -1
+        fits: int = 1000
+        """So many samples at a time fit into the memory."""
         noise: bool = True
         """Now and then say something that is no label."""
 
@@ -55,6 +57,8 @@ class Seen(Viewing):
 
     def ask(self, questions, decode="generate"):
         options = self.backbone.options
+        if len(self.batch) > options.fits:
+            raise OutOfMemory("the memory is full", remedy="lower --batch-size")
         self.backbone.asked += 1
         if self.backbone.asked > options.slow_after:
             time.sleep(options.delay)
