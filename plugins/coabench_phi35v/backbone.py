@@ -20,6 +20,7 @@ from coabench_phi35v.adapter import Adapter
 from coabench_phi35v.checkpoint import Checkpoint
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.images import picture
+from coabench_phi35v.keeping import Keeping
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import ChatTokenizer, Control
 from coabench_phi35v.training import Phi35Trainee
@@ -107,6 +108,7 @@ class Phi35Vision(Backbone[Prepared]):
         shapes = {name: tuple(value.shape) for name, value in self.model.state_dict().items()}
         self._checkpoint = Checkpoint(folder, shapes)
         self.tokenizer = ChatTokenizer(folder / "tokenizer.json")
+        self._keeping = Keeping()
         self._adapter = Adapter(folder_of(request.adapter, "adapter"), config, shapes) if request.adapter else None
 
     @cached_property
@@ -141,6 +143,7 @@ class Phi35Vision(Backbone[Prepared]):
         )
         if adapter:
             adapter.finish()
+        self._keeping = Keeping.on(self.device)  # what other weights have computed is forgotten
 
     def prepare(self, images: Sequence[Image], sample: str | None = None) -> Prepared:
         """Cut the images of one sample into crops; `SampleError` for an image too long and thin."""
@@ -149,7 +152,7 @@ class Phi35Vision(Backbone[Prepared]):
     def look(self, batch: Sequence[Prepared]) -> Phi35Viewing:
         """Look at a batch; the images are encoded when the first question about them comes."""
         stop = frozenset(self.tokenizer.control(control) for control in STOPS[self.options.stop])
-        return Phi35Viewing(self.model, self.tokenizer, batch, stop, self.options.max_new_tokens)
+        return Phi35Viewing(self.model, self.tokenizer, batch, stop, self.options.max_new_tokens, self._keeping)
 
     def trainee(self, options: TrainingOptions) -> Phi35Trainee:
         """Return the model for training."""

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from coabench_phi35v.keeping import Prefix
+
 GROWTH = 64
 """Slots added beyond those asked for, so that decoding does not move the cache at every token."""
 
@@ -42,6 +44,25 @@ class SlotCache:
             self._positions[row, first:] = -1
             del self.tokens[row][length:], self.slots[row][length:]
 
+    def prefix(self, row: int) -> Prefix:
+        """Return what a row holds; it must have been written in one piece."""
+        stop = len(self.tokens[row])
+        assert self.slots[row] == list(range(stop))
+        keys, values = (
+            [held[row, :, :stop].clone() for held in store if held is not None] for store in (self._keys, self._values)
+        )
+        return Prefix(list(self.tokens[row]), self.long[row], keys, values)
+
+    def load(self, row: int, prefix: Prefix) -> None:
+        """Let an empty row begin with a prefix."""
+        stop = len(prefix.tokens)
+        self.tokens[row], self.slots[row], self.long[row] = list(prefix.tokens), list(range(stop)), prefix.long
+        self._grow(stop)
+        self._positions[row, :stop] = torch.arange(stop, device=self._positions.device)
+        for store, parts in ((self._keys, prefix.keys), (self._values, prefix.values)):
+            for layer, part in enumerate(parts):
+                self._room(store, layer, part)[row, :, :stop] = part
+
     def begin(self, rows: Sequence[int], chunks: Sequence[Sequence[int]], positions: Tensor) -> Tensor:
         """Make room for new tokens of some rows; the layers' `update` calls that follow fill it.
 
@@ -56,10 +77,7 @@ class SlotCache:
         width = positions.shape[1]
         start = max((self.slots[row][-1] + 1 for row in rows if self.slots[row]), default=0)
         stop = start + width
-        if stop > self._positions.shape[1]:
-            grown = self._positions.new_full((len(self.tokens), stop + GROWTH), -1)
-            grown[:, : self._positions.shape[1]] = self._positions
-            self._positions = grown
+        self._grow(stop)
         for row, chunk in zip(rows, chunks, strict=True):
             self.tokens[row] += chunk
             self.slots[row] += range(stop - len(chunk), stop)
@@ -73,13 +91,29 @@ class SlotCache:
         """Store the new keys and values of a layer, (rows, heads, width, head size); return all of those rows."""
         return self._store(self._keys, keys, layer), self._store(self._values, values, layer)
 
+    def _grow(self, stop: int) -> None:
+        """Have at least so many slots."""
+        if stop > self._positions.shape[1]:
+            grown = self._positions.new_full((len(self.tokens), stop + GROWTH), -1)
+            grown[:, : self._positions.shape[1]] = self._positions
+            self._positions = grown
+
     def _store(self, store: list[Tensor | None], new: Tensor, layer: int) -> Tensor:
+        held = self._room(store, layer, new[0])
+        held[self._rows, :, self._window] = new
+        return held[self._rows, :, : self._window.stop]
+
+    def _room(self, store: list[Tensor | None], layer: int, like: Tensor) -> Tensor:
+        """Return a layer's store, (rows, heads, slots, head size), with room for every slot.
+
+        Args:
+            like: (heads, any, head size).
+        """
         held, room = store[layer], self._positions.shape[1]
         if held is None or held.shape[2] < room:
             # Zeros, not empty: what is masked out is still multiplied (by zero), and must be finite.
-            grown = new.new_zeros((len(self.tokens), new.shape[1], room, new.shape[3]))
+            grown = like.new_zeros((len(self.tokens), like.shape[0], room, like.shape[2]))
             if held is not None:
                 grown[:, :, : held.shape[2]] = held
             store[layer] = held = grown
-        held[self._rows, :, self._window] = new
-        return held[self._rows, :, : self._window.stop]
+        return held

@@ -1,9 +1,9 @@
-"""Look once, ask many: images and shared prompt prefixes of a batch are computed once, however many questions come."""
+"""Look once, ask many: images and shared prompt prefixes are computed once, however many questions and samples come."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import accumulate
 
 import torch
@@ -16,6 +16,7 @@ from coabench.memory import memory_told
 from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.decoding import OptionTree
 from coabench_phi35v.images import Picture
+from coabench_phi35v.keeping import Keeping, Prefix
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import ChatTokenizer, Control, chat
 
@@ -37,6 +38,7 @@ class Phi35Viewing(Viewing):
         samples: the images of each sample.
         stop: the tokens that end an answer.
         max_new_tokens: how long an answer may become, in tokens.
+        keeping: what was computed for earlier viewings of the same model, and is kept for later ones.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Phi35Viewing(Viewing):
         samples: Sequence[Prepared],
         stop: frozenset[int],
         max_new_tokens: int,
+        keeping: Keeping | None = None,
     ) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self._samples = samples
         self._stop = stop
         self._max_new_tokens = max_new_tokens
+        self._keeping = keeping or Keeping()
         self._encoded: dict[bytes, Tensor] = {}
         self._cache = SlotCache(len(samples), len(model.model.layers), model.device)
 
@@ -66,8 +70,8 @@ class Phi35Viewing(Viewing):
         if not asked:
             return [None] * len(questions)
         with memory_told(*TOO_LITTLE_MEMORY), torch.inference_mode():
-            self._look(asked)
             prompts = {row: self._prompt(row, question) for row, question in asked.items()}
+            self._share({row: prompts[row] for row, question in asked.items() if question.context})
             if decode == "score":
                 answers = self._score(prompts, {row: question.options for row, question in asked.items()})
             else:
@@ -76,25 +80,66 @@ class Phi35Viewing(Viewing):
 
     # -- what the questions are about ---------------------------------------------------------------------------------
 
-    def _look(self, asked: Mapping[int, Question]) -> None:
-        """Encode the images that these questions show and that were not encoded before, equal ones once."""
-        shown = {
-            picture.digest: picture
-            for row, question in asked.items()
-            for message in question.messages
-            for picture in (self._samples[row][index] for index in message.images)
-        }
-        new = [picture for digest, picture in shown.items() if digest not in self._encoded]
-        if new:
-            tokens = self._model.model.vision_embed_tokens(new)
-            self._encoded.update((picture.digest, t) for picture, t in zip(new, tokens, strict=True))
-
     def _prompt(self, row: int, question: Question) -> list[int]:
         return self._tokenizer.encode(chat(question.messages), [picture.tokens for picture in self._samples[row]])
 
-    def _images(self, row: int) -> Mapping[int, Tensor]:
-        pictures = enumerate(self._samples[row])
-        return {index: self._encoded[p.digest] for index, p in pictures if p.digest in self._encoded}
+    def _shown(self, row: int, tokens: Sequence[int]) -> Mapping[int, Picture]:
+        """Return the images that stand in some tokens of a row, by index."""
+        return {-1 - token: self._samples[row][-1 - token] for token in set(tokens) if token < 0}
+
+    def _images(self, rows: Sequence[int], chunks: Sequence[Sequence[int]]) -> list[Mapping[int, Tensor]]:
+        """Return the encoded images that stand in new tokens of some rows; equal ones are encoded once."""
+        shown = [self._shown(row, chunk) for row, chunk in zip(rows, chunks, strict=True)]
+        new: dict[bytes, Picture] = {}
+        for picture in (picture for own in shown for picture in own.values()):
+            if picture.digest not in self._encoded:
+                kept = self._keeping.images.get(picture.digest)
+                if kept is None:
+                    new[picture.digest] = picture
+                else:
+                    self._encoded[picture.digest] = kept
+        if new:
+            tokens = self._model.model.vision_embed_tokens(list(new.values()))
+            self._encoded.update(zip(new, tokens, strict=True))
+        return [{index: self._encoded[picture.digest] for index, picture in own.items()} for own in shown]
+
+    # -- what other samples share -------------------------------------------------------------------------------------
+
+    def _share(self, prompts: Prompts) -> None:
+        """Give rows that begin with exemplars what is known of this beginning: all before the query image.
+
+        It is computed alone, so it is the same whatever else is in the batch, and kept for batches to come.
+        """
+        begins: dict[int, tuple[list[int], bool, Hashable]] = {}
+        for row, prompt in prompts.items():
+            query = min((token for token in prompt if token < 0), default=0)
+            if query < -1 and not self._cache.tokens[row]:  # the last image of several
+                begin, long = list(prompt[: prompt.index(query)]), self._is_long(len(prompt))
+                shown = [picture.digest for _, picture in sorted(self._shown(row, begin).items())]
+                begins[row] = begin, long, (tuple(begin), tuple(shown), long)
+        known = {key: self._keeping.prefixes.get(key) for _, _, key in begins.values()}
+        new = {key: row for row, (_, _, key) in begins.items() if known[key] is None}
+        self._images(list(new.values()), [begins[row][0] for row in new.values()])  # encoded together
+        for row, (begin, long, key) in begins.items():
+            prefix = known[key]
+            if prefix is None:
+                prefix = known[key] = self._computed(row, begin, long)
+                self._keeping.prefixes.put(key, prefix, prefix.bytes)
+                for picture in self._shown(row, begin).values():
+                    tokens = self._encoded[picture.digest].clone()  # not a view of what else was encoded with it
+                    self._keeping.images.put(picture.digest, tokens, tokens.nbytes)
+            self._cache.load(row, prefix)
+
+    def _computed(self, row: int, tokens: Sequence[int], long: bool) -> Prefix:
+        """Run the beginning of a row through the decoder."""
+        cache = SlotCache(1, len(self._model.model.layers), self._model.device)
+        cache.long[0] = long
+        positions = torch.arange(len(tokens), device=self._model.device)[None]
+        cache.begin([0], [tokens], positions)
+        mask = (positions[:, None, :] <= positions[:, :, None])[:, None]
+        embedded = self._model.embed([tokens], self._images([row], [tokens]))
+        self._model.model(embedded, positions, [long], mask, cache)
+        return cache.prefix(0)
 
     # -- one forward pass ---------------------------------------------------------------------------------------------
 
@@ -147,7 +192,7 @@ class Phi35Viewing(Viewing):
         # Padding sees itself: a row of the mask without any key would make NaN, and NaN spreads.
         mask.diagonal(mask.shape[2] - width, dim1=1, dim2=2).fill_(True)
         states: Tensor = self._model.model(
-            self._model.embed(chunks, [self._images(row) for row in rows]),
+            self._model.embed(chunks, self._images(rows, chunks)),
             positions.clamp(min=0),
             [cache.long[row] for row in rows],
             mask[:, None],

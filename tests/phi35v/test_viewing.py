@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from coabench_phi35v.keeping import Keeping, Shelf
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control, ImageAt, chat
 from coabench_phi35v.viewing import Phi35Viewing
@@ -139,22 +140,74 @@ def test_a_continued_chat_reuses_the_answer_too(oracle, loaded):
     close(second.scores, fresh.scores)
 
 
-def test_equal_images_are_encoded_once(oracle, loaded, monkeypatch):
+@pytest.fixture
+def encoded(loaded, monkeypatch):
+    """How many images each call of the vision tower encodes; nothing is kept from other tests."""
     backbone = loaded("base", num_crops=1)
-    encoded = []
-    embed = type(backbone.model.model.vision_embed_tokens).forward
-    monkeypatch.setattr(
-        type(backbone.model.model.vision_embed_tokens),
-        "forward",
-        lambda self, pictures: encoded.append(len(pictures)) or embed(self, pictures),
-    )
-    exemplar = oracle.image("64x48")
-    batch = [backbone.prepare([exemplar, oracle.image(name)]) for name in ("100x100", "48x64", "100x100")]
-    context = (Message("user", "Example", (0,)), Message("assistant", "Fear"))
+    calls = []
+    tower = type(backbone.model.model.vision_embed_tokens)
+    embed = tower.forward
+    monkeypatch.setattr(tower, "forward", lambda self, pictures: calls.append(len(pictures)) or embed(self, pictures))
+    monkeypatch.setattr(backbone, "_keeping", Keeping.on(torch.device("cpu")))
+    return calls
+
+
+def shown_first(exemplar, name, oracle, backbone):
+    return backbone.prepare([oracle.image(exemplar), oracle.image(name)])
+
+
+def after(label, text="What?"):
+    context = (Message("user", "Example", (0,)), Message("assistant", label))
+    return Question(text, BASIC, images=(1,), context=context)
+
+
+def test_equal_images_are_encoded_once(oracle, loaded, encoded):
+    backbone = loaded("base", num_crops=1)
+    batch = [shown_first("64x48", name, oracle, backbone) for name in ("100x100", "48x64", "100x100")]
     viewing = backbone.look(batch)
     for text in ("What?", "And then?"):
-        viewing.ask([Question(text, BASIC, images=(1,), context=context)] * 3, "score")
-    assert encoded == [3]
+        viewing.ask([after("Fear", text)] * 3, "score")
+    assert encoded == [1, 2]  # the exemplar, then the two images that differ
+
+
+@pytest.mark.parametrize("decode", ["generate", "score"])
+def test_an_exemplar_is_computed_once_for_all_batches(oracle, loaded, encoded, monkeypatch, decode):
+    backbone = loaded("base", num_crops=1)
+
+    def ask(exemplar, label, *names):
+        viewing = backbone.look([shown_first(exemplar, name, oracle, backbone) for name in names])
+        return viewing.ask([after(label)] * len(names), decode)
+
+    (first,) = ask("64x48", "Fear", "100x100")
+    second = ask("64x48", "Fear", "48x64", "100x100")
+    assert encoded == [1, 1, 2]  # exemplar, query; then two queries alone
+    assert [answer.cached_tokens for answer in second] == [first.cached_tokens] * 2
+    assert first.cached_tokens > 313  # the exemplar's image and words
+    other = ask("64x48", "Anger", "48x64")[0]  # another answer: the image is kept, the words are not
+    assert encoded == [1, 1, 2, 1]
+    shown = ask("100x100", "Fear", "48x64")[0]  # another image behind the same tokens
+    assert encoded == [1, 1, 2, 1, 1, 1]
+    monkeypatch.setattr(backbone, "_keeping", Keeping())  # keeps nothing
+    for answer, exemplar, label in (
+        (second[0], "64x48", "Fear"),
+        (other, "64x48", "Anger"),
+        (shown, "100x100", "Fear"),
+    ):
+        (fresh,) = ask(exemplar, label, "48x64")
+        assert fresh.response == answer.response
+        if decode == "score":
+            close(answer.scores, fresh.scores)
+
+
+def test_the_shelf_drops_what_was_not_used_for_longest():
+    shelf = Shelf(10)
+    for name in "abc":
+        shelf.put(name, name.upper(), 4)
+        shelf.get("a")
+    assert [shelf.get(name) for name in "abc"] == ["A", None, "C"]
+    shelf.put("large", "LARGE", 11)
+    assert shelf.get("large") is None
+    assert shelf.get("a") == "A"
 
 
 # -- scoring ----------------------------------------------------------------------------------------------------------
