@@ -28,8 +28,8 @@ from coabench_phi35v.images import picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control, chat
 from coabench_phi35v.training import Phi35Trainee
-from inference import BASIC, NUM_CROPS, WordPieces, causal, cpu_name, face, random_model
 from PIL.Image import Image
+from subject import BASIC, WordPieces, causal, cpu_name, face, random_model
 from torch import Tensor, nn
 
 from coabench.catalog import find_dataset, open_strategy
@@ -38,6 +38,7 @@ from coabench.engine import training_turns
 from coabench.recipe import Recipe
 from coabench.train import trainable
 
+NUM_CROPS = 4
 WORDS = WordPieces()
 RECIPE = Recipe(rank=32, alpha=16, dropout=0.0)
 COMPOSITIONS = {
