@@ -2,8 +2,8 @@
 
 Two tasks. *chain*: Chain-of-Affect, two questions about every face. *one-shot*: one question after an exemplar image,
 the same for all faces. The published loop makes an independent pass per question: batch 1, eager attention, the whole
-vision tower on every image, logits at every position, free generation up to ``<|endoftext|>``. The port looks at a batch
-once and generates, or scores the listed options; what an exemplar begins is computed once.
+vision tower on every image, logits at every position, free generation up to ``<|endoftext|>``. The port looks at a
+batch once and generates, or scores the listed options; what an exemplar begins is computed once.
 
 The floor is what the port cannot do without (operations of the layers it runs, at the rate that this machine reaches
 in one large matrix product); *of the floor* is how close it comes.
