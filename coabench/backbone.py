@@ -168,6 +168,13 @@ class Backbone(ABC, Generic[Prepared]):
         """
         return images  # type: ignore[return-value]
 
+    def prompt_tokens(self, prepared: Prepared, questions: Sequence[Question]) -> int | None:
+        """Count the tokens of questions about one prepared sample, images included; None where it cannot tell.
+
+        Callable before `load`, for estimates: `coabench sweep --dry-run` adds them up.
+        """
+        return None
+
     @abstractmethod
     def look(self, batch: Sequence[Prepared]) -> Viewing:
         """Look at a batch of prepared samples."""

@@ -94,10 +94,15 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedR
         UserError: bad input; nothing was written.
         JobError: the run could not be finished; the records so far are safe.
     """
-    world = World.from_environment()
-    progress = progress or Silence()
-    plan, manifest = check(replace(request, device=world.device(request.device)))
-    directory = request.output or Path("results") / manifest.pop("name")
+    request = replace(request, device=World.from_environment().device(request.device))
+    return carry_out(request, *check(request), progress or Silence())
+
+
+def carry_out(request: Evaluation, plan: Plan, manifest: Mapping[str, Any], progress: Progress) -> FinishedRun:
+    """Do what `check` has found to be right; see `evaluate`."""
+    world, manifest = World.from_environment(), dict(manifest)
+    name = manifest.pop("name")
+    directory = request.output or Path("results") / name
     with world.meeting() as meeting:
         if not world.first:
             _help(directory, plan, request, meeting)
@@ -116,7 +121,11 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedR
 
 
 def check(request: Evaluation) -> tuple[Plan, dict[str, Any]]:
-    """Check the whole request, cheapest first, and return the plan and the manifest to open the run with."""
+    """Check the whole request, cheapest first, and return the plan and the manifest to open the run with.
+
+    Raises:
+        UserError: bad input.
+    """
     choice = find_dataset(request.dataset)
     respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})
     strategy, space = respondent.strategy, choice.card.space

@@ -11,6 +11,7 @@ import torch
 import transformers
 
 from coabench.backbone import Backbone, BackboneRequest
+from coabench.dialogue import Question
 from coabench.errors import UserError
 from coabench.hub import folder_of
 from coabench.placement import device_of, dtype_of
@@ -22,7 +23,7 @@ from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.images import picture
 from coabench_phi35v.keeping import Keeping
 from coabench_phi35v.model import Phi3VForCausalLM
-from coabench_phi35v.prompt import ChatTokenizer, Control
+from coabench_phi35v.prompt import ChatTokenizer, Control, chat
 from coabench_phi35v.training import Phi35Trainee
 from coabench_phi35v.viewing import Phi35Viewing, Prepared
 
@@ -148,6 +149,11 @@ class Phi35Vision(Backbone[Prepared]):
     def prepare(self, images: Sequence[Image], sample: str | None = None) -> Prepared:
         """Cut the images of one sample into crops; `SampleError` for an image too long and thin."""
         return tuple(picture(image, self.options.num_crops, self.model.sizes.crop) for image in images)
+
+    def prompt_tokens(self, prepared: Prepared, questions: Sequence[Question]) -> int:
+        """Count the tokens of whole prompts, image tokens included."""
+        sizes = [picture.tokens for picture in prepared]
+        return sum(len(self.tokenizer.encode(chat(question.messages), sizes)) for question in questions)
 
     def look(self, batch: Sequence[Prepared]) -> Phi35Viewing:
         """Look at a batch; the images are encoded when the first question about them comes."""

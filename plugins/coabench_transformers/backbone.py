@@ -167,6 +167,14 @@ class TransformersVision(Backbone[Prepared]):
         """Return the images; the model's processor sees them together with the questions."""
         return tuple(images)
 
+    def prompt_tokens(self, prepared: Prepared, questions: Sequence[Question]) -> int | None:
+        """Count the tokens of whole prompts as the processor makes them; None where it refuses an image."""
+        try:
+            made = [self.chat.inputs([question.messages], [prepared], "right") for question in questions]
+        except Refused:
+            return None
+        return sum(int(inputs["attention_mask"].sum()) for inputs in made)
+
     def look(self, batch: Sequence[Prepared]) -> TransformersViewing:
         """Look at a batch."""
         return TransformersViewing(self._model, self.chat, batch)

@@ -1,0 +1,99 @@
+"""``coabench sweep``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from coabench.cli.formats import format_option
+from coabench.errors import JobError, UserError
+from coabench.tables import Format, render_sections
+
+if TYPE_CHECKING:
+    from coabench.sweep.executor import Executor
+    from coabench.sweep.job import Result
+
+
+@click.command("sweep")
+@click.argument("sheet", metavar="SHEET.yaml", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Show the plan and what it costs as far as known, and stop.")
+@click.option("--measure", metavar="N", type=click.IntRange(min=1),
+              help="With --dry-run: time N samples of each run whose pace is unknown.")  # fmt: skip
+@click.option("--executor", "kind", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+              help="Runs on this machine, or on a Ray cluster.")  # fmt: skip
+@click.option("--jobs", metavar="N", type=click.IntRange(min=1), help="Runs at a time, with --executor local; 1.")
+@click.option("--ray-address", metavar="ADDRESS",
+              help="The Ray cluster; that of RAY_ADDRESS, else one on this machine, by default.")  # fmt: skip
+@format_option
+def command(
+    sheet: Path,
+    dry_run: bool,
+    measure: int | None,
+    kind: str,
+    jobs: int | None,
+    ray_address: str | None,
+    format: Format,
+) -> None:
+    """Evaluate every combination that SHEET.yaml asks for, each a run of its own.
+
+    Every run is checked before the first begins. One that fails does not stop the others. The same command again skips
+    what is complete and goes on with the rest, wherever it was stopped.
+    """
+    from coabench.cli.sweep_progress import SweepTerminal
+    from coabench.sweep import costs
+    from coabench.sweep.job import sweep
+    from coabench.sweep.plan import make_plan
+    from coabench.sweep.sheet import read_sheet
+    from coabench.sweep.tables import plan_section, result_section
+
+    if measure is not None and not dry_run:
+        raise UserError("--measure is for --dry-run", remedy="add --dry-run, or leave --measure out")
+    executor = _executor(kind, jobs, ray_address)
+    terminal = SweepTerminal()
+    plan = make_plan(read_sheet(sheet), probe=dry_run)
+    try:
+        if dry_run:
+            paces: dict[str, costs.Pace] = {}
+            problems: list[str] = []
+            if measure is not None and (runs := costs.unknown(plan)):
+                executor.check(runs)
+                terminal.note(f"measuring {measure} samples of every run whose pace is unknown")
+                paces, problems = costs.measure(runs, measure, executor)
+            click.echo(
+                render_sections([plan_section(plan, costs.estimate(plan, paces), problems)], format, "Sweep"), nl=False
+            )
+            return
+        results = sweep(plan, executor, terminal)
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted: what is recorded is safe, the same command goes on from there", err=True)
+        raise SystemExit(130) from None
+    click.echo(render_sections([result_section(plan, results)], format, "Sweep"), nl=False)
+    _raise_failed(results)
+
+
+def _executor(kind: str, jobs: int | None, ray_address: str | None) -> Executor:
+    if kind == "ray":
+        if jobs is not None:
+            raise UserError("--jobs is for --executor local", expected="'resources' in the sheet, which say how many "
+                            "runs fit at a time", remedy="leave --jobs out")  # fmt: skip
+        from coabench.sweep.on_ray import RayExecutor
+
+        return RayExecutor(ray_address)
+    if ray_address is not None:
+        raise UserError("--ray-address is for --executor ray", remedy="add --executor ray, or leave it out")
+    from coabench.sweep.local import LocalExecutor
+
+    return LocalExecutor(jobs or 1)
+
+
+def _raise_failed(results: Sequence[Result]) -> None:
+    failed = [result for result in results if result.status != "complete"]
+    if failed:
+        raise JobError(
+            f"{len(failed)} of {len(results)} runs could not be finished",
+            found="; ".join(result.run.label for result in failed),
+            remedy="see to what is said of each, then run the same command: it goes on with these runs",
+        )

@@ -1,0 +1,146 @@
+"""The executor ``local``: every run in a process of its own on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
+from typing import IO
+
+from coabench.sweep.executor import Ending
+from coabench.sweep.perform import order
+from coabench.sweep.plan import Planned
+
+TICK = 0.1
+"""Seconds between two looks at the processes."""
+SHOWN = 12
+"""Last lines of what a process said that are shown when it died."""
+
+
+class LocalExecutor:
+    """Runs *jobs* processes at a time.
+
+    With several jobs and several CUDA devices each job gets a device of its own, in turn; without CUDA each gets its
+    share of the cores.
+    """
+
+    def __init__(self, jobs: int = 1) -> None:
+        self._jobs = jobs
+
+    def check(self, runs: Sequence[Planned]) -> None:
+        """Everything can be done here."""
+
+    def execute(self, runs: Sequence[Planned]) -> Generator[Ending | None]:
+        """See `coabench.sweep.executor.Executor`."""
+        devices = cuda_devices() if self._jobs > 1 else []
+        waiting, working = deque(runs), dict[int, _Process]()
+        try:
+            while waiting or working:
+                for slot in range(self._jobs):
+                    if slot not in working and waiting:
+                        run = waiting.popleft()
+                        working[slot] = _Process(run, surroundings(slot, self._jobs, devices, run.request.device))
+                time.sleep(TICK)
+                for slot, process in list(working.items()):
+                    if process.ended:
+                        del working[slot]
+                        yield process.ending()
+                yield None
+        finally:
+            for process in working.values():
+                process.kill()
+
+
+def surroundings(slot: int, jobs: int, devices: Sequence[str], device: str) -> dict[str, str]:
+    """Return the environment variables that a job adds.
+
+    Args:
+        slot: which of the *jobs* it is, from 0.
+        devices: the CUDA devices of this machine, as ``CUDA_VISIBLE_DEVICES`` names them.
+        device: ``--device`` of the run; one that names its device by number keeps it.
+    """
+    added: dict[str, str] = {}
+    if devices and device in ("auto", "cuda"):
+        added["CUDA_VISIBLE_DEVICES"] = devices[slot % len(devices)]
+    if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
+        added["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+    return added
+
+
+def cuda_devices() -> list[str]:
+    """Return the CUDA devices that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    import torch
+
+    count = torch.cuda.device_count()
+    given = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return given[:count] if given else [str(i) for i in range(count)]
+
+
+class _Process:
+    """A run at work in a process of its own."""
+
+    def __init__(self, run: Planned, added: Mapping[str, str]) -> None:
+        self._run = run
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "coabench.sweep.perform"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env={**os.environ, **added},
+            start_new_session=True,  # Ctrl-C is for the sweep, which then stops its runs
+        )
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it died at once: its ending says so
+            self._process.stdin.write(order(run.request, run.identity))
+            self._process.stdin.flush()
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def ending(self) -> Ending:
+        """Return how it ended: what it says itself, or what can be seen of its death."""
+        assert self._process.stdout is not None
+        answer = self._process.stdout.read()
+        try:
+            problem = json.loads(answer)["problem"]
+        except (ValueError, LookupError, TypeError):
+            problem = self._death()
+        self._close()
+        return Ending(self._run, problem)
+
+    def kill(self) -> None:
+        """Stop it, wherever it is: its log stays valid."""
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def _death(self) -> str:
+        code = self._process.returncode
+        self._errors.seek(0)
+        said = self._errors.read().decode("utf-8", "replace").strip().splitlines()[-SHOWN:]
+        how = f"ended with exit code {code}" if code >= 0 else f"was killed by {_signal(-code)}"
+        if code == -9:
+            how += ", as systems do that run out of memory"
+        return "\n".join([f"the process of the run {how}", *(f"  {line}" for line in said)])
+
+    def _close(self) -> None:
+        for file in (self._process.stdin, self._process.stdout, self._errors):
+            if file is not None:
+                with suppress(BrokenPipeError):
+                    file.close()
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,100 @@
+"""How far a run is, read off its directory: there is nothing else that a sweep remembers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from coabench.errors import UserError
+from coabench.jobfolder import LOCK, differences
+from coabench.runs import LOG, MANIFEST, METRICS, PENDING, read_manifest
+
+Status = Literal["new", "begun", "failed", "complete"]
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run is.
+
+    Attributes:
+        status: ``new`` (nothing is there), ``begun``, ``failed`` or ``complete``.
+        done: the records in its log.
+        reason: why it failed.
+    """
+
+    status: Status
+    done: int = 0
+    reason: str | None = None
+
+
+def read_state(directory: Path, identity: Mapping[str, Any]) -> State:
+    """Return how far the run of this identity is.
+
+    Raises:
+        UserError: the directory holds something else, or its manifest is damaged.
+    """
+    if not (directory / MANIFEST).exists():
+        _check_free(directory)
+        return State("new")
+    manifest = read_manifest(directory)
+    differing = differences(manifest["identity"], plain(identity))
+    if differing:
+        raise UserError(
+            f"{directory} holds another run",
+            found="\n    ".join(["these fields differ (there -> asked for):", *differing]),
+            remedy="move that folder away",
+        )
+    done = count_records(directory)
+    if manifest["status"] == "complete":
+        return State("complete", done)
+    failed = manifest["status"] == "failed"
+    return State("failed" if failed else "begun", done, manifest.get("reason") if failed else None)
+
+
+def count_records(directory: Path) -> int:
+    """Return how many whole lines a run's log has; 0 where there is none."""
+    try:
+        with (directory / LOG).open("rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    except OSError:
+        return 0
+
+
+class Tally:
+    """Counts the records of many logs again and again; reads only what was added since."""
+
+    def __init__(self, directories: Sequence[Path]) -> None:
+        self._read = dict.fromkeys(directories, 0)
+        self._count = 0
+
+    def count(self) -> int:
+        """Return how many whole lines the logs have together."""
+        for directory, start in self._read.items():
+            try:
+                with (directory / LOG).open("rb") as file:
+                    file.seek(start)
+                    added = file.read()
+            except OSError:  # no log yet
+                continue
+            self._count += added.count(b"\n")
+            self._read[directory] = start + added.rfind(b"\n") + 1  # a torn line may be cut off and written anew
+        return self._count
+
+
+def plain(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an identity as a manifest has it: what JSON makes of it."""
+    made: dict[str, Any] = json.loads(json.dumps(identity))
+    return made
+
+
+def _check_free(directory: Path) -> None:
+    if directory.exists() and not directory.is_dir():
+        raise UserError(f"{directory} is a file", expected="the folder of a run", remedy="move it away")
+    ours = (LOG, METRICS, PENDING, LOCK)
+    strangers = [p.name for p in directory.iterdir() if p.name not in ours] if directory.is_dir() else []
+    strangers = sorted(name for name in strangers if not name.endswith(".tmp"))
+    if strangers:
+        raise UserError(f"{directory} is no run directory", found=", ".join(strangers[:5]), remedy="move it away")

@@ -1,0 +1,148 @@
+"""A sweep as tables: what is planned and what it costs, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from coabench.sweep.costs import Cost
+from coabench.sweep.job import Result
+from coabench.sweep.plan import Planned, SweepPlan
+from coabench.tables import NOTHING, Column, Row, Section, interval, percent
+
+UNKNOWN = "unknown"
+TITLES = {"dataset": "Data set"}
+
+
+def plan_section(plan: SweepPlan, costs: Sequence[Cost], notes: Sequence[str] = ()) -> Section:
+    """Return the plan: every run, how far it is, what is left of it and what that costs."""
+    rows = [
+        _told(cost.run)
+        | {
+            "status": cost.state.status,
+            "samples": cost.run.samples,
+            "done": cost.state.done,
+            "questions": cost.run.questions,
+            "prompt_tokens": cost.tokens,
+            "seconds": cost.seconds,
+            "gpu_hours": cost.gpu_hours,
+            "seconds_from": cost.where,
+            "directory": str(cost.run.directory),
+        }
+        for cost in costs
+    ]
+    columns = [
+        *_columns(plan.runs),
+        Column("Status", lambda row: _status(row)),
+        Column("Samples", "samples", "right"),
+        Column("Questions", "questions", "right"),
+        Column("Tokens", _figure("prompt_tokens", ",.0f"), "right", value="prompt_tokens"),
+        Column("Seconds", _figure("seconds", ",.0f"), "right", value="seconds"),
+        Column("GPU hours", _figure("gpu_hours", ",.2f"), "right", value="gpu_hours"),
+        Column("Seconds from", "seconds_from", width=24, wide=True),
+        Column("Folder", "directory", wide=True),
+    ]
+    left = [cost for cost in costs if cost.samples]
+    told = [
+        f"{len(rows)} runs, {len(left)} of them not complete: {sum(c.samples for c in left):,} samples are left.",
+        "Left: "
+        + "; ".join(
+            _sum(name, [getattr(cost, key) for cost in left], spec)
+            for name, key, spec in (
+                ("tokens", "tokens", ",.0f"),
+                ("seconds", "seconds", ",.0f"),
+                ("GPU hours", "gpu_hours", ",.2f"),
+            )
+        )
+        + ".",
+        "Questions: of a sample, when every answer is the first option. Tokens: of their prompts, images included, as "
+        "the backbone counts them. Seconds: at the pace of records that are there already; loading is not in them.",
+    ]
+    return Section(columns, rows, f"{plan.sheet.name}: the plan", [*told, *plan.same, *plan.notes, *notes])
+
+
+def result_section(plan: SweepPlan, results: Sequence[Result]) -> Section:
+    """Return what became of every run."""
+    rows = []
+    for result in results:
+        metrics = result.metrics or {}
+        low, high = metrics.get("uar_interval", (None, None))
+        rows.append(
+            _told(result.run)
+            | {
+                "status": result.status,
+                "uar": metrics.get("uar"),
+                "uar_low": low,
+                "uar_high": high,
+                "invalid_rate": metrics.get("invalid_rate"),
+                "samples": result.run.samples,
+                "done": result.done,
+                "seconds": result.seconds,
+                "problem": result.problem,
+                "directory": str(result.run.directory),
+            }
+        )
+    columns = [
+        *_columns(plan.runs),
+        Column("Status", "status"),
+        Column("UAR", _uar, value="uar"),
+        Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right", value="invalid_rate"),
+        Column("Samples", lambda row: _samples(row), "right", value="samples"),
+        Column(
+            "Seconds",
+            lambda row: NOTHING if row["seconds"] is None else f"{row['seconds']:,.1f}",
+            "right",
+            value="seconds",
+        ),
+        Column("Problem", lambda row: (row["problem"] or NOTHING).splitlines()[0], width=40),
+        Column("Folder", "directory", wide=True),
+    ]
+    if not any(row["problem"] for row in rows):
+        columns = [column for column in columns if column.title != "Problem"]
+    legend = "UAR and Inv (answers without a label; counted wrong) in %, UAR with its 95 % interval."
+    return Section(columns, rows, plan.sheet.name, [legend, f"Runs: {plan.sheet.output}"])
+
+
+def _told(run: Planned) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, Path) else value for key, value in run.varying.items()}
+
+
+def _columns(runs: Sequence[Planned]) -> list[Column]:
+    return [
+        Column(
+            TITLES.get(key) or key.removeprefix("set.")
+            if key.startswith("set.")
+            else key.replace("_", " ").capitalize(),
+            key,
+            width=26,
+            choices=True,
+        )
+        for key in runs[0].varying
+    ]
+
+
+def _figure(key: str, spec: str) -> Callable[[Row], str]:
+    return lambda row: UNKNOWN if row[key] is None else format(row[key], spec)
+
+
+def _sum(name: str, values: Sequence[float | None], spec: str) -> str:
+    known = [value for value in values if value is not None]
+    missing = len(values) - len(known)
+    if not known and missing:
+        return f"{name} {UNKNOWN}"
+    return f"{sum(known):{spec}} {name}" + (f" and those of {missing} runs, {UNKNOWN}" if missing else "")
+
+
+def _status(row: Row) -> str:
+    return f"{row['status']}, {row['done']} done" if row["status"] in ("begun", "failed") else str(row["status"])
+
+
+def _uar(row: Row) -> str:
+    if row["uar"] is None:
+        return NOTHING
+    return f"{percent(row['uar'])} {interval(percent(row['uar_low'], 1), percent(row['uar_high'], 1))}"
+
+
+def _samples(row: Row) -> str:
+    return str(row["samples"]) if row["done"] == row["samples"] else f"{row['done']} of {row['samples']}"
