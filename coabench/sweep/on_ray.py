@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
@@ -27,6 +28,8 @@ RETRIES = 3
 STORE = 100 * 2**20
 """Bytes of Ray's object store: what a run is told and what it answers is small."""
 TICK = 0.5
+PATIENCE = 10.0
+"""Seconds that a cluster may take to answer at all."""
 
 
 class RayExecutor:
@@ -55,6 +58,7 @@ class RayExecutor:
 
     def check(self, runs: Sequence[Planned]) -> None:
         """Connect to the cluster, or begin one; refuse what a cluster on this machine will never have."""
+        self._refuse_nobody_there()
         own = {"include_dashboard": False, "object_store_memory": STORE} if self._address == LOCAL else {}
         self._open.enter_context(redirect_stdout(sys.stderr))  # where Ray tells of lost workers
         self._open.callback(self._ray.shutdown)
@@ -71,6 +75,23 @@ class RayExecutor:
             ) from None
         if self._address == LOCAL:
             self._refuse_what_never_fits(runs)
+
+    def _refuse_nobody_there(self) -> None:
+        """Refuse an address where nobody answers: Ray itself would go on trying for many minutes."""
+        if self._address in (LOCAL, "auto"):
+            return
+        host, colon, port = self._address.rpartition(":")
+        if "//" in self._address or not colon or not port.isdigit():
+            raise UserError(f"--ray-address {self._address} cannot be used", expected="HOST:PORT, auto or local",
+                            remedy="give the address that `ray start --head` printed")  # fmt: skip
+        try:
+            socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+        except (OSError, OverflowError) as error:
+            raise UserError(
+                f"nobody answers at the Ray address {self._address}",
+                found=str(error),
+                remedy="correct --ray-address or RAY_ADDRESS, or leave both out for a cluster on this machine",
+            ) from None
 
     def _refuse_what_never_fits(self, runs: Sequence[Planned]) -> None:
         there = self._ray.cluster_resources()

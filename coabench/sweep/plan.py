@@ -87,7 +87,7 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
         raise UserError(f"the output {sheet.output} is a file", expected="a folder", remedy="correct 'output'")
     wanted = sheet.wanted()
     varying = [tell_apart(wanted, settings) for settings in (w.settings for w in wanted)]
-    runs: dict[str, Planned] = {}
+    runs: dict[str, tuple[Wanted, Planned]] = {}
     same: list[str] = []
     problems: dict[str, list[str]] = {}
     for run, differs in zip(wanted, varying, strict=True):
@@ -102,15 +102,17 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
         else:
             key = digest(planned.identity)
             if key in runs:
-                first = runs[key].label
+                first = runs[key][1].label
                 same.append(
                     f"{label}: {'asked for twice' if first == label else f'the same run as {first}'}, done once"
                 )
             else:
-                runs[key] = planned
+                runs[key] = (run, planned)
     if problems:
         raise _refused(sheet, problems, len(wanted))
-    return SweepPlan(sheet, list(runs.values()), list(dict.fromkeys(same)))
+    once = [run for run, _ in runs.values()]
+    told = [replace(planned, varying=tell_apart(once, run.settings)) for run, planned in runs.values()]
+    return SweepPlan(sheet, told, list(dict.fromkeys(same)))
 
 
 def label_of(varying: Mapping[str, Any]) -> str:

@@ -12,7 +12,6 @@ from coabench.sweep.plan import Planned, SweepPlan
 from coabench.tables import NOTHING, Column, Row, Section, interval, percent
 
 UNKNOWN = "unknown"
-TITLES = {"dataset": "Data set"}
 
 
 def plan_section(plan: SweepPlan, costs: Sequence[Cost], notes: Sequence[str] = ()) -> Section:
@@ -109,17 +108,11 @@ def _told(run: Planned) -> dict[str, Any]:
 
 
 def _columns(runs: Sequence[Planned]) -> list[Column]:
-    return [
-        Column(
-            TITLES.get(key) or key.removeprefix("set.")
-            if key.startswith("set.")
-            else key.replace("_", " ").capitalize(),
-            key,
-            width=26,
-            choices=True,
-        )
-        for key in runs[0].varying
-    ]
+    return [Column(_title(key), key, width=26, choices=True) for key in runs[0].varying]
+
+
+def _title(key: str) -> str:
+    return "Data set" if key == "dataset" else key if "." in key else key.replace("_", " ").capitalize()
 
 
 def _figure(key: str, spec: str) -> Callable[[Row], str]:

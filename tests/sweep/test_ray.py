@@ -1,0 +1,73 @@
+"""The executor ``ray``, on a cluster of this machine."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.process import Run
+from support.sweeps import SHEET, SLOW, Write, logs, wait_for, workers
+
+here = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+OUTPUT = Path("results/four")
+HALF = "\nresources: {cpus: 0.5}\n"
+"""Two runs at a time on a single core."""
+
+
+@here
+def test_workers_that_are_killed_lose_nothing(
+    environment: dict[str, str], coabench: Run, sheet: Write, tmp_path: Path
+) -> None:
+    assert coabench("sweep", sheet(SHEET.replace("name: four", "name: undisturbed"), name="u.yaml")).returncode == 0
+    command = [sys.executable, "-m", "coabench", "sweep", str(sheet(SLOW.replace("0.05", "0.2"), HALF))]
+    process = subprocess.Popen(
+        [*command, "--executor", "ray", "--format", "json"],
+        cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    killed: set[int] = set()
+    for _ in range(2):
+        wait_for(lambda: [log for log in (tmp_path / OUTPUT).glob("*/predictions.jsonl") if log.stat().st_size])
+        time.sleep(0.1)
+        pid = wait_for(lambda: sorted(set(workers(b"ray::scripted")) - killed))[0]
+        os.kill(pid, signal.SIGKILL)
+        killed.add(pid)
+    out, told = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    assert {row["status"] for row in json.loads(out)} == {"complete"}
+    sessions = [json.loads(path.read_text())["sessions"] for path in (tmp_path / OUTPUT).glob("*/run.json")]
+    assert sum(map(len, sessions)) > 4  # some were begun again
+    assert logs(tmp_path / OUTPUT) == logs(tmp_path / "results" / "undisturbed")
+
+
+@here
+def test_what_the_machine_never_has_is_refused(coabench: Run, sheet: Write, tmp_path: Path) -> None:
+    result = coabench("sweep", sheet(further="\nresources: {gpus: 99}\n"), "--executor", "ray")
+    assert result.returncode == 2
+    assert "asks for 99 GPUs" in result.stderr
+    assert not (tmp_path / "results").exists()
+
+
+@here
+@pytest.mark.parametrize(
+    ("address", "told"), [("127.0.0.1:9", "nobody answers"), ("ray://127.0.0.1:9", "HOST:PORT, auto or local")]
+)
+def test_an_address_without_a_cluster_is_refused(coabench: Run, sheet: Write, address: str, told: str) -> None:
+    result = coabench("sweep", sheet(), "--executor", "ray", "--ray-address", address)
+    assert result.returncode == 2
+    assert told in result.stderr
+
+
+def test_without_ray_the_extra_is_named(
+    coabench: Run, sheet: Write, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (tmp_path / "absent").mkdir()
+    (tmp_path / "absent" / "ray.py").write_text("raise ImportError('no ray')")
+    path = f"{tmp_path / 'absent'}:{environment['PYTHONPATH']}"
+    result = coabench("sweep", sheet(), "--executor", "ray", PYTHONPATH=path)
+    assert result.returncode == 2
+    assert "pip install 'coabench[ray]'" in result.stderr
