@@ -1,0 +1,33 @@
+"""What docs/sweep.md shows is true."""
+
+import json
+import re
+from pathlib import Path
+
+from support.process import ROOT, Run
+
+from coabench.sweep.settings import OPTIONS
+from coabench.sweep.sheet import FIELDS, read_sheet
+
+
+def test_the_sweep_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "sweep.md").read_text()
+    first, second = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    (tmp_path / "sweep.yaml").write_text(first)
+    planned = coabench("sweep", "sweep.yaml", "--dry-run", "--format", "json")
+    assert planned.returncode == 0, planned.stderr
+    result = coabench("sweep", "sweep.yaml", "--jobs", 2)
+    assert result.returncode == 0, result.stderr
+    assert len(list((tmp_path / "results/first").iterdir())) == 3
+    for row in json.loads(planned.stdout):  # the tokens that were announced are those that were recorded
+        log = (tmp_path / row["directory"] / "predictions.jsonl").read_text().splitlines()
+        turns = [turn for line in log for turn in json.loads(line)["turns"]]
+        if len(turns) == row["questions"] * row["samples"] and row["strategy"] == "direct":
+            assert row["prompt_tokens"] == sum(turn["prompt_tokens"] for turn in turns)
+    assert coabench("leaderboard", "results/first").returncode == 0
+
+    (tmp_path / "second.yaml").write_text(second)
+    wanted = read_sheet(tmp_path / "second.yaml").wanted()
+    assert [run.settings["batch_size"] for run in wanted] == [8, 8, 4, 4, 8]
+    for name in (*FIELDS, *OPTIONS):
+        assert f"`{name}`" in guide
