@@ -51,6 +51,8 @@ def command(
 
     if measure is not None and not dry_run:
         raise UserError("--measure is for --dry-run", remedy="add --dry-run, or leave --measure out")
+    if measure is not None and kind == "ray":
+        raise UserError("--measure times runs on this machine", expected="--executor local", remedy="leave one out")
     executor = _executor(kind, jobs, ray_address)
     terminal = SweepTerminal()
     plan = make_plan(read_sheet(sheet), probe=dry_run)

@@ -111,8 +111,8 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
     if problems:
         raise _refused(sheet, problems, len(wanted))
     once = [run for run, _ in runs.values()]
-    told = [replace(planned, varying=tell_apart(once, run.settings)) for run, planned in runs.values()]
-    return SweepPlan(sheet, told, list(dict.fromkeys(same)))
+    apart = [replace(planned, varying=tell_apart(once, run.settings)) for run, planned in runs.values()]
+    return SweepPlan(sheet, apart, list(dict.fromkeys(same)))
 
 
 def label_of(varying: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ def test_the_sweep_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:
     for row in json.loads(planned.stdout):  # the tokens that were announced are those that were recorded
         log = (tmp_path / row["directory"] / "predictions.jsonl").read_text().splitlines()
         turns = [turn for line in log for turn in json.loads(line)["turns"]]
-        if len(turns) == row["questions"] * row["samples"] and row["strategy"] == "direct":
+        if row["strategy"] == "direct":  # which asks every sample the same, whatever the answer
             assert row["prompt_tokens"] == sum(turn["prompt_tokens"] for turn in turns)
     assert coabench("leaderboard", "results/first").returncode == 0
 

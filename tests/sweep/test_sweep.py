@@ -116,6 +116,7 @@ def test_what_stands_in_the_way_is_told(coabench: Run, sheet: Write, tmp_path: P
     ("arguments", "told"),
     [
         (["--measure", "2"], "--measure is for --dry-run"),
+        (["--measure", "2", "--dry-run", "--executor", "ray"], "--measure times runs on this machine"),
         (["--ray-address", "auto"], "--ray-address is for --executor ray"),
         (["--executor", "ray", "--jobs", "2"], "--jobs is for --executor local"),
     ],
