@@ -112,7 +112,7 @@ def test_the_name_and_the_output_follow_the_file(sheet: Write) -> None:
         ("name: a/b", ["a word that can name a folder"]),
         ("output: 3", ["a folder"]),
         ("schema: 2", ["schema 2 is unknown"]),
-        ("axes: {seed: [1", ["not valid YAML", "line 1"]),
+        ("axes: {seed: [1", ["not valid YAML", "line "]),
         ("- 1", ["holds no fields"]),
     ],
 )
