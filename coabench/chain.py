@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from coabench.statistics import wilson_interval
 
@@ -12,27 +12,7 @@ REASONS = ("repeated", "neutral-first", "neutral-second", "no-class", "unparsed"
 """What can be wrong with a pair of answers; see `coabench.dialogue.Task.combine`."""
 
 
-class Asked(NamedTuple):
-    """A sample with a compound label, and its two answers (None where there was none)."""
-
-    target: str
-    pair: frozenset[str]
-    primary: str | None
-    secondary: str | None
-    reason: str
-
-    @property
-    def begun(self) -> bool:
-        """Whether the primary answer belongs to the pair."""
-        return self.primary in self.pair
-
-    @property
-    def ended(self) -> bool:
-        """Whether the secondary answer is the other one, the primary being right."""
-        return self.begun and self.secondary in self.pair - {self.primary}
-
-
-def chain_diagnostics(records: Sequence[Mapping[str, Any]], labels: Mapping[str, Any]) -> dict[str, Any] | None:
+def chain_diagnostics(records: Iterable[Mapping[str, Any]], labels: Mapping[str, Any]) -> dict[str, Any] | None:
     """Say where a chain of two questions goes wrong; None for runs that asked no primary question about a pair.
 
     A compound label needs two answers. The first is right when it belongs to the label's pair; given that, the second
@@ -44,46 +24,62 @@ def chain_diagnostics(records: Sequence[Mapping[str, Any]], labels: Mapping[str,
         records: of a run, each with ``target``, ``reason`` and ``turns`` named ``primary`` and ``secondary``.
         labels: the manifest's ``labels``.
     """
-    asked = list(_asked(records, labels.get("pairs") or {}))
-    if not asked:
-        return None
-    begun = [sample for sample in asked if sample.begun]
-    ended = sum(sample.ended for sample in begun)
-    reasons = Counter(sample.reason for sample in asked)
-    return {
-        "samples": len(asked),
-        "right_primaries": len(begun),
-        "primary_in_pair": len(begun) / len(asked),
-        "primary_in_pair_interval": list(wilson_interval(len(begun), len(asked))),
-        "secondary_given_right_primary": ended / len(begun) if begun else None,
-        "secondary_given_right_primary_interval": list(wilson_interval(ended, len(begun))) if begun else None,
-        "oracle_primary": _oracle(begun) if begun else None,
-        **{reason.replace("-", "_"): reasons[reason] for reason in REASONS},
-        "primary_secondary": _table(asked, list(labels.get("basic") or ())),
-    }
-
-
-def _asked(records: Sequence[Mapping[str, Any]], pairs: Mapping[str, Sequence[str]]) -> list[Asked]:
-    asked = []
+    chain = Chain(labels)
     for record in records:
+        chain.add(record)
+    return chain.diagnostics()
+
+
+class Chain:
+    """`chain_diagnostics` in the making: only counts are kept."""
+
+    def __init__(self, labels: Mapping[str, Any]) -> None:
+        self._pairs = {name: frozenset(pair) for name, pair in (labels.get("pairs") or {}).items()}
+        self._basic = list(labels.get("basic") or ())
+        self._reasons: Counter[str] = Counter()
+        self._begun: Counter[str] = Counter()  # by target: the primary answer belongs to the pair
+        self._ended: Counter[str] = Counter()  # and the secondary one is the other
+        self._answers: Counter[tuple[str | None, str | None]] = Counter()
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count a record; one that was asked no primary question about a pair does not."""
+        target = record["target"]
         answers = {turn["name"]: turn["label"] for turn in record.get("turns") or ()}
-        pair = pairs.get(record["target"])
-        if pair and "primary" in answers:
-            reason = str(record["reason"] or "")
-            word = "unparsed" if reason.startswith("unparsed") else reason
-            asked.append(Asked(record["target"], frozenset(pair), answers["primary"], answers.get("secondary"), word))
-    return asked
+        pair = self._pairs.get(target)
+        if not pair or "primary" not in answers:
+            return
+        primary, secondary = answers["primary"], answers.get("secondary")
+        reason = str(record["reason"] or "")
+        self._reasons["unparsed" if reason.startswith("unparsed") else reason] += 1
+        self._answers[primary, secondary] += 1
+        if primary in pair:
+            self._begun[target] += 1
+            self._ended[target] += secondary in pair - {primary}
 
+    def diagnostics(self) -> dict[str, Any] | None:
+        """Return what `chain_diagnostics` does."""
+        asked, begun, ended = self._answers.total(), self._begun.total(), self._ended.total()
+        if not asked:
+            return None
+        return {
+            "samples": asked,
+            "right_primaries": begun,
+            "primary_in_pair": begun / asked,
+            "primary_in_pair_interval": list(wilson_interval(begun, asked)),
+            "secondary_given_right_primary": ended / begun if begun else None,
+            "secondary_given_right_primary_interval": list(wilson_interval(ended, begun)) if begun else None,
+            "oracle_primary": self._oracle() if begun else None,
+            **{reason.replace("-", "_"): self._reasons[reason] for reason in REASONS},
+            "primary_secondary": self._table(),
+        }
 
-def _oracle(begun: Sequence[Asked]) -> dict[str, float]:
-    """Return WAR and UAR over the samples whose primary answer was right; classes without any are left out."""
-    n = Counter(sample.target for sample in begun)
-    hits = Counter(sample.target for sample in begun if sample.ended)
-    return {"war": hits.total() / n.total(), "uar": sum(hits[label] / n[label] for label in n) / len(n)}
+    def _oracle(self) -> dict[str, float]:
+        """Return WAR and UAR over the samples whose primary answer was right; classes without any are left out."""
+        n, hits = self._begun, self._ended
+        return {"war": hits.total() / n.total(), "uar": sum(hits[label] / n[label] for label in n) / len(n)}
 
-
-def _table(asked: Sequence[Asked], basic: Sequence[str]) -> dict[str, Any]:
-    """Count primary by secondary answers; the last row and column are for answers without a label."""
-    counts = Counter((sample.primary, sample.secondary) for sample in asked)
-    answers = [*basic, None]
-    return {"labels": [*basic, "INVALID"], "rows": [[counts[first, second] for second in answers] for first in answers]}
+    def _table(self) -> dict[str, Any]:
+        """Count primary by secondary answers; the last row and column are for answers without a label."""
+        answers = [*self._basic, None]
+        rows = [[self._answers[first, second] for second in answers] for first in answers]
+        return {"labels": [*self._basic, "INVALID"], "rows": rows}

@@ -165,7 +165,7 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting
     """Write the records that are missing: all of them, or a share where others help."""
     sizer = sizer_of(request.batch_size)
     try:
-        with progress.start(len(plan.samples), list(run.there())):
+        with progress.start(len(plan.samples), run.there):
             progress.note("loading the backbone")
             plan.backbone.remember(run.pending)
             plan.backbone.load()

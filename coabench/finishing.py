@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +13,15 @@ from typing import Any, Protocol
 
 from coabench import environment
 from coabench.errors import JobError
-from coabench.files import sha256_of
 from coabench.jobfolder import folder_name
 from coabench.plugins import get_plugins
-from coabench.runs import LOG, Run, read_records
+from coabench.runs import Run, read_records
 
 
 class Progress(Protocol):
     """What is told while a run goes on."""
 
-    def start(self, total: int, done: Sequence[Mapping[str, Any]]) -> AbstractContextManager[Any]:
+    def start(self, total: int, done: Collection[Mapping[str, Any]]) -> AbstractContextManager[Any]:
         """Begin; *done* are the records that were there already."""
         ...
 
@@ -32,7 +33,7 @@ class Progress(Protocol):
 class Silence:
     """No progress at all."""
 
-    def start(self, total: int, done: Sequence[Mapping[str, Any]]) -> AbstractContextManager[Any]:
+    def start(self, total: int, done: Collection[Mapping[str, Any]]) -> AbstractContextManager[Any]:
         return nullcontext()
 
     def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
@@ -64,12 +65,21 @@ def finish(run: Run, progress: Progress) -> FinishedRun:
     """Compute the metrics of a run whose records are all there; mark it complete and say so, unless it was before."""
     from coabench.summary import summarise
 
-    log = run.directory / LOG
-    records = list(read_records(run.directory))
-    metrics = summarise(records, run.manifest["labels"], sha256_of(log))
-    metrics["plugins"] = _plugin_metrics(records, run.manifest["labels"], progress)
+    labels, digest = run.manifest["labels"], hashlib.sha256()
+    times, given = _Times(), _Given() if get_plugins().metrics else None
+
+    def records() -> Iterator[Mapping[str, Any]]:
+        for record in read_records(run.directory, digest):
+            times.add(record)
+            if given is not None:
+                given.add(record)
+            yield record
+
+    metrics = summarise(records(), labels)  # one pass over the log, for whatever needs one
+    metrics["log_sha256"] = digest.hexdigest()
+    metrics["plugins"] = {} if given is None else _plugin_metrics(given, labels, progress)
     if not run.complete:
-        run.finish(metrics, **_times(records))
+        run.finish(metrics, **times.facts())
         tell(progress, "coabench_run_finished", run=run, metrics=metrics)
     return FinishedRun(run.directory, run.manifest, metrics)
 
@@ -123,23 +133,44 @@ def tell(progress: Progress, hook: str, **arguments: Any) -> None:
         progress.note(problem)
 
 
-def _times(records: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Return the manifest's ``seconds`` and ``images_per_second``; None where records were not timed."""
-    timed = [record["seconds"] for record in records if record["seconds"] is not None]
-    if len(timed) < len(records):
-        return {"seconds": None, "images_per_second": None}
-    seconds = sum(timed)
-    return {"seconds": round(seconds, 3), "images_per_second": round(len(records) / max(seconds, 1e-9), 3)}
+class _Times:
+    """The manifest's ``seconds`` and ``images_per_second``; None where records were not timed."""
+
+    def __init__(self) -> None:
+        self._seconds, self._records = array("d"), 0
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        self._records += 1
+        if record["seconds"] is not None:
+            self._seconds.append(record["seconds"])
+
+    def facts(self) -> dict[str, float | None]:
+        if len(self._seconds) < self._records:
+            return {"seconds": None, "images_per_second": None}
+        seconds = sum(self._seconds)
+        return {"seconds": round(seconds, 3), "images_per_second": round(self._records / max(seconds, 1e-9), 3)}
 
 
-def _plugin_metrics(
-    records: Sequence[Mapping[str, Any]], labels: Mapping[str, Any], progress: Progress
-) -> dict[str, Any]:
+class _Given:
+    """What the metrics of plugins are given: the targets and the predictions, each label's text once."""
+
+    def __init__(self) -> None:
+        self.targets: list[str] = []
+        self.predictions: list[str | None] = []
+        self._texts: dict[Any, Any] = {}
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        once = self._texts.setdefault
+        self.targets.append(once(record["target"], record["target"]))
+        self.predictions.append(once(record["prediction"], record["prediction"]))
+
+
+def _plugin_metrics(given: _Given, labels: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Return what the registered metrics say; one that fails is reported and left out."""
     results: dict[str, Any] = {}
     for name, registration in get_plugins().metrics.items():
         try:
-            value = registration.load()([r["target"] for r in records], [r["prediction"] for r in records], labels)
+            value = registration.load()(list(given.targets), list(given.predictions), labels)
             json.dumps(value, allow_nan=False)
             results[name] = value
         except Exception as error:

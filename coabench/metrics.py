@@ -32,11 +32,16 @@ def encode(labels: Iterable[str | None], names: Sequence[str]) -> Counts:
     try:
         return np.array([index[label] for label in labels], dtype=np.int64)
     except KeyError as error:
-        raise UserError(
-            f"{error.args[0]!r} is no label of this label space",
-            expected=", ".join(names),
-            remedy="use the label space that the predictions were made with",
-        ) from None
+        raise unknown_label(error.args[0], names) from None
+
+
+def unknown_label(label: object, names: Sequence[str]) -> UserError:
+    """Return the error of a label that is not among *names*."""
+    return UserError(
+        f"{label!r} is no label of this label space",
+        expected=", ".join(names),
+        remedy="use the label space that the predictions were made with",
+    )
 
 
 def confusion_matrix(

@@ -45,6 +45,10 @@ class Parts:
     def __contains__(self, position: int) -> bool:
         return bool(self._files) and self._file[position] != NOWHERE
 
+    def count(self, first: int) -> int:
+        """Return how many samples from the position *first* on are here."""
+        return sum(number != NOWHERE for number in self._file[first:])
+
     def _scan(self, ids: Sequence[str]) -> None:
         """Find the records: which file, and where in it."""
         places = {name: position for position, name in enumerate(ids)}

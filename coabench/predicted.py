@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from coabench.errors import UserError
-from coabench.metrics import confusion_matrix, encode, shares
+from coabench.metrics import confusion_matrix, shares, unknown_label
 from coabench.statistics import SEED, Counts, Figures, bootstrap
 
 SUBJECT = "subject"
 """The attribute that says which person an image shows."""
+
+Made = TypeVar("Made", bound="Predicted")
 
 
 @dataclass(frozen=True)
@@ -40,20 +43,10 @@ class Predicted:
         Raises:
             UserError: there are none, or one has no target or a label that is not among *names*.
         """
-        targets: list[str] = []
-        predictions: list[str | None] = []
-        people: list[Any] = []
+        reading = Reading(names)
         for record in records:
-            if record["target"] is None:
-                raise UserError(
-                    f"the record {record.get('id')!r} has no target", expected="a true label for each sample"
-                )
-            targets.append(record["target"])
-            predictions.append(record["prediction"] if record["status"] == "ok" else None)
-            people.append((record.get("attributes") or {}).get(SUBJECT))
-        if not targets:
-            raise UserError("there are no records to compute metrics from", expected="at least one record in the log")
-        return cls(tuple(names), encode(targets, names), encode(predictions, names), subjects(people))
+            reading.add(record)
+        return reading.predicted(cls)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -78,14 +71,61 @@ class Predicted:
         return bootstrap(confusion_matrix(self.targets, self.predictions, self.k, self.clusters), seed=seed)
 
 
-def subjects(names: Sequence[Any]) -> npt.NDArray[np.int64] | None:
-    """Number the subjects of samples, in order of appearance; a sample without one is a subject of its own.
+class Reading:
+    """`Predicted` in the making: a few bytes are kept of each record, never the record."""
 
-    Returns:
-        Whole numbers from 0 on, shape (n,); None where no subject has two samples, for then samples are independent.
-    """
-    index: dict[Any, int] = {}
-    numbers = [
-        index.setdefault(("sample", i) if name is None else str(name), len(index)) for i, name in enumerate(names)
-    ]
-    return None if len(index) == len(names) else np.array(numbers, dtype=np.int64)
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._classes: dict[str | None, int] = {name: i for i, name in enumerate(names)}
+        self._targets, self._predictions = array("q"), array("q")
+        self._subjects = Subjects()
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Read a record.
+
+        Raises:
+            UserError: it has no target, or a label that is not among the names.
+        """
+        target = record["target"]
+        if target is None:
+            raise UserError(f"the record {record.get('id')!r} has no target", expected="a true label for each sample")
+        label = record["prediction"] if record["status"] == "ok" else None
+        try:
+            known = self._classes[target], len(self._names) if label is None else self._classes[label]
+        except KeyError as error:
+            raise unknown_label(error.args[0], self._names) from None
+        self._targets.append(known[0])
+        self._predictions.append(known[1])
+        self._subjects.add((record.get("attributes") or {}).get(SUBJECT))
+
+    def predicted(self, made: type[Made]) -> Made:
+        """Return what was read; `UserError` where that is nothing."""
+        if not self._targets:
+            raise UserError("there are no records to compute metrics from", expected="at least one record in the log")
+        arrays = (np.array(codes, dtype=np.int64) for codes in (self._targets, self._predictions))
+        return made(self._names, *arrays, self._subjects.numbers())
+
+
+class Subjects:
+    """Numbers the subjects of samples, in order of appearance; a sample without one is a subject of its own."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+        self._numbers = array("q")
+        self._count = 0
+
+    def add(self, name: Any) -> None:
+        """Number the subject of the next sample, None for one that has none."""
+        number = self._count if name is None else self._known.setdefault(str(name), self._count)
+        self._count += number == self._count
+        self._numbers.append(number)
+
+    def numbers(self) -> npt.NDArray[np.int64] | None:
+        """Return whole numbers from 0 on, shape (n,).
+
+        None where no subject has two samples, for then samples are independent.
+        """
+        return None if self._count == len(self._numbers) else np.array(self._numbers, dtype=np.int64)

@@ -8,9 +8,10 @@ fill a run, each writes a log of its own in ``parts/``, and the first makes the 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,28 @@ class Batch:
 
     positions: range
     known: Sequence[int] = ()
+
+
+class Records(Collection[dict[str, Any]]):
+    """The records that a run holds, read anew each time they are gone through.
+
+    Args:
+        number: how many of them are in the log.
+        parts: where the others are.
+    """
+
+    def __init__(self, directory: Path, number: int, parts: Parts) -> None:
+        self._directory, self._number, self._parts = directory, number, parts
+
+    def __len__(self) -> int:
+        return self._number + self._parts.count(self._number)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        yield from islice(read_records(self._directory), self._number)
+        yield from self._parts.records(self._number)
+
+    def __contains__(self, record: object) -> bool:
+        return any(record == each for each in self)
 
 
 @dataclass(frozen=True)
@@ -128,11 +151,10 @@ class Run(JobFolder):
             )
         return count
 
-    def there(self) -> Iterator[dict[str, Any]]:
-        """Yield the records that are there already."""
-        if self.done:
-            yield from read_records(self.directory)
-        yield from self.parts.records(self.done)
+    @property
+    def there(self) -> Records:
+        """The records that are there already."""
+        return Records(self.directory, self.done, self.parts)
 
     def missing(self, size: int) -> list[Batch]:
         """Return what is to be done, in batches of *size* counted from the first sample."""

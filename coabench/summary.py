@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from coabench import statistics
-from coabench.chain import chain_diagnostics
+from coabench.chain import Chain
 from coabench.metrics import macro_f1, uar, war
-from coabench.predicted import Predicted
+from coabench.predicted import Predicted, Reading
 
 SCHEMA = 2
 """The version of what `summarise` returns."""
@@ -33,24 +33,32 @@ def summarise(
     Raises:
         UserError: there are no records, or one has no target or a label that the space does not know.
     """
-    records = list(records)
-    predicted = Predicted.of(records, labels["names"])
+    reading, chain = Reading(labels["names"]), Chain(labels)
+    statuses: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for record in records:  # one pass, nothing of it kept but codes and counts: there may be millions
+        reading.add(record)
+        chain.add(record)
+        statuses[record["status"]] += 1
+        if record["status"] == "invalid":
+            reasons[record["reason"] or "unknown"] += 1
+    predicted = reading.predicted(Predicted)
     confusion, drawn = predicted.confusion, predicted.resampled()
     hits, n = confusion.diagonal(), confusion.sum(axis=-1)
-    errors = sum(record["status"] == "error" for record in records)
+    samples, errors = len(predicted), statuses["error"]
     invalid = int(confusion[:, -1].sum()) - errors
     clustered = predicted.clusters is not None
     return {
         "schema": SCHEMA,
         "log_sha256": log_sha256,
-        "samples": len(records),
+        "samples": samples,
         "uar": float(uar(confusion)),
         "uar_interval": list(statistics.percentile_interval(uar(drawn))),
         "war": float(war(confusion)),
         "war_interval": list(
             statistics.percentile_interval(war(drawn))
             if clustered
-            else statistics.wilson_interval(int(hits.sum()), len(records))
+            else statistics.wilson_interval(int(hits.sum()), samples)
         ),
         "macro_f1": float(macro_f1(confusion)),
         "macro_f1_interval": list(statistics.percentile_interval(macro_f1(drawn))),
@@ -62,11 +70,11 @@ def summarise(
         },
         "invalid": invalid,
         "errors": errors,
-        "invalid_rate": invalid / len(records),
-        "reasons": dict(sorted(Counter(r["reason"] or "unknown" for r in records if r["status"] == "invalid").items())),
+        "invalid_rate": invalid / samples,
+        "reasons": dict(sorted(reasons.items())),
         "per_class": {name: _proportion(int(h), int(m)) for name, h, m in zip(predicted.names, hits, n, strict=True)},
         "confusion": {"labels": [*predicted.names, "INVALID"], "rows": confusion.tolist()},
-        "chain": chain_diagnostics(records, labels),
+        "chain": chain.diagnostics(),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,11 +30,11 @@ class Terminal:
         self._began = self._told = time.monotonic()
 
     @contextmanager
-    def start(self, total: int, done: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+    def start(self, total: int, done: Collection[Mapping[str, Any]]) -> Iterator[None]:
         """Show progress over *total* samples, of which the records *done* are there already."""
         self._total, self._first = total, len(done)
         self._began = self._told = time.monotonic()
-        if done:
+        if self._first:
             self.note(f"going on after {len(done)} of {total} records")
         if not self._console.is_terminal:
             self._tally(done)
@@ -69,8 +69,8 @@ class Terminal:
         recalls = [self._hits[label] / n for label, n in self._seen.items()]
         return f"{sum(recalls) / len(recalls):.1%}" if recalls else "…"
 
-    def _tally(self, records: Sequence[Mapping[str, Any]]) -> None:
-        self._count += len(records)
+    def _tally(self, records: Collection[Mapping[str, Any]]) -> None:
         for record in records:
+            self._count += 1
             self._seen[record["target"]] += 1
             self._hits[record["target"]] += record["prediction"] == record["target"]
