@@ -24,6 +24,9 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 }
 """The closed synonym table of the basic emotions. A card may add aliases of its own."""
 
+SPELLINGS_KEPT = 1000
+"""For how many choices of labels a space remembers the spellings."""
+
 
 def fold(text: str) -> str:
     """Return *text* as labels are compared: case and runs of white space do not count."""
@@ -113,7 +116,22 @@ class LabelSpace:
         return tuple(emotion for emotion in self.pair_of(target) or () if emotion in options)
 
     def spellings(self, recognised: Sequence[str]) -> dict[str, str]:
-        """Return every spelling, folded, of the *recognised* labels or basic emotions -> its canonical name."""
+        """Return every spelling, folded, of the *recognised* labels or basic emotions -> its canonical name.
+
+        Made once for each choice of labels: an answer is read against it.
+        """
+        key = tuple(recognised)
+        if key not in self._spellings:
+            if len(self._spellings) >= SPELLINGS_KEPT:  # a strategy that permutes its options knows no end of them
+                self._spellings.clear()
+            self._spellings[key] = self._spelt(key)
+        return self._spellings[key]
+
+    @cached_property
+    def _spellings(self) -> dict[tuple[str, ...], dict[str, str]]:
+        return {}
+
+    def _spelt(self, recognised: Sequence[str]) -> dict[str, str]:
         own = {label.name: label for label in self.labels}
         added = dict(self.basic_aliases)
         table: dict[str, str] = {}

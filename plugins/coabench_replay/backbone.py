@@ -49,7 +49,7 @@ class Replay(Backbone[Recorded]):
         if not questions:
             return
         first = Key.of(questions[0], questions[0].decoded(decode))
-        if first not in self.log.asked:
+        if not self.log.asked(first):
             raise UserError(
                 f"the first question of this strategy was asked of no sample in {self.log.directory}",
                 expected=self.log.way(),
@@ -63,11 +63,11 @@ class Replay(Backbone[Recorded]):
         Raises:
             JobError: the log knows no such sample.
         """
-        found = self.log.samples.get(sample or "")
+        found = self.log.find(sample) if sample else None
         if found is None:
             raise JobError(
                 f"the log in {self.log.directory} holds nothing about {sample or 'an image that is no sample'}",
-                expected=f"one of its {len(self.log.samples)} samples, such as {next(iter(self.log.samples))}",
+                expected=f"one of its {len(self.log.index)} samples, such as {self.log.index.first}",
                 remedy="choose the --dataset, --split and --limit of that run, or ask the backbone itself",
             )
         return found

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+
 from coabench.dialogue import Answer, Decode, Question
-from coabench.errors import UserError
+from coabench.errors import JobError, UserError
 from coabench.runs import LOG, MANIFEST, read_manifest, read_records
 
 
@@ -43,20 +46,57 @@ class Recorded:
     error: str | None
 
 
+class Index:
+    """Where in a log the record of each sample stands: 16 bytes a record, whatever its id.
+
+    Ids are known by their 64-bit hash; what is read there says whether it is the sample that was meant. Of a sample
+    that stands twice in a log the last record counts.
+    """
+
+    def __init__(self, ids: array[int], starts: array[int], first: str) -> None:
+        hashes = np.array(ids, dtype=np.int64)
+        order = np.argsort(hashes, kind="stable")
+        self._hashes, self._starts = hashes[order], np.array(starts, dtype=np.int64)[order]
+        self.first = first
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def places(self, id: str) -> Iterator[int]:
+        """Yield where the record of a sample may begin, in bytes, the last one first."""
+        low, high = (int(np.searchsorted(self._hashes, hash(id), side=side)) for side in ("left", "right"))
+        return (int(start) for start in self._starts[low:high][::-1])
+
+
+class _Measured:
+    """A hash of a log that notes where the line that was read last begins."""
+
+    def __init__(self) -> None:
+        self.sha256, self.start, self._end = hashlib.sha256(), 0, 0
+
+    def update(self, line: bytes) -> None:
+        self.sha256.update(line)
+        self.start, self._end = self._end, self._end + len(line)
+
+
 @dataclass(frozen=True)
 class Log:
-    """A log that was read.
+    """A log whose every line was read and checked once; its records are read again when they are asked for.
 
     Attributes:
         sha256: of the file.
-        samples: by id.
+        index: where the records are.
+        questions: the hash of every question that was asked of some sample.
+        example: one of them.
         identity: from the run's manifest; None where none lies beside the log.
         complete: whether the manifest calls the run complete.
     """
 
     directory: Path
     sha256: str
-    samples: Mapping[str, Recorded]
+    index: Index
+    questions: frozenset[int]
+    example: Key
     identity: Mapping[str, Any] | None
     complete: bool
 
@@ -75,23 +115,54 @@ class Log:
                 found="another file" if path.is_file() else "a folder without one" if path.is_dir() else "nothing",
                 remedy="correct --backbone replay:RUN",
             )
-        digest = hashlib.sha256()
-        samples = {str(record["id"]): _recorded(record, directory) for record in read_records(directory, digest)}
-        if not any(sample.answers for sample in samples.values()):
+        measured, ids, starts, first = _Measured(), array("q"), array("q"), ""
+        questions: set[int] = set()
+        example: Key | None = None
+        for record in read_records(directory, measured):
+            found = _recorded(record, directory)
+            first = first or found.id
+            ids.append(hash(found.id))
+            starts.append(measured.start)
+            for key in found.answers:
+                questions.add(hash(key))
+                example = example or key
+        if example is None:
             raise UserError(
                 f"the log in {directory} holds no answers",
                 expected="the log of a run that asked a model",
-                found="predictions alone, which came from a file" if samples else "no record",
+                found="predictions alone, which came from a file" if ids else "no record",
                 remedy="choose another run",
             )
         manifest = read_manifest(directory) if (directory / MANIFEST).is_file() else None
         complete = manifest is not None and manifest["status"] == "complete"
-        return cls(directory, digest.hexdigest(), samples, manifest and manifest["identity"], complete)
+        identity = manifest and manifest["identity"]
+        index = Index(ids, starts, first)
+        return cls(directory, measured.sha256.hexdigest(), index, frozenset(questions), example, identity, complete)
 
-    @cached_property
-    def asked(self) -> frozenset[Key]:
-        """Every question that was asked of some sample."""
-        return frozenset(key for sample in self.samples.values() for key in sample.answers)
+    def asked(self, question: Key) -> bool:
+        """Whether a question was asked of some sample."""
+        return hash(question) in self.questions
+
+    def find(self, id: str) -> Recorded | None:
+        """Return what was recorded of a sample, None where it is not in the log. May be called in any thread.
+
+        Raises:
+            JobError: the log is not what it was.
+        """
+        try:
+            for start in self.index.places(id):
+                with (self.directory / LOG).open("rb") as file:
+                    file.seek(start)
+                    record = json.loads(file.readline())
+                if str(record["id"]) == id:
+                    return _recorded(record, self.directory)
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise JobError(
+                f"the log in {self.directory} was changed while it was replayed",
+                found=f"{type(error).__name__}: {error}",
+                remedy="restore it and run the same command again",
+            ) from None
+        return None
 
     def origin(self) -> Mapping[str, Any] | None:
         """Return what was asked about which images, for the identity of a replay; None without a manifest."""
@@ -108,7 +179,7 @@ class Log:
         """Return how the log was made, or else a question that was asked in it, for error messages."""
         origin = self.origin()
         if origin is None:
-            return f"a question that was asked, such as {min(self.asked, key=str)}"
+            return f"a question that was asked, such as {self.example}"
         return f"the questions of --strategy {origin['strategy']} with --decode {origin['decode']}"
 
     def notes(self) -> list[str]:
@@ -118,7 +189,7 @@ class Log:
             return [f"there is no {MANIFEST} beside the log: what it was recorded from is not known"]
         images = f"{origin['dataset']}, split {origin['split']}, fingerprint {str(origin['fingerprint'])[:12]}"
         notes = [f"recorded from {images}: samples are found by their ids, images are not compared"]
-        return notes if self.complete else [*notes, f"that run is not complete: {len(self.samples)} samples"]
+        return notes if self.complete else [*notes, f"that run is not complete: {len(self.index)} samples"]
 
 
 def _recorded(record: Mapping[str, Any], directory: Path) -> Recorded:
