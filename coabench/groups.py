@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.metrics import uar, war
-from coabench.predicted import SUBJECT, Predicted
+from coabench.predicted import SUBJECT, Predicted, Reading
 from coabench.statistics import SEED, Counts, percentile_interval, wilson_interval
 
 MIN_GROUP = 20
@@ -70,7 +70,7 @@ class Attribute:
 
 
 def by_attribute(
-    records: Sequence[Mapping[str, Any]], names: Sequence[str], min_group: int = MIN_GROUP
+    records: Iterable[Mapping[str, Any]], names: Sequence[str], min_group: int = MIN_GROUP
 ) -> tuple[list[Attribute], dict[str, str]]:
     """Return the results by each attribute, and which attributes make no groups, with the reason.
 
@@ -79,53 +79,94 @@ def by_attribute(
         names: the labels.
         min_group: groups with fewer samples are counted only.
     """
-    results, others = [], {}
-    keys = dict.fromkeys(key for record in records for key in record.get("attributes") or {})
-    for key in keys:
-        values = [(record.get("attributes") or {}).get(key) for record in records]
-        reason = _no_group(key, values)
-        if reason:
-            others[key] = reason
-        else:
-            results.append(_attribute(key, [_text(v) for v in values], records, names, min_group))
-    return results, others
+    groups = Groups(names)
+    for record in records:
+        groups.add(record)
+    return groups.results(min_group)
 
 
-def _no_group(key: str, values: Sequence[Any]) -> str | None:
-    if key == SUBJECT:
-        return "who is shown"
-    given = [v for v in values if v is not None]
-    if not all(isinstance(v, str | int | float) for v in given):
-        return "not a single value"
-    distinct = len(set(map(_text, given)))
-    return f"{distinct} different values" if distinct > MOST_VALUES else None if distinct else "no values"
+class Groups:
+    """`by_attribute` in the making: a few bytes are kept of each record.
+
+    Attributes:
+        reading: what the records predicted.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.reading = Reading(names)
+        self._columns: dict[str, _Column] = {}
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Read a record; `UserError` where its labels are not among the names."""
+        attributes = record.get("attributes") or {}
+        for key in attributes:
+            if key not in self._columns:
+                self._columns[key] = _Column(len(self.reading))
+        for key, column in self._columns.items():
+            column.add(attributes.get(key))
+        self.reading.add(record)
+
+    def results(self, min_group: int = MIN_GROUP) -> tuple[list[Attribute], dict[str, str]]:
+        """Return what `by_attribute` does."""
+        results, others = [], {}
+        predicted = self.reading.predicted(Predicted) if self._columns else None
+        for key, column in self._columns.items():
+            reason = "who is shown" if key == SUBJECT else column.no_group()
+            if reason:
+                others[key] = reason
+            elif predicted is not None:
+                results.append(_attribute(key, column, predicted, min_group))
+        return results, others
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+class _Column:
+    """The values of an attribute: a byte a record, or 8 once they are too many to make groups."""
+
+    def __init__(self, missing: int) -> None:
+        self.codes = array("b", [-1]) * missing
+        self.values: dict[str, int] = {}
+        self._many = array("q")  # the hash of each value
+        self._single = True
+
+    def add(self, value: Any) -> None:
+        if value is not None and not isinstance(value, str | int | float):
+            self._single = False
+        if value is None or not self._single:
+            self.codes.append(-1)
+            return
+        text = _text(value)
+        if self._many:
+            self._many.append(hash(text))
+            return
+        self.codes.append(self.values.setdefault(text, len(self.values)))
+        if len(self.values) > MOST_VALUES:
+            self._many = array("q", map(hash, self.values))
+
+    def no_group(self) -> str | None:
+        """Say why these values make no groups; None where they do."""
+        if not self._single:
+            return "not a single value"
+        if self._many:
+            return f"{len(np.unique(np.array(self._many)))} different values"
+        return None if self.values else "no values"
 
 
-def _attribute(
-    name: str,
-    values: Sequence[str | None],
-    records: Sequence[Mapping[str, Any]],
-    names: Sequence[str],
-    min_group: int,
-) -> Attribute:
-    members: dict[str, list[Mapping[str, Any]]] = {}
-    for value, record in zip(values, records, strict=True):
-        if value is not None:
-            members.setdefault(value, []).append(record)
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _attribute(name: str, column: _Column, predicted: Predicted, min_group: int) -> Attribute:
+    codes = np.array(column.codes)
     groups, scored = [], {}
-    for number, value in enumerate(sorted(members, key=_natural)):
-        if len(members[value]) < min_group:
-            classes = len(Counter(record["target"] for record in members[value]))
-            groups.append(Group(value, len(members[value]), classes))
+    for number, value in enumerate(sorted(column.values, key=_natural)):
+        members = predicted.part(np.flatnonzero(codes == column.values[value]))
+        if len(members) < min_group:
+            groups.append(Group(value, len(members), len(np.unique(members.targets))))
         else:
             # A seed of its own for each group: with the same numbers the draws of two groups would move together.
-            group, scored[value] = _score(value, Predicted.of(members[value], names), SEED + number)
+            group, scored[value] = _score(value, members, SEED + number)
             groups.append(group)
-    return Attribute(name, tuple(groups), sum(value is None for value in values), _largest_gap(scored))
+    return Attribute(name, tuple(groups), int((codes < 0).sum()), _largest_gap(scored))
 
 
 def _natural(value: str) -> list[Any]:

@@ -51,6 +51,14 @@ class Predicted:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def part(self, positions: npt.NDArray[np.int64]) -> Self:
+        """Return the samples at these *positions* alone, their subjects numbered anew in order of appearance."""
+        clusters = None
+        if self.clusters is not None:
+            _, first, place = np.unique(self.clusters[positions], return_index=True, return_inverse=True)
+            clusters = np.argsort(np.argsort(first))[place] if len(first) < len(positions) else None
+        return type(self)(self.names, self.targets[positions], self.predictions[positions], clusters)
+
     @property
     def k(self) -> int:
         """The number of labels."""

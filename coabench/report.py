@@ -1,10 +1,10 @@
-"""The report job: a run as one self-contained page, readable offline, with every figure and every sample."""
+"""The report job: a run as one self-contained page, readable offline, with every figure and the samples."""
 
 from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,22 +13,23 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from coabench.calibration import Calibration, calibrate, confidence_of
+from coabench.calibration import Calibration
 from coabench.catalog import DatasetChoice, find_dataset
 from coabench.entries import read_metrics
 from coabench.errors import CoabenchError, UserError
-from coabench.groups import MIN_GROUP, by_attribute
+from coabench.gathered import Gathered
+from coabench.groups import MIN_GROUP
 from coabench.pages import charts
 from coabench.pages.page import render_page
 from coabench.pages.samples import columns
 from coabench.pages.thumbnails import Thumbnails, thumbnails
-from coabench.runs import LOG, read_manifest, read_records
+from coabench.runs import LOG, read_manifest
 
 THIN = 30
 """Classes with fewer samples than this are marked: a sample more or less moves their recall by points."""
 
-EXAMPLES = 5
-"""How many samples are quoted for each reason of an invalid answer."""
+SAMPLES = 100_000
+"""How many samples a page holds at most, unless told otherwise: it then opens in a second or two."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Report:
         images: whether the page holds small versions of the images.
         data_root: the folder that holds the data set; None where the user gave none.
         dataset: ``NAME`` or ``CARD.yaml`` of the data set with the images; the run's own by default.
+        samples: how many samples the page holds at most; the figures are always over all.
+        only: the results (`coabench.gathered.RESULTS`) of the samples that it holds; all where empty.
     """
 
     directory: Path
@@ -48,6 +51,8 @@ class Report:
     images: bool = False
     data_root: Path | None = None
     dataset: str | None = None
+    samples: int = SAMPLES
+    only: tuple[str, ...] = ()
 
 
 def report(request: Report) -> str:
@@ -65,17 +70,21 @@ def report(request: Report) -> str:
             remedy="evaluate first (coabench evaluate), or correct the path",
         )
     manifest = read_manifest(directory)
-    records = list(read_records(directory))
-    if not records:
+    with _whole(directory):
+        labels = manifest["labels"]
+        gathered = Gathered(directory, labels["names"])
+    if not len(gathered):
         raise UserError(
             f"the log of {directory} holds no records",
             expected=f"at least one line in {LOG}",
             remedy="the same `coabench evaluate` command goes on with the run",
         )
     with _whole(directory):
-        metrics, recomputed = read_metrics(directory, manifest)
+        metrics, recomputed = read_metrics(directory, manifest, gathered.log_sha256)
         dataset = manifest["identity"]["dataset"]
         choice = _card(request, dataset["name"])
+        shown = gathered.choose(request.samples, request.only)
+        records = gathered.records(shown)
     pictures = None
     if request.images:
         assert choice is not None  # _card has raised where there is no such data set
@@ -85,9 +94,10 @@ def report(request: Report) -> str:
             "report.html",
             styles=["report.css"],
             scripts=["report.js"],
-            **_overview(directory.resolve().name, manifest, metrics, len(records), recomputed),
-            **_figures(manifest, metrics, records),
-            **_samples(records, manifest["labels"], request.min_group, pictures),
+            **_overview(directory.resolve().name, manifest, metrics, len(gathered), recomputed),
+            **_figures(metrics, gathered),
+            **_samples(records, gathered, labels, request.min_group, pictures),
+            shown=shown,
             pictures=pictures,
             card=None if choice is None else choice.card,
         )
@@ -232,15 +242,12 @@ def _matrix(labels: Sequence[str], rows: Sequence[Sequence[int]], keys: tuple[st
     return _Matrix(labels, shown, [sum(column) for column in zip(*rows, strict=True)])
 
 
-def _figures(
-    manifest: Mapping[str, Any], metrics: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def _figures(metrics: Mapping[str, Any], gathered: Gathered) -> dict[str, Any]:
     """Return everything that is drawn from the metrics and the records as a whole."""
     chain = metrics.get("chain")
     confusion = metrics["confusion"]
     answers = (chain or {}).get("primary_secondary")
-    calibration = _calibration(records)
-    seconds = [record["seconds"] for record in records if record.get("seconds") is not None]
+    calibration, seconds = gathered.calibration, gathered.seconds
     return {
         "thin": THIN,
         "interval": charts.interval,
@@ -252,16 +259,9 @@ def _figures(
         "reliability": calibration and _reliability(calibration),
         "latency": _spread(seconds) if seconds else None,
         "seconds": _seconds_chart(seconds) if seconds else None,
-        "tokens": list(_tokens(records)),
+        "tokens": list(_tokens(gathered.tokens)),
         "plugins": metrics.get("plugins") or {},
     }
-
-
-def _calibration(records: Iterable[Mapping[str, Any]]) -> Calibration | None:
-    """Return the calibration over all samples with a score for every answer, a label or not; None without any."""
-    sure = [(confidence_of(r), r["status"] == "ok" and r["prediction"] == r["target"]) for r in records]
-    known = [(value, right) for value, right in sure if value is not None]
-    return calibrate([value for value, _ in known], [right for _, right in known]) if known else None
 
 
 def _reliability(calibration: Calibration) -> Markup:
@@ -301,51 +301,33 @@ def _spread(values: Sequence[float]) -> _Spread:
     return _Spread(len(ordered), ordered[0], rank(0.5), rank(0.95), ordered[-1], math.fsum(ordered))
 
 
-def _tokens(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, _Spread]]:
+def _tokens(tokens: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, _Spread]]:
     """Yield how many tokens a sample took, over its turns; nothing for runs that asked nothing."""
-    asked = [record["turns"] for record in records if record["turns"]]
     kinds = {
         "prompt_tokens": "In the prompts, images included",
         "cached_tokens": "Of these, kept from before",
         "new_tokens": "Generated",
     }
     for key, title in kinds.items():
-        if asked:
-            yield title, _spread([sum(turn[key] for turn in turns) for turns in asked])
+        if tokens[key]:
+            yield title, _spread(tokens[key])
 
 
 def _samples(
-    records: Sequence[Mapping[str, Any]], labels: Mapping[str, Any], min_group: int, pictures: Thumbnails | None
+    records: Sequence[Mapping[str, Any]],
+    gathered: Gathered,
+    labels: Mapping[str, Any],
+    min_group: int,
+    pictures: Thumbnails | None,
 ) -> dict[str, Any]:
     """Return what is shown of single samples and groups of them."""
-    attributes, others = by_attribute(records, labels["names"], min_group)
+    attributes, others = gathered.groups.results(min_group)
     groups = [attribute.name for attribute in attributes]
     return {
         "attributes": attributes,
         "no_groups": others,
         "min_group": min_group,
-        "reasons": _reasons(records),
+        "reasons": gathered.reasons,
         "samples": columns(records, labels, groups, pictures.images if pictures else {}),
         "filter_link": lambda **wanted: "#" + urlencode(wanted),
     }
-
-
-@dataclass(frozen=True)
-class _Reason:
-    """Why samples have no label: how many, and some of them."""
-
-    status: str
-    reason: str
-    n: int
-    examples: Sequence[Mapping[str, Any]]
-
-
-def _reasons(records: Iterable[Mapping[str, Any]]) -> list[_Reason]:
-    """Return the reasons for invalid answers, the most frequent first; errors stand last, all together."""
-    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for record in records:
-        if record["status"] != "ok":
-            reason = "" if record["status"] == "error" else str(record["reason"] or "unknown")
-            found.setdefault((record["status"], reason), []).append(record)
-    ordered = sorted(found.items(), key=lambda item: (item[0][0] == "error", -len(item[1]), item[0]))
-    return [_Reason(status, reason, len(those), those[:EXAMPLES]) for (status, reason), those in ordered]

@@ -18,12 +18,23 @@ from coabench.errors import UserError
 @click.option("--images", is_flag=True, help="Put small versions of the images into the page.")
 @click.option("--data-root", type=click.Path(path_type=Path), help="With --images: the folder that holds the data set.")
 @click.option("--dataset", metavar="NAME|CARD.yaml", help="With --images: the data set, if not the one the run names.")
+@click.option("--samples", metavar="N", type=click.IntRange(min=1), default=100_000, show_default=True,
+              help="How many samples the page holds at most; its figures are over all.")  # fmt: skip
+@click.option("--only", type=click.Choice(["right", "wrong", "invalid", "error"]), multiple=True,
+              help="Hold only samples with this result; repeatable.")  # fmt: skip
 def command(
-    run: Path, output: Path | None, min_group: int, images: bool, data_root: Path | None, dataset: str | None
+    run: Path,
+    output: Path | None,
+    min_group: int,
+    images: bool,
+    data_root: Path | None,
+    dataset: str | None,
+    samples: int,
+    only: tuple[str, ...],
 ) -> None:
     """Show the run in the directory RUN as one self-contained HTML page.
 
-    Figures with their intervals, confusions, calibration, groups, timing, and a browser of every sample with its
+    Figures with their intervals, confusions, calibration, groups, timing, and a browser of the samples with their
     prompts and raw responses. The page needs no network and holds no images unless --images is given; like the log, it
     holds the ids and labels of the data set, whose terms apply to it.
     """
@@ -31,5 +42,5 @@ def command(
 
     if not images and (data_root is not None or dataset is not None):
         raise UserError("--data-root and --dataset say where images are", remedy="add --images, or leave them out")
-    text = report(Report(run, min_group, images, data_root, dataset))
+    text = report(Report(run, min_group, images, data_root, dataset, samples, only))
     write(text, output or Path(f"{run.resolve().name}.html"))
