@@ -113,8 +113,8 @@ class Reading:
         """Return what was read; `UserError` where that is nothing."""
         if not self._targets:
             raise UserError("there are no records to compute metrics from", expected="at least one record in the log")
-        arrays = (np.array(codes, dtype=np.int64) for codes in (self._targets, self._predictions))
-        return made(self._names, *arrays, self._subjects.numbers())
+        targets, predictions = (np.array(codes, dtype=np.int64) for codes in (self._targets, self._predictions))
+        return made(self._names, targets, predictions, self._subjects.numbers())
 
 
 class Subjects:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from pathlib import Path
@@ -25,7 +25,7 @@ class _Notes:
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def start(self, total: int, done: Sequence[Mapping[str, Any]]) -> AbstractContextManager[Any]:
+    def start(self, total: int, done: Collection[Mapping[str, Any]]) -> AbstractContextManager[Any]:
         return nullcontext()
 
     def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
