@@ -40,7 +40,7 @@ def peak(n: int) -> int:
 
 
 def test_metrics_keep_a_few_bytes_of_a_record() -> None:
-    """A record takes some 5,000 bytes; the replicates of the bootstrap take the same whatever their number."""
+    """A record takes some thousands of bytes; the replicates of the bootstrap take the same whatever their number."""
     summarise(many(10), LABELS)  # what is imported and compiled on first use
     few, more = peak(2_000), peak(12_000)
     assert more - few < 10_000 * 100
