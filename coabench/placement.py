@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -45,10 +46,20 @@ def dtype_of(given: str, device: torch.device) -> torch.dtype:
 
 def cpu_flags() -> frozenset[str]:
     """Return the CPU's features as Linux names them; empty where that cannot be told."""
+    return frozenset(flag for line in _told("flags") for flag in line.split())
+
+
+def cpu_vendor() -> str:
+    """Return who made the CPU, as Linux names it (``AuthenticAMD``, ``GenuineIntel``); empty where it cannot tell."""
+    return next(iter(_told("vendor_id")), "")
+
+
+@cache
+def _told(field: str) -> tuple[str, ...]:
+    """Return what Linux says of every processor in a field."""
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return frozenset()
-    return frozenset(
-        flag for line in text.splitlines() if line.startswith("flags") for flag in line.split(":")[1].split()
-    )
+        return ()
+    pairs = [line.partition(":") for line in lines]
+    return tuple(value.strip() for name, _, value in pairs if name.strip() == field)

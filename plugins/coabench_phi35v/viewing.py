@@ -12,6 +12,7 @@ from torch import Tensor
 from coabench.backbone import Viewing
 from coabench.dialogue import Answer, Decode, Question
 from coabench.errors import JobError, UserError
+from coabench.linear import fast_linear
 from coabench.memory import memory_told
 from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.decoding import OptionTree
@@ -56,6 +57,7 @@ class Phi35Viewing(Viewing):
         self._stop = stop
         self._max_new_tokens = max_new_tokens
         self._keeping = keeping or Keeping()
+        self._linear = fast_linear(model.device, model.lm_head.weight.dtype)
         self._encoded: dict[bytes, Tensor] = {}
         self._cache = SlotCache(len(samples), len(model.model.layers), model.device)
 
@@ -69,7 +71,7 @@ class Phi35Viewing(Viewing):
         asked = {row: question for row, question in enumerate(questions) if question is not None}
         if not asked:
             return [None] * len(questions)
-        with memory_told(*TOO_LITTLE_MEMORY), torch.inference_mode():
+        with memory_told(*TOO_LITTLE_MEMORY), torch.inference_mode(), self._linear:
             prompts = {row: self._prompt(row, question) for row, question in asked.items()}
             self._share({row: prompts[row] for row, question in asked.items() if question.context})
             if decode == "score":

@@ -14,6 +14,7 @@ from transformers import LogitsProcessor
 from coabench.backbone import Viewing
 from coabench.dialogue import Answer, Decode, Question
 from coabench.errors import JobError, SampleError, UserError
+from coabench.linear import fast_linear
 from coabench.memory import memory_told
 from coabench_transformers.chat import Chat, Inputs, Refused
 from coabench_transformers.seeing import Seen
@@ -48,7 +49,12 @@ class TransformersViewing(Viewing):
                 remedy="use --decode generate, or give the strategy's question options",
             )
         answers: dict[int, Answer | SampleError] = {}
-        with memory_told(*TOO_LITTLE_MEMORY), torch.inference_mode(), self._seen.over(self._model):
+        with (
+            memory_told(*TOO_LITTLE_MEMORY),
+            torch.inference_mode(),
+            fast_linear(self._model.device, self._model.dtype),
+            self._seen.over(self._model),
+        ):
             # Processors want all rows or none to show images, and some the same number of them.
             for number in sorted({_shown(question) for question in asked.values()}):
                 answers |= self._answered({row: q for row, q in asked.items() if _shown(q) == number}, decode)
