@@ -38,8 +38,8 @@ def dtype_of(given: str, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        # Measured on an AMD EPYC with avx512_bf16 and without AMX: the whole of two scored questions took 1.77 s an
-        # image in bfloat16 and 3.31 s in float32 (benchmarks/README.md). A CPU with neither emulates it.
+        # Measured on an AMD EPYC with avx512_bf16 and without AMX: the whole of two scored questions took 0.84 s an
+        # image in bfloat16 and 1.33 s in float32 (benchmarks/README.md). A CPU with neither emulates it.
         native = device.type == "cpu" and not cpu_flags().isdisjoint({"amx_bf16", "avx512_bf16"})
     return torch.bfloat16 if native else torch.float32
 
