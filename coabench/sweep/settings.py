@@ -12,6 +12,7 @@ from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from coabench.defaults import BACKBONE, DATASET, DTYPES, STRATEGY
 from coabench.errors import UserError, did_you_mean
 from coabench.evaluate import Evaluation
 
@@ -24,9 +25,9 @@ OURS = {
     "overwrite": "a sweep deletes nothing: delete the folders of the runs that are to be made anew",
 }
 """What ``coabench evaluate`` offers and a sweep decides itself, with the reason."""
-EMBEDDED = {"backbone": "tiny", "strategy": "chain-of-affect", "dataset": "synthface-compound"}
+EMBEDDED = {"backbone": BACKBONE, "strategy": STRATEGY, "dataset": DATASET}
 """What is evaluated where nothing else is said, as on the command line."""
-CHOICES = {"dtype": ("auto", "float32", "bfloat16", "float16")}
+CHOICES = {"dtype": DTYPES}
 AT_LEAST_ONE = ("limit", "batch_size")
 
 _HINTS = get_type_hints(Evaluation)
@@ -83,12 +84,15 @@ def read_value(name: str, value: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise UserError(f"{where} cannot be read", expected="a mapping, option: value", found=told(value))
         return {str(option): read_assignment(text, f"{where}.{option}") for option, text in value.items()}
-    kind, optional = _HINTS[name], False
+    kind, words = _HINTS[name], tuple[str, ...]()
     if get_origin(kind) in (Union, types.UnionType):
-        optional = type(None) in get_args(kind)
-        kind = next(k for k in get_args(kind) if k is not type(None))
-    if value is None and optional:
-        return None
+        kinds = get_args(kind)
+        if value is None and type(None) in kinds:
+            return None
+        words = tuple(word for k in kinds if get_origin(k) is Literal for word in get_args(k))
+        kind = next(k for k in kinds if k is not type(None))
+    if isinstance(value, str) and value in words:
+        return value
     choices = get_args(kind) if get_origin(kind) is Literal else CHOICES.get(name)
     if choices is not None:
         if value in choices and isinstance(value, str):
@@ -104,6 +108,7 @@ def read_value(name: str, value: Any, where: str) -> Any:
     }[kind]
     if fits and name in AT_LEAST_ONE and value < 1:
         expected, fits = "1 or more", False
+    expected = " or ".join([expected, *words])
     if not fits:
         quote = isinstance(value, bool | int | float) and kind in (str, Path)
         raise UserError(f"{where} does not fit", expected=expected, found=told(value),

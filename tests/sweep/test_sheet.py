@@ -48,7 +48,7 @@ def test_axes_make_combinations_and_the_last_is_the_fastest(sheet: Write) -> Non
         exclude: [{strategy: rank, decode: score}, {decode: score, set: {num_crops: 16}}]
         include: [{strategy: top}]
         adjust:
-          - {for: {strategy: rank}, batch_size: 2, seed: 9, resources: {gpus: 1}}
+          - {for: {strategy: rank}, batch_size: auto, seed: 9, resources: {gpus: 1}}
           - {for: {set: {num_crops: 16}}, seed: 5, set: {a: 2, num_crops: 99}}
         resources: {cpus: 2, memory: 1.5 GiB}
     """)
@@ -66,7 +66,7 @@ def test_axes_make_combinations_and_the_last_is_the_fastest(sheet: Write) -> Non
         ("top", "generate", None, 3),
     ]
     assert wanted[4].settings["set"] == {"a": "2", "b": "true", "num_crops": "16"}
-    assert [w.settings["batch_size"] for w in wanted] == [8, 8, 8, 2, 2, 8]
+    assert [w.settings["batch_size"] for w in wanted] == [8, 8, 8, "auto", "auto", 8]
     assert wanted[3].resources == Resources(2.0, 1.0, 3 * 2**29)
     assert wanted[5].resources == Resources(2.0, None, 3 * 2**29)
 
@@ -85,7 +85,7 @@ def test_the_name_and_the_output_follow_the_file(sheet: Write) -> None:
         ("axis: {seed: [1]}", ["unknown field 'axis'", "did you mean 'axes'"]),
         ("axes: {strategies: [direct]}", ["no option 'strategies'", "did you mean 'strategy'"]),
         ("defaults: {batch-size: 3}", ["no option 'batch-size'", "did you mean 'batch_size'"]),
-        ("defaults: {batch_size: big}", ["batch_size", "a whole number", "'big'"]),
+        ("defaults: {batch_size: big}", ["batch_size", "a whole number or auto", "'big'"]),
         ("defaults: {batch_size: 0}", ["1 or more"]),
         ("defaults: {limit: true}", ["a whole number", "True"]),
         ("defaults: {split: 3}", ["text", "quotation marks"]),
