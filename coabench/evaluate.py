@@ -103,6 +103,8 @@ def carry_out(request: Evaluation, plan: Plan, manifest: Mapping[str, Any], prog
     world, manifest = World.from_environment(), dict(manifest)
     name = manifest.pop("name")
     directory = request.output or Path("results") / name
+    if world.size > 1:
+        progress.note(f"one of {world.size} processes (RANK, WORLD_SIZE): waiting for the others")
     with world.meeting() as meeting:
         if not world.first:
             _help(directory, plan, request, meeting)
