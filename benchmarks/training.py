@@ -5,6 +5,9 @@ logits at every position. coabench packs the questions about an image into one r
 once, logits only where there is a loss. Both see the same questions in the same micro-batches and must lose the same.
 
     python benchmarks/training.py [--images 1] [--rounds 2] [--json FILE]
+    python benchmarks/training.py --size full --device cuda --dtype bfloat16 --images 4 --checkpointing
+
+The second needs a GPU and no download: the model has the 4.15 B parameters of Phi-3.5-vision, and random values.
 """
 
 from __future__ import annotations
@@ -15,21 +18,20 @@ import json
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from coabench_phi35v.checkpoint import Checkpoint
 from coabench_phi35v.images import picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control, chat
 from coabench_phi35v.training import Phi35Trainee
 from PIL.Image import Image
-from subject import BASIC, WordPieces, causal, cpu_name, face, random_model
+from subject import BASIC, WordPieces, causal, clock, face, machine, random_model
 from torch import Tensor, nn
 
 from coabench.catalog import find_dataset, open_strategy
@@ -40,13 +42,35 @@ from coabench.train import trainable
 
 NUM_CROPS = 4
 WORDS = WordPieces()
-RECIPE = Recipe(rank=32, alpha=16, dropout=0.0)
 COMPOSITIONS = {
     "compound, both orders": ("raf-db-compound", False),
     "compound, stage 1 too": ("raf-db-compound", True),
     "basic, one question": ("raf-db-basic", False),
 }
 """What is trained on: the data set whose label space asks the questions, and whether ambiguous ones are asked."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is trained, and where."""
+
+    size: str
+    device: str
+    dtype: str
+    checkpointing: bool
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(rank=32, alpha=16, dropout=0.0, checkpointing=self.checkpointing)
+
+    def arithmetic(self) -> AbstractContextManager[Any]:
+        """Return the context in which the Trainer computes: mixed precision, where it is not float32."""
+        kind = getattr(torch, self.dtype)
+        return nullcontext() if kind == torch.float32 else torch.autocast(torch.device(self.device).type, kind)
+
+    def arguments(self) -> list[str]:
+        own = ["--size", self.size, "--device", self.device, "--dtype", self.dtype]
+        return [*own, "--checkpointing"] if self.checkpointing else own
 
 
 @dataclass(frozen=True)
@@ -73,29 +97,30 @@ def work(composition: str, images: int) -> Work:
 class Plain:
     """One question, one full sequence: as the published training script computes it."""
 
-    def __init__(self, model: Phi3VForCausalLM) -> None:
+    def __init__(self, model: Phi3VForCausalLM, recipe: Recipe) -> None:
         self.model = model
-        self.module = trainable(_lend(model), RECIPE)
+        self.module = trainable(_lend(model), recipe)
 
     def loss(self, job: Work, count: int) -> Tensor:
         sequences = [(image, turn) for image, turns in zip(job.images, job.turns, strict=True) for turn in turns]
-        embedded, wanted, widths = [], [], []
+        embedded, wanted, widths, device = [], [], [], self.model.device
         for image, turn in sequences:
             own = picture(image, NUM_CROPS)
             prompt = WORDS.encode(chat(turn.question.messages), [own.tokens])
             answer = [*WORDS.text(turn.answer.response), WORDS.control(Control.END), *WORDS.text("\n"),
                       WORDS.control(Control.ENDOFTEXT)]  # fmt: skip
             vision = self.model.model.vision_embed_tokens
-            tower = vision.img_processor.vision_model(own.crops, output_hidden_states=True)
+            crops = own.crops.to(device, self.model.lm_head.weight.dtype)
+            tower = vision.img_processor.vision_model(crops, output_hidden_states=True)
             tokens = vision.img_projection(vision._arrange(vision._merge(tower.hidden_states[-2][:, 1:]), own))
             embedded.append(self.model.embed([[*prompt, *answer]], [{0: tokens}])[0])
-            wanted.append(torch.tensor([-100] * len(prompt) + answer))
+            wanted.append(torch.tensor([-100] * len(prompt) + answer, device=device))
             widths.append(len(prompt) + len(answer))
         rows = nn.utils.rnn.pad_sequence(embedded, batch_first=True)
         labels = nn.utils.rnn.pad_sequence(wanted, batch_first=True, padding_value=-100)
         width = max(widths)
-        positions = torch.arange(width).expand(len(rows), width)
-        mask = causal(width).expand(len(rows), 1, width, width)
+        positions = torch.arange(width, device=device).expand(len(rows), width)
+        mask = causal(width, device).expand(len(rows), 1, width, width)
         states = self.model.model(rows, positions, [False] * len(rows), mask)
         logits = self.model.lm_head(states).float()
         total = nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), reduction="sum")
@@ -105,9 +130,9 @@ class Plain:
 class Packed:
     """The same questions as `coabench train` computes them."""
 
-    def __init__(self, model: Phi3VForCausalLM) -> None:
+    def __init__(self, model: Phi3VForCausalLM, recipe: Recipe) -> None:
         self.lend = _lend(model)
-        self.module = trainable(self.lend, RECIPE)
+        self.module = trainable(self.lend, recipe)
 
     def loss(self, job: Work, count: int) -> Tensor:
         pairs = zip(job.images, job.turns, strict=True)
@@ -123,34 +148,40 @@ def _lend(model: Phi3VForCausalLM) -> Phi35Trainee:
     return Phi35Trainee(model, WORDS, Checkpoint.__new__(Checkpoint), False)
 
 
-def contestant(name: str, base: Phi3VForCausalLM) -> Any:
+def contestant(name: str, base: Phi3VForCausalLM, setting: Setting) -> Any:
     kind, attention = CONTESTANTS[name]
-    model = Phi3VForCausalLM(copy.deepcopy(base.sizes), attention)
+    model = Phi3VForCausalLM.blueprint(copy.deepcopy(base.sizes), attention)
     model.fill(base.state_dict())
     torch.manual_seed(0)
-    made = kind(model)
+    made = kind(model, setting.recipe)
     for parameter_name, parameter in made.module.named_parameters():
         if "lora_B" in parameter_name or "embedding_B" in parameter_name:  # zero at the start: nothing would move
-            torch.nn.init.normal_(parameter, std=0.01, generator=torch.Generator().manual_seed(len(parameter_name)))
+            generator = torch.Generator(parameter.device).manual_seed(len(parameter_name))
+            torch.nn.init.normal_(parameter, std=0.01, generator=generator)
     made.module.train()
     return made
 
 
-def step(made: Any, job: Work) -> float:
+def step(made: Any, job: Work, setting: Setting) -> float:
     """Run one micro-batch forward and backward; return its loss."""
     made.module.zero_grad()
-    loss = made.loss(job, job.count)
+    with setting.arithmetic():
+        loss = made.loss(job, job.count)
     loss.backward()
     return float(loss.detach())
 
 
-def peak(name: str, composition: str, images: int) -> float:
-    """Return in GiB by how much a process of its own grows over one micro-batch."""
+def peak(name: str, composition: str, images: int, setting: Setting) -> float:
+    """Return in GiB by how much a process of its own (on a GPU, what it holds there) grows over one micro-batch."""
     command = [sys.executable, __file__, "--peak", name, "--composition", composition, "--images", str(images)]
+    command += setting.arguments()
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def resident() -> float:
+def held(device: str) -> float:
+    """Return the most memory that was held so far, in GiB."""
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated(device) / 2**30
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
@@ -162,36 +193,41 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--peak", choices=list(CONTESTANTS), help=argparse.SUPPRESS)
     parser.add_argument("--composition", choices=list(COMPOSITIONS), help=argparse.SUPPRESS)
+    parser.add_argument("--size", default="mid", choices=["mid", "full"])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--checkpointing", action="store_true", help="keep only the layers' inputs, both contestants")
     arguments = parser.parse_args()
+    setting = Setting(arguments.size, arguments.device, arguments.dtype, arguments.checkpointing)
     torch.set_num_threads(arguments.threads)
     # In processes of their own, and first: two plain loops at a time do not fit everywhere.
     peaks = {} if arguments.peak else {
-        (composition, name): peak(name, composition, arguments.images)
+        (composition, name): peak(name, composition, arguments.images, setting)
         for composition in COMPOSITIONS for name in CONTESTANTS
     }  # fmt: skip
-    base = random_model(WORDS, [picture(face(number), NUM_CROPS) for number in range(len(BASIC))])
+    pictures = [picture(face(number), NUM_CROPS) for number in range(len(BASIC))]
+    base = random_model(WORDS, pictures, setting.size, setting.device, getattr(torch, setting.dtype))
     if arguments.peak:
-        made, job = contestant(arguments.peak, base), work(arguments.composition, arguments.images)
-        before = resident()
-        step(made, job)
-        print(resident() - before)
+        made, job = contestant(arguments.peak, base, setting), work(arguments.composition, arguments.images)
+        before = held(setting.device)
+        step(made, job, setting)
+        print(held(setting.device) - before)
         return
-    machine = {"cpu": cpu_name(), "threads": arguments.threads, "torch": torch.__version__,
-               "transformers": transformers.__version__}  # fmt: skip
-    print(", ".join(f"{key} {value}" for key, value in machine.items()) + "\n")
+    told = machine(setting.device, arguments.threads)
+    print(", ".join(f"{key} {value}" for key, value in told.items()) + "\n")
     print(
         "| questions about an image | what | questions/s | times faster | peak GiB | loss |\n|---|---|---|---|---|---|"
     )
     rows: list[dict[str, Any]] = []
-    runs = {name: contestant(name, base) for name in CONTESTANTS}
+    runs = {name: contestant(name, base, setting) for name in CONTESTANTS}
     for composition in COMPOSITIONS:
         job = work(composition, arguments.images)
         seconds, losses = dict.fromkeys(runs, 0.0), dict.fromkeys(runs, 0.0)
         for turn in range(arguments.rounds + 1):
             for name, made in runs.items():
-                begin = time.perf_counter()
-                losses[name] = step(made, job)
-                seconds[name] += (time.perf_counter() - begin) * (turn > 0)  # the first round warms up
+                begin = clock(setting.device)
+                losses[name] = step(made, job, setting)
+                seconds[name] += (clock(setting.device) - begin) * (turn > 0)  # the first round warms up
         for name in runs:
             speed = job.count * arguments.rounds / seconds[name]
             row = {"questions": composition, "what": name, "questions_per_second": speed,
@@ -200,10 +236,10 @@ def main() -> None:
             rows.append(row)
             print(f"| {composition} | {name} | {speed:.3f} | {row['times_faster']:.2f} | {row['peak_gib']:.2f} "
                   f"| {row['loss']:.5f} |", flush=True)  # fmt: skip
-    print(f"\nLoRA rank {RECIPE.rank} on every part, float32, {arguments.images} image(s) a micro-batch, num_crops "
-          f"{NUM_CROPS}, forward and backward")  # fmt: skip
+    print(f"\nLoRA rank {setting.recipe.rank} on every part, {setting.dtype}, {arguments.images} image(s) a batch, "
+          f"num_crops {NUM_CROPS}, forward and backward")  # fmt: skip
     if arguments.json:
-        arguments.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        arguments.json.write_text(json.dumps({"machine": told, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
