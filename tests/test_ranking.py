@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coabench.predicted import Predicted, subjects
+from coabench.predicted import Predicted, Subjects
 from coabench.ranking import difference, ranks
 
 SIZES = [135, 47, 22, 33, 18, 141, 33, 116, 38, 174, 35]
@@ -67,9 +67,15 @@ def test_subjects_widen_the_interval() -> None:
     assert together.p > alone.p
 
 
+def numbered(names: list[str | None]) -> list[int] | None:
+    subjects = Subjects()
+    for name in names:
+        subjects.add(name)
+    numbers = subjects.numbers()
+    return None if numbers is None else numbers.tolist()
+
+
 def test_subjects_count_only_where_one_is_shown_twice() -> None:
-    assert subjects(["a", "b", None]) is None
-    assert subjects([None, None]) is None
-    found = subjects(["a", None, "b", "a", None])
-    assert found is not None
-    assert found.tolist() == [0, 1, 2, 0, 3]
+    assert numbered(["a", "b", None]) is None
+    assert numbered([None, None]) is None
+    assert numbered(["a", None, "b", "a", None]) == [0, 1, 2, 0, 3]
