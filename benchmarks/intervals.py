@@ -1,6 +1,6 @@
 """How long intervals take: of a run, drawing multinomial counts against resampling rows; of a paired difference.
 
-    python benchmarks/intervals.py [REPLICATES]
+    python benchmarks/intervals.py [--replicates 10000] [--json FILE]
 
 Both bootstrap UAR and macro-F1 of one run with the size of RAF-DB's compound test set (792 images, 11 classes). The
 naive way is timed on a tenth of the replicates and scaled up.
@@ -8,11 +8,14 @@ naive way is timed on a tenth of the replicates and scaled up.
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+from scale import machine
 
 from coabench.metrics import confusion_matrix, macro_f1, paired_table, uar, uar_difference
 from coabench.statistics import Counts, bootstrap, percentile_interval
@@ -61,17 +64,27 @@ def best_of(times: int, work: Callable[[], None]) -> float:
 
 
 def main() -> None:
-    replicates = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--replicates", type=int, default=10_000)
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    arguments = parser.parse_args()
+    told, replicates = machine(), arguments.replicates
     targets, predictions = example()
-    fast = best_of(5, lambda: ours(targets, predictions, replicates))
-    slow = 10 * best_of(2, lambda: naive(targets, predictions, replicates // 10))
-    print(f"{replicates} replicates of UAR and macro-F1, {targets.size} samples, {K} classes")
-    print(f"resampling rows     {slow:8.3f} s")
-    print(f"multinomial counts  {fast:8.3f} s")
-    print(f"ratio               {slow / fast:8.1f}")
-    other = np.roll(predictions, 1)
-    paired = best_of(5, lambda: difference(targets, predictions, other, replicates))
-    print(f"paired UAR difference {paired:6.3f} s")
+    taken = {
+        "resampling rows": 10 * best_of(2, lambda: naive(targets, predictions, replicates // 10)),
+        "multinomial counts": best_of(5, lambda: ours(targets, predictions, replicates)),
+        "paired difference": best_of(5, lambda: difference(targets, predictions, np.roll(predictions, 1), replicates)),
+    }
+    print(", ".join(f"{key} {value}" for key, value in told.items()) + "\n")
+    print(f"{replicates} replicates, {targets.size} samples, {K} classes\n\n| what | s | times faster |\n|---|---|---|")
+    rows = [
+        {"what": what, "seconds": seconds, "times_faster": taken["resampling rows"] / seconds}
+        for what, seconds in taken.items()
+    ]
+    for row in rows:
+        print(f"| {row['what']} | {row['seconds']:.3f} | {row['times_faster']:.1f} |")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"machine": told, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
