@@ -213,12 +213,12 @@ def _best(what: Callable[[], Any], device: str, times: int = 7) -> float:
 # -- the floor --------------------------------------------------------------------------------------------------------
 
 
-def vision_operations(config: ModelConfig, crops: int, layers: int | None = None) -> float:
+def vision_operations(config: ModelConfig, crops: int) -> float:
     """Return the operations of the vision tower on some crops: two per weight and token, and those of attention."""
     own: Any = config.vision
     tokens = (own.image_size // own.patch_size) ** 2 + 1
     weights = 4 * own.hidden_size**2 + 2 * own.hidden_size * own.intermediate_size
-    depth = own.num_hidden_layers - 1 if layers is None else layers
+    depth = own.num_hidden_layers - 1  # nothing depends on the last
     return float(crops * depth * (2 * tokens * weights + 4 * tokens**2 * own.hidden_size))
 
 

@@ -153,6 +153,16 @@ class Card:
             **{key: str(data.get(key) or (data["name"] if key == "title" else "")).strip() for key in texts},
         )
 
+    def check_split(self, split: str) -> None:
+        """Refuse (`UserError`) a split that is not on the card."""
+        if split not in self.splits:
+            raise UserError(
+                f"{self.name} has no split {split!r}",
+                expected=", ".join(self.splits),
+                found=split,
+                remedy=f"{did_you_mean(split, self.splits)}choose one of these with --split",
+            )
+
 
 TEXT, NUMBER, MAPPING = "a text", "a whole number", "a mapping"
 

@@ -188,7 +188,7 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting
                 with run.parts.writer() as part:
                     _write(run, part.append, plan, missing[:: meeting.world.size], sizer, progress)
                 meeting.wait()
-                run.merge([sample.id for sample in plan.samples])
+                run.merge()
             run.manifest["sessions"][-1]["last_batch_size"] = sizer.size
     except (CoabenchError, KeyboardInterrupt) as error:
         if isinstance(error, JobError):

@@ -99,10 +99,6 @@ class Parts:
             ) from None
         finally:
             beside.unlink(missing_ok=True)
-        self.delete()
-
-    def delete(self) -> None:
-        """Remove the parts."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _in_order(self, first: int) -> Iterator[bytes]:

@@ -65,16 +65,11 @@ def _damaged(path: Path, number: int, found: str) -> UserError:
 
 
 class LogWriter(Closing):
-    """A log opened for adding records.
-
-    Attributes:
-        written: how many records were added.
-    """
+    """A log opened for adding records."""
 
     def __init__(self, path: Path) -> None:
         """Open the log, made where it is absent; a torn last line is cut off."""
         self.path = path
-        self.written = 0
         self._file = path.open("ab", buffering=0)
         whole = _whole_lines(path)
         if whole < path.stat().st_size:
@@ -99,7 +94,6 @@ class LogWriter(Closing):
                 found=error.strerror or str(error),
                 remedy="the records before are safe: make room and run the same command again",
             ) from None
-        self.written += len(records)
 
     def close(self) -> None:
         self._file.close()

@@ -114,7 +114,7 @@ class Run(JobFolder):
             UserError: what `JobFolder` refuses, or a damaged log.
         """
         self._log: LogWriter | None = None
-        self._count = len(ids)
+        self._ids = ids
         self._wipe = overwrite  # only when start() has everything it needs is the old run deleted
         super().__init__(directory, manifest, overwrite=overwrite)
         try:
@@ -159,8 +159,8 @@ class Run(JobFolder):
     def missing(self, size: int) -> list[Batch]:
         """Return what is to be done, in batches of *size* counted from the first sample."""
         batches = []
-        for start in range(self.done - self.done % size, self._count, size):
-            positions = range(start, min(start + size, self._count))
+        for start in range(self.done - self.done % size, len(self._ids), size):
+            positions = range(start, min(start + size, len(self._ids)))
             known = [position for position in positions if position < self.done or position in self.parts]
             if len(known) < len(positions):
                 batches.append(Batch(positions, known))
@@ -184,14 +184,14 @@ class Run(JobFolder):
         self._log.append(records)
         self.done += len(records)
 
-    def merge(self, ids: Sequence[str]) -> None:
+    def merge(self) -> None:
         """Make the log of itself and of all parts, those included that other processes have written meanwhile.
 
         Raises:
             JobError: records are missing, or the disk is full or gone; log and parts are as before.
         """
-        self.parts = Parts(self.directory / PARTS, ids)
-        if lacking := sum(p not in self.parts for p in range(self.done, len(ids))):
+        self.parts = Parts(self.directory / PARTS, self._ids)
+        if lacking := len(self._ids) - len(self.there):
             raise JobError(
                 f"{lacking} records of {self.directory} are missing",
                 remedy="what is recorded is safe: run the same command again",
@@ -199,7 +199,7 @@ class Run(JobFolder):
         assert self._log is not None, "start() comes first"
         self._log.close()
         self.parts.merge(self.directory / LOG, self.done)
-        self.done = len(ids)
+        self.done = len(self._ids)
 
     def finish(self, metrics: Mapping[str, Any], **facts: Any) -> None:
         """Write the metrics and mark the run complete."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.dataset import Card, Check, Dataset, Sample
-from coabench.errors import UserError, did_you_mean
+from coabench.errors import UserError
 from coabench_faces.layout import read_layout
 from coabench_faces.listing import Listing, Problem, find_source, read_listing
 
@@ -75,13 +75,7 @@ class Faces(Dataset):
                 none of its images is there.
         """
         if split not in self._samples:
-            if split not in self.card.splits:
-                raise UserError(
-                    f"{self.card.name} has no split {split!r}",
-                    expected=", ".join(self.card.splits),
-                    found=split,
-                    remedy=f"{did_you_mean(split, self.card.splits)}choose one of these with --split",
-                )
+            self.card.check_split(split)
             problems = [p for p in self.listing.problems if p.split in (None, split)]
             if problems:
                 raise self._untrusted(problems)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coabench.dataset import Card, Check, Dataset, ImageFile, Sample
-from coabench.errors import UserError, did_you_mean
+from coabench.errors import UserError
 from coabench_rafdb.attributes import read_attributes
 from coabench_rafdb.folders import Folders
 from coabench_rafdb.layout import Layout, Request
@@ -66,7 +66,7 @@ class RafDb(Dataset):
             UserError: the split is not on the card or not in this copy, or a label file cannot be trusted.
         """
         if split not in self._samples:
-            self._check_split(split)
+            self.card.check_split(split)
             self._check_labels()
             entries = [self.listing.entries[stem] for stem in sorted(self.listing.entries)]
             self._samples[split] = tuple(self._sample(entry) for entry in entries if entry.stem.split == split)
@@ -79,15 +79,6 @@ class RafDb(Dataset):
                 remedy="choose another split, or point --data-root at a complete copy",
             )
         return self._samples[split]
-
-    def _check_split(self, split: str) -> None:
-        if split not in self.card.splits:
-            raise UserError(
-                f"{self.card.name} has no split {split!r}",
-                expected=", ".join(self.card.splits),
-                found=split,
-                remedy=f"{did_you_mean(split, self.card.splits)}choose one of these with --split",
-            )
 
     def _check_labels(self) -> None:
         if not self.listing.problems:
