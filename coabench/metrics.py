@@ -5,8 +5,9 @@ column for samples that got no label. Such a sample (INVALID, or an error) is wr
 The functions take any number of leading axes, so the same formula gives the figure of a run and of its 10,000
 bootstrap replicates.
 
-A metric of a plugin is called with ``(targets, predictions, space)``: two sequences of label names of equal length
-(a prediction may be None) and the `coabench.labels.LabelSpace`; it returns a float.
+A metric of a plugin is called with ``(targets, predictions, labels)``: two sequences of label names of equal length
+(a prediction may be None) and the manifest's ``labels``, see `coabench.labels.LabelSpace.describe`; it returns anything
+that JSON can hold.
 """
 
 from __future__ import annotations

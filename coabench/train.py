@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,24 +95,21 @@ def train(request: Training, progress: Progress | None = None) -> Trained:
     plan = check(request)
     name = plan.manifest.pop("name")
     directory = request.output or Path("adapters") / name
-    if plan.world.rank:
-        _fit(request, plan, directory, None, progress)
-        return Trained(directory, plan.manifest)
-    with TrainingFolder(directory, plan.manifest, overwrite=request.overwrite) as folder:
-        for note in plan.manifest["notes"]:
+    with ExitStack() as stack:
+        folder = None
+        with plan.world.meeting() as meeting:
+            if plan.world.first:
+                folder = stack.enter_context(TrainingFolder(directory, plan.manifest, overwrite=request.overwrite))
+            manifest, complete = meeting.agree((folder.manifest, folder.complete) if folder else None)
+        for note in manifest["notes"] if folder else ():
             progress.note(note)
-        if folder.complete:
+        if not complete:
+            _fit(request, plan, directory, folder, progress)
+        elif folder:
             progress.note(f"{directory} is already complete: nothing to train")
-        else:
-            try:
-                _fit(request, plan, directory, folder, progress)
-            except CoabenchError as error:
-                if isinstance(error, JobError):
-                    folder.end("failed", reason=str(error))
-                raise
-        if request.published and not plan.recipe.full:
+        if folder and request.published and not plan.recipe.full:
             export_published(plan, directory)
-        return Trained(directory, folder.manifest)
+        return Trained(directory, folder.manifest if folder else manifest)
 
 
 def _fit(request: Training, plan: Plan, directory: Path, folder: TrainingFolder | None, progress: Progress) -> None:

@@ -218,6 +218,14 @@ def test_two_processes_train_as_one_does(environment: dict[str, str], model: Pat
         assert mine == pytest.approx(theirs, abs=1e-3)
     assert manifest(tmp_path / "two")["sessions"][0]["processes"] == 2
 
+    again = subprocess.run(  # every process learns that nothing is left to do; none waits for the others
+        [*pair, *arguments, "--output", "two"], cwd=tmp_path, env={**environment, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert "already complete: nothing to train" in again.stderr
+    assert log(tmp_path / "two") == two
+
 
 # -- the published preset ----------------------------------------------------------------------------------------------
 
