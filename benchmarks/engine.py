@@ -19,12 +19,12 @@ from typing import Any
 from scale import BATCH, AtOnce, Numbered, machine, many
 
 from coabench.backbone import BackboneRequest
-from coabench.catalog import find_dataset, open_strategy
 from coabench.dialogue import Task
-from coabench.engine import converse
-from coabench.loading import Loaded
-from coabench.records import make_record
-from coabench.runs import Run
+from coabench.inference.engine import converse
+from coabench.inference.loading import Loaded
+from coabench.registry.catalog import find_dataset, open_strategy
+from coabench.runs.record import make_record
+from coabench.runs.run import Run
 
 
 class Stages:

@@ -51,7 +51,7 @@ from subject import (
 from transformers import DynamicCache
 
 from coabench.dialogue import Decode, Message, Question
-from coabench.placement import dtype_of
+from coabench.support.placement import dtype_of
 
 EXEMPLAR = 1000
 """The number of the face that is shown before the others."""

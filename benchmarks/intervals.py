@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from scale import machine
 
-from coabench.metrics import confusion_matrix, macro_f1, paired_table, uar, uar_difference
-from coabench.statistics import Counts, bootstrap, percentile_interval
+from coabench.metrics.figures import confusion_matrix, macro_f1, paired_table, uar, uar_difference
+from coabench.metrics.statistics import Counts, bootstrap, percentile_interval
 
 SIZES = [135, 47, 22, 33, 18, 141, 33, 116, 38, 174, 35]
 K = len(SIZES)

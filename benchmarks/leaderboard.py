@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from coabench.catalog import find_dataset
-from coabench.summary import summarise
+from coabench.metrics.summary import summarise
+from coabench.registry.catalog import find_dataset
 
 
 def main() -> None:

@@ -27,17 +27,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any, overload
 
-from coabench import __version__
 from coabench.backbone import Backbone, BackboneRequest, Viewing
-from coabench.catalog import find_dataset
+from coabench.base.version import __version__
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.dialogue import Answer, Decode, Question
-from coabench.evaluate import Evaluation, evaluate
-from coabench.leaderboard import leaderboard
-from coabench.loading import load_ahead
-from coabench.report import Report, report
-from coabench.runs import read_manifest, read_records
-from coabench.summary import summarise
+from coabench.evaluation.job import Evaluation, evaluate
+from coabench.inference.loading import load_ahead
+from coabench.metrics.summary import summarise
+from coabench.registry.catalog import find_dataset
+from coabench.reports.leaderboard import leaderboard
+from coabench.reports.report import Report, report
+from coabench.runs.run import read_manifest, read_records
 from coabench.testing import registered
 
 CARD = """

@@ -20,8 +20,8 @@ from PIL import Image, ImageDraw
 
 from coabench.dialogue import Question
 from coabench.labels import Options
-from coabench.linear import fast_linear
-from coabench.placement import cpu_flags
+from coabench.support.linear import fast_linear
+from coabench.support.placement import cpu_flags
 
 BASIC = Options(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
 SIZES: dict[str, dict[str, Any]] = {

@@ -34,11 +34,11 @@ from PIL.Image import Image
 from subject import BASIC, WordPieces, causal, clock, face, machine, random_model
 from torch import Tensor, nn
 
-from coabench.catalog import find_dataset, open_strategy
 from coabench.dialogue import Task, Turn
-from coabench.engine import training_turns
+from coabench.inference.engine import training_turns
 from coabench.recipe import Recipe
-from coabench.train import trainable
+from coabench.registry.catalog import find_dataset, open_strategy
+from coabench.training.job import trainable
 
 NUM_CROPS = 4
 WORDS = WordPieces()

@@ -25,13 +25,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.footage import film
 from support.live import Gated, Told, asker, frame
 
-import coabench.webcam as job
-from coabench.catalog import find_detector
-from coabench.live.apart import Apart
+import coabench.live.job as job
+from coabench.live.detector_process import Apart
 from coabench.live.probe import Probe, Settings
+from coabench.live.snapshot import FaceAnswer, Frame
 from coabench.live.sources import Source
-from coabench.live.views import FaceAnswer, Frame
-from coabench.opencv import opencv
+from coabench.registry.catalog import find_detector
+from coabench.support.opencv import opencv
 
 CAMERA = 30.0
 

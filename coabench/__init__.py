@@ -4,12 +4,11 @@
 Importing this package takes in nothing heavy.
 """
 
-__version__ = "0.1.0"  # first: what is imported below asks for it
-
-from coabench.api import evaluate, train  # functions that hide the modules of these names, which stay importable
+from coabench.api import evaluate, train
+from coabench.base.version import __version__
 from coabench.errors import CoabenchError, JobError, SampleError, UserError
 from coabench.hookspecs import hookimpl
-from coabench.notebook import load_records, load_runs
+from coabench.reports.pandas_tables import load_records, load_runs
 
 __all__ = [
     "CoabenchError",

@@ -15,8 +15,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coabench.backbone import Backbone
-from coabench.batching import BatchSize
-from coabench.defaults import (
+from coabench.dialogue import DECODES, Decode
+from coabench.errors import UserError, did_you_mean
+from coabench.evaluation.finish import FinishedRun, Progress
+from coabench.evaluation.job import Evaluation
+from coabench.evaluation.job import evaluate as run_evaluation
+from coabench.inference.batching import BatchSize
+from coabench.recipe import Recipe
+from coabench.registry.defaults import (
     BACKBONE,
     BATCH_SIZE,
     DATASET,
@@ -29,17 +35,11 @@ from coabench.defaults import (
     STRATEGY,
     Dtype,
 )
-from coabench.dialogue import DECODES, Decode
-from coabench.errors import UserError, did_you_mean
-from coabench.evaluate import Evaluation
-from coabench.evaluate import evaluate as run_evaluation
-from coabench.finishing import FinishedRun, Progress
-from coabench.recipe import Recipe
 from coabench.strategy import Strategy
-from coabench.train import Progress as TrainingProgress
-from coabench.train import Trained
-from coabench.train import train as run_training
-from coabench.training_plan import Training
+from coabench.training.job import Progress as TrainingProgress
+from coabench.training.job import Trained
+from coabench.training.job import train as run_training
+from coabench.training.plan import Training
 
 Name = str | PathLike[str]
 """The name of something registered, or a file."""
@@ -269,7 +269,7 @@ def _unfit(name: str, value: object, expected: str, hint: str = "") -> UserError
 
 
 def _assignments(name: str, given: Mapping[str, object] | None) -> dict[str, str]:
-    """Return options as they would be typed after ``--set``: `coabench.options` reads text."""
+    """Return options as they would be typed after ``--set``: `coabench.registry.options` reads text."""
     return {key: _text(f"{name}[{key!r}]", value) for key, value in (given or {}).items()}
 
 

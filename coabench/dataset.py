@@ -106,7 +106,7 @@ class Card:
         Raises:
             UserError: the file is absent, is no YAML, or a field is missing, unknown or of the wrong type.
         """
-        from coabench.yamlfile import read_yaml
+        from coabench.base.yaml import read_yaml
 
         data = read_yaml(path, what="data set card")
         known = {f for f in cls.__dataclass_fields__ if f not in ("space", "path")} | {"labels", "schema"}

@@ -14,7 +14,7 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
-    from coabench.runs import Run
+    from coabench.runs.run import Run
 
 PROJECT = "coabench"
 """The marker name, the entry-point group and the project name are one word."""

@@ -19,7 +19,6 @@ import coabench
 from coabench.backbone import BackboneRequest
 from coabench.cli import main
 from coabench.dialogue import Prediction, Question, Task
-from coabench.evaluate import evaluate as job
 from coabench.strategy import Conversation, Strategy
 from coabench.testing import ScriptedBackbone, registered
 from coabench.testing.pictures import Pictures
@@ -44,15 +43,6 @@ def test_importing_takes_in_nothing_heavy() -> None:
     code = f"import coabench, sys; print([m for m in ({heavy}) if m in sys.modules], coabench.evaluate.__module__)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["[]", "coabench.api"]
-
-
-def test_functions_and_modules_of_one_name() -> None:
-    import coabench.evaluate as imported
-    import coabench.train
-
-    assert coabench.evaluate is imported is sys.modules["coabench.api"].evaluate
-    assert coabench.train is sys.modules["coabench.api"].train
-    assert job is sys.modules["coabench.evaluate"].evaluate is not coabench.evaluate
 
 
 @pytest.mark.parametrize("name", ["evaluate", "train"])

@@ -60,7 +60,7 @@ def test_the_callback_of_the_hooks_is_documented() -> None:
         for p in list(signature.parameters.values())[1:]
     ).replace("description", "*, description")
     assert f"`register({arguments})`" in REFERENCE
-    loader = (ROOT / "coabench" / "plugins.py").read_text() + (ROOT / "coabench" / "catalog.py").read_text()
+    loader = "".join(path.read_text() for path in (ROOT / "coabench" / "registry").glob("*.py"))
     details = set(re.findall(r"details(?:\.get\(|\[)\"(\w+)\"", loader)) | {"variants", "weights"}
     section = REFERENCE.split("| Detail | Of |")[1].split("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)=", section, re.MULTILINE)) == details

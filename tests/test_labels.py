@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from coabench import resources
+from coabench.base import shipped
 from coabench.dataset import Card
 from coabench.dialogue import Task
 from coabench.errors import UserError
@@ -13,7 +13,7 @@ from coabench.labels import LabelSpace, Options
 
 @pytest.fixture(scope="module")
 def compound() -> LabelSpace:
-    return Card.read(resources.path("datasets_registry", "raf-db-compound.yaml")).space
+    return Card.read(shipped.path("datasets_registry", "raf-db-compound.yaml")).space
 
 
 def test_pairs_have_names_in_either_order(compound: LabelSpace) -> None:

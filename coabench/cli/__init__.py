@@ -1,4 +1,4 @@
-"""The command line. Every command lives in a file of its own and is imported when it is used."""
+"""The command line. Every command lives in a file of its own, which defines ``command`` and is imported when used."""
 
 from __future__ import annotations
 
@@ -8,26 +8,11 @@ from typing import NoReturn
 
 import click
 
-from coabench import __version__
+from coabench.base.text import safe
+from coabench.base.version import __version__
 from coabench.errors import CoabenchError
-from coabench.plugins import get_plugins
-from coabench.terminal import safe
-
-COMMANDS = {
-    "train": "Train an adapter on a strategy's questions; go on where a killed training stopped.",
-    "evaluate": "Evaluate a backbone with a strategy on a data set; go on where a killed run stopped.",
-    "sweep": "Evaluate many combinations of backbones, strategies and data sets; go on where it was stopped.",
-    "score": "Make a run of somebody's predictions, or of a run's responses read by another parser.",
-    "webcam": "Try a backbone and a strategy live: on a camera, a video, a folder or a stream.",
-    "leaderboard": "Rank the complete runs in a folder, with intervals, beside the published numbers.",
-    "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
-    "compare": "Compare two runs on the same samples: is the difference more than chance?",
-    "datasets": "List, describe and verify data sets.",
-    "plugins": "List, check and begin plugins.",
-    "list": "List backbones, strategies, data sets, detectors and metrics.",
-    "doctor": "Say what this machine has and lacks, or whether a backbone's answers depend on the batch.",
-}
-"""Command -> its help line; the module of the same name in this package defines ``command``."""
+from coabench.registry.commands import COMMANDS
+from coabench.registry.loader import get_plugins
 
 
 class Commands(click.Group):

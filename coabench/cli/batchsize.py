@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from coabench.batching import BatchSize
+from coabench.inference.batching import BatchSize
 
 
 class BatchSizeType(click.ParamType[BatchSize]):

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from coabench.cli.batchsize import BatchSizeType
-from coabench.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
 from coabench.dialogue import DECODES
+from coabench.registry.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
 
 backbone_option = click.option(
     "--backbone", metavar="NAME[:MODEL]", default=BACKBONE, show_default=True,

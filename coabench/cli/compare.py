@@ -9,7 +9,7 @@ import click
 
 from coabench.cli.formats import format_option
 from coabench.cli.output import output_option, write
-from coabench.tables import Format, render_sections
+from coabench.render.tables import Format, render_sections
 
 
 @click.command("compare")
@@ -25,7 +25,7 @@ def command(first: Path, second: Path, flips: int, format: Format, output: Path 
     The difference of UAR comes with the interval of a paired bootstrap and the p-value of a sign-flip test, that of WAR
     with McNemar's exact test. csv holds the figures, json everything.
     """
-    from coabench.compare import compare
+    from coabench.reports.compare import compare
 
     found = compare(first, second)
     if format == "json":

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from coabench.catalog import find_dataset
+from coabench.base.text import safe
 from coabench.cli.formats import format_option
 from coabench.dataset import Card
-from coabench.options import distribute, parse_assignments
-from coabench.plugins import get_plugins
-from coabench.tables import Column, Format, render
-from coabench.terminal import safe
+from coabench.registry.catalog import find_dataset
+from coabench.registry.loader import get_plugins
+from coabench.registry.options import distribute, parse_assignments
+from coabench.render.tables import Column, Format, render
 
 
 @click.group("datasets")

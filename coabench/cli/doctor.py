@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from coabench.base.text import safe
 from coabench.cli.choosing import (
     adapter_option,
     data_root_option,
@@ -21,10 +22,9 @@ from coabench.cli.choosing import (
     strategy_option,
 )
 from coabench.cli.formats import format_option
-from coabench.defaults import BATCH_SIZE
-from coabench.options import parse_assignments
-from coabench.tables import Format, render_sections
-from coabench.terminal import safe
+from coabench.registry.defaults import BATCH_SIZE
+from coabench.registry.options import parse_assignments
+from coabench.render.tables import Format, render_sections
 
 
 @click.command("doctor")
@@ -83,7 +83,7 @@ def _check_alone(context: click.Context) -> None:
 
 
 def _machine(context: click.Context, format: Format) -> None:
-    from coabench.doctor import examine, sections
+    from coabench.doctor.machine import examine, sections
 
     root = context.find_root().command
     assert isinstance(root, click.Group)
@@ -101,8 +101,8 @@ def _machine(context: click.Context, format: Format) -> None:
 
 def _batches(format: Format, **given: Any) -> None:
     from coabench.cli.progress import Terminal
-    from coabench.evaluate import Evaluation
-    from coabench.invariance import compare_batches
+    from coabench.doctor.batches import compare_batches
+    from coabench.evaluation.job import Evaluation
 
     request = Evaluation(**given, allow_trained_split=True, command=("coabench", *sys.argv[1:]))  # nothing is ranked
     found = compare_batches(request, Terminal())

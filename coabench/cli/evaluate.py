@@ -24,7 +24,7 @@ from coabench.cli.choosing import (
 )
 from coabench.cli.summary import print_summary
 from coabench.errors import CoabenchError
-from coabench.options import parse_assignments
+from coabench.registry.options import parse_assignments
 
 
 @click.command("evaluate")
@@ -51,9 +51,9 @@ def command(assignments: tuple[str, ...], **rest: Any) -> None:
     command goes on where a killed run stopped. Under torchrun it spreads over several devices: torchrun
     --nproc-per-node 8 -m coabench evaluate …
     """
+    from coabench.base.processes import World
     from coabench.cli.progress import Terminal
-    from coabench.evaluate import Evaluation, evaluate
-    from coabench.world import World
+    from coabench.evaluation.job import Evaluation, evaluate
 
     request = Evaluation(
         options=parse_assignments(assignments),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from coabench.tables import FORMATS
+from coabench.render.tables import FORMATS
 
 format_option = click.option(
     "--format", "format", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print the table."

@@ -9,7 +9,7 @@ import click
 
 from coabench.cli.formats import format_option
 from coabench.cli.output import output_option, write
-from coabench.tables import Format, render_sections
+from coabench.render.tables import Format, render_sections
 
 
 @click.command("leaderboard")
@@ -24,7 +24,7 @@ def command(directory: Path, dataset: str | None, baseline: Path | None, format:
     Runs are compared where they answered the same samples with the same labels. A run made with --limit, or one that
     is unfinished, failed or damaged, is listed with the reason and not ranked.
     """
-    from coabench.leaderboard import leaderboard
+    from coabench.reports.leaderboard import leaderboard
 
     sections = leaderboard(directory, dataset, baseline, workers=os.cpu_count() or 1)
     write(render_sections(sections, format, "Leaderboard"), output)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from coabench.cli.formats import format_option
-from coabench.plugins import KINDS, get_plugins, singular
-from coabench.tables import Column, Format, Row, render
+from coabench.registry.loader import KINDS, get_plugins, singular
+from coabench.render.tables import Column, Format, Row, render
 
 
 @click.command("list")
@@ -14,7 +14,7 @@ from coabench.tables import Column, Format, Row, render
 @format_option
 def command(kind: str | None, format: Format) -> None:
     """List what is registered, each with its plugin; of one KIND only, if given."""
-    from coabench.catalog import unavailable
+    from coabench.registry.catalog import unavailable
 
     registries = get_plugins().registries
     rows = [

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from coabench.base.files import write_text
+from coabench.base.text import safe
 from coabench.errors import UserError
-from coabench.files import write_text
-from coabench.terminal import safe
 
 output_option = click.option(
     "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write to this file instead of the terminal."

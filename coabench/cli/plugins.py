@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
+from coabench.base.text import safe
 from coabench.cli.choosing import data_root_option, device_option, set_option
 from coabench.cli.formats import format_option
-from coabench.defaults import DTYPES
-from coabench.options import parse_assignments
-from coabench.plugins import DISABLE, get_plugins
+from coabench.registry.defaults import DTYPES
+from coabench.registry.loader import DISABLE, get_plugins
+from coabench.registry.options import parse_assignments
+from coabench.render.tables import Column, Format, Section, render_sections
 from coabench.scaffold import KINDS, trial, write
-from coabench.tables import Column, Format, Section, render_sections
-from coabench.terminal import safe
 
 
 @click.group("plugins")
@@ -93,7 +93,7 @@ def check(
     Everything that it registers is checked against what the bench needs; each finding says why it matters and what to
     do. What cannot be looked at without a model or files is told. Exit code 1 where something is wrong.
     """
-    from coabench.testing.checking import Means, check, check_means, find
+    from coabench.testing.whole_plugin import Means, check, check_means, find
 
     root = _commands_of(context)
     plugins = find(name)

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from coabench.terminal import safe
+from coabench.base.text import safe
 
 EVERY = 30.0
 """Seconds between lines where stderr is no terminal."""

@@ -38,7 +38,7 @@ def command(
     prompts and raw responses. The page needs no network and holds no images unless --images is given; like the log, it
     holds the ids and labels of the data set, whose terms apply to it.
     """
-    from coabench.report import Report, report
+    from coabench.reports.report import Report, report
 
     if not images and (data_root is not None or dataset is not None):
         raise UserError("--data-root and --dataset say where images are", remedy="add --images, or leave them out")

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from coabench.cli.summary import print_summary
 from coabench.errors import UserError
-from coabench.options import parse_assignments
+from coabench.registry.options import parse_assignments
 
 FOR_RUNS = {"parser", "strategy", "labels", "output", "overwrite"}
 """The options that make sense when a run is scored again."""
@@ -55,13 +55,13 @@ def command(context: click.Context, /, source: Path, assignments: tuple[str, ...
 
     told = ("coabench", *sys.argv[1:])
     if source.is_dir() or rest["parser"] is not None:
-        from coabench.rescore import Rescoring, rescore
+        from coabench.scoring.rescore import Rescoring, rescore
 
         _check_options(context, source, rest["parser"])
         shared = {name: rest[name] for name in FOR_RUNS}
         print_summary(rescore(Rescoring(run=source, command=told, **shared), Terminal()))
         return
-    from coabench.score import Scoring, score
+    from coabench.scoring.job import Scoring, score
 
     del rest["parser"]
     rest["strategy"] = rest["strategy"] or "external"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coabench.terminal import safe
+from coabench.base.text import safe
 
 if TYPE_CHECKING:
-    from coabench.finishing import FinishedRun
+    from coabench.evaluation.finish import FinishedRun
 
 
 def print_summary(run: FinishedRun) -> None:

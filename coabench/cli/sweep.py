@@ -10,7 +10,7 @@ import click
 
 from coabench.cli.formats import format_option
 from coabench.errors import JobError, UserError
-from coabench.tables import Format, render_sections
+from coabench.render.tables import Format, render_sections
 
 if TYPE_CHECKING:
     from coabench.sweep.executor import Executor
@@ -81,7 +81,7 @@ def _executor(kind: str, jobs: int | None, ray_address: str | None) -> Executor:
         if jobs is not None:
             raise UserError("--jobs is for --executor local", expected="'resources' in the sheet, which say how many "
                             "runs fit at a time", remedy="leave --jobs out")  # fmt: skip
-        from coabench.sweep.on_ray import RayExecutor
+        from coabench.sweep.ray import RayExecutor
 
         return RayExecutor(ray_address)
     if ray_address is not None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from coabench.base.text import safe
 from coabench.cli.progress import EVERY
-from coabench.terminal import safe
 
 if TYPE_CHECKING:
     from coabench.sweep.job import Result

@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
+from coabench.base.text import safe
 from coabench.cli.choosing import device_option, set_option
-from coabench.defaults import BACKBONE, DATASETS, DTYPES, SEED, STRATEGY
 from coabench.errors import CoabenchError
-from coabench.options import parse_assignments
 from coabench.recipe import Recipe
-from coabench.terminal import safe
+from coabench.registry.defaults import BACKBONE, DATASETS, DTYPES, SEED, STRATEGY
+from coabench.registry.options import parse_assignments
 
 
 @click.command("train")
@@ -73,8 +73,8 @@ def command(
     torchrun the same command trains on several devices: torchrun --nproc-per-node 2 -m coabench train …
     """
     from coabench.cli.training_progress import TrainingTerminal
-    from coabench.train import train
-    from coabench.training_plan import Training, check
+    from coabench.training.job import train
+    from coabench.training.plan import Training, check
 
     rest["targets"] = tuple(part.strip() for part in targets.split(",")) if targets else None
     request = Training(
@@ -90,7 +90,7 @@ def command(
     first = os.environ.get("RANK", "0") == "0"
     try:
         if dry_run:
-            from coabench.dryrun import describe_plan
+            from coabench.training.estimate import describe_plan
 
             for name, text in describe_plan(check(request)):
                 click.echo(f"{name:<20} {safe(text)}")

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from coabench.terminal import safe
-from coabench.train import Progress
+from coabench.base.text import safe
+from coabench.training.job import Progress
 
 EVERY = 10.0
 """Seconds between lines where stderr is no terminal."""

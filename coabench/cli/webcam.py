@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coabench.base.text import safe
 from coabench.cli.choosing import (
     adapter_option,
     backbone_option,
@@ -18,13 +19,12 @@ from coabench.cli.choosing import (
     set_option,
     strategy_option,
 )
-from coabench.defaults import DATASET, DECODE
 from coabench.dialogue import DECODES
-from coabench.options import parse_assignments
-from coabench.terminal import safe
+from coabench.registry.defaults import DATASET, DECODE
+from coabench.registry.options import parse_assignments
 
 if TYPE_CHECKING:
-    from coabench.webcam import Summary
+    from coabench.live.job import Summary
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -96,11 +96,11 @@ def command(assignments: tuple[str, ...], faces: str, margin: float | None, serv
     """
     from coabench.errors import UserError
     from coabench.live.asker import Choice
+    from coabench.live.browser import Serving
     from coabench.live.consent import first_notice
     from coabench.live.crops import MARGIN, parse_count
+    from coabench.live.job import Session, webcam
     from coabench.live.probe import Settings
-    from coabench.serving import Serving
-    from coabench.webcam import Session, webcam
 
     def note(text: str) -> None:
         click.echo(safe(text), err=True)

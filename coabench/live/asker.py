@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.backbone import Backbone
-from coabench.catalog import find_dataset, find_labels, open_strategy
 from coabench.dialogue import Decode, Prediction, Task, Turn
-from coabench.engine import Outcome, converse
 from coabench.errors import SampleError, UserError
-from coabench.exemplars import ExemplarPool, draw_pool
+from coabench.evaluation.respondent import Respondent
+from coabench.inference.engine import Outcome, converse
+from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.labels import LabelSpace
-from coabench.plugins import get_plugins
-from coabench.respondent import Respondent
+from coabench.registry.catalog import find_dataset, find_labels, open_strategy
+from coabench.registry.loader import get_plugins
 from coabench.strategy import Strategy
 
 if TYPE_CHECKING:

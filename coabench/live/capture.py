@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+from coabench.live.snapshot import Frame
 from coabench.live.sources import Source
-from coabench.live.views import Frame
 
 
 class Capture:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from coabench.closing import Closing
+from coabench.base.files import Closing
 from coabench.errors import JobError
-from coabench.live.views import FaceAnswer
-from coabench.records import describe_turn
+from coabench.live.snapshot import FaceAnswer
+from coabench.runs.record import describe_turn
 
 SCHEMA = 1
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from coabench.base.text import safe
 from coabench.detector import Box
-from coabench.live.views import FaceView, Snapshot
-from coabench.terminal import safe
+from coabench.live.snapshot import FaceView, Snapshot
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,14 +13,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from coabench.closing import Closing
+from coabench.base.files import Closing
 from coabench.detector import Detector
 from coabench.dialogue import Prediction, Turn
 from coabench.live.asker import Asker
 from coabench.live.crops import MARGIN, crop, select_faces
 from coabench.live.rates import Tally
+from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
 from coabench.live.tracker import Track, Tracker, iou
-from coabench.live.views import FaceAnswer, FaceView, Frame, Snapshot
 
 FLICKER = 0.25
 """Seconds for which any answer counts as fresh: nobody could see a mark that comes and goes faster."""

@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coabench.closing import Closing
+from coabench.base.files import Closing
 from coabench.errors import JobError, UserError
-from coabench.opencv import opencv
+from coabench.support.opencv import opencv
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from coabench.errors import UserError
-from coabench.live.views import Frame
-from coabench.opencv import opencv
+from coabench.live.snapshot import Frame
+from coabench.support.opencv import opencv
 
 if TYPE_CHECKING:
     import numpy as np

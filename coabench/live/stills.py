@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coabench.errors import JobError
-from coabench.live.views import FaceAnswer, Snapshot
+from coabench.live.snapshot import FaceAnswer, Snapshot
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from coabench.errors import UserError
-from coabench.opencv import opencv
+from coabench.support.opencv import opencv
 
 if TYPE_CHECKING:
     import numpy as np

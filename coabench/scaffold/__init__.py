@@ -124,8 +124,9 @@ def write(name: str, kind: str, output: Path) -> Path:
 
 
 def _check_name(name: str, kind: str) -> None:
-    from coabench.catalog import AUTO
-    from coabench.plugins import get_plugins
+    from coabench.registry.catalog import AUTO
+    from coabench.registry.commands import COMMANDS, plugin_commands
+    from coabench.registry.loader import get_plugins
 
     plugins = get_plugins()
     short = re.sub(r"^coabench[-_]", "", name)
@@ -141,7 +142,9 @@ def _check_name(name: str, kind: str) -> None:
     if find_spec(package) or any(plugin.name == name for plugin in plugins.loaded):
         raise UserError(f"a plugin {name!r} is installed already", remedy="choose another NAME, or uninstall it")
     registry = KINDS[kind].registry
-    taken = _commands() if registry == "commands" else [*plugins.registries[registry], AUTO]
+    taken = (
+        [*COMMANDS, *plugin_commands().commands] if registry == "commands" else [*plugins.registries[registry], AUTO]
+    )
     if name in taken:
         raise UserError(f"there is a {kind} named {name!r} already", remedy="choose another NAME")
 
@@ -149,14 +152,6 @@ def _check_name(name: str, kind: str) -> None:
 def _close_to(name: str) -> str:
     """Return a name that can be used, as close as can be."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("-0123456789")[:LONGEST].strip("-") or "mine"
-
-
-def _commands() -> list[str]:
-    import click
-
-    from coabench.cli import cli
-
-    return cli.list_commands(click.Context(cli))
 
 
 def _fill(folder: Path, name: str, kind: str) -> None:

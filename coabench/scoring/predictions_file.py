@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coabench.base.text import safe
 from coabench.errors import UserError, did_you_mean
-from coabench.terminal import safe
 
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 OBJECTS = (".jsonl", ".ndjson")

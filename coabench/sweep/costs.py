@@ -15,9 +15,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from coabench.entries import find_runs
 from coabench.errors import CoabenchError
-from coabench.runs import read_manifest, read_records
+from coabench.reports.entries import find_runs
+from coabench.runs.run import read_manifest, read_records
 from coabench.sweep.executor import Executor
 from coabench.sweep.plan import Planned, SweepPlan, limited
 from coabench.sweep.state import State, read_state

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from coabench.entries import read_metrics
 from coabench.errors import CoabenchError, UserError
-from coabench.runs import read_manifest
+from coabench.reports.entries import read_metrics
+from coabench.runs.run import read_manifest
 from coabench.sweep.executor import Executor
 from coabench.sweep.plan import Planned, SweepPlan
 from coabench.sweep.state import Tally, count_records, read_state

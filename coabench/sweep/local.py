@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import IO
 
 from coabench.sweep.executor import Ending
-from coabench.sweep.perform import order
 from coabench.sweep.plan import Planned
+from coabench.sweep.worker import order
 
 TICK = 0.1
 """Seconds between two looks at the processes."""
@@ -90,7 +90,7 @@ class _Process:
         self._run = run
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "coabench.sweep.perform"],
+            [sys.executable, "-m", "coabench.sweep.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from coabench.engine import rehearse
 from coabench.errors import CoabenchError, SampleError, UserError
-from coabench.evaluate import Evaluation, Plan, check
-from coabench.jobfolder import digest, folder_name
-from coabench.loading import read_image
+from coabench.evaluation.job import Evaluation, Plan, check
+from coabench.inference.engine import rehearse
+from coabench.inference.loading import read_image
+from coabench.runs.folder import digest, folder_name
 from coabench.sweep.settings import DEFAULTS, OPTIONS, SET, Settings, request_of
 from coabench.sweep.sheet import Resources, Sheet, Wanted
 from coabench.sweep.state import plain, read_state

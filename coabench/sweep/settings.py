@@ -1,7 +1,7 @@
 """The options of ``coabench evaluate`` as a sheet spells them: their names, the kinds of their values, a run's request.
 
-Names are those of the command line with underscores. They and their kinds are read off `coabench.evaluate.Evaluation`,
-so an option that is added there can be swept the same day.
+Names are those of the command line with underscores. They and their kinds are read off
+`coabench.evaluation.job.Evaluation`, so an option that is added there can be swept the same day.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from coabench.defaults import BACKBONE, DATASET, DTYPES, STRATEGY
 from coabench.errors import UserError, did_you_mean
-from coabench.evaluate import Evaluation
+from coabench.evaluation.job import Evaluation
+from coabench.registry.defaults import BACKBONE, DATASET, DTYPES, STRATEGY
 
 Settings = Mapping[str, Any]
 """Option -> value; ``set`` is a mapping of its own, plugin option -> text."""

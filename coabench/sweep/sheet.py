@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from coabench.base.yaml import read_yaml
 from coabench.errors import UserError, did_you_mean
 from coabench.sweep.settings import (
     DEFAULTS,
@@ -22,7 +23,6 @@ from coabench.sweep.settings import (
     read_value,
     told,
 )
-from coabench.yamlfile import read_yaml
 
 SCHEMA = 1
 FIELDS = ("schema", "name", "output", "defaults", "axes", "adjust", "exclude", "include", "resources")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coabench.errors import UserError
-from coabench.jobfolder import LOCK, differences
-from coabench.runs import LOG, MANIFEST, METRICS, PENDING, read_manifest
+from coabench.runs.folder import LOCK, differences
+from coabench.runs.run import LOG, MANIFEST, METRICS, PENDING, read_manifest
 
 Status = Literal["new", "begun", "failed", "complete"]
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from coabench.base.text import NOTHING, interval, percent
+from coabench.render.tables import Column, Row, Section
 from coabench.sweep.costs import Cost
 from coabench.sweep.job import Result
 from coabench.sweep.plan import Planned, SweepPlan
-from coabench.tables import NOTHING, Column, Row, Section, interval, percent
 
 UNKNOWN = "unknown"
 

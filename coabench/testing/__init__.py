@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from coabench.testing.findings import Defect, Finding
     from coabench.testing.pictures import Picture, draw_face, tiny_images
-    from coabench.testing.playing import play
     from coabench.testing.runs import registered, tiny_run
-    from coabench.testing.scripted import ScriptedBackbone
+    from coabench.testing.scripted import ScriptedBackbone, play
     from coabench.testing.spaces import BASIC, COMPOUND, task
     from coabench.testing.suites import (
         BackboneConformance,
@@ -28,9 +27,8 @@ if TYPE_CHECKING:
 _WHERE = {
     "findings": ("Defect", "Finding"),
     "pictures": ("Picture", "draw_face", "tiny_images"),
-    "playing": ("play",),
     "runs": ("registered", "tiny_run"),
-    "scripted": ("ScriptedBackbone",),
+    "scripted": ("ScriptedBackbone", "play"),
     "spaces": ("BASIC", "COMPOUND", "task"),
     "suites": (
         "BackboneConformance",

@@ -12,9 +12,10 @@ from typing import Any
 from coabench.backbone import Backbone, BackboneRequest
 from coabench.dialogue import Answer
 from coabench.errors import SampleError, UserError
-from coabench.options import distribute
-from coabench.plugins import Registration
-from coabench.testing.asking import QUESTIONS, Asking, Said, alike, decodes, difference
+from coabench.registry.loader import Registration
+from coabench.registry.options import distribute
+from coabench.testing.backbone_answers import QUESTIONS, Asking, Said, alike, decodes, difference
+from coabench.testing.backbone_training import check_lessons, check_parts
 from coabench.testing.defects.backbones import (
     BAD_CAPABILITIES,
     BAD_IDENTITY,
@@ -25,7 +26,6 @@ from coabench.testing.defects.backbones import (
     OUTSIDE_IDENTITY,
 )
 from coabench.testing.findings import Finding, Findings, Stop, is_json, told, unchecked
-from coabench.testing.lending import check_lessons, check_parts
 from coabench.testing.options import check_declared, check_effects, variations
 from coabench.testing.pictures import tiny_images
 from coabench.testing.targets import loaded, named

@@ -14,9 +14,9 @@ from typing import Any
 
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import CoabenchError, SampleError, UserError
-from coabench.loading import read_image
-from coabench.options import distribute
-from coabench.plugins import Registration, get_plugins
+from coabench.inference.loading import read_image
+from coabench.registry.loader import Registration, get_plugins
+from coabench.registry.options import distribute
 from coabench.testing.defects.datasets import (
     BAD_CARD,
     BAD_ID,
@@ -200,7 +200,7 @@ class _Check:
             "target": self.subject.target, "card": str(self.card_file), "root": str(self.root) if self.root else None,
             "assignments": self.assignments, "splits": list(self.splits),
         }  # fmt: skip
-        code = f"import sys; sys.path[:] = {sys.path!r}\nfrom coabench.testing.elsewhere import main; main()"
+        code = f"import sys; sys.path[:] = {sys.path!r}\nfrom coabench.testing.other_process import main; main()"
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         result = subprocess.run(
             [sys.executable, "-c", code], input=json.dumps(asked), capture_output=True, text=True, check=False,

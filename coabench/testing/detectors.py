@@ -9,11 +9,11 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from coabench.catalog import unavailable
 from coabench.detector import Detector, DetectorRequest, Face, Pixels
 from coabench.errors import UserError
-from coabench.options import distribute
-from coabench.plugins import Registration
+from coabench.registry.catalog import unavailable
+from coabench.registry.loader import Registration
+from coabench.registry.options import distribute
 from coabench.testing.defects.detectors import (
     BAD_CHECK,
     BAD_SCORE,

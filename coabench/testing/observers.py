@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter as clock
 from typing import Any
 
-from coabench.plugins import LoadedPlugin
+from coabench.registry.loader import LoadedPlugin
 from coabench.testing.defects.observers import FAILS, MOST_SECONDS, SLOW, WRITES
 from coabench.testing.findings import Finding, Findings
 from coabench.testing.runs import tiny_run

@@ -15,7 +15,7 @@ from coabench.testing.findings import Findings
 
 
 def check_declared(found: Findings, declared: Any) -> None:
-    """Note where ``Options`` is not what `coabench.options` needs."""
+    """Note where ``Options`` is not what `coabench.registry.options` needs."""
     if not isinstance(declared, type) or not is_dataclass(declared):
         found.add(BAD_OPTIONS, f"Options is {declared!r}")
         return

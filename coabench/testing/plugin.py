@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from coabench.finishing import FinishedRun
+    from coabench.evaluation.finish import FinishedRun
 
 
 @pytest.fixture

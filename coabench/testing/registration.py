@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from coabench import hookspecs
 from coabench.hookspecs import PROJECT
-from coabench.plugins import KINDS, LoadedPlugin, get_plugins, singular
+from coabench.registry.loader import KINDS, LoadedPlugin, get_plugins, singular
 from coabench.testing.defects.registration import (
     DISABLED,
     HEAVY,
@@ -93,8 +93,8 @@ def main() -> None:
 
     import click
 
-    from coabench.catalog import unavailable
-    from coabench.plugins import Plugins
+    from coabench.registry.catalog import unavailable
+    from coabench.registry.loader import Plugins
 
     entry, large = json.load(sys.stdin)
     before = set(sys.modules)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from coabench.backbone import Backbone
-from coabench.catalog import Given
-from coabench.evaluate import Evaluation, evaluate
-from coabench.finishing import FinishedRun, Progress
-from coabench.plugins import get_plugins
+from coabench.evaluation.finish import FinishedRun, Progress
+from coabench.evaluation.job import Evaluation, evaluate
+from coabench.registry.catalog import Given
+from coabench.registry.loader import get_plugins
 from coabench.strategy import Strategy, StrategyRequest
 from coabench.testing.pictures import Pictures
 from coabench.testing.scripted import ScriptedBackbone
@@ -60,7 +60,7 @@ def tiny_run(
         dataset: ``testing-basic``, ``testing-compound`` (drawn faces, nothing to download), or any other.
         options: ``--set`` assignments.
         progress: is told what a run tells its user.
-        rest: whatever `coabench.evaluate.Evaluation` takes: ``limit=4``, ``decode="score"``.
+        rest: whatever `coabench.evaluation.job.Evaluation` takes: ``limit=4``, ``decode="score"``.
     """
     with ExitStack() as stack:
         for name, card in CARDS.items():

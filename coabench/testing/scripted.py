@@ -1,4 +1,4 @@
-"""A backbone that answers from a script and counts what it is asked."""
+"""A backbone that answers from a script and counts what it is asked; a strategy played with scripted answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from math import log
 from typing import Any, ClassVar
 
 from coabench.backbone import Backbone, BackboneRequest, Viewing
-from coabench.dialogue import Answer, Decode, Question
+from coabench.dialogue import Answer, Decode, Prediction, Question, Task
+from coabench.inference.engine import Outcome, advance, understand
+from coabench.strategy import Strategy
 
 Script = Sequence[str] | Mapping[str, str] | Callable[[Question], str] | None
 """What to say: the responses to the first, second… question about each sample (the last one again after that), or
@@ -81,3 +83,28 @@ def scored(question: Question, response: str) -> dict[str, float]:
     if response not in question.options or not others:
         return dict.fromkeys(question.options, -log(len(question.options)))
     return {o: log(SURE) if o == response else log((1 - SURE) / others) for o in question.options}
+
+
+def play(
+    strategy: Strategy, task: Task, *responses: str | Answer, decode: Decode = "generate"
+) -> tuple[list[Question], Prediction]:
+    """Return what the strategy asked and concluded when it heard these responses, read as a run reads them.
+
+    Args:
+        responses: one per question, in order: a text, or an `Answer` (with ``scores`` for a scored question).
+
+    Raises:
+        AssertionError: it asks more or fewer questions.
+    """
+    outcome, asked = Outcome(), list[Question]()
+    conversation = strategy.converse(task)
+    question = advance(conversation, None, outcome)
+    for response in responses:
+        if question is None:
+            raise AssertionError(f"{len(responses)} responses were given, {len(asked)} questions asked")
+        asked.append(question)
+        given = Answer(response) if isinstance(response, str) else response
+        question = advance(conversation, understand(question, given, task.space, strategy.parser, decode), outcome)
+    if question is not None or outcome.prediction is None:
+        raise AssertionError(f"after {len(responses)} responses it still asks: {question and question.prompt}")
+    return asked, outcome.prediction

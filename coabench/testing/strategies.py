@@ -7,11 +7,12 @@ from functools import cached_property, partial
 from typing import Any
 
 from coabench.dialogue import DECODES, Answer, Decode, Prediction, Question, Task
-from coabench.engine import training_turns
 from coabench.errors import UserError
-from coabench.parsing import PARSERS
-from coabench.plugins import Registration
+from coabench.inference.engine import training_turns
+from coabench.inference.parsing import PARSERS
+from coabench.registry.loader import Registration
 from coabench.strategy import Strategy, StrategyRequest
+from coabench.testing.answerers import LAPSES, SENSELESS, SENSIBLE, Somebody, heard_as
 from coabench.testing.defects.common import BAD_OPTIONS
 from coabench.testing.defects.strategies import (
     BAD_IDENTITY,
@@ -30,7 +31,6 @@ from coabench.testing.defects.strategies import (
 )
 from coabench.testing.findings import Finding, Findings, Stop, is_json, told, unchecked
 from coabench.testing.options import check_declared, check_effects
-from coabench.testing.somebody import LAPSES, SENSELESS, SENSIBLE, Somebody, heard_as
 from coabench.testing.spaces import BASIC, COMPOUND, task
 from coabench.testing.targets import loaded, named, thing_of
 

@@ -80,9 +80,10 @@ class PluginConformance(Conformance):
 
     @classmethod
     def find(cls) -> list[Finding]:
-        from coabench.testing.checking import command_line, find
+        from coabench.registry.commands import plugin_commands
+        from coabench.testing.whole_plugin import find
 
-        command_line()  # a plugin may fail only when its commands are asked for
+        plugin_commands()  # a plugin may fail only when its commands are asked for
         findings = []
         for plugin in find(cls.plugin):
             findings += registration.check(plugin)
@@ -163,9 +164,9 @@ class CommandConformance(Conformance):
 
     @classmethod
     def find(cls) -> list[Finding]:
-        from coabench.testing.checking import command_line
+        from coabench.registry.commands import plugin_commands
 
-        cli = command_line()
+        cli = plugin_commands()
         if cls.command not in cli.commands:
             raise UserError(
                 f"no plugin here adds a command {cls.command!r}",

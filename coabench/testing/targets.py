@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from coabench.catalog import Given
 from coabench.errors import UserError
-from coabench.plugins import Registration, get_plugins
+from coabench.registry.catalog import Given
+from coabench.registry.loader import Registration, get_plugins
 from coabench.testing.defects.common import NOT_IMPORTABLE
 from coabench.testing.findings import Findings, Stop, told
 

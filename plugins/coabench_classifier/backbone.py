@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from coabench.backbone import Backbone, BackboneRequest, Viewing
+from coabench.base.files import sha256_of
 from coabench.dialogue import Answer, Decode, Question
 from coabench.errors import JobError, UserError
-from coabench.files import sha256_of
 from coabench_classifier.classes import canonical, find_classes
 from coabench_classifier.network import Numbers, open_network
 from coabench_classifier.picture import Input, filled, pixels_of

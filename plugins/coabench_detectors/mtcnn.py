@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coabench.detector import Detector, DetectorRequest, Face, Pixels
-from coabench.opencv import opencv
+from coabench.support.opencv import opencv
 from coabench_detectors.importing import load
 from coabench_detectors.scaling import restore, shrink
 

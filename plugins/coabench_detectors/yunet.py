@@ -9,7 +9,7 @@ import numpy as np
 
 from coabench.detector import Detector, DetectorRequest, Face, Pixels
 from coabench.errors import UserError
-from coabench.opencv import opencv
+from coabench.support.opencv import opencv
 from coabench_detectors.scaling import restore, shrink
 
 OVERLAP = 0.3

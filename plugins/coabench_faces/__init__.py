@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from coabench import hookimpl, resources
+from coabench import hookimpl
+from coabench.base import shipped
 from coabench.hookspecs import Register
 
 LOADER = "coabench_faces.dataset:Faces"
@@ -27,4 +28,4 @@ CARDS = {
 def coabench_register_datasets(register: Register) -> None:
     register("faces", LOADER, description="any labelled faces on disk, as a card of yours describes them")
     for name, description in CARDS.items():
-        register(name, LOADER, description=description, card=resources.path("datasets_registry", f"{name}.yaml"))
+        register(name, LOADER, description=description, card=shipped.path("datasets_registry", f"{name}.yaml"))

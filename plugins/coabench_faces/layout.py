@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from coabench.dataset import Card
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import fold
-from coabench.predicted import SUBJECT
+from coabench.metrics.predictions import SUBJECT
 from coabench_faces.labelling import Unknown, Values, Votes, known_columns, own_values
 from coabench_faces.tables import SPACE, Format
 from coabench_faces.template import PathPattern, Template

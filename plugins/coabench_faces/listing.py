@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from coabench.dataset import Card, ImageSource
 from coabench.errors import UserError, did_you_mean
-from coabench.predicted import SUBJECT
+from coabench.metrics.predictions import SUBJECT
 from coabench_faces.images import SUFFIXES, Encoded, Fence, PixelImage, grey_values
 from coabench_faces.labelling import LeftOut, Unknown
 from coabench_faces.layout import BUILT_IN, Layout

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from coabench.dataset import Check, ImageFile
-from coabench.predicted import SUBJECT
-from coabench.verification import EXAMPLES, check, check_counts, check_images, decode_all
+from coabench.metrics.predictions import SUBJECT
+from coabench.support.verification import EXAMPLES, check, check_counts, check_images, decode_all
 from coabench_faces.images import SUFFIXES
 from coabench_faces.listing import Entry, ProblemKind
 

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from coabench.base.text import safe
 from coabench.errors import JobError, UserError
-from coabench.terminal import safe
 from coabench_openai.address import Address, is_secret
 from coabench_openai.reading import Malformed, in_words, is_page
 

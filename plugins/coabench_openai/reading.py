@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from coabench.base.text import safe
 from coabench.dialogue import Answer, Decode, Question
 from coabench.errors import JobError, SampleError
-from coabench.terminal import safe
 from coabench_openai.asking import FIELD
 from coabench_openai.scores import first_token_scores
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from coabench.errors import UserError
-from coabench.safetensor import TensorFile, file_digest, pickle_digest
+from coabench.support.tensorfile import TensorFile, file_digest, pickle_digest
 from coabench_phi35v.checkpoint import SHARED, Shapes, counted
 from coabench_phi35v.config import ModelConfig, read_json
 

@@ -13,10 +13,10 @@ import transformers
 from coabench.backbone import Backbone, BackboneRequest
 from coabench.dialogue import Question
 from coabench.errors import UserError
-from coabench.hub import folder_of
-from coabench.placement import device_of, dtype_of
 from coabench.recipe import Preset
-from coabench.safetensor import file_digest
+from coabench.support.hub import folder_of
+from coabench.support.placement import device_of, dtype_of
+from coabench.support.tensorfile import file_digest
 from coabench_phi35v.adapter import Adapter
 from coabench_phi35v.checkpoint import Checkpoint
 from coabench_phi35v.config import ModelConfig

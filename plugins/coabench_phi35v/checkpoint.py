@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from coabench.errors import UserError
-from coabench.safetensor import TensorFile
+from coabench.support.tensorfile import TensorFile
 from coabench_phi35v.config import read_json
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"

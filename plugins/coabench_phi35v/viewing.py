@@ -12,8 +12,8 @@ from torch import Tensor
 from coabench.backbone import Viewing
 from coabench.dialogue import Answer, Decode, Question
 from coabench.errors import JobError, UserError
-from coabench.linear import fast_linear
-from coabench.memory import memory_told
+from coabench.support.linear import fast_linear
+from coabench.support.memory import memory_told
 from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.decoding import OptionTree
 from coabench_phi35v.images import Picture

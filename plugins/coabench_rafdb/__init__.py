@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from coabench import hookimpl, resources
+from coabench import hookimpl
+from coabench.base import shipped
 from coabench.hookspecs import Register
 
 
@@ -13,6 +14,6 @@ def coabench_register_datasets(register: Register) -> None:
             f"raf-db-{subset}",
             "coabench_rafdb.dataset:RafDb",
             description=f"RAF-DB, {classes} (files on request from its authors)",
-            card=resources.path("datasets_registry", f"raf-db-{subset}.yaml"),
+            card=shipped.path("datasets_registry", f"raf-db-{subset}.yaml"),
             short=subset,
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from coabench.dataset import Check, ImageFile
 from coabench.errors import UserError
-from coabench.verification import check, check_counts, check_images, decode_all
+from coabench.support.verification import check, check_counts, check_images, decode_all
 from coabench_rafdb.attributes import read_attributes
 from coabench_rafdb.listing import Entry, ProblemKind, parse_name
 

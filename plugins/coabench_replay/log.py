@@ -14,7 +14,7 @@ import numpy as np
 
 from coabench.dialogue import Answer, Decode, Question
 from coabench.errors import JobError, UserError
-from coabench.runs import LOG, MANIFEST, read_manifest, read_records
+from coabench.runs.run import LOG, MANIFEST, read_manifest, read_records
 
 
 class Key(NamedTuple):

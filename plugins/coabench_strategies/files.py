@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from coabench.promptfile import PromptStrategy, read_prompt_file
-from coabench.resources import path
+from coabench.base.shipped import path
+from coabench.inference.promptfile import PromptStrategy, read_prompt_file
 from coabench.strategy import StrategyRequest
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from coabench.dialogue import Prediction, Question, Task
+from coabench.inference.parsing import RULES
 from coabench.labels import Options
-from coabench.parsing import RULES
 from coabench.strategy import Conversation
 from coabench_strategies.prompted import Prompted
 

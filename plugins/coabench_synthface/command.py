@@ -9,9 +9,9 @@ from typing import Literal
 
 import click
 
+from coabench.base.text import safe
 from coabench.errors import UserError
-from coabench.options import distribute, parse_assignments
-from coabench.terminal import safe
+from coabench.registry.options import distribute, parse_assignments
 from coabench_synthface.difficulty import Difficulty
 
 _knobs = click.option(

@@ -13,8 +13,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from coabench.base.files import write_json, write_text
 from coabench.errors import UserError
-from coabench.files import write_json, write_text
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.folder import LICENCE, SAMPLES, SET
 from coabench_synthface.samples import SUBSETS, Place, attributes, draft

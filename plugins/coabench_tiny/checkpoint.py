@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
-from coabench import resources
+from coabench.base import shipped
 
 SIDE, PATCH = 96, 12
 """Pixels: 8 x 8 patches, merged to 4 x 4 tokens."""
@@ -107,13 +107,13 @@ def tokenizer() -> Tokenizer:
 
 def _texts() -> Iterator[str]:
     cards = [
-        yaml.safe_load(path.read_text("utf-8")) for path in sorted(resources.path("datasets_registry").glob("*.yaml"))
+        yaml.safe_load(path.read_text("utf-8")) for path in sorted(shipped.path("datasets_registry").glob("*.yaml"))
     ]
     for card in cards:
         yield card["description"]
         for name in (str(entry["name"]) for entry in card["labels"]["classes"]):
             yield from [f"{name} '{name}', {name}, or {name}. {name.lower()}"] * 4
-    for path in sorted(resources.path("prompts").glob("*.yaml")):
+    for path in sorted(shipped.path("prompts").glob("*.yaml")):
         for question in yaml.safe_load(path.read_text("utf-8"))["questions"]:
             yield from [re.sub(r"{{.*?}}", "", question["prompt"])] * 2
 

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 
 from coabench_synthface.assets import require_numba
 
-from coabench.adapters import MANIFEST
+from coabench.base.files import write_json
 from coabench.errors import UserError
-from coabench.files import write_json
+from coabench.runs.adapter import MANIFEST
 from coabench_tiny.backbone import ADAPTERS, BASE
 from coabench_tiny.checkpoint import SIDE, save, write
 

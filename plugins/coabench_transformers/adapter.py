@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.errors import UserError
-from coabench.safetensor import TensorFile, file_digest
+from coabench.support.tensorfile import TensorFile, file_digest
 from coabench_transformers.telling import told
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

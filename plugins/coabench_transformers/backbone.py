@@ -16,10 +16,10 @@ from transformers.utils import logging
 from coabench.backbone import Backbone, BackboneRequest
 from coabench.dialogue import Decode, Question
 from coabench.errors import UserError
-from coabench.hub import folder_of
-from coabench.memory import memory_told
-from coabench.placement import device_of, dtype_of
 from coabench.recipe import Preset
+from coabench.support.hub import folder_of
+from coabench.support.memory import memory_told
+from coabench.support.placement import device_of, dtype_of
 from coabench_transformers.adapter import Adapter
 from coabench_transformers.chat import Chat, Refused
 from coabench_transformers.checkpoint import Checkpoint

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConf
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from coabench.errors import UserError
-from coabench.safetensor import TensorFile, file_digest
+from coabench.support.tensorfile import TensorFile, file_digest
 from coabench_transformers.telling import told
 
 OWN = {"phi3_v": "phi-3.5-vision"}

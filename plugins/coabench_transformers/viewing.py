@@ -14,8 +14,8 @@ from transformers import LogitsProcessor
 from coabench.backbone import Viewing
 from coabench.dialogue import Answer, Decode, Question
 from coabench.errors import JobError, SampleError, UserError
-from coabench.linear import fast_linear
-from coabench.memory import memory_told
+from coabench.support.linear import fast_linear
+from coabench.support.memory import memory_told
 from coabench_transformers.chat import Chat, Inputs, Refused
 from coabench_transformers.seeing import Seen
 

@@ -12,7 +12,7 @@ from coabench.labels import Options
 from coabench.live import overlay
 from coabench.live.overlay import Marks, draw
 from coabench.live.rates import Rates
-from coabench.live.views import FaceAnswer, FaceView, Frame, Snapshot
+from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
 
 QUESTION = Question("?", Options(("Happiness", "Surprise")))
 

@@ -12,7 +12,7 @@ from coabench.labels import Options
 from coabench.live.asker import Choice, open_asker
 from coabench.live.probe import Probe, Settings, vote
 from coabench.live.rates import quantile
-from coabench.live.views import FaceAnswer, Frame, confidence
+from coabench.live.snapshot import FaceAnswer, Frame, confidence
 
 EVERY_FRAME = Settings(min_face=1)
 

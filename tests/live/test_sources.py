@@ -13,8 +13,8 @@ from coabench.errors import UserError
 from coabench.live import sources
 from coabench.live.capture import Capture
 from coabench.live.recording import Recording
+from coabench.live.snapshot import Frame
 from coabench.live.sources import Live, Source, open_source, shown
-from coabench.live.views import Frame
 
 pytest.importorskip("cv2", reason="OpenCV is not installed")
 

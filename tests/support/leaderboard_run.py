@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from coabench.summary import summarise
+from coabench.metrics.summary import summarise
 
 NAMES = ["Happily Surprised", "Sadly Angry", "Sadly Fearful"]
 PAIRS = {

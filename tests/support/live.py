@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from coabench.backbone import Backbone, Viewing
-from coabench.catalog import find_dataset, open_strategy
 from coabench.detector import Detector, Face
 from coabench.dialogue import Answer, Decode, Question
 from coabench.errors import SampleError
-from coabench.exemplars import ExemplarPool
+from coabench.inference.exemplars import ExemplarPool
 from coabench.live.asker import Asker, Choice
-from coabench.live.views import Frame
+from coabench.live.snapshot import Frame
+from coabench.registry.catalog import find_dataset, open_strategy
 
 
 class Gated(Backbone[Any]):

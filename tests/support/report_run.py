@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from coabench.summary import summarise
+from coabench.metrics.summary import summarise
 
 BASIC = ["Surprise", "Fear", "Happiness", "Sadness", "Anger", "Neutral"]
 PAIRS = {

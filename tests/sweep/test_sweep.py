@@ -15,7 +15,7 @@ from support.sweeps import SHEET, SLOW, Write, children, logs, manifests, wait_f
 from coabench.sweep.local import surroundings
 
 OUTPUT = Path("results/four")
-MODULE = b"coabench.sweep.perform"
+MODULE = b"coabench.sweep.worker"
 
 
 def rows(result: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:

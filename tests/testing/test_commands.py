@@ -6,8 +6,8 @@ import click
 from support.planted import assert_named
 
 from coabench.cli import cli
-from coabench.testing.checking import command_line
 from coabench.testing.commands import check
+from coabench.testing.whole_plugin import command_line
 
 
 @click.group("mine")

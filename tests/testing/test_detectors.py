@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from support.planted import assert_named
+from support.process import ROOT
 
-from coabench.catalog import unavailable
 from coabench.detector import Detector, Face, Unavailable, clipped
 from coabench.errors import UserError
-from coabench.plugins import Registration, get_plugins
+from coabench.registry.catalog import unavailable
+from coabench.registry.loader import Registration, get_plugins
 from coabench.testing.detectors import check
 
 
@@ -219,7 +219,7 @@ def test_detectors_that_ship_conform(name: str) -> None:
 
 
 def test_the_weights_of_yunet_as_they_come_with_the_tests() -> None:
-    folder = Path(__file__).parent.parent / "detectors" / "yunet"
+    folder = ROOT / "tests" / "plugins" / "detectors" / "yunet"
     weights = next(folder.glob("*.onnx"), None)
     if weights is None:
         pytest.skip("no weights of YuNet here")

@@ -13,7 +13,7 @@ import pytest
 from support.planted import assert_named
 
 from coabench import hookimpl
-from coabench.plugins import LoadedPlugin, Plugins, get_plugins
+from coabench.registry.loader import LoadedPlugin, Plugins, get_plugins
 from coabench.testing import observers, registration
 from coabench.testing.findings import Finding
 

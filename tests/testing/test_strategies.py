@@ -9,7 +9,7 @@ import pytest
 
 from coabench.dialogue import Prediction, Question
 from coabench.labels import Options
-from coabench.plugins import Registration, get_plugins
+from coabench.registry.loader import Registration, get_plugins
 from coabench.strategy import Strategy
 from coabench.testing.strategies import check
 

@@ -13,9 +13,9 @@ import pytest
 from support.process import ROOT
 
 import coabench.testing
-from coabench.catalog import find_backbone
 from coabench.dialogue import Answer, Prediction, Question
-from coabench.plugins import get_plugins
+from coabench.registry.catalog import find_backbone
+from coabench.registry.loader import get_plugins
 from coabench.strategy import Strategy
 from coabench.testing import (
     BASIC,

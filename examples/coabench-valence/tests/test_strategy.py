@@ -1,5 +1,5 @@
 import pytest
-from coabench.catalog import find_labels
+from coabench.registry.catalog import find_labels
 from coabench.strategy import StrategyRequest
 from coabench.testing import BASIC, PluginConformance, ScriptedBackbone, StrategyConformance, play, task
 

@@ -1,0 +1,45 @@
+"""What a run records about the machine and the software, beside its identity."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from coabench.base.shipped import CHECKOUT
+
+PACKAGES = ("coabench", "torch", "transformers", "peft", "accelerate", "safetensors", "numpy", "pillow",
+            "opencv-python", "opencv-python-headless")  # fmt: skip
+
+
+def describe() -> Mapping[str, Any]:
+    """Return versions, platform, and the git commit where the bench runs from a checkout."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "git": _git(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _git() -> Mapping[str, Any] | None:
+    if not (CHECKOUT / ".git").exists():
+        return None
+    commands = (["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"])
+    try:
+        commit, changes = (
+            subprocess.run(c, cwd=CHECKOUT, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+            for c in commands
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "dirty": bool(changes)}

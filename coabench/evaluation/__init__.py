@@ -1,0 +1,1 @@
+"""The evaluate job: plan, respondent, records, and how a run ends."""

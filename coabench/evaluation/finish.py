@@ -1,0 +1,178 @@
+"""What every job that makes a run shares: who is told, and how a run ends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from coabench.base import environment
+from coabench.errors import JobError
+from coabench.registry.loader import get_plugins
+from coabench.runs.folder import folder_name
+from coabench.runs.run import Run, read_records
+
+
+class Progress(Protocol):
+    """What is told while a run goes on."""
+
+    def start(self, total: int, done: Collection[Mapping[str, Any]]) -> AbstractContextManager[Any]:
+        """Begin; *done* are the records that were there already."""
+        ...
+
+    def advance(self, records: Sequence[Mapping[str, Any]]) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class Silence:
+    """No progress at all."""
+
+    def start(self, total: int, done: Collection[Mapping[str, Any]]) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
+        return
+
+    def note(self, text: str) -> None:
+        return
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A finished run: where it is, its manifest and its metrics."""
+
+    directory: Path
+    manifest: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Return the main figures in a line; the manifest would fill a page."""
+        metrics = self.metrics
+        low, high = metrics["uar_interval"]
+        return (
+            f"<run {self.directory}: {metrics['samples']} samples, UAR {metrics['uar']:.2%} "
+            f"[{low:.2%}, {high:.2%}], WAR {metrics['war']:.2%}, {metrics['invalid']} invalid>"
+        )
+
+
+def finish(run: Run, progress: Progress) -> FinishedRun:
+    """Compute the metrics of a run whose records are all there; mark it complete and say so, unless it was before."""
+    from coabench.metrics.summary import summarise
+
+    labels, digest = run.manifest["labels"], hashlib.sha256()
+    times, given = _Times(), _Given() if get_plugins().metrics else None
+
+    def records() -> Iterator[Mapping[str, Any]]:
+        for record in read_records(run.directory, digest):
+            times.add(record)
+            if given is not None:
+                given.add(record)
+            yield record
+
+    metrics = summarise(records(), labels)  # one pass over the log, for whatever needs one
+    metrics["log_sha256"] = digest.hexdigest()
+    metrics["plugins"] = {} if given is None else _plugin_metrics(given, labels, progress)
+    if not run.complete:
+        run.finish(metrics, **times.facts())
+        tell(progress, "coabench_run_finished", run=run, metrics=metrics)
+    return FinishedRun(run.directory, run.manifest, metrics)
+
+
+def store(
+    directory: Path | None,
+    manifest: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+    *,
+    overwrite: bool,
+    command: Sequence[str],
+    progress: Progress,
+) -> FinishedRun:
+    """Make a run of records that are known beforehand: nothing is asked, so nothing is timed.
+
+    Args:
+        directory: the run directory; None for one below ``results`` that the same command always finds again.
+        manifest: ``identity``, ``labels`` and ``notes``.
+        records: all of them, in the order of the samples.
+
+    Raises:
+        UserError: what `Run` refuses; nothing was written.
+        JobError: the disk is full or gone; the same command goes on.
+    """
+    identity = manifest["identity"]
+    names = [identity["dataset"]["name"], identity["strategy"]["name"], identity["backbone"]["name"]]
+    directory = directory or Path("results") / folder_name(names, identity)
+    with Run(directory, dict(manifest), [str(record["id"]) for record in records], overwrite=overwrite) as run:
+        for note in manifest["notes"]:
+            progress.note(note)
+        if run.complete:
+            progress.note(f"{directory} is already complete: nothing to do")
+        else:
+            session: dict[str, Any] = {"command": list(command), "batch_size": None, "device": None, "backbone": {}}
+            run.start({**session, "environment": environment.describe()})
+            tell(progress, "coabench_run_started", run=run)
+            missing = records[run.done :]
+            try:
+                run.append(missing)
+            except JobError as error:
+                run.fail(str(error))
+                raise
+            for record in missing:
+                tell(progress, "coabench_sample_predicted", run=run, record=record)
+        return finish(run, progress)
+
+
+def tell(progress: Progress, hook: str, **arguments: Any) -> None:
+    """Call an observer hook of every plugin; one that fails is reported and left out."""
+    for problem in get_plugins().notify(hook, **arguments):
+        progress.note(problem)
+
+
+class _Times:
+    """The manifest's ``seconds`` and ``images_per_second``; None where records were not timed."""
+
+    def __init__(self) -> None:
+        self._seconds, self._records = array("d"), 0
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        self._records += 1
+        if record["seconds"] is not None:
+            self._seconds.append(record["seconds"])
+
+    def facts(self) -> dict[str, float | None]:
+        if len(self._seconds) < self._records:
+            return {"seconds": None, "images_per_second": None}
+        seconds = sum(self._seconds)
+        return {"seconds": round(seconds, 3), "images_per_second": round(self._records / max(seconds, 1e-9), 3)}
+
+
+class _Given:
+    """What the metrics of plugins are given: the targets and the predictions, each label's text once."""
+
+    def __init__(self) -> None:
+        self.targets: list[str] = []
+        self.predictions: list[str | None] = []
+        self._texts: dict[Any, Any] = {}
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        once = self._texts.setdefault
+        self.targets.append(once(record["target"], record["target"]))
+        self.predictions.append(once(record["prediction"], record["prediction"]))
+
+
+def _plugin_metrics(given: _Given, labels: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Return what the registered metrics say; one that fails is reported and left out."""
+    results: dict[str, Any] = {}
+    for name, registration in get_plugins().metrics.items():
+        try:
+            value = registration.load()(list(given.targets), list(given.predictions), labels)
+            json.dumps(value, allow_nan=False)
+            results[name] = value
+        except Exception as error:
+            progress.note(f"metric {name!r} of plugin {registration.plugin!r} failed: {type(error).__name__}: {error}")
+    return results

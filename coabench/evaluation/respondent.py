@@ -1,0 +1,156 @@
+"""What is to answer: a backbone with its adapter, and a strategy that asks it, as chosen on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from coabench.backbone import Backbone, BackboneRequest
+from coabench.base.version import __version__
+from coabench.dialogue import Decode, Question, Task
+from coabench.errors import UserError
+from coabench.inference.engine import rehearse
+from coabench.inference.parsing import VERSION as PARSING_VERSION
+from coabench.registry.catalog import find_backbone, find_strategy, origin
+from coabench.registry.loader import Registration
+from coabench.registry.options import distribute
+from coabench.runs.adapter import Told
+from coabench.strategy import Strategy
+from coabench.support.hub import folder_of
+
+
+class Choice(Protocol):
+    """What the command line says of it: ``--backbone``, ``--adapter`` and so on."""
+
+    @property
+    def backbone(self) -> str | type[Backbone[Any]]: ...
+    @property
+    def strategy(self) -> str | Strategy: ...
+    @property
+    def adapter(self) -> str | None: ...
+    @property
+    def decode(self) -> Decode: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def options(self) -> Mapping[str, str] | None: ...
+
+
+@dataclass(frozen=True)
+class Respondent:
+    """A choice whose names were found and whose options fit; nothing large was read yet.
+
+    Attributes:
+        told: what the adapter says of its training.
+        options: owner -> its options, those of ``backbone`` and ``strategy`` among them.
+    """
+
+    choice: Choice
+    registration: Registration
+    model: str | None
+    adapter: Path | None
+    told: Told
+    strategy: Strategy
+    strategy_origin: Mapping[str, str]
+    options: Mapping[str, Any]
+
+    @classmethod
+    def find(cls, choice: Choice, owners: Mapping[str, Any]) -> Self:
+        """Find what was chosen.
+
+        Args:
+            owners: further owners of ``--set`` options (``dataset``), each with the dataclass that declares them.
+
+        Raises:
+            UserError: a name that nobody registered, options that do not fit.
+        """
+        registration, model = find_backbone(choice.backbone)
+        chosen = find_strategy(choice.strategy)
+        factory: type[Backbone[Any]] = registration.load()
+        if choice.adapter is None:
+            asking = chosen.open()
+            adapter = factory.default_adapter(model, asking.like or asking.name)
+        else:
+            adapter = None if choice.adapter == "none" else folder_of(choice.adapter, "adapter")
+        told = Told.by(adapter)
+        assignments = told.assignments(choice.options or {}, factory.Options)
+        options = distribute(assignments, {"backbone": factory.Options, "strategy": chosen.options, **owners})
+        strategy = chosen.open(options["strategy"])
+        return cls(choice, registration, model, adapter, told, strategy, chosen.origin, options)
+
+    def rehearse(self, task: Task) -> list[Question]:
+        """Return the strategy's questions, checked before any weights are loaded: can they be rendered and answered?
+
+        Raises:
+            UserError: a prompt that does not fit the label space, or a backbone that cannot answer so.
+        """
+        able = self.registration.load().capabilities
+        questions = rehearse(self.strategy, task, self.choice.decode)
+        for question in questions:
+            decode = question.decoded(self.choice.decode)
+            needed = "scores" if decode == "score" else "generates"
+            if needed not in able:
+                what = "choice of --decode" if question.options and question.decode is None else "strategy"
+                raise UserError(
+                    f"backbone {self.registration.name!r} cannot answer the question {question.name!r} of "
+                    f"{self.strategy.name!r} with --decode {self.choice.decode}",
+                    expected=f"a backbone that {needed}",
+                    found=", ".join(sorted(able)),
+                    remedy=f"choose another --backbone, or another {what}",
+                )
+        return questions
+
+    def open(self, questions: Sequence[Question] = ()) -> Backbone[Any]:
+        """Return the backbone, checked; its weights are brought in by `Backbone.load`.
+
+        Args:
+            questions: those of the rehearsal.
+
+        Raises:
+            UserError: files that are not there, an adapter that does not fit, questions that cannot be answered.
+        """
+        choice, adapter = self.choice, str(self.adapter) if self.adapter else None
+        request = BackboneRequest(self.model, adapter, choice.device, choice.dtype, self.options["backbone"])
+        backbone: Backbone[Any] = self.registration.load()(request)
+        backbone.check(questions, choice.decode)
+        return backbone
+
+    def identity(self, backbone: Backbone[Any]) -> dict[str, Any]:
+        """Return what of it can change an answer: versions, weights, options, prompts, parser, decode, seed."""
+        return {
+            "coabench": __version__,
+            "parsing": {"version": PARSING_VERSION, "parser": self.strategy.parser},
+            "backbone": {
+                "name": self.registration.name,
+                "model": self.model,
+                "adapter": self._adapter_name,
+                **origin(self.registration),
+                "facts": backbone.identity(),
+            },
+            "strategy": {
+                "name": self.strategy.name,
+                **self.strategy_origin,
+                **self.strategy.identity(),
+                **({"options": options} if (options := asdict(self.options["strategy"])) else {}),
+            },
+            "decode": self.choice.decode,
+            "seed": self.choice.seed,
+        }
+
+    def notes(self, backbone: Backbone[Any]) -> list[str]:
+        """Return what the user should know: of the backbone, and of differences from the adapter's training."""
+        strategy = {"name": self.strategy.name, **self.strategy.identity()}
+        return [*backbone.details().get("notes", ()), *self.told.notes(backbone.identity(), strategy)]
+
+    @property
+    def _adapter_name(self) -> str | None:
+        """What a manifest calls the adapter: as typed, or the name of the one that ships."""
+        if self.adapter is None:
+            return None
+        return self.choice.adapter or f"shipped/{self.adapter.name}"

@@ -1,0 +1,157 @@
+"""Drives a strategy over a backbone: many samples in lock-step, one batch of questions at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from coabench.backbone import Backbone, Viewing
+from coabench.dialogue import DECODES, Answer, Decode, Prediction, Question, Task, Turn
+from coabench.errors import SampleError
+from coabench.inference.parsing import parse
+from coabench.labels import LabelSpace
+from coabench.strategy import Conversation, Strategy
+
+
+@dataclass
+class Outcome:
+    """What became of one sample: the turns in order, and the prediction."""
+
+    turns: list[Turn] = field(default_factory=list)
+    prediction: Prediction | None = None
+
+
+def converse(
+    backbone: Backbone[Any],
+    strategy: Strategy,
+    batch: Sequence[tuple[Any, Task]],
+    decode: Decode = "generate",
+    heard: Callable[[int, Turn], None] | None = None,
+) -> list[Outcome]:
+    """Run the strategy on a batch of (prepared images, task) and return one outcome per sample, in order.
+
+    The backbone looks once. Then, round after round, the pending question of every unfinished sample is asked in
+    one call, and the answers are sent back.
+
+    Args:
+        heard: called with the sample's position and the turn as soon as its answer is understood.
+    """
+    viewing = backbone.look([prepared for prepared, _ in batch])
+    conversations = [strategy.converse(task) for _, task in batch]
+    outcomes = [Outcome() for _ in batch]
+    pending = [advance(talk, None, outcome) for talk, outcome in zip(conversations, outcomes, strict=True)]
+    while any(question is not None for question in pending):
+        answers = _ask(viewing, pending, decode)
+        for i, (question, answer) in enumerate(zip(pending, answers, strict=True)):
+            if question is None:
+                continue
+            if answer is None:
+                raise RuntimeError(f"the backbone left a question unanswered: {question.prompt!r}")
+            if isinstance(answer, SampleError):
+                outcomes[i].prediction, pending[i] = Prediction(None, "error", str(answer)), None
+                continue
+            read = understand(question, answer, batch[i][1].space, strategy.parser, decode)
+            turn = Turn(question, read)
+            outcomes[i].turns.append(turn)
+            if heard is not None:
+                heard(i, turn)
+            pending[i] = advance(conversations[i], read, outcomes[i])
+    return outcomes
+
+
+def _ask(viewing: Viewing, pending: Sequence[Question | None], decode: Decode) -> Sequence[Answer | SampleError | None]:
+    """Ask the pending questions, those that are generated and those that are scored in one call each."""
+    wanted = [None if question is None else question.decoded(decode) for question in pending]
+    kinds = [kind for kind in DECODES if kind in wanted]
+    if len(kinds) == 1:
+        return viewing.ask(pending, kinds[0])
+    answers: list[Answer | SampleError | None] = [None] * len(pending)
+    for kind in kinds:
+        part = [question if kind == want else None for question, want in zip(pending, wanted, strict=True)]
+        for i, answer in enumerate(viewing.ask(part, kind)):
+            if part[i] is not None:
+                answers[i] = answer
+    return answers
+
+
+def advance(conversation: Conversation, answer: Answer | None, outcome: Outcome) -> Question | None:
+    """Send an answer (None to begin) and return the next question, or note the prediction and return None."""
+    try:
+        return next(conversation) if answer is None else conversation.send(answer)
+    except StopIteration as end:
+        if not isinstance(end.value, Prediction):
+            raise TypeError(f"a strategy must return a Prediction, not {end.value!r}") from None
+        outcome.prediction = end.value
+        return None
+
+
+def understand(question: Question, answer: Answer, space: LabelSpace, parser: str, decode: Decode) -> Answer:
+    """Return the answer with its label and the rule that matched: the best score, or what the parser reads."""
+    if not question.recognised:
+        return answer
+    if question.decoded(decode) == "score":
+        scores = answer.scores
+        if scores is None or list(scores) != list(question.options) or any(math.isnan(s) for s in scores.values()):
+            raise RuntimeError(f"the backbone did not score the options {list(question.options)}: {scores}")
+        best = max(scores, key=lambda option: scores[option])  # the first listed, on a tie
+        return replace(answer, label=best, match="score")
+    label, match = parse(answer.response, space.spellings(question.recognised), parser)
+    return replace(answer, label=label, match=match)
+
+
+def rehearse(strategy: Strategy, task: Task, decode: Decode = "generate") -> list[Question]:
+    """Return the questions that the strategy asks when every answer is the first option (of open ones, a word).
+
+    Shows, before any model is loaded, that its prompts can be rendered for this label space.
+    """
+    outcome = Outcome()
+    conversation = strategy.converse(task)
+    questions = []
+    question = advance(conversation, None, outcome)
+    while question is not None:
+        questions.append(question)
+        answer = _given(question, question.options[0], decode) if question.options else Answer("Nothing.")
+        question = advance(conversation, answer, outcome)
+    return questions
+
+
+def _given(question: Question, option: str, decode: Decode = "generate") -> Answer:
+    """Return the answer of somebody who is sure of *option*."""
+    if question.decoded(decode) == "score":
+        sure = {o: 0.0 if o == option else -1e9 for o in question.options}
+        return Answer(option, scores=sure, label=option, match="score")
+    return Answer(option, label=option, match="exact")
+
+
+def training_turns(strategy: Strategy, task: Task, target: str, *, ambiguous: bool = False) -> list[Turn]:
+    """Return the questions that the strategy asks about a sample labelled *target*, each with its right answer.
+
+    Where several answers are right (which of two mixed emotions is the primary one?), the conversation is followed
+    along each of them; the question itself is left out unless *ambiguous*, since it would be taught with contrary
+    answers. For ``chain-of-affect`` that makes the published training set: stage 1 on basic labels, stage 2 on
+    compound labels in both orders.
+    """
+    turns: list[Turn] = []
+    paths: list[list[Answer]] = [[]]
+    while paths:
+        answers = paths.pop()
+        question = _next_question(strategy, task, answers)
+        if question is None:
+            continue
+        right = [_given(question, answer) for answer in strategy.right_answers(question, task, target)]
+        if len(right) == 1 or ambiguous:
+            turns += [Turn(question, answer) for answer in right]
+        paths += [[*answers, answer] for answer in reversed(right)]
+    return turns
+
+
+def _next_question(strategy: Strategy, task: Task, answers: Sequence[Answer]) -> Question | None:
+    """Return what the strategy asks after these answers; None where it concludes."""
+    outcome, conversation = Outcome(), strategy.converse(task)
+    question = advance(conversation, None, outcome)
+    for answer in answers:
+        if question is not None:
+            question = advance(conversation, answer, outcome)
+    return question

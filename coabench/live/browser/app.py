@@ -1,0 +1,57 @@
+"""The ASGI application: the page, and the socket behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from coabench.live.browser.gate import Gate
+from coabench.live.browser.session import VIEWERS, Room
+from coabench.live.browser.viewer import Viewer
+from coabench.render.page import render_page
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "frame-ancestors 'none'",  # the rest is in the page; this cannot be
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+FULL = 1013
+
+
+def build_app(room: Room) -> ASGIApp:
+    """Return the application: ``/`` is the page, ``/live`` the socket."""
+    template = Path(__file__).with_name("live.html")
+    page = render_page(template, styles=["live.css"], scripts=["live.js"], allow=["connect-src 'self'"])
+
+    async def show(request: Request) -> Response:
+        return HTMLResponse(page, headers=HEADERS)
+
+    async def live(socket: WebSocket) -> None:
+        await socket.accept()
+        if room.viewers >= VIEWERS:
+            await socket.close(FULL, "too many browsers are connected")
+            return
+        room.viewers += 1
+        try:
+            await Viewer(socket, room).attend()
+        except WebSocketDisconnect:
+            return
+        except Exception as error:
+            if room.ended is None:
+                room.note(f"the connection to a browser failed: {type(error).__name__}: {error}")
+            raise
+        finally:
+            room.viewers -= 1
+
+    app = Starlette(routes=[Route("/", show, methods=["GET"]), WebSocketRoute("/live", live)])
+    return Gate(app, room.place)

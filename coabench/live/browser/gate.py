@@ -1,0 +1,68 @@
+"""Who may come in: asked of every request for the page and for the socket, before anything else sees it."""
+
+from __future__ import annotations
+
+from secrets import compare_digest
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from coabench.live.browser.address import Place
+
+
+class Gate:
+    """An ASGI application in front of another."""
+
+    def __init__(self, app: ASGIApp, place: Place) -> None:
+        self._app, self._place = app, place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        status, why = refusal
+        answer = PlainTextResponse(f"{why}\n", status, {"Cache-Control": "no-store"})
+        await answer(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Return the HTTP status and the reason to refuse with; None for somebody who may come in."""
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._place.answers_to(_name(hosts[0])):
+            return 421, (
+                "This server does not go by that name. Open the address that it printed, or start it with "
+                "--serve NAME:PORT for the name that you use."
+            )
+        # A browser says where a socket was opened from. No other page may do so, whoever's browser shows it.
+        if scope["type"] == "websocket" and not _same(headers.getlist("origin"), hosts[0]):
+            return 403, "The socket is open to this server's own page only."
+        if self._place.token is not None and not _knows(self._place.token, scope["query_string"]):
+            return 403, "A token is missing or wrong. Open the whole address that the server printed."
+        return None
+
+
+def _name(host: str) -> str:
+    """Return the name in a ``Host`` header; the empty string where it cannot be read."""
+    try:
+        parts = urlsplit(f"//{host}")
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        return ""
+    whole = parts.netloc == host and "@" not in host
+    return parts.hostname or "" if whole else ""
+
+
+def _same(origins: list[str], host: str) -> bool:
+    """Whether an ``Origin`` header names the host. The scheme is left open: TLS may end in front of this server."""
+    return len(origins) == 1 and origins[0].lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
+
+
+def _knows(token: str, query: bytes) -> bool:
+    given = parse_qs(query.decode("latin-1")).get("token", [""])
+    return len(given) == 1 and compare_digest(given[0].encode(), token.encode())

@@ -1,0 +1,115 @@
+"""The web server: in a thread of its own, so that the main thread hears Ctrl-C and a failing probe at once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from coabench.errors import JobError
+from coabench.live.asker import Asker
+from coabench.live.browser.address import Place
+from coabench.live.probe import Probe
+
+if TYPE_CHECKING:
+    from coabench.live.browser.session import Room
+
+FAREWELL = 0.1
+"""Seconds in which viewers are told that the server ends."""
+ENDING = 0.6
+"""Seconds that its thread may take to end after that."""
+BIGGEST = 1024 * 1024
+"""Bytes of a message; what is bigger closes the connection before it is read."""
+
+
+def serve(
+    place: Place,
+    probe: Probe,
+    asker: Asker,
+    note: Callable[[str], None],
+    close: Callable[[], object],
+    keeps: Sequence[str] = (),
+) -> None:
+    """Start the probe and serve the page until Ctrl-C.
+
+    Args:
+        place: from `prepare`; its address is given back in the end.
+        asker: the one that *probe* asks with, loaded.
+        note: called with what the user should know: the address first.
+        close: ends the probe. Called in the end, while viewers are told: each of the two takes its time.
+        keeps: what is stored of a session, in words; viewers are told before they start.
+
+    Raises:
+        KeyboardInterrupt: the user ended it; viewers were told, the web server has ended.
+        BaseException: what ended one of the probe's threads.
+    """
+    from coabench.live.browser.session import Room
+
+    room = Room(probe, asker, place, keeps, note)
+    probe.listen(room.heard)
+    probe.start()
+    with place, _running(room, close):
+        note(f"open {place.url} in a browser; Ctrl-C ends")
+        for line in place.notes:
+            note(line)
+        while True:
+            probe.check()
+            time.sleep(0.1)
+
+
+@contextmanager
+def _running(room: Room, close: Callable[[], object]) -> Iterator[None]:
+    """Run the web server while in the context; what ends the context is told to the viewers."""
+    import uvicorn
+
+    from coabench.live.browser.app import build_app
+
+    place = room.place
+    config = uvicorn.Config(
+        build_app(room),
+        ws="websockets-sansio",
+        ws_max_size=BIGGEST,
+        ws_ping_interval=5.0,
+        ws_ping_timeout=10.0,
+        ws_per_message_deflate=False,  # JPEG does not get smaller, and small messages could unpack into huge ones
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,  # it would hold the token
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=64,
+        timeout_graceful_shutdown=1,
+        ssl_certfile=place.certificate.cert if place.certificate else None,
+        ssl_keyfile=place.certificate.key if place.certificate else None,
+    )
+    server = uvicorn.Server(config)
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(server.serve(sockets=[place.socket]))
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="web-server", daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    if not server.started:
+        raise JobError("the web server did not start", found=repr(failed[0]) if failed else None)
+    why = "The server was ended."
+    try:
+        yield
+    except Exception as error:
+        why = f"The server failed: {error}"
+        raise
+    finally:
+        room.ended = why
+        until = time.monotonic() + FAREWELL + ENDING
+        threading.Timer(FAREWELL, setattr, (server, "should_exit", True)).start()
+        close()
+        thread.join(max(0.0, until - time.monotonic()))

@@ -1,0 +1,231 @@
+"""What all viewers share: one probe, one seat in front of it, one strategy."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+
+from coabench.errors import CoabenchError, JobError, UserError
+from coabench.live.asker import Asker
+from coabench.live.browser.address import Place
+from coabench.live.browser.clock import Clock
+from coabench.live.browser.frames import MAX_BYTES, Sent
+from coabench.live.browser.messages import Seat, answered
+from coabench.live.probe import Probe
+from coabench.live.snapshot import FaceAnswer, Frame, Snapshot
+from coabench.registry.catalog import open_strategy
+from coabench.registry.loader import get_plugins
+
+BETWEEN = 10.0
+"""Seconds of the source that lie between two viewers, so that no face of one is taken for a face of the other."""
+IDLE = 60.0
+"""Seconds without a frame after which the seat is free again."""
+WAITING = 256
+"""Answers that wait for a slow viewer at most; older ones are dropped."""
+VIEWERS = 8
+"""Browsers that may be connected at once."""
+
+Result = TypeVar("Result")
+
+
+class Sitter(Protocol):
+    """Whoever has the seat."""
+
+
+class Room:
+    """The probe behind the page. All methods but `heard` are called in the thread of the web server.
+
+    Only the viewer in the seat sends frames and sees faces: there is one detector and one model, and nobody should see
+    somebody else's face.
+
+    Attributes:
+        ended: why the server ends; None while it runs.
+        switching: the strategy that is being made ready, if any.
+    """
+
+    def __init__(self, probe: Probe, asker: Asker, place: Place, keeps: Sequence[str], note: Callable[[str], None]):
+        self.place, self.note, self.keeps = place, note, list(keeps)
+        self.ended: str | None = None
+        self.switching: str | None = None
+        self.viewers = 0
+        self._probe, self._asker = probe, asker
+        self._strategies = _strategies(asker)
+        self._sitter: Sitter | None = None
+        self._clock = Clock(0.0)
+        self._first = self._frames = 0
+        self._last_frame = 0.0
+        self._answers: deque[dict[str, Any]] = deque(maxlen=WAITING)
+
+    def about(self) -> dict[str, Any]:
+        """Return what a viewer is told first."""
+        asker = self._asker
+        known = asker.identity["backbone"]
+        serving = self.place.serving
+        return {
+            "type": "hello",
+            "backbone": known["name"],
+            "model": known["model"],
+            "adapter": known["adapter"],
+            "device": asker.backbone.details().get("device"),
+            "decode": asker.choice.decode,
+            "labels": list(asker.space.names),
+            "strategies": list(self._strategies),
+            "smooth": self._probe.settings.smooth,
+            "remote_backbone": type(asker.backbone).remote,
+            "keeps": self.keeps,
+            "limits": {
+                "width": serving.width,
+                "frames_per_second": serving.frames_per_second,
+                "bytes": MAX_BYTES,
+            },
+        }
+
+    # -- the seat -----------------------------------------------------------------------------------------------------
+
+    def seat(self, viewer: Sitter) -> Seat:
+        """Return how the seat looks to a viewer."""
+        if self._sitter is None:
+            return "free"
+        return "yours" if self._sitter is viewer else "taken"
+
+    def take(self, viewer: Sitter) -> None:
+        """Give the seat to a viewer; `UserError` where somebody else has it."""
+        seat = self.seat(viewer)
+        if seat == "taken":
+            raise UserError(
+                "somebody else is connected",
+                expected="one camera at a time",
+                remedy="wait until they stop, or stop the other page",
+            )
+        if seat == "free":
+            self._sitter = viewer
+            self._clock = Clock(self._clock.last + BETWEEN)
+            self._first, self._last_frame = self._frames, time.monotonic()
+            self._answers.clear()
+
+    def leave(self, viewer: Sitter) -> None:
+        """Free the seat if the viewer has it."""
+        if self._sitter is viewer:
+            self._sitter = None
+
+    def free_idle(self) -> None:
+        """Free the seat of a viewer who has sent nothing for long."""
+        if self._sitter is not None and time.monotonic() - self._last_frame > IDLE:
+            self._sitter = None
+
+    # -- frames and answers -------------------------------------------------------------------------------------------
+
+    def offer(self, sent: Sent) -> int:
+        """Hand a frame of the viewer in the seat to the probe; return its index there."""
+        index = self._frames
+        self._frames += 1
+        self._last_frame = time.monotonic()
+        self._probe.offer(Frame(sent.image, self._clock.time(sent.captured), index))
+        return index
+
+    @property
+    def captured(self) -> float:
+        """When the newest frame was taken, by the clock of the viewer in the seat."""
+        return self._clock.captured(self._clock.last)
+
+    def snapshot(self) -> Snapshot:
+        """Return what the probe shows."""
+        return self._probe.snapshot()
+
+    def of_seat(self, index: int) -> bool:
+        """Whether the viewer in the seat has sent the frame of this index."""
+        return index >= self._first
+
+    def heard(self, answer: FaceAnswer) -> None:
+        """Keep an answer for the viewer in the seat. Called in the probe's thread; never fails, or it would end it."""
+        if self._sitter is not None and self.of_seat(answer.frame):
+            self._answers.append(answered(answer, self._clock.captured(answer.time)))
+
+    def answers(self) -> list[dict[str, Any]]:
+        """Return the answers since the last call."""
+        taken = []
+        with suppress(IndexError):
+            while True:
+                taken.append(self._answers.popleft())
+        return taken
+
+    # -- the strategy -------------------------------------------------------------------------------------------------
+
+    @property
+    def strategy(self) -> str:
+        """The strategy that asks, as the page's list names it."""
+        return self._asker.strategy.name
+
+    async def switch(self, name: str) -> None:
+        """Ask with another strategy from now on. May take long: weights may have to be loaded.
+
+        Raises:
+            CoabenchError: it is not on the list, another switch is under way, or it cannot be made ready.
+        """
+        # Only what is on the list: a name of the viewer's choice could be any file of this machine.
+        spec = self._strategies.get(name)
+        if spec is None:
+            raise UserError("there is no such strategy", expected=", ".join(self._strategies), remedy="choose another")
+        if self.switching is not None:
+            raise UserError("another strategy is being made ready", found=self.switching, remedy="wait for it")
+        self.switching = name
+        try:
+            other = await _aside(lambda: self._asker.with_strategy(spec))
+            self._probe.switch(other)
+            self._asker = other
+        except CoabenchError:
+            raise
+        except Exception as error:
+            self.note(f"the strategy {name} could not be made ready: {type(error).__name__}: {error}")
+            raise JobError(f"the strategy {name} could not be made ready", found=type(error).__name__) from error
+        finally:
+            self.switching = None
+
+
+def _strategies(asker: Asker) -> Mapping[str, str]:
+    """Return what a viewer may switch to: name -> what `Asker.with_strategy` takes.
+
+    Strategies with exemplars are left out where no data set was named that they could come from.
+    """
+    found = {asker.strategy.name: asker.choice.strategy}
+    for name, registration in get_plugins().strategies.items():
+        for variant in registration.details.get("variants") or (None,):
+            spec = f"{name}:{variant}" if variant else name
+            try:
+                strategy, _ = open_strategy(spec)
+                if strategy.exemplars == 0 or asker.choice.exemplars_from is not None:
+                    found.setdefault(strategy.name, spec)
+            except Exception:  # a broken plugin is no reason to withhold the others
+                continue
+    return dict(sorted(found.items()))
+
+
+async def _aside(work: Callable[[], Result]) -> Result:
+    """Return what *work* returns, done in a thread that does not keep the program from ending."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Result] = loop.create_future()
+
+    def settle(result: Result | None, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, failure = None, None
+        try:
+            result = work()
+        except BaseException as error:
+            failure = error
+        with suppress(RuntimeError):  # the server has ended meanwhile
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=run, name="switch", daemon=True).start()
+    return await done

@@ -1,0 +1,21 @@
+"""The camera of a browser, as a source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from coabench.live.snapshot import Frame
+from coabench.live.sources import Source
+
+
+class Browser(Source):
+    """Its frames are not fetched: they come over the socket, one after the other (`coabench.live.browser.viewer`)."""
+
+    live = True
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__("browser", note)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield nothing."""
+        return iter(())

@@ -1,0 +1,118 @@
+"""What the live probe takes and gives: frames, answers about faces, and views of what is going on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from coabench.detector import Box
+from coabench.dialogue import Prediction, Turn
+from coabench.live.rates import Rates
+from coabench.metrics import calibration
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a source. Nobody may write into *image*: faces are cut from it later.
+
+    Attributes:
+        image: RGB, uint8, (height, width, 3).
+        time: seconds since the source began, growing.
+        index: its number in the source, from 0.
+    """
+
+    image: NDArray[np.uint8]
+    time: float
+    index: int
+
+
+@dataclass(frozen=True)
+class FaceAnswer:
+    """A finished answer about one face in one frame.
+
+    Attributes:
+        frame: index of the frame; *time*: its time.
+        track: the identity of the face; *box* (left, top, right, bottom) and *score* are the detector's.
+        crop: the clean picture that was asked about.
+        strategy: the name of the strategy that asked.
+        seconds: from the crop to the prediction.
+    """
+
+    frame: int
+    time: float
+    track: int
+    box: Box
+    score: float
+    crop: Image = field(repr=False, compare=False)
+    strategy: str
+    turns: tuple[Turn, ...]
+    prediction: Prediction
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """What a picture of this crop is called; no other answer of the source has the same name."""
+        return f"frame{self.frame:06}.face{self.track}"
+
+    @property
+    def outcome(self) -> str:
+        """The label, or in one word why there is none."""
+        label, status, reason = self.prediction.label, self.prediction.status, self.prediction.reason
+        return label or (reason if reason and status == "invalid" else status)
+
+    @property
+    def confidence(self) -> float | None:
+        """How sure the answer is: as its strategy says, or by the scores of all turns; None without either."""
+        details = self.prediction.details
+        return details.get("confidence") if details else confidence(self.turns)
+
+
+@dataclass(frozen=True)
+class FaceView:
+    """A face as it is now.
+
+    Attributes:
+        turns: what was asked and answered so far in the conversation that is under way, or else in the last one.
+        asking: whether one is under way.
+        answer: the last finished answer.
+        smoothed: the label that most of its last answers gave; None unless `Settings.smooth` asks for it.
+        age: seconds since the frame that the answer is about.
+        stale: whether a newer answer should be there by now, or the face is no longer where it was.
+    """
+
+    track: int
+    box: Box
+    score: float
+    turns: tuple[Turn, ...] = ()
+    asking: bool = False
+    answer: FaceAnswer | None = None
+    smoothed: str | None = None
+    age: float | None = None
+    stale: bool = False
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything there is to show, at one moment.
+
+    Attributes:
+        frame: the frame that the boxes belong to; None before the first detection.
+        faces: in the order of their tracks.
+        strategy: the strategy that asks.
+    """
+
+    frame: Frame | None
+    faces: tuple[FaceView, ...]
+    rates: Rates
+    strategy: str
+
+
+def confidence(turns: Sequence[Turn]) -> float | None:
+    """Return the probability of what was answered; see `coabench.metrics.calibration.confidence`."""
+    return calibration.confidence([{"label": turn.answer.label, "scores": turn.answer.scores} for turn in turns])

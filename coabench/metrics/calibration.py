@@ -1,0 +1,118 @@
+"""Whether a model is right as often as it is sure: confidence against accuracy, for runs that have scores.
+
+Pure functions. Sources: M. Pakdaman Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities
+using Bayesian binning", AAAI 2015 (the expected calibration error); C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On
+calibration of modern neural networks", ICML 2017 (reliability diagrams, bins of equal width).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from coabench.metrics.statistics import wilson_interval
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The predictions whose confidence lies within (left, right], the first bin with 0: at least one.
+
+    Attributes:
+        confidence: their mean confidence.
+        accuracy: the part of them that is right, with Wilson's 95 % interval.
+    """
+
+    left: float
+    right: float
+    n: int
+    confidence: float
+    accuracy: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Of n predictions: the bins that are not empty, the expected calibration error, the means."""
+
+    n: int
+    bins: tuple[Bin, ...]
+    ece: float
+    confidence: float
+    accuracy: float
+
+
+def confidence(turns: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return how sure the model was of the answers it gave, or None where a turn has no scores for its answer.
+
+    The product over the turns of the chosen option's probability, the options' probabilities made to sum to 1. Of a
+    chain this is the probability of the answers in the order in which they were given; that of the label may be higher,
+    since the same pair can be reached the other way round.
+
+    Args:
+        turns: of a record, each with ``label`` and ``scores`` (option -> natural-log probability).
+    """
+    product = 1.0
+    for turn in turns:
+        scores = turn["scores"] or {}
+        if turn["label"] not in scores:
+            return None
+        most = max(scores.values())
+        weights = {option: math.exp(score - most) for option, score in scores.items()}
+        product *= weights[turn["label"]] / sum(weights.values())
+    return product if turns else None
+
+
+def confidence_of(record: Mapping[str, Any]) -> float | None:
+    """Return how sure a strategy was: as it says itself where it adds ``details``, else the `confidence` of its turns.
+
+    A strategy that adds details draws its conclusion otherwise than by following its answers; where it does not say how
+    sure it is, nobody knows.
+    """
+    details = record.get("details")
+    return details.get("confidence") if details else confidence(record["turns"])
+
+
+def calibrate(confidences: npt.ArrayLike, right: npt.ArrayLike, bins: int = BINS) -> Calibration:
+    """Compare confidence with accuracy in bins of equal width.
+
+    The expected calibration error is the mean of |accuracy − confidence| over the bins, weighted by how many
+    predictions are in each: Σ n_b/N · |acc_b − conf_b|.
+
+    Args:
+        confidences: within 0…1, shape (n,).
+        right: whether each prediction is right, shape (n,).
+        bins: how many.
+
+    Raises:
+        ValueError: there are no predictions, the shapes differ, or a confidence is no probability.
+    """
+    sure, hit = np.asarray(confidences, dtype=np.float64), np.asarray(right, dtype=bool)
+    if sure.ndim != 1 or sure.shape != hit.shape or not sure.size:
+        raise ValueError(f"confidences {sure.shape} and hits {hit.shape} must be vectors of one length, not empty")
+    if not (sure.min() >= 0 and sure.max() <= 1):
+        raise ValueError("a confidence is no probability")
+    edges = np.arange(bins + 1) / bins
+    place = np.maximum(np.searchsorted(edges, sure, side="left") - 1, 0)
+    found = []
+    for b in np.unique(place):
+        inside = place == b
+        n, hits = int(inside.sum()), int(hit[inside].sum())
+        found.append(
+            Bin(
+                float(edges[b]),
+                float(edges[b + 1]),
+                n,
+                float(sure[inside].mean()),
+                hits / n,
+                wilson_interval(hits, n),
+            )
+        )
+    error = sum(b.n * abs(b.accuracy - b.confidence) for b in found) / sure.size
+    return Calibration(int(sure.size), tuple(found), error, float(sure.mean()), float(hit.mean()))

@@ -1,0 +1,222 @@
+"""Results by group: how well a run does on samples that share a value of an attribute, and how far groups differ."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from coabench.metrics.figures import uar, war
+from coabench.metrics.predictions import SUBJECT, Predicted, Reading
+from coabench.metrics.statistics import SEED, Counts, percentile_interval, wilson_interval
+
+MIN_GROUP = 20
+"""Groups below this number of samples are counted and not scored."""
+
+MOST_VALUES = 30
+"""An attribute with more values than this is a measurement or a name, not a group."""
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The samples with one value of an attribute.
+
+    Attributes:
+        classes: how many classes have samples in it.
+        uar: the mean recall of those, with a bootstrap interval; None where the group is too small to be scored.
+        war: hits / samples, with Wilson's interval (a bootstrap's where subjects have several samples).
+    """
+
+    value: str
+    n: int
+    classes: int
+    uar: float | None = None
+    uar_interval: Interval | None = None
+    war: float | None = None
+    war_interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The largest difference in UAR between two groups, over the classes that both have.
+
+    The interval is a percentile interval of the difference of two bootstraps that are drawn independently. With more
+    than two groups the largest of several differences was picked, which makes it look larger than it is.
+    """
+
+    higher: str
+    lower: str
+    difference: float
+    interval: Interval
+    classes: int
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute and its groups; *gap* is None where fewer than two groups can be compared."""
+
+    name: str
+    groups: tuple[Group, ...]
+    without: int
+    gap: Gap | None
+
+
+def by_attribute(
+    records: Iterable[Mapping[str, Any]], names: Sequence[str], min_group: int = MIN_GROUP
+) -> tuple[list[Attribute], dict[str, str]]:
+    """Return the results by each attribute, and which attributes make no groups, with the reason.
+
+    Args:
+        records: of a run, with ``attributes``.
+        names: the labels.
+        min_group: groups with fewer samples are counted only.
+    """
+    groups = Groups(names)
+    for record in records:
+        groups.add(record)
+    return groups.results(min_group)
+
+
+class Groups:
+    """`by_attribute` in the making: a few bytes are kept of each record.
+
+    Attributes:
+        reading: what the records predicted.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.reading = Reading(names)
+        self._columns: dict[str, _Column] = {}
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Read a record; `UserError` where its labels are not among the names."""
+        attributes = record.get("attributes") or {}
+        for key in attributes:
+            if key not in self._columns:
+                self._columns[key] = _Column(len(self.reading))
+        for key, column in self._columns.items():
+            column.add(attributes.get(key))
+        self.reading.add(record)
+
+    def results(self, min_group: int = MIN_GROUP) -> tuple[list[Attribute], dict[str, str]]:
+        """Return what `by_attribute` does."""
+        results, others = [], {}
+        predicted = self.reading.predicted(Predicted) if self._columns else None
+        for key, column in self._columns.items():
+            reason = "who is shown" if key == SUBJECT else column.no_group()
+            if reason:
+                others[key] = reason
+            elif predicted is not None:
+                results.append(_attribute(key, column, predicted, min_group))
+        return results, others
+
+
+class _Column:
+    """The values of an attribute: a byte a record, or 8 once they are too many to make groups."""
+
+    def __init__(self, missing: int) -> None:
+        self.codes = array("b", [-1]) * missing
+        self.values: dict[str, int] = {}
+        self._many = array("q")  # the hash of each value
+        self._single = True
+
+    def add(self, value: Any) -> None:
+        if value is not None and not isinstance(value, str | int | float):
+            self._single = False
+        if value is None or not self._single:
+            self.codes.append(-1)
+            return
+        text = _text(value)
+        if self._many:
+            self._many.append(hash(text))
+            return
+        self.codes.append(self.values.setdefault(text, len(self.values)))
+        if len(self.values) > MOST_VALUES:
+            self._many = array("q", map(hash, self.values))
+
+    def no_group(self) -> str | None:
+        """Say why these values make no groups; None where they do."""
+        if not self._single:
+            return "not a single value"
+        if self._many:
+            return f"{len(np.unique(np.array(self._many)))} different values"
+        return None if self.values else "no values"
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _attribute(name: str, column: _Column, predicted: Predicted, min_group: int) -> Attribute:
+    codes = np.array(column.codes)
+    groups, scored = [], {}
+    for number, value in enumerate(sorted(column.values, key=_natural)):
+        members = predicted.part(np.flatnonzero(codes == column.values[value]))
+        if len(members) < min_group:
+            groups.append(Group(value, len(members), len(np.unique(members.targets))))
+        else:
+            # A seed of its own for each group: with the same numbers the draws of two groups would move together.
+            group, scored[value] = _score(value, members, SEED + number)
+            groups.append(group)
+    return Attribute(name, tuple(groups), int((codes < 0).sum()), _largest_gap(scored))
+
+
+def _natural(value: str) -> list[Any]:
+    """Sort "4–19" before "20–39"."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", value)]
+
+
+@dataclass(frozen=True)
+class _Scored:
+    confusion: Counts
+    drawn: Counts
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.confusion.sum(axis=-1) > 0)
+
+
+def _score(value: str, predicted: Predicted, seed: int) -> tuple[Group, _Scored]:
+    confusion = predicted.confusion
+    drawn, n = predicted.resampled(seed), len(predicted)
+    wilson = wilson_interval(int(confusion.diagonal().sum()), n)
+    group = Group(
+        value,
+        n,
+        int((confusion.sum(axis=-1) > 0).sum()),
+        float(uar(confusion)),
+        percentile_interval(uar(drawn)),
+        float(war(confusion)),
+        wilson if predicted.clusters is None else percentile_interval(war(drawn)),
+    )
+    return group, _Scored(confusion, drawn)
+
+
+def _largest_gap(scored: Mapping[str, _Scored]) -> Gap | None:
+    """Return the largest difference of two groups, the first of equal ones; None where no two share a class."""
+    best: tuple[float, str, str, npt.NDArray[np.bool_]] | None = None
+    for a, b in combinations(scored, 2):
+        shared = scored[a].present & scored[b].present
+        if shared.any():
+            difference = float(_over(scored[a].confusion, shared) - _over(scored[b].confusion, shared))
+            higher, lower = (a, b) if difference >= 0 else (b, a)
+            if best is None or abs(difference) > best[0]:
+                best = (abs(difference), higher, lower, shared)
+    if best is None:
+        return None
+    difference, higher, lower, shared = best
+    replicates = _over(scored[higher].drawn, shared) - _over(scored[lower].drawn, shared)
+    return Gap(higher, lower, difference, percentile_interval(replicates), int(shared.sum()))
+
+
+def _over(confusion: Counts, classes: npt.NDArray[np.bool_]) -> Any:
+    """Return the UAR over some classes only."""
+    return uar(confusion * classes[:, None])

@@ -1,0 +1,84 @@
+"""The metrics of a run, put together: what stands in ``metrics.json``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from coabench.metrics import statistics
+from coabench.metrics.chain import Chain
+from coabench.metrics.figures import macro_f1, uar, war
+from coabench.metrics.predictions import Predicted, Reading
+
+SCHEMA = 2
+"""The version of what `summarise` returns."""
+
+
+def summarise(
+    records: Iterable[Mapping[str, Any]], labels: Mapping[str, Any], log_sha256: str | None = None
+) -> dict[str, Any]:
+    """Return the metrics of a run, ready for ``metrics.json``.
+
+    Args:
+        records: the run's records, each with ``target``, ``prediction``, ``status``, ``reason`` and ``turns``.
+        labels: the manifest's ``labels``: ``names``, and for compound labels ``pairs``.
+        log_sha256: the hash of the log that the records were read from, kept so that it can be told later whether
+            the metrics still belong to the log.
+
+    Returns:
+        Plain numbers, strings, lists and dictionaries; proportions are within 0…1, an interval is ``[low, high]``, a
+        class without samples has ``None`` for its recall. The same records give the same result.
+
+    Raises:
+        UserError: there are no records, or one has no target or a label that the space does not know.
+    """
+    reading, chain = Reading(labels["names"]), Chain(labels)
+    statuses: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for record in records:  # one pass, nothing of it kept but codes and counts: there may be millions
+        reading.add(record)
+        chain.add(record)
+        statuses[record["status"]] += 1
+        if record["status"] == "invalid":
+            reasons[record["reason"] or "unknown"] += 1
+    predicted = reading.predicted(Predicted)
+    confusion, drawn = predicted.confusion, predicted.resampled()
+    hits, n = confusion.diagonal(), confusion.sum(axis=-1)
+    samples, errors = len(predicted), statuses["error"]
+    invalid = int(confusion[:, -1].sum()) - errors
+    clustered = predicted.clusters is not None
+    return {
+        "schema": SCHEMA,
+        "log_sha256": log_sha256,
+        "samples": samples,
+        "uar": float(uar(confusion)),
+        "uar_interval": list(statistics.percentile_interval(uar(drawn))),
+        "war": float(war(confusion)),
+        "war_interval": list(
+            statistics.percentile_interval(war(drawn))
+            if clustered
+            else statistics.wilson_interval(int(hits.sum()), samples)
+        ),
+        "macro_f1": float(macro_f1(confusion)),
+        "macro_f1_interval": list(statistics.percentile_interval(macro_f1(drawn))),
+        "level": statistics.LEVEL,
+        "bootstrap": {
+            "replicates": statistics.REPLICATES,
+            "seed": statistics.SEED,
+            "subjects": None if predicted.clusters is None else int(predicted.clusters.max()) + 1,
+        },
+        "invalid": invalid,
+        "errors": errors,
+        "invalid_rate": invalid / samples,
+        "reasons": dict(sorted(reasons.items())),
+        "per_class": {name: _proportion(int(h), int(m)) for name, h, m in zip(predicted.names, hits, n, strict=True)},
+        "confusion": {"labels": [*predicted.names, "INVALID"], "rows": confusion.tolist()},
+        "chain": chain.diagnostics(),
+    }
+
+
+def _proportion(hits: int, n: int) -> dict[str, Any]:
+    if not n:
+        return {"n": 0, "hits": 0, "recall": None, "interval": None}
+    return {"n": n, "hits": hits, "recall": hits / n, "interval": list(statistics.wilson_interval(hits, n))}

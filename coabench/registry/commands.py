@@ -1,0 +1,37 @@
+"""The names on the command line: the built-in commands, and a group of those that plugins add."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from coabench.registry.loader import get_plugins
+
+if TYPE_CHECKING:
+    import click
+
+COMMANDS = {
+    "train": "Train an adapter on a strategy's questions; go on where a killed training stopped.",
+    "evaluate": "Evaluate a backbone with a strategy on a data set; go on where a killed run stopped.",
+    "sweep": "Evaluate many combinations of backbones, strategies and data sets; go on where it was stopped.",
+    "score": "Make a run of somebody's predictions, or of a run's responses read by another parser.",
+    "webcam": "Try a backbone and a strategy live: on a camera, a video, a folder or a stream.",
+    "leaderboard": "Rank the complete runs in a folder, with intervals, beside the published numbers.",
+    "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
+    "compare": "Compare two runs on the same samples: is the difference more than chance?",
+    "datasets": "List, describe and verify data sets.",
+    "plugins": "List, check and begin plugins.",
+    "list": "List backbones, strategies, data sets, detectors and metrics.",
+    "doctor": "Say what this machine has and lacks, or whether a backbone's answers depend on the batch.",
+}
+"""Command -> its help line. `coabench.cli` has a module for each; no plugin can take their names."""
+
+
+@cache
+def plugin_commands() -> click.Group:
+    """Return a group of the commands that plugins add; a plugin whose commands do not fit is marked as failed."""
+    import click
+
+    group = click.Group("plugins")
+    get_plugins().add_commands(group, COMMANDS)
+    return group

@@ -1,0 +1,445 @@
+"""The isolated plugin loader, and the registries that plugins fill.
+
+Every plugin is loaded on its own, into a manager of its own: one that raises, exits, misspells a hook, needs a newer
+coabench or collides with another is left out, its registrations with it, and `Plugins.loaded` says why and what to do.
+Nothing else is disturbed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from coabench import hookspecs
+from coabench.errors import CoabenchError, UserError, did_you_mean
+from coabench.registry.entrypoints import Unreadable, find, name_of, version_of
+
+if TYPE_CHECKING:
+    import click
+
+KINDS = ("backbones", "strategies", "datasets", "detectors", "metrics")
+DISABLE = "COABENCH_DISABLE_PLUGINS"
+STRICT = "COABENCH_STRICT_PLUGINS"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+"""What a registered name looks like: it is typed on the command line, before a colon."""
+ENTRY = re.compile(r"[\w.]+(:[\w.]+)?")
+"""What an entry point looks like."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What a plugin registered under a name; the target is imported when it is used."""
+
+    name: str
+    target: str
+    plugin: str
+    version: str
+    description: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def load(self) -> Any:
+        """Import and return the target; `UserError` where that fails."""
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except CoabenchError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise UserError(
+                f"{self.name!r} of plugin {self.plugin!r} cannot be imported",
+                expected=f"{attribute!r} in module {module!r}",
+                found=_told(error),
+                remedy=f"install what is missing, or report it to the author of {self.plugin!r}",
+            ) from error
+
+
+class Registry(Mapping[str, Registration]):
+    """The registrations of one kind, by name."""
+
+    def __init__(self, kind: str, left_out: Callable[[], Sequence[str]] = tuple) -> None:
+        """Begin an empty registry; *left_out* returns the plugins that failed: one of them may have what is missing."""
+        self.kind = kind
+        self._left_out = left_out
+        self._entries: dict[str, Registration] = {}
+
+    def __getitem__(self, name: str) -> Registration:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._entries))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, entries: Iterable[Registration]) -> None:
+        self._entries.update({entry.name: entry for entry in entries})
+
+    def remove(self, name: str) -> None:
+        del self._entries[name]
+
+    def find(self, name: str) -> Registration:
+        """Return the registration of *name*; `UserError` with the closest name where there is none."""
+        if name not in self:
+            failed = ", ".join(self._left_out())
+            raise UserError(
+                f"there is no {singular(self.kind)} named {name!r}",
+                expected=", ".join(self) or "none is registered",
+                remedy=f"{did_you_mean(name, list(self))}`coabench list` shows what there is"
+                + (f"; `coabench plugins list` says why the plugin {failed} is left out" if failed else ""),
+            )
+        return self[name]
+
+
+def singular(kind: str) -> str:
+    """Return "data set" for "datasets", and so on."""
+    return {"strategies": "strategy", "datasets": "data set"}.get(kind, kind.rstrip("s"))
+
+
+@dataclass
+class LoadedPlugin:
+    """A plugin as found, with its fate.
+
+    Attributes:
+        name: its entry-point name.
+        module: what its entry point names.
+        status: ``ok``, ``failed`` or ``disabled``.
+        error: what went wrong, in one line.
+        remedy: what the user can do about it, in one line.
+        api: the version of the plugin interface that it says it was written for; None where it does not say.
+        registered: kind -> names; commands among them once they were added.
+    """
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    status: str = "ok"
+    error: str | None = None
+    remedy: str | None = None
+    hooks: tuple[str, ...] = ()
+    api: int | None = None
+    registered: dict[str, list[str]] = field(default_factory=dict)
+    manager: pluggy.PluginManager | None = field(default=None, repr=False, compare=False)
+
+    def call(self, hook: str, **arguments: Any) -> None:
+        """Call a hook of this plugin alone."""
+        if self.manager is not None and hook in self.hooks:
+            getattr(self.manager.hook, hook)(**arguments)
+
+
+class _Refused(Exception):
+    """A plugin that cannot be let in, and what the user can do about it."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+
+
+class Plugins:
+    """The loaded plugins and what they registered."""
+
+    def __init__(self, entries: Iterable[EntryPoint | Unreadable]) -> None:
+        self.loaded: list[LoadedPlugin] = []
+        self.registries = {kind: Registry(kind, self._failed) for kind in KINDS}
+        disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
+        for entry in entries:
+            plugin = _describe(entry)
+            if disabled & {plugin.name, plugin.distribution, "all"}:
+                plugin.status = "disabled"
+            else:
+                self._guarded(plugin, lambda entry=entry, plugin=plugin: self._load(entry, plugin))  # type: ignore[misc]
+            self.loaded.append(plugin)
+
+    def _failed(self) -> list[str]:
+        return [plugin.name for plugin in self.loaded if plugin.status == "failed"]
+
+    backbones = property(lambda self: self.registries["backbones"])
+    strategies = property(lambda self: self.registries["strategies"])
+    datasets = property(lambda self: self.registries["datasets"])
+    detectors = property(lambda self: self.registries["detectors"])
+    metrics = property(lambda self: self.registries["metrics"])
+
+    def _load(self, entry: EntryPoint | Unreadable, plugin: LoadedPlugin) -> None:
+        if isinstance(entry, Unreadable):
+            raise _Refused(f"its metadata cannot be read: {entry.problem}", f"reinstall or uninstall {entry.name}")
+        self._check_entry_name(plugin)
+        loaded = _import(entry, plugin)
+        plugin.api = _check_api(getattr(loaded, hookspecs.API_NAME, None), plugin)
+        plugin.manager = _manager_of(loaded, plugin)
+        callers = plugin.manager.get_hookcallers(loaded) or ()
+        plugin.hooks = tuple(sorted(caller.name for caller in callers))
+        collected: dict[str, list[Registration]] = {}
+        for kind in KINDS:
+            collected[kind] = []
+            plugin.call(f"coabench_register_{kind}", register=self._collector(kind, plugin, collected))
+        for kind, entries in collected.items():
+            self.registries[kind].add(entries)
+            if entries:
+                plugin.registered[kind] = [entry.name for entry in entries]
+
+    def _check_entry_name(self, plugin: LoadedPlugin) -> None:
+        for other in self.loaded:
+            if other.name == plugin.name and other.status == "ok":
+                raise _Refused(
+                    f"the entry-point name {plugin.name!r} is taken by {other.distribution} {other.version}",
+                    f"uninstall {plugin.distribution} or {other.distribution}, or ask the author of "
+                    f"{plugin.distribution} for another entry-point name",
+                )
+
+    def _collector(
+        self, kind: str, plugin: LoadedPlugin, collected: dict[str, list[Registration]]
+    ) -> Callable[..., None]:
+        def register(name: str, target: str, *, description: str = "", **details: Any) -> None:
+            entry = Registration(name, target, plugin.name, plugin.version, description, details)
+            self._check_registration(kind, entry, plugin, collected[kind])
+            collected[kind].append(entry)
+
+        return register
+
+    def _check_registration(
+        self, kind: str, entry: Registration, plugin: LoadedPlugin, own: Sequence[Registration]
+    ) -> None:
+        """Refuse what would break something later on, for others too: a name taken, a detail of the wrong type."""
+        for problem in _odd(entry):
+            raise _Refused(f"{problem} ({kind})", _report(plugin))
+        taken = self.registries[kind].get(entry.name)
+        if taken or any(entry.name == other.name for other in own):
+            owner = taken.plugin if taken else plugin.name
+            raise _Refused(f"{entry.name!r} in {kind} is already registered by plugin {owner!r}", _one_of_two(plugin))
+        short = entry.details.get("short")
+        if kind == "datasets" and short:
+            for other in (*self.registries[kind].values(), *own):
+                if short in (other.name, other.details.get("short")):
+                    raise _Refused(
+                        f"the short name {short!r} of data set {entry.name!r} is already that of {other.name!r} of "
+                        f"plugin {other.plugin!r}",
+                        _one_of_two(plugin),
+                    )
+
+    def add_commands(self, cli: click.Group, reserved: Collection[str]) -> list[str]:
+        """Add the commands of every plugin to *cli*.
+
+        Each plugin gets an empty group to add to, so that it can touch nothing of anybody else's.
+
+        Args:
+            reserved: the names of the built-in commands.
+
+        Returns:
+            what went wrong, one line per plugin.
+        """
+        import click
+
+        def add(plugin: LoadedPlugin) -> None:
+            own = click.Group(plugin.name)
+            plugin.call("coabench_register_commands", cli=own)
+            for name, command in own.commands.items():
+                _check_command(name, command, plugin, reserved, cli)
+            cli.commands.update(own.commands)
+            plugin.registered["commands"] = sorted(own.commands)
+
+        return self._each("coabench_register_commands", add)
+
+    def notify(self, hook: str, **arguments: Any) -> list[str]:
+        """Call an observer hook of every plugin on its own.
+
+        A plugin that raises is not called again.
+
+        Returns:
+            what went wrong, one line per plugin.
+        """
+        return self._each(hook, lambda plugin: plugin.call(hook, **arguments))
+
+    def _each(self, hook: str, what: Callable[[LoadedPlugin], None]) -> list[str]:
+        problems = []
+        for plugin in self.loaded:
+            if plugin.status == "ok" and hook in plugin.hooks:
+                self._guarded(plugin, lambda plugin=plugin: what(plugin))  # type: ignore[misc]
+                if plugin.status == "failed":
+                    problems.append(f"plugin {plugin.name!r} failed in {hook} and is left out: {plugin.error}")
+        return problems
+
+    def _guarded(self, plugin: LoadedPlugin, what: Callable[[], None]) -> None:
+        """Do *what*; where it fails, in whatever way, this plugin is given up and nothing else."""
+        try:
+            with redirect_stdout(sys.stderr):  # stdout is for data
+                what()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            plugin.status, plugin.error = "failed", _told(error)
+            plugin.remedy = error.remedy if isinstance(error, _Refused) else _report(plugin)
+            if os.environ.get(STRICT) == "1":
+                raise UserError(
+                    f"plugin {plugin.name!r} ({plugin.distribution} {plugin.version}) failed to load",
+                    found=plugin.error,
+                    remedy=f"{plugin.remedy}; or unset {STRICT}",
+                ) from error
+
+
+def _told(error: BaseException) -> str:
+    """Return an error in one line."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, _Refused) else f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _report(plugin: LoadedPlugin) -> str:
+    return (
+        f"upgrade {plugin.distribution} or report it to its author; until then uninstall it, or set "
+        f"{DISABLE}={plugin.name}"
+    )
+
+
+def _one_of_two(plugin: LoadedPlugin) -> str:
+    return f"set {DISABLE} to the plugin that you do not need, or uninstall it; this one is {plugin.distribution}"
+
+
+def _import(entry: EntryPoint, plugin: LoadedPlugin) -> Any:
+    """Return what an entry point names."""
+    reinstall = f"reinstall {plugin.distribution}, or report it to its author: the package is incomplete"
+    if not ENTRY.fullmatch(entry.value):
+        raise _Refused(f"its entry point is {entry.value!r}; it must be 'module' or 'module:attribute'", reinstall)
+    try:
+        return entry.load()
+    except (Exception, SystemExit) as error:
+        _check_api(_stated_in_source(entry), plugin)  # a newer interface explains most failures
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            if f"{entry.module}.".startswith(f"{error.name}."):
+                raise _Refused(
+                    f"its entry point names a module that does not exist: {entry.value}", reinstall
+                ) from error
+            raise _Refused(
+                _told(error),
+                f"install what provides {error.name!r}, or {plugin.distribution} anew with its dependencies",
+            ) from error
+        if isinstance(error, AttributeError) and entry.module in sys.modules and entry.attr:
+            raise _Refused(f"its entry point names something that does not exist: {entry.value}", reinstall) from error
+        raise
+
+
+def _stated_in_source(entry: EntryPoint) -> int | None:
+    """Return what a module that cannot be imported says of the interface it was written for."""
+    try:
+        spec = find_spec(entry.module)
+        source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+    except Exception:  # whatever is wrong with it is told already
+        return None
+    found = re.search(rf"^{hookspecs.API_NAME}\b[^=\n]*=\s*(\d+)", source, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def _check_api(stated: object, plugin: LoadedPlugin) -> int | None:
+    if stated is None:
+        return None
+    if not isinstance(stated, int) or isinstance(stated, bool):
+        raise _Refused(f"{hookspecs.API_NAME} = {stated!r} is no whole number", _report(plugin))
+    if stated < hookspecs.OLDEST_API:
+        raise _Refused(
+            f"it was written for version {stated} of the plugin interface; this coabench takes {hookspecs.OLDEST_API} "
+            f"to {hookspecs.API_VERSION}",
+            f"upgrade {plugin.distribution}, or install an older coabench",
+        )
+    if stated > hookspecs.API_VERSION:
+        raise _Refused(
+            f"it was written for version {stated} of the plugin interface; this coabench has {hookspecs.API_VERSION}",
+            f"upgrade coabench (pip install --upgrade coabench), or install an older {plugin.distribution}",
+        )
+    return stated
+
+
+def _manager_of(loaded: Any, plugin: LoadedPlugin) -> pluggy.PluginManager:
+    """Return a manager that holds this plugin alone; its hooks are known, and their arguments exist."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    known = [name for name in dir(hookspecs) if name.startswith("coabench_")]
+    try:
+        manager.register(loaded, name=plugin.name)
+    except pluggy.PluginValidationError as error:
+        raise _Refused(_told(error), f"{_report(plugin)} (hooks take the arguments in docs/plugins.md)") from error
+    for caller in manager.get_hookcallers(loaded) or ():
+        if caller.spec is None and not all(found.optionalhook for found in caller.get_hookimpls()):
+            raise _Refused(
+                f"there is no hook named {caller.name!r}", f"{did_you_mean(caller.name, known)}{_report(plugin)}"
+            )
+    return manager
+
+
+def _odd(entry: Registration) -> Iterator[str]:
+    """Yield what about a registration is not as it must be."""
+    name, details = entry.name, entry.details
+    if not isinstance(name, str) or not NAME.fullmatch(name) or name.endswith((".yaml", ".yml")):
+        yield f"the name {name!r} cannot be typed; names have letters, digits and . _ + -, and no file's ending"
+    for what, value in (("target", entry.target), ("check", details.get("available", "m:a"))):
+        if not isinstance(value, str) or not re.fullmatch(r"[\w.]+:\w+", value):
+            yield f"the {what} of {name!r} is {value!r}; it must be 'module:attribute'"
+    if not isinstance(entry.description, str):
+        yield f"the description of {name!r} is no text"
+    for what in ("variants", "weights"):
+        values = details.get(what, ())
+        if not isinstance(values, tuple | list) or not all(isinstance(value, str) for value in values):
+            yield f"{what}={values!r} of {name!r} is no tuple of texts"
+    if not isinstance(details.get("rank", 0), int | float):
+        yield f"rank={details['rank']!r} of {name!r} is no number"
+    card = details.get("card")
+    if card is not None and not (isinstance(card, str | Path) and Path(card).is_file()):
+        yield f"the card of {name!r} is not there: {card}"
+    if not isinstance(details.get("short", ""), str | None):
+        yield f"short={details['short']!r} of {name!r} is no text"
+
+
+def _check_command(
+    name: str, command: object, plugin: LoadedPlugin, reserved: Collection[str], cli: click.Group
+) -> None:
+    import click
+
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise _Refused(f"its command {name!r} cannot be typed", _report(plugin))
+    if name in reserved or name in cli.commands:
+        owner = "a command of coabench" if name in reserved else "already a command of another plugin"
+        raise _Refused(
+            f"its command {name!r} is {owner}", _one_of_two(plugin) if name in cli.commands else _report(plugin)
+        )
+    if not isinstance(command, click.Command):
+        raise _Refused(f"its command {name!r} is no click command but {command!r}", _report(plugin))
+    if not isinstance(command.get_short_help_str(80), str):
+        raise _Refused(f"its command {name!r} has no readable help", _report(plugin))
+
+
+def _describe(entry: EntryPoint | Unreadable) -> LoadedPlugin:
+    if isinstance(entry, Unreadable):
+        return LoadedPlugin(entry.name, "", entry.name, "unknown")
+    dist = entry.dist
+    if dist is None:
+        from coabench.base.version import __version__
+
+        return LoadedPlugin(entry.name, entry.value, "coabench", __version__)
+    return LoadedPlugin(entry.name, entry.value, name_of(dist) or "unknown", version_of(dist))
+
+
+_loading = False
+
+
+@cache
+def get_plugins() -> Plugins:
+    """Return the plugins installed here, loaded once per process."""
+    global _loading
+    if _loading:
+        raise _Refused(
+            "it asks for the plugins while they are being loaded", "report it to its author: only targets can ask that"
+        )
+    _loading = True
+    try:
+        return Plugins(find())
+    finally:
+        _loading = False

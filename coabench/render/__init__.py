@@ -1,0 +1,1 @@
+"""Tables in every format, pages and their charts; knows nothing of runs."""

@@ -1,0 +1,241 @@
+"""Printing tables: for people (``table``, ``markdown``, ``latex``, ``html``) and for programs (``csv``, ``json``).
+
+A row is a mapping of raw values. Columns are the people's view of it: each says how to show a row in one cell. csv
+and json have no use for columns; they carry the rows themselves, at full precision. So nobody rounds a number that
+a program will read, and a cell for people may join several values ("60.87 [56.5, 65.3]").
+
+Text in rows comes from models, files and users. Each format makes it harmless for its medium.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from coabench.base.text import NOTHING, safe
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+Format = Literal["table", "markdown", "csv", "json", "latex", "html"]
+FORMATS: tuple[Format, ...] = ("table", "markdown", "csv", "json", "latex", "html")
+
+Row = Mapping[str, Any]
+WIDTH = 120
+"""Where the terminal format wraps notes. Fixed, so that the same data prints the same bytes everywhere."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column for people.
+
+    Attributes:
+        title: its heading.
+        show: the key of the value to show, or a function from the row to the text; the title by default.
+        align: ``left`` for words, ``right`` for numbers.
+        width: where the terminal table wraps the cell, in characters; None: never.
+        wide: shown only where there is room: in Markdown and HTML.
+        value: the key of the number by which an HTML table sorts this column; *show* where that is a number.
+        choices: an HTML table offers to show the rows with one of this column's texts only.
+    """
+
+    title: str
+    show: str | Callable[[Row], str] | None = None
+    align: Literal["left", "right"] = "left"
+    width: int | None = None
+    wide: bool = False
+    value: str | None = None
+    choices: bool = False
+
+    def cell(self, row: Row) -> str:
+        """Return the text of *row*'s cell, not yet made safe."""
+        if callable(self.show):
+            return self.show(row)
+        value = row[self.show or self.title]
+        return NOTHING if value is None or value == "" else str(value)
+
+    def number(self, row: Row) -> float | None:
+        """Return the number to sort *row* by, or None where this column has none."""
+        key = self.value or (self.show if isinstance(self.show, str) else self.title)
+        value = row.get(key)
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table with a heading above and notes below.
+
+    Programs get its rows only; a page also gets the *chart*, which is made when it is asked for.
+    """
+
+    columns: Sequence[Column | str]
+    rows: Sequence[Row]
+    title: str = ""
+    notes: Sequence[str] = ()
+    chart: Callable[[], Markup | None] | None = None
+
+    def columns_for(self, format: Format) -> list[Column]:
+        """Return the columns that this format has room for."""
+        columns = [Column(column) if isinstance(column, str) else column for column in self.columns]
+        return columns if format in ("markdown", "html") else [column for column in columns if not column.wide]
+
+
+def render(columns: Sequence[Column | str], rows: Sequence[Row], format: Format) -> str:
+    """Return one table as text that ends with a newline.
+
+    Args:
+        columns: what people see; a plain string is the key of a value and its heading. Not used for csv and json.
+        rows: the data; each row has the same keys, in the order in which csv shows them. Values are strings,
+            numbers, booleans or None (json also takes lists and mappings).
+        format: one of `FORMATS`.
+    """
+    return render_sections([Section(columns, rows)], format)
+
+
+def render_sections(sections: Sequence[Section], format: Format, heading: str = "coabench") -> str:
+    """Return tables with their headings and notes as one text. csv and json join the rows of all sections.
+
+    *heading* is the title of an HTML page.
+    """
+    if format == "json":
+        return _json([row for section in sections for row in section.rows])
+    if format == "csv":
+        return _csv([row for section in sections for row in section.rows])
+    if format == "html":
+        from coabench.render.page import HERE, render_page
+
+        return render_page(HERE / "tables.html", heading=heading, sections=sections)
+    show = {"table": _terminal_section, "markdown": _markdown_section, "latex": _latex_section}[format]
+    return "\n".join(show(section) for section in sections)
+
+
+def _terminal_section(section: Section) -> str:
+    table = _tabulate(section, "table", lambda column, text: _cell(safe(text), column.width))
+    notes = "".join(f"\n{_note(note)}" for note in section.notes)
+    heading = f"{safe(section.title)}\n\n" if section.title else ""
+    return heading + table + "\n" + (f"{notes}\n" if notes else "")
+
+
+def _markdown_section(section: Section) -> str:
+    table = _tabulate(section, "markdown", lambda _, text: _markdown(text))
+    notes = "".join(f"\n- {_markdown(note)}" for note in section.notes)
+    heading = f"## {_markdown(section.title)}\n\n" if section.title else ""
+    return heading + table + "\n" + (f"{notes}\n" if notes else "")
+
+
+def _tabulate(section: Section, format: Format, clean: Callable[[Column, str], str]) -> str:
+    from tabulate import tabulate
+
+    columns = section.columns_for(format)
+    return tabulate(
+        [[clean(column, column.cell(row)) for column in columns] for row in section.rows],
+        headers=[clean(column, column.title) for column in columns],
+        tablefmt="simple" if format == "table" else "pipe",
+        colalign=[column.align for column in columns] if section.rows else None,
+        disable_numparse=True,  # "007" is a name, not seven
+    )
+
+
+def _latex_section(section: Section) -> str:
+    columns = section.columns_for("latex")
+    lines = [
+        r"% needs \usepackage{booktabs,graphicx}",
+        r"\begin{table}",
+        *([rf"  \caption{{{_latex(section.title)}}}"] if section.title else []),
+        r"  \centering\small",
+        rf"  \sbox0{{\begin{{tabular}}{{{''.join(column.align[0] for column in columns)}}}",
+        r"    \toprule",
+        "    " + " & ".join(_latex(column.title) for column in columns) + r" \\",
+        r"    \midrule",
+        *("    " + " & ".join(_latex_cell(column, row) for column in columns) + r" \\" for row in section.rows),
+        r"    \bottomrule",
+        r"  \end{tabular}}%",
+        r"  \ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
+        *([r"  \begin{flushleft}\footnotesize"] if section.notes else []),
+        *(rf"    {_latex(note)}\par" for note in section.notes),
+        *([r"  \end{flushleft}"] if section.notes else []),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_cell(column: Column, row: Row) -> str:
+    lines = [_latex(line) for line in _cell(safe(column.cell(row)), column.width).split("\n")]
+    stacked = r" \\ ".join(lines)
+    return (
+        stacked if len(lines) == 1 else rf"\begin{{tabular}}[t]{{@{{}}{column.align[0]}@{{}}}}{stacked}\end{{tabular}}"
+    )
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': "''", "[": "{[}", "]": "{]}", "–": "--", "−": "$-$", "×": r"$\times$",
+    "≥": r"$\geq$", "≤": r"$\leq$", "…": r"\dots{}", "±": r"$\pm$", "’": "'", "“": "``", "”": "''",
+    "\N{NO-BREAK SPACE}": "~",
+}  # fmt: skip
+"""What LaTeX would act on, and the signs of our own tables."""
+
+
+def _latex(text: str) -> str:
+    """Escape text for pdflatex. A letter that it has no glyph for by default is written as its escape sequence."""
+    return "".join(_LATEX.get(c) or (c if c.isascii() or c in _LATIN else _escape(c)) for c in safe(text))
+
+
+_LATIN = frozenset(map(chr, range(0xC0, 0x180)))
+"""Letters of Latin-1 and Latin Extended-A, which LaTeX takes as they are."""
+
+
+def _escape(character: str) -> str:
+    return "".join(_LATEX.get(c, c) for c in character.encode("unicode_escape").decode())
+
+
+class _CellWrapper(textwrap.TextWrapper):
+    """Breaks at blanks (not at no-break spaces) and after ``:`` or ``/``; within a word only where it must."""
+
+    wordsep_simple_re = re.compile(r"( +|(?<=[:/]))")
+
+
+def _cell(text: str, width: int | None) -> str:
+    return text if width is None else _CellWrapper(width, break_on_hyphens=False).fill(text)
+
+
+def _note(text: str) -> str:
+    """Break at blanks only: an address stays whole, however long."""
+    return textwrap.fill(safe(text), WIDTH, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+
+
+def _markdown(text: str) -> str:
+    """Escape what Markdown or HTML would act on; control characters, newlines included, as for the terminal."""
+    marked = "".join(f"\\{c}" if c in r"\`*_[]|~#" else c for c in safe(text))
+    return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    import csv
+    from io import StringIO
+
+    out = StringIO()
+    keys = list(rows[0]) if rows else []
+    writer = csv.DictWriter(out, keys, lineterminator="\n")
+    if keys:
+        writer.writeheader()
+    writer.writerows({key: _csv_cell(value) for key, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _csv_cell(value: Any) -> Any:
+    """Keep a spreadsheet from taking text for a formula: a leading quote makes it text (OWASP, "CSV injection")."""
+    if not isinstance(value, str):
+        return value
+    text = safe(value)
+    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@＝＋－＠") else text
+
+
+def _json(rows: Sequence[Row]) -> str:
+    import json
+
+    return json.dumps([dict(row) for row in rows], indent=2, allow_nan=False) + "\n"

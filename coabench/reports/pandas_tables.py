@@ -1,0 +1,53 @@
+"""Runs as pandas tables, for a notebook."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def load_runs(directory: str | PathLike[str] = "results") -> DataFrame:
+    """Return the runs at or below *directory*, one per row, sorted by path.
+
+    The columns are those of ``coabench leaderboard --format csv`` (proportions within 0…1) but for ranks and
+    differences, which depend on what is compared. *kind* is ``run``, or ``not ranked`` for a run that is partial,
+    failed or damaged; then *note* says why.
+
+    Raises:
+        UserError: there is no such folder, or no run in it.
+    """
+    import pandas
+
+    from coabench.reports.entries import KEYS, read_entries
+
+    left_out = {"rank_low", "rank_high", "leading", "difference", "difference_low", "difference_high", "p"}
+    columns = [key for key in KEYS if key not in left_out]
+    return pandas.DataFrame([entry.row for entry in read_entries(Path(directory))], columns=columns)
+
+
+def load_records(run: str | PathLike[str]) -> DataFrame:
+    """Return the records of a run, one sample per row, in the order of the log.
+
+    Columns: ``id``, ``image``, ``target``, ``prediction``, ``status``, ``reason``, ``seconds``; ``response.<question>``
+    and ``label.<question>`` for every question that was asked, and ``attributes.<name>`` for what the data set knows.
+
+    Raises:
+        UserError: *run* is no run directory, or its log is damaged.
+    """
+    import pandas
+
+    from coabench.runs.run import read_manifest, read_records
+
+    read_manifest(Path(run))
+    return pandas.DataFrame([_flat(record) for record in read_records(Path(run))])
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    row = {key: record.get(key) for key in ("id", "image", "target", "prediction", "status", "reason", "seconds")}
+    for turn in record["turns"]:
+        row |= {f"response.{turn['name']}": turn["response"], f"label.{turn['name']}": turn["label"]}
+    return row | {f"attributes.{name}": value for name, value in (record.get("attributes") or {}).items()}

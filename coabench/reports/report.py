@@ -1,0 +1,333 @@
+"""The report job: a run as one self-contained page, readable offline, with every figure and the samples."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+
+from coabench.errors import CoabenchError, UserError
+from coabench.metrics.calibration import Calibration
+from coabench.metrics.groups import MIN_GROUP
+from coabench.registry.catalog import DatasetChoice, find_dataset
+from coabench.render import charts
+from coabench.render.page import render_page
+from coabench.reports.entries import read_metrics
+from coabench.reports.report_data import Gathered
+from coabench.reports.samples import columns
+from coabench.reports.thumbnails import Thumbnails, thumbnails
+from coabench.runs.run import LOG, read_manifest
+
+THIN = 30
+"""Classes with fewer samples than this are marked: a sample more or less moves their recall by points."""
+
+SAMPLES = 100_000
+"""How many samples a page holds at most, unless told otherwise: it then opens in a second or two."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the user asked for.
+
+    Attributes:
+        directory: the run directory.
+        min_group: groups with fewer samples are counted and not scored.
+        images: whether the page holds small versions of the images.
+        data_root: the folder that holds the data set; None where the user gave none.
+        dataset: ``NAME`` or ``CARD.yaml`` of the data set with the images; the run's own by default.
+        samples: how many samples the page holds at most; the figures are always over all.
+        only: the results (`coabench.reports.report_data.RESULTS`) of the samples that it holds; all where empty.
+    """
+
+    directory: Path
+    min_group: int = MIN_GROUP
+    images: bool = False
+    data_root: Path | None = None
+    dataset: str | None = None
+    samples: int = SAMPLES
+    only: tuple[str, ...] = ()
+
+
+def report(request: Report) -> str:
+    """Return the page of a run. The same run gives the same bytes.
+
+    Raises:
+        UserError: no such folder, no run in it, a damaged or newer manifest, an empty or damaged log; images that are
+            asked for and not there.
+    """
+    directory = request.directory
+    if not directory.is_dir():
+        raise UserError(
+            f"there is no folder {directory}",
+            expected="the directory of a run",
+            remedy="evaluate first (coabench evaluate), or correct the path",
+        )
+    manifest = read_manifest(directory)
+    with _whole(directory):
+        labels = manifest["labels"]
+        gathered = Gathered(directory, labels["names"])
+    if not len(gathered):
+        raise UserError(
+            f"the log of {directory} holds no records",
+            expected=f"at least one line in {LOG}",
+            remedy="the same `coabench evaluate` command goes on with the run",
+        )
+    with _whole(directory):
+        metrics, recomputed = read_metrics(directory, manifest, gathered.log_sha256)
+        dataset = manifest["identity"]["dataset"]
+        choice = _card(request, dataset["name"])
+        shown = gathered.choose(request.samples, request.only)
+        records = gathered.records(shown)
+    pictures = None
+    if request.images:
+        assert choice is not None  # _card has raised where there is no such data set
+        pictures = thumbnails(records, choice, request.data_root, dataset)
+    with _whole(directory):
+        return render_page(
+            Path(__file__).with_name("report.html"),
+            styles=["report.css"],
+            scripts=["report.js"],
+            **_overview(directory.resolve().name, manifest, metrics, len(gathered), recomputed),
+            **_figures(metrics, gathered),
+            **_samples(records, gathered, labels, request.min_group, pictures),
+            shown=shown,
+            pictures=pictures,
+            card=None if choice is None else choice.card,
+        )
+
+
+@contextmanager
+def _whole(directory: Path) -> Iterator[None]:
+    """Turn what JSON of another shape leads to into a message: a field is missing, or of another kind."""
+    try:
+        yield
+    except CoabenchError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise UserError(
+            f"the run {directory} is damaged",
+            found=f"{type(error).__name__}: {error}",
+            remedy="restore it, or run again with --overwrite",
+        ) from error
+
+
+def _card(request: Report, name: str) -> DatasetChoice | None:
+    """Return the data set of a run, for its terms and its images; None where it is not known here and not needed."""
+    try:
+        return find_dataset(request.dataset or name)
+    except UserError as error:
+        if request.dataset is None and not request.images:
+            return None
+        if request.dataset is None:
+            raise UserError(
+                f"the images of this run cannot be found: {error.problem}",
+                expected=error.expected,
+                remedy="pass --dataset CARD.yaml, or leave out --images",
+            ) from None
+        raise
+
+
+def _overview(
+    name: str, manifest: Mapping[str, Any], metrics: Mapping[str, Any], n: int, recomputed: str | None
+) -> dict[str, Any]:
+    """Return what ran, its headline figures, and what the reader must know first."""
+    present = sum(figures["n"] > 0 for figures in metrics["per_class"].values())
+    return {
+        "name": name,
+        "manifest": manifest,
+        "identity": manifest["identity"],
+        "facts": [(title, str(value)) for title, value in _facts(manifest) if value is not None],
+        "metrics": metrics,
+        "present": present,
+        "guessing": 1 / len(metrics["per_class"]),
+        "warnings": list(_warnings(manifest, n)),
+        "notes": [*manifest.get("notes", ()), *([recomputed] if recomputed else [])],
+        "speed": manifest.get("images_per_second"),
+    }
+
+
+def _facts(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what ran, for people; None for what is not known."""
+    identity = manifest["identity"]
+    backbone, strategy, dataset = identity["backbone"], identity["strategy"], identity["dataset"]
+    facts = backbone.get("facts") or {}
+    adapter = facts.get("adapter") or {}
+    session = (manifest.get("sessions") or [{}])[-1]
+    commit = ((session.get("environment") or {}).get("git") or {}).get("commit")
+    yield "Backbone", backbone["name"] + (f":{backbone['model']}" if backbone.get("model") else "")
+    yield "Adapter", _with_digest(backbone.get("adapter") or "none", adapter.get("fingerprint"))
+    yield "Strategy", _with_digest(strategy["name"], strategy.get("sha256"))
+    yield "Decode", identity["decode"]
+    yield "Data set", dataset["name"]
+    yield "Split", _with_digest(dataset["split"], dataset.get("fingerprint"))
+    yield "Samples", f"{dataset['samples']:,}"
+    yield "Exemplars", len(identity["exemplars"]) if identity.get("exemplars") else None
+    yield "Seed", identity["seed"]
+    yield "Precision", facts.get("dtype")
+    yield "Device", session.get("device")
+    yield "Started", _date(manifest.get("started"))
+    yield "Ended", _date(manifest.get("ended"))
+    yield "coabench", (identity.get("coabench") or "") + (f", commit {commit[:12]}" if commit else "") or None
+    yield "Command", shlex.join(session["command"]) if session.get("command") else None
+
+
+def _with_digest(name: str, digest: str | None) -> str:
+    return f"{name} ({digest[:12]})" if digest else name
+
+
+def _date(text: str | None) -> str | None:
+    return text and text[:16].replace("T", " ") + (" UTC" if text.endswith("+00:00") else "")
+
+
+def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
+    """Yield why the run's figures are not to be compared with others'."""
+    dataset = manifest["identity"]["dataset"]
+    status, expected, limit = manifest["status"], dataset["samples"], dataset.get("limit")
+    if status == "running":
+        yield "Not finished.", f"{n:,} of {expected:,} samples are recorded; the same command goes on with the run."
+    elif status != "complete":
+        reason = str(manifest.get("reason") or "no reason given").splitlines()[0]
+        yield f"{str(status).capitalize()}:", reason
+    if status != "running" and n != expected:
+        yield "Incomplete.", f"{n:,} of {expected:,} samples are recorded."
+    if limit is not None:
+        yield "Not comparable.", f"Only the first {limit:,} samples were used (--limit)."
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A cell of a confusion matrix: its count, its part of the row, and the link that shows its samples."""
+
+    count: int
+    share: float
+    link: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """A confusion matrix as the page shows it."""
+
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, int, Sequence[_Cell]]]
+    totals: Sequence[int]
+
+
+def _matrix(labels: Sequence[str], rows: Sequence[Sequence[int]], keys: tuple[str, str], *, diagonal: bool) -> _Matrix:
+    """Return the matrix of *rows*; its links set the page's filters *keys*, the row's and the column's.
+
+    Args:
+        diagonal: whether the same label in row and column means a right answer.
+    """
+    shown = []
+    for row_label, counts in zip(labels, rows, strict=False):
+        total = sum(counts)
+        cells = [
+            _Cell(
+                count,
+                count / total if total else 0.0,
+                "#" + urlencode({keys[0]: row_label, keys[1]: column_label}),
+                diagonal and row_label == column_label,
+            )
+            for column_label, count in zip(labels, counts, strict=True)
+        ]
+        shown.append((row_label, total, cells))
+    return _Matrix(labels, shown, [sum(column) for column in zip(*rows, strict=True)])
+
+
+def _figures(metrics: Mapping[str, Any], gathered: Gathered) -> dict[str, Any]:
+    """Return everything that is drawn from the metrics and the records as a whole."""
+    chain = metrics.get("chain")
+    confusion = metrics["confusion"]
+    answers = (chain or {}).get("primary_secondary")
+    calibration, seconds = gathered.calibration, gathered.seconds
+    return {
+        "thin": THIN,
+        "interval": charts.interval,
+        "scale": charts.scale(),
+        "confusion": _matrix(confusion["labels"], confusion["rows"], ("target", "prediction"), diagonal=True),
+        "chain": chain,
+        "answers": answers and _matrix(answers["labels"], answers["rows"], ("primary", "secondary"), diagonal=False),
+        "calibration": calibration,
+        "reliability": calibration and _reliability(calibration),
+        "latency": _spread(seconds) if seconds else None,
+        "seconds": _seconds_chart(seconds) if seconds else None,
+        "tokens": list(_tokens(gathered.tokens)),
+        "plugins": metrics.get("plugins") or {},
+    }
+
+
+def _reliability(calibration: Calibration) -> Markup:
+    bars = [charts.Bar(b.left, b.right, b.confidence, b.accuracy, *b.interval, b.n) for b in calibration.bins]
+    about = f"Reliability diagram of {calibration.n} predictions: accuracy against confidence, in {len(bars)} bins."
+    return charts.reliability(bars, about=about)
+
+
+def _seconds_chart(seconds: Sequence[float]) -> Markup:
+    spread = _spread(seconds)
+    return charts.histogram(
+        seconds,
+        x_title="seconds per sample",
+        about=f"How long samples took: half of them {spread.median:.3g} seconds or less.",
+        marks={f"median {spread.median:.3g} s": spread.median, f"95 % {spread.high:.3g} s": spread.high},
+    )
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """How numbers are spread: least, median, 95th percentile (nearest ranks), most, sum."""
+
+    n: int
+    least: float
+    median: float
+    high: float
+    most: float
+    total: float
+
+
+def _spread(values: Sequence[float]) -> _Spread:
+    ordered = sorted(values)
+
+    def rank(part: float) -> float:
+        return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
+
+    return _Spread(len(ordered), ordered[0], rank(0.5), rank(0.95), ordered[-1], math.fsum(ordered))
+
+
+def _tokens(tokens: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, _Spread]]:
+    """Yield how many tokens a sample took, over its turns; nothing for runs that asked nothing."""
+    kinds = {
+        "prompt_tokens": "In the prompts, images included",
+        "cached_tokens": "Of these, kept from before",
+        "new_tokens": "Generated",
+    }
+    for key, title in kinds.items():
+        if tokens[key]:
+            yield title, _spread(tokens[key])
+
+
+def _samples(
+    records: Sequence[Mapping[str, Any]],
+    gathered: Gathered,
+    labels: Mapping[str, Any],
+    min_group: int,
+    pictures: Thumbnails | None,
+) -> dict[str, Any]:
+    """Return what is shown of single samples and groups of them."""
+    attributes, others = gathered.groups.results(min_group)
+    groups = [attribute.name for attribute in attributes]
+    return {
+        "attributes": attributes,
+        "no_groups": others,
+        "min_group": min_group,
+        "reasons": gathered.reasons,
+        "samples": columns(records, labels, groups, pictures.images if pictures else {}),
+        "filter_link": lambda **wanted: "#" + urlencode(wanted),
+    }

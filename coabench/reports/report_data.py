@@ -1,0 +1,172 @@
+"""What the report needs of a run's records: gathered in one pass over the log, a few bytes of each record.
+
+And which samples the page holds. A page of a million samples opens in no browser, so there are at most so many; which
+ones is decided by the confusion matrix: rare outcomes are all there, frequent ones are drawn at random.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from coabench.metrics.calibration import Calibration, calibrate, confidence_of
+from coabench.metrics.groups import Groups
+from coabench.metrics.predictions import Predicted
+from coabench.runs.run import LOG, read_records
+
+EXAMPLES = 5
+"""How many samples are quoted for each reason of an invalid answer."""
+
+SEED = 0
+"""Of the choice of samples."""
+
+STATUSES = ("ok", "invalid", "error")
+RESULTS = ("right", "wrong", "invalid", "error")
+"""What can become of a sample."""
+
+TOKENS = ("prompt_tokens", "cached_tokens", "new_tokens")
+
+
+@dataclass
+class Reason:
+    """Why samples have no label: how many, and some of them."""
+
+    status: str
+    reason: str
+    n: int = 0
+    examples: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+class Gathered:
+    """The records of a log as a whole.
+
+    Attributes:
+        log_sha256: the hash of the log.
+        groups: what the results by attribute are made of.
+        seconds: of the samples that were timed.
+        tokens: kind of tokens -> how many each sample took over its turns, of the samples that were asked anything.
+    """
+
+    def __init__(self, directory: Path, names: Iterable[str]) -> None:
+        """Read the log once.
+
+        Raises:
+            UserError: a damaged log, or labels that are not among *names*.
+        """
+        digest = hashlib.sha256()
+        self.groups = Groups(list(names))
+        self.seconds = array("d")
+        self.tokens = {kind: array("q") for kind in TOKENS}
+        self._directory = directory
+        self._statuses = array("b")
+        self._sure, self._right = array("d"), array("b")
+        self._reasons: dict[tuple[str, str], Reason] = {}
+        for record in read_records(directory, digest):
+            self._add(record)
+        self.log_sha256 = digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self._statuses)
+
+    def _add(self, record: Mapping[str, Any]) -> None:
+        self.groups.add(record)
+        self._statuses.append(STATUSES.index(record["status"]))
+        if record.get("seconds") is not None:
+            self.seconds.append(record["seconds"])
+        for kind, numbers in self.tokens.items():
+            if record["turns"]:
+                numbers.append(sum(turn[kind] for turn in record["turns"]))
+        sure = confidence_of(record)
+        if sure is not None:
+            self._sure.append(sure)
+            self._right.append(record["status"] == "ok" and record["prediction"] == record["target"])
+        if record["status"] != "ok":
+            reason = "" if record["status"] == "error" else str(record["reason"] or "unknown")
+            found = self._reasons.setdefault((record["status"], reason), Reason(record["status"], reason))
+            found.n += 1
+            if len(found.examples) < EXAMPLES:
+                found.examples.append(record)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration over all samples with a score for every answer, a label or not; None without any."""
+        return calibrate(np.array(self._sure), np.array(self._right, dtype=bool)) if self._sure else None
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """The reasons for invalid answers, the most frequent first; errors stand last, all together."""
+        return sorted(self._reasons.values(), key=lambda it: (it.status == "error", -it.n, (it.status, it.reason)))
+
+    def choose(self, most: int, only: Collection[str] = ()) -> Choice:
+        """Choose the samples that the page holds.
+
+        Args:
+            most: how many, at most.
+            only: leave out those whose result is not among these (of `RESULTS`); all where empty.
+        """
+        predicted = self.groups.reading.predicted(Predicted)
+        status = np.array(self._statuses)
+        results = np.where(status > 0, status + 1, predicted.predictions != predicted.targets)
+        wanted = np.isin(results, [RESULTS.index(result) for result in only]) if only else np.ones(len(self), bool)
+        cells = (predicted.targets * (predicted.k + 1) + predicted.predictions) * len(RESULTS) + results
+        chosen, each = _evenly(cells, np.flatnonzero(wanted), most)
+        return Choice(len(self), int(wanted.sum()), chosen, each, tuple(only))
+
+    def records(self, choice: Choice) -> list[dict[str, Any]]:
+        """Return the chosen records, read from the log again."""
+        wanted, found = np.zeros(len(self), dtype=bool), []
+        wanted[choice.chosen] = True
+        with (self._directory / LOG).open("rb") as file:
+            for want, line in zip(wanted, file, strict=False):
+                if want:
+                    found.append(json.loads(line))
+        return found
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The samples that the page holds.
+
+    Attributes:
+        total: how many the run has.
+        wanted: how many of these have a result that was asked for.
+        chosen: their positions, in order.
+        each: how many samples with the same label and the same outcome there are at most; None where all are there.
+        only: the results that were asked for; none for all.
+    """
+
+    total: int
+    wanted: int
+    chosen: npt.NDArray[np.int64]
+    each: int | None
+    only: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+
+def _evenly(
+    cells: npt.NDArray[np.int64], among: npt.NDArray[np.int64], most: int
+) -> tuple[npt.NDArray[np.int64], int | None]:
+    """Choose at most *most* of the positions *among*: the same number of every cell, all of a cell that has fewer."""
+    if len(among) <= most:
+        return among, None
+    _, place, counts = np.unique(cells[among], return_inverse=True, return_counts=True)
+    low, high = 0, most  # the largest number for which all fit
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if np.minimum(counts, middle).sum() <= most else (low, middle - 1)
+    rng = np.random.default_rng(SEED)
+    shuffled = rng.permutation(len(among))
+    ordered = shuffled[np.argsort(place[shuffled], kind="stable")]  # cell by cell, within a cell at random
+    first = np.cumsum(counts) - counts
+    rank = np.arange(len(ordered)) - np.repeat(first, counts)
+    return np.sort(among[ordered[rank < low]]), low

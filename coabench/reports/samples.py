@@ -1,0 +1,90 @@
+"""Every sample of a run as columns, for the page's browser: compact, so that 100,000 samples stay usable.
+
+A text that occurs more than once (prompts, labels, most responses) is stored once, in ``strings``; everything else
+refers to it by number, −1 for none. The turns of all samples stand one after another; ``asked`` says how many each
+sample has. ``coabench/pages/report.js`` reads this.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coabench.metrics.calibration import confidence_of
+
+STATUSES = ("ok", "invalid", "error")
+
+
+class _Table:
+    """Texts (or other values), each once, known by their number."""
+
+    def __init__(self) -> None:
+        self._index: dict[Any, int] = {}
+
+    def __call__(self, value: Any) -> int:
+        return -1 if value is None else self._index.setdefault(value, len(self._index))
+
+    @property
+    def values(self) -> list[Any]:
+        return list(self._index)
+
+
+def columns(
+    records: Sequence[Mapping[str, Any]], labels: Mapping[str, Any], groups: Sequence[str], images: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the records as columns.
+
+    Args:
+        labels: the manifest's ``labels``: ``names``, and ``basic``.
+        groups: the attributes that make groups, to filter by.
+        images: sample id -> image as a data URI; may be empty, or lack some.
+    """
+    text, question = _Table(), _Table()
+    turns = [turn for record in records for turn in record["turns"]]
+    attributes = dict.fromkeys(key for record in records for key in record.get("attributes") or {})
+    confidences = [confidence_of(record) for record in records]
+    given: Any = [record.get("attributes") or {} for record in records]
+    data = {
+        "names": [text(name) for name in labels["names"]],
+        "groups": list(groups),
+        "statuses": STATUSES,
+        "id": [str(record["id"]) for record in records],
+        "image": [text(record.get("image")) for record in records],
+        "target": [text(record["target"]) for record in records],
+        "prediction": [text(record["prediction"]) for record in records],
+        "status": [STATUSES.index(record["status"]) for record in records],
+        "reason": [text(record["reason"]) for record in records],
+        "seconds": [_rounded(record.get("seconds")) for record in records],
+        "confidence": [_rounded(value) for value in confidences],
+        "exemplars": [text(", ".join(map(str, r["exemplars"])) if r.get("exemplars") else None) for r in records],
+        "attributes": {key: [text(_shown(values.get(key))) for values in given] for key in attributes},
+        "asked": [len(record["turns"]) for record in records],
+        "turns": {
+            "question": [
+                question((text(turn["name"]), text(turn["prompt"]), *map(text, turn["options"]))) for turn in turns
+            ],
+            "response": [text(turn["response"]) for turn in turns],
+            "label": [text(turn["label"]) for turn in turns],
+            "match": [text(turn["match"]) for turn in turns],
+            "scores": [_scores(turn) for turn in turns],
+            "tokens": [[turn["prompt_tokens"], turn["cached_tokens"], turn["new_tokens"]] for turn in turns],
+        },
+        "images": [images.get(str(record["id"])) for record in records] if images else None,
+    }
+    return data | {"questions": question.values, "strings": text.values}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _shown(value: Any) -> str | None:
+    """Return an attribute's value as text; what is not a single value as JSON."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _scores(turn: Mapping[str, Any]) -> list[float | None] | None:
+    """Return the options' log-probabilities in the options' order."""
+    scores = turn["scores"]
+    return None if scores is None else [_rounded(scores.get(option)) for option in turn["options"]]

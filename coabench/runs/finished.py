@@ -1,0 +1,133 @@
+"""A finished run read back: its manifest, its records, and the label space that it was made with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coabench.errors import UserError
+from coabench.labels import Label, LabelSpace, Options
+from coabench.registry.catalog import find_labels, is_file
+from coabench.runs.run import LOG, MANIFEST, read_manifest, read_records
+
+_FIELDS = {
+    "identity": ("backbone", "strategy", "dataset", "decode", "parsing"),
+    "labels": ("space", "names", "pairs", "basic", "neutral"),
+}
+_DATASET = ("name", "split", "fingerprint", "labels", "samples")
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A complete run."""
+
+    directory: Path
+    manifest: Mapping[str, Any]
+    records: Sequence[Mapping[str, Any]]
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        identity: Mapping[str, Any] = self.manifest["identity"]
+        return identity
+
+    def typed(self, option: str) -> str | None:
+        """Return what the run's command line said for an option, as far as it is recorded."""
+        for session in self.manifest.get("sessions") or ():
+            words = [str(word) for word in session.get("command") or ()]
+            for word, following in zip(words, [*words[1:], ""], strict=False):
+                if word == option or word.startswith(f"{option}="):
+                    return following if word == option else word.partition("=")[2]
+        return None
+
+    def space(self, labels: str | None, *, exact: bool) -> LabelSpace:
+        """Return the label space of the run.
+
+        Args:
+            labels: where the user says that it is; otherwise it is looked for under the data set's name.
+            exact: codes and aliases must be those of the run, too. Without it, the labels that the manifest lists
+                are enough.
+
+        Raises:
+            UserError: *labels* are others, or an exact space is asked for and not found.
+        """
+        wanted = self.identity["dataset"]["labels"]
+        if labels is not None:
+            space = find_labels(labels)
+            if space.digest == wanted or (not exact and _alike(space.describe(), self.manifest["labels"])):
+                return space
+            raise UserError(
+                f"the labels of {labels} are not those of the run {self.directory}",
+                expected=", ".join(self.manifest["labels"]["names"]),
+                found=", ".join(space.names) + (" (codes or aliases may differ)" if exact else ""),
+                remedy="correct --labels",
+            )
+        typed = self.typed("--dataset") or ""
+        for spec in (str(self.identity["dataset"]["name"]), *([typed] if is_file(typed) else [])):
+            with suppress(UserError):
+                space = find_labels(spec)
+                if space.digest == wanted:
+                    return space
+        if not exact:
+            return _listed(self.manifest["labels"])
+        raise UserError(
+            f"the label space that the run {self.directory} was made with is not found here",
+            expected=f"the data set {self.identity['dataset']['name']!r}, or its card, unchanged since",
+            remedy="pass --labels CARD.yaml",
+        )
+
+
+def read_run(directory: Path) -> RecordedRun:
+    """Read a complete run.
+
+    Raises:
+        UserError: there is none, it is not finished, or it is damaged.
+    """
+    manifest = read_manifest(directory)
+    if manifest["status"] != "complete":
+        raise UserError(
+            f"the run {directory} is not finished",
+            expected="a complete run",
+            found=str(manifest["status"]),
+            remedy="finish it first: the same `coabench evaluate` command goes on with it",
+        )
+    for part, names in _FIELDS.items():
+        _check_fields(directory, part, manifest[part], names)
+    _check_fields(directory, "identity.dataset", manifest["identity"]["dataset"], _DATASET)
+    records = list(read_records(directory))
+    if len(records) != manifest["identity"]["dataset"]["samples"]:
+        raise UserError(
+            f"{directory / LOG} is not the log of the whole run",
+            expected=f"{manifest['identity']['dataset']['samples']} records",
+            found=str(len(records)),
+            remedy="restore the log",
+        )
+    return RecordedRun(directory, manifest, records)
+
+
+def _check_fields(directory: Path, part: str, found: Any, names: Sequence[str]) -> None:
+    missing = [name for name in names if not isinstance(found, Mapping) or name not in found]
+    if missing:
+        raise UserError(
+            f"the manifest {directory / MANIFEST} is damaged",
+            expected=f"the field '{part}.{missing[0]}'",
+            remedy="restore it",
+        )
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two label spaces have the same labels, whatever their names."""
+    return all(one[part] == other[part] for part in ("names", "pairs", "basic", "neutral"))
+
+
+def _listed(labels: Mapping[str, Any]) -> LabelSpace:
+    """Return the label space as a manifest lists it: without codes and aliases."""
+    pairs = {name: (str(pair[0]), str(pair[1])) for name, pair in labels["pairs"].items()}
+    return LabelSpace(
+        name=str(labels["space"]),
+        labels=tuple(Label(name, pair=pairs.get(name)) for name in labels["names"]),
+        basic=Options(labels["basic"]),
+        neutral=labels["neutral"],
+    )

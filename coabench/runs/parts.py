@@ -1,0 +1,124 @@
+"""What several processes have recorded of one run: a log each, until all of it is merged into the run's own.
+
+A part holds any records in any order. A sample is in one of them, in the log, or missing; where it is in several (its
+process was killed between two steps of merging), they say the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from coabench.base.files import sync_folder
+from coabench.errors import JobError, UserError
+from coabench.runs.log import LogWriter, read_log
+
+FOLDER = "parts"
+NOWHERE = -1
+
+
+class Parts:
+    """The parts of a run.
+
+    Args:
+        folder: where they are; need not exist.
+        ids: the samples of the run, in order; none to read nothing of what is there.
+    """
+
+    def __init__(self, folder: Path, ids: Sequence[str] = ()) -> None:
+        self._folder = folder
+        self._files = sorted(folder.glob("*.jsonl")) if ids else []
+        self._file = array("h", [NOWHERE]) * (len(ids) if self._files else 0)
+        self._offset = array("q", [0]) * len(self._file)
+        if self._files:
+            self._scan(ids)
+
+    def __bool__(self) -> bool:
+        return bool(self._files)
+
+    def __contains__(self, position: int) -> bool:
+        return bool(self._files) and self._file[position] != NOWHERE
+
+    def count(self, first: int) -> int:
+        """Return how many samples from the position *first* on are here."""
+        return sum(number != NOWHERE for number in self._file[first:])
+
+    def _scan(self, ids: Sequence[str]) -> None:
+        """Find the records: which file, and where in it."""
+        places = {name: position for position, name in enumerate(ids)}
+        for number, path in enumerate(self._files):
+            for record, offset in zip(read_log(path), _offsets(path), strict=False):
+                position = places.get(str(record["id"]))
+                if position is None:
+                    raise UserError(
+                        f"{path} holds a record of no sample of this run",
+                        found=str(record["id"]),
+                        remedy="the file was edited or comes from elsewhere: remove it, or start anew with --overwrite",
+                    )
+                self._file[position], self._offset[position] = number, offset
+
+    def writer(self) -> LogWriter:
+        """Open a part of this process's own."""
+        self._folder.mkdir(exist_ok=True)
+        return LogWriter(self._folder / f"{secrets.token_hex(8)}.jsonl")
+
+    def records(self, first: int) -> Iterator[dict[str, Any]]:
+        """Yield the records of the samples from the position *first* on that are here."""
+        for line in self._in_order(first):
+            yield json.loads(line)
+
+    def merge(self, log: Path, done: int) -> None:
+        """Write the run's log anew: its first *done* records, then those of the parts; then delete the parts.
+
+        Raises:
+            JobError: the disk is full or gone; log and parts are as before.
+        """
+        beside = log.with_name(f".{log.name}.{os.getpid()}.tmp")
+        try:
+            with beside.open("wb") as file:
+                if log.exists():
+                    with log.open("rb") as old:
+                        for line, _ in zip(old, range(done), strict=False):
+                            file.write(line)
+                file.writelines(self._in_order(done))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(log)
+            sync_folder(log.parent)
+        except OSError as error:
+            raise JobError(
+                f"the log {log} cannot be written",
+                found=error.strerror or str(error),
+                remedy="all records are safe: make room and run the same command again",
+            ) from None
+        finally:
+            beside.unlink(missing_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _in_order(self, first: int) -> Iterator[bytes]:
+        opened: list[BinaryIO] = []
+        try:
+            opened += [path.open("rb") for path in self._files]
+            for position in range(first, len(self._file)):
+                if self._file[position] != NOWHERE:
+                    file = opened[self._file[position]]
+                    file.seek(self._offset[position])
+                    yield file.readline()
+        finally:
+            for file in opened:
+                file.close()
+
+
+def _offsets(path: Path) -> Iterator[int]:
+    """Yield where each line of a file begins."""
+    offset = 0
+    with path.open("rb") as file:
+        for line in file:
+            yield offset
+            offset += len(line)

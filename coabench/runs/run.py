@@ -1,0 +1,226 @@
+"""The run directory: a manifest, an append-only log of records, and one writer at a time.
+
+``run.json`` says exactly what ran, ``predictions.jsonl`` holds one record per sample in the order of the data set.
+The log is always a prefix of the data set, so a run that was killed goes on where it stopped. Where several processes
+fill a run, each writes a log of its own in ``parts/``, and the first makes the run's log of them in the end.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from coabench.errors import JobError, UserError
+from coabench.runs import folder
+from coabench.runs.folder import LOCK, JobFolder, now
+from coabench.runs.log import Digest, LogWriter, read_log
+from coabench.runs.parts import FOLDER as PARTS
+from coabench.runs.parts import Parts
+
+MANIFEST, LOG, METRICS = "run.json", "predictions.jsonl", "metrics.json"
+PENDING = "pending"
+"""What a backbone remembers of questions whose records are not written yet; gone when the run is complete."""
+
+REQUIRED = {"identity": dict, "labels": dict, "status": str}
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """Return the manifest of a run; see `coabench.runs.folder.read_manifest`."""
+    return folder.read_manifest(directory / MANIFEST, REQUIRED, "run")
+
+
+def read_records(directory: Path, digest: Digest | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the records of a run's log, in order; see `coabench.runs.log.read_log`."""
+    return read_log(directory / LOG, digest)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples that go through the model together.
+
+    Attributes:
+        positions: theirs, in order.
+        known: those whose record is there already. They are computed again, so that a resumed run does the same
+            arithmetic as one that was never stopped.
+    """
+
+    positions: range
+    known: Sequence[int] = ()
+
+
+class Records(Collection[dict[str, Any]]):
+    """The records that a run holds, read anew each time they are gone through.
+
+    Args:
+        number: how many of them are in the log.
+        parts: where the others are.
+    """
+
+    def __init__(self, directory: Path, number: int, parts: Parts) -> None:
+        self._directory, self._number, self._parts = directory, number, parts
+
+    def __len__(self) -> int:
+        return self._number + self._parts.count(self._number)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        yield from islice(read_records(self._directory), self._number)
+        yield from self._parts.records(self._number)
+
+    def __contains__(self, record: object) -> bool:
+        return any(record == each for each in self)
+
+
+@dataclass(frozen=True)
+class SharedRun:
+    """A run that another process has opened."""
+
+    directory: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def pending(self) -> Path:
+        """See `Run.pending`."""
+        return self.directory / PENDING
+
+
+class Run(JobFolder):
+    """A run directory opened for writing.
+
+    Attributes:
+        done: how many records the log already holds.
+        parts: what other processes have recorded beyond.
+    """
+
+    what = "run"
+    manifest_name = MANIFEST
+    required = REQUIRED
+    contents = (MANIFEST, LOG, METRICS, PENDING, PARTS, LOCK)
+
+    def __init__(self, directory: Path, manifest: dict[str, Any], ids: Sequence[str], *, overwrite: bool = False):
+        """Create the run, or go on with the one that is there.
+
+        Args:
+            directory: the folder; made where it is absent.
+            manifest: ``identity``, ``labels`` and ``notes`` of the run about to start.
+            ids: the ids of the samples, in the order in which records will come.
+            overwrite: delete the run that is there.
+
+        Raises:
+            UserError: what `JobFolder` refuses, or a damaged log.
+        """
+        self._log: LogWriter | None = None
+        self._ids = ids
+        self._wipe = overwrite  # only when start() has everything it needs is the old run deleted
+        super().__init__(directory, manifest, overwrite=overwrite)
+        try:
+            self.done = self._check_log(ids)
+            self.parts = Parts(directory / PARTS, () if self._wipe else ids)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def pending(self) -> Path:
+        """The folder for `coabench.backbone.Backbone.remember`."""
+        return self.directory / PENDING
+
+    def _check_log(self, ids: Sequence[str]) -> int:
+        """Return the number of records, after checking that they are the first samples in order."""
+        if self._wipe:
+            return 0
+        count = 0
+        for count, record in enumerate(read_records(self.directory), start=1):
+            if count > len(ids) or record["id"] != ids[count - 1]:
+                raise UserError(
+                    f"{self.directory / LOG}: line {count} is not the record that belongs there",
+                    expected=ids[count - 1] if count <= len(ids) else f"{len(ids)} records",
+                    found=str(record["id"]),
+                    remedy="the log was edited: restore it, or start anew with --overwrite",
+                )
+        if self.complete and count != len(ids):
+            raise UserError(
+                f"{self.directory / LOG} has lost records of a complete run",
+                expected=f"{len(ids)} records",
+                found=str(count),
+                remedy="restore the log, or start anew with --overwrite",
+            )
+        return count
+
+    @property
+    def there(self) -> Records:
+        """The records that are there already."""
+        return Records(self.directory, self.done, self.parts)
+
+    def missing(self, size: int) -> list[Batch]:
+        """Return what is to be done, in batches of *size* counted from the first sample."""
+        batches = []
+        for start in range(self.done - self.done % size, len(self._ids), size):
+            positions = range(start, min(start + size, len(self._ids)))
+            known = [position for position in positions if position < self.done or position in self.parts]
+            if len(known) < len(positions):
+                batches.append(Batch(positions, known))
+        return batches
+
+    def start(self, session: Mapping[str, Any]) -> None:
+        """Note that a process begins (or goes on) writing."""
+        if self._wipe:
+            for name in (LOG, METRICS, MANIFEST):
+                (self.directory / name).unlink(missing_ok=True)
+            for name in (PENDING, PARTS):
+                shutil.rmtree(self.directory / name, ignore_errors=True)
+        self.manifest.update(status="running", reason=None)
+        self.manifest["sessions"].append({"started": now(), "from": self.done, **session})
+        self.write(MANIFEST, self.manifest)
+        self._log = LogWriter(self.directory / LOG)
+
+    def append(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Add the records of a batch to the log; see `coabench.runs.log.LogWriter.append`."""
+        assert self._log is not None, "start() comes first"
+        self._log.append(records)
+        self.done += len(records)
+
+    def merge(self) -> None:
+        """Make the log of itself and of all parts, those included that other processes have written meanwhile.
+
+        Raises:
+            JobError: records are missing, or the disk is full or gone; log and parts are as before.
+        """
+        self.parts = Parts(self.directory / PARTS, self._ids)
+        if lacking := len(self._ids) - len(self.there):
+            raise JobError(
+                f"{lacking} records of {self.directory} are missing",
+                remedy="what is recorded is safe: run the same command again",
+            )
+        assert self._log is not None, "start() comes first"
+        self._log.close()
+        self.parts.merge(self.directory / LOG, self.done)
+        self.done = len(self._ids)
+
+    def finish(self, metrics: Mapping[str, Any], **facts: Any) -> None:
+        """Write the metrics and mark the run complete."""
+        self.write(METRICS, metrics)
+        self.manifest.update(status="complete", reason=None, ended=now(), **facts)
+        self.write(MANIFEST, self.manifest)
+        shutil.rmtree(self.pending, ignore_errors=True)
+
+    def fail(self, reason: str) -> None:
+        """Mark the run failed, as far as the disk allows; the log stays valid and can be gone on with.
+
+        Before `start`, nothing has begun that could fail: what is in the folder stays as it is.
+        """
+        if self._log is None:
+            return
+        self.manifest.update(status="failed", reason=reason)
+        with suppress(JobError):  # the disk may be the very problem that is being reported
+            self.write(MANIFEST, self.manifest)
+
+    def close(self) -> None:
+        """Close the log, and the folder."""
+        if self._log is not None:
+            self._log.close()
+        super().close()

@@ -1,0 +1,211 @@
+"""Rescoring: a run's recorded responses, read with another parser.
+
+The strategy is replayed: each recorded response, read anew, is sent into it. As long as it asks what was asked, the
+recorded response is the answer. Where the new reading makes it ask something else, nobody knows what the model would
+say, and the sample is invalid for the reason `NOT_ASKED`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coabench.base.files import sha256_of
+from coabench.dialogue import Answer, Exemplar, Prediction, Task, Turn
+from coabench.errors import UserError, did_you_mean
+from coabench.evaluation.finish import FinishedRun, Progress, Silence, store
+from coabench.inference.engine import Outcome, advance, understand
+from coabench.inference.parsing import PARSERS
+from coabench.inference.parsing import VERSION as PARSING_VERSION
+from coabench.labels import LabelSpace
+from coabench.registry.catalog import find_strategy, is_file
+from coabench.runs.finished import RecordedRun, read_run
+from coabench.runs.folder import differences
+from coabench.runs.record import describe_prediction, describe_turn
+from coabench.runs.run import LOG
+from coabench.scoring.predictions_file import counted
+from coabench.strategy import Strategy
+
+NOT_ASKED = "not-asked"
+"""The reason of a sample about which the model would have to be asked again."""
+
+
+@dataclass(frozen=True)
+class Rescoring:
+    """What to rescore, as the command line says it.
+
+    Attributes:
+        run: the directory of a complete run.
+        parser: a name in `coabench.inference.parsing.PARSERS`.
+        strategy: the prompt file that the run was made with, where it is not found by itself.
+        labels: likewise the card with its label space.
+        output: the new run directory; None for one below ``results``.
+    """
+
+    run: Path
+    parser: str
+    strategy: str | None = None
+    labels: str | None = None
+    output: Path | None = None
+    overwrite: bool = False
+    command: tuple[str, ...] = ()
+
+
+def rescore(request: Rescoring, progress: Progress | None = None) -> FinishedRun:
+    """Make a run of the responses of another, read with another parser; its metrics are computed as for any run.
+
+    Raises:
+        UserError: bad input; nothing was written.
+        JobError: the run could not be written.
+    """
+    if request.parser not in PARSERS:
+        raise UserError(
+            f"there is no parser {request.parser!r}",
+            expected=", ".join(PARSERS),
+            remedy=f"{did_you_mean(request.parser, list(PARSERS))}correct --parser",
+        )
+    if request.output is not None and request.output.resolve() == request.run.resolve():
+        raise UserError(f"{request.output} is the run that is read", remedy="choose another --output")
+    run = read_run(request.run)
+    _check_responses(run)
+    strategy, space = _strategy(run, request.strategy), run.space(request.labels, exact=True)
+    records = [_replayed(run, record, strategy, space, request.parser) for record in run.records]
+    before = (run.identity["parsing"] or {}).get("parser")
+    changed = sum(new["prediction"] != old["prediction"] for new, old in zip(records, run.records, strict=True))
+    lost = sum(record["reason"] == NOT_ASKED for record in records)
+    notes = [
+        *run.manifest.get("notes", ()),
+        f"rescored with the parser {request.parser!r} (before: {before!r}) from the responses of the run "
+        f"{run.directory.resolve().name}; no model was asked",
+        f"{changed} of {len(records)} predictions differ from that run's",
+    ]
+    if lost:
+        notes.append(
+            f"{counted(lost, 'sample')} invalid ({NOT_ASKED}): read this way, the answer leads to a question that was "
+            "never asked; only an evaluation could tell"
+        )
+    identity = {
+        **run.identity,
+        "parsing": {"version": PARSING_VERSION, "parser": request.parser},
+        "rescored": {"run": run.directory.resolve().name, "log_sha256": sha256_of(run.directory / LOG)},
+    }
+    manifest = {"identity": identity, "labels": run.manifest["labels"], "notes": notes}
+    return store(
+        request.output, manifest, records,
+        overwrite=request.overwrite, command=request.command, progress=progress or Silence(),
+    )  # fmt: skip
+
+
+def replay(strategy: Strategy, task: Task, asked: list[Mapping[str, Any]], parser: str) -> Outcome:
+    """Return what the strategy concludes from recorded turns, read with *parser*.
+
+    Args:
+        asked: the turns of a record, in order.
+    """
+    outcome, conversation, recorded = Outcome(), strategy.converse(task), iter(asked)
+    question = advance(conversation, None, outcome)
+    while question is not None:
+        turn = next(recorded, None)
+        if turn is None or (turn["prompt"], turn["options"]) != (question.prompt, list(question.options)):
+            outcome.prediction = Prediction.invalid(NOT_ASKED)
+            break
+        answer = Answer(
+            turn["response"],
+            turn.get("scores"),
+            prompt_tokens=turn.get("prompt_tokens") or 0,
+            cached_tokens=turn.get("cached_tokens") or 0,
+            new_tokens=turn.get("new_tokens") or 0,
+        )
+        read = understand(question, answer, task.space, parser, "generate")
+        outcome.turns.append(Turn(question, read))
+        question = advance(conversation, read, outcome)
+    return outcome
+
+
+def _check_responses(run: RecordedRun) -> None:
+    """Refuse a run that has no responses of its own to parse."""
+    decode = run.identity["decode"]
+    why = {
+        "score": "with --decode score the label is the best-scoring option: there is nothing to parse",
+        "external": "its predictions come from a file: there are no responses to parse",
+    }.get(decode)
+    if why is not None:
+        raise UserError(
+            f"{run.directory} cannot be rescored: {why}",
+            expected="a run made with --decode generate",
+            found=f"decode {decode}",
+        )
+    if "rescored" in run.identity:
+        raise UserError(
+            f"{run.directory} is rescored itself, and may lack responses that its parser led away from",
+            expected="the run that the model was asked for",
+            found=f"rescored from {run.identity['rescored']['run']}",
+            remedy="rescore that run",
+        )
+
+
+def _strategy(run: RecordedRun, given: str | None) -> Strategy:
+    """Return the strategy that the run was made with, its prompts unchanged since."""
+    recorded = run.identity["strategy"]
+    name = str(recorded["name"])
+    typed = run.typed("--strategy") or ""
+    if given is None and recorded.get("plugin") == "prompt file":
+        given = typed if is_file(typed) and Path(typed).is_file() else None
+        if given is None:
+            raise UserError(
+                f"the strategy {name!r} of the run {run.directory} is a prompt file that is not here",
+                expected=f"the file {typed!r}" if typed else "the file that it was evaluated with",
+                remedy="pass --strategy FILE.yaml",
+            )
+    chosen = find_strategy(given or name)
+    options = recorded.get("options") or {}
+    try:
+        strategy = chosen.open(chosen.options(**options))
+    except TypeError:
+        raise UserError(
+            f"the strategy {given or name} has other options than the run {run.directory} was made with",
+            found=", ".join(options),
+            remedy="install the version of the plugin that the run's manifest names",
+        ) from None
+    # what the strategy says of itself, its name included; not which version of which plugin brought it
+    told = json.loads(json.dumps({"name": strategy.name, **strategy.identity()}))
+    differing = differences(
+        {k: v for k, v in recorded.items() if k not in ("plugin", "plugin_version", "options")}, told
+    )
+    if differing:
+        raise UserError(
+            f"the strategy {given or name} is not the one that the run {run.directory} was made with",
+            found="\n    ".join(["these fields differ (then -> now):", *differing]),
+            remedy="pass --strategy FILE.yaml with the prompts of then, or evaluate again",
+        )
+    return strategy
+
+
+def _replayed(
+    run: RecordedRun, record: Mapping[str, Any], strategy: Strategy, space: LabelSpace, parser: str
+) -> dict[str, Any]:
+    """Return the record of the new run. It is not timed: no model was asked."""
+    if record["status"] == "error":
+        return {**record, "seconds": None}
+    labels: dict[str, str] = {}
+    with suppress(KeyError, TypeError):  # a damaged list of exemplars shows in the first question
+        labels = {exemplar["id"]: exemplar["label"] for exemplar in run.identity.get("exemplars") or ()}
+    exemplars = tuple(Exemplar(i, labels.get(i, "")) for i in record.get("exemplars") or ())
+    outcome = replay(strategy, Task(space, exemplars), record["turns"], parser)
+    prediction = outcome.prediction or Prediction(None)  # never None: a replay ends with a prediction
+    if prediction.reason == NOT_ASKED and not outcome.turns:
+        raise UserError(
+            f"{run.directory / LOG}: the first question about {record['id']} is not that of {strategy.name!r}",
+            expected="the questions of the run's strategy",
+            remedy="restore the log",
+        )
+    return {
+        **{key: value for key, value in record.items() if key != "details"},
+        **describe_prediction(prediction),
+        "turns": [describe_turn(turn) for turn in outcome.turns],
+        "seconds": None,
+    }

@@ -1,0 +1,126 @@
+"""Samples that somebody's predictions are about: those of a run, or those of a data set on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from coabench.dataset import ImageSource
+from coabench.errors import UserError
+from coabench.labels import LabelSpace
+from coabench.registry.catalog import find_dataset
+from coabench.registry.options import distribute
+from coabench.runs.finished import read_run
+
+COPIED = ("id", "image", "image_sha256", "target", "attributes")
+"""What a record says of its sample."""
+
+
+@dataclass(frozen=True)
+class KnownSamples:
+    """The samples, in order, and what a manifest says of them.
+
+    Attributes:
+        source: where they come from, for people.
+        dataset: the ``dataset`` block of an identity.
+        labels: the ``labels`` of a manifest.
+        samples: the `COPIED` fields of each record.
+        notes: what the user must know about them.
+    """
+
+    source: str
+    dataset: Mapping[str, Any]
+    labels: Mapping[str, Any]
+    space: LabelSpace
+    samples: Sequence[Mapping[str, Any]]
+    notes: Sequence[str] = ()
+
+    def find(self, given: str) -> Sequence[int]:
+        """Return the positions of the samples that an id may mean; several where it is ambiguous.
+
+        A full id means its sample. Otherwise it may be the last part of one, or an image's file name, with or without
+        folder and extension.
+        """
+        return self._by_id.get(given) or sorted(self._by_name.get(given, ()))
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Sequence[int]]:
+        return {str(sample["id"]): [position] for position, sample in enumerate(self.samples)}
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, set[int]]:
+        names: dict[str, set[int]] = {}
+        for position, sample in enumerate(self.samples):
+            image = PurePosixPath(str(sample["image"] or "").replace("\\", "/"))
+            for name in {str(sample["id"]).rpartition("/")[2], str(image), image.name, image.stem}:
+                names.setdefault(name, set()).add(position)
+        return names
+
+
+def samples_of_run(directory: Path, labels: str | None) -> KnownSamples:
+    """Return the samples of a complete run; *labels* as `RecordedRun.space` takes them.
+
+    Raises:
+        UserError: no such run, an unfinished or damaged one, or other labels.
+    """
+    run = read_run(directory)
+    return KnownSamples(
+        source=f"the run {directory}",
+        dataset=run.identity["dataset"],
+        labels=run.manifest["labels"],
+        space=run.space(labels, exact=False),
+        samples=[{key: record.get(key) for key in COPIED} for record in run.records],
+        notes=[f"the samples are those of the run {directory.resolve().name}: what its notes say of them holds here"],
+    )
+
+
+def samples_of_dataset(
+    spec: str, root: Path | None, split: str | None, options: Mapping[str, str], labels: LabelSpace | None
+) -> KnownSamples:
+    """Return the samples of a split of a data set; the card's first split by default.
+
+    Raises:
+        UserError: no such data set or split, files that are not there, or other *labels* than its own.
+    """
+    choice = find_dataset(spec)
+    space = choice.card.space
+    if labels is not None and labels.digest != space.digest:
+        raise UserError(
+            f"--labels are not those of the data set {choice.card.name!r}",
+            expected=space.name,
+            found=labels.name,
+            remedy="leave --labels out: the data set has its own",
+        )
+    dataset = choice.open(root, distribute(options, {"dataset": choice.loader.load().Options})["dataset"])
+    split = split or choice.card.splits[0]
+    samples = dataset.samples(split)
+    if not samples:
+        raise UserError(f"split {split!r} of {choice.card.name!r} has no samples", remedy="choose another --split")
+    return KnownSamples(
+        source=f"split {split!r} of {choice.card.name}",
+        dataset=choice.identity(dataset, split, dataset.fingerprint(split), len(samples), None),
+        labels=space.describe(),
+        space=space,
+        samples=[
+            {
+                "id": sample.id,
+                "image": sample.image.name,
+                "image_sha256": _sha256(sample.image),
+                "target": sample.target,
+                "attributes": dict(sample.attributes),
+            }
+            for sample in samples
+        ],
+        notes=list(dataset.notes()),
+    )
+
+
+def _sha256(image: ImageSource) -> str | None:
+    try:
+        return hashlib.sha256(image.read()).hexdigest()
+    except OSError:
+        return None  # as in a record of a run that could not read it

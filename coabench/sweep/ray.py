@@ -1,0 +1,163 @@
+"""The executor ``ray``: every run a task on a Ray cluster, begun again where a worker is lost.
+
+A task is begun again in another process, maybe on another machine, and goes on in the run's directory. So all machines
+must see the same file system at the same paths, and have the same coabench and plugins.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, redirect_stdout
+from typing import Any
+
+from coabench.errors import JobError, UserError
+from coabench.evaluation.job import Evaluation
+from coabench.sweep.executor import Ending
+from coabench.sweep.plan import Planned
+from coabench.sweep.sheet import Resources
+from coabench.sweep.worker import perform
+
+LOCAL = "local"
+"""The address of a cluster that is begun on this machine and ends with the sweep."""
+RETRIES = 3
+"""How often a run is begun again whose worker was lost."""
+STORE = 100 * 2**20
+"""Bytes of Ray's object store: what a run is told and what it answers is small."""
+TICK = 0.5
+PATIENCE = 10.0
+"""Seconds that a cluster may take to answer at all."""
+
+
+class RayExecutor:
+    """Carries out runs as Ray tasks.
+
+    Args:
+        address: of the cluster; None for that of ``RAY_ADDRESS``, or one on this machine.
+
+    Raises:
+        UserError: Ray is not installed.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        self._address = address or os.environ.get("RAY_ADDRESS") or LOCAL
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read at import: no word to anybody that nobody asked for
+        if self._address == LOCAL:
+            # Ray listens on every network interface and does what it is told: only this sweep shall know the password.
+            os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        try:
+            import ray
+        except ImportError:
+            raise UserError("the executor ray needs Ray, which is not installed",
+                            remedy="pip install 'coabench[ray]'") from None  # fmt: skip
+        self._ray: Any = ray
+        self._open = ExitStack()
+
+    def check(self, runs: Sequence[Planned]) -> None:
+        """Connect to the cluster, or begin one; refuse what a cluster on this machine will never have."""
+        self._refuse_nobody_there()
+        own = {"include_dashboard": False, "object_store_memory": STORE} if self._address == LOCAL else {}
+        self._open.enter_context(redirect_stdout(sys.stderr))  # where Ray tells of lost workers
+        self._open.callback(self._ray.shutdown)
+        try:
+            self._ray.init(address=self._address, logging_level="ERROR", log_to_driver=False, **own)
+        except Exception as error:  # Ray raises whatever it likes, plain Exception included
+            if self._address == LOCAL:
+                raise JobError("no Ray cluster could be begun on this machine", found=_first_line(error),
+                               remedy="run the same command again, or leave --executor ray out") from None  # fmt: skip
+            raise UserError(
+                f"there is no Ray cluster at {self._address} that could be used",
+                found=_first_line(error),
+                remedy="correct --ray-address or RAY_ADDRESS, or leave both out for a cluster on this machine",
+            ) from None
+        if self._address == LOCAL:
+            self._refuse_what_never_fits(runs)
+
+    def _refuse_nobody_there(self) -> None:
+        """Refuse an address where nobody answers: Ray itself would go on trying for many minutes."""
+        if self._address in (LOCAL, "auto"):
+            return
+        host, colon, port = self._address.rpartition(":")
+        if "//" in self._address or not colon or not port.isdigit():
+            raise UserError(f"--ray-address {self._address} cannot be used", expected="HOST:PORT, auto or local",
+                            remedy="give the address that `ray start --head` printed")  # fmt: skip
+        try:
+            socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+        except (OSError, OverflowError) as error:
+            raise UserError(
+                f"nobody answers at the Ray address {self._address}",
+                found=str(error),
+                remedy="correct --ray-address or RAY_ADDRESS, or leave both out for a cluster on this machine",
+            ) from None
+
+    def _refuse_what_never_fits(self, runs: Sequence[Planned]) -> None:
+        there = self._ray.cluster_resources()
+        for run in runs:
+            for what, wanted, found in (
+                ("CPUs", run.resources.cpus, there.get("CPU", 0)),
+                ("GPUs", run.resources.gpus, there.get("GPU", 0)),
+                ("bytes of memory", run.resources.memory, there.get("memory", 0)),
+            ):
+                if wanted is not None and wanted > found:
+                    self._open.close()
+                    raise UserError(
+                        f"the run {run.label} asks for {wanted:,.10g} {what}, which this machine does not have",
+                        expected=f"at most {found:,.10g}",
+                        remedy="lower 'resources' in the sheet, or pass --ray-address of a cluster that has them",
+                    )
+
+    def execute(self, runs: Sequence[Planned]) -> Generator[Ending | None]:
+        """See `coabench.sweep.executor.Executor`."""
+        task = self._ray.remote(max_retries=RETRIES, max_calls=1)(perform_there)  # max_calls: a process for each
+        folder, variables = os.getcwd(), {k: v for k, v in os.environ.items() if k.startswith("COABENCH_")}  # noqa: PTH109
+        try:
+            working = {
+                task.options(**options_of(run.resources), name=run.directory.name).remote(
+                    folder, variables, run.request, run.identity
+                ): run
+                for run in runs
+            }
+            while working:
+                ended, _ = self._ray.wait(list(working), timeout=TICK)
+                for one in ended:
+                    yield Ending(working.pop(one), self._problem(one))
+                yield None
+                if working and not self._ray.is_initialized():
+                    raise JobError("the connection to the Ray cluster is lost", remedy="run the same command again")
+        finally:
+            self._open.close()
+
+    def _problem(self, one: Any) -> str | None:
+        try:
+            problem: str | None = self._ray.get(one)
+        except self._ray.exceptions.RayError as error:
+            return f"Ray could not carry out the run ({type(error).__name__}): {_first_line(error)}"
+        return problem
+
+
+def perform_there(
+    folder: str, variables: Mapping[str, str], request: Evaluation, identity: Mapping[str, Any]
+) -> str | None:
+    """Carry out a run in a Ray worker, in the folder and with coabench's variables of the sweep."""
+    os.environ.update(variables)
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        return (
+            f"the worker does not see the folder {folder}: {error.strerror}\n"
+            "  what to do: run the sweep in a folder on a file system that all machines of the cluster share"
+        )
+    return perform(request, identity)
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def options_of(resources: Resources) -> dict[str, float]:
+    """Return what Ray is to set aside for a run: one CPU where the sheet says nothing."""
+    found = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "memory": resources.memory}
+    return {name: value for name, value in found.items() if value is not None}

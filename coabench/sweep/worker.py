@@ -1,0 +1,88 @@
+"""One planned run carried out, wherever that is: here, in a process of its own, on another machine.
+
+``python -m coabench.sweep.worker`` is the process of its own. It reads the order from its standard input, one line of
+JSON, and writes what became of it to its standard output, another line. It ends when its standard input does: then
+whoever ordered the run has gone, and nobody must be in the way when the same sweep is begun again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from coabench.errors import CoabenchError, UserError
+from coabench.evaluation.finish import Silence
+from coabench.evaluation.job import Evaluation, carry_out, check
+from coabench.runs.folder import differences
+from coabench.sweep.state import plain
+
+LONGEST = 8000
+"""Characters of a problem that are passed on."""
+
+
+def perform(request: Evaluation, identity: Mapping[str, Any]) -> str | None:
+    """Carry out a run, or go on with it; return what went wrong, or None. Raises nothing.
+
+    Args:
+        identity: what was planned. Elsewhere the same request may be another run: ``--dtype auto`` is another precision
+            on another device, say.
+    """
+    try:
+        plan, manifest = check(request)
+        differing = differences(identity, plain(manifest["identity"]))
+        if differing:
+            raise UserError(
+                "where the run was to begin, the same options made another run than planned",
+                found="\n    ".join(["these fields differ (planned -> there):", *differing]),
+                remedy="name 'dtype' and 'device' in the sheet; if files were changed meanwhile, begin the sweep again",
+            )
+        carry_out(request, plan, manifest, Silence())
+    except CoabenchError as error:
+        return str(error)[:LONGEST]
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"[:LONGEST]
+    return None
+
+
+def order(request: Evaluation, identity: Mapping[str, Any]) -> bytes:
+    """Return the line that orders a run."""
+    return json.dumps({"request": asdict(request), "identity": identity}, default=str).encode() + b"\n"
+
+
+def main() -> None:
+    """Carry out the run that standard input orders."""
+    given = json.loads(_line())
+    said = os.dup(1)
+    os.dup2(2, 1)  # what libraries print is not the answer
+    Thread(target=_end_with_input, daemon=True).start()
+    fields = given["request"]
+    for name in ("data_root", "output"):
+        fields[name] = None if fields[name] is None else Path(fields[name])
+    problem = perform(Evaluation(**{**fields, "command": tuple(fields["command"])}), given["identity"])
+    os.write(said, json.dumps({"problem": problem}).encode() + b"\n")
+
+
+def _line() -> bytes:
+    """Read a line, unbuffered: a buffer's lock would hang the end of the process."""
+    read = b""
+    while not read.endswith(b"\n"):
+        block = os.read(0, 1 << 16)
+        if not block:
+            raise SystemExit("no order came")
+        read += block
+    return read
+
+
+def _end_with_input() -> None:
+    while os.read(0, 1 << 10):
+        pass
+    os._exit(1)  # a run may be stopped anywhere: its log is written line by line
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""What ``coabench plugins check`` does: find a plugin, and run every check that concerns it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coabench.errors import UserError, did_you_mean
+from coabench.registry.loader import LoadedPlugin, get_plugins, singular
+from coabench.testing import (
+    backbones,
+    commands,
+    datasets,
+    detectors,
+    metrics,
+    observers,
+    registration,
+    strategies,
+)
+from coabench.testing.findings import Finding
+
+if TYPE_CHECKING:
+    import click
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the user lends to a check.
+
+    Attributes:
+        models: backbone -> what stands after the colon of ``--backbone NAME:MODEL``.
+        assignments: ``--set`` options, for whatever declares them.
+    """
+
+    models: Mapping[str, str | None] = field(default_factory=dict)
+    assignments: Mapping[str, str] = field(default_factory=dict)
+    data_root: Path | None = None
+    weights: Path | None = None
+    adapter: str | None = None
+    device: str = "auto"
+    dtype: str | None = None
+
+
+def find(name: str) -> list[LoadedPlugin]:
+    """Return the plugins called *name*, or those of the distribution *name*.
+
+    Raises:
+        UserError: there is none.
+    """
+    loaded = get_plugins().loaded
+    if found := [p for p in loaded if p.name == name]:
+        return found
+    if found := [p for p in loaded if _folded(p.distribution) == _folded(name)]:
+        return found
+    known = sorted({p.name for p in loaded} | {p.distribution for p in loaded})
+    raise UserError(
+        f"there is no plugin or distribution named {name!r} with an entry point in the group 'coabench'",
+        expected=", ".join(known),
+        remedy=f"{did_you_mean(name, known)}install it first; `coabench plugins list` shows what is there",
+    )
+
+
+def _folded(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def check(plugin: LoadedPlugin, cli: click.Group, means: Means | None = None) -> Iterator[tuple[str, list[Finding]]]:
+    """Yield (what was checked, what is wrong with it) for a plugin and everything that it registered.
+
+    Args:
+        cli: the command line, to which plugins have added their commands.
+        means: what the user lends.
+    """
+    means = means or Means()
+    yield f"plugin {plugin.name}", registration.check(plugin)
+    if plugin.status != "ok":
+        return
+    for kind, names in plugin.registered.items():
+        for name in names:
+            yield f"{singular(kind)} {name}", _one(kind, name, cli, means)
+    if any(hook in plugin.hooks for hook in observers.HOOKS):
+        yield f"observers of {plugin.name}", observers.check(plugin)
+
+
+def check_means(plugins: Sequence[LoadedPlugin], means: Means) -> None:
+    """Refuse (`UserError`) what no plugin here can use: a backbone or an option that none of them has."""
+    names = [name for plugin in plugins for name in plugin.registered.get("backbones", ())]
+    for name in means.models:
+        if name not in names:
+            raise UserError(
+                f"none of these plugins has a backbone {name!r}",
+                expected=", ".join(names) or "no backbone",
+                remedy=f"{did_you_mean(name, names)}correct --backbone",
+            )
+    known = sorted({
+        option
+        for plugin in plugins
+        for kind in ("backbones", "datasets", "detectors")
+        for name in plugin.registered.get(kind, ())
+        for option in _options(kind, name)
+    })  # fmt: skip
+    for key in means.assignments:
+        if key not in known:
+            raise UserError(
+                f"--set {key}: nothing here has this option",
+                expected=", ".join(known) or "no options",
+                remedy=f"{did_you_mean(key, known)}correct --set",
+            )
+
+
+def _options(kind: str, name: str) -> list[str]:
+    try:
+        return [f.name for f in fields(get_plugins().registries[kind][name].load().Options)]
+    except Exception:  # the check tells what is wrong with it
+        return []
+
+
+def _one(kind: str, name: str, cli: click.Group, means: Means) -> list[Finding]:
+    given = {key: value for key, value in means.assignments.items() if key in _options(kind, name)}
+    match kind:
+        case "commands":
+            return commands.check(cli.commands[name], name)
+        case "strategies":
+            return strategies.check(name)
+        case "metrics":
+            return metrics.check(name)
+        case "backbones":
+            return backbones.check(
+                name, means.models.get(name), assignments=given, adapter=means.adapter, device=means.device,
+                dtype=means.dtype, remote=name in means.models,
+            )  # fmt: skip
+        case "datasets":
+            return datasets.check(name, means.data_root, assignments=given)
+    takes = get_plugins().detectors[name].details.get("weights", ())
+    fits = means.weights is not None and means.weights.suffix.lower() in takes
+    return detectors.check(name, means.weights if fits else None, assignments=given)

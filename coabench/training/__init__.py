@@ -1,0 +1,1 @@
+"""The train job: plan, data, schedule, Trainer, development scores, files."""

@@ -1,0 +1,189 @@
+"""What there is to learn from: samples of train splits, a development part cut off, and the turns of each sample."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from coabench.dataset import Dataset, Sample
+from coabench.dialogue import Exemplar, Task, Turn
+from coabench.errors import UserError
+from coabench.inference.engine import training_turns
+from coabench.inference.loading import read_image
+from coabench.labels import LabelSpace
+from coabench.strategy import Strategy
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+TRAIN = "train"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The train split of a data set, cut in two.
+
+    Attributes:
+        fit: the samples that are learnt from.
+        dev: the samples kept for selection.
+    """
+
+    dataset: Dataset
+    fit: Sequence[Sample]
+    dev: Sequence[Sample]
+
+    @property
+    def space(self) -> LabelSpace:
+        return self.dataset.card.space
+
+    def facts(self) -> dict[str, Any]:
+        """Return what tells this part of the training data from another, JSON-serialisable."""
+        return {
+            "dataset": self.dataset.card.name,
+            "split": TRAIN,
+            "fingerprint": self.dataset.fingerprint(TRAIN),
+            "fit": len(self.fit),
+            "dev": len(self.dev),
+            **self.dataset.identity(),
+        }
+
+
+def open_source(dataset: Dataset, dev: float, seed: int) -> Source:
+    """Cut the train split of a data set in two.
+
+    Raises:
+        UserError: it has no train split.
+    """
+    if TRAIN not in dataset.card.splits:
+        raise UserError(
+            f"data set {dataset.card.name!r} has no train split",
+            expected="a data set with a train split; the test split is never trained on",
+            found=", ".join(dataset.card.splits),
+            remedy="choose another --dataset",
+        )
+    samples = dataset.samples(TRAIN)
+    kept = development_part(samples, dev, seed)
+    if dev and not kept:
+        raise UserError(
+            f"a development part of {dev:g} of {dataset.card.name!r} holds no sample",
+            found=f"{len(samples)} samples in the train split",
+            remedy="raise --dev, or pass --dev 0 to select by nothing",
+        )
+    fit = [sample for sample in samples if sample.id not in kept]
+    if not fit:
+        raise UserError(f"the train split of {dataset.card.name!r} has no samples", remedy="choose another --dataset")
+    return Source(dataset, fit, [sample for sample in samples if sample.id in kept])
+
+
+def development_part(samples: Sequence[Sample], fraction: float, seed: int) -> frozenset[str]:
+    """Return the ids of a fraction of the samples, about the same fraction of every label.
+
+    Samples with the same ``subject`` attribute stay together. Who is chosen depends on the seed and their names alone.
+    """
+    persons: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        persons[str(sample.attributes.get("subject") or sample.id)].append(sample)
+    by_label: dict[str, list[str]] = defaultdict(list)
+    for person, own in persons.items():
+        by_label[own[0].target].append(person)
+    chosen: set[str] = set()
+    for label in sorted(by_label):
+        order = sorted(by_label[label], key=lambda person: hashlib.sha256(f"{seed}:{person}".encode()).digest())
+        chosen.update(order[: round(fraction * len(order))])
+    return frozenset(sample.id for person in chosen for sample in persons[person])
+
+
+class DrawnExemplars:
+    """Exemplars for training: every sample gets its own, drawn by seed and id from the samples that are learnt from."""
+
+    def __init__(self, pool: Sequence[Sample], each: int, seed: int) -> None:
+        self._pool = pool
+        self._each = each
+        self._seed = seed
+
+    def of(self, sample: Sample) -> list[Sample]:
+        """Return the exemplars of a sample, never the sample itself."""
+        drawn = random.Random(f"{self._seed}:{sample.id}").sample(self._pool, min(self._each + 1, len(self._pool)))
+        return [other for other in drawn if other.id != sample.id][: self._each]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A sample as one strategy asks about it, with its exemplars."""
+
+    sample: Sample
+    exemplars: Sequence[Sample]
+    space: LabelSpace
+    strategy: Strategy
+    ambiguous: bool
+
+    @property
+    def task(self) -> Task:
+        return Task(self.space, tuple(Exemplar(e.id, e.target) for e in self.exemplars))
+
+    @cached_property
+    def turns(self) -> list[Turn]:
+        """The questions with their right answers."""
+        return training_turns(self.strategy, self.task, self.sample.target, ambiguous=self.ambiguous)
+
+    def images(self, mirrored: bool = False) -> list[Image]:
+        """Return the images, exemplars first."""
+        from PIL import ImageOps
+
+        images = [read_image(sample.image)[0] for sample in (*self.exemplars, self.sample)]
+        return [ImageOps.mirror(image) for image in images] if mirrored else images
+
+
+def collect(strategies: Sequence[Strategy], sources: Sequence[Source], ambiguous: bool, seed: int) -> list[Item]:
+    """Return every sample, under every strategy, that has something to teach.
+
+    Raises:
+        UserError: a strategy has nothing to learn from a label, or too few samples for its exemplars.
+    """
+    items = []
+    for strategy in strategies:
+        taught = 0
+        for source in sources:
+            if len(source.fit) <= strategy.exemplars:
+                raise UserError(
+                    f"strategy {strategy.name!r} needs {strategy.exemplars} exemplars beside each sample",
+                    found=f"{len(source.fit)} samples of {source.dataset.card.name!r}",
+                    remedy="use a larger train split",
+                )
+            drawn = DrawnExemplars(source.fit, strategy.exemplars, seed)
+            answerless: dict[str, int] = {}
+            for sample in source.fit:
+                item = Item(sample, drawn.of(sample), source.space, strategy, ambiguous)
+                if item.turns:
+                    items.append(item)
+                    taught += 1
+                else:
+                    answerless[sample.target] = answerless.get(sample.target, 0) + 1
+            if answerless and set(answerless) != set(source.space.names):
+                raise UserError(
+                    f"strategy {strategy.name!r} has no right answer for some labels of {source.dataset.card.name!r}",
+                    expected="questions whose options hold each label, or the emotions that it mixes",
+                    found=", ".join(f"{label} ({n} samples)" for label, n in sorted(answerless.items())),
+                    remedy="use another strategy, or override Strategy.right_answers",
+                )
+        if not taught:
+            raise UserError(
+                f"strategy {strategy.name!r} has no question with one right answer on these data sets",
+                expected="options that hold the labels, or the emotions that they mix",
+                remedy="add a data set, pass --ambiguous, or use another strategy",
+            )
+    return items
+
+
+def describe(items: Sequence[Item]) -> Mapping[str, int]:
+    """Return how many turns each question of each strategy has on each label space."""
+    counts: dict[str, int] = defaultdict(int)
+    for item in items:
+        for turn in item.turns:
+            counts[f"{item.strategy.name} / {turn.question.name} / {item.space.name}"] += 1
+    return dict(counts)

@@ -1,0 +1,150 @@
+"""Several processes, one run: the same log as from one, whoever dies on the way."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.process import Run
+
+from coabench.runs.parts import Parts
+
+BASE = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn", "--batch-size", "3", "--set", "count=60")
+
+
+def records(run: Path) -> list[dict[str, Any]]:
+    lines = (run / "predictions.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
+
+
+@pytest.fixture
+def whole(coabench: Run, tmp_path: Path) -> list[dict[str, Any]]:
+    """What one process alone records."""
+    assert coabench(*BASE, "--output", "whole").returncode == 0
+    return records(tmp_path / "whole")
+
+
+def processes(environment: dict[str, str], folder: Path, size: int, *arguments: str) -> "list[subprocess.Popen[str]]":
+    """Start the processes of a run as torchrun does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    command = [sys.executable, "-m", "coabench", *BASE, "--output", "out", *arguments]
+    return [
+        subprocess.Popen(
+            command, cwd=folder, env={**environment, **told, "RANK": str(rank), "LOCAL_RANK": str(rank)}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for rank in range(size)
+    ]  # fmt: skip
+
+
+def parts(run: Path) -> int:
+    """How many records the parts hold."""
+    return sum(path.read_bytes().count(b"\n") for path in (run / "parts").glob("*.jsonl"))
+
+
+def test_torchrun_gives_the_log_of_one_process(
+    environment: dict[str, str], tmp_path: Path, whole: list[dict[str, Any]]
+) -> None:
+    events = tmp_path / "events"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    result = subprocess.run(
+        [*command, "coabench", *BASE, "--output", "out"], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**environment, "SCRIPTED_EVENTS": str(events)},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert records(tmp_path / "out") == whole
+    assert result.stdout.count("samples  ") == 1  # the first process talks, and it alone
+    made = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert made["status"] == "complete"
+    assert made["sessions"][0]["processes"] == 2
+    assert made["identity"] == json.loads((tmp_path / "whole" / "run.json").read_text())["identity"]
+    assert not (tmp_path / "out" / "parts").exists()
+    told = events.read_text().splitlines()
+    assert sorted(line for line in told if "predicted" in line) == sorted(f"predicted {r['id']}" for r in whole)
+    assert told[-1] == "finished complete 60"
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_process_that_dies_costs_its_unfinished_batch_alone(
+    environment: dict[str, str], coabench: Run, tmp_path: Path, whole: list[dict[str, Any]], victim: int
+) -> None:
+    running = processes(environment, tmp_path, 2, "--set", "delay=0.1")
+    while parts(tmp_path / "out") < 12 and all(process.poll() is None for process in running):
+        time.sleep(0.02)
+    running[victim].kill()
+    told = running[1 - victim].communicate(timeout=60)[1]
+    running[victim].communicate()
+    assert running[1 - victim].returncode == 1
+    if victim == 1:
+        assert "another process of this job is gone" in told
+        assert "Traceback" not in told
+    there = parts(tmp_path / "out")
+    assert there >= 12
+    events = tmp_path / "events"
+    again = coabench(*BASE, "--output", "out", SCRIPTED_EVENTS=str(events))  # now alone
+    assert again.returncode == 0, again.stderr
+    assert f"going on after {there} of 60 records" in again.stderr
+    assert events.read_text().count("predicted") == 60 - there
+    assert records(tmp_path / "out") == whole
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        ".lock", "metrics.json", "predictions.jsonl", "run.json",
+    ]  # fmt: skip
+
+
+def test_a_run_goes_on_with_more_processes(
+    environment: dict[str, str], coabench: Run, tmp_path: Path, whole: list[dict[str, Any]]
+) -> None:
+    assert coabench(*BASE, "--output", "out", "--set", "crash_after=9").returncode == 1
+    for process in processes(environment, tmp_path, 3):
+        _, told = process.communicate(timeout=100)
+        assert process.returncode == 0, told
+    assert records(tmp_path / "out") == whole
+    for process in processes(environment, tmp_path, 2):  # complete: nothing to do
+        _, told = process.communicate(timeout=100)
+        assert process.returncode == 0, told
+    assert records(tmp_path / "out") == whole
+
+
+def test_a_mistake_is_told_once(environment: dict[str, str], tmp_path: Path) -> None:
+    told = [p.communicate(timeout=60)[1] for p in processes(environment, tmp_path, 2, "--split", "nowhere")]
+    assert "no split 'nowhere'" in told[0]
+    assert told[1] == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_part_from_elsewhere_is_refused(coabench: Run, tmp_path: Path) -> None:
+    assert coabench(*BASE, "--output", "out", "--set", "crash_after=9").returncode == 1
+    folder = tmp_path / "out" / "parts"
+    folder.mkdir()
+    line = (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()[0]
+    for content, told in ((line.replace("test_000", "other") + "\n", "no sample of this run"), ("{}\n", "no record")):
+        (folder / "a.jsonl").write_text(content)
+        result = coabench(*BASE, "--output", "out")
+        assert result.returncode == 2
+        assert told in result.stderr
+    (folder / "a.jsonl").write_text(line[: len(line) // 2])  # torn: its writer was killed
+    assert coabench(*BASE, "--output", "out").returncode == 0
+
+
+def test_parts_in_any_order_make_a_log_in_order(tmp_path: Path) -> None:
+    ids = [f"s{i}" for i in range(7)]
+    line = '{{"id": "{}", "target": "a", "prediction": null, "status": "ok", "reason": null, "turns": []}}\n'
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(line.format(name) for name in ids[:2]))
+    (tmp_path / "parts").mkdir()
+    for number, names in enumerate((["s5", "s1", "s3"], ["s4", "s6", "s2"])):
+        text = "".join(line.format(name) for name in names) + '{"torn'
+        (tmp_path / "parts" / f"{number}.jsonl").write_text(text)
+    found = Parts(tmp_path / "parts", ids)
+    assert [position in found for position in range(7)] == [False, True, True, True, True, True, True]
+    assert [record["id"] for record in found.records(2)] == ids[2:]
+    found.merge(log, 2)
+    assert [json.loads(text)["id"] for text in log.read_text().splitlines()] == ids
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]

@@ -1,0 +1,271 @@
+"""The doctor: what a machine has and lacks, whatever is broken on it; and whether answers depend on the batch."""
+
+from __future__ import annotations
+
+import json
+import socket
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.process import ROOT, Run
+
+from coabench.backbone import Viewing
+from coabench.cli import main
+from coabench.dialogue import Answer, Question
+from coabench.doctor import machine, requirements
+from coabench.doctor.machine import Finding, examine
+from coabench.testing import registered
+from coabench.testing.pictures import Pictures
+from coabench.testing.scripted import ScriptedBackbone, scored
+from coabench.testing.spaces import CARDS, COMPOUND
+
+EXTRAS = {"serve", "vision", "classifier", "yolo", "synthface"}
+TOPICS = {"software", "devices", "plugins", "extras", "detectors", "files"}
+
+
+def distribution(folder: Path, name: str, version: str, entry_points: str = "") -> None:
+    """Pretend that a distribution is installed in a folder."""
+    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(entry_points)
+
+
+def test_a_machine_on_which_much_is_broken(coabench: Run, environment: dict[str, str], tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    distribution(site, "peft", "0.1")
+    distribution(site, "coabench-odd", "2.0", "[coabench]\nodd = coabench_odd\n")
+    (site / "coabench_odd.py").write_text("raise RuntimeError('no\\nluck')\n")
+    (site / "torch").mkdir()
+    (site / "torch" / "__init__.py").write_text("raise OSError('libc10.so: cannot open shared object file')\n")
+    (tmp_path / "results").write_text("in the way")
+    result = coabench(
+        "doctor",
+        "--format",
+        "json",
+        PYTHONPATH=f"{site}:{environment['PYTHONPATH']}",
+        COABENCH_CACHE=str(tmp_path / "results" / "cache"),
+        COABENCH_DISABLE_PLUGINS="openai",
+    )
+    assert result.returncode == 1, result.stderr
+    found = {(row["topic"], row["item"]): row for row in json.loads(result.stdout)}
+    assert {topic for topic, _ in found} == TOPICS
+    expected = {
+        ("software", "torch"): ("broken", "cannot be imported: OSError: libc10.so", "pip install --force-reinstall"),
+        ("software", "accelerate"): ("broken", "because torch cannot", "repair torch first"),
+        ("software", "peft"): ("broken", "0.1 is outside", "pip install 'peft>="),
+        ("software", "click"): ("ok", "supported: >=", ""),
+        ("devices", "cpu"): ("ok", "cores", ""),
+        ("devices", "torch"): ("broken", "libc10.so", "software"),
+        ("plugins", "odd"): ("broken", "coabench-odd 2.0: RuntimeError: no luck", "COABENCH_DISABLE_PLUGINS=odd"),
+        ("plugins", "openai"): ("note", "left out", "unset COABENCH_DISABLE_PLUGINS"),
+        ("plugins", "tiny"): ("ok", "backbones: tiny", ""),
+        ("detectors", "none"): ("ok", "can be used", ""),
+        ("files", "results"): ("note", "is no folder", "--output"),
+        ("files", "cache"): ("note", "results is no folder", "COABENCH_CACHE"),
+        ("files", "offline"): ("note", "HF_HUB_OFFLINE=1", ""),
+    }
+    for key, (state, told, remedy) in expected.items():
+        row = found[key]
+        assert row["state"] == state, row
+        assert told in row["found"], row
+        assert remedy in row["remedy"], row
+    assert "broken: " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_machine_on_which_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    from coabench.support.placement import dtype_of
+
+    def no_network(*_: object) -> None:
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    found = {(finding.topic, finding.item): finding for finding in examine()}
+    assert capsys.readouterr().out == ""
+    assert found["software", "torch"].found.startswith(torch.__version__)
+    assert {found["software", name].state for name in ("python", "click", "pandas")} == {"ok"}
+    auto = str(dtype_of("auto", torch.device("cpu"))).removeprefix("torch.")
+    assert f"--dtype auto is {auto}" in found["devices", "cpu"].found
+    assert found["plugins", "strategies"].state == "ok"
+    assert "bytes" in found["files", "cache"].found or "not there yet" in found["files", "cache"].found
+
+
+def test_gpus_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    class Card:
+        name, total_memory, major, minor = "Some GPU", 16 * 2**30, 7, 5
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: Card)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    found = {finding.item: finding for finding in machine._devices()}
+    told = "Some GPU, 16.0 GiB, compute capability 7.5; --dtype auto is float32"
+    assert found["cuda:0"].found == found["cuda:1"].found == told
+    assert found["auto"].found.startswith("--device auto takes cuda")
+    assert (found["mps"].state, "does not support" in found["mps"].found) == ("note", True)
+
+
+def test_each_topic_is_examined_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Any:
+        raise SystemExit("gone")
+
+    monkeypatch.setattr(machine, "declared", fail)
+    monkeypatch.setattr(machine.cache, "folder", fail)
+    monkeypatch.setattr(machine, "_processor", fail)
+    monkeypatch.setattr("coabench.registry.loader.get_plugins", fail)
+    findings = examine()
+    assert {finding.topic for finding in findings} == TOPICS
+    broken = {finding.topic for finding in findings if finding.state == "broken"}
+    assert broken == TOPICS - {"files"}  # a cache that cannot be found is no reason to stop
+    assert all("SystemExit: gone" in f.found for f in findings if f.state == "broken")
+    assert next(f for f in findings if f.item == "cache").state == "note"
+    assert next(f for f in findings if f.item == "results")
+
+
+def test_extras_as_the_metadata_declares_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"uvicorn": "0.1", "ultralytics": None, "starlette": "99"}
+
+    def installed(name: str) -> str:
+        found = versions.get(name, "50")
+        if found is None:
+            raise requirements.PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(requirements, "version", installed)
+    monkeypatch.setattr(machine, "_import_problem", lambda name: "torn" if name == "torchvision" else None)
+    found = {finding.item: finding for finding in machine._extras()}
+    assert set(found) >= EXTRAS
+    assert (found["yolo"].state, found["yolo"].found) == ("missing", "missing: ultralytics")
+    assert found["yolo"].remedy == "pip install 'coabench[yolo]'"
+    assert found["serve"].state == "note"
+    assert "uvicorn 0.1 is not >=" in found["serve"].found
+    assert found["vision"].state == "broken"
+    assert "torchvision: torn" in found["vision"].found
+    assert found["synthface"].state == "ok"
+
+
+def test_a_checkout_that_was_never_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> Any:
+        raise requirements.PackageNotFoundError(name)
+
+    monkeypatch.setattr(requirements, "metadata", absent)
+    declared = requirements.declared()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert list(declared.extras) == list(project["optional-dependencies"])
+    assert declared.python == project["requires-python"]
+    assert [p.name for p in declared.extras["yolo"]] == ["ultralytics"]
+    assert "torch" in {p.name for p in declared.packages}
+    assert "ultralytics" not in {p.name for p in declared.packages}
+
+
+def test_without_what_draws_tables(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "tabulate", None)
+    monkeypatch.setattr(machine, "examine", lambda _: [Finding("software", "tabulate", "broken", "gone", "get it")])
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor"])
+    assert ended.value.code == 1
+    assert "tabulate: gone get it" in capsys.readouterr().out
+
+
+class Moody(ScriptedBackbone):
+    """Answers otherwise where it is asked about several samples at a time."""
+
+    def __init__(self, wide: str | None, shift: float = 0.0) -> None:
+        super().__init__()
+        self.wide, self.shift = wide, shift
+
+    def look(self, batch: Sequence[Any]) -> Viewing:
+        return Together(self, len(batch))
+
+
+class Together(Viewing):
+    def __init__(self, backbone: Moody, size: int) -> None:
+        self.backbone, self.size = backbone, size
+
+    def ask(self, questions: Sequence[Question | None], decode: str = "generate") -> list[Answer | None]:
+        return [None if q is None else self.answer(q, i, decode) for i, q in enumerate(questions)]
+
+    def answer(self, question: Question, position: int, decode: str) -> Answer:
+        last = self.size > 1 and position == self.size - 1
+        said = self.backbone.wide if last and self.backbone.wide else question.options[0]
+        if decode == "generate":
+            return Answer(said)
+        scores = scored(question, said)
+        return Answer(said, {option: score - last * self.backbone.shift for option, score in scores.items()})
+
+
+@pytest.fixture(autouse=True)
+def drawn() -> Iterator[None]:
+    with registered("datasets", "testing-compound", Pictures, card=CARDS["testing-compound"]):
+        yield
+
+
+def ask(backbone: Moody, *arguments: str) -> int:
+    given = ["--backbone", "moody", "--strategy", "direct", "--dataset", "testing-compound"]
+    with registered("backbones", "moody", backbone), pytest.raises(SystemExit) as ended:
+        main(["doctor", *given, "--limit", "6", "--batch-size", "4", *arguments])
+    return int(str(ended.value.code))
+
+
+def test_labels_that_depend_on_the_batch(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask(Moody("I do not know")) == 1
+    shown = capsys.readouterr().out
+    ids = [word for word in shown.split() if word.startswith("testing-compound/")]
+    assert len(set(ids)) == 2  # the last of the batch of four, the last of the batch of two
+    assert "INVALID ('I do not know')" in shown
+    assert "Labels depend on the batch: of 6 samples" in shown
+    assert "--dtype float32" in shown
+    assert ask(Moody("I do not know"), "--format", "json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["samples"], found["batch_size"], found["predictions"], found["labels"]) == (6, 4, 2, 2)
+    assert [d["what"] for d in found["differences"]] == ["prediction", "answer"] * 2
+    assert found["differences"][0]["together"] == "invalid: unparsed-answer"
+
+
+def test_words_and_scores_that_depend_on_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask(Moody(f"{COMPOUND.names[0]}."), "--format", "json") == 0  # the same label in other words
+    found = json.loads(capsys.readouterr().out)
+    assert (found["labels"], found["responses"], found["score"]) == (0, 2, None)
+    assert ask(Moody(None, shift=0.25), "--decode", "score", "--format", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["score"] == pytest.approx(0.25)
+    assert found["margin"] > 1
+    assert found["responses"] == 0
+
+
+def test_the_model_that_ships(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--backbone", "tiny", "--decode", "score", "--limit", "5", "--batch-size", "3"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "No label depends on the batch: the same for 5 samples, asked about one at a time and 3 at a time" in shown
+    assert "float32" in shown
+    assert not list(tmp_path.glob("results*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--limit", "3", "--decode", "score"], "--limit, --decode need --backbone"),
+        (["--backbone", "tiny", "--limit", "1"], "one sample makes no batch"),
+        (["--backbone", "tinyy"], "did you mean 'tiny'"),
+        (["--backbone", "tiny", "--batch-size", "1"], "--batch-size"),
+    ],
+)
+def test_mistakes(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", *arguments])
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err

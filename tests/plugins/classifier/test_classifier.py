@@ -1,0 +1,258 @@
+"""``classifier:``: files that are classifiers, their scores in a run, and files that are not."""
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from coabench_classifier.backbone import Classifier
+from coabench_classifier.picture import IMAGENET, Input, pixels_of
+from onnx import TensorProto
+from PIL import Image
+from support.colour_net import FER2013, list_labels, weights, write_onnx, write_torchscript
+from support.few_faces import few_faces
+
+from coabench.backbone import BackboneRequest
+from coabench.dialogue import Question
+from coabench.errors import JobError, UserError
+from coabench.evaluation.job import Evaluation, evaluate
+from coabench.labels import Options
+
+SEVEN = Options(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
+IMAGE = Image.new("RGB", (100, 90), (250, 120, 10))
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return few_faces(tmp_path_factory.mktemp("faces"))
+
+
+def run(faces: Path, model: Path, strategy: str, output: Path, half: str = "compound", **rest: Any) -> Any:
+    rest = {"options": {"size": "32"} if model.suffix == ".pt" else {}, **rest}
+    return evaluate(
+        Evaluation(f"classifier:{model}", strategy, f"synthface-{half}", data_root=faces, output=output, **rest)
+    )
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "predictions.jsonl").read_text().splitlines()
+    return [json.loads(line) | {"seconds": 0} for line in lines]
+
+
+def scores(model: Path, image: Image.Image = IMAGE, options: Options = SEVEN, **given: Any) -> dict[str, float]:
+    backbone = Classifier(BackboneRequest(str(model), options=Classifier.Options(**given)))
+    (answer,) = backbone.look([backbone.prepare([image])]).ask([Question("?", options)], "score")
+    assert answer is not None
+    assert answer.scores is not None
+    assert list(answer.scores) == list(options)
+    assert answer.response == max(answer.scores, key=lambda option: answer.scores[option])
+    return dict(answer.scores)
+
+
+def by_hand(colour: tuple[float, ...], labels: tuple[str, ...] = FER2013) -> dict[str, float]:
+    logits = np.asarray(colour) @ weights(len(labels), len(colour)).astype(float)
+    names = ("Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise", "Neutral", "Contempt")
+    shares = logits - np.log(np.exp(logits).sum())
+    return {name: float(share) for name, share in zip(names, shares, strict=False)}
+
+
+# -- what comes out ---------------------------------------------------------------------------------------------------
+
+
+def test_scores_are_the_log_probabilities_of_the_classes_by_any_of_their_names(tmp_path: Path) -> None:
+    expected = by_hand((250 / 255, 120 / 255, 10 / 255))
+    assert scores(write_onnx(tmp_path / "net.onnx")) == pytest.approx({o: expected[o] for o in SEVEN}, abs=1e-4)
+    part = Options(("Happiness", "Fear"))  # not made to sum to 1: what the other classes have is theirs
+    assert scores(tmp_path / "net.onnx", options=part) == pytest.approx({o: expected[o] for o in part}, abs=1e-4)
+
+
+def test_probabilities_are_taken_as_they_are(tmp_path: Path) -> None:
+    logits, shares = write_onnx(tmp_path / "a.onnx"), write_onnx(tmp_path / "b.onnx", softmax=True)
+    assert scores(shares, output="probabilities") == pytest.approx(scores(logits), abs=1e-4)
+
+
+def test_onnx_and_torchscript_of_the_same_network_make_the_same_run(faces: Path, tmp_path: Path) -> None:
+    run(faces, write_onnx(tmp_path / "net.onnx"), "top-2-pair", tmp_path / "onnx")
+    run(faces, write_torchscript(tmp_path / "net.pt"), "top-2-pair", tmp_path / "torch")
+    for one, other in zip(records(tmp_path / "onnx"), records(tmp_path / "torch"), strict=True):
+        assert one["prediction"] == other["prediction"]
+        assert one["turns"][0]["scores"] == pytest.approx(other["turns"][0]["scores"], abs=1e-4)
+    told = [record["turns"][0]["scores"]["Fear"] for record in records(tmp_path / "onnx")]
+    assert len(set(told)) == len(told)  # every picture is looked at
+
+
+@pytest.mark.parametrize("strategy", ["top-2-pair", "top-2-pair:known", "pair-scores"])
+def test_no_answer_depends_on_the_batch(strategy: str, faces: Path, tmp_path: Path) -> None:
+    model = write_onnx(tmp_path / "net.onnx")
+    done = [run(faces, model, strategy, tmp_path / str(size), batch_size=size) for size in (1, 5)]
+    assert records(done[0].directory) == records(done[1].directory)
+    assert done[0].manifest["identity"] == done[1].manifest["identity"]
+
+
+def test_basic_labels_and_a_class_that_they_lack(faces: Path, tmp_path: Path) -> None:
+    model = write_onnx(tmp_path / "net.onnx", labels=(*FER2013, "Contempt"))
+    done = run(faces, model, "top-1", tmp_path / "run", "basic")
+    assert done.metrics["invalid"] == 0
+    assert "no answer of this data set: the classifier's Contempt" in done.manifest["notes"]
+    facts = done.manifest["identity"]["backbone"]["facts"]
+    assert facts["classes"][-1] == "Contempt"
+    assert len(facts["sha256"]) == 64
+    assert facts["input"]["height"] == 32
+    for record in records(done.directory):
+        assert sum(map(math.exp, record["turns"][0]["scores"].values())) <= 1 + 1e-6
+
+
+# -- what goes in -----------------------------------------------------------------------------------------------------
+
+
+def shown(**rest: Any) -> np.ndarray:
+    given = {"shape": ("n", 3, 4, 4), "size": None, "layout": None, "channels": None, "pixels": 1, "mean": "0"}
+    given |= {"std": "1", **rest}
+    given["shape"] = given["shape"] and tuple(s if isinstance(s, int) else None for s in given["shape"])
+    return pixels_of(IMAGE, Input.of(**given))
+
+
+def test_the_order_of_dimensions_and_channels_comes_from_the_file() -> None:
+    assert shown()[0, :, 0, 0] == pytest.approx([250 / 255, 120 / 255, 10 / 255])
+    assert shown(channels="bgr")[0, :, 0, 0] == pytest.approx([10 / 255, 120 / 255, 250 / 255])
+    assert shown(shape=("n", 4, 6, 3)).shape == (1, 4, 6, 3)
+    assert shown(shape=("n", 1, 4, 4)).shape == (1, 1, 4, 4)
+    assert shown(shape=("n", 1, 4, 4))[0, 0, 0, 0] == pytest.approx(np.asarray(IMAGE.convert("L"))[0, 0] / 255)
+    assert shown(shape=None, size=5).shape == (1, 3, 5, 5)  # torch's convention
+
+
+def test_normalising_is_what_the_options_say() -> None:
+    assert shown(pixels=255)[0, 0, 0, 0] == pytest.approx(250)
+    halves = (np.array([250, 120, 10]) / 255 - 0.5) / 0.25
+    assert shown(mean="0.5", std="0.25")[0, :, 0, 0] == pytest.approx(halves, abs=1e-6)
+    assert shown(mean="0.1,0.2,0.3")[0, 2, 0, 0] == pytest.approx(10 / 255 - 0.3, abs=1e-6)
+    red = (250 / 255 - IMAGENET["mean"][0]) / IMAGENET["std"][0]
+    assert shown(mean="imagenet", std="imagenet")[0, 0, 0, 0] == pytest.approx(red)
+    assert shown(mean="imagenet", std="imagenet", channels="bgr")[0, 2, 0, 0] == pytest.approx(red)
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+Make = Callable[[Path], Path]
+
+
+def edited(**changes: Any) -> Make:
+    return lambda folder: write_onnx(folder / "net.onnx", **changes)
+
+
+def labelled(*labels: str) -> Make:
+    def make(folder: Path) -> Path:
+        model = write_onnx(folder / "net.onnx")
+        list_labels(model, labels)
+        return model
+
+    return make
+
+
+def filled(name: str, content: bytes) -> Make:
+    def make(folder: Path) -> Path:
+        (folder / name).write_bytes(content)
+        list_labels(folder / name)
+        return folder / name
+
+    return make
+
+
+def state_dict(folder: Path) -> Path:
+    import torch
+
+    torch.save({"weights": torch.from_numpy(weights())}, folder / "net.pt")
+    list_labels(folder / "net.pt")
+    return folder / "net.pt"
+
+
+def unlabelled(folder: Path) -> Path:
+    model = write_onnx(folder / "net.onnx")
+    model.with_suffix(".labels.txt").unlink()
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "told"),
+    [
+        (edited(inputs=2), {}, r"other inputs(?s:.*)one input(?s:.*)also1"),
+        (edited(kind=TensorProto.UINT8), {}, r"other inputs(?s:.*)tensor\(uint8\)"),
+        (edited(shape=("n", 3)), {}, "other inputs(?s:.*)four dimensions"),
+        (edited(shape=(4, 3, 32, 32)), {}, "only 4 images at a time"),
+        (edited(outputs=2), {}, "has 2 outputs(?s:.*)out, more1"),
+        (edited(save_as_external_data=True, size_threshold=0, location="w.bin"), {}, "weights in another file"),
+        (edited(shape=("n", 3, "h", "w")), {}, "--set size=N"),
+        (edited(), {"size": "48"}, "size=48 contradicts(?s:.*)32×32"),
+        (edited(), {"channels": "gray"}, "channels=gray(?s:.*)3 channels"),
+        (edited(), {"mean": "0.5,0.5"}, "mean=0.5,0.5 does not fit"),
+        (edited(), {"std": "0"}, "above 0"),
+        (edited(softmax=True), {}, "probabilities already(?s:.*)--set output=probabilities"),
+        (edited(), {"output": "probabilities"}, "cannot be read as probabilities"),
+        (edited(), {"labels": "nowhere.txt"}, "nowhere.txt cannot be read"),
+        (labelled("Angry", "Happy"), {}, "output of the shape"),
+        (labelled(*FER2013[:-1], "Joyful rage"), {}, "line 7: no emotion"),
+        (labelled(*FER2013[:-1], "sadness"), {}, "line 7: there twice"),
+        (unlabelled, {}, "net.labels.txt or labels.txt"),
+        (filled("net.onnx", b"no network"), {}, "net.onnx cannot be opened"),
+        (filled("net.pt", b"no network"), {}, "no TorchScript archive"),
+        (filled("net.h5", b"no network"), {}, "net.h5 is no classifier(?s:.*).torchscript"),
+        (state_dict, {}, "a pickle"),
+        (lambda folder: folder / "gone.onnx", {}, "gone.onnx is no classifier(?s:.*)nothing there"),
+    ],
+)
+def test_a_file_that_is_no_such_classifier(
+    make: Make, options: dict[str, str], told: str, faces: Path, tmp_path: Path
+) -> None:
+    model = make(tmp_path)
+    with pytest.raises(UserError, match=told):
+        run(faces, model, "top-2-pair", tmp_path / "run", options=options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_torchscript_of_another_size_is_tried_before_the_run(tmp_path: Path) -> None:
+    model = write_torchscript(tmp_path / "net.pt")
+    with pytest.raises(UserError, match="--set size=N"):
+        scores(model)
+    with pytest.raises(UserError, match="does not run"):
+        scores(model, size=32, channels="gray")
+
+
+def test_the_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UserError, match=r"pip install 'coabench\[classifier\]'"):
+        scores(write_onnx(tmp_path / "net.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "half", "options", "told"),
+    [
+        ("direct", "compound", {"decode": "score"}, "Happily Surprised(?s:.*)--strategy top-2-pair"),
+        ("chain-of-affect", "compound", {}, "expected: a backbone that scores|cannot answer the question 'primary'"),
+        ("rank", "compound", {"decode": "score"}, "cannot answer the question 'rank'"),
+        ("top-1", "compound", {}, "take --strategy top-2-pair"),
+        ("top-2-pair", "compound", {"device": "cuda"}, "--device cuda"),
+        ("top-2-pair", "compound", {"adapter": "."}, "--adapter"),
+    ],
+)
+def test_what_a_classifier_cannot_do_is_refused_before_anything_is_written(
+    strategy: str, half: str, options: dict[str, Any], told: str, faces: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=told):
+        run(faces, write_onnx(tmp_path / "net.onnx"), strategy, tmp_path / "run", half, **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_classifier_without_one_of_the_emotions_cannot_be_measured_on_them(faces: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="Neutral, for which it has no class"):
+        run(faces, write_onnx(tmp_path / "net.onnx", labels=FER2013[:-1]), "top-2-pair", tmp_path / "run")
+
+
+def test_numbers_that_are_none_end_the_job(tmp_path: Path) -> None:
+    backbone = Classifier(BackboneRequest(str(write_onnx(tmp_path / "net.onnx"))))
+    broken = np.full_like(backbone.prepare([IMAGE]), np.nan)
+    with pytest.raises(JobError, match="NaN or infinity"):
+        backbone.look([broken])

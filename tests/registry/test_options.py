@@ -1,0 +1,51 @@
+"""``--set key=value`` reaches the plugin that declares it, with its type."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from coabench.errors import UserError
+from coabench.registry.options import distribute, parse_assignments
+
+
+@dataclass(frozen=True)
+class Model:
+    crops: int = 4
+    stop: Literal["end", "text"] = "end"
+    warm: bool = False
+    limit: float | None = 1.0
+    images: str = "a"
+
+
+@dataclass(frozen=True)
+class Data:
+    images: Literal["aligned", "original"] = "aligned"
+
+
+OWNERS = {"backbone": Model, "dataset": Data}
+
+
+def test_values_get_their_types() -> None:
+    given = parse_assignments(["crops=16", "stop=text", "warm=yes", "limit=none", "dataset.images=original"])
+    assert distribute(given, OWNERS) == {
+        "backbone": Model(16, "text", True, None, "a"),
+        "dataset": Data("original"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("assignment", "told"),
+    [
+        ("crops", "key=value"),
+        ("crop=1", "did you mean 'crops'"),
+        ("crops=many", "a whole number"),
+        ("stop=txt", "did you mean 'text'"),
+        ("warm=maybe", "true or false"),
+        ("images=x", "several plugins"),
+        ("dataset.crops=4", "no plugin in use"),
+    ],
+)
+def test_what_does_not_fit_is_refused(assignment: str, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        distribute(parse_assignments([assignment]), OWNERS)

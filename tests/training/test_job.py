@@ -1,0 +1,366 @@
+"""`coabench train` as its users run it: from the command line, killed and gone on with, alone and in company."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coabench_phi35v.adapter import Adapter
+from coabench_phi35v.backbone import Phi35Vision
+from coabench_phi35v.model import Phi3VForCausalLM
+from coabench_tiny.checkpoint import write
+from support.process import ROOT, Run
+from support.rafdb_tree import REAL_COUNTS, make_rafdb
+
+from coabench.backbone import BackboneRequest
+
+SMALL = ("--set", "num_crops=1", "--set", "max_new_tokens=3", "--device", "cpu", "--dtype", "float32", "--steps", "4",
+         "--batch-size", "8", "--rank", "4", "--lr", "1e-3", "--evaluations", "2")  # fmt: skip
+"""A training of seconds; what it learns does not matter here."""
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random checkpoint of the tiny backbone's size."""
+    folder = tmp_path_factory.mktemp("model")
+    write(folder, seed=5)
+    return folder
+
+
+@pytest.fixture
+def train(coabench: Run, model: Path) -> Run:
+    """Run ``coabench train`` on the random model and the shipped faces."""
+
+    def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        return coabench("train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *arguments, **variables)
+
+    return run
+
+
+def log(folder: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (folder / "training.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "training.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
+    """The folder of a finished training, with a published export."""
+    folder = tmp_path_factory.mktemp("trained") / "adapter"
+    command = [sys.executable, "-m", "coabench", "train", "--backbone", f"phi-3.5-vision:{model}", *SMALL]
+    command += ["--dev", "0.006", "--output", str(folder), "--export", "published"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "to use it" in result.stdout
+    return folder
+
+
+# -- what comes out ----------------------------------------------------------------------------------------------------
+
+
+def test_the_folder_says_what_it_is(trained: Path) -> None:
+    told = manifest(trained)
+    assert told["status"] == "complete"
+    assert told["examples"] == 1260 - 7 + 2 * (1980 - 11)  # stage 1 on basic, stage 2 both ways, dev taken off
+    assert [(part["dataset"], part["fit"], part["dev"]) for part in told["identity"]["data"]] == [
+        ("synthface-basic", 1253, 7),
+        ("synthface-compound", 1969, 11),
+    ]
+    assert told["options"]["num_crops"] == 1
+    assert set(told["dev"]) == {"uar", "invalid", "uar synthface-basic", "uar synthface-compound"}
+    assert told["selected_step"] in (2, 4)
+    assert told["identity"]["strategies"][0]["prompts"]
+    assert not (trained / "checkpoints").exists()
+
+
+def test_the_log_has_losses_and_dev_scores(trained: Path) -> None:
+    lines = log(trained)
+    assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4]
+    assert [line["step"] for line in lines if "uar" in line] == [2, 4]
+    assert lines[0]["loss"] > lines[-2]["loss"]
+    assert any((trained / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_plain_peft_loads_it_and_agrees_with_our_merge(trained: Path, model: Path) -> None:
+    import torch
+    from peft import PeftModel
+
+    options = Phi35Vision.Options(num_crops=1)
+    merged = Phi35Vision(BackboneRequest(str(model), str(trained), "cpu", "float32", options))
+    merged.load()
+    base = Phi35Vision(BackboneRequest(str(model), None, "cpu", "float32", options))
+    base.load()
+    with_peft = PeftModel.from_pretrained(base.model, str(trained)).merge_and_unload()
+    assert isinstance(with_peft, Phi3VForCausalLM)
+    theirs = with_peft.state_dict()
+    for name, mine in merged.model.state_dict().items():
+        assert torch.allclose(mine, theirs[name], atol=1e-6), name
+    original = Phi35Vision(BackboneRequest(str(model), None, "cpu", "float32", options))
+    original.load()
+    before = original.model.state_dict()
+    assert sum(not torch.equal(v, before[n]) for n, v in theirs.items()) == 16 + 2 + 6 * 6 + 1
+
+
+def test_the_published_layout_loads(trained: Path, model: Path) -> None:
+    folder = trained / "published"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "adapter_config.json", "adapter_model.safetensors", "config.json", "non_lora_state_dict.bin",
+    ]  # fmt: skip
+    assert json.loads((folder / "adapter_config.json").read_text())["task_type"] == "CAUSAL_LM"
+    backbone = Phi35Vision(BackboneRequest(str(model), None, "cpu", "float32", Phi35Vision.Options()))
+    shapes = {name: tuple(value.shape) for name, value in backbone.model.state_dict().items()}
+    published = Adapter(folder, backbone.model.sizes, shapes)
+    assert published.facts["rank"] == 4
+    assert published.notes == []
+
+
+def test_the_same_command_again_has_nothing_to_do(train: Run, trained: Path) -> None:
+    before = (trained / "adapter_model.safetensors").stat().st_mtime_ns
+    result = train("--dev", "0.006", "--output", trained)
+    assert result.returncode == 0, result.stderr
+    assert "already complete" in result.stderr
+    assert (trained / "adapter_model.safetensors").stat().st_mtime_ns == before
+
+
+def test_an_evaluation_takes_the_options_of_the_training(
+    coabench: Run, trained: Path, model: Path, tmp_path: Path
+) -> None:
+    backbone = ("evaluate", "--backbone", f"phi-3.5-vision:{model}", "--adapter", trained, "--device", "cpu",
+                "--dtype", "float32", "--limit", 2)  # fmt: skip
+    result = coabench(*backbone, "--output", "same")
+    assert result.returncode == 0, result.stderr
+    assert "differs" not in result.stderr
+    assert json.loads((tmp_path / "same" / "run.json").read_text())["identity"]["backbone"]["facts"]["num_crops"] == 1
+    other = coabench(*backbone, "--output", "other", "--strategy", "direct", "--set", "num_crops=4")
+    assert other.returncode == 0, other.stderr
+    assert "differs from the adapter's training in num_crops: 1 -> 4" in other.stderr
+    assert "trained on the questions of chain-of-affect:corrected, not of direct" in other.stderr
+
+
+def test_the_split_it_was_trained_on_is_refused(coabench: Run, trained: Path, model: Path, tmp_path: Path) -> None:
+    command = ("evaluate", "--backbone", f"phi-3.5-vision:{model}", "--adapter", trained, "--split", "train",
+               "--limit", 2, "--dtype", "float32", "--output", "train")  # fmt: skip
+    refused = coabench(*command)
+    assert refused.returncode == 2
+    assert "was trained on synthface-compound, split 'train'" in refused.stderr
+    assert not (tmp_path / "train").exists()
+    allowed = coabench(*command, "--allow-trained-split")
+    assert allowed.returncode == 0, allowed.stderr
+    notes = json.loads((tmp_path / "train" / "run.json").read_text())["notes"]
+    assert any("trained on this split" in note for note in notes)
+
+
+def test_a_full_training_is_a_model_of_its_own(train: Run, coabench: Run, model: Path, tmp_path: Path) -> None:
+    result = train("--full", "--dev", 0, "--steps", 2, "--output", "whole", "--strategy", "direct",
+                   "--strategy", "one-shot")  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert manifest(tmp_path / "whole")["dev"] is None
+    run = coabench("evaluate", "--backbone", f"phi-3.5-vision:{tmp_path / 'whole'}", "--set", "max_new_tokens=3",
+                   "--set", "num_crops=1", "--limit", 2, "--output", "run", "--device", "cpu")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    for name in ("config.json", "tokenizer.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (model / name).read_bytes()
+    assert (tmp_path / "whole" / "model.safetensors").read_bytes() != (model / "model.safetensors").read_bytes()
+
+
+# -- killed, and in company --------------------------------------------------------------------------------------------
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(
+    train: Run, environment: dict[str, str], model: Path, tmp_path: Path
+) -> None:
+    options = ("--dev", "0", "--steps", "8", "--evaluations", "4")
+    assert train(*options, "--output", "whole").returncode == 0
+    command = [sys.executable, "-m", "coabench", "train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options]
+    with (tmp_path / "killed.log").open("w") as told:
+        process = subprocess.Popen([*command, "--output", "killed"], cwd=tmp_path, env=environment, stderr=told)
+        state = tmp_path / "killed" / "checkpoints" / "checkpoint-2" / "trainer_state.json"
+        while process.poll() is None and not state.exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+    torn = tmp_path / "killed" / "checkpoints" / "checkpoint-7"
+    torn.mkdir()
+    (torn / "adapter_model.safetensors").write_bytes(b"half")  # as if it had died while writing
+    again = train(*options, "--output", "killed")
+    assert again.returncode == 0, again.stderr
+    assert "going on from" in again.stderr
+    weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "killed")]
+    assert weights[0] == weights[1]
+    assert log(tmp_path / "whole") == log(tmp_path / "killed")
+
+
+def test_two_processes_train_as_one_does(environment: dict[str, str], model: Path, tmp_path: Path) -> None:
+    arguments = ["-m", "coabench", "train", "--backbone", f"phi-3.5-vision:{model}", *SMALL]
+    arguments += ["--dropout", "0", "--dev", "0.006"]
+    alone = [sys.executable, *arguments, "--output", "one"]
+    pair = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517"]
+    for command in (alone, [*pair, *arguments, "--output", "two"]):
+        result = subprocess.run(
+            command, cwd=tmp_path, env={**environment, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+    one, two = log(tmp_path / "one"), log(tmp_path / "two")
+    assert len(one) == len(two) == 6
+    for mine, theirs in zip(one, two, strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-3)
+    assert manifest(tmp_path / "two")["sessions"][0]["processes"] == 2
+
+    again = subprocess.run(  # every process learns that nothing is left to do; none waits for the others
+        [*pair, *arguments, "--output", "two"], cwd=tmp_path, env={**environment, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert "already complete: nothing to train" in again.stderr
+    assert log(tmp_path / "two") == two
+
+
+# -- the published preset ----------------------------------------------------------------------------------------------
+
+
+def test_the_published_preset_counts_the_published_examples(coabench: Run, oracle: Path, tmp_path: Path) -> None:
+    make_rafdb(tmp_path / "RAF-DB", counts=REAL_COUNTS, annotations=False, distinct=2)
+    data = ("--dataset", "raf-db-basic", "--dataset", "raf-db-compound", "--data-root", "RAF-DB")
+    model = f"phi-3.5-vision:{oracle / 'tiny'}"
+    published = ("train", "--backbone", model, "--preset", "published", *data, "--device", "cpu")
+    planned = coabench(*published, "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    assert "18,595 questions about 15,433 images" in planned.stdout
+    assert "5,810 of 32 questions" in planned.stdout
+    assert "12,271 chain-of-affect:corrected / primary / raf-db-basic" in planned.stdout
+    assert "6,324 chain-of-affect:corrected / secondary / raf-db-compound" in planned.stdout
+    assert not (tmp_path / "adapters").exists()
+    started = coabench(*published, "--steps", 1, "--batch-size", 2, "--set", "num_crops=1", "--output", "coa")
+    assert started.returncode == 0, started.stderr
+    told = manifest(tmp_path / "coa")
+    assert told["examples"] == 18_595
+    assert told["identity"]["recipe"]["rank"] == 32
+    assert told["identity"]["backbone"]["training"] == {"extra_bos": True}
+
+
+# -- what goes wrong ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--targets", "langage"), "did you mean 'language'"),
+        (("--preset", "publised"), "no preset 'publised'"),
+        (("--trainer", "learning_rate=1"), "use --lr instead"),
+        (("--trainer", "optimm=sgd"), "did you mean 'optim'"),
+        (("--trainer", "optim=nothing"), "refuses these settings"),
+        (("--micro-batch", "3"), "expected: a divisor of 8"),
+        (("--set", "extra_boss=true"), "did you mean 'extra_bos'"),
+        (("--dev", "1"), "0 or more, less than 1"),
+        (("--dev", "0.0001"), "holds no sample"),
+        (("--full", "--export", "published"), "is for adapters"),
+        (("--dataset", "drawn", "--dev", "0", "--strategy", "chain-of-affect:corected"), "no variant"),
+        (("--backbone", "scripted:a"), "cannot be trained"),
+        (("--dataset", "synthface-basic", "--dataset", "synthface-basic"), "names the same thing twice"),
+    ],
+)
+def test_wrong_usage_is_told_and_writes_nothing(
+    train: Run, tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    result = train("--output", "out", *arguments)
+    assert result.returncode == 2, result.stderr
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_fewer_questions_than_a_batch_are_told(coabench: Run, model: Path) -> None:
+    result = coabench("train", "--backbone", f"phi-3.5-vision:{model}", "--batch-size", 9000, "--epochs", 1)
+    assert result.returncode == 2, result.stderr
+    assert "less than one step" in result.stderr
+
+
+def test_processes_that_do_not_divide_the_batch_are_told(train: Run, tmp_path: Path) -> None:
+    world = {"RANK": "0", "WORLD_SIZE": "3", "LOCAL_RANK": "0"}
+    result = train("--output", "out", **world)
+    assert result.returncode == 2
+    assert "a batch of 8 cannot be dealt out evenly to 3 processes" in result.stderr
+    assert "--batch-size 9" in result.stderr
+    quiet = train("--output", "out", **{**world, "RANK": "1"})
+    assert (quiet.returncode, quiet.stderr) == (2, "")
+
+
+def test_the_folder_of_another_training_is_refused(train: Run, trained: Path) -> None:
+    refused = train("--dev", "0.006", "--output", trained, "--seed", 3)
+    assert refused.returncode == 2
+    assert "seed: 0 -> 3" in refused.stderr
+    assert manifest(trained)["identity"]["seed"] == 0
+
+
+def test_a_data_set_without_a_train_split_is_refused(train: Run, tmp_path: Path) -> None:
+    card = ROOT / "datasets_registry" / "synthface-basic.yaml"
+    text = card.read_text().replace("splits: [test, dev, train]", "splits: [test]")
+    head, _, tail = text.partition("\ncounts:")
+    rest = tail.partition("\n\n")[2]
+    (tmp_path / "testonly.yaml").write_text(f"{head}\n\n{rest}" if tail else text)
+    result = train("--dataset", "testonly.yaml", "--output", "out")
+    assert result.returncode == 2, result.stderr
+    assert "has no train split" in result.stderr
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_checkpoints(train: Run, tmp_path: Path) -> None:
+    options = ("--dev", 0, "--steps", 6, "--evaluations", 6, "--lr", "1e30", "--warmup", 0, "--schedule", "constant")
+    result = train(*options, "--output", "out", "--trainer", "max_grad_norm=0")
+    assert result.returncode == 1, result.stderr
+    assert "at step" in result.stderr
+    assert "lower --lr" in result.stderr
+    assert manifest(tmp_path / "out")["status"] == "failed"
+    assert list((tmp_path / "out" / "checkpoints").glob("checkpoint-*"))
+
+
+def test_an_image_that_cannot_be_read_is_named(train: Run, tmp_path: Path) -> None:
+    make_rafdb(tmp_path / "RAF-DB", basic=(2, 1), compound=(0, 0), annotations=False)
+    broken = next((tmp_path / "RAF-DB").rglob("train_00003_aligned.jpg"))
+    broken.write_bytes(b"no picture")
+    for workers in (0, 1):
+        result = train("--dataset", "raf-db-basic", "--data-root", "RAF-DB", "--dev", 0, "--output", f"out{workers}",
+                       "--trainer", f"dataloader_num_workers={workers}")  # fmt: skip
+        assert result.returncode == 1, result.stderr
+        assert "raf-db-basic/train_00003 cannot be trained on" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert manifest(tmp_path / f"out{workers}")["status"] == "failed"
+
+
+def test_an_unfinished_adapter_is_not_evaluated(coabench: Run, trained: Path, model: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    half.mkdir()
+    told = manifest(trained)
+    (half / "training.json").write_text(json.dumps({**told, "status": "running"}))
+    (half / "adapter_model.safetensors").write_bytes((trained / "adapter_model.safetensors").read_bytes())
+    result = coabench("evaluate", "--backbone", f"phi-3.5-vision:{model}", "--adapter", half, "--limit", 2)
+    assert result.returncode == 2
+    assert "is not finished" in result.stderr
+
+
+def test_running_out_of_memory_says_what_to_lower(train: Run, tmp_path: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("limits memory as Linux does")
+    import resource
+
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({6 * 2**30},) * 2)"
+    assert resource.RLIMIT_AS
+    (tmp_path / "sitecustomize.py").write_text(limited)
+    result = train(
+        "--dev", 0, "--batch-size", 4096, "--micro-batch", 4096, "--steps", 1, "--output", "out",
+        PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]), OMP_NUM_THREADS="1",
+    )  # fmt: skip
+    assert result.returncode == 1, result.stderr[-2000:]
+    assert "too little memory for this training" in result.stderr
+    assert "--micro-batch (now 4096)" in result.stderr
