@@ -104,7 +104,12 @@ def train(request: Training, progress: Progress | None = None) -> Trained:
         for note in manifest["notes"] if folder else ():
             progress.note(note)
         if not complete:
-            _fit(request, plan, directory, folder, progress)
+            try:
+                _fit(request, plan, directory, folder, progress)
+            except JobError as error:
+                if folder:
+                    folder.end("failed", reason=str(error))
+                raise
         elif folder:
             progress.note(f"{directory} is already complete: nothing to train")
         if folder and request.published and not plan.recipe.full:

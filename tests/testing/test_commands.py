@@ -7,7 +7,6 @@ from support.planted import assert_named
 
 from coabench.cli import cli
 from coabench.testing.commands import check
-from coabench.testing.whole_plugin import command_line
 
 
 @click.group("mine")
@@ -66,9 +65,7 @@ def test_a_command_without_help_is_advised() -> None:
 
 
 def test_every_command_here_conforms() -> None:
-    root = command_line()
-    assert root is cli
-    for name in root.list_commands(click.Context(root)):
-        command = root.get_command(click.Context(root), name)
+    for name in cli.list_commands(click.Context(cli)):
+        command = cli.get_command(click.Context(cli), name)
         assert command is not None
         assert [str(finding) for finding in check(command, name)] == []

@@ -205,7 +205,7 @@ def test_two_processes_train_as_one_does(environment: dict[str, str], model: Pat
     arguments = ["-m", "coabench", "train", "--backbone", f"phi-3.5-vision:{model}", *SMALL]
     arguments += ["--dropout", "0", "--dev", "0.006"]
     alone = [sys.executable, *arguments, "--output", "one"]
-    pair = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517"]
+    pair = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     for command in (alone, [*pair, *arguments, "--output", "two"]):
         result = subprocess.run(
             command, cwd=tmp_path, env={**environment, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
