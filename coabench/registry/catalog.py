@@ -48,7 +48,7 @@ class StrategyChoice:
         if self.given is not None:
             return self.given
         if self.found is None:
-            from coabench.inference.promptfile import read_prompt_file
+            from coabench.inference.promptfile_reader import read_prompt_file
 
             assert self.file is not None
             return read_prompt_file(self.file)
