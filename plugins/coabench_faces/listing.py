@@ -127,7 +127,7 @@ class _RowReader:
         if isinstance(link, str):
             self._complain("outside", file.path, "a table in the data root", link, split)
             return
-        table = read_table(self.root, file.path, self.layout.form)
+        table = read_table(self.root, file.path, self.layout)
         joined = self._joined(table)
         pure = PurePosixPath(file.path)
         around = {**_around(pure, split), **file.captured}
@@ -159,7 +159,7 @@ class _RowReader:
                 expected=f"{path} in {self.root}, as the card says under join",
                 remedy="copy it there, or correct --data-root",
             )
-        second = read_table(self.root, path, join.form)
+        second = read_table(self.root, path, join)
         for columns, where in ((table.columns, table.path), (second.columns, path)):
             if join.by not in columns:
                 raise _no_column(join.by, "join.by", columns, where, self.card)

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+from coabench.base.schema import EachOnce, NotEmpty, Read, Text, Unfit
 from coabench.errors import UserError
 from coabench_faces.images import Encoded
 
 SPACE = "space"
 """The separator that is any run of white space."""
+
+Texts = Annotated[tuple[Text, ...], NotEmpty]
 
 PARQUET = "pip install 'coabench[parquet]'"
 
@@ -47,12 +50,18 @@ class Table:
     rows: Iterable[TableRow | BadRow] = ()
 
 
+def _check_separator(text: str) -> str:
+    if len(text) != 1 and text != SPACE:
+        raise Unfit(f"one character, or {SPACE} for any white space")
+    return text
+
+
 @dataclass(frozen=True)
 class Format:
     """How tables are written, where their name does not say it: names for columns without a header, a separator."""
 
-    columns: tuple[str, ...] = ()
-    separator: str | None = None
+    columns: Annotated[Texts, EachOnce] = ()
+    separator: Annotated[str, Read(_check_separator)] | None = None
 
 
 def read_table(root: Path, path: str, form: Format) -> Table:
