@@ -51,7 +51,7 @@ def test_a_card_of_ten_lines_is_enough(tmp_path: Path) -> None:
             r"yaml: splits cannot be read(?s:.)*a list of texts(?s:.)*write \[test\]",
         ),
         ("splits: [test, train]", "splits: [test, 2]", r"splits\[1\] cannot be read(?s:.)*put it in quotes"),
-        ("splits: [test, train]", "splits: [test, train, test]", "'test' stands twice"),
+        ("splits: [test, train]", "splits: [test, train, test]", r"splits cannot be read(?s:.)*every entry once"),
         ("title: Mine", "title: 2026", r"yaml: title cannot be read(?s:.)*a number: 2026(?s:.)*put it in quotes"),
         ("title: Mine", "title: [Mine]", "title cannot be read"),
         ("title: Mine", "on: Mine", "unknown field True"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,11 @@ from coabench.errors import UserError, did_you_mean
 T = TypeVar("T")
 
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
+_FORMS: Mapping[Any, Any] = {
+    str: str, Path: str, bool: bool, int: int, float: (int, float), tuple: (list, tuple), Any: object,
+    type(None): type(None),
+}  # fmt: skip
+"""Type -> what a file holds where it is meant."""
 _UNION = (Union, types.UnionType)
 LONGEST = 80
 """Characters of a value that an error shows."""
@@ -76,12 +82,6 @@ class At:
     def bad(self, value: object, expected: str, remedy: str = "") -> UserError:
         """Return the error for a value that does not fit."""
         return UserError(f"{self} cannot be read", expected=expected, found=shown(value), remedy=remedy or self.remedy)
-
-    def fault(self, value: object, unfit: Unfit) -> UserError:
-        """Return the error for a value that a `Read` does not take."""
-        if not unfit.problem:
-            return self.bad(value, unfit.expected, unfit.remedy)
-        return self.wrong(unfit.problem, unfit.expected, found=unfit.found, remedy=unfit.remedy)
 
     def wrong(self, problem: str, expected: str, *, found: str | None = None, remedy: str = "") -> UserError:
         """Return the error for what is wrong here though it can be read."""
@@ -155,18 +155,21 @@ def read_value(kind: Any, value: Any, at: At) -> Any:
     Raises:
         UserError: it does not fit.
     """
+    if kind is type(value) and kind in _FORMS:  # as most are
+        return value
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        steps = _steps(kind)
         made = read_value(_source(kind), value, at)
-        for step in steps:
+        for step in _steps(kind):
             try:
                 made = step.make(made)
             except Unfit as unfit:
-                raise at.fault(value, unfit) from None
+                if unfit.problem:
+                    raise at.wrong(unfit.problem, unfit.expected, found=unfit.found, remedy=unfit.remedy) from None
+                raise at.bad(value, unfit.expected, unfit.remedy) from None
         return made
     if not fits(kind, value):
-        raise at.bad(value, expected(kind), remedy=_hint(kind, value, at))
+        raise at.bad(value, expected(kind), _hint(kind, value, at))
     if origin in _UNION:
         return read_value(next(member for member in args if fits(member, value)), value, at)
     if isinstance(kind, type) and is_dataclass(kind):
@@ -177,16 +180,14 @@ def read_value(kind: Any, value: Any, at: At) -> Any:
             raise at.bad(value, expected(kind))
         return tuple(read_value(k, v, at.item(i)) for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
     if origin is Mapping:
-        return {_read_key(args[0], key, at): read_value(args[1], item, at.field(key)) for key, item in value.items()}
+        wrong = next((key for key in value if not fits(args[0], key)), value)
+        if wrong is not value:
+            hint = _hint(args[0], wrong, at)
+            raise at.wrong("a key cannot be read", expected(args[0]), found=shown(wrong), remedy=hint)
+        return {key: read_value(args[1], item, at.field(key)) for key, item in value.items()}
     if kind is float:
         return float(value)
     return Path(value).expanduser() if kind is Path else value
-
-
-def _read_key(kind: Any, key: Any, at: At) -> Any:
-    if not fits(kind, key):
-        raise at.wrong("a key cannot be read", expected(kind), found=shown(key), remedy=_hint(kind, key, at))
-    return read_value(kind, key, at)
 
 
 def _steps(kind: Any) -> list[Read]:
@@ -198,35 +199,39 @@ def _source(kind: Any) -> Any:
     return next((step.source for step in _steps(kind) if step.source is not None), get_args(kind)[0])
 
 
+@cache
+def _members(kind: Any) -> tuple[Any, ...]:
+    """Return the types of a union, annotations taken off; a type that is none alone."""
+    if get_origin(kind) is Annotated:
+        return _members(_source(kind))
+    if get_origin(kind) in _UNION:
+        return tuple(member for part in get_args(kind) for member in _members(part))
+    return (kind,)
+
+
 def fits(kind: Any, value: Any) -> bool:
     """Whether a value is of the outer form that a type hint wants; what is in a list or a mapping is not looked at."""
-    origin, args = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        return fits(_source(kind), value)
-    if origin in _UNION:
-        return any(fits(member, value) for member in args)
+    return any(_fits(member, value) for member in _members(kind))
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    origin = get_origin(kind) or kind
     if origin is Literal:
-        return any(type(value) is type(choice) and value == choice for choice in args)
-    if origin is tuple:
-        return isinstance(value, list | tuple)
+        return any(type(value) is type(choice) and value == choice for choice in get_args(kind))
     if origin is Mapping or is_dataclass(kind):
         return isinstance(value, Mapping)
-    if kind in (int, float):
-        return isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
-    if kind is Any:
-        return True
-    if kind not in (str, bool, Path, type(None)):
+    if origin not in _FORMS:
         raise TypeError(f"{kind!r} cannot be read from a file")
-    return isinstance(value, str if kind is Path else kind)
+    return isinstance(value, _FORMS[origin]) and (origin in (bool, Any) or not isinstance(value, bool))
 
 
 def expected(kind: Any) -> str:
     """Return in words what a type hint wants."""
+    return " or ".join(_expected(member) for member in _members(kind) if member is not type(None))
+
+
+def _expected(kind: Any) -> str:
     origin, args = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        return expected(_source(kind))
-    if origin in _UNION:
-        return " or ".join(expected(member) for member in args if member is not type(None))
     if origin is Literal:
         return " or ".join(map(str, args))
     if origin is tuple:
@@ -235,7 +240,7 @@ def expected(kind: Any) -> str:
         return f"a list of {number}{noun}s{joint}{rest}"
     if isinstance(kind, type) and is_dataclass(kind):
         return "a mapping with " + ", ".join(_declared(kind))
-    return _NAMES.get(kind, "a mapping" if origin is Mapping else "something else")
+    return _NAMES.get(kind, "a mapping")
 
 
 def shown(value: object) -> str:
@@ -250,20 +255,13 @@ def shown(value: object) -> str:
 
 def _hint(kind: Any, value: Any, at: At) -> str:
     """Return what to do about a value: YAML reads ``no`` as false, and a single text is no list."""
-    members = [get_origin(member) or member for member in _members(kind)]
-    if tuple in members and isinstance(value, str):
+    members = _members(kind)
+    if isinstance(value, str) and any(get_origin(member) is tuple for member in members):
         return f"write [{value}]"
     if isinstance(value, str):
-        words = [str(word) for member in _members(kind) if get_origin(member) is Literal for word in get_args(member)]
-        return f"{did_you_mean(value, words)}{at.remedy}"
+        words = [str(word) for member in members if get_origin(member) is Literal for word in get_args(member)]
+        return did_you_mean(value, words) + at.remedy
     return "put it in quotes" if {str, Path} & {*members} and not isinstance(value, list | Mapping | None) else ""
-
-
-def _members(kind: Any) -> list[Any]:
-    """Return the types of a union, annotations taken off; a type that is none alone."""
-    if get_origin(kind) is Annotated:
-        return _members(_source(kind))
-    return [m for part in get_args(kind) for m in _members(part)] if get_origin(kind) in _UNION else [kind]
 
 
 def from_text(kind: Any, text: str) -> Any:
@@ -276,51 +274,35 @@ def from_text(kind: Any, text: str) -> Any:
         if get_origin(member) is Literal and text in map(str, get_args(member)):
             return next(choice for choice in get_args(member) if text == str(choice))
         if member in (int, float):
-            try:
+            with suppress(ValueError):
                 return member(text)
-            except ValueError:
-                continue
     return text
 
 
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise Unfit("a text that is not empty")
-    return value
+def must(holds: Callable[[Any], object], expected: str) -> Read:
+    """Return the rule that something holds of a value."""
 
-
-def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
-    twice = next((value for value in values if values.count(value) > 1), None)
-    if twice is not None:
-        raise Unfit("every entry once", f"{twice!r} stands twice")
-    return values
-
-
-def _not_empty(values: Any) -> Any:
-    if not values:
-        raise Unfit("one entry or more")
-    return values
-
-
-def at_least(least: float) -> Read:
-    """Return the rule that a number is not below *least*."""
-
-    def check(value: float) -> float:
-        if value < least:
-            raise Unfit(f"{least:g} or more")
+    def check(value: Any) -> Any:
+        if not holds(value):
+            raise Unfit(expected)
         return value
 
     return Read(check)
 
 
-Text = Annotated[str, Read(_not_blank)]
+def at_least(least: float) -> Read:
+    """Return the rule that a number is not below *least*."""
+    return must(lambda number: number >= least, f"{least:g} or more")
+
+
+Text = Annotated[str, must(str.strip, "a text that is not empty")]
 """A text that is not empty."""
 
 Prose = Annotated[str, Read(str.strip)]
 """A text for people, without the white space around it that YAML's blocks leave."""
 
-EachOnce = Read(_each_once)
+EachOnce = must(lambda entries: len({*entries}) == len(entries), "every entry once")
 """Of a tuple: no entry twice."""
 
-NotEmpty = Read(_not_empty)
+NotEmpty = must(bool, "one entry or more")
 """Of a tuple or a mapping: it has entries."""

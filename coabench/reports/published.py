@@ -12,25 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.base import shipped
-from coabench.base.schema import At, NotEmpty, Read, Text, Unfit, read_fields, read_file
+from coabench.base.schema import At, NotEmpty, Text, must, read_fields, read_file
 
 METRICS = ("uar", "war", "macro_f1")
 SCHEMA = 1
 
 
-def _check_percent(value: float) -> float:
-    if not 0 < value <= 100:
-        raise Unfit("a percentage above 0")
-    return value
-
-
-def _check_hits(pair: tuple[int, int]) -> tuple[int, int]:
-    if not 0 <= pair[0] <= pair[1] or pair[1] == 0:
-        raise Unfit("label: [hits, samples]")
-    return pair
-
-
-Percent = Annotated[float, Read(_check_percent)]
+Percent = Annotated[float, must(lambda value: 0 < value <= 100, "a percentage above 0")]
+Hits = Annotated[tuple[int, int], must(lambda pair: 0 <= pair[0] <= pair[1] > 0, "label: [hits, samples]")]
 
 
 @dataclass(frozen=True)
@@ -58,7 +47,7 @@ class PublishedResult:
     war: Percent | None = None
     macro_f1: Percent | None = None
     note: str | None = None
-    per_class: Annotated[Mapping[str, Annotated[tuple[int, int], Read(_check_hits)]], NotEmpty] | None = None
+    per_class: Annotated[Mapping[str, Hits], NotEmpty] | None = None
 
     @property
     def metrics(self) -> dict[str, float]:

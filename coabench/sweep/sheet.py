@@ -10,19 +10,13 @@ from pathlib import Path
 from types import GenericAlias
 from typing import Annotated, Any
 
-from coabench.base.schema import At, Read, Text, Unfit, read_fields, read_file, read_value
+from coabench.base.schema import At, Read, Text, Unfit, must, read_fields, read_file, read_value
 from coabench.errors import UserError
 from coabench.sweep.settings import DEFAULTS, SET, Assigned, Settings, kind_of, matches, merged, read_settings
 
 SCHEMA = 1
 _UNITS = {"": 1, "b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
           "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}  # fmt: skip
-
-
-def _count(number: float) -> float:
-    if not 0 <= number < float("inf") or (number > 1 and number != int(number)):
-        raise Unfit("0, a fraction, or a whole number")
-    return number
 
 
 def _bytes(size: str | float) -> int:
@@ -32,7 +26,7 @@ def _bytes(size: str | float) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
-Count = Annotated[float, Read(_count)]
+Count = Annotated[float, must(lambda n: 0 <= n <= 1 or (n > 1 and n.is_integer()), "0, a fraction, or a whole number")]
 
 
 @dataclass(frozen=True)
@@ -120,17 +114,11 @@ class Sheet:
         return Wanted(settings, _merged_resources(self.resources, *(a.resources for a in fitting), resources))
 
 
-def _check_name(name: str) -> str:
-    if not re.fullmatch(r"\w[\w.+-]*", name):
-        raise Unfit("a word that can name a folder")
-    return name
-
-
 @dataclass(frozen=True)
 class SheetFields:
     """A sheet as it is written; options are read by `read_settings`."""
 
-    name: Annotated[str, Read(_check_name)] = ""
+    name: Annotated[str, must(re.compile(r"\w[\w.+-]*").fullmatch, "a word that can name a folder")] = ""
     output: Annotated[Path, Read(Path, Text)] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, Any] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
 
-from coabench.base.schema import Read, Unfit, at_least
+from coabench.base.schema import Read, at_least, must
 from coabench.labels import LabelSpace, fold
 from coabench_faces.tables import Texts
 
@@ -84,12 +84,6 @@ class Values:
         return ", ".join([*self.own, *(codes or self.space.names)])
 
 
-def _share(above: float) -> float:
-    if above >= 1:
-        raise Unfit("a share below 1: 0.5 asks for more than half of the votes")
-    return above
-
-
 @dataclass(frozen=True)
 class Votes:
     """The label that most annotators chose.
@@ -102,7 +96,9 @@ class Votes:
 
     columns: Annotated[Mapping[str, str | None], Read(dict.fromkeys, Texts)]
     least: Annotated[float, at_least(0)] = 0
-    above: Annotated[float, at_least(0), Read(_share)] = 0
+    above: Annotated[
+        float, must(lambda share: 0 <= share < 1, "a share below 1: 0.5 asks for more than half of the votes")
+    ] = 0
 
     def label(self, row: Mapping[str, Any]) -> str:
         """Return the label with the most votes.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any
 
-from coabench.base.schema import At, Read, Text, Unfit, read_fields
+from coabench.base.schema import At, Read, Text, Unfit, must, read_fields
 from coabench.dataset import Card
 from coabench.errors import did_you_mean
 from coabench.labels import fold
@@ -33,12 +33,6 @@ FOR_TABLES = ("columns", "separator", "join", "image", "pixels", "votes")
 
 def _per_split(value: Any) -> Any:
     return value if isinstance(value, Mapping) else {None: value}
-
-
-def _plain(pattern: PathPattern) -> PathPattern:
-    if not pattern.is_plain:
-        raise Unfit("one file, without *, ? and braces")
-    return pattern
 
 
 def _expression(text: str) -> re.Pattern[str]:
@@ -79,7 +73,7 @@ Cell = str | int | float
 class Join(Format):
     """A second table, whose columns are added to the rows of the first where the column *by* agrees."""
 
-    table: Annotated[FilePath, Read(_plain)]
+    table: Annotated[FilePath, must(lambda path: path.is_plain, "one file, without *, ? and braces")]
     by: str
 
 

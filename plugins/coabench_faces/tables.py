@@ -10,13 +10,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from coabench.base.schema import EachOnce, NotEmpty, Read, Text, Unfit
+from coabench.base.schema import EachOnce, NotEmpty, Text, must
 from coabench.errors import UserError
 from coabench_faces.images import Encoded
 
 SPACE = "space"
 """The separator that is any run of white space."""
 
+Separator = Annotated[
+    str, must(lambda text: len(text) == 1 or text == SPACE, f"one character, or {SPACE} for any white space")
+]
 Texts = Annotated[tuple[Text, ...], NotEmpty]
 
 PARQUET = "pip install 'coabench[parquet]'"
@@ -50,18 +53,12 @@ class Table:
     rows: Iterable[TableRow | BadRow] = ()
 
 
-def _check_separator(text: str) -> str:
-    if len(text) != 1 and text != SPACE:
-        raise Unfit(f"one character, or {SPACE} for any white space")
-    return text
-
-
 @dataclass(frozen=True)
 class Format:
     """How tables are written, where their name does not say it: names for columns without a header, a separator."""
 
     columns: Annotated[Texts, EachOnce] = ()
-    separator: Annotated[str, Read(_check_separator)] | None = None
+    separator: Separator | None = None
 
 
 def read_table(root: Path, path: str, form: Format) -> Table:

@@ -111,7 +111,7 @@ def test_what_is_left_empty_is_left_out() -> None:
         ({"counts": {"test": 3}}, ["counts.test cannot be read", "a mapping"]),
         ({"counts": {"test": {False: 3}}}, ["counts.test: a key cannot be read", "False", "put it in quotes"]),
         ({"names": "p"}, ["names cannot be read", "a list of texts", "write [p]"]),
-        ({"names": ["p", "p"]}, ["names: 'p' stands twice", "every entry once"]),
+        ({"names": ["p", "p"]}, ["names cannot be read", "every entry once"]),
         ({"number": 3}, ["number: 3 is odd", "an even number", "found: an odd number", "add one"]),
         ({"length": 4}, ["length cannot be read", "a text"]),
         ({"where": "x"}, ["unknown field 'where'", "from"]),
