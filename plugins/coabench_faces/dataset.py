@@ -130,7 +130,7 @@ class Faces(Dataset):
         """Check labels, splits, persons and images against the card."""
         from coabench_faces.verify import verify
 
-        return verify(self)
+        return verify(self.card, self.root, self.listing)
 
 
 _HINTS = {
