@@ -133,7 +133,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Check:
-    """One line of a verification: what was checked, how it went, and the evidence."""
+    """One line of a verification: what was checked, the outcome, and the evidence."""
 
     level: str
     """``ok``, ``warning`` or ``error``."""

@@ -38,7 +38,7 @@ class UserError(CoabenchError):
 
 
 class JobError(CoabenchError):
-    """The job began and could not be finished (exit code 1). What is on disk stays valid."""
+    """The job was started and could not be finished (exit code 1). What is on disk stays valid."""
 
 
 class OutOfMemory(JobError):

@@ -104,7 +104,7 @@ def coabench_register_commands(cli: click.Group) -> None:
 
 @hookspec
 def coabench_run_started(run: Run) -> None:
-    """A run begins or goes on; its directory and manifest exist."""
+    """A run begins or continues; its directory and manifest exist."""
 
 
 @hookspec

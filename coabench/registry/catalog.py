@@ -70,15 +70,15 @@ def find_strategy(spec: str | Strategy) -> StrategyChoice:
     if is_file(spec):
         return StrategyChoice(file=Path(spec))
     name, _, variant = spec.partition(":")
-    found = get_plugins().strategies.find(name)
-    variants = found.details.get("variants") or ()
+    registration = get_plugins().strategies.find(name)
+    variants = registration.details.get("variants") or ()
     if variant and variant not in variants:
         raise UserError(
             f"strategy {name!r} has no variant {variant!r}",
             expected=", ".join(variants) or "no variant",
             remedy=f"{did_you_mean(variant, variants)}correct --strategy",
         )
-    return StrategyChoice(found, variant or None)
+    return StrategyChoice(registration, variant or None)
 
 
 @dataclass(frozen=True)
@@ -158,15 +158,15 @@ def find_dataset(spec: str) -> DatasetChoice:
                 remedy=f"{did_you_mean(card.loader, list(datasets))}correct the card's 'loader'",
             )
         return DatasetChoice(card, datasets[card.loader])
-    found = datasets.find(spec)
-    path = found.details.get("card")
+    registration = datasets.find(spec)
+    path = registration.details.get("card")
     if path is None:
         raise UserError(
             f"{spec!r} is a loader without a data set of its own",
             expected="a card that names it as its loader",
             remedy="pass --dataset CARD.yaml",
         )
-    return DatasetChoice(Card.read(Path(path)), found)
+    return DatasetChoice(Card.read(Path(path)), registration)
 
 
 def find_labels(spec: str) -> LabelSpace:
@@ -185,6 +185,6 @@ def find_labels(spec: str) -> LabelSpace:
     return find_dataset(short.get(spec, spec)).card.space
 
 
-def origin(found: Registration) -> Mapping[str, str]:
+def origin(registration: Registration) -> Mapping[str, str]:
     """Return which plugin something comes from, for a run's identity."""
-    return {"plugin": found.plugin, "plugin_version": found.version}
+    return {"plugin": registration.plugin, "plugin_version": registration.version}

@@ -49,8 +49,8 @@ def find_detector(spec: str, weights: Path | None = None) -> DetectorChoice:
     """
     if spec == AUTO:
         return _best_detector(weights)
-    found = get_plugins().detectors.find(spec)
-    suffixes = tuple(found.details.get("weights", ()))
+    registration = get_plugins().detectors.find(spec)
+    suffixes = tuple(registration.details.get("weights", ()))
     if weights is None and suffixes:
         raise UserError(
             f"detector {spec!r} needs its weights, which do not come with it",
@@ -63,41 +63,43 @@ def find_detector(spec: str, weights: Path | None = None) -> DetectorChoice:
             expected=f"a {' or '.join(suffixes)} file" if suffixes else "no weights: it brings its own",
             remedy="choose another detector or other weights; `coabench list detectors` shows what there is",
         )
-    if problem := unavailable(found):
+    if problem := unavailable(registration):
         raise UserError(f"detector {spec!r} is not available here", found=problem.reason, remedy=problem.remedy)
     _check_weights(weights)
-    return DetectorChoice(found, weights)
+    return DetectorChoice(registration, weights)
 
 
-def unavailable(found: Registration) -> Unavailable | None:
+def unavailable(registration: Registration) -> Unavailable | None:
     """Return why a detector cannot be used here, according to the check that it registered; None where it can.
 
     The detector itself is not imported.
     """
-    check = found.details.get("available")
+    check = registration.details.get("available")
     if check is None:
         return None
     try:
-        problem: Unavailable | None = replace(found, target=check).load()()
+        problem: Unavailable | None = replace(registration, target=check).load()()
     except Exception as error:
-        return Unavailable(f"its check failed ({type(error).__name__}: {error})", f"report it to {found.plugin!r}")
+        return Unavailable(
+            f"its check failed ({type(error).__name__}: {error})", f"report it to {registration.plugin!r}"
+        )
     return problem
 
 
 def _best_detector(weights: Path | None) -> DetectorChoice:
     suffix = weights.suffix.lower() if weights else None
     fitting = [
-        found
-        for found in get_plugins().detectors.values()
-        if "rank" in found.details and suffix in (found.details.get("weights") or (None,))
+        registration
+        for registration in get_plugins().detectors.values()
+        if "rank" in registration.details and suffix in (registration.details.get("weights") or (None,))
     ]
     passed_over: list[str] = []
-    for found in sorted(fitting, key=lambda found: (-found.details["rank"], found.name)):
-        problem = unavailable(found)
+    for registration in sorted(fitting, key=lambda registration: (-registration.details["rank"], registration.name)):
+        problem = unavailable(registration)
         if problem is None:
             _check_weights(weights)
-            return DetectorChoice(found, weights, tuple(passed_over))
-        passed_over.append(f"{found.name}: {problem}")
+            return DetectorChoice(registration, weights, tuple(passed_over))
+        passed_over.append(f"{registration.name}: {problem}")
     raise UserError(
         f"no detector takes {suffix or 'such'} weights" if weights and not fitting else "no detector is available here",
         found="; ".join(passed_over) or None,

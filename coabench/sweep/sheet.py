@@ -54,7 +54,7 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One run that the sheet asks for: every option with its value, and what it may use."""
+    """One run of the sheet: every option with its value, and what it may use."""
 
     settings: Settings
     resources: Resources = field(default_factory=Resources)
@@ -96,17 +96,17 @@ class Sheet:
                     remedy="correct it, or leave it out",
                 )
         kept = [chosen for chosen, out in zip(combinations, excluded, strict=True) if not out]
-        asked = [*((chosen, Resources()) for chosen in kept), *self.include]
-        if not asked:
+        runs = [*((chosen, Resources()) for chosen in kept), *self.include]
+        if not runs:
             raise UserError(f"{self.path}: there is nothing to run", found="every combination is excluded")
         for i, adjustment in enumerate(self.adjust):
-            if not any(matches(merged(base, chosen), adjustment.pattern) for chosen, _ in asked):
+            if not any(matches(merged(base, chosen), adjustment.pattern) for chosen, _ in runs):
                 raise UserError(
                     f"{self.path}: adjust[{i}] fits no run",
                     found=f"for: {text_of(adjustment.pattern)}",
                     remedy="correct it, or leave it out",
                 )
-        return [self._completed(base, chosen, resources) for chosen, resources in asked]
+        return [self._completed(base, chosen, resources) for chosen, resources in runs]
 
     def _completed(self, base: Settings, chosen: Settings, resources: Resources) -> Wanted:
         fitting = [a for a in self.adjust if matches(merged(base, chosen), a.pattern)]

@@ -150,7 +150,7 @@ class Layout(Format):
 
     @property
     def image_by_split(self) -> bool:
-        """Whether the place of an image depends on its split."""
+        """Whether the path of an image depends on its split."""
         return None not in self.image or any("split" in template.columns for template in self.image.values())
 
     def needed(self, split: str | None) -> dict[str, str]:

@@ -68,7 +68,7 @@ class Template:
         return "".join(part if isinstance(part, str) else part.fill(row) for part in self._parts)
 
 
-class Found(NamedTuple):
+class MatchedFile(NamedTuple):
     """A file: its path relative to the data root, and what the pattern's braces stand for in it."""
 
     path: str
@@ -114,14 +114,14 @@ class PathPattern:
             raise Unfit("a path with *, ** and names in braces, such as '{split}/{label}/*.jpg'")
         return cls(text)
 
-    def find(self, root: Path) -> Iterator[Found]:
+    def find(self, root: Path) -> Iterator[MatchedFile]:
         """Yield the files, each once, in no particular order."""
         seen = set()
         for path in self._walk(root, 0):
             match = self._whole.fullmatch(path)
             if match and path not in seen:
                 seen.add(path)
-                yield Found(path, match.groupdict())
+                yield MatchedFile(path, match.groupdict())
 
     @cached_property
     def _parts(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class RafDb(Dataset):
     attributes, which `verify` reports too.
 
     Raises:
-        UserError: there is no copy below the data root, or one that lacks its labels or all of its images.
+        UserError: there is no copy below the data root, or one without its labels or all of its images.
     """
 
     @dataclass(frozen=True)
@@ -140,11 +140,11 @@ def _find_layout(request: Request, wanted: str, card: Card) -> tuple[Layout, tup
     candidates = [layout for layout in LAYOUTS if wanted in ("auto", layout.name)]
     try:
         for position, candidate in enumerate(candidates):
-            found = candidate.find(request)
-            if found:
+            layout = candidate.find(request)
+            if layout:
                 others = [other.name for other in candidates[position + 1 :] if _is_there(other, request)]
-                return found, tuple(
-                    f"the data root also holds RAF-DB in the {name} layout; the {found.name} one is used "
+                return layout, tuple(
+                    f"the data root also holds RAF-DB in the {name} layout; the {layout.name} one is used "
                     f"(--set layout={name} chooses the other)"
                     for name in others
                 )

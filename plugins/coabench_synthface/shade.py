@@ -29,12 +29,12 @@ def shade(
     eyes: Floats,
     light: Floats,
 ) -> Floats:
-    """Shade what `raster.rasterise` found.
+    """Shade what `raster.rasterise` returns.
 
     Args:
         front, inside: (H, W) and (H, W, 3), of the rasteriser.
         triangles, part: (T, 3) and (T,).
-        points, directions: (V, 3) places and unit normals, camera coordinates (x right, y up, z to the camera).
+        points, directions: (V, 3) positions and unit normals, camera coordinates (x right, y up, z to the camera).
         attributes: (V, 4) column and row on the canvas, depth inside the hairline, light that reaches it (0–1).
         paint: the painted canvas: linear RGB and gloss.
         hair: (5,) linear RGB, opacity, strength of the strands.
@@ -79,8 +79,8 @@ def shade(
                 gloss, shininess = 0.5, 140.0
             elif kind <= 4:
                 r, g, b = TOOTH
-                aside = (x - 0.5 * paint.shape[1]) / (0.1 * paint.shape[1])
-                gloss, reached = 0.1, min(max(1.25 - aside * aside, 0.02), 1.0)
+                lateral = (x - 0.5 * paint.shape[1]) / (0.1 * paint.shape[1])
+                gloss, reached = 0.1, min(max(1.25 - lateral * lateral, 0.02), 1.0)
             elif kind == 5:
                 r, g, b = TONGUE
                 gloss, reached = 0.1, 0.45

@@ -42,14 +42,14 @@ def _list(folder: SetFolder) -> Check:
 def _counts(card: Card, counts: Mapping[str, int], lines: Sequence[Line]) -> Iterator[Check]:
     for split, expected in counts.items():
         per_label = Counter(line["target"] for line in lines if line["split"] == split)
-        found, sizes = per_label.total(), {per_label[name] for name in card.space.names}
-        if found != expected:
-            yield check("error", f"{split}: {found:,} pictures, {SET} says {expected:,}")
+        total, sizes = per_label.total(), {per_label[name] for name in card.space.names}
+        if total != expected:
+            yield check("error", f"{split}: {total:,} pictures, {SET} says {expected:,}")
         elif len(sizes) > 1:
             uneven = [f"{name}: {per_label[name]:,}" for name in card.space.names]
-            yield Check("error", f"{split}: {found:,} pictures, not as many of every class", tuple(uneven))
+            yield Check("error", f"{split}: {total:,} pictures, not as many of every class", tuple(uneven))
         else:
-            yield check("ok", f"{split}: {found:,} pictures, {sizes.pop():,} of every class")
+            yield check("ok", f"{split}: {total:,} pictures, {sizes.pop():,} of every class")
 
 
 def _labels(card: Card, lines: Sequence[Line]) -> Check:
