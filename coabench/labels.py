@@ -34,12 +34,12 @@ def fold(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip().casefold()
 
 
-class Options(tuple[str, ...]):
+class Choices(tuple[str, ...]):
     """Labels in the order in which a question lists them; ``options - label`` leaves one out."""
 
-    def __sub__(self, other: str | Iterable[str]) -> Options:
+    def __sub__(self, other: str | Iterable[str]) -> Choices:
         gone = {other} if isinstance(other, str) else set(other)
-        return Options(o for o in self if o not in gone)
+        return Choices(o for o in self if o not in gone)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class LabelSpace:
 
     labels: tuple[Label, ...] = field(metadata={"key": "classes"})
     name: str = field(default="", metadata={"key": "space"})
-    basic: Annotated[Options, Read(Options, Names)] = field(default_factory=Options)
+    basic: Annotated[Choices, Read(Choices, Names)] = field(default_factory=Choices)
     neutral: str | None = None
     basic_aliases: Annotated[
         tuple[tuple[str, tuple[str, ...]], ...], Read(lambda names: tuple(names.items()), Mapping[str, Names])
@@ -91,9 +91,9 @@ class LabelSpace:
         return any(label.pair for label in self.labels)
 
     @cached_property
-    def names(self) -> Options:
+    def names(self) -> Choices:
         """The names of the labels, in order."""
-        return Options(label.name for label in self.labels)
+        return Choices(label.name for label in self.labels)
 
     @cached_property
     def _by_code(self) -> dict[int, str]:

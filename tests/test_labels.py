@@ -9,7 +9,7 @@ from coabench.base.schema import At, Read, read_value
 from coabench.dataset import Card
 from coabench.dialogue import Task
 from coabench.errors import UserError
-from coabench.labels import LabelSpace, Options, complete
+from coabench.labels import Choices, LabelSpace, complete
 
 
 def read_labels(labels: dict[str, Any]) -> LabelSpace:
@@ -31,7 +31,7 @@ def test_pairs_have_names_in_either_order(compound: LabelSpace) -> None:
 
 def test_options_keep_their_order(compound: LabelSpace) -> None:
     assert compound.basic - "Fear" == ("Surprise", "Disgust", "Happiness", "Sadness", "Anger", "Neutral")
-    assert compound.basic - ["Fear", "Neutral", "unheard of"] == Options(
+    assert compound.basic - ["Fear", "Neutral", "unheard of"] == Choices(
         ("Surprise", "Disgust", "Happiness", "Sadness", "Anger")
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from coabench.base.schema import NotEmpty, Read, at_least
 from coabench.dialogue import Answer, Decode, Message, Prediction, Question, Task
 from coabench.errors import UserError
-from coabench.labels import Options
+from coabench.labels import Choices
 from coabench.strategy import Conversation, Strategy
 
 if TYPE_CHECKING:
@@ -49,13 +49,13 @@ class QuestionSpec:
     def asked(self, task: Task) -> bool:
         return self.only is None or (self.only == "compound") == task.space.compound
 
-    def choices(self, task: Task) -> Options:
+    def choices(self, task: Task) -> Choices:
         """Return the options before any answer is taken off."""
         if self.options == "basic":
             return task.basic
         if self.options == "labels":
             return task.labels
-        return Options() if self.options == "none" else Options(self.options)
+        return Choices() if self.options == "none" else Choices(self.options)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class PromptStrategy(Strategy):
         task: Task,
         answers: Mapping[str, str] | None = None,
         *,
-        options: Options | None = None,
+        options: Choices | None = None,
         chat: tuple[Message, ...] = (),
     ) -> Question:
         """Return one of the questions, its prompt rendered.
@@ -160,7 +160,7 @@ class PromptStrategy(Strategy):
             )
         return right[0]
 
-    def _render(self, spec: QuestionSpec, task: Task, answers: Mapping[str, str], choices: Options) -> str:
+    def _render(self, spec: QuestionSpec, task: Task, answers: Mapping[str, str], choices: Choices) -> str:
         from jinja2 import TemplateError
 
         options = choices - [answers[name] for name in spec.without]
