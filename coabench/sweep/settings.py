@@ -14,8 +14,7 @@ from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from coabench.base.schema import At, Read, Text, Unfit, at_least, read_value
-from coabench.errors import did_you_mean
+from coabench.base.schema import At, Read, Text, at_least, read_value
 from coabench.evaluation.job import Evaluation
 from coabench.registry.defaults import BACKBONE, DATASET, DTYPES, STRATEGY
 
@@ -39,15 +38,6 @@ def _expand_home(text: str) -> str:
     return str(Path(text).expanduser()) if text.startswith("~") else text
 
 
-def _one_of(choices: Sequence[str]) -> Read:
-    def check(text: str) -> str:
-        if text not in choices:
-            raise Unfit(" or ".join(choices), remedy=f"{did_you_mean(text, tuple(choices))}correct the sheet")
-        return text
-
-    return Read(check)
-
-
 def _assigned(value: object) -> str:
     return str(value).casefold() if value is None or isinstance(value, bool) else str(value)
 
@@ -60,7 +50,7 @@ Assigned = Annotated[str, Read(_assigned, str | int | float | bool | None)]
 def _kind(name: str, hint: Any) -> Any:
     """Return the type hint of an option as sheets have it: without what only Python can pass."""
     if name in CHOICES:
-        return Annotated[str, _one_of(CHOICES[name])]
+        return Literal[CHOICES[name]]
     number = Annotated[int, at_least(1)] if name in AT_LEAST_ONE else int
     plain = {str: Word, Path: Annotated[Path, Read(Path, Word)], int: number, bool: bool, type(None): None}
     members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)

@@ -60,10 +60,8 @@ def shade(
             nx, ny, nz = nx / length, ny / length, nz / length
             x, y, depth = _mix(attributes, i, j, k, u, v, w)
             kind, reached = part[t], u * attributes[i, 3] + v * attributes[j, 3] + w * attributes[k, 3]
-            px, py, pz = _mix(points, i, j, k, u, v, w)
-            r, g, b, gloss, shininess, wrap, reached = _material(
-                kind, x, y, depth, reached, px, py, pz, paint, hair, eyes
-            )
+            point = _mix(points, i, j, k, u, v, w)
+            r, g, b, gloss, shininess, wrap, reached = _material(kind, x, y, depth, reached, point, paint, hair, eyes)
             lit = nx * light[0, 0] + ny * light[0, 1] + nz * light[0, 2]
             sky = (0.72 + 0.28 * ny) * reached
             direct = reached if kind > 2 else 0.45 + 0.55 * reached
@@ -84,9 +82,7 @@ def _material(
     y: float,
     depth: float,
     reached: float,
-    px: float,
-    py: float,
-    pz: float,
+    point: tuple[float, float, float],
     paint: Floats,
     hair: Floats,
     eyes: Floats,
@@ -106,7 +102,7 @@ def _material(
             b += covered * (hair[2] * tone - b)
             gloss = gloss * (1.0 - covered) + 0.05 * covered
     elif kind <= 2:
-        r, g, b, reached = _eye(eyes, kind - 1, px, py, pz)
+        r, g, b, reached = _eye(eyes, kind - 1, point[0], point[1], point[2])
         gloss, shininess = 0.5, 140.0
     elif kind <= 4:
         r, g, b = TOOTH
