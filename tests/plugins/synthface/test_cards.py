@@ -1,5 +1,7 @@
 """The cards say what RAF-DB's say, and the generator knows every label."""
 
+from typing import Any
+
 import pytest
 from coabench_synthface.expression import FACE_UNITS, RECIPES
 from coabench_synthface.samples import SUBSETS
@@ -27,3 +29,14 @@ def test_every_label_has_a_recipe_of_its_own() -> None:
     for recipe in RECIPES.values():
         assert {*recipe.always, *recipe.sometimes} <= set(FACE_UNITS)
         assert not set(recipe.always) & set(recipe.sometimes)
+
+
+def test_the_plugin_registers_whatever_of_it_was_imported_before() -> None:
+    """A module of the package must not take the name of something that its hooks use."""
+    import coabench_synthface
+    import coabench_synthface.shipped
+
+    registered: dict[str, dict[str, Any]] = {}
+    coabench_synthface.coabench_register_datasets(lambda name, target, **details: registered.update({name: details}))
+    assert all(details["card"].is_file() for details in registered.values())
+    assert sorted(registered) == ["synthface-basic", "synthface-compound"]
