@@ -19,11 +19,11 @@ from coabench_phi35v.prompt import ChatTokenizer, Control, chat
 from PIL import Image, ImageDraw
 
 from coabench.dialogue import Question
-from coabench.labels import Options
+from coabench.labels import Choices
 from coabench.support.linear import fast_linear
 from coabench.support.placement import cpu_flags
 
-BASIC = Options(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
+BASIC = Choices(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
 SIZES: dict[str, dict[str, Any]] = {
     "mid": {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 8,
             "img_processor": {"image_dim_out": 1024, "clip_config": {"num_hidden_layers": 6}}},

@@ -30,7 +30,7 @@ from coabench.live.detector_process import Apart
 from coabench.live.probe import Probe, Settings
 from coabench.live.snapshot import FaceAnswer, Frame
 from coabench.live.sources import Source
-from coabench.registry.catalog import find_detector
+from coabench.registry.detectors import find_detector
 from coabench.support.opencv import opencv
 
 CAMERA = 30.0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
+from coabench.base.schema import At, Prose, Read, Text, at_least, read_file
 from coabench.errors import UserError, did_you_mean
-from coabench.labels import LabelSpace
+from coabench.labels import LabelSpace, Names, complete
 
 SCHEMA = 1
 """The version of the card format."""
@@ -75,27 +76,27 @@ class Card:
     Attributes:
         name: the name used on the command line.
         title, description, homepage, access, terms, citation: for people.
-        space: the label space.
+        space: the label space; ``labels`` on the card.
+        loader: the registered data set whose loader reads it.
         splits: the splits, the one that ``evaluate`` uses by default first.
         counts: split -> label -> number of images, as far as known.
         counts_verified: splits whose counts are exact; a mismatch elsewhere is a warning only.
-        loader: the registered data set whose loader reads it.
         options: further fields, for the loader.
         path: the file.
     """
 
-    name: str
-    title: str
-    space: LabelSpace
-    splits: tuple[str, ...]
-    loader: str
-    description: str = ""
-    homepage: str = ""
-    access: str = ""
-    terms: str = ""
-    citation: str = ""
-    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    counts_verified: tuple[str, ...] = ()
+    name: Text
+    space: Annotated[LabelSpace, Read(complete)] = field(metadata={"key": "labels"})
+    loader: Text
+    splits: Names = ("test",)
+    title: Prose = ""
+    description: Prose = ""
+    homepage: Prose = ""
+    access: Prose = ""
+    terms: Prose = ""
+    citation: Prose = ""
+    counts: Mapping[str, Mapping[str, Annotated[int, at_least(0)]]] = field(default_factory=dict)
+    counts_verified: Names = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
@@ -106,52 +107,18 @@ class Card:
         Raises:
             UserError: the file is absent, is no YAML, or a field is missing, unknown or of the wrong type.
         """
-        from coabench.base.yaml import read_yaml
-
-        data = read_yaml(path, what="data set card")
-        known = {f for f in cls.__dataclass_fields__ if f not in ("space", "path")} | {"labels", "schema"}
-        for key in data:
-            if key not in known:
-                raise UserError(
-                    f"{path}: unknown field {key!r}",
-                    expected=", ".join(sorted(known)),
-                    remedy=f"{did_you_mean(str(key), sorted(known))}remove or correct the field",
-                )
-        for key in ("name", "labels", "loader"):
-            if not data.get(key):
-                raise UserError(f"{path}: the field {key!r} is missing", remedy=f"add {key!r} to the card")
-        _check_types(data, path)
-        space = LabelSpace.from_mapping(data["labels"], where=str(path))
-        splits = tuple(data.get("splits") or ("test",))
-        counts = data.get("counts") or {}
-        verified = tuple(data.get("counts_verified") or ())
-        for split in (*counts, *verified):
-            if split not in splits:
-                raise UserError(
-                    f"{path}: counts are given for the unknown split {split!r}",
-                    expected=", ".join(splits),
-                    remedy=f"{did_you_mean(split, splits)}correct the card",
-                )
-        for split, per_label in counts.items():
+        card = read_file(cls, path, "data set card", schema=SCHEMA, path=path)
+        space = card.space if card.space.name else replace(card.space, name=str(path))
+        card = replace(card, space=space, title=card.title or card.name, splits=card.splits or ("test",))
+        at = At(path, "correct the card")
+        for split in (*card.counts, *card.counts_verified):
+            if split not in card.splits:
+                raise at.unknown(split, card.splits, "split in the counts:")
+        for split, per_label in card.counts.items():
             for label in per_label:
                 if label not in space.names:
-                    raise UserError(
-                        f"{path}: counts name the unknown label {label!r} in split {split!r}",
-                        expected=", ".join(space.names),
-                        remedy=f"{did_you_mean(label, space.names)}correct the card",
-                    )
-        texts = ("title", "description", "homepage", "access", "terms", "citation")
-        return cls(
-            name=str(data["name"]),
-            space=space,
-            splits=splits,
-            loader=str(data["loader"]),
-            counts=counts,
-            counts_verified=verified,
-            options=data.get("options") or {},
-            path=path,
-            **{key: str(data.get(key) or (data["name"] if key == "title" else "")).strip() for key in texts},
-        )
+                    raise at.field("counts").field(split).unknown(label, space.names, "label")
+        return card
 
     def check_split(self, split: str) -> None:
         """Refuse (`UserError`) a split that is not on the card."""
@@ -164,95 +131,9 @@ class Card:
             )
 
 
-TEXT, NUMBER, MAPPING = "a text", "a whole number", "a mapping"
-
-
-def _check_types(data: Mapping[str, Any], path: Path) -> None:
-    """Refuse a field of another type: YAML reads ``no`` as false and a single split as a row of letters."""
-
-    def need(value: Any, kind: str, where: str) -> None:
-        if value is None:  # a field left empty is a field left out
-            return
-        fits = {
-            TEXT: isinstance(value, str),
-            NUMBER: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
-            MAPPING: isinstance(value, Mapping),
-        }[kind]
-        if not fits:
-            hint = "put it in quotes" if kind == TEXT and not isinstance(value, list | Mapping) else "correct the card"
-            raise UserError(
-                f"{path}: {where} cannot be read", expected=kind, found=f"{_kind(value)}: {value!r}", remedy=hint
-            )
-
-    def need_texts(value: Any, where: str) -> None:
-        if value is None:
-            return
-        if not isinstance(value, list):
-            found = f"{_kind(value)}: {value!r}"
-            remedy = f"write [{value}]" if isinstance(value, str) else "correct the card"
-            raise UserError(f"{path}: {where} cannot be read", expected="a list of texts", found=found, remedy=remedy)
-        for item in value:
-            need(item if item is not None else "", TEXT, f"an entry of {where}")
-        twice = next((item for item in value if value.count(item) > 1), None)
-        if twice is not None:
-            raise UserError(f"{path}: {twice!r} stands twice in {where}", expected="every entry once")
-
-    for key in ("name", "loader", "title", "description", "homepage", "access", "terms", "citation"):
-        need(data.get(key), TEXT, f"the field {key!r}")
-    for key in ("splits", "counts_verified"):
-        need_texts(data.get(key), f"the field {key!r}")
-    for key in ("labels", "counts", "options"):
-        need(data.get(key), MAPPING, f"the field {key!r}")
-    if data.get("schema") not in (None, SCHEMA):
-        raise UserError(
-            f"{path}: the card is of schema {data['schema']!r}", expected=str(SCHEMA), remedy="use a newer coabench"
-        )
-    _check_labels(data["labels"], path, need, need_texts)
-    for split, per_label in (data.get("counts") or {}).items():
-        need(split, TEXT, "a split under 'counts'")
-        need(per_label if per_label is not None else "", MAPPING, f"the counts of {split!r}")
-        for label, number in per_label.items():
-            need(label, TEXT, f"a label in the counts of {split!r}")
-            need(number if number is not None else "", NUMBER, f"the count of {label!r} in {split!r}")
-
-
-def _check_labels(
-    labels: Mapping[str, Any],
-    path: Path,
-    need: Callable[[Any, str, str], None],
-    need_texts: Callable[[Any, str], None],
-) -> None:
-    for key in ("space", "neutral"):
-        need(labels.get(key), TEXT, f"labels.{key}")
-    need_texts(labels.get("basic"), "labels.basic")
-    need(labels.get("basic_aliases"), MAPPING, "labels.basic_aliases")
-    for emotion, aliases in (labels.get("basic_aliases") or {}).items():
-        need(emotion, TEXT, "a name in labels.basic_aliases")
-        need_texts(aliases, f"labels.basic_aliases of {emotion!r}")
-    classes = labels.get("classes")
-    if classes is not None and not isinstance(classes, list):
-        raise UserError(
-            f"{path}: labels.classes cannot be read",
-            expected="a list such as [{name: Happiness, code: 3}, {name: Sadness, code: 4}]",
-            found=_kind(classes),
-        )
-    for entry in classes or ():
-        if isinstance(entry, Mapping):  # anything else is told by LabelSpace
-            name = entry.get("name")
-            need(name, TEXT, "the name of a class")
-            need(entry.get("code"), NUMBER, f"the code of {name!r}")
-            for key in ("pair", "aliases"):
-                need_texts(entry.get(key), f"the {key} of {name!r}")
-
-
-def _kind(value: Any) -> str:
-    names = {str: "a text", bool: "true or false", int: "a number", float: "a number", list: "a list"}
-    return "a mapping" if isinstance(value, Mapping) else names.get(type(value), type(value).__name__)
-
-
 @dataclass(frozen=True)
 class Check:
-    """One line of a verification: what was checked, how it went, and the evidence."""
+    """One line of a verification: what was checked, the outcome, and the evidence."""
 
     level: str
     """``ok``, ``warning`` or ``error``."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from coabench.labels import LabelSpace, Options
+from coabench.labels import Choices, LabelSpace
 
 Decode = Literal["generate", "score"]
 """How an answer is obtained: free greedy generation, or the best-scoring of the question's options."""
@@ -40,8 +40,8 @@ class Question:
     """
 
     prompt: str
-    options: Options
-    recognised: Options = field(default_factory=Options)
+    options: Choices
+    recognised: Choices = field(default_factory=Choices)
     name: str = "answer"
     images: tuple[int, ...] = (0,)
     context: tuple[Message, ...] = ()
@@ -138,12 +138,12 @@ class Task:
     exemplars: tuple[Exemplar, ...] = ()
 
     @property
-    def basic(self) -> Options:
+    def basic(self) -> Choices:
         """The basic emotions, in the fixed order."""
         return self.space.basic
 
     @property
-    def labels(self) -> Options:
+    def labels(self) -> Choices:
         """The labels of the space, in order."""
         return self.space.names
 

@@ -7,14 +7,13 @@ marked with ``coabench.hookimpl``. A plugin may leave out arguments that it does
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
 if TYPE_CHECKING:
     import click
-
-    from coabench.runs.run import Run
 
 PROJECT = "coabench"
 """The marker name, the entry-point group and the project name are one word."""
@@ -51,6 +50,20 @@ class Register(Protocol):
                 ``card=Path(...)`` for a data set, with ``short="compound"`` where its labels go by a short name too,
                 ``rank=40``, ``available="module:function"`` and ``weights=(".onnx",)`` for a detector.
         """
+
+
+class Run(Protocol):
+    """A run as observers see it: a `coabench.runs.run.Run`.
+
+    Attributes:
+        directory: its folder.
+        manifest: what ``run.json`` holds.
+        done: how many samples have their record.
+    """
+
+    directory: Path
+    manifest: dict[str, Any]
+    done: int
 
 
 @hookspec
@@ -91,7 +104,7 @@ def coabench_register_commands(cli: click.Group) -> None:
 
 @hookspec
 def coabench_run_started(run: Run) -> None:
-    """A run begins or goes on; its directory and manifest exist."""
+    """A run begins or continues; its directory and manifest exist."""
 
 
 @hookspec

@@ -6,11 +6,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
-from coabench.errors import UserError, did_you_mean
+from coabench.base.schema import EachOnce, Read, Text, Unfit, at_least
+from coabench.errors import did_you_mean
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "Surprise": ("surprised", "astonishment", "astonished"),
@@ -33,12 +34,12 @@ def fold(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip().casefold()
 
 
-class Options(tuple[str, ...]):
+class Choices(tuple[str, ...]):
     """Labels in the order in which a question lists them; ``options - label`` leaves one out."""
 
-    def __sub__(self, other: str | Iterable[str]) -> Options:
+    def __sub__(self, other: str | Iterable[str]) -> Choices:
         gone = {other} if isinstance(other, str) else set(other)
-        return Options(o for o in self if o not in gone)
+        return Choices(o for o in self if o not in gone)
 
 
 @dataclass(frozen=True)
@@ -52,29 +53,37 @@ class Label:
         aliases: other spellings that mean this label.
     """
 
-    name: str
-    code: int | None = None
-    pair: tuple[str, str] | None = None
-    aliases: tuple[str, ...] = ()
+    name: Text
+    code: Annotated[int, at_least(0)] | None = None
+    pair: Annotated[tuple[str, str], EachOnce] | None = None
+    aliases: Annotated[tuple[str, ...], EachOnce] = ()
+
+
+Names = Annotated[tuple[str, ...], EachOnce]
 
 
 @dataclass(frozen=True)
 class LabelSpace:
     """The labels of a data set, in their fixed order, and the basic emotions behind them.
 
+    A card's ``labels`` are read as one; what is not in its type hints is checked by `complete`.
+
     Attributes:
-        name: what leaderboards group by.
-        labels: the classes, in the order in which ``direct`` questions list them.
-        basic: the basic emotions, in the order in which questions list them.
+        name: what leaderboards group by; on a card ``space``.
+        labels: the classes, in the order in which ``direct`` questions list them; on a card ``classes``.
+        basic: the basic emotions, in the order in which questions list them; a card may leave them out where no class
+            is a pair: the classes then are the basic emotions.
         neutral: the basic emotion that is none, if the space has one.
         basic_aliases: a card's own spellings of basic emotions, beside `SYNONYMS`.
     """
 
-    name: str
-    labels: tuple[Label, ...]
-    basic: Options
+    labels: tuple[Label, ...] = field(metadata={"key": "classes"})
+    name: str = field(default="", metadata={"key": "space"})
+    basic: Annotated[Choices, Read(Choices, Names)] = field(default_factory=Choices)
     neutral: str | None = None
-    basic_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    basic_aliases: Annotated[
+        tuple[tuple[str, tuple[str, ...]], ...], Read(lambda names: tuple(names.items()), Mapping[str, Names])
+    ] = ()
 
     @property
     def compound(self) -> bool:
@@ -82,9 +91,9 @@ class LabelSpace:
         return any(label.pair for label in self.labels)
 
     @cached_property
-    def names(self) -> Options:
+    def names(self) -> Choices:
         """The names of the labels, in order."""
-        return Options(label.name for label in self.labels)
+        return Choices(label.name for label in self.labels)
 
     @cached_property
     def _by_code(self) -> dict[int, str]:
@@ -160,56 +169,22 @@ class LabelSpace:
             "neutral": self.neutral,
         }
 
-    @classmethod
-    def from_mapping(cls, data: Mapping[str, Any], where: str) -> LabelSpace:
-        """Build a space from the ``labels`` part of a card.
 
-        Args:
-            data: ``{"space": name, "classes": [{"name", "code", "pair", "aliases"}…], "basic": [...],
-                "neutral": name, "basic_aliases": {name: [...]}}``; ``basic`` may be left out where no class
-                is a pair: the classes then are the basic emotions.
-            where: the file, for error messages.
+def complete(space: LabelSpace) -> LabelSpace:
+    """Return a label space as read from a card, its basic emotions filled in.
 
-        Raises:
-            UserError: naming the entry that does not fit.
-        """
-
-        def bad(problem: str, expected: str) -> UserError:
-            return UserError(f"{where}: {problem}", expected=expected, remedy="correct the labels in that file")
-
-        extra = set(data) - {"space", "classes", "basic", "neutral", "basic_aliases"}
-        if extra:
-            raise bad(f"unknown field {sorted(extra)[0]!r} under labels", "space, classes, basic, neutral")
-        labels = []
-        for entry in data.get("classes") or ():
-            if (
-                not isinstance(entry, Mapping)
-                or "name" not in entry
-                or set(entry) - {"name", "code", "pair", "aliases"}
-            ):
-                raise bad(f"class {entry!r} cannot be read", "name, and optionally code, pair, aliases")
-            pair = entry.get("pair")
-            if pair is not None and (not isinstance(pair, list) or len(set(pair)) != 2):
-                raise bad(f"pair {pair!r} of {entry['name']!r} is no pair", "two different basic emotions")
-            labels.append(
-                Label(str(entry["name"]), entry.get("code"), (pair[0], pair[1]) if pair else None,
-                      tuple(map(str, entry.get("aliases") or ())))
-            )  # fmt: skip
-        if len(labels) < 2:
-            raise bad("fewer than two classes", "a list of classes under labels.classes")
-        space = cls(
-            name=str(data.get("space") or where),
-            labels=tuple(labels),
-            basic=Options(data.get("basic") or [x.name for x in labels]),
-            neutral=data.get("neutral"),
-            basic_aliases=tuple((k, tuple(v)) for k, v in (data.get("basic_aliases") or {}).items()),
-        )
-        for what, values in (("name", space.names), ("code", [x.code for x in labels if x.code is not None])):
-            twice = [v for v in values if list(values).count(v) > 1]
-            if twice:
-                raise bad(f"the {what} {twice[0]!r} stands twice", f"every {what} once")
-        emotions = [e for x in labels for e in x.pair or ()] + ([space.neutral] if space.neutral else [])
-        for emotion in emotions:
-            if emotion not in space.basic:
-                raise bad(f"{did_you_mean(emotion, space.basic)}{emotion!r} is not basic", ", ".join(space.basic))
-        return space
+    Raises:
+        Unfit: labels contradict each other, or name emotions that are not basic.
+    """
+    if len(space.labels) < 2:
+        raise Unfit("a list of classes under labels.classes", "fewer than two classes")
+    space = replace(space, basic=space.basic or space.names)
+    for what, values in (("name", space.names), ("code", [x.code for x in space.labels if x.code is not None])):
+        twice = [v for v in values if list(values).count(v) > 1]
+        if twice:
+            raise Unfit(f"every {what} once", f"the {what} {twice[0]!r} stands twice")
+    emotions = [e for x in space.labels for e in x.pair or ()] + ([space.neutral] if space.neutral else [])
+    for emotion in emotions:
+        if emotion not in space.basic:
+            raise Unfit(", ".join(space.basic), f"{did_you_mean(emotion, space.basic)}{emotion!r} is not basic")
+    return space

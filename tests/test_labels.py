@@ -1,14 +1,20 @@
 """Label spaces are data, checked when they are read."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 from coabench.base import shipped
+from coabench.base.schema import At, Read, read_value
 from coabench.dataset import Card
 from coabench.dialogue import Task
 from coabench.errors import UserError
-from coabench.labels import LabelSpace, Options
+from coabench.labels import Choices, LabelSpace, complete
+
+
+def read_labels(labels: dict[str, Any]) -> LabelSpace:
+    space: LabelSpace = read_value(Annotated[LabelSpace, Read(complete)], labels, At("card.yaml", path="labels"))
+    return space
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +31,7 @@ def test_pairs_have_names_in_either_order(compound: LabelSpace) -> None:
 
 def test_options_keep_their_order(compound: LabelSpace) -> None:
     assert compound.basic - "Fear" == ("Surprise", "Disgust", "Happiness", "Sadness", "Anger", "Neutral")
-    assert compound.basic - ["Fear", "Neutral", "unheard of"] == Options(
+    assert compound.basic - ["Fear", "Neutral", "unheard of"] == Choices(
         ("Surprise", "Disgust", "Happiness", "Sadness", "Anger")
     )
 
@@ -54,7 +60,10 @@ def test_pair_problems_are_told_apart(
         ({"classes": [{"name": "A"}]}, "fewer than two"),
         ({"classes": [{"name": "A"}, {"name": "A"}]}, "stands twice"),
         ({"classes": [{"name": "A", "code": 1}, {"name": "B", "code": 1}]}, "stands twice"),
-        ({"classes": [{"name": "A", "pair": ["X", "X"]}, {"name": "B"}]}, "no pair"),
+        (
+            {"classes": [{"name": "A", "pair": ["X", "X"]}, {"name": "B"}]},
+            r"classes\[0\].pair cannot be read(?s:.)*every entry once",
+        ),
         ({"classes": [{"name": "A", "pair": ["Joy", "Feer"]}, {"name": "B"}], "basic": ["Joy", "Fear"]}, "Fear"),
         ({"classes": [{"name": "A"}, {"name": "B"}], "colour": "red"}, "colour"),
         ({"classes": ["A", "B"]}, "cannot be read"),
@@ -62,9 +71,9 @@ def test_pair_problems_are_told_apart(
 )
 def test_a_space_that_makes_no_sense_is_refused(labels: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError, match=told):
-        LabelSpace.from_mapping(labels, "card.yaml")
+        read_labels(labels)
 
 
 def test_aliases_of_a_card_count() -> None:
-    space = LabelSpace.from_mapping({"classes": [{"name": "Up", "aliases": ["Above"]}, {"name": "Down"}]}, "card.yaml")
+    space = read_labels({"classes": [{"name": "Up", "aliases": ["Above"]}, {"name": "Down"}]})
     assert space.spellings(space.names)["above"] == "Up"

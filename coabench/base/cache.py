@@ -1,7 +1,7 @@
 """What was read off files that have not changed since: a leaderboard of a thousand runs need not read them again.
 
 The cache lies in the user's cache folder, never among the runs, and can be deleted at any time. An entry holds as long
-as the files behind it keep their size, their times of change and their place on the disk.
+as the files behind it keep their size, their times of change and their inode.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Stamp = list[list[int] | None]
 
 
 def folder() -> Path:
-    """Return the cache folder: ``COABENCH_CACHE``, or the system's place for such things."""
-    if given := os.environ.get("COABENCH_CACHE"):
-        return Path(given)
+    """Return the cache folder: ``COABENCH_CACHE``, or the system's folder for caches."""
+    if folder := os.environ.get("COABENCH_CACHE"):
+        return Path(folder)
     if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
         return Path(local) / "coabench" / "cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "coabench"
@@ -34,10 +34,10 @@ def stamp(files: Sequence[Path]) -> Stamp:
 
 def _stamp(file: Path) -> list[int] | None:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def recall(key: str, stamp: Stamp) -> Any:

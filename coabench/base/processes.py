@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from coabench.errors import JobError
+from coabench.errors import JobError, first_line
 
 PATIENCE = timedelta(days=30)
 """How long a process waits for the others. They may have a long way to go; one that dies is noticed at once."""
@@ -17,7 +17,7 @@ PATIENCE = timedelta(days=30)
 
 @dataclass(frozen=True)
 class World:
-    """Where this process stands among those that do the job.
+    """The rank of this process among those that do the job.
 
     Attributes:
         rank: its number; the first is 0, and it alone talks to the user.
@@ -31,7 +31,7 @@ class World:
 
     @classmethod
     def from_environment(cls) -> World:
-        """Read what torchrun says; one process alone without it."""
+        """Read what torchrun sets; one process alone without it."""
         rank, size, local = (int(os.environ.get(name, d)) for name, d in
                              (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")))  # fmt: skip
         return cls(rank, size, local)
@@ -50,13 +50,13 @@ class World:
 
     @contextmanager
     def meeting(self) -> Iterator[Meeting]:
-        """Let the processes talk to each other; one alone talks to itself."""
+        """Let the processes exchange data; one alone has its own."""
         if self.size == 1:
             yield Meeting(self)
             return
         from torch import distributed
 
-        with _others_told():
+        with _lost_process_named():
             distributed.init_process_group("gloo", timeout=PATIENCE)
         try:
             yield Meeting(self)
@@ -66,38 +66,38 @@ class World:
 
 @dataclass(frozen=True)
 class Meeting:
-    """What processes tell each other: plain data, seldom."""
+    """What processes exchange: plain data, seldom."""
 
     world: World
 
     def agree(self, value: Any) -> Any:
-        """Return what the first process says, on all of them."""
+        """Return the first process's value on all of them."""
         if self.world.size == 1:
             return value
         from torch import distributed
 
-        said = [value]
-        with _others_told():
-            distributed.broadcast_object_list(said, src=0)
-        return said[0]
+        shared = [value]
+        with _lost_process_named():
+            distributed.broadcast_object_list(shared, src=0)
+        return shared[0]
 
     def wait(self) -> None:
         """Return when every process has come this far."""
         if self.world.size > 1:
             from torch import distributed
 
-            with _others_told():
+            with _lost_process_named():
                 distributed.barrier()
 
 
 @contextmanager
-def _others_told() -> Iterator[None]:
-    """Turn the loss of another process into words."""
+def _lost_process_named() -> Iterator[None]:
+    """Turn the loss of another process into a `JobError`."""
     try:
         yield
     except RuntimeError as error:
         raise JobError(
             "another process of this job is gone",
-            found=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            found=first_line(error),
             remedy="what is recorded is safe: run the same command again, with as many processes as you like",
         ) from error

@@ -21,6 +21,11 @@ def safe(text: object, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 
+def last_part(path: str | None) -> str:
+    """Return the last part of a path or of a name such as ``owner/model``; nothing for None."""
+    return (path or "").rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+
+
 def number(value: float | None, digits: int = 2) -> str:
     """Return *value* rounded for people, or a dash for None."""
     return NOTHING if value is None else f"{value:.{digits}f}"

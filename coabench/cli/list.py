@@ -14,7 +14,7 @@ from coabench.render.tables import Column, Format, Row, render
 @format_option
 def command(kind: str | None, format: Format) -> None:
     """List what is registered, each with its plugin; of one KIND only, if given."""
-    from coabench.registry.catalog import unavailable
+    from coabench.registry.detectors import unavailable
 
     registries = get_plugins().registries
     rows = [

@@ -254,7 +254,7 @@ def _extras() -> Iterator[Finding]:
 
 def _detectors() -> Iterator[Finding]:
     from coabench.errors import UserError
-    from coabench.registry.catalog import AUTO, find_detector, unavailable
+    from coabench.registry.detectors import AUTO, find_detector, unavailable
     from coabench.registry.loader import get_plugins
 
     for name, found in get_plugins().detectors.items():
@@ -265,7 +265,7 @@ def _detectors() -> Iterator[Finding]:
             told = f"can be used, with a {suffixes} file as --detector-weights" if suffixes else "can be used"
             yield Finding("detectors", name, "ok", told)
     try:
-        yield Finding("detectors", AUTO, "ok", f"--detector auto takes {find_detector(AUTO).found.name}")
+        yield Finding("detectors", AUTO, "ok", f"--detector auto takes {find_detector(AUTO).registration.name}")
     except UserError as error:
         yield Finding("detectors", AUTO, "note", error.problem, error.remedy or "")
 

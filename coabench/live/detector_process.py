@@ -98,7 +98,7 @@ def serve() -> None:
 
 
 def _open(name: str, weights: str | None, options: dict[str, Any]) -> Detector:
-    from coabench.registry.catalog import find_detector
+    from coabench.registry.detectors import find_detector
 
     choice = find_detector(name, Path(weights) if weights else None)
     return choice.open(choice.options(**options))

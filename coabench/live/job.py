@@ -29,7 +29,8 @@ from coabench.live.sources import Source, open_source, shown
 from coabench.live.stills import save_crops, save_still
 from coabench.live.window import Window, check_display
 from coabench.live.worker_thread import Aside
-from coabench.registry.catalog import AUTO, find_detector, origin
+from coabench.registry.catalog import origin
+from coabench.registry.detectors import AUTO, find_detector
 from coabench.runs.folder import now
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Session:
         source: see `coabench.live.sources.open_source`.
         serving: look through the camera of a browser instead, without a window.
         window: show it. Without a window a source that is not live is worked through in order, nothing left out.
-        detector, weights: see `coabench.registry.catalog.find_detector`.
+        detector, weights: see `coabench.registry.detectors.find_detector`.
         record, record_clean: videos with and without the overlay.
         log: a JSONL file of the answers.
         crops: a folder for the clean crop of every answer.
@@ -121,11 +122,11 @@ def equip(choice: Choice, detector: str, weights: Path | None, settings: Setting
     for line in found.passed_over:
         note(f"passed over {line}")
     chosen = asker.options["detector"]
-    name = found.found.name
+    name = found.registration.name
     note(f"detector: {name}" + (" (the best that is available here)" if detector == AUTO else ""))
     for line in asker.notes:
         note(line)
-    about = {"name": name, **origin(found.found), "weights": weights and weights.name, "options": asdict(chosen)}
+    about = {"name": name, **origin(found.registration), "weights": weights and weights.name, "options": asdict(chosen)}
     identity = {**asker.identity, "detector": about, "settings": asdict(settings)}
     backbone = asker.identity["backbone"]["name"]
     return Equipment(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
+from coabench.base.schema import At, from_text, read_value
 from coabench.errors import UserError, did_you_mean
 
 
@@ -49,39 +49,13 @@ def distribute(assignments: Mapping[str, str], owners: Mapping[str, type]) -> di
                 expected=", ".join(every) or "no options: none of the plugins in use has any",
                 remedy=f"write {takers[0]}.{bare}=…" if takers else f"{did_you_mean(bare, names)}correct --set",
             )
-        values[takers[0]][bare] = _convert(key, text, known[takers[0]][bare])
+        kind = known[takers[0]][bare]
+        values[takers[0]][bare] = read_value(kind, from_text(kind, text), At(f"--set {key}={text}", "correct --set"))
     return {owner: declared(**values[owner]) for owner, declared in owners.items()}
 
 
 def _types(declared: type) -> dict[str, Any]:
     if not is_dataclass(declared):
         raise TypeError(f"{declared!r} must be a dataclass")
-    hints = get_type_hints(declared)
+    hints = get_type_hints(declared, include_extras=True)
     return {f.name: hints[f.name] for f in fields(declared)}
-
-
-def _convert(key: str, text: str, kind: Any) -> Any:
-    origin, choices = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        for choice in choices:
-            if text == str(choice):
-                return choice
-        raise _unfit(key, text, "one of " + ", ".join(map(str, choices)), did_you_mean(text, list(map(str, choices))))
-    if origin in (Union, types.UnionType):
-        if type(None) in choices and text.casefold() == "none":
-            return None
-        return _convert(key, text, next(c for c in choices if c is not type(None)))
-    if kind is bool:
-        if text.casefold() in ("true", "yes", "1", "false", "no", "0"):
-            return text.casefold() in ("true", "yes", "1")
-        raise _unfit(key, text, "true or false")
-    if kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            raise _unfit(key, text, "a whole number" if kind is int else "a number") from None
-    return text
-
-
-def _unfit(key: str, text: str, expected: str, hint: str = "") -> UserError:
-    return UserError(f"--set {key}={text} does not fit", expected=expected, found=text, remedy=hint + "correct --set")

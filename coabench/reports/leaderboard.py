@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from coabench.base.text import NOTHING, interval, number, p_value, percent, signed
+from coabench.base.text import NOTHING, interval, last_part, number, p_value, percent, signed
 from coabench.errors import UserError, did_you_mean
 from coabench.metrics.figures import uar
 from coabench.metrics.ranking import ALPHA, difference, ranks
@@ -268,15 +268,11 @@ def _model(row: Row) -> str:
     """``backbone[:model] + adapter``, paths by their last part; a model named like its backbone is left out."""
     if row["kind"] == "published":
         return str(row["name"])
-    model = _last_part(row["model"])
+    model = last_part(row["model"])
     name = row["backbone"]
     if model and not model.casefold().startswith(name.casefold()):
         name += f":{model}"
-    return f"{name} + {_last_part(row['adapter'])}" if row["adapter"] else name
-
-
-def _last_part(path: str | None) -> str:
-    return (path or "").rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+    return f"{name} + {last_part(row['adapter'])}" if row["adapter"] else name
 
 
 def _strategy(row: Row) -> str:

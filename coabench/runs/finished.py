@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.errors import UserError
-from coabench.labels import Label, LabelSpace, Options
+from coabench.labels import Choices, Label, LabelSpace
 from coabench.registry.catalog import find_labels, is_file
 from coabench.runs.run import LOG, MANIFEST, read_manifest, read_records
 
@@ -128,6 +128,6 @@ def _listed(labels: Mapping[str, Any]) -> LabelSpace:
     return LabelSpace(
         name=str(labels["space"]),
         labels=tuple(Label(name, pair=pairs.get(name)) for name in labels["names"]),
-        basic=Options(labels["basic"]),
+        basic=Choices(labels["basic"]),
         neutral=labels["neutral"],
     )

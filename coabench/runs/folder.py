@@ -113,7 +113,7 @@ class JobFolder(Closing):
         from filelock import FileLock, Timeout
 
         self.directory = directory
-        strangers = self._strangers()
+        strangers = self.strangers(directory)
         if strangers:
             raise UserError(
                 f"the output directory {directory} is no {self.what} directory",
@@ -184,17 +184,17 @@ class JobFolder(Closing):
                 remedy="make room or change the permissions, then run the same command again",
             ) from None
 
-    def _strangers(self) -> list[str]:
-        """Return what makes the folder unfit: itself a file, or files that no job of this kind writes."""
-        directory = self.directory
+    @classmethod
+    def strangers(cls, directory: Path) -> list[str]:
+        """Return what makes a folder unfit: itself a file, or files that no job of this kind writes."""
         if directory.exists() and not directory.is_dir():
             return [f"{directory} is a file"]
         if not directory.is_dir():
             return []
         names = sorted(p.name for p in directory.iterdir())
-        if self.manifest_name in names:
+        if cls.manifest_name in names:
             return []
-        return [n for n in names if n not in self.contents and not n.endswith(".tmp")]
+        return [n for n in names if n not in cls.contents and not n.endswith(".tmp")]
 
     def close(self) -> None:
         """Let other writers in; a folder in which nothing was begun goes again."""

@@ -124,8 +124,8 @@ def write(name: str, kind: str, output: Path) -> Path:
 
 
 def _check_name(name: str, kind: str) -> None:
-    from coabench.registry.catalog import AUTO
     from coabench.registry.commands import COMMANDS, plugin_commands
+    from coabench.registry.detectors import AUTO
     from coabench.registry.loader import get_plugins
 
     plugins = get_plugins()

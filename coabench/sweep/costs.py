@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from coabench.errors import CoabenchError
+from coabench.errors import CoabenchError, first_line
 from coabench.reports.entries import find_runs
 from coabench.runs.run import read_manifest, read_records
 from coabench.sweep.executor import Executor
@@ -33,7 +33,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Cost:
-    """What is left of a run; None where nobody can tell.
+    """What is left of a run; None where that is unknown.
 
     Attributes:
         samples: that have no record yet.
@@ -64,20 +64,20 @@ def estimate(plan: SweepPlan, measured: Mapping[str, Pace] | None = None) -> lis
 def measure(runs: Sequence[Planned], limit: int, executor: Executor) -> tuple[dict[str, Pace], list[str]]:
     """Carry out the first samples of runs, in a folder that is deleted, for their pace.
 
-    Of runs whose pace is the same, one is measured. What went wrong is returned in lines: it only makes no estimate.
+    Of runs whose pace is the same, one is measured. Failures are returned, a line each: they only leave no estimate.
     """
     paces: dict[str, Pace] = {}
     problems: list[str] = []
-    apart = {kind_of(run.identity, run.device): run for run in reversed(runs)}
+    representatives = {kind_of(run.identity, run.device): run for run in reversed(runs)}
     with tempfile.TemporaryDirectory(prefix="coabench-") as folder:
-        chosen = {run.label: run for run in apart.values()}
+        chosen = {run.label: run for run in representatives.values()}
         short = [limited(run, limit, Path(folder) / str(i)) for i, run in enumerate(chosen.values())]
         for ending in executor.execute(short):
             if ending is None:
                 continue
             run = ending.run
             if ending.problem is not None:
-                problems.append(f"{run.label} could not be measured: {ending.problem.splitlines()[0]}")
+                problems.append(f"{run.label} could not be measured: {first_line(ending.problem)}")
             elif pace := _pace(run.directory, f"measured on {run.samples} samples"):
                 paces[kind_of(run.identity, run.device)] = pace
     return paces, problems
@@ -101,7 +101,7 @@ def _cost(run: Planned, paces: Mapping[str, Pace]) -> Cost:
 
 
 def gpus_of(run: Planned) -> float:
-    """Return how many GPUs a run takes: what the sheet sets aside for it, else one where it would run on CUDA."""
+    """Return how many GPUs a run takes: what the sheet reserves for it, else one where it would run on CUDA."""
     if run.resources.gpus is not None:
         return run.resources.gpus
     return 1.0 if (run.device or "").startswith("cuda") else 0.0

@@ -11,7 +11,7 @@ from coabench.sweep.plan import Planned
 
 @dataclass(frozen=True)
 class Ending:
-    """A run came to its end: *problem* is what went wrong, or None."""
+    """A run has ended; *problem* says why it failed, None where it did not."""
 
     run: Planned
     problem: str | None = None

@@ -16,7 +16,7 @@ from coabench.sweep.state import Tally, count_records, read_state
 
 
 class SweepProgress(Protocol):
-    """What is told while a sweep goes on."""
+    """What a running sweep reports."""
 
     def start(self, runs: int, samples: int, done: int) -> AbstractContextManager[Any]:
         """Begin: *runs* are to be carried out, of whose *samples* so many are *done* already."""
@@ -27,7 +27,7 @@ class SweepProgress(Protocol):
         ...
 
     def ended(self, result: Result) -> None:
-        """A run came to its end."""
+        """A run has ended."""
         ...
 
     def note(self, text: str) -> None: ...
@@ -42,7 +42,7 @@ class Result:
         done: the records in its log.
         metrics: of a complete run, as in its ``metrics.json``.
         seconds: of all its samples together, as its manifest says.
-        problem: what went wrong.
+        problem: why it failed or was not finished.
     """
 
     run: Planned
@@ -59,7 +59,7 @@ def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress) -> list[
     A run that fails does not stop the others.
 
     Raises:
-        UserError: the output cannot be written, or the executor cannot do what the plan asks for; nothing was begun.
+        UserError: the output cannot be written, or the executor cannot do what the plan asks for; nothing was started.
     """
     for note in (*plan.same, *plan.notes):
         progress.note(note)
@@ -96,13 +96,13 @@ def read_result(run: Planned, problem: str | None = None) -> Result:
     """Return what became of a run.
 
     Args:
-        problem: what the executor says went wrong.
+        problem: that the executor reported.
     """
     try:
         state = read_state(run.directory, run.identity)
         if problem is not None or state.status != "complete":
-            told = problem or state.reason or "not finished"
-            return Result(run, "failed" if problem or state.reason else state.status, state.done, problem=told)
+            reason = problem or state.reason or "not finished"
+            return Result(run, "failed" if problem or state.reason else state.status, state.done, problem=reason)
         manifest = read_manifest(run.directory)
         metrics, _ = read_metrics(run.directory, manifest)
         return Result(run, "complete", state.done, metrics, manifest.get("seconds"))

@@ -21,7 +21,7 @@ from coabench.sweep.worker import order
 TICK = 0.1
 """Seconds between two looks at the processes."""
 SHOWN = 12
-"""Last lines of what a process said that are shown when it died."""
+"""Last lines of standard error that are shown of a process that died."""
 
 
 class LocalExecutor:
@@ -79,8 +79,8 @@ def cuda_devices() -> list[str]:
     import torch
 
     count = torch.cuda.device_count()
-    given = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    return given[:count] if given else [str(i) for i in range(count)]
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return visible[:count] if visible else [str(i) for i in range(count)]
 
 
 class _Process:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from coabench.base.text import last_part
 from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.evaluation.job import Evaluation, Plan, check
 from coabench.inference.engine import rehearse
@@ -25,14 +26,14 @@ class Planned:
     """One run of a sweep.
 
     Attributes:
-        varying: what tells it from the others: option (``set.num_crops`` for one of a plugin) -> value.
+        varying: the options in which it differs from others: option (``set.num_crops`` for one of a plugin) -> value.
         request: what ``coabench evaluate`` does.
         identity: of the run, as its manifest will have it.
         samples: how many it is about.
         questions: how many a sample is asked when every answer is the first option.
-        tokens: of these questions' prompts with their images, on average; None where the backbone cannot tell or
-            nobody asked.
-        device: as the backbone tells it on this machine; None where it has none.
+        tokens: of these questions' prompts with their images, on average; None where the backbone does not count
+            them, or no estimate is wanted.
+        device: as the backbone reports it on this machine; None where it has none.
     """
 
     varying: Mapping[str, Any]
@@ -61,7 +62,7 @@ class SweepPlan:
     """All runs of a sweep, in order.
 
     Attributes:
-        same: combinations that are the same run as an earlier one, each told in a line.
+        same: combinations that are the same run as an earlier one, each in a line.
     """
 
     sheet: Sheet
@@ -86,7 +87,7 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
     if sheet.output.exists() and not sheet.output.is_dir():
         raise UserError(f"the output {sheet.output} is a file", expected="a folder", remedy="correct 'output'")
     wanted = sheet.wanted()
-    varying = [tell_apart(wanted, settings) for settings in (w.settings for w in wanted)]
+    varying = [distinguish(wanted, settings) for settings in (w.settings for w in wanted)]
     runs: dict[str, tuple[Wanted, Planned]] = {}
     same: list[str] = []
     problems: dict[str, list[str]] = {}
@@ -97,8 +98,8 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
         except CoabenchError as error:
             problems.setdefault(str(error), []).append(label)
         except Exception as error:
-            told = f"{type(error).__name__}: {error} (a defect of coabench or of a plugin)"
-            problems.setdefault(told, []).append(label)
+            problem = f"{type(error).__name__}: {error} (a defect of coabench or of a plugin)"
+            problems.setdefault(problem, []).append(label)
         else:
             key = digest(planned.identity)
             if key in runs:
@@ -111,16 +112,16 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
     if problems:
         raise _refused(sheet, problems, len(wanted))
     once = [run for run, _ in runs.values()]
-    apart = [replace(planned, varying=tell_apart(once, run.settings)) for run, planned in runs.values()]
-    return SweepPlan(sheet, apart, list(dict.fromkeys(same)))
+    kept = [replace(planned, varying=distinguish(once, run.settings)) for run, planned in runs.values()]
+    return SweepPlan(sheet, kept, list(dict.fromkeys(same)))
 
 
 def label_of(varying: Mapping[str, Any]) -> str:
-    """Return what people call the run that is told apart so."""
+    """Return what people call the run with these options."""
     return ", ".join("default" if value is None else str(value) for value in varying.values())
 
 
-def tell_apart(wanted: Sequence[Wanted], settings: Settings) -> dict[str, Any]:
+def distinguish(wanted: Sequence[Wanted], settings: Settings) -> dict[str, Any]:
     """Return the options of a run in which the runs of a sweep differ; of a single run, what it is about."""
     names = [name for name in OPTIONS if name != SET and len({w.settings[name] for w in wanted}) > 1]
     assigned = dict.fromkeys(option for w in wanted for option in w.settings[SET])
@@ -138,13 +139,13 @@ def _planned(sheet: Sheet, wanted: Wanted, varying: Mapping[str, Any], probe: bo
     directory = sheet.output / run_name(identity)
     read_state(directory, identity)  # for what it refuses
     device = plan.backbone.details().get("device")
-    asked = rehearse(plan.strategy, plan.task(plan.samples[0]), plan.decode)
+    questions = rehearse(plan.strategy, plan.task(plan.samples[0]), plan.decode)
     return Planned(
         varying,
         request_of(wanted.settings, directory),
         identity,
         len(plan.samples),
-        len(asked),
+        len(questions),
         _tokens(plan) if probe else None,
         None if device is None else str(device),
         wanted.resources,
@@ -155,7 +156,7 @@ def _planned(sheet: Sheet, wanted: Wanted, varying: Mapping[str, Any], probe: bo
 def run_name(identity: Mapping[str, Any]) -> str:
     """Return the name of a run's folder: readable, the same whatever else the sheet holds, of this run alone."""
     backbone, dataset = identity["backbone"], identity["dataset"]
-    model, adapter = _last_part(backbone["model"]), _last_part(backbone["adapter"])
+    model, adapter = last_part(backbone["model"]), last_part(backbone["adapter"])
     name = f"{backbone['name']}-{model}" if model else str(backbone["name"])
     parts = [f"{name}+{adapter}" if adapter else name, identity["strategy"]["name"], dataset["name"]]
     if identity["decode"] != DEFAULTS["decode"]:
@@ -165,10 +166,6 @@ def run_name(identity: Mapping[str, Any]) -> str:
     if dataset["limit"] is not None:
         parts.append(f"limit-{dataset['limit']}")
     return folder_name([str(part)[:48] for part in parts], identity)
-
-
-def _last_part(path: str | None) -> str:
-    return (path or "").rstrip("/\\").replace("\\", "/").rpartition("/")[2]
 
 
 def _tokens(plan: Plan) -> float | None:
@@ -202,7 +199,7 @@ def _refused(sheet: Sheet, problems: Mapping[str, Sequence[str]], wanted: int) -
 
 
 def limited(run: Planned, limit: int, output: Path) -> Planned:
-    """Return a run about the first samples only, elsewhere."""
+    """Return a run about the first samples only, in another folder."""
     request = replace(run.request, limit=min(limit, run.samples), output=output)
     _, manifest = check(request)
     return replace(run, request=request, identity=plain(manifest["identity"]), samples=min(limit, run.samples))

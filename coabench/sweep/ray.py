@@ -1,6 +1,6 @@
-"""The executor ``ray``: every run a task on a Ray cluster, begun again where a worker is lost.
+"""The executor ``ray``: every run a task on a Ray cluster, started again where a worker is lost.
 
-A task is begun again in another process, maybe on another machine, and goes on in the run's directory. So all machines
+A task is started again in another process, maybe on another machine, and resumes the run's directory. So all machines
 must see the same file system at the same paths, and have the same coabench and plugins.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
 from typing import Any
 
-from coabench.errors import JobError, UserError
+from coabench.errors import JobError, UserError, first_line
 from coabench.evaluation.job import Evaluation
 from coabench.sweep.executor import Ending
 from coabench.sweep.plan import Planned
@@ -22,11 +22,11 @@ from coabench.sweep.sheet import Resources
 from coabench.sweep.worker import perform
 
 LOCAL = "local"
-"""The address of a cluster that is begun on this machine and ends with the sweep."""
+"""The address of a cluster that is started on this machine and ends with the sweep."""
 RETRIES = 3
-"""How often a run is begun again whose worker was lost."""
+"""How often a run is started again whose worker was lost."""
 STORE = 100 * 2**20
-"""Bytes of Ray's object store: what a run is told and what it answers is small."""
+"""Bytes of Ray's object store: requests and results are small."""
 TICK = 0.5
 PATIENCE = 10.0
 """Seconds that a cluster may take to answer at all."""
@@ -44,9 +44,9 @@ class RayExecutor:
 
     def __init__(self, address: str | None = None) -> None:
         self._address = address or os.environ.get("RAY_ADDRESS") or LOCAL
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read at import: no word to anybody that nobody asked for
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read at import: no usage statistics unasked
         if self._address == LOCAL:
-            # Ray listens on every network interface and does what it is told: only this sweep shall know the password.
+            # Ray listens on every network interface and obeys whoever connects: only this sweep has the password.
             os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         try:
             import ray
@@ -58,7 +58,7 @@ class RayExecutor:
 
     def check(self, runs: Sequence[Planned]) -> None:
         """Connect to the cluster, or begin one; refuse what a cluster on this machine will never have."""
-        self._refuse_nobody_there()
+        self._check_address()
         own = {"include_dashboard": False, "object_store_memory": STORE} if self._address == LOCAL else {}
         self._open.enter_context(redirect_stdout(sys.stderr))  # where Ray tells of lost workers
         self._open.callback(self._ray.shutdown)
@@ -66,18 +66,18 @@ class RayExecutor:
             self._ray.init(address=self._address, logging_level="ERROR", log_to_driver=False, **own)
         except Exception as error:  # Ray raises whatever it likes, plain Exception included
             if self._address == LOCAL:
-                raise JobError("no Ray cluster could be begun on this machine", found=_first_line(error),
+                raise JobError("no Ray cluster could be begun on this machine", found=first_line(error),
                                remedy="run the same command again, or leave --executor ray out") from None  # fmt: skip
             raise UserError(
                 f"there is no Ray cluster at {self._address} that could be used",
-                found=_first_line(error),
+                found=first_line(error),
                 remedy="correct --ray-address or RAY_ADDRESS, or leave both out for a cluster on this machine",
             ) from None
         if self._address == LOCAL:
-            self._refuse_what_never_fits(runs)
+            self._check_resources(runs)
 
-    def _refuse_nobody_there(self) -> None:
-        """Refuse an address where nobody answers: Ray itself would go on trying for many minutes."""
+    def _check_address(self) -> None:
+        """Refuse an address where nobody answers: Ray itself would retry for many minutes."""
         if self._address in (LOCAL, "auto"):
             return
         host, colon, port = self._address.rpartition(":")
@@ -93,19 +93,19 @@ class RayExecutor:
                 remedy="correct --ray-address or RAY_ADDRESS, or leave both out for a cluster on this machine",
             ) from None
 
-    def _refuse_what_never_fits(self, runs: Sequence[Planned]) -> None:
+    def _check_resources(self, runs: Sequence[Planned]) -> None:
         there = self._ray.cluster_resources()
         for run in runs:
-            for what, wanted, found in (
+            for what, wanted, available in (
                 ("CPUs", run.resources.cpus, there.get("CPU", 0)),
                 ("GPUs", run.resources.gpus, there.get("GPU", 0)),
                 ("bytes of memory", run.resources.memory, there.get("memory", 0)),
             ):
-                if wanted is not None and wanted > found:
+                if wanted is not None and wanted > available:
                     self._open.close()
                     raise UserError(
                         f"the run {run.label} asks for {wanted:,.10g} {what}, which this machine does not have",
-                        expected=f"at most {found:,.10g}",
+                        expected=f"at most {available:,.10g}",
                         remedy="lower 'resources' in the sheet, or pass --ray-address of a cluster that has them",
                     )
 
@@ -134,7 +134,7 @@ class RayExecutor:
         try:
             problem: str | None = self._ray.get(one)
         except self._ray.exceptions.RayError as error:
-            return f"Ray could not carry out the run ({type(error).__name__}): {_first_line(error)}"
+            return f"Ray could not carry out the run ({type(error).__name__}): {first_line(error)}"
         return problem
 
 
@@ -153,11 +153,7 @@ def perform_there(
     return perform(request, identity)
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
 def options_of(resources: Resources) -> dict[str, float]:
-    """Return what Ray is to set aside for a run: one CPU where the sheet says nothing."""
-    found = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "memory": resources.memory}
-    return {name: value for name, value in found.items() if value is not None}
+    """Return what Ray is to reserve for a run: one CPU where the sheet leaves it open."""
+    options = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "memory": resources.memory}
+    return {name: value for name, value in options.items() if value is not None}

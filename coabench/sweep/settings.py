@@ -7,12 +7,14 @@ Names are those of the command line with underscores. They and their kinds are r
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from coabench.errors import UserError, did_you_mean
+from coabench.base.schema import At, Read, Text, at_least, read_value
 from coabench.evaluation.job import Evaluation
 from coabench.registry.defaults import BACKBONE, DATASET, DTYPES, STRATEGY
 
@@ -30,105 +32,72 @@ EMBEDDED = {"backbone": BACKBONE, "strategy": STRATEGY, "dataset": DATASET}
 CHOICES = {"dtype": DTYPES}
 AT_LEAST_ONE = ("limit", "batch_size")
 
-_HINTS = get_type_hints(Evaluation)
+
+def _expand_home(text: str) -> str:
+    """Do what the shell does on a command line."""
+    return str(Path(text).expanduser()) if text.startswith("~") else text
+
+
+def _assigned(value: object) -> str:
+    return str(value).casefold() if value is None or isinstance(value, bool) else str(value)
+
+
+Word = Annotated[Text, Read(_expand_home)]
+Assigned = Annotated[str, Read(_assigned, str | int | float | bool | None)]
+"""The value of a plugin's option, as it would be typed after ``--set option=``."""
+
+
+def _kind(name: str, hint: Any) -> Any:
+    """Return the type hint of an option as sheets have it: without what only Python can pass."""
+    if name in CHOICES:
+        return Literal[CHOICES[name]]
+    number = Annotated[int, at_least(1)] if name in AT_LEAST_ONE else int
+    plain = {str: Word, Path: Annotated[Path, Read(Path, Word)], int: number, bool: bool, type(None): None}
+    members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return reduce(or_, [plain.get(m, m) for m in members if m in plain or get_origin(m) is Literal])
+
+
 _FIELDS = {f.name: f for f in fields(Evaluation) if f.name not in (*OURS, "command", "options")}
 OPTIONS = (*_FIELDS, SET)
 """The names of all options, in the order of the command line."""
+_HINTS = get_type_hints(Evaluation)
+KINDS: Mapping[str, Any] = {name: _kind(name, _HINTS[name]) for name in _FIELDS} | {SET: Mapping[str, Assigned]}
+"""Option -> the type hint of its values in a sheet."""
 DEFAULTS: Settings = {
     **{name: EMBEDDED[name] if f.default is MISSING else f.default for name, f in _FIELDS.items()},
     SET: {},
 }
 
 
-def read_settings(data: Any, where: str, *, further: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the options that a mapping gives.
+def read_settings(data: Mapping[str, Any], at: At, further: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the options that a mapping holds.
 
     Args:
         data: what the sheet holds.
-        where: the place in the sheet, for error messages.
-        further: other fields that may stand there; they are left out of the result.
+        at: its position.
+        further: other fields that it may hold; they are left out of the result.
 
     Raises:
-        UserError: no mapping, an option that there is none of, or a value of the wrong kind.
+        UserError: an option that there is none of, or a value of the wrong kind or out of its range.
     """
-    if not isinstance(data, Mapping):
-        raise UserError(f"{where} cannot be read", expected="a mapping, option: value", found=told(data))
     return {
-        name: read_value(name, value, f"{where}: {name}")
+        name: read_value(kind_of(name, at, further), value, at.field(name))
         for name, value in data.items()
-        if name not in (further or {}) and known(name, where, further)
+        if name not in further
     }
 
 
-def known(name: Any, where: str, further: Mapping[str, str] | None = None) -> bool:
-    """Return True for the name of an option; `UserError` for anything else."""
-    if name in OPTIONS:
-        return True
+def kind_of(name: str, at: At, further: Sequence[str] = ()) -> Any:
+    """Return the kind of values that an option has; `UserError` for a name that is none's."""
     if name in OURS:
-        raise UserError(f"{where}: {name!r} cannot be set here", expected=OURS[name], remedy=f"leave {name!r} out")
-    names = [*OPTIONS, *(further or {})]
-    raise UserError(
-        f"{where}: there is no option {name!r}",
-        expected=", ".join(names),
-        remedy=f"{did_you_mean(str(name).replace('-', '_'), names)}correct the sheet",
-    )
+        raise at.wrong(f"{name!r} cannot be set here", OURS[name], remedy=f"leave {name!r} out")
+    if name not in KINDS:
+        raise at.unknown(name, [*OPTIONS, *further], "option")
+    return KINDS[name]
 
 
-def read_value(name: str, value: Any, where: str) -> Any:
-    """Return the value of an option.
-
-    Raises:
-        UserError: it is of the wrong kind, or out of its range.
-    """
-    if name == SET:
-        if not isinstance(value, Mapping):
-            raise UserError(f"{where} cannot be read", expected="a mapping, option: value", found=told(value))
-        return {str(option): read_assignment(text, f"{where}.{option}") for option, text in value.items()}
-    kind, words = _HINTS[name], tuple[str, ...]()
-    if get_origin(kind) in (Union, types.UnionType):
-        kinds = get_args(kind)
-        if value is None and type(None) in kinds:
-            return None
-        words = tuple(word for k in kinds if get_origin(k) is Literal for word in get_args(k))
-        kind = next(k for k in kinds if k is not type(None))
-    if isinstance(value, str) and value in words:
-        return value
-    choices = get_args(kind) if get_origin(kind) is Literal else CHOICES.get(name)
-    if choices is not None:
-        if value in choices and isinstance(value, str):
-            return value
-        hint = did_you_mean(value, list(choices)) if isinstance(value, str) else ""
-        raise UserError(f"{where} does not fit", expected=" or ".join(choices), found=told(value),
-                        remedy=f"{hint}correct the sheet")  # fmt: skip
-    expected, fits = {
-        bool: ("true or false", isinstance(value, bool)),
-        int: ("a whole number", isinstance(value, int) and not isinstance(value, bool)),
-        str: ("text", isinstance(value, str) and bool(value)),
-        Path: ("a path", isinstance(value, str) and bool(value)),
-    }[kind]
-    if fits and name in AT_LEAST_ONE and value < 1:
-        expected, fits = "1 or more", False
-    expected = " or ".join([expected, *words])
-    if not fits:
-        quote = isinstance(value, bool | int | float) and kind in (str, Path)
-        raise UserError(f"{where} does not fit", expected=expected, found=told(value),
-                        remedy="put it in quotation marks" if quote else "correct the sheet")  # fmt: skip
-    if isinstance(value, str) and value.startswith("~"):  # which the shell does on a command line
-        value = str(Path(value).expanduser())
-    return Path(value) if kind is Path else value
-
-
-def read_assignment(value: Any, where: str) -> str:
-    """Return the value of a plugin's option as it would be typed after ``--set option=``."""
-    if value is None or isinstance(value, bool):
-        return str(value).casefold()
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise UserError(f"{where} does not fit", expected="text, a number, true or false", found=told(value))
-
-
-def laid(*layers: Settings) -> dict[str, Any]:
-    """Return settings laid over one another, the later on top; under ``set``, option by option."""
+def merged(*layers: Settings) -> dict[str, Any]:
+    """Return settings merged, a later layer over an earlier one; under ``set``, option by option."""
     made: dict[str, Any] = {}
     for layer in layers:
         assigned = {**made.get(SET, {}), **layer.get(SET, {})}
@@ -164,9 +133,3 @@ def command_of(request: Evaluation) -> tuple[str, ...]:
     for option, text in (request.options or {}).items():
         words += ["--set", f"{option}={text}"]
     return (*words, *(("--output", str(request.output)) if request.output else ()))
-
-
-def told(value: Any) -> str:
-    """Return a value of the sheet for people."""
-    kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
-    return kinds.get(type(value), f"{value!r}")

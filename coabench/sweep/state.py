@@ -1,4 +1,4 @@
-"""How far a run is, read off its directory: there is nothing else that a sweep remembers."""
+"""How far a run is, read off its directory: a sweep has no other state."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coabench.errors import UserError
-from coabench.runs.folder import LOCK, differences
-from coabench.runs.run import LOG, MANIFEST, METRICS, PENDING, read_manifest
+from coabench.runs.folder import differences
+from coabench.runs.run import LOG, MANIFEST, Run, read_manifest
 
 Status = Literal["new", "begun", "failed", "complete"]
 
@@ -34,10 +34,11 @@ def read_state(directory: Path, identity: Mapping[str, Any]) -> State:
     """Return how far the run of this identity is.
 
     Raises:
-        UserError: the directory holds something else, or its manifest is damaged.
+        UserError: the directory holds another run or other files, or its manifest is damaged.
     """
     if not (directory / MANIFEST).exists():
-        _check_free(directory)
+        if strangers := Run.strangers(directory):
+            raise UserError(f"{directory} is no run directory", found=", ".join(strangers[:5]), remedy="move it away")
         return State("new")
     manifest = read_manifest(directory)
     differing = differences(manifest["identity"], plain(identity))
@@ -85,16 +86,6 @@ class Tally:
 
 
 def plain(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an identity as a manifest has it: what JSON makes of it."""
+    """Return an identity as a manifest has it: read back from JSON."""
     made: dict[str, Any] = json.loads(json.dumps(identity))
     return made
-
-
-def _check_free(directory: Path) -> None:
-    if directory.exists() and not directory.is_dir():
-        raise UserError(f"{directory} is a file", expected="the folder of a run", remedy="move it away")
-    ours = (LOG, METRICS, PENDING, LOCK)
-    strangers = [p.name for p in directory.iterdir() if p.name not in ours] if directory.is_dir() else []
-    strangers = sorted(name for name in strangers if not name.endswith(".tmp"))
-    if strangers:
-        raise UserError(f"{directory} is no run directory", found=", ".join(strangers[:5]), remedy="move it away")

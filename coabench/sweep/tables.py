@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.text import NOTHING, interval, percent
+from coabench.errors import first_line
 from coabench.render.tables import Column, Row, Section
 from coabench.sweep.costs import Cost
 from coabench.sweep.job import Result
@@ -18,7 +19,7 @@ UNKNOWN = "unknown"
 def plan_section(plan: SweepPlan, costs: Sequence[Cost], notes: Sequence[str] = ()) -> Section:
     """Return the plan: every run, how far it is, what is left of it and what that costs."""
     rows = [
-        _told(cost.run)
+        _options(cost.run)
         | {
             "status": cost.state.status,
             "samples": cost.run.samples,
@@ -44,7 +45,7 @@ def plan_section(plan: SweepPlan, costs: Sequence[Cost], notes: Sequence[str] = 
         Column("Folder", "directory", wide=True),
     ]
     left = [cost for cost in costs if cost.samples]
-    told = [
+    totals = [
         f"{len(rows)} runs, {len(left)} of them not complete: {sum(c.samples for c in left):,} samples are left.",
         "Left: "
         + "; ".join(
@@ -59,7 +60,7 @@ def plan_section(plan: SweepPlan, costs: Sequence[Cost], notes: Sequence[str] = 
         "Questions: of a sample, when every answer is the first option. Tokens: of their prompts, images included, as "
         "the backbone counts them. Seconds: at the pace of records that are there already; loading is not in them.",
     ]
-    return Section(columns, rows, f"{plan.sheet.name}: the plan", [*told, *plan.same, *plan.notes, *notes])
+    return Section(columns, rows, f"{plan.sheet.name}: the plan", [*totals, *plan.same, *plan.notes, *notes])
 
 
 def result_section(plan: SweepPlan, results: Sequence[Result]) -> Section:
@@ -69,7 +70,7 @@ def result_section(plan: SweepPlan, results: Sequence[Result]) -> Section:
         metrics = result.metrics or {}
         low, high = metrics.get("uar_interval", (None, None))
         rows.append(
-            _told(result.run)
+            _options(result.run)
             | {
                 "status": result.status,
                 "uar": metrics.get("uar"),
@@ -95,7 +96,7 @@ def result_section(plan: SweepPlan, results: Sequence[Result]) -> Section:
             "right",
             value="seconds",
         ),
-        Column("Problem", lambda row: (row["problem"] or NOTHING).splitlines()[0], width=40),
+        Column("Problem", lambda row: first_line(row["problem"] or NOTHING), width=40),
         Column("Folder", "directory", wide=True),
     ]
     if not any(row["problem"] for row in rows):
@@ -104,7 +105,7 @@ def result_section(plan: SweepPlan, results: Sequence[Result]) -> Section:
     return Section(columns, rows, plan.sheet.name, [legend, f"Runs: {plan.sheet.output}"])
 
 
-def _told(run: Planned) -> dict[str, Any]:
+def _options(run: Planned) -> dict[str, Any]:
     return {key: str(value) if isinstance(value, Path) else value for key, value in run.varying.items()}
 
 

@@ -1,8 +1,8 @@
-"""One planned run carried out, wherever that is: here, in a process of its own, on another machine.
+"""One planned run carried out: in this process, in one of its own, or on another machine.
 
 ``python -m coabench.sweep.worker`` is the process of its own. It reads the order from its standard input, one line of
-JSON, and writes what became of it to its standard output, another line. It ends when its standard input does: then
-whoever ordered the run has gone, and nobody must be in the way when the same sweep is begun again.
+JSON, and writes the problem, or null, to its standard output, another line. It ends when its standard input does: then
+the process that ordered the run is gone, and must not find the run locked when the same sweep is started again.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ LONGEST = 8000
 
 
 def perform(request: Evaluation, identity: Mapping[str, Any]) -> str | None:
-    """Carry out a run, or go on with it; return what went wrong, or None. Raises nothing.
+    """Carry out a run, or resume it; return the problem, or None. Raises nothing.
 
     Args:
-        identity: what was planned. Elsewhere the same request may be another run: ``--dtype auto`` is another precision
-            on another device, say.
+        identity: what was planned. On another machine the same request may be another run: ``--dtype auto`` is another
+            precision on another device, say.
     """
     try:
         plan, manifest = check(request)
@@ -56,14 +56,14 @@ def order(request: Evaluation, identity: Mapping[str, Any]) -> bytes:
 
 def main() -> None:
     """Carry out the run that standard input orders."""
-    given = json.loads(_line())
+    message = json.loads(_line())
     said = os.dup(1)
     os.dup2(2, 1)  # what libraries print is not the answer
     Thread(target=_end_with_input, daemon=True).start()
-    fields = given["request"]
+    fields = message["request"]
     for name in ("data_root", "output"):
         fields[name] = None if fields[name] is None else Path(fields[name])
-    problem = perform(Evaluation(**{**fields, "command": tuple(fields["command"])}), given["identity"])
+    problem = perform(Evaluation(**{**fields, "command": tuple(fields["command"])}), message["identity"])
     os.write(said, json.dumps({"problem": problem}).encode() + b"\n")
 
 

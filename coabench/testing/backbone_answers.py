@@ -10,7 +10,7 @@ from typing import Any
 from coabench.backbone import Backbone
 from coabench.dialogue import DECODES, Answer, Decode, Message, Question
 from coabench.errors import CoabenchError, SampleError, UserError
-from coabench.labels import Options
+from coabench.labels import Choices
 from coabench.testing.defects.backbones import (
     BATCH,
     FAILS,
@@ -35,9 +35,9 @@ QUESTIONS = (  # of several lengths: batches must be padded
         COMPOUND.names,
         name="second",
     ),
-    Question("Is it a happy face?", Options(("Happiness", "Sadness")), name="third"),
+    Question("Is it a happy face?", Choices(("Happiness", "Sadness")), name="third"),
 )
-OPEN = Question("What do you see?", Options(), name="open")
+OPEN = Question("What do you see?", Choices(), name="open")
 
 Said = tuple[str, dict[str, float] | None] | None
 """What counts of an answer: the response and the scores; None for a sample that could not be asked about."""

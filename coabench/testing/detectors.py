@@ -11,7 +11,7 @@ from typing import Any
 
 from coabench.detector import Detector, DetectorRequest, Face, Pixels
 from coabench.errors import UserError
-from coabench.registry.catalog import unavailable
+from coabench.registry.detectors import unavailable
 from coabench.registry.loader import Registration
 from coabench.registry.options import distribute
 from coabench.testing.defects.detectors import (

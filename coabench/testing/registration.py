@@ -93,7 +93,7 @@ def main() -> None:
 
     import click
 
-    from coabench.registry.catalog import unavailable
+    from coabench.registry.detectors import unavailable
     from coabench.registry.loader import Plugins
 
     entry, large = json.load(sys.stdin)

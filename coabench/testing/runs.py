@@ -11,7 +11,7 @@ from typing import Any
 from coabench.backbone import Backbone
 from coabench.evaluation.finish import FinishedRun, Progress
 from coabench.evaluation.job import Evaluation, evaluate
-from coabench.registry.catalog import Given
+from coabench.registry.catalog import Unpackaged
 from coabench.registry.loader import get_plugins
 from coabench.strategy import Strategy, StrategyRequest
 from coabench.testing.pictures import Pictures
@@ -34,7 +34,7 @@ def registered(kind: str, name: str, thing: Any, **details: Any) -> Iterator[Non
     registry = get_plugins().registries[kind]
     if name in registry:
         raise ValueError(f"{name!r} in {kind} is already registered by plugin {registry[name].plugin!r}")
-    registry.add([Given(name, "", "coabench.testing", "", "", details, thing)])
+    registry.add([Unpackaged(name, "", "coabench.testing", "", "", details, thing)])
     try:
         yield
     finally:

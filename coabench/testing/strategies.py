@@ -165,7 +165,7 @@ class _Check:
             "its prompt is empty": not isinstance(question.prompt, str) or not question.prompt.strip(),
             f"options are repeated: {question.options}": len(set(question.options)) < len(question.options),
             "an option is no text": not all(isinstance(option, str) and option for option in question.options),
-            f"options is a {type(question.options).__name__}, not coabench.labels.Options": not hasattr(
+            f"options is a {type(question.options).__name__}, not coabench.labels.Choices": not hasattr(
                 question.options, "__sub__"
             ),
             "options are not among what is recognised": not set(question.options) <= set(question.recognised),

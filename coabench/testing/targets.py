@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from coabench.errors import UserError
-from coabench.registry.catalog import Given
+from coabench.registry.catalog import Unpackaged
 from coabench.registry.loader import Registration, get_plugins
 from coabench.testing.defects.common import NOT_IMPORTABLE
 from coabench.testing.findings import Findings, Stop, told
@@ -18,7 +18,7 @@ def named(kind: str, what: Any) -> Registration:
         return found
     if isinstance(what, Registration):
         return what
-    return Given(getattr(what, "__name__", type(what).__name__), "", "", "", thing=what)
+    return Unpackaged(getattr(what, "__name__", type(what).__name__), "", "", "", thing=what)
 
 
 def loaded(subject: Registration, found: Findings) -> Any:

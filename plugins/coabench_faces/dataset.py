@@ -118,19 +118,20 @@ class Faces(Dataset):
 
     def notes(self) -> Sequence[str]:
         unmatched = self.listing.unmatched
-        told = f"images whose names do not fit the card's pattern, left out: {len(unmatched):,}" if unmatched else ""
-        return tuple(filter(None, (*self.layout.notes, told)))
+        left_out = (
+            f"images whose names do not fit the card's pattern, left out: {len(unmatched):,}" if unmatched else ""
+        )
+        return tuple(filter(None, (*self.layout.notes, left_out)))
 
     def identity(self) -> Mapping[str, Any]:
         """Return what the card says of images, where it says anything: samples with the same ids may have others."""
-        given = {key: self.card.options[key] for key in ("image", "pixels") if key in self.card.options}
-        return dict(given)
+        return {key: self.card.options[key] for key in ("image", "pixels") if key in self.card.options}
 
     def verify(self) -> list[Check]:
         """Check labels, splits, persons and images against the card."""
         from coabench_faces.verify import verify
 
-        return verify(self)
+        return verify(self.card, self.root, self.listing)
 
 
 _HINTS = {

@@ -47,7 +47,7 @@ class Fence:
 
 @dataclass(frozen=True)
 class PixelImage:
-    """An image given as its grey values, row by row; read as a PGM file."""
+    """An image stored as its grey values, row by row; read as a PGM file."""
 
     name: str
     width: int

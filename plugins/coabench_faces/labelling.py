@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
+from coabench.base.schema import Read, at_least, must
 from coabench.labels import LabelSpace, fold
+from coabench_faces.tables import Texts
 
 
 class Unknown(Exception):
@@ -92,9 +94,11 @@ class Votes:
         above: the share of the counted votes that the winner must exceed.
     """
 
-    columns: Mapping[str, str | None]
-    least: float = 0
-    above: float = 0
+    columns: Annotated[Mapping[str, str | None], Read(dict.fromkeys, Texts)]
+    least: Annotated[float, at_least(0)] = 0
+    above: Annotated[
+        float, must(lambda share: 0 <= share < 1, "a share below 1: 0.5 asks for more than half of the votes")
+    ] = 0
 
     def label(self, row: Mapping[str, Any]) -> str:
         """Return the label with the most votes.

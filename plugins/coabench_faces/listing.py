@@ -15,7 +15,7 @@ from coabench_faces.images import SUFFIXES, Encoded, Fence, PixelImage, grey_val
 from coabench_faces.labelling import LeftOut, Unknown
 from coabench_faces.layout import BUILT_IN, Layout
 from coabench_faces.tables import BadRow, Table, read_table
-from coabench_faces.template import Found, PathPattern, Template
+from coabench_faces.template import MatchedFile, PathPattern, Template
 
 ProblemKind = Literal["unreadable", "label", "split", "image", "outside", "id"]
 
@@ -75,7 +75,7 @@ class _Row:
 
     Attributes:
         name: what the sample is called where nothing else names it: the image's path or the table's, without ending.
-        said: the columns that come from a path, in which whole numbers are no codes.
+        from_path: the columns that come from a path, in which whole numbers are no codes.
         image: the path of the image, where the row is the image.
     """
 
@@ -83,7 +83,7 @@ class _Row:
     name: str
     split: str | None
     values: dict[str, Any]
-    said: frozenset[str]
+    from_path: frozenset[str]
     image: str | None = None
 
 
@@ -108,34 +108,34 @@ class _RowReader:
 
     def rows(self) -> Iterator[_Row]:
         for split, source in self.layout.sources.items():
-            found = False
+            absent = True
             for file in sorted(find_source(source, self.root, self.layout.tables), key=lambda f: f.path):
-                found = True
+                absent = False
                 yield from self._table(file, split) if self.layout.tables else self._file(file, split)
-            if not found:
+            if absent:
                 self.listing.absent[split] = source.text
 
-    def _file(self, file: Found, split: str | None) -> Iterator[_Row]:
+    def _file(self, file: MatchedFile, split: str | None) -> Iterator[_Row]:
         pure = PurePosixPath(file.path)
         values = {**_around(pure, split), "row": 1, **file.captured}
         self._need((*file.captured, *self.groups), split, "'files' and 'pattern' of the card")
-        said = frozenset((*values, *self.groups))
-        yield _Row(file.path, str(pure.with_suffix("")), split, values, said, file.path)
+        from_path = frozenset((*values, *self.groups))
+        yield _Row(file.path, str(pure.with_suffix("")), split, values, from_path, file.path)
 
-    def _table(self, file: Found, split: str | None) -> Iterator[_Row]:
+    def _table(self, file: MatchedFile, split: str | None) -> Iterator[_Row]:
         link = self.fence.file(file.path)
         if isinstance(link, str):
-            self._complain("outside", file.path, "a table in the data root", link, split)
+            self._report("outside", file.path, "a table in the data root", link, split)
             return
-        table = read_table(self.root, file.path, self.layout.form)
+        table = read_table(self.root, file.path, self.layout)
         joined = self._joined(table)
         pure = PurePosixPath(file.path)
         around = {**_around(pure, split), **file.captured}
         checked = False
-        said = (frozenset((*BUILT_IN, *file.captured)) - set(table.columns)) | frozenset(self.groups)
+        from_path = (frozenset((*BUILT_IN, *file.captured)) - set(table.columns)) | frozenset(self.groups)
         for row in table.rows:
             if isinstance(row, BadRow):
-                self._complain("unreadable", row.where, row.expected, row.found, split)
+                self._report("unreadable", row.where, row.expected, row.found, split)
                 continue
             if not checked:
                 self._need((*table.columns, *joined.columns, *file.captured, *self.groups), split, file.path)
@@ -144,9 +144,9 @@ class _RowReader:
             extra = joined.of(row.values, row.where)
             if extra is None:
                 expected = f"a row with the same {joined.by}"
-                self._complain("unreadable", row.where, f"{expected} in {joined.path}", "none", split)
+                self._report("unreadable", row.where, f"{expected} in {joined.path}", "none", split)
                 continue
-            yield _Row(row.where, f"{pure.with_suffix('')}/{row.number:06}", split, values | extra, said)
+            yield _Row(row.where, f"{pure.with_suffix('')}/{row.number:06}", split, values | extra, from_path)
 
     def _joined(self, table: Table) -> _Joined:
         join = self.layout.join
@@ -159,18 +159,18 @@ class _RowReader:
                 expected=f"{path} in {self.root}, as the card says under join",
                 remedy="copy it there, or correct --data-root",
             )
-        second = read_table(self.root, path, join.form)
+        second = read_table(self.root, path, join)
         for columns, where in ((table.columns, table.path), (second.columns, path)):
             if join.by not in columns:
                 raise _no_column(join.by, "join.by", columns, where, self.card)
         rows: dict[str, dict[str, Any]] = {}
         for row in second.rows:
             if isinstance(row, BadRow):
-                self._complain("unreadable", row.where, row.expected, row.found)
+                self._report("unreadable", row.where, row.expected, row.found)
                 continue
             key = str(row.values[join.by]).strip()
             if key in rows:
-                self._complain("unreadable", row.where, f"every {join.by} once", f"{key} again")
+                self._report("unreadable", row.where, f"every {join.by} once", f"{key} again")
             rows.setdefault(key, {k: v for k, v in row.values.items() if k not in table.columns})
         return _Joined(path, join.by, tuple(c for c in second.columns if c not in table.columns), rows)
 
@@ -219,7 +219,7 @@ class _RowReader:
             return
         identity = self._id(row, path)
         if not identity:
-            self._complain("id", row.where, "an id", "an empty cell", split)
+            self._report("id", row.where, "an id", "an empty cell", split)
             return
         self.listing.add(Entry(identity, image, label, split, row.where, self._attributes(values)))
 
@@ -239,15 +239,15 @@ class _RowReader:
         if self.layout.pixels is not None:
             grey = grey_values(str(row.values[self.layout.pixels]))
             if isinstance(grey, str):
-                self._complain("image", row.where, "grey values of a square image, separated by spaces", grey, split)
+                self._report("image", row.where, "grey values of a square image, separated by spaces", grey, split)
                 return None
             return PixelImage(row.where, *grey)
         if not path:
-            self._complain("image", row.where, "the path of an image", "an empty cell", split)
+            self._report("image", row.where, "the path of an image", "an empty cell", split)
             return None
         file = self.fence.file(path)
         if isinstance(file, str):
-            self._complain("outside", row.where, "an image in the data root", f"{path}: {file}", split)
+            self._report("outside", row.where, "an image in the data root", f"{path}: {file}", split)
             return None
         return file
 
@@ -275,7 +275,7 @@ class _RowReader:
             return split
         if text not in self.card.splits:
             known = ", ".join([*self.layout.split_values, *self.card.splits])
-            self._complain("split", row.where, known, repr(text))
+            self._report("split", row.where, known, repr(text))
             return None
         return text
 
@@ -284,10 +284,10 @@ class _RowReader:
         try:
             if layout.votes:
                 return layout.votes.label(row.values)
-            coded = not set(layout.label.columns) <= row.said
+            coded = not set(layout.label.columns) <= row.from_path
             return layout.values.label(layout.label.fill(row.values), coded)
         except Unknown as unknown:
-            self._complain("label", row.where, unknown.expected, repr(unknown.value), split)
+            self._report("label", row.where, unknown.expected, repr(unknown.value), split)
             return None
 
     def _id(self, row: _Row, path: Any) -> str:
@@ -301,7 +301,7 @@ class _RowReader:
         filled = {name: _plain(template.fill(values)) for name, template in templates.items()}
         return {name: value for name, value in filled.items() if value not in (None, "")}
 
-    def _complain(self, kind: ProblemKind, where: str, expected: str, found: str, split: str | None = None) -> None:
+    def _report(self, kind: ProblemKind, where: str, expected: str, found: str, split: str | None = None) -> None:
         self.listing.problems.append(Problem(kind, where, expected, found, split))
 
 
@@ -319,10 +319,10 @@ class _Joined:
         return self.rows.get(str(values[self.by]).strip()) if self.by else {}
 
 
-def find_source(source: PathPattern, root: Path, tables: bool) -> Iterator[Found]:
+def find_source(source: PathPattern, root: Path, tables: bool) -> Iterator[MatchedFile]:
     """Yield the tables or the images that a source stands for, in no particular order."""
     if source.is_plain and (root / source.text).is_file():
-        yield Found(source.text, {})
+        yield MatchedFile(source.text, {})
         return
     for file in source.find(root):
         if tables or PurePosixPath(file.path).suffix.lower() in SUFFIXES:

@@ -8,13 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+from coabench.base.schema import EachOnce, NotEmpty, Text, must
 from coabench.errors import UserError
 from coabench_faces.images import Encoded
 
 SPACE = "space"
 """The separator that is any run of white space."""
+
+Separator = Annotated[
+    str, must(lambda text: len(text) == 1 or text == SPACE, f"one character, or {SPACE} for any white space")
+]
+Texts = Annotated[tuple[Text, ...], NotEmpty]
 
 PARQUET = "pip install 'coabench[parquet]'"
 
@@ -51,8 +57,8 @@ class Table:
 class Format:
     """How tables are written, where their name does not say it: names for columns without a header, a separator."""
 
-    columns: tuple[str, ...] = ()
-    separator: str | None = None
+    columns: Annotated[Texts, EachOnce] = ()
+    separator: Separator | None = None
 
 
 def read_table(root: Path, path: str, form: Format) -> Table:

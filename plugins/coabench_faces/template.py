@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from coabench.errors import UserError
+from coabench.base.schema import Unfit
 
 _FIELD = re.compile(r"\{([^{}]+?)(\.stem)?(?::0?(\d{1,2}))?\}")
 _CAPTURE = re.compile(r"\{([A-Za-z_]\w*)\}")
@@ -53,14 +53,13 @@ class Template:
             return (self.text,)
         return tuple(part.column for part in self._parts if isinstance(part, _Field))
 
-    def check(self, where: str) -> None:
-        """Refuse braces that do not close, or that hold no column."""
-        if any(brace in part for part in self._parts if isinstance(part, str) for brace in "{}"):
-            raise UserError(
-                f"{where}: {self.text!r} cannot be read",
-                expected="the name of a column, or a text with columns in braces, such as '{folder}/{name}.jpg'",
-                remedy="correct the card",
-            )
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the template that a card spells so; `Unfit` for braces that do not close, or that hold no column."""
+        template = cls(text)
+        if any(brace in part for part in template._parts if isinstance(part, str) for brace in "{}"):
+            raise Unfit("the name of a column, or a text with columns in braces, such as '{folder}/{name}.jpg'")
+        return template
 
     def fill(self, row: Mapping[str, Any]) -> Any:
         """Return the value of the column as it is, or the text filled with the values of a row."""
@@ -69,7 +68,7 @@ class Template:
         return "".join(part if isinstance(part, str) else part.fill(row) for part in self._parts)
 
 
-class Found(NamedTuple):
+class MatchedFile(NamedTuple):
     """A file: its path relative to the data root, and what the pattern's braces stand for in it."""
 
     path: str
@@ -97,30 +96,32 @@ class PathPattern:
         """Whether it names one file."""
         return not re.search(r"[*?{]", self.text)
 
-    def check(self, where: str) -> None:
-        """Refuse a pattern that leads out of the data root, and braces that hold no name."""
-        parts = self.text.split("/")
-        if self.text.startswith(("/", "~")) or ".." in parts or "\\" in self.text or re.match("[A-Za-z]:", self.text):
-            raise UserError(
-                f"{where}: {self.text!r} leads out of the data root",
-                expected="a path relative to --data-root, with /",
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the pattern that a card spells so.
+
+        Raises:
+            Unfit: it leads out of the data root, or braces hold no name.
+        """
+        parts = text.split("/")
+        if text.startswith(("/", "~")) or ".." in parts or "\\" in text or re.match("[A-Za-z]:", text):
+            raise Unfit(
+                "a path relative to --data-root, with /",
+                f"{text!r} leads out of the data root",
                 remedy="correct the card, or choose a data root that holds all of it",
             )
-        if "{" in _CAPTURE.sub("", self.text) or "}" in _CAPTURE.sub("", self.text) or "" in parts:
-            raise UserError(
-                f"{where}: {self.text!r} cannot be read",
-                expected="a path with *, ** and names in braces, such as '{split}/{label}/*.jpg'",
-                remedy="correct the card",
-            )
+        if "{" in _CAPTURE.sub("", text) or "}" in _CAPTURE.sub("", text) or "" in parts:
+            raise Unfit("a path with *, ** and names in braces, such as '{split}/{label}/*.jpg'")
+        return cls(text)
 
-    def find(self, root: Path) -> Iterator[Found]:
+    def find(self, root: Path) -> Iterator[MatchedFile]:
         """Yield the files, each once, in no particular order."""
         seen = set()
         for path in self._walk(root, 0):
             match = self._whole.fullmatch(path)
             if match and path not in seen:
                 seen.add(path)
-                yield Found(path, match.groupdict())
+                yield MatchedFile(path, match.groupdict())
 
     @cached_property
     def _parts(self) -> tuple[str, ...]:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
 
-from coabench.dataset import Check, ImageFile
+from coabench.dataset import Card, Check, ImageFile
 from coabench.metrics.predictions import SUBJECT
 from coabench.support.verification import EXAMPLES, check, check_counts, check_images, decode_all
 from coabench_faces.images import SUFFIXES
-from coabench_faces.listing import Entry, ProblemKind
-
-if TYPE_CHECKING:
-    from coabench_faces.dataset import Faces
+from coabench_faces.listing import Entry, Listing, ProblemKind
 
 _HEADINGS: dict[ProblemKind, str] = {
     "unreadable": "rows that cannot be read",
@@ -26,42 +22,42 @@ _HEADINGS: dict[ProblemKind, str] = {
 }
 
 
-def verify(dataset: Faces) -> list[Check]:
+def verify(card: Card, root: Path, listing: Listing) -> list[Check]:
     """Return the checks, in the order in which they are worth reading."""
-    entries = [entry for _, entry in sorted(dataset.listing.entries.items())]
+    entries = [entry for _, entry in sorted(listing.entries.items())]
     return [
-        *_rows(dataset, entries),
-        *_counts(dataset, entries),
-        *_left_out(dataset),
+        *_rows(listing, entries),
+        *_counts(card, listing, entries),
+        *_left_out(listing),
         *_subjects(entries),
         *_images(entries),
-        *_strays(dataset, entries),
+        *_strays(root, listing, entries),
     ]
 
 
-def _rows(dataset: Faces, entries: Sequence[Entry]) -> Iterator[Check]:
+def _rows(listing: Listing, entries: Sequence[Entry]) -> Iterator[Check]:
     for kind, heading in _HEADINGS.items():
-        here = [p for p in dataset.listing.problems if p.kind == kind]
+        here = [p for p in listing.problems if p.kind == kind]
         if here:
             examples = [f"{p.where}: {p.found} (expected {p.expected})" for p in here]
             yield check("error", f"{heading}: {len(here):,}", examples)
-    if not dataset.listing.problems:
+    if not listing.problems:
         yield check("ok", f"labels: {len(entries):,} read, every one on the card, every id once")
 
 
-def _counts(dataset: Faces, entries: Sequence[Entry]) -> Iterator[Check]:
-    for split in dataset.card.splits:
-        outcome = check_counts(dataset.card, split, Counter(e.label for e in entries if e.split == split))
-        source = dataset.listing.absent.get(split)
+def _counts(card: Card, listing: Listing, entries: Sequence[Entry]) -> Iterator[Check]:
+    for split in card.splits:
+        outcome = check_counts(card, split, Counter(e.label for e in entries if e.split == split))
+        source = listing.absent.get(split)
         yield Check(outcome.level, outcome.text, (f"nothing at {source}",)) if source else outcome
 
 
-def _left_out(dataset: Faces) -> Iterator[Check]:
-    reasons = dataset.listing.left_out
+def _left_out(listing: Listing) -> Iterator[Check]:
+    reasons = listing.left_out
     if reasons:
         examples = tuple(f"{reason}: {number:,}" for reason, number in reasons.most_common(2 * EXAMPLES))
         yield Check("ok", f"rows left out, as the card says: {reasons.total():,}", examples)
-    unmatched = dataset.listing.unmatched
+    unmatched = listing.unmatched
     if unmatched:
         text = f"images whose names do not fit the card's pattern, left out: {len(unmatched):,}"
         yield check("warning", text, unmatched)
@@ -95,14 +91,14 @@ def _images(entries: Sequence[Entry]) -> Iterator[Check]:
     yield from check_images(images, decode_all(images))
 
 
-def _strays(dataset: Faces, entries: Sequence[Entry]) -> Iterator[Check]:
+def _strays(root: Path, listing: Listing, entries: Sequence[Entry]) -> Iterator[Check]:
     """Find images beside those that rows name which no row names."""
-    named = dataset.listing.images
+    named = listing.images
     folders = {str(PurePosixPath(e.image.name).parent) for e in entries if isinstance(e.image, ImageFile)}
     strays = []
     for folder in sorted(folders):
         try:
-            names = sorted(path.name for path in (dataset.root / folder).iterdir())
+            names = sorted(path.name for path in (root / folder).iterdir())
         except OSError:
             continue
         paths = [PurePosixPath(folder, name) for name in names if not name.startswith(".")]

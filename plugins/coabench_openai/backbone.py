@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from coabench.backbone import Backbone, BackboneRequest, Viewing
 from coabench.dialogue import Answer, Decode, Question
 from coabench.errors import SampleError, UserError
-from coabench.labels import Options as Labels
+from coabench.labels import Choices
 from coabench_openai.address import USUAL_KEY, Address, is_secret, read_key
 from coabench_openai.asking import Constraint, Detail, LengthField, limited
 from coabench_openai.client import Client
@@ -24,7 +24,7 @@ from coabench_openai.waiting import wait_for
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-TRIAL = Question("Which colour is this picture?", Labels(), name="trial")
+TRIAL = Question("Which colour is this picture?", Choices(), name="trial")
 VERSION = 1
 """Raised whenever a request is written otherwise or a reply read otherwise."""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from coabench.errors import SampleError
-from coabench.labels import Options
+from coabench.labels import Choices
 
 UNCLEAR = 0.01
 """How much probability may lie on tokens that begin several options: no score is further off than that."""
@@ -20,7 +20,7 @@ LEAST = -100.0
 """The score of an option for which nothing is left."""
 
 
-def alike(options: Options) -> tuple[str, str] | None:
+def alike(options: Choices) -> tuple[str, str] | None:
     """Return two options that no first token can tell apart: their first words are the same."""
     for one, other in combinations(options, 2):
         if one.casefold().split()[:1] == other.casefold().split()[:1]:
@@ -28,7 +28,7 @@ def alike(options: Options) -> tuple[str, str] | None:
     return None
 
 
-def first_token_scores(options: Options, likeliest: Sequence[tuple[str, float]]) -> dict[str, float]:
+def first_token_scores(options: Choices, likeliest: Sequence[tuple[str, float]]) -> dict[str, float]:
     """Return the score of each option.
 
     An option that no returned token begins gets what may be left for it: the smallest probability returned, or its
@@ -59,7 +59,7 @@ def first_token_scores(options: Options, likeliest: Sequence[tuple[str, float]])
     return _scores(shares, [log_probability for _, log_probability in likeliest])
 
 
-def _begun(token: str, options: Options) -> list[str]:
+def _begun(token: str, options: Choices) -> list[str]:
     text = token.strip().casefold()
     return [option for option in options if text and option.casefold().startswith(text)]
 

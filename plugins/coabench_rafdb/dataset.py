@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from coabench.base.schema import At, read_fields
 from coabench.dataset import Card, Check, Dataset, ImageFile, Sample
 from coabench.errors import UserError
 from coabench_rafdb.attributes import read_attributes
@@ -21,6 +22,13 @@ LAYOUTS: tuple[type[Layout], ...] = (Official, Merged, Folders)
 """In the order in which ``layout=auto`` prefers them."""
 
 
+@dataclass(frozen=True)
+class _Described:
+    """The options of a card: which subset of RAF-DB it describes."""
+
+    subset: Subset
+
+
 class RafDb(Dataset):
     """The basic or the compound subset of RAF-DB; the card's option ``subset`` says which.
 
@@ -30,7 +38,7 @@ class RafDb(Dataset):
     attributes, which `verify` reports too.
 
     Raises:
-        UserError: there is no copy below the data root, or one that lacks its labels or all of its images.
+        UserError: there is no copy below the data root, or one without its labels or all of its images.
     """
 
     @dataclass(frozen=True)
@@ -50,7 +58,9 @@ class RafDb(Dataset):
                 remedy=_how_to_get(card),
             )
         self.root = root
-        request = Request(root, _subset_of(card), card.space, self.options.images)
+        at = At(card.path or card.name, "correct the card", "options")
+        subset = read_fields(_Described, card.options, at, others=True).subset
+        request = Request(root, subset, card.space, self.options.images)
         self.layout, self._passed_over = _find_layout(request, self.options.layout, card)
         self._samples: dict[str, tuple[Sample, ...]] = {}
 
@@ -121,20 +131,8 @@ class RafDb(Dataset):
         """Check labels, counts, images and attributes of every split against the card."""
         from coabench_rafdb.verify import verify
 
-        return verify(self)
-
-
-def _subset_of(card: Card) -> Subset:
-    subset = card.options.get("subset")
-    subsets: dict[Any, Subset] = {"basic": "basic", "compound": "compound"}
-    if subset in subsets:
-        return subsets[subset]
-    raise UserError(
-        f"the card {card.path or card.name} does not say which subset of RAF-DB it describes",
-        expected="options: {subset: basic} or options: {subset: compound}",
-        found=f"subset: {subset}" if subset else "no subset",
-        remedy="correct the card",
-    )
+        images = self.options.images
+        return verify(self.card, self.root, self.layout, self.listing, images=images, notes=self.notes())
 
 
 def _find_layout(request: Request, wanted: str, card: Card) -> tuple[Layout, tuple[str, ...]]:
@@ -142,11 +140,11 @@ def _find_layout(request: Request, wanted: str, card: Card) -> tuple[Layout, tup
     candidates = [layout for layout in LAYOUTS if wanted in ("auto", layout.name)]
     try:
         for position, candidate in enumerate(candidates):
-            found = candidate.find(request)
-            if found:
+            layout = candidate.find(request)
+            if layout:
                 others = [other.name for other in candidates[position + 1 :] if _is_there(other, request)]
-                return found, tuple(
-                    f"the data root also holds RAF-DB in the {name} layout; the {found.name} one is used "
+                return layout, tuple(
+                    f"the data root also holds RAF-DB in the {name} layout; the {layout.name} one is used "
                     f"(--set layout={name} chooses the other)"
                     for name in others
                 )

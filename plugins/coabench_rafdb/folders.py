@@ -46,13 +46,13 @@ class Folders(Layout):
             )
 
     def _find_csvs(self) -> dict[str, Path]:
-        found: dict[str, Path] = {}
+        files: dict[str, Path] = {}
         for folder in (self.home, self.home.parent):  # the CSV files lie beside DATASET/ or in it
             for split in SPLITS:
                 path = folder / f"{split}_labels.csv"
                 if path.is_file() and folder.is_relative_to(self.request.root):
-                    found.setdefault(split, path)
-        return found
+                    files.setdefault(split, path)
+        return files
 
     def _classes(self, split: str) -> list[Path]:
         return folders_in(self.home / split)
@@ -88,57 +88,57 @@ class Folders(Layout):
             where = self.request.relative(folder / name)
             label = self.words.get(fold(folder.name))
             if label is None:
-                listing.complain("code", where, "a folder named after a basic emotion", repr(folder.name))
+                listing.report("code", where, "a folder named after a basic emotion", repr(folder.name))
             else:
                 self._add(listing, split, name, label, where, where)
         return listing
 
     def _read_csvs(self) -> Listing:
         listing = Listing()
-        places: dict[str, list[str]] = {}
+        paths: dict[str, list[str]] = {}
         for _, folder, name in self._files:
-            places.setdefault(name, []).append(self.request.relative(folder / name))
+            paths.setdefault(name, []).append(self.request.relative(folder / name))
         for split, path in self.csvs.items():
             file = self.request.relative(path)
             try:
                 with path.open(encoding="utf-8-sig", newline="") as stream:
                     rows = list(csv.reader(stream))
             except (OSError, UnicodeDecodeError, csv.Error) as error:
-                listing.complain("unreadable", file, "a CSV file in UTF-8", str(error))
+                listing.report("unreadable", file, "a CSV file in UTF-8", str(error))
                 continue
             if not rows or [cell.strip().casefold() for cell in rows[0]] != ["image", "label"]:
                 found = repr(",".join(rows[0])) if rows else "an empty file"
-                listing.complain("unreadable", f"{file}, line 1", "the header image,label", found)
+                listing.report("unreadable", f"{file}, line 1", "the header image,label", found)
                 continue
             for number, row in enumerate(rows[1:], start=2):
                 if row:
-                    self._read_row(listing, split, row, places, f"{file}, line {number}")
+                    self._read_row(listing, split, row, paths, f"{file}, line {number}")
         return listing
 
-    def _read_row(self, listing: Listing, split: str, row: list[str], places: dict[str, list[str]], where: str) -> None:
+    def _read_row(self, listing: Listing, split: str, row: list[str], paths: dict[str, list[str]], where: str) -> None:
         if len(row) != 2:
-            listing.complain("unreadable", where, "an image name and a code", repr(",".join(row)))
+            listing.report("unreadable", where, "an image name and a code", repr(",".join(row)))
             return
         name, code = (cell.strip() for cell in row)
         label = self.request.label_of(code)
         if label is None:
-            listing.complain("code", where, self.request.code_range(), repr(code))
+            listing.report("code", where, self.request.code_range(), repr(code))
             return
-        found = places.get(name, [])
-        if len(found) > 1:
-            listing.complain("contradiction", where, f"one file {name}", " and ".join(found))
+        files = paths.get(name, [])
+        if len(files) > 1:
+            listing.report("contradiction", where, f"one file {name}", " and ".join(files))
             return
         absent = self.request.relative(self.home / split / code / name)
-        self._add(listing, split, name, label, found[0] if found else absent, where)
+        self._add(listing, split, name, label, files[0] if files else absent, where)
 
     def _add(self, listing: Listing, split: str, name: str, label: str, image: str, where: str) -> None:
         stem = parse_name(name)
         if stem is None:
-            listing.complain("unreadable", where, "a RAF-DB name such as test_0001_aligned.jpg", repr(name))
+            listing.report("unreadable", where, "a RAF-DB name such as test_0001_aligned.jpg", repr(name))
         elif stem.split != split:
-            listing.complain("split", where, f"an image of the {split} split, named {split}_…", name)
+            listing.report("split", where, f"an image of the {split} split, named {split}_…", name)
         elif stem.fits("compound") and not stem.fits("basic"):
-            listing.complain("subset", where, "an image of the basic subset", f"{name}, a name of the compound subset")
+            listing.report("subset", where, "an image of the basic subset", f"{name}, a name of the compound subset")
         else:
             listing.add(Entry(stem, label, image), where)
 

@@ -47,7 +47,7 @@ class OnDisk:
 
 
 class Layout(ABC):
-    """A copy of RAF-DB that was found.
+    """A copy of RAF-DB on this machine.
 
     Attributes:
         name: what ``--set layout=`` calls it.

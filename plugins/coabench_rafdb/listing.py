@@ -67,7 +67,7 @@ class Listing:
         first = self.entries.setdefault(entry.stem.text, entry)
         if first is not entry:
             found = f"{entry.stem.text} again, first {first.label}, now {entry.label}"
-            self.complain("duplicate", where, "every image once", found)
+            self.report("duplicate", where, "every image once", found)
 
-    def complain(self, kind: ProblemKind, where: str, expected: str, found: str) -> None:
+    def report(self, kind: ProblemKind, where: str, expected: str, found: str) -> None:
         self.problems.append(Problem(kind, where, expected, found))

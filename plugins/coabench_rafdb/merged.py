@@ -87,7 +87,7 @@ class Merged(Layout):
             try:
                 data = json.loads(path.read_text(encoding="utf-8-sig"))
             except (OSError, ValueError) as error:
-                listing.complain("unreadable", file, "valid JSON", str(error))
+                listing.report("unreadable", file, "valid JSON", str(error))
                 continue
             if not _holds_records(data):
                 continue  # some other JSON file
@@ -98,19 +98,19 @@ class Merged(Layout):
                     yield record
         if not seen and not listing.problems:
             names = ", ".join(map(self.request.relative, self.jsons))
-            listing.complain("unreadable", names, "a list of records with id, image and conversations", "none")
+            listing.report("unreadable", names, "a list of records with id, image and conversations", "none")
 
     def _parse(self, raw: Any, where: str, listing: Listing) -> _Record | None:
         try:
             identity, image = str(raw["id"]), str(raw["image"])
             prompt, answer = (str(turn["value"]) for turn in raw["conversations"])
         except (KeyError, TypeError, ValueError):
-            listing.complain("unreadable", where, "id, image and a conversation of two turns", repr(raw)[:80])
+            listing.report("unreadable", where, "id, image and a conversation of two turns", repr(raw)[:80])
             return None
         stem, parts = parse_name(image), _ID.fullmatch(identity)
         if stem is None or parts is None:
             expected = "an id such as 0001 or 001_1 and an image such as test_…_aligned.jpg"
-            listing.complain("unreadable", where, expected, f"id {identity!r}, image {image!r}")
+            listing.report("unreadable", where, expected, f"id {identity!r}, image {image!r}")
             return None
         subset: Subset = "compound" if parts[1] else "basic"
         primary = _PRIMARY.search(prompt)
@@ -118,7 +118,7 @@ class Merged(Layout):
         if not stem.fits(subset) or bool(primary) != (subset == "compound"):
             asked = f"asks for the {'secondary' if primary else 'primary'} emotion"
             expected = f"an image and a prompt of the {subset} subset, as the id {identity!r} says"
-            listing.complain("subset", where, expected, f"image {image!r}, and the prompt {asked}")
+            listing.report("subset", where, expected, f"image {image!r}, and the prompt {asked}")
             return None
         return _Record(stem, subset, primary[1] if primary else None, answer.strip(), where)
 
@@ -130,7 +130,7 @@ class Merged(Layout):
     def _basic_label(self, records: list[_Record], listing: Listing) -> str | None:
         first, *more = records
         for record in more:
-            listing.complain("duplicate", record.where, "every basic image once", f"{first.stem.text} again")
+            listing.report("duplicate", record.where, "every basic image once", f"{first.stem.text} again")
         return self._emotion(first.answer, first.where, listing)
 
     def _pair_label(self, records: list[_Record], listing: Listing) -> str | None:
@@ -144,18 +144,18 @@ class Merged(Layout):
         (first, second), *others = orders
         if others != [(second, first)]:
             found = ", ".join(f"{a} then {b}" for a, b in orders)
-            listing.complain("contradiction", where, f"two records of {name}, one for either order of a pair", found)
+            listing.report("contradiction", where, f"two records of {name}, one for either order of a pair", found)
             return None
         label = self.request.space.name_of(first or "", second or "")
         if label is None:
-            listing.complain("code", where, "one of the pairs of the card", f"{name}: {first} + {second}")
+            listing.report("code", where, "one of the pairs of the card", f"{name}: {first} + {second}")
         return label
 
     def _emotion(self, text: str, where: str, listing: Listing) -> str | None:
         """Return the basic emotion as the card writes it; only case may differ."""
         emotion = {fold(name): name for name in self.request.space.basic}.get(fold(text))
         if emotion is None:
-            listing.complain("code", where, ", ".join(self.request.space.basic), repr(text))
+            listing.report("code", where, ", ".join(self.request.space.basic), repr(text))
         return emotion
 
     def _image(self, stem: Stem) -> str:

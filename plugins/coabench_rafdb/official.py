@@ -77,7 +77,7 @@ class Official(Layout):
         try:
             lines = self.labels.read_text(encoding="utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError) as error:
-            listing.complain("unreadable", file, "a text file in UTF-8", str(error))
+            listing.report("unreadable", file, "a text file in UTF-8", str(error))
             return listing
         for number, line in enumerate(lines, start=1):
             if line.strip():
@@ -89,11 +89,11 @@ class Official(Layout):
         fields = line.split()
         stem = parse_name(fields[0])
         if len(fields) != 2 or stem is None:
-            listing.complain("unreadable", where, "an image name and a code: 'test_… 4'", repr(line.strip()))
+            listing.report("unreadable", where, "an image name and a code: 'test_… 4'", repr(line.strip()))
             return
         label = self.request.label_of(fields[1])
         if label is None:
-            listing.complain("code", where, self.request.code_range(), repr(fields[1]))
+            listing.report("code", where, self.request.code_range(), repr(fields[1]))
             return
         listing.add(Entry(stem, label, self.request.relative(self.images / self._image_name(stem))), where)
 
@@ -108,7 +108,7 @@ class Official(Layout):
         other: Subset = "compound" if self.request.subset == "basic" else "basic"
         if stems and all(s.fits(other) for s in stems) and not any(s.fits(self.request.subset) for s in stems):
             expected = f"the images of the {self.request.subset} subset"
-            listing.complain("subset", file, expected, f"names of the {other} subset, such as {stems[0].text}")
+            listing.report("subset", file, expected, f"names of the {other} subset, such as {stems[0].text}")
 
     def on_disk(self) -> Iterator[OnDisk]:
         for name in sorted(self._names):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from coabench.dataset import Check, ImageFile
+from coabench.dataset import Card, Check, ImageFile
 from coabench.errors import UserError
 from coabench.support.verification import check, check_counts, check_images, decode_all
 from coabench_rafdb.attributes import read_attributes
-from coabench_rafdb.listing import Entry, ProblemKind, parse_name
-
-if TYPE_CHECKING:
-    from coabench_rafdb.dataset import RafDb
+from coabench_rafdb.layout import Layout
+from coabench_rafdb.listing import Entry, Listing, Problem, ProblemKind, parse_name
 
 ALIGNED_SIZE = (100, 100)
 """Width and height of RAF-DB's aligned faces, pixels."""
@@ -28,28 +26,29 @@ _HEADINGS: dict[ProblemKind, str] = {
 }
 
 
-def verify(dataset: RafDb) -> list[Check]:
-    """Return the checks of every split, in the order in which they are worth reading."""
-    entries = [dataset.listing.entries[stem] for stem in sorted(dataset.listing.entries)]
+def verify(
+    card: Card, root: Path, layout: Layout, listing: Listing, *, images: str, notes: Sequence[str]
+) -> list[Check]:
+    """Return the checks of every split, in the order in which they are worth reading.
+
+    Args:
+        images: ``aligned`` or ``original``.
+        notes: what the user must know about this copy.
+    """
+    entries = [listing.entries[stem] for stem in sorted(listing.entries)]
     return [
-        *_layout(dataset),
-        *_labels(dataset, entries),
-        *(_counts(dataset, entries, split) for split in dataset.card.splits),
+        check("ok", f"{layout.name} layout, {images} images"),
+        *(check("warning", note) for note in notes),
+        *_labels(listing.problems, entries),
+        *(_counts(card, entries, split) for split in card.splits),
         _collisions(entries),
-        *_images(dataset, entries),
-        *_folders(dataset, entries),
-        *_attributes(dataset, entries),
+        *_images([ImageFile(root, entry.image) for entry in entries], images),
+        *_folders(layout, entries),
+        *_attributes(layout, entries),
     ]
 
 
-def _layout(dataset: RafDb) -> Iterator[Check]:
-    yield check("ok", f"{dataset.layout.name} layout, {dataset.options.images} images")
-    for note in dataset.notes():
-        yield check("warning", note)
-
-
-def _labels(dataset: RafDb, entries: Sequence[Entry]) -> Iterator[Check]:
-    problems = dataset.listing.problems
+def _labels(problems: Sequence[Problem], entries: Sequence[Entry]) -> Iterator[Check]:
     for kind, heading in _HEADINGS.items():
         here = [p for p in problems if p.kind == kind]
         if here:
@@ -59,8 +58,8 @@ def _labels(dataset: RafDb, entries: Sequence[Entry]) -> Iterator[Check]:
         yield check("ok", f"labels: {len(entries):,} read, every one on the card and given once")
 
 
-def _counts(dataset: RafDb, entries: Sequence[Entry], split: str) -> Check:
-    return check_counts(dataset.card, split, Counter(entry.label for entry in entries if entry.stem.split == split))
+def _counts(card: Card, entries: Sequence[Entry], split: str) -> Check:
+    return check_counts(card, split, Counter(entry.label for entry in entries if entry.stem.split == split))
 
 
 def _collisions(entries: Sequence[Entry]) -> Check:
@@ -74,25 +73,24 @@ def _collisions(entries: Sequence[Entry]) -> Check:
     return check("ok", "names: none differ only in leading zeros")
 
 
-def _images(dataset: RafDb, entries: Sequence[Entry]) -> Iterator[Check]:
-    files = [ImageFile(dataset.root, entry.image) for entry in entries]
+def _images(files: Sequence[ImageFile], images: str) -> Iterator[Check]:
     outcomes = decode_all(files)
     yield from check_images(files, outcomes)
-    if dataset.options.images == "aligned":
-        odd = [
+    if images == "aligned":
+        other_sizes = [
             f"{file.name}: {size[0]}×{size[1]}"
             for file, size in zip(files, outcomes, strict=True)
             if isinstance(size, tuple) and size != ALIGNED_SIZE
         ]
-        if odd:
-            text = f"aligned images that are not {ALIGNED_SIZE[0]}×{ALIGNED_SIZE[1]} pixels: {len(odd):,}"
-            yield check("warning", text, odd)
+        if other_sizes:
+            text = f"aligned images that are not {ALIGNED_SIZE[0]}×{ALIGNED_SIZE[1]} pixels: {len(other_sizes):,}"
+            yield check("warning", text, other_sizes)
 
 
-def _folders(dataset: RafDb, entries: Sequence[Entry]) -> Iterator[Check]:
+def _folders(layout: Layout, entries: Sequence[Entry]) -> Iterator[Check]:
     named = {entry.image for entry in entries}
     strays, misplaced = [], []
-    for file in dataset.layout.on_disk():
+    for file in layout.on_disk():
         stem = parse_name(file.path.rpartition("/")[2])
         if file.path not in named:
             strays.append(file.path)
@@ -104,13 +102,13 @@ def _folders(dataset: RafDb, entries: Sequence[Entry]) -> Iterator[Check]:
         yield check("warning", f"images that no label names: {len(strays):,}", strays)
 
 
-def _attributes(dataset: RafDb, entries: Sequence[Entry]) -> Iterator[Check]:
-    if not dataset.layout.has_attributes:
+def _attributes(layout: Layout, entries: Sequence[Entry]) -> Iterator[Check]:
+    if not layout.has_attributes:
         yield check("ok", "attributes: this layout has none, so results by perceived group are not available")
         return
     absent, wrong = [], []
     for entry in entries:
-        file = dataset.layout.attributes_file(entry.stem)
+        file = layout.attributes_file(entry.stem)
         try:
             if file and not read_attributes(file):
                 absent.append(file.name)

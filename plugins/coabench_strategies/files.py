@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from coabench.base.shipped import path
-from coabench.inference.promptfile import PromptStrategy, read_prompt_file
+from coabench.inference.promptfile import PromptStrategy
+from coabench.inference.promptfile_reader import read_prompt_file
 from coabench.strategy import StrategyRequest
 
 

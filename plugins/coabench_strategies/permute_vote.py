@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from coabench.dialogue import Prediction, Task
 from coabench.errors import UserError
-from coabench.labels import Options
+from coabench.labels import Choices
 from coabench.strategy import Conversation, StrategyRequest
 from coabench_strategies.prompted import Prompted
 
@@ -60,7 +60,7 @@ class PermuteVote(Prompted):
         return Prediction.invalid("unparsed-answer", told) if label is None else Prediction(label, details=told)
 
 
-def rotations(options: Options, number: int) -> list[Options]:
+def rotations(options: Choices, number: int) -> list[Choices]:
     """Return *number* orders of the options: the given one, and rotations of it by nearly equal steps.
 
     They are rows of a cyclic Latin square, so no option stands at the same place twice. Asking all rotations puts each
@@ -77,4 +77,4 @@ def rotations(options: Options, number: int) -> list[Options]:
             remedy="lower --set orders=…",
         )
     starts = (row * size // number for row in range(number))
-    return [Options((*options[start:], *options[:start])) for start in starts]
+    return [Choices((*options[start:], *options[:start])) for start in starts]

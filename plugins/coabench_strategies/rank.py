@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from coabench.dialogue import Prediction, Question, Task
 from coabench.inference.parsing import RULES
-from coabench.labels import Options
+from coabench.labels import Choices
 from coabench.strategy import Conversation
 from coabench_strategies.prompted import Prompted
 
@@ -59,4 +59,4 @@ def read_rank(response: str, spellings: Mapping[str, str]) -> list[str] | None:
 
 def _opened(question: Question) -> Question:
     """Return the question as an open one: its answer is a list, not one of its options."""
-    return replace(question, options=Options(), recognised=Options())
+    return replace(question, options=Choices(), recognised=Choices())

@@ -98,7 +98,7 @@ def _difficulty(assignments: tuple[str, ...]) -> Difficulty:
 
 
 class _Progress:
-    """A line on stderr: renewed in a terminal, a new one every ten seconds elsewhere."""
+    """A line on stderr: renewed in a terminal, a new one every ten seconds in a file."""
 
     def __init__(self) -> None:
         self._began = self._told = time.monotonic()

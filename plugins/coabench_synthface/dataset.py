@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from coabench.base.schema import At, read_fields
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import UserError, did_you_mean
 from coabench_synthface.folder import HOW_TO_MAKE, SetFolder
 from coabench_synthface.shipped import open_shipped
 from coabench_synthface.storage import Picture, open_storage
+
+
+@dataclass(frozen=True)
+class _Described:
+    """The options of a card: which half of a set it describes."""
+
+    subset: Literal["basic", "compound"]
 
 
 class SynthFace(Dataset):
@@ -25,14 +35,8 @@ class SynthFace(Dataset):
 
     def __init__(self, card: Card, root: Path | None, options: Dataset.Options) -> None:
         self.card = card
-        self.subset = card.options.get("subset")
-        if self.subset not in ("basic", "compound"):
-            raise UserError(
-                f"the card {card.path or card.name} does not say which half of a set it describes",
-                expected="options: {subset: basic} or options: {subset: compound}",
-                found=f"subset: {self.subset}",
-                remedy="correct the card",
-            )
+        at = At(card.path or card.name, "correct the card", "options")
+        self.subset = read_fields(_Described, card.options, at, others=True).subset
         self.folder = SetFolder(open_shipped() if root is None else open_storage(root))
         if not self.folder.description["counts"].get(self.subset):
             raise UserError(
@@ -82,4 +86,4 @@ class SynthFace(Dataset):
         """Check every picture of this half against ``samples.jsonl``, and that against ``set.json`` and the card."""
         from coabench_synthface.verify import verify
 
-        return verify(self)
+        return verify(self.card, self.folder, self.subset)

@@ -17,7 +17,7 @@ from coabench.base.files import write_json, write_text
 from coabench.errors import UserError
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.folder import LICENCE, SAMPLES, SET
-from coabench_synthface.samples import SUBSETS, Place, attributes, draft
+from coabench_synthface.samples import SUBSETS, PictureKey, attributes, draft
 
 SPLITS = ("train", "dev", "test")
 GENERATOR = 2
@@ -32,6 +32,9 @@ labels either: CC0 1.0, https://creativecommons.org/publicdomain/zero/1.0/
 
 A number measured on them says nothing about accuracy on people.
 """
+
+Line = dict[str, Any]
+"""What ``samples.jsonl`` holds of a picture."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of pictures done and the number of all."""
@@ -65,24 +68,20 @@ def make_set(
     """
     require_empty(folder)
     difficulty = difficulty or Difficulty()
-    places = list(_places({"basic": basic, "compound": compound}, per_person))
-    if not places:
+    keys = list(_keys({"basic": basic, "compound": compound}, per_person))
+    if not keys:
         raise UserError("a set without pictures was asked for", remedy="ask for one picture per class at least")
     versions = _versions()
-    for split in dict.fromkeys(place.split for place in places):
+    for split in dict.fromkeys(key.split for key in keys):
         (folder / "images" / split).mkdir(parents=True)
     lines = []
-    for line in _run(partial(make_one, folder, seed, difficulty), places, workers):
+    for line in _run(partial(make_one, folder, seed, difficulty), keys, workers):
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
         if progress:
-            progress(len(lines), len(places))
+            progress(len(lines), len(keys))
     text = "".join(lines)
     write_text(folder / SAMPLES, text)
     write_text(folder / LICENCE, LICENCE_TEXT)
-    counts = {
-        name: {s: n * len(SUBSETS[name]) for s, n in per.items() if n}
-        for name, per in (("basic", basic), ("compound", compound))
-    }
     write_json(
         folder / SET,
         {
@@ -91,12 +90,18 @@ def make_set(
             "seed": seed,
             "per_person": per_person,
             "difficulty": asdict(difficulty),
-            "counts": {name: per for name, per in counts.items() if per},
+            "counts": _counts({"basic": basic, "compound": compound}),
             "samples_sha256": hashlib.sha256(text.encode()).hexdigest(),
             "versions": versions,
             "licence": "CC0-1.0",
         },
     )
+
+
+def _counts(per_class: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Return subset -> split -> number of pictures, of what there is any of."""
+    counts = {name: {s: n * len(SUBSETS[name]) for s, n in per.items() if n} for name, per in per_class.items()}
+    return {name: per for name, per in counts.items() if per}
 
 
 def require_empty(folder: Path) -> None:
@@ -112,38 +117,40 @@ def require_empty(folder: Path) -> None:
         )
 
 
-def make_one(folder: Path, seed: int, difficulty: Difficulty, place: Place) -> dict[str, Any]:
+def make_one(folder: Path, seed: int, difficulty: Difficulty, key: PictureKey) -> Line:
     """Write one picture and return its line of ``samples.jsonl``."""
     from coabench_synthface.render import encode, render
 
-    drawn = draft(seed, place, difficulty)
+    drawn = draft(seed, key, difficulty)
     data = encode(render(drawn.person, drawn.expression, drawn.scene, drawn.rng), drawn.scene.quality)
-    file = f"images/{place.split}/{place.id}.jpg"
+    file = f"images/{key.split}/{key.id}.jpg"
     (folder / file).write_bytes(data)
     return {
-        "id": place.id,
+        "id": key.id,
         "file": file,
-        "subset": place.subset,
-        "split": place.split,
-        "target": place.label,
+        "subset": key.subset,
+        "split": key.split,
+        "target": key.label,
         "sha256": hashlib.sha256(data).hexdigest(),
-        "attributes": attributes(place, drawn),
+        "attributes": attributes(key, drawn),
     }
 
 
-def _places(counts: Mapping[str, Mapping[str, int]], per_person: int) -> Iterator[Place]:
+def _keys(counts: Mapping[str, Mapping[str, int]], per_person: int) -> Iterator[PictureKey]:
     for subset, per_split in counts.items():
         for split in SPLITS:
             for index in range(per_split.get(split, 0) * len(SUBSETS[subset])):
-                yield Place(subset, split, index, per_person)
+                yield PictureKey(subset, split, index, per_person)
 
 
-def _run(work: Callable[[Place], dict[str, Any]], places: list[Place], workers: int) -> Iterator[dict[str, Any]]:
+def _run(
+    work: Callable[[PictureKey], dict[str, Any]], keys: list[PictureKey], workers: int
+) -> Iterator[dict[str, Any]]:
     if workers == 1:
-        yield from map(work, places)
+        yield from map(work, keys)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(work, places, chunksize=16)
+        yield from pool.map(work, keys, chunksize=16)
 
 
 def _versions() -> dict[str, str]:

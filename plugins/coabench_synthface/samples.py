@@ -19,7 +19,7 @@ SUBSETS: Mapping[str, tuple[str, ...]] = {"basic": BASIC, "compound": COMPOUND}
 
 
 @dataclass(frozen=True)
-class Place:
+class PictureKey:
     """Which picture is meant. Together with the seed of the set it decides everything that is drawn.
 
     Attributes:
@@ -58,11 +58,11 @@ class Draft:
     rng: np.random.Generator
 
 
-def draft(seed: int, place: Place, difficulty: Difficulty) -> Draft:
-    """Draw what the picture at *place* shows. No picture depends on another one."""
-    rng = generator(seed, place.id)
-    person = draw_person(generator(seed, "person", place.subject))
-    return Draft(person, draw_expression(place.label, difficulty, rng), draw_scene(difficulty, rng), rng)
+def draft(seed: int, key: PictureKey, difficulty: Difficulty) -> Draft:
+    """Draw what the picture *key* shows. No picture depends on another one."""
+    rng = generator(seed, key.id)
+    person = draw_person(generator(seed, "person", key.subject))
+    return Draft(person, draw_expression(key.label, difficulty, rng), draw_scene(difficulty, rng), rng)
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
@@ -71,11 +71,11 @@ def generator(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
-def attributes(place: Place, drawn: Draft) -> dict[str, Any]:
+def attributes(key: PictureKey, drawn: Draft) -> dict[str, Any]:
     """Return what is known about a picture beside its label, JSON-serialisable."""
     person, expression, scene = drawn.person, drawn.expression, drawn.scene
     return {
-        "subject": place.subject,
+        "subject": key.subject,
         "action_units": {str(au): amount for au, amount in expression.action_units.items()},
         "spurious_action_units": {str(au): amount for au, amount in expression.spurious.items()},
         "gender": person.gender,

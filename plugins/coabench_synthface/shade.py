@@ -29,12 +29,12 @@ def shade(
     eyes: Floats,
     light: Floats,
 ) -> Floats:
-    """Shade what `raster.rasterise` found.
+    """Shade what `raster.rasterise` returns.
 
     Args:
         front, inside: (H, W) and (H, W, 3), of the rasteriser.
         triangles, part: (T, 3) and (T,).
-        points, directions: (V, 3) places and unit normals, camera coordinates (x right, y up, z to the camera).
+        points, directions: (V, 3) positions and unit normals, camera coordinates (x right, y up, z to the camera).
         attributes: (V, 4) column and row on the canvas, depth inside the hairline, light that reaches it (0–1).
         paint: the painted canvas: linear RGB and gloss.
         hair: (5,) linear RGB, opacity, strength of the strands.
@@ -59,31 +59,9 @@ def shade(
             length = max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-6)
             nx, ny, nz = nx / length, ny / length, nz / length
             x, y, depth = _mix(attributes, i, j, k, u, v, w)
-            kind = part[t]
-            gloss, shininess, wrap = 0.0, 18.0, 0.0
-            reached = u * attributes[i, 3] + v * attributes[j, 3] + w * attributes[k, 3]
-            r, g, b = MOUTH
-            if kind == 0:
-                r, g, b, gloss = _lookup(paint, x, y)
-                gloss, wrap = 0.09 * gloss, 1.0
-                strand = _strand(x, y) if depth > -0.1 else 0.0
-                covered = min(max((depth + 0.015 * strand) / 0.10 + 0.5, 0.0), 1.0) * hair[3]
-                if covered > 0.0:
-                    tone = 1.0 + hair[4] * strand
-                    r += covered * (hair[0] * tone - r)
-                    g += covered * (hair[1] * tone - g)
-                    b += covered * (hair[2] * tone - b)
-                    gloss = gloss * (1.0 - covered) + 0.05 * covered
-            elif kind <= 2:
-                r, g, b, reached = _eye(eyes, kind - 1, *_mix(points, i, j, k, u, v, w))
-                gloss, shininess = 0.5, 140.0
-            elif kind <= 4:
-                r, g, b = TOOTH
-                aside = (x - 0.5 * paint.shape[1]) / (0.1 * paint.shape[1])
-                gloss, reached = 0.1, min(max(1.25 - aside * aside, 0.02), 1.0)
-            elif kind == 5:
-                r, g, b = TONGUE
-                gloss, reached = 0.1, 0.45
+            kind, reached = part[t], u * attributes[i, 3] + v * attributes[j, 3] + w * attributes[k, 3]
+            point = _mix(points, i, j, k, u, v, w)
+            r, g, b, gloss, shininess, wrap, reached = _material(kind, x, y, depth, reached, point, paint, hair, eyes)
             lit = nx * light[0, 0] + ny * light[0, 1] + nz * light[0, 2]
             sky = (0.72 + 0.28 * ny) * reached
             direct = reached if kind > 2 else 0.45 + 0.55 * reached
@@ -95,6 +73,45 @@ def shade(
                 out[row, column, c] = albedo * (light[2, c] * sky + light[1, c] * key) + spark * light[1, c]
             out[row, column, 3] = 1.0
     return out
+
+
+@compiled
+def _material(
+    kind: int,
+    x: float,
+    y: float,
+    depth: float,
+    reached: float,
+    point: tuple[float, float, float],
+    paint: Floats,
+    hair: Floats,
+    eyes: Floats,
+) -> tuple[float, float, float, float, float, float, float]:
+    """Return colour, gloss, shininess, softness and the light that reaches a point, by the kind of its part."""
+    gloss, shininess, wrap = 0.0, 18.0, 0.0
+    r, g, b = MOUTH
+    if kind == 0:
+        r, g, b, gloss = _lookup(paint, x, y)
+        gloss, wrap = 0.09 * gloss, 1.0
+        strand = _strand(x, y) if depth > -0.1 else 0.0
+        covered = min(max((depth + 0.015 * strand) / 0.10 + 0.5, 0.0), 1.0) * hair[3]
+        if covered > 0.0:
+            tone = 1.0 + hair[4] * strand
+            r += covered * (hair[0] * tone - r)
+            g += covered * (hair[1] * tone - g)
+            b += covered * (hair[2] * tone - b)
+            gloss = gloss * (1.0 - covered) + 0.05 * covered
+    elif kind <= 2:
+        r, g, b, reached = _eye(eyes, kind - 1, point[0], point[1], point[2])
+        gloss, shininess = 0.5, 140.0
+    elif kind <= 4:
+        r, g, b = TOOTH
+        lateral = (x - 0.5 * paint.shape[1]) / (0.1 * paint.shape[1])
+        gloss, reached = 0.1, min(max(1.25 - lateral * lateral, 0.02), 1.0)
+    elif kind == 5:
+        r, g, b = TONGUE
+        gloss, reached = 0.1, 0.45
+    return r, g, b, gloss, shininess, wrap, reached
 
 
 @compiled

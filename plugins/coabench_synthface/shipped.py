@@ -24,7 +24,7 @@ DIFFICULTY = Difficulty(weakest=0.3, strongest=0.75)
 
 
 def open_shipped() -> Archive:
-    """Return the files of the set; `UserError` where this installation lacks it."""
+    """Return the files of the set; `UserError` where this installation is without it."""
     if not FILE.is_file():
         raise UserError(
             "the synthetic faces that come with coabench are not in this installation",

@@ -5,71 +5,61 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-from coabench.dataset import Check
-from coabench_synthface.folder import SAMPLES, SET
-
-if TYPE_CHECKING:
-    from coabench_synthface.dataset import SynthFace
-
-EXAMPLES = 5
-"""How many examples a check names."""
+from coabench.dataset import Card, Check
+from coabench.support.verification import check
+from coabench_synthface.folder import SAMPLES, SET, SetFolder
 
 Line = Mapping[str, Any]
 
 
-def verify(dataset: SynthFace) -> list[Check]:
+def verify(card: Card, folder: SetFolder, subset: str) -> list[Check]:
     """Return the checks of one half of a set."""
-    lines = [line for line in dataset.folder.samples if line["subset"] == dataset.subset]
+    lines = [line for line in folder.samples if line["subset"] == subset]
     return [
-        _made(dataset),
-        _list(dataset),
-        *_counts(dataset, lines),
-        _labels(dataset, lines),
+        _made(folder.description),
+        _list(folder),
+        *_counts(card, folder.description["counts"][subset], lines),
+        _labels(card, lines),
         _persons(lines),
-        *_files(dataset, lines),
+        *_files(folder, lines),
     ]
 
 
-def _check(level: Literal["ok", "warning", "error"], text: str, examples: Sequence[str] = ()) -> Check:
-    return Check(level, text, tuple(examples[:EXAMPLES]))
-
-
-def _made(dataset: SynthFace) -> Check:
-    about = dataset.folder.description
+def _made(about: Mapping[str, Any]) -> Check:
     versions = ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())
-    return _check("ok", f"seed {about.get('seed')}, generator {about.get('generator')}, made with {versions}")
+    return check("ok", f"seed {about.get('seed')}, generator {about.get('generator')}, made with {versions}")
 
 
-def _list(dataset: SynthFace) -> Check:
-    digest = hashlib.sha256(dataset.folder.files.read(SAMPLES)).hexdigest()
-    if digest == dataset.folder.description.get("samples_sha256"):
-        return _check("ok", f"{SAMPLES}: as it was made")
-    return _check("error", f"{SAMPLES} is not the one that {SET} describes", [f"sha256 {digest}"])
+def _list(folder: SetFolder) -> Check:
+    digest = hashlib.sha256(folder.files.read(SAMPLES)).hexdigest()
+    if digest == folder.description.get("samples_sha256"):
+        return check("ok", f"{SAMPLES}: as it was made")
+    return check("error", f"{SAMPLES} is not the one that {SET} describes", [f"sha256 {digest}"])
 
 
-def _counts(dataset: SynthFace, lines: Sequence[Line]) -> Iterator[Check]:
-    for split, expected in dataset.folder.description["counts"][dataset.subset].items():
+def _counts(card: Card, counts: Mapping[str, int], lines: Sequence[Line]) -> Iterator[Check]:
+    for split, expected in counts.items():
         per_label = Counter(line["target"] for line in lines if line["split"] == split)
-        found, sizes = per_label.total(), {per_label[name] for name in dataset.card.space.names}
-        if found != expected:
-            yield _check("error", f"{split}: {found:,} pictures, {SET} says {expected:,}")
+        total, sizes = per_label.total(), {per_label[name] for name in card.space.names}
+        if total != expected:
+            yield check("error", f"{split}: {total:,} pictures, {SET} says {expected:,}")
         elif len(sizes) > 1:
-            uneven = [f"{name}: {per_label[name]:,}" for name in dataset.card.space.names]
-            yield Check("error", f"{split}: {found:,} pictures, not as many of every class", tuple(uneven))
+            uneven = [f"{name}: {per_label[name]:,}" for name in card.space.names]
+            yield Check("error", f"{split}: {total:,} pictures, not as many of every class", tuple(uneven))
         else:
-            yield _check("ok", f"{split}: {found:,} pictures, {sizes.pop():,} of every class")
+            yield check("ok", f"{split}: {total:,} pictures, {sizes.pop():,} of every class")
 
 
-def _labels(dataset: SynthFace, lines: Sequence[Line]) -> Check:
-    strange = [f"{line['id']}: {line['target']}" for line in lines if line["target"] not in dataset.card.space.names]
+def _labels(card: Card, lines: Sequence[Line]) -> Check:
+    strange = [f"{line['id']}: {line['target']}" for line in lines if line["target"] not in card.space.names]
     if strange:
-        return _check("error", f"labels that are not on the card: {len(strange):,}", strange)
+        return check("error", f"labels that are not on the card: {len(strange):,}", strange)
     twice = [name for name, times in Counter(line["id"] for line in lines).items() if times > 1]
     if twice:
-        return _check("error", f"pictures listed more than once: {len(twice):,}", twice)
-    return _check("ok", f"labels: {len(lines):,}, every one on the card and given once")
+        return check("error", f"pictures listed more than once: {len(twice):,}", twice)
+    return check("ok", f"labels: {len(lines):,}, every one on the card and given once")
 
 
 def _persons(lines: Sequence[Line]) -> Check:
@@ -78,15 +68,15 @@ def _persons(lines: Sequence[Line]) -> Check:
         splits.setdefault(str(line["attributes"].get("subject")), set()).add(line["split"])
     shared = [f"{subject}: {', '.join(sorted(where))}" for subject, where in splits.items() if len(where) > 1]
     if shared:
-        return _check("error", f"persons in more than one split: {len(shared):,}", shared)
-    return _check("ok", f"persons: {len(splits):,}, none in two splits")
+        return check("error", f"persons in more than one split: {len(shared):,}", shared)
+    return check("ok", f"persons: {len(splits):,}, none in two splits")
 
 
-def _files(dataset: SynthFace, lines: Sequence[Line]) -> Iterator[Check]:
+def _files(folder: SetFolder, lines: Sequence[Line]) -> Iterator[Check]:
     missing, changed = [], []
     for line in lines:
         try:
-            digest = hashlib.sha256(dataset.folder.files.read(line["file"])).hexdigest()
+            digest = hashlib.sha256(folder.files.read(line["file"])).hexdigest()
         except FileNotFoundError:
             missing.append(line["file"])
             continue
@@ -95,13 +85,13 @@ def _files(dataset: SynthFace, lines: Sequence[Line]) -> Iterator[Check]:
         if digest != line["sha256"]:
             changed.append(line["file"])
     if missing:
-        yield _check("error", f"missing pictures: {len(missing):,} of {len(lines):,}", missing)
+        yield check("error", f"missing pictures: {len(missing):,} of {len(lines):,}", missing)
     if changed:
-        yield _check("error", f"pictures that are not as they were made: {len(changed):,}", changed)
+        yield check("error", f"pictures that are not as they were made: {len(changed):,}", changed)
     if not missing and not changed:
-        yield _check("ok", f"pictures: {len(lines):,}, every one as it was made")
-    listed = {line["file"] for line in dataset.folder.samples}
-    pictures = (x for x in dataset.folder.files.names() if x.startswith("images/") and x.endswith(".jpg"))
+        yield check("ok", f"pictures: {len(lines):,}, every one as it was made")
+    listed = {line["file"] for line in folder.samples}
+    pictures = (x for x in folder.files.names() if x.startswith("images/") and x.endswith(".jpg"))
     strays = [name for name in pictures if name not in listed]
     if strays:
-        yield _check("warning", f"pictures that no line names: {len(strays):,}", strays)
+        yield check("warning", f"pictures that no line names: {len(strays):,}", strays)

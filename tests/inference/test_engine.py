@@ -12,7 +12,7 @@ from coabench.backbone import Backbone, Viewing
 from coabench.dialogue import Answer, Decode, Prediction, Question, Task
 from coabench.errors import SampleError, UserError
 from coabench.inference.engine import converse, rehearse
-from coabench.inference.promptfile import read_prompt_file
+from coabench.inference.promptfile_reader import read_prompt_file
 from coabench.registry.catalog import find_dataset
 from coabench.strategy import Conversation, Strategy
 
@@ -125,7 +125,7 @@ def test_a_prompt_file_may_ask_openly_and_demand_scores(tmp_path) -> None:
     ("wrong", "told"),
     [
         (("conclude: answer", "conclude: seen"), "'seen' has no options"),
-        (("decode: score", "decode: guess"), "decode is 'guess'"),
+        (("decode: score", "decode: guess"), r"decode cannot be read(?s:.)*generate or score(?s:.)*'guess'"),
         (("options: none", "options: none, decode: score"), "'seen' has no options"),
     ],
 )

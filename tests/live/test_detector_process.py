@@ -9,7 +9,7 @@ import pytest
 
 from coabench.errors import JobError, UserError
 from coabench.live.detector_process import Apart
-from coabench.registry.catalog import find_detector
+from coabench.registry.detectors import find_detector
 
 
 def test_it_finds_what_the_detector_finds() -> None:

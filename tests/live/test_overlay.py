@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from coabench.dialogue import Answer, Prediction, Question, Turn
-from coabench.labels import Options
+from coabench.labels import Choices
 from coabench.live import overlay
 from coabench.live.overlay import Marks, draw
 from coabench.live.rates import Rates
 from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
 
-QUESTION = Question("?", Options(("Happiness", "Surprise")))
+QUESTION = Question("?", Choices(("Happiness", "Surprise")))
 
 
 def turn(label: str | None, response: str = "", scores: dict[str, float] | None = None) -> Turn:

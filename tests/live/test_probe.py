@@ -8,7 +8,7 @@ from support.live import Gated, Told, asker, frame, soon
 
 from coabench.dialogue import Answer, Question, Turn
 from coabench.errors import UserError
-from coabench.labels import Options
+from coabench.labels import Choices
 from coabench.live.asker import Choice, open_asker
 from coabench.live.probe import Probe, Settings, vote
 from coabench.live.rates import quantile
@@ -306,7 +306,7 @@ def test_quantile() -> None:
 
 
 def test_confidence_is_the_share_of_the_chosen_options_over_all_turns() -> None:
-    question = Question("?", Options(("a", "b")))
+    question = Question("?", Choices(("a", "b")))
     even = Turn(question, Answer("", scores={"a": -1.0, "b": -1.0}, label="a"))
     sure = Turn(question, Answer("", scores={"a": 0.0, "b": -1000.0}, label="a"))
     assert confidence([even]) == 0.5

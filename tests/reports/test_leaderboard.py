@@ -233,20 +233,22 @@ def test_published_rows_stay_with_their_split(root: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "words"),
     [
-        {"url": ""},
-        {"table": None},
-        {"uar": 0},
-        {"uar": "60"},
-        {"uar": 101},
-        {"accuracy": 3},
-        {"per_class": {"a": [5, 4]}},
-        {"uar": 60.0, "per_class": {"a": [1, 2], "b": [1, 4]}},
+        ({"url": ""}, "url cannot be read"),
+        ({"table": None}, "the field 'table' is missing"),
+        ({"uar": 0}, "uar cannot be read(?s:.)*a percentage"),
+        ({"uar": "60"}, "uar cannot be read(?s:.)*a number"),
+        ({"uar": 101}, "uar cannot be read(?s:.)*a percentage"),
+        ({"uar": None}, "there is no metric"),
+        ({"accuracy": 3}, "unknown field 'accuracy'"),
+        ({"per_class": {"a": [5, 4]}}, r"per_class.a cannot be read(?s:.)*\[hits, samples\]"),
+        ({"per_class": {}}, "per_class cannot be read"),
+        ({"uar": 60.0, "per_class": {"a": [1, 2], "b": [1, 4]}}, "per_class gives uar 37.50"),
     ],
 )
-def test_published_rows_need_a_source_and_must_agree(tmp_path: Path, fields: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="published result cannot be read"):
+def test_published_rows_need_a_source_and_must_agree(tmp_path: Path, fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=rf"published/.*yaml: rows\[0\].*{words}"):
         load_published(published_file(tmp_path / "published", **fields))
 
 

@@ -2,12 +2,13 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 from support.process import ROOT, Run
 
 from coabench.sweep.settings import OPTIONS
-from coabench.sweep.sheet import FIELDS, read_sheet
+from coabench.sweep.sheet import SheetFields, read_sheet
 
 
 def test_the_sweep_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:
@@ -29,5 +30,5 @@ def test_the_sweep_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:
     (tmp_path / "second.yaml").write_text(second)
     wanted = read_sheet(tmp_path / "second.yaml").wanted()
     assert [run.settings["batch_size"] for run in wanted] == [8, 8, 4, 4, 8]
-    for name in (*FIELDS, *OPTIONS):
+    for name in ("schema", *(field.name for field in fields(SheetFields)), *OPTIONS):
         assert f"`{name}`" in guide

@@ -12,7 +12,7 @@ from support.process import ROOT
 
 from coabench.detector import Detector, Face, Unavailable, clipped
 from coabench.errors import UserError
-from coabench.registry.catalog import unavailable
+from coabench.registry.detectors import unavailable
 from coabench.registry.loader import Registration, get_plugins
 from coabench.testing.detectors import check
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from coabench.dialogue import Prediction, Question
-from coabench.labels import Options
+from coabench.labels import Choices
 from coabench.registry.loader import Registration, get_plugins
 from coabench.strategy import Strategy
 from coabench.testing.strategies import check
@@ -74,7 +74,7 @@ class Rolls(Sound):
 
         options = list(task.labels)
         random.shuffle(options)
-        answer = yield Question(f"Which of {options}?", Options(options))
+        answer = yield Question(f"Which of {options}?", Choices(options))
         return Prediction(answer.label) if answer.label else Prediction.invalid("unparsed")
 
 
@@ -111,7 +111,7 @@ class ShowsTooMuch(Sound):
 
 class TwiceTheSame(Sound):
     def converse(self, task: Any) -> Any:
-        answer = yield Question("Which?", Options([*task.labels, task.labels[0]]))
+        answer = yield Question("Which?", Choices([*task.labels, task.labels[0]]))
         return Prediction(answer.label) if answer.label else Prediction.invalid("unparsed")
 
 

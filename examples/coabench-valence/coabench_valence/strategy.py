@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 from coabench.dialogue import Prediction, Question
-from coabench.labels import Options
+from coabench.labels import Choices
 from coabench.strategy import Strategy
 
 from coabench_valence.circumplex import AROUSALS, VALENCES, arousals, valences
@@ -51,7 +51,7 @@ class ValenceArousal(Strategy):
 
     def ask(self, name, task, options, prompt=None, **words):
         text = self.prompts[prompt or name].format(**words)
-        return Question(text, Options(options), name=name, images=(task.query,))
+        return Question(text, Choices(options), name=name, images=(task.query,))
 
     def labels(self, task, valence, arousal):
         """Return the labels that fit what was heard; all of them where that leaves no choice."""

@@ -20,9 +20,9 @@ from coabench.backbone import BackboneRequest
 from coabench.dialogue import Question
 from coabench.errors import JobError, UserError
 from coabench.evaluation.job import Evaluation, evaluate
-from coabench.labels import Options
+from coabench.labels import Choices
 
-SEVEN = Options(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
+SEVEN = Choices(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
 IMAGE = Image.new("RGB", (100, 90), (250, 120, 10))
 
 
@@ -43,7 +43,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) | {"seconds": 0} for line in lines]
 
 
-def scores(model: Path, image: Image.Image = IMAGE, options: Options = SEVEN, **given: Any) -> dict[str, float]:
+def scores(model: Path, image: Image.Image = IMAGE, options: Choices = SEVEN, **given: Any) -> dict[str, float]:
     backbone = Classifier(BackboneRequest(str(model), options=Classifier.Options(**given)))
     (answer,) = backbone.look([backbone.prepare([image])]).ask([Question("?", options)], "score")
     assert answer is not None
@@ -66,7 +66,7 @@ def by_hand(colour: tuple[float, ...], labels: tuple[str, ...] = FER2013) -> dic
 def test_scores_are_the_log_probabilities_of_the_classes_by_any_of_their_names(tmp_path: Path) -> None:
     expected = by_hand((250 / 255, 120 / 255, 10 / 255))
     assert scores(write_onnx(tmp_path / "net.onnx")) == pytest.approx({o: expected[o] for o in SEVEN}, abs=1e-4)
-    part = Options(("Happiness", "Fear"))  # not made to sum to 1: what the other classes have is theirs
+    part = Choices(("Happiness", "Fear"))  # not made to sum to 1: what the other classes have is theirs
     assert scores(tmp_path / "net.onnx", options=part) == pytest.approx({o: expected[o] for o in part}, abs=1e-4)
 
 

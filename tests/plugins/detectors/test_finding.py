@@ -11,7 +11,7 @@ from support.footage import FACE, Shot, film, photograph
 from coabench.detector import Detector
 from coabench.errors import UserError
 from coabench.live.tracker import Tracker, iou
-from coabench.registry.catalog import AUTO, find_detector, unavailable
+from coabench.registry.detectors import AUTO, find_detector, unavailable
 from coabench.registry.loader import get_plugins
 
 SHOTS = 50

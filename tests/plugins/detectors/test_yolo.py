@@ -76,7 +76,7 @@ def test_it_finds_what_ultralytics_finds(weights: Path, tmp_path: Path) -> None:
     code = """
 from pathlib import Path
 import numpy as np
-from coabench.registry.catalog import find_detector
+from coabench.registry.detectors import find_detector
 from support.footage import photograph
 frame = photograph()
 choice = find_detector("yolov8n-face", Path("face.pt"))
@@ -102,7 +102,7 @@ socket.getaddrinfo = socket.gethostbyname = socket.create_connection = forbidden
 from pathlib import Path
 import cv2, torch
 threads, environment = (cv2.getNumThreads(), torch.get_num_threads()), dict(os.environ)
-from coabench.registry.catalog import find_detector
+from coabench.registry.detectors import find_detector
 from support.footage import photograph
 find_detector("auto", Path("face.pt")).open().detect(photograph())
 assert (cv2.getNumThreads(), torch.get_num_threads()) == threads
@@ -117,7 +117,7 @@ assert not {name for name in changed if "YOLO" in name or "OMP" in name}, change
 def test_what_is_no_face_model_is_refused_and_runs_no_code(weights: Path, tmp_path: Path) -> None:
     code = """
 from pathlib import Path
-from coabench.registry.catalog import find_detector
+from coabench.registry.detectors import find_detector
 from coabench.errors import UserError
 Path("nonsense.pt").write_bytes(b"nonsense" * 99)
 Path("cut.pt").write_bytes(Path("face.pt").read_bytes()[:100_000])
@@ -138,7 +138,7 @@ for name in ("objects", "code", "nothing", "nonsense", "cut"):
 def test_a_device_that_is_not_there_is_refused(weights: Path, tmp_path: Path) -> None:
     code = """
 from pathlib import Path
-from coabench.registry.catalog import find_detector
+from coabench.registry.detectors import find_detector
 from coabench.errors import UserError
 choice = find_detector("yolov8n-face", Path("face.pt"))
 for device in ("cuda:99", "toaster"):

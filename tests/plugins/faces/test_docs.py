@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,8 @@ def test_the_tables_name_every_card() -> None:
 
 
 def test_every_option_is_documented() -> None:
-    from coabench_faces.layout import KNOWN
+    from coabench_faces.layout import Layout
 
     shelf = (ROOT / "datasets_registry" / "README.md").read_text()
-    assert re.findall(r"^\| `(\w+)` \|", shelf.partition("## Options of the loader")[2], re.MULTILINE) == list(KNOWN)
+    documented = re.findall(r"^\| `(\w+)` \|", shelf.partition("## Options of the loader")[2], re.MULTILINE)
+    assert sorted([*documented, "card"]) == sorted(field.metadata.get("key", field.name) for field in fields(Layout))

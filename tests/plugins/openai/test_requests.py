@@ -31,11 +31,11 @@ from support.chat_server import (
 )
 
 from coabench.dialogue import Message, Question
-from coabench.labels import Options
+from coabench.labels import Choices
 from coabench.testing import draw_face
 from coabench.testing.pictures import tiny_images
 
-SEVEN = Options(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
+SEVEN = Choices(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
 FIRST = Question("Which emotion?", SEVEN)
 SLOW = slowly(2)
 
@@ -94,7 +94,7 @@ def test_options_change_the_request(server, opened) -> None:
 )
 def test_an_answer_can_be_limited_to_the_options_in_a_dialect(dialect: str, sent: Any, server, opened) -> None:
     backbone = opened(constrain=dialect)
-    limited, free = Question("Which?", Options(("Fear", "Sadly (very) Angry"))), Question("What do you see?", Options())
+    limited, free = Question("Which?", Choices(("Fear", "Sadly (very) Angry"))), Question("What do you see?", Choices())
     server.always = says("Fear")
     backbone.look([backbone.prepare([draw_face("Fear")])] * 2).ask([limited, free])
     first, second = sorted(server.requests, key=lambda request: request.prompt, reverse=True)

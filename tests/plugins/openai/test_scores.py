@@ -10,12 +10,12 @@ from coabench_openai.scores import first_token_scores
 from support.chat_server import ChatServer, likelihoods, says
 
 from coabench.errors import JobError, SampleError
-from coabench.labels import Options
+from coabench.labels import Choices
 
-SEVEN = Options(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
+SEVEN = Choices(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
 
 
-def scores(tokens: dict[str, float], options: Options = SEVEN) -> dict[str, float]:
+def scores(tokens: dict[str, float], options: Choices = SEVEN) -> dict[str, float]:
     found = first_token_scores(options, [(token, math.log(p)) for token, p in tokens.items()])
     assert list(found) == list(options)
     assert math.fsum(map(math.exp, found.values())) <= 1 + 1e-9

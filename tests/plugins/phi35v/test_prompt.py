@@ -12,7 +12,7 @@ from coabench_phi35v.prompt import ChatTokenizer, Control, ImageAt, chat
 
 from coabench.dialogue import Message, Question
 from coabench.errors import UserError
-from coabench.labels import Options
+from coabench.labels import Choices
 
 S1 = (
     "Select an emotion label from the following options: 'Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', "
@@ -60,7 +60,7 @@ def test_golden_chats(oracle):
 @pytest.mark.parametrize("size", ["100x100", "48x64", "1000x200"])
 def test_golden_prompts(oracle, tokenizer, size, num_crops):
     golden = oracle.json("processor")[f"{size}|nc{num_crops}"]
-    ids = tokenizer.encode(chat(Question(S1, Options()).messages), [golden["num_img_tokens"]])
+    ids = tokenizer.encode(chat(Question(S1, Choices()).messages), [golden["num_img_tokens"]])
     assert len(ids) == golden["input_len"]
     assert hashlib.sha256(np.array([ids]).tobytes()).hexdigest() == golden["input_ids_sha256"]
 
@@ -77,7 +77,7 @@ def test_two_images_in_one_prompt(oracle, tokenizer):
 
 def test_images_of_a_chat_keep_their_own_index(tokenizer):
     exemplar = (Message("user", "What?", (2,)), Message("assistant", "Fear"))
-    question = Question("And this?", Options(), images=(0, 2), context=exemplar)
+    question = Question("And this?", Choices(), images=(0, 2), context=exemplar)
     ids = tokenizer.encode(chat(question.messages), [3, 9, 2])
     runs = [i for at, i in enumerate(ids) if i < 0 and (at == 0 or ids[at - 1] != i)]
     assert runs == [-3, -1, -3]

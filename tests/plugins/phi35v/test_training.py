@@ -19,7 +19,7 @@ from PIL import Image
 
 from coabench.backbone import BackboneRequest
 from coabench.dialogue import Answer, Message, Question, Turn
-from coabench.labels import Options
+from coabench.labels import Choices
 
 EXACT = 2e-6
 
@@ -45,7 +45,7 @@ def face(seed: int, size: tuple[int, int] = (100, 100)) -> Image.Image:
 
 
 def turn(prompt: str, answer: str, images: tuple[int, ...] = (0,), context: Sequence[Message] = ()) -> Turn:
-    return Turn(Question(prompt, Options([answer]), images=images, context=tuple(context)), Answer(answer))
+    return Turn(Question(prompt, Choices([answer]), images=images, context=tuple(context)), Answer(answer))
 
 
 TURNS = [

@@ -13,10 +13,10 @@ from coabench_phi35v.viewing import Phi35Viewing
 
 from coabench.dialogue import Message, Question
 from coabench.errors import JobError, UserError
-from coabench.labels import Options
+from coabench.labels import Choices
 
 TOLERANCE = 5e-4
-BASIC = Options(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
+BASIC = Choices(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
 
 
 def look(oracle, backbone, names):
@@ -24,7 +24,7 @@ def look(oracle, backbone, names):
 
 
 def question(step):
-    return Question(step["user"].removeprefix("<|image_1|>\n"), Options(step["label_scores"]))
+    return Question(step["user"].removeprefix("<|image_1|>\n"), Choices(step["label_scores"]))
 
 
 def close(own, other, tolerance=TOLERANCE):
@@ -92,7 +92,7 @@ def test_batches_change_no_answer(oracle, loaded, decode):
     """Three mixed sizes together, both questions, against each alone and asked afresh."""
     backbone = loaded("lora_random", num_crops=4)
     names = ["100x100", "1000x200", "48x64"]
-    first = Question("Select an emotion label: Surprise, Fear or Anger.", Options(("Surprise", "Fear", "Anger")))
+    first = Question("Select an emotion label: Surprise, Fear or Anger.", Choices(("Surprise", "Fear", "Anger")))
     second = [Question(f"It is {name}. What else: {', '.join(BASIC - name)}?", BASIC - name) for name in BASIC[:3]]
     viewing = look(oracle, backbone, names)
     together = [viewing.ask([first] * 3, decode), viewing.ask(second, decode)]
@@ -216,7 +216,7 @@ def test_the_shelf_drops_what_was_not_used_for_longest():
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_tree_equals_one_pass_per_option(oracle, loaded, tail_logits, attention):
     backbone = loaded("lora_random", num_crops=4, attention=attention)
-    options = Options(("Surprise", "Happily Surprised", "Happily Disgusted", "Happily", "Sadly Angry", "Anger"))
+    options = Choices(("Surprise", "Happily Surprised", "Happily Disgusted", "Happily", "Sadly Angry", "Anger"))
     asked = Question("Which of them?", options)
     prepared = backbone.prepare([oracle.image("48x64")])
     (answer,) = backbone.look([prepared]).ask([asked], "score")
@@ -227,7 +227,7 @@ def test_tree_equals_one_pass_per_option(oracle, loaded, tail_logits, attention)
 def test_the_first_of_equal_options_wins(oracle):
     backbone = oracle.backbone(num_crops=1)
     backbone.model.lm_head.weight.zero_()  # every token is as likely as any other
-    options = Options(("Disgust", "Sadness", "Fear", "Anger"))
+    options = Choices(("Disgust", "Sadness", "Fear", "Anger"))
     (answer,) = look(oracle, backbone, ["100x100"]).ask([Question("Which?", options)], "score")
     assert answer.scores["Sadness"] == answer.scores["Fear"] == answer.scores["Anger"] > answer.scores["Disgust"]
     assert answer.response == "Sadness"
@@ -236,7 +236,7 @@ def test_the_first_of_equal_options_wins(oracle):
 
 def test_options_are_needed_for_scoring(oracle, loaded):
     with pytest.raises(UserError, match=r"without options"):
-        look(oracle, loaded("base", num_crops=1), ["100x100"]).ask([Question("Which?", Options())], "score")
+        look(oracle, loaded("base", num_crops=1), ["100x100"]).ask([Question("Which?", Choices())], "score")
 
 
 # -- around 4,096 tokens ----------------------------------------------------------------------------------------------
@@ -290,7 +290,7 @@ def test_options_on_both_sides_of_the_switch(oracle, loaded, tail_logits):
     """Each option counts with the factors of its own length, whatever its neighbours need."""
     backbone = loaded("lora_random")
     picture = oracle.picture("100x100", 1)
-    options = Options(("Fear", "Disgust", "Happily Surprised", "Surprise"))  # 2 to 5 tokens and the end
+    options = Choices(("Fear", "Disgust", "Happily Surprised", "Surprise"))  # 2 to 5 tokens and the end
     prompts = {f"p{n}": ids_of_length(backbone, picture, n) for n in (4092, 400)}
     viewing = Phi35Viewing(
         backbone.model, Dictated(backbone.tokenizer, prompts), [(picture,)] * 2, frozenset({32007}), 5

@@ -86,5 +86,5 @@ def test_only_derived_counts_are_not_verified():
 
 def test_a_card_without_subset_is_refused(tmp_path):
     card = dataclasses.replace(read("basic"), options={})
-    with pytest.raises(UserError, match="which subset"):
+    with pytest.raises(UserError, match=r"the field 'subset' is missing(?s:.)*basic or compound"):
         RafDb(card, tmp_path, RafDb.Options())

@@ -1,37 +1,37 @@
-"""What is drawn depends on the seed and the place of a picture, and on nothing else."""
+"""What is drawn depends on the seed and the key of a picture, and on nothing else."""
 
 import numpy as np
 import pytest
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.expression import RECIPES, draw_expression
 from coabench_synthface.person import draw_person
-from coabench_synthface.samples import SUBSETS, Place, attributes, draft, generator
+from coabench_synthface.samples import SUBSETS, PictureKey, attributes, draft, generator
 
 from coabench.errors import UserError
 
 KNOBS = Difficulty()
 
 
-def drawn(seed: int, place: Place) -> dict[str, object]:
-    return attributes(place, draft(seed, place, KNOBS))
+def drawn(seed: int, key: PictureKey) -> dict[str, object]:
+    return attributes(key, draft(seed, key, KNOBS))
 
 
 def test_the_same_seed_draws_the_same() -> None:
-    place = Place("compound", "test", 5)
-    assert drawn(1, place) == drawn(1, place)
-    assert drawn(1, place) != drawn(2, place)
-    assert drawn(1, place) != drawn(1, Place("compound", "train", 5))
+    key = PictureKey("compound", "test", 5)
+    assert drawn(1, key) == drawn(1, key)
+    assert drawn(1, key) != drawn(2, key)
+    assert drawn(1, key) != drawn(1, PictureKey("compound", "train", 5))
 
 
 def test_a_picture_does_not_depend_on_the_one_before() -> None:
-    places = [Place("basic", "train", i) for i in range(6)]
-    forwards = [drawn(1, place) for place in places]
-    backwards = [drawn(1, place) for place in reversed(places)]
+    keys = [PictureKey("basic", "train", i) for i in range(6)]
+    forwards = [drawn(1, key) for key in keys]
+    backwards = [drawn(1, key) for key in reversed(keys)]
     assert forwards == backwards[::-1]
 
 
 def test_labels_take_turns() -> None:
-    labels = [Place("compound", "test", i).label for i in range(22)]
+    labels = [PictureKey("compound", "test", i).label for i in range(22)]
     assert labels == [*SUBSETS["compound"]] * 2
 
 
@@ -48,7 +48,7 @@ def test_action_units_are_those_of_the_recipe(label: str) -> None:
 
 
 def test_one_person_keeps_their_face() -> None:
-    one, same, other = (draft(1, Place("basic", "train", i, per_person=2), KNOBS) for i in range(3))
+    one, same, other = (draft(1, PictureKey("basic", "train", i, per_person=2), KNOBS) for i in range(3))
     assert one.person.targets == same.person.targets != other.person.targets
     assert one.scene.yaw != same.scene.yaw
 

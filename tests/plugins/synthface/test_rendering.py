@@ -11,7 +11,7 @@ import pytest
 from coabench_synthface.dataset import SynthFace
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.make import make_set
-from coabench_synthface.samples import Place, draft
+from coabench_synthface.samples import PictureKey, draft
 
 from coabench.inference.loading import read_image
 
@@ -49,7 +49,7 @@ def test_an_expression_changes_the_face_and_nothing_around_it() -> None:
     from coabench_synthface.expression import Expression
     from coabench_synthface.render import render
 
-    drawn = draft(3, Place("basic", "test", 6), Difficulty(yaw=0, pitch=0, roll=0, noise=0))
+    drawn = draft(3, PictureKey("basic", "test", 6), Difficulty(yaw=0, pitch=0, roll=0, noise=0))
     scene = dataclasses.replace(drawn.scene, yaw=0, pitch=0, roll=0)
 
     def picture(**units: float) -> np.ndarray:

@@ -19,7 +19,7 @@ from coabench_synthface import make, shipped
 from coabench_synthface.command import command
 from coabench_synthface.dataset import SynthFace
 from coabench_synthface.difficulty import Difficulty
-from coabench_synthface.samples import SUBSETS, Place
+from coabench_synthface.samples import SUBSETS, PictureKey
 from PIL import Image
 from support.process import Run
 
@@ -75,13 +75,13 @@ def test_its_pictures_can_be_rendered_anew(assets: None, tmp_path: Path) -> None
         for split, count in per_split.items():
             (tmp_path / "images" / split).mkdir(parents=True, exist_ok=True)
             for index in (0, count // 2, count - 1):
-                place = Place(subset, split, index, described["per_person"])
-                line = make.make_one(tmp_path, described["seed"], knobs, place)
+                key = PictureKey(subset, split, index, described["per_person"])
+                line = make.make_one(tmp_path, described["seed"], knobs, key)
                 old, new = archive.read(line["file"]), (tmp_path / line["file"]).read_bytes()
                 if described["versions"] == make._versions():
-                    assert (line, new) == (lines[place.id], old)
+                    assert (line, new) == (lines[key.id], old)
                 apart = np.abs(pixels(old) - pixels(new)).mean()
-                assert apart < 0.5, place.id
+                assert apart < 0.5, key.id
 
 
 def pixels(jpeg: bytes) -> np.ndarray:

@@ -15,11 +15,11 @@ from support.tiny_vlms import LABELS, PROMPTS
 from coabench.backbone import BackboneRequest
 from coabench.dialogue import Message, Question
 from coabench.errors import JobError, SampleError, UserError
-from coabench.labels import Options
+from coabench.labels import Choices
 from coabench.testing.pictures import draw_face
 
-BASIC = Options(LABELS)
-COMPOUND = Options(("Happily Surprised", "Sadly Angry", "Fear"))
+BASIC = Choices(LABELS)
+COMPOUND = Choices(("Happily Surprised", "Sadly Angry", "Fear"))
 FIRST = Question(PROMPTS[0], BASIC)
 LONG = Question(f"{PROMPTS[1]} Take your time, and look at the brows, the eyes and the mouth before you answer.", BASIC)
 MIXED = Question("Which of these mixtures fits best?", COMPOUND)
@@ -135,7 +135,7 @@ def test_the_beginning_of_sequence_stands_once(backbone):
 
 def test_a_question_without_options_cannot_be_scored(opened):
     with pytest.raises(UserError, match="cannot be scored"):
-        look(opened("llava"), FACES[0]).ask([Question("What?", Options())], "score")
+        look(opened("llava"), FACES[0]).ask([Question("What?", Choices())], "score")
 
 
 # -- batches -----------------------------------------------------------------------------------------------------------

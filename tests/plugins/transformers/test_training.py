@@ -20,7 +20,7 @@ from support.tiny_vlms import LABELS, PROMPTS, build_qwen2_5_vl
 from coabench.backbone import BackboneRequest
 from coabench.dialogue import Answer, Message, Question, Turn
 from coabench.evaluation.job import Evaluation, evaluate
-from coabench.labels import Options
+from coabench.labels import Choices
 from coabench.testing.pictures import draw_face
 from coabench.training.job import train
 from coabench.training.plan import Training, part_of
@@ -99,7 +99,7 @@ def test_a_whole_model_comes_out(folders: Callable[[str], Path], tmp_path: Path)
     assert (whole / "model.safetensors").stat().st_mode & 0o777 == 0o644
     assert (whole / "chat_template.jinja").read_bytes() == (folders("llava") / "chat_template.jinja").read_bytes()
     viewing = model.look([[draw_face("Fear")]])
-    assert viewing.ask([Question(PROMPTS[0], Options(LABELS))], "score")[0].scores
+    assert viewing.ask([Question(PROMPTS[0], Choices(LABELS))], "score")[0].scores
 
 
 @pytest.mark.parametrize("name", ["llava", "idefics3", "gemma3"])
@@ -111,8 +111,8 @@ def test_what_is_learnt_is_what_is_scored(folders: Callable[[str], Path], name: 
     images = (draw_face("Fear", 1), draw_face("Anger", 2))
     example = (Message("user", PROMPTS[0], (0,)), Message("assistant", "Fear"))
     asked = (
-        Question(PROMPTS[0], Options(LABELS), images=(1,)),
-        Question(PROMPTS[1], Options(LABELS), images=(1,), context=example),
+        Question(PROMPTS[0], Choices(LABELS), images=(1,)),
+        Question(PROMPTS[1], Choices(LABELS), images=(1,), context=example),
     )
     turns = [Turn(question, Answer(label)) for question, label in zip(asked, ("Anger", "Neutral"), strict=True)]
     encoded = trainee.encode(backbone.prepare(images), turns)

@@ -1,0 +1,123 @@
+"""From ``--detector`` to the detector: the named one, or the best that works here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from coabench.detector import Detector, DetectorRequest, Unavailable
+from coabench.errors import UserError
+from coabench.registry.loader import Registration, get_plugins
+
+AUTO = "auto"
+"""The name that leaves the choice of the detector to `find_detector`."""
+
+
+@dataclass(frozen=True)
+class DetectorChoice:
+    """A detector as chosen on the command line.
+
+    Attributes:
+        registration: what it was registered as.
+        weights: the file of its weights, which is there; None where it needs none.
+        passed_over: better ones that ``auto`` could not take, each with the reason, in a line.
+    """
+
+    registration: Registration
+    weights: Path | None = None
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> type:
+        """The dataclass of what ``--set`` may change."""
+        options: type = getattr(self.registration.load(), "Options", Detector.Options)
+        return options
+
+    def open(self, options: Any = None) -> Detector:
+        """Make the detector ready; `UserError` where a package or its weights cannot be used."""
+        made = self.options() if options is None else options
+        detector: Detector = self.registration.load()(DetectorRequest(self.weights, made))
+        return detector
+
+
+def find_detector(spec: str, weights: Path | None = None) -> DetectorChoice:
+    """Return the detector *spec*, or for ``auto`` the best that works here and takes such weights.
+
+    Raises:
+        UserError: no such detector, one that is not available here, or weights that are missing or do not fit.
+    """
+    if spec == AUTO:
+        return _best_detector(weights)
+    registration = get_plugins().detectors.find(spec)
+    suffixes = tuple(registration.details.get("weights", ()))
+    if weights is None and suffixes:
+        raise UserError(
+            f"detector {spec!r} needs its weights, which do not come with it",
+            expected=f"--detector-weights FILE{' or FILE'.join(suffixes)}",
+            remedy="add --detector-weights, or take --detector auto, which needs none",
+        )
+    if weights is not None and weights.suffix.lower() not in suffixes:
+        raise UserError(
+            f"detector {spec!r} cannot take --detector-weights {weights}",
+            expected=f"a {' or '.join(suffixes)} file" if suffixes else "no weights: it brings its own",
+            remedy="choose another detector or other weights; `coabench list detectors` shows what there is",
+        )
+    if problem := unavailable(registration):
+        raise UserError(f"detector {spec!r} is not available here", found=problem.reason, remedy=problem.remedy)
+    _check_weights(weights)
+    return DetectorChoice(registration, weights)
+
+
+def unavailable(registration: Registration) -> Unavailable | None:
+    """Return why a detector cannot be used here, according to the check that it registered; None where it can.
+
+    The detector itself is not imported.
+    """
+    check = registration.details.get("available")
+    if check is None:
+        return None
+    try:
+        problem: Unavailable | None = replace(registration, target=check).load()()
+    except Exception as error:
+        return Unavailable(
+            f"its check failed ({type(error).__name__}: {error})", f"report it to {registration.plugin!r}"
+        )
+    return problem
+
+
+def _best_detector(weights: Path | None) -> DetectorChoice:
+    suffix = weights.suffix.lower() if weights else None
+    fitting = [
+        registration
+        for registration in get_plugins().detectors.values()
+        if "rank" in registration.details and suffix in (registration.details.get("weights") or (None,))
+    ]
+    passed_over: list[str] = []
+    for registration in sorted(fitting, key=lambda registration: (-registration.details["rank"], registration.name)):
+        problem = unavailable(registration)
+        if problem is None:
+            _check_weights(weights)
+            return DetectorChoice(registration, weights, tuple(passed_over))
+        passed_over.append(f"{registration.name}: {problem}")
+    raise UserError(
+        f"no detector takes {suffix or 'such'} weights" if weights and not fitting else "no detector is available here",
+        found="; ".join(passed_over) or None,
+        remedy="install one of them; `coabench list detectors` shows what there is",
+    )
+
+
+def _check_weights(weights: Path | None) -> None:
+    if weights is None:
+        return
+    try:
+        with weights.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise UserError(
+            f"--detector-weights {weights} cannot be read",
+            found=error.strerror or str(error),
+            remedy="correct the path",
+        ) from error
+    if empty:
+        raise UserError(f"--detector-weights {weights} is empty", remedy="get the file anew")
