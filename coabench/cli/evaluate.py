@@ -53,7 +53,8 @@ def command(assignments: tuple[str, ...], **rest: Any) -> None:
     """
     from coabench.base.processes import World
     from coabench.cli.progress import Terminal
-    from coabench.evaluation.job import Evaluation, evaluate
+    from coabench.evaluation.job import evaluate
+    from coabench.evaluation.plan import Evaluation
 
     request = Evaluation(
         options=parse_assignments(assignments),

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from coabench.errors import UserError
-from coabench.evaluation.finish import Progress, Silence
-from coabench.evaluation.job import Evaluation, Plan, check, records_of
+from coabench.evaluation.job import records_of
+from coabench.evaluation.plan import Evaluation, Plan, check
+from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.batching import Fixed
 from coabench.render.tables import Column, Row, Section
 from coabench.runs.run import Batch
@@ -162,7 +163,7 @@ def compare_batches(request: Evaluation, progress: Progress | None = None) -> In
     progress = progress or Silence()
     if request.batch_size == "auto":
         raise UserError("--batch-size auto is no size to compare with", expected="a number", remedy="name one")
-    plan, manifest = check(request)
+    plan = check(request)
     size = min(request.batch_size, len(plan.samples))
     if size < 2:
         raise UserError(
@@ -175,16 +176,16 @@ def compare_batches(request: Evaluation, progress: Progress | None = None) -> In
         plan.backbone.load()
         together = list(_ask(plan, size, progress))
         alone = list(_ask(plan, 1, progress))
-    identity = manifest["identity"]
+    identity = plan.identity
     details = plan.backbone.details()
-    device, dtype = details.get("device"), identity["backbone"]["facts"].get("dtype")
+    device, dtype = details.get("device"), (identity.backbone.facts or {}).get("dtype")
     pairs = list(zip(alone, together, strict=True))
     differences = [difference for pair in pairs for difference in _differences(*pair)]
     scored = [scores for pair in pairs for scores in _scored(*pair)]
     return Invariance(
-        backbone=identity["backbone"]["name"],
-        strategy=identity["strategy"]["name"],
-        dataset=identity["dataset"]["name"],
+        backbone=identity.backbone.name,
+        strategy=identity.strategy.name,
+        dataset=identity.dataset.name,
         decode=request.decode,
         device=None if device is None else str(device),
         dtype=None if dtype is None else str(dtype),

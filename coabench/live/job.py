@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,7 @@ from coabench.live.window import Window, check_display
 from coabench.live.worker_thread import Aside
 from coabench.registry.catalog import AUTO, find_detector, origin
 from coabench.runs.folder import now
+from coabench.runs.identity import LiveIdentity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,7 +107,7 @@ class Equipment:
 
     asker: Asker
     detector: Apart
-    identity: Mapping[str, Any]
+    identity: LiveIdentity
     about: str
 
 
@@ -126,8 +127,8 @@ def equip(choice: Choice, detector: str, weights: Path | None, settings: Setting
     for line in asker.notes:
         note(line)
     about = {"name": name, **origin(found.found), "weights": weights and weights.name, "options": asdict(chosen)}
-    identity = {**asker.identity, "detector": about, "settings": asdict(settings)}
-    backbone = asker.identity["backbone"]["name"]
+    identity = replace(asker.identity, detector=about, settings=asdict(settings))
+    backbone = identity.backbone.name
     return Equipment(
         asker, Apart(name, found.weights, chosen), identity, f"{backbone} · {asker.strategy.name} · {name}"
     )
@@ -302,7 +303,7 @@ class _Stage:
                 "started": now(),
                 "command": [shown(word) for word in session.command],
                 "source": shown(source.name),
-                "identity": equipment.identity,
+                "identity": equipment.identity.to_json(),
                 "environment": environment.describe(),
             }
             self._log = LiveLog(session.log, header)

@@ -17,7 +17,7 @@ from typing import Any
 
 from coabench.errors import JobError, UserError
 from coabench.runs import folder
-from coabench.runs.folder import LOCK, JobFolder, now
+from coabench.runs.folder import LOCK, JobFolder, Manifest, now
 from coabench.runs.log import Digest, LogWriter, read_log
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
@@ -26,12 +26,20 @@ MANIFEST, LOG, METRICS = "run.json", "predictions.jsonl", "metrics.json"
 PENDING = "pending"
 """What a backbone remembers of questions whose records are not written yet; gone when the run is complete."""
 
-REQUIRED = {"identity": dict, "labels": dict, "status": str}
+
+@dataclass(frozen=True)
+class RunManifest(Manifest):
+    """The fields that every run's manifest has."""
+
+    kind = "run"
+    file = MANIFEST
+
+    labels: dict[str, Any]
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
     """Return the manifest of a run; see `coabench.runs.folder.read_manifest`."""
-    return folder.read_manifest(directory / MANIFEST, REQUIRED, "run")
+    return folder.read_manifest(directory, RunManifest)
 
 
 def read_records(directory: Path, digest: Digest | None = None) -> Iterator[dict[str, Any]]:
@@ -96,9 +104,7 @@ class Run(JobFolder):
         parts: what other processes have recorded beyond.
     """
 
-    what = "run"
-    manifest_name = MANIFEST
-    required = REQUIRED
+    declared = RunManifest
     contents = (MANIFEST, LOG, METRICS, PENDING, PARTS, LOCK)
 
     def __init__(self, directory: Path, manifest: dict[str, Any], ids: Sequence[str], *, overwrite: bool = False):

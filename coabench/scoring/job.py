@@ -13,9 +13,11 @@ from typing import Any, Literal
 from coabench.base.version import __version__
 from coabench.dialogue import Prediction
 from coabench.errors import UserError
-from coabench.evaluation.finish import FinishedRun, Progress, Silence, store
+from coabench.evaluation.finish import FinishedRun, store
+from coabench.evaluation.progress import Progress, Silence
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import find_labels
+from coabench.runs.identity import BackboneIdentity, DatasetIdentity, RunIdentity, StrategyIdentity
 from coabench.scoring.label_values import LabelValues
 from coabench.scoring.predictions_file import Row, Table, read_table
 from coabench.scoring.rows import check_targets, ids_of, positions_of, predictions_of, targets_of
@@ -114,33 +116,24 @@ def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
         _record(known.samples[position], prediction, values.given(row))
         for position, prediction, row in sorted(zip(positions, predictions, table.rows, strict=True), key=itemgetter(0))
     ]
-    manifest = {
-        "identity": {
-            "coabench": __version__,
-            "parsing": None,
-            "backbone": {"name": request.name or request.predictions.stem, "model": None, "adapter": None},
-            "strategy": {"name": request.strategy},
-            "dataset": known.dataset,
-            "exemplars": [],
-            "decode": "external",
-            "seed": None,
-            "source": {
-                "file": request.predictions.name,
-                "sha256": table.sha256,
-                "columns": columns.identity(),
-                "unknown": request.unknown,
-            },
+    identity = RunIdentity(
+        coabench=__version__,
+        backbone=BackboneIdentity(name=request.name or request.predictions.stem),
+        strategy=StrategyIdentity(name=request.strategy),
+        dataset=known.dataset,
+        exemplars=[],
+        decode="external",
+        source={
+            "file": request.predictions.name,
+            "sha256": table.sha256,
+            "columns": columns.identity(),
+            "unknown": request.unknown,
         },
-        "labels": known.labels,
-        "notes": [
-            f"the predictions come from the file {request.predictions.name}: coabench did not make them",
-            *known.notes,
-            *notes,
-        ],
-    }
+    )
+    source = f"the predictions come from the file {request.predictions.name}: coabench did not make them"
     _not_into(request.output, request.like)
     return store(
-        request.output, manifest, records,
+        request.output, identity, known.labels, [source, *known.notes, *notes], records,
         overwrite=request.overwrite, command=request.command, progress=progress or Silence(),
     )  # fmt: skip
 
@@ -228,14 +221,13 @@ def _own_samples(table: Table, columns: _Columns, targets: Sequence[str], space:
         }
         for row, given, target in zip(table.rows, ids_of(table, columns.id), targets, strict=True)
     ]
-    dataset = {
-        "name": space.name,
-        "split": SPLIT,
-        "fingerprint": _fingerprint(samples),
-        "labels": space.digest,
-        "samples": len(samples),
-        "limit": None,
-    }
+    dataset = DatasetIdentity(
+        name=space.name,
+        split=SPLIT,
+        fingerprint=_fingerprint(samples),
+        labels=space.digest,
+        samples=len(samples),
+    )
     notes = [] if columns.id else [BY_NUMBER]
     return KnownSamples(f"the file {table.path}", dataset, space.describe(), space, samples, notes)
 

@@ -11,10 +11,12 @@ from typing import Any
 
 from coabench.dataset import ImageSource
 from coabench.errors import UserError
+from coabench.evaluation.plan import samples_of
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import find_dataset
 from coabench.registry.options import distribute
 from coabench.runs.finished import read_run
+from coabench.runs.identity import DatasetIdentity
 
 COPIED = ("id", "image", "image_sha256", "target", "attributes")
 """What a record says of its sample."""
@@ -26,14 +28,14 @@ class KnownSamples:
 
     Attributes:
         source: where they come from, for people.
-        dataset: the ``dataset`` block of an identity.
+        dataset: how a run's identity describes them.
         labels: the ``labels`` of a manifest.
         samples: the `COPIED` fields of each record.
         notes: what the user must know about them.
     """
 
     source: str
-    dataset: Mapping[str, Any]
+    dataset: DatasetIdentity
     labels: Mapping[str, Any]
     space: LabelSpace
     samples: Sequence[Mapping[str, Any]]
@@ -70,7 +72,7 @@ def samples_of_run(directory: Path, labels: str | None) -> KnownSamples:
     run = read_run(directory)
     return KnownSamples(
         source=f"the run {directory}",
-        dataset=run.identity["dataset"],
+        dataset=run.identity.dataset,
         labels=run.manifest["labels"],
         space=run.space(labels, exact=False),
         samples=[{key: record.get(key) for key in COPIED} for record in run.records],
@@ -97,12 +99,10 @@ def samples_of_dataset(
         )
     dataset = choice.open(root, distribute(options, {"dataset": choice.loader.load().Options})["dataset"])
     split = split or choice.card.splits[0]
-    samples = dataset.samples(split)
-    if not samples:
-        raise UserError(f"split {split!r} of {choice.card.name!r} has no samples", remedy="choose another --split")
+    samples = samples_of(dataset, split)
     return KnownSamples(
         source=f"split {split!r} of {choice.card.name}",
-        dataset=choice.identity(dataset, split, dataset.fingerprint(split), len(samples), None),
+        dataset=DatasetIdentity.of(choice, dataset, split, dataset.fingerprint(split), len(samples), None),
         labels=space.describe(),
         space=space,
         samples=[

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from coabench.errors import UserError, did_you_mean
-from coabench.evaluation.job import Evaluation
+from coabench.evaluation.plan import Evaluation
 from coabench.registry.defaults import BACKBONE, DATASET, DTYPES, STRATEGY
 
 Settings = Mapping[str, Any]

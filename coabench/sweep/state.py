@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from coabench.errors import UserError
-from coabench.runs.folder import LOCK, differences
+from coabench.runs.folder import LOCK
+from coabench.runs.identity import RunIdentity, list_differences
 from coabench.runs.run import LOG, MANIFEST, METRICS, PENDING, read_manifest
 
 Status = Literal["new", "begun", "failed", "complete"]
@@ -30,7 +30,7 @@ class State:
     reason: str | None = None
 
 
-def read_state(directory: Path, identity: Mapping[str, Any]) -> State:
+def read_state(directory: Path, identity: RunIdentity) -> State:
     """Return how far the run of this identity is.
 
     Raises:
@@ -40,11 +40,11 @@ def read_state(directory: Path, identity: Mapping[str, Any]) -> State:
         _check_free(directory)
         return State("new")
     manifest = read_manifest(directory)
-    differing = differences(manifest["identity"], plain(identity))
+    differing = list_differences(manifest["identity"], identity.to_json(), "there -> asked for")
     if differing:
         raise UserError(
             f"{directory} holds another run",
-            found="\n    ".join(["these fields differ (there -> asked for):", *differing]),
+            found=differing,
             remedy="move that folder away",
         )
     done = count_records(directory)
@@ -82,12 +82,6 @@ class Tally:
             self._count += added.count(b"\n")
             self._read[directory] = start + added.rfind(b"\n") + 1  # a torn line may be cut off and written anew
         return self._count
-
-
-def plain(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an identity as a manifest has it: what JSON makes of it."""
-    made: dict[str, Any] = json.loads(json.dumps(identity))
-    return made
 
 
 def _check_free(directory: Path) -> None:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from coabench.dataset import Dataset, Sample
 from coabench.dialogue import Exemplar, Task, Turn
@@ -16,6 +16,7 @@ from coabench.errors import UserError
 from coabench.inference.engine import training_turns
 from coabench.inference.loading import read_image
 from coabench.labels import LabelSpace
+from coabench.runs.identity import TrainingData
 from coabench.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -41,16 +42,16 @@ class Source:
     def space(self) -> LabelSpace:
         return self.dataset.card.space
 
-    def facts(self) -> dict[str, Any]:
-        """Return what tells this part of the training data from another, JSON-serialisable."""
-        return {
-            "dataset": self.dataset.card.name,
-            "split": TRAIN,
-            "fingerprint": self.dataset.fingerprint(TRAIN),
-            "fit": len(self.fit),
-            "dev": len(self.dev),
-            **self.dataset.identity(),
-        }
+    def identity(self) -> TrainingData:
+        """Return what tells this part of the training data from another."""
+        return TrainingData(
+            dataset=self.dataset.card.name,
+            split=TRAIN,
+            fingerprint=self.dataset.fingerprint(TRAIN),
+            fit=len(self.fit),
+            dev=len(self.dev),
+            more=self.dataset.identity(),
+        )
 
 
 def open_source(dataset: Dataset, dev: float, seed: int) -> Source:

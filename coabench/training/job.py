@@ -17,7 +17,7 @@ from coabench.base.files import write_json, write_text
 from coabench.base.processes import World
 from coabench.errors import UserError
 from coabench.recipe import Recipe
-from coabench.runs.adapter import MANIFEST, REQUIRED
+from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import LOCK, JobFolder, now
 from coabench.support.memory import memory_told
 from coabench.training.development import development_scores
@@ -61,9 +61,7 @@ class Trained:
 class TrainingFolder(JobFolder):
     """The folder of an adapter in the making."""
 
-    what = "training"
-    manifest_name = MANIFEST
-    required = REQUIRED
+    declared = TrainingManifest
     contents = (MANIFEST, LOG, CHECKPOINTS, BOARD, LOCK)
 
     def begin(self, overwrite: bool, session: Mapping[str, Any]) -> None:
@@ -93,8 +91,7 @@ def train(request: Training, progress: Progress | None = None) -> Trained:
     """
     progress = progress or Progress()
     plan = check(request)
-    name = plan.manifest.pop("name")
-    directory = request.output or Path("adapters") / name
+    directory = request.output or Path("adapters") / plan.name
     with ExitStack() as stack:
         folder = None
         with plan.world.meeting() as meeting:
@@ -281,7 +278,7 @@ def _save(model: nn.Module, plan: Plan, directory: Path) -> None:
     plain = {k: sorted(v) if isinstance(v, set) else getattr(v, "value", v) for k, v in config.items()}
     plain |= {
         "inference_mode": True,
-        "base_model_name_or_path": plan.manifest["identity"]["backbone"]["model"],
+        "base_model_name_or_path": plan.identity.backbone.model,
         "target_modules": targets(plan.trainee, plan.recipe),  # in full: PEFT has cut them to what tells them apart
     }
     save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, directory / WEIGHTS, {"format": "pt"})
