@@ -51,17 +51,17 @@ class Parts:
 
     def _scan(self, ids: Sequence[str]) -> None:
         """Find the records: which file, and where in it."""
-        places = {name: position for position, name in enumerate(ids)}
+        positions = {name: position for position, name in enumerate(ids)}
         for number, path in enumerate(self._files):
-            for record, offset in zip(read_log(path), _offsets(path), strict=False):
-                position = places.get(str(record["id"]))
+            for line in read_log(path):
+                position = positions.get(str(line.data["id"]))
                 if position is None:
                     raise UserError(
                         f"{path} holds a record of no sample of this run",
-                        found=str(record["id"]),
+                        found=str(line.data["id"]),
                         remedy="the file was edited or comes from elsewhere: remove it, or start anew with --overwrite",
                     )
-                self._file[position], self._offset[position] = number, offset
+                self._file[position], self._offset[position] = number, line.offset
 
     def writer(self) -> LogWriter:
         """Open a part of this process's own."""
@@ -113,12 +113,3 @@ class Parts:
         finally:
             for file in opened:
                 file.close()
-
-
-def _offsets(path: Path) -> Iterator[int]:
-    """Yield where each line of a file begins."""
-    offset = 0
-    with path.open("rb") as file:
-        for line in file:
-            yield offset
-            offset += len(line)

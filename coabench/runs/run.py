@@ -15,10 +15,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from coabench.base.jsonlines import Digest
 from coabench.errors import JobError, UserError
 from coabench.runs import folder
 from coabench.runs.folder import LOCK, JobFolder, Manifest, now
-from coabench.runs.log import Digest, LogWriter, read_log
+from coabench.runs.log import LogWriter, read_log
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
 
@@ -44,7 +45,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 def read_records(directory: Path, digest: Digest | None = None) -> Iterator[dict[str, Any]]:
     """Yield the records of a run's log, in order; see `coabench.runs.log.read_log`."""
-    return read_log(directory / LOG, digest)
+    return (line.data for line in read_log(directory / LOG, digest))
 
 
 @dataclass(frozen=True)
