@@ -60,7 +60,7 @@ def command(assignments: tuple[str, ...], **rest: Any) -> None:
         command=("coabench", *sys.argv[1:]),
         **rest,
     )
-    with first_process("what is recorded is safe, the same command goes on from there") as first:
+    with first_process("what is recorded is safe, the same command continues from there") as first:
         done = evaluate(request, Terminal() if first else None)
         if first:
             print_summary(done)

@@ -86,7 +86,7 @@ def command(
         command=("coabench", *sys.argv[1:]),
         **rest,
     )
-    with first_process("the same command goes on from the last checkpoint") as first:
+    with first_process("the same command continues from the last checkpoint") as first:
         if dry_run:
             from coabench.training.estimate import describe_plan
 

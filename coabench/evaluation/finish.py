@@ -37,7 +37,7 @@ class FinishedRun:
 
 
 def finish(run: Run, progress: Progress) -> FinishedRun:
-    """Compute the metrics of a run whose records are all there; mark it complete and say so, unless it was before."""
+    """Compute the metrics of a run whose records are all there; mark it complete, unless it was before."""
     from coabench.metrics.summary import summarise
 
     labels, digest = run.manifest["labels"], hashlib.sha256()
@@ -70,17 +70,17 @@ def store(
     command: Sequence[str],
     progress: Progress,
 ) -> FinishedRun:
-    """Make a run of records that are known beforehand: nothing is asked, so nothing is timed.
+    """Make a run of records that are known beforehand: no model answers, so nothing is timed.
 
     Args:
-        directory: the run directory; None for one below ``results`` that the same command always finds again.
+        directory: the run directory; None for one below ``results`` named after the identity.
         labels: the label space, as a manifest describes it.
         notes: what the user should know, in sentences.
         records: all of them, in the order of the samples.
 
     Raises:
         UserError: what `Run` refuses; nothing was written.
-        JobError: the disk is full or gone; the same command goes on.
+        JobError: the disk is full or gone; the same command continues.
     """
     name = identity.folder_name([identity.dataset.name, identity.strategy.name, identity.backbone.name])
     directory = directory or Path("results") / name

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedRun:
-    """Evaluate, or go on with the evaluation that is in the output directory.
+    """Evaluate, or resume the evaluation in the output directory.
 
     Under torchrun every process calls this: each takes a share of the samples, and all return the same.
 
@@ -44,14 +44,14 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedR
 
 
 def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRun:
-    """Do what `check` has found to be right; see `evaluate`."""
+    """Carry out a checked plan; see `evaluate`."""
     world = World.from_environment()
     directory = request.output or Path("results") / plan.name
     if world.size > 1:
         progress.note(f"one of {world.size} processes (RANK, WORLD_SIZE): waiting for the others")
     with world.meeting() as meeting:
         if not world.first:
-            _help(directory, plan, request, meeting)
+            _compute_share(directory, plan, request, meeting)
             done: FinishedRun = meeting.agree(None)
             return done
         with Run(directory, plan.manifest, [s.id for s in plan.samples], overwrite=request.overwrite) as run:
@@ -67,16 +67,16 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
 
 
 def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting: Meeting) -> None:
-    """Write the records that are missing: all of them, or a share where others help."""
+    """Write the missing records: all of them, or a share where several processes work."""
     sizer = sizer_of(request.batch_size)
     try:
-        with progress.start(len(plan.samples), run.there):
+        with progress.start(len(plan.samples), run.recorded):
             progress.note("loading the backbone")
             plan.backbone.remember(run.pending)
             plan.backbone.load()
             details = dict(plan.backbone.details())
             for note in details.get("notes", ()):
-                if note not in run.manifest["notes"]:  # what only the weights could tell
+                if note not in run.manifest["notes"]:  # known only with the weights
                     progress.note(note)
                     run.manifest["notes"].append(note)
             session = {"command": list(request.command), "batch_size": request.batch_size,
@@ -102,8 +102,8 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting
         raise
 
 
-def _help(directory: Path, plan: Plan, request: Evaluation, meeting: Meeting) -> None:
-    """Do a share of what the first process finds missing."""
+def _compute_share(directory: Path, plan: Plan, request: Evaluation, meeting: Meeting) -> None:
+    """Compute this process's share of what the first process lists as missing."""
     manifest, missing = meeting.agree(None)
     share = missing[meeting.world.rank :: meeting.world.size]
     if share:
@@ -136,8 +136,8 @@ def records_of(plan: Plan, missing: Sequence[Batch], sizer: Sizer) -> Iterator[l
     positions = array("q", (position for batch in missing for position in batch.positions))
     known = {position for batch in missing for position in batch.known}
 
-    def prepare(place: int, image: Image) -> Any:
-        sample = plan.samples[positions[place]].id
+    def prepare(index: int, image: Image) -> Any:
+        sample = plan.samples[positions[index]].id
         return plan.backbone.prepare([*plan.pool.images(sample), image], sample)
 
     sources = (plan.samples[position].image for position in positions)
@@ -145,8 +145,8 @@ def records_of(plan: Plan, missing: Sequence[Batch], sizer: Sizer) -> Iterator[l
     start = 0
     while start < len(positions):
         started = time.perf_counter()  # waiting for images counts
-        places = positions[start : start + sizer.size]
-        batch = [plan.samples[position] for position in places]
+        chosen = positions[start : start + sizer.size]
+        batch = [plan.samples[position] for position in chosen]
         images = list(islice(loaded, len(batch)))
         outcomes = _outcomes(plan, batch, images, sizer)
         elapsed = time.perf_counter() - started
@@ -154,23 +154,23 @@ def records_of(plan: Plan, missing: Sequence[Batch], sizer: Sizer) -> Iterator[l
         seconds = elapsed / len(batch) if plan.backbone.timed else None
         yield [
             make_record(sample, image, plan.task(sample), outcome, seconds)
-            for position, sample, image, outcome in zip(places, batch, images, outcomes, strict=True)
+            for position, sample, image, outcome in zip(chosen, batch, images, outcomes, strict=True)
             if position not in known
         ]
         start += len(batch)
 
 
 def _outcomes(plan: Plan, batch: Sequence[Sample], loaded: Sequence[Loaded], sizer: Sizer) -> list[Outcome]:
-    """Return what became of each sample; one whose image cannot be used is not asked about."""
+    """Return the outcome of each sample; one whose image cannot be used gets an empty one."""
     usable = [i for i, item in enumerate(loaded) if item.error is None]
     outcomes = [Outcome() for _ in batch]
-    asked = [(loaded[i].prepared, plan.task(batch[i])) for i in usable]
-    for i, outcome in zip(usable, _asked(plan, asked, sizer), strict=True):
+    conversations = [(loaded[i].prepared, plan.task(batch[i])) for i in usable]
+    for i, outcome in zip(usable, _converse(plan, conversations, sizer), strict=True):
         outcomes[i] = outcome
     return outcomes
 
 
-def _asked(plan: Plan, samples: Sequence[tuple[Any, Task]], sizer: Sizer) -> list[Outcome]:
+def _converse(plan: Plan, samples: Sequence[tuple[Any, Task]], sizer: Sizer) -> list[Outcome]:
     """Hold the conversations; where memory runs out and the sizer may choose, in halves."""
     if not samples:
         return []
@@ -181,4 +181,4 @@ def _asked(plan: Plan, samples: Sequence[tuple[Any, Task]], sizer: Sizer) -> lis
             raise
     # Only now, the error is forgotten, is the memory free that it held.
     half = len(samples) // 2
-    return [*_asked(plan, samples[:half], sizer), *_asked(plan, samples[half:], sizer)]
+    return [*_converse(plan, samples[:half], sizer), *_converse(plan, samples[half:], sizer)]

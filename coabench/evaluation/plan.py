@@ -23,7 +23,7 @@ from coabench.strategy import Strategy
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What to evaluate, as the command line says it.
+    """What to evaluate, as options of the command line.
 
     Attributes:
         backbone: ``NAME[:MODEL]``; from Python, a class.

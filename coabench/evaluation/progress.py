@@ -11,7 +11,7 @@ class Progress(Protocol):
     """What a job reports to."""
 
     def start(self, total: int, done: Collection[Mapping[str, Any]]) -> AbstractContextManager[Any]:
-        """Begin; *done* are the records that were there already."""
+        """Begin; *done* are the records of earlier sessions."""
         ...
 
     def advance(self, records: Sequence[Mapping[str, Any]]) -> None: ...

@@ -1,4 +1,4 @@
-"""What is to answer: a backbone with its adapter, and a strategy that asks it, as chosen on the command line."""
+"""What answers: a backbone with its adapter, and a strategy with its questions, as chosen on the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from coabench.support.hub import folder_of
 
 
 class Choice(Protocol):
-    """What the command line says of it: ``--backbone``, ``--adapter`` and so on."""
+    """The options that choose it: ``--backbone``, ``--adapter`` and so on."""
 
     @property
     def backbone(self) -> str | type[Backbone[Any]]: ...
@@ -45,7 +45,7 @@ class Choice(Protocol):
 
 @dataclass(frozen=True)
 class Respondent:
-    """A choice whose names were found and whose options fit; nothing large was read yet.
+    """A choice whose names are registered and whose options fit; nothing large was read yet.
 
     Attributes:
         training: that of the adapter.
@@ -75,8 +75,8 @@ class Respondent:
         chosen = find_strategy(choice.strategy)
         factory: type[Backbone[Any]] = registration.load()
         if choice.adapter is None:
-            asking = chosen.open()
-            adapter = factory.default_adapter(model, asking.like or asking.name)
+            strategy = chosen.open()
+            adapter = factory.default_adapter(model, strategy.like or strategy.name)
         else:
             adapter = None if choice.adapter == "none" else folder_of(choice.adapter, "adapter")
         training = TrainingRecord.read(adapter)

@@ -56,7 +56,7 @@ class TrainingRecord:
             raise UserError(
                 f"the training in {folder} is not finished",
                 found=f"status {manifest['status']}",
-                remedy="run the same `coabench train` command again: it goes on from the last checkpoint",
+                remedy="run the same `coabench train` command again: it continues from the last checkpoint",
             )
         try:
             identity = TrainingIdentity.read(manifest["identity"])

@@ -27,7 +27,7 @@ class RecordedRun:
     records: Sequence[Mapping[str, Any]]
 
     def typed(self, option: str) -> str | None:
-        """Return what the run's command line said for an option, as far as it is recorded."""
+        """Return the value of an option on the run's command line, as far as it is recorded."""
         for session in self.manifest.get("sessions") or ():
             words = [str(word) for word in session.get("command") or ()]
             for word, following in zip(words, [*words[1:], ""], strict=False):
@@ -39,12 +39,12 @@ class RecordedRun:
         """Return the label space of the run.
 
         Args:
-            labels: where the user says that it is; otherwise it is looked for under the data set's name.
+            labels: what the user typed for ``--labels``; None to look for the data set's name.
             exact: codes and aliases must be those of the run, too. Without it, the labels that the manifest lists
                 are enough.
 
         Raises:
-            UserError: *labels* are others, or an exact space is asked for and not found.
+            UserError: *labels* are others, or an exact space is wanted and not found.
         """
         wanted = self.identity.dataset.labels
         if labels is not None:
@@ -84,7 +84,7 @@ def read_run(directory: Path) -> RecordedRun:
             f"the run {directory} is not finished",
             expected="a complete run",
             found=str(manifest["status"]),
-            remedy="finish it first: the same `coabench evaluate` command goes on with it",
+            remedy="finish it first: the same `coabench evaluate` command continues it",
         )
     identity = _identity(directory, manifest["identity"])
     missing = [name for name in _LABELS if name not in manifest["labels"]]

@@ -1,4 +1,4 @@
-"""A folder that one job fills: a manifest that says what runs there, one writer at a time, no mixing of two jobs."""
+"""A folder that one job fills: its manifest, one writer at a time, no mixing of two jobs."""
 
 from __future__ import annotations
 
@@ -81,19 +81,19 @@ class JobFolder(Closing):
         declared: the manifest of such a job.
         contents: the files and folders that belong to such a job, the manifest and the lock included.
         directory: the folder.
-        manifest: what the manifest says.
+        manifest: of the job, as JSON.
     """
 
     declared: ClassVar[type[Manifest]]
     contents: ClassVar[tuple[str, ...]]
 
     def __init__(self, directory: Path, manifest: dict[str, Any], *, overwrite: bool = False):
-        """Create the folder, or go on with the job that is there.
+        """Create the folder, or resume the job in it.
 
         Args:
             directory: made where it is absent.
-            manifest: of the job about to start; ``identity`` decides whether it is the one that is there.
-            overwrite: replace the job that is there; nothing of it is deleted here.
+            manifest: of the job about to start; ``identity`` decides whether it is the job in the folder.
+            overwrite: replace the job in the folder; nothing of it is deleted here.
 
         Raises:
             UserError: the folder holds something else, another job, or cannot be written; or another process is
@@ -102,12 +102,12 @@ class JobFolder(Closing):
         from filelock import FileLock, Timeout
 
         self.directory = directory
-        strangers = self._strangers()
-        if strangers:
+        foreign = self._foreign_files()
+        if foreign:
             raise UserError(
                 f"the output directory {directory} is no {self.declared.kind} directory",
                 expected=f"a new or empty folder, or the folder of a {self.declared.kind}",
-                found=", ".join(strangers[:5]),
+                found=", ".join(foreign[:5]),
                 remedy="choose another --output",
             )
         self._made = not directory.exists()
@@ -127,7 +127,7 @@ class JobFolder(Closing):
                 remedy="choose another --output, or change its permissions",
             ) from None
         try:
-            self.manifest = self._agree(manifest, overwrite)
+            self.manifest = self._resumed(manifest, overwrite)
         except BaseException:
             self.close()
             raise
@@ -137,8 +137,8 @@ class JobFolder(Closing):
         """Whether the job was finished."""
         return bool(self.manifest["status"] == "complete")
 
-    def _agree(self, manifest: dict[str, Any], overwrite: bool) -> dict[str, Any]:
-        """Return the manifest to go on with; refuse a job of another identity."""
+    def _resumed(self, manifest: dict[str, Any], overwrite: bool) -> dict[str, Any]:
+        """Return the manifest to continue with; refuse a job of another identity."""
         fresh = {"schema": SCHEMA, "status": "running", "reason": None, **manifest, "sessions": [], "started": now()}
         fresh = json.loads(json.dumps(fresh))
         if overwrite:
@@ -156,7 +156,7 @@ class JobFolder(Closing):
         differing = list_differences(existing["identity"], fresh["identity"], "there -> asked for")
         if differing:
             raise UserError(
-                f"{self.directory} holds another {self.declared.kind}; going on would mix the two",
+                f"{self.directory} holds another {self.declared.kind}; continuing would mix the two",
                 found=differing,
                 remedy=f"choose another --output, or pass --overwrite to delete that {self.declared.kind}",
             )
@@ -173,7 +173,7 @@ class JobFolder(Closing):
                 remedy="make room or change the permissions, then run the same command again",
             ) from None
 
-    def _strangers(self) -> list[str]:
+    def _foreign_files(self) -> list[str]:
         """Return what makes the folder unfit: itself a file, or files that no job of this kind writes."""
         directory = self.directory
         if directory.exists() and not directory.is_dir():
@@ -186,7 +186,7 @@ class JobFolder(Closing):
         return [n for n in names if n not in self.contents and not n.endswith(".tmp")]
 
     def close(self) -> None:
-        """Let other writers in; a folder in which nothing was begun goes again."""
+        """Let other writers in; remove a folder in which nothing was begun."""
         begun = (self.directory / self.declared.file).exists()
         if not begun:
             (self.directory / LOCK).unlink(missing_ok=True)

@@ -37,8 +37,8 @@ def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, se
 
 def describe_prediction(prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as a record has it; ``details`` only where there are some."""
-    told = {"prediction": prediction.label, "status": prediction.status, "reason": prediction.reason}
-    return {**told, "details": dict(prediction.details)} if prediction.details else told
+    described = {"prediction": prediction.label, "status": prediction.status, "reason": prediction.reason}
+    return {**described, "details": dict(prediction.details)} if prediction.details else described
 
 
 def describe_turn(turn: Turn) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The score job: somebody's predictions, in a file, become a run like any other."""
+"""The score job: predictions in a file become a run like any other."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BY_NUMBER = (
 
 @dataclass(frozen=True)
 class Scoring:
-    """What to score, as the command line says it.
+    """What to score, as options of the command line.
 
     Attributes:
         predictions: the file.
@@ -75,7 +75,7 @@ class Scoring:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which columns are read; *target* is empty where nothing says what is true but the samples themselves."""
+    """Which columns are read; *target* is empty where the samples themselves have the true labels."""
 
     predictions: Sequence[str]
     target: Sequence[str]
@@ -113,7 +113,7 @@ def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
     values = LabelValues(space, columns.predictions, "--prediction-column")
     predictions, notes = predictions_of(values, table, request.unknown)
     records = [
-        _record(known.samples[position], prediction, values.given(row))
+        _record(known.samples[position], prediction, values.raw(row))
         for position, prediction, row in sorted(zip(positions, predictions, table.rows, strict=True), key=itemgetter(0))
     ]
     identity = RunIdentity(
@@ -174,7 +174,7 @@ def _refuse(options: Mapping[str, Any], why: str) -> None:
 
 
 def _columns(request: Scoring, table: Table, known: bool) -> _Columns:
-    """Return the columns to read, all of which are there."""
+    """Return the columns to read, after checking that the table has them."""
     target = request.target_column or ("target" if "target" in table.columns or not known else "")
     columns = _Columns(
         predictions=_split(request.prediction_column, table),
@@ -213,13 +213,13 @@ def _own_samples(table: Table, columns: _Columns, targets: Sequence[str], space:
     """Return the samples as the file itself describes them."""
     samples = [
         {
-            "id": given,
+            "id": identifier,
             "image": (row.text(columns.image) or None) if columns.image else None,
             "image_sha256": None,
             "target": target,
             "attributes": {name: _attribute(row, column) for name, column in columns.attributes.items()},
         }
-        for row, given, target in zip(table.rows, ids_of(table, columns.id), targets, strict=True)
+        for row, identifier, target in zip(table.rows, ids_of(table, columns.id), targets, strict=True)
     ]
     dataset = DatasetIdentity(
         name=space.name,
@@ -240,13 +240,13 @@ def _attribute(row: Row, column: str) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _record(sample: Mapping[str, Any], prediction: Prediction, given: Sequence[str | None]) -> dict[str, Any]:
+def _record(sample: Mapping[str, Any], prediction: Prediction, raw: Sequence[str | None]) -> dict[str, Any]:
     return {
         **{key: sample[key] for key in ("id", "image", "image_sha256", "target")},
         "prediction": prediction.label,
         "status": prediction.status,
         "reason": prediction.reason,
-        "given": list(given),
+        "given": list(raw),
         "turns": [],
         "attributes": sample["attributes"],
         "seconds": None,

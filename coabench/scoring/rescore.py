@@ -1,8 +1,8 @@
 """Rescoring: a run's recorded responses, read with another parser.
 
-The strategy is replayed: each recorded response, read anew, is sent into it. As long as it asks what was asked, the
-recorded response is the answer. Where the new reading makes it ask something else, nobody knows what the model would
-say, and the sample is invalid for the reason `NOT_ASKED`.
+The strategy is replayed: each recorded response, read anew, is sent into it. As long as its question is the recorded
+one, the recorded response is the answer. Where the new reading leads to another question, the model's answer is
+unknown, and the sample is invalid for the reason `NOT_ASKED`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from coabench.scoring.predictions_file import counted
 from coabench.strategy import Strategy
 
 NOT_ASKED = "not-asked"
-"""The reason of a sample about which the model would have to be asked again."""
+"""The reason of a sample that needs a question which the model never answered."""
 
 
 @dataclass(frozen=True)
 class Rescoring:
-    """What to rescore, as the command line says it.
+    """What to rescore, as options of the command line.
 
     Attributes:
         run: the directory of a complete run.
@@ -147,25 +147,25 @@ def _check_responses(run: RecordedRun) -> None:
         )
 
 
-def _strategy(run: RecordedRun, given: str | None) -> Strategy:
+def _strategy(run: RecordedRun, spec: str | None) -> Strategy:
     """Return the strategy that the run was made with, its prompts unchanged since."""
     recorded = run.identity.strategy
     name = recorded.name
     typed = run.typed("--strategy") or ""
-    if given is None and recorded.plugin == "prompt file":
-        given = typed if is_file(typed) and Path(typed).is_file() else None
-        if given is None:
+    if spec is None and recorded.plugin == "prompt file":
+        spec = typed if is_file(typed) and Path(typed).is_file() else None
+        if spec is None:
             raise UserError(
                 f"the strategy {name!r} of the run {run.directory} is a prompt file that is not here",
                 expected=f"the file {typed!r}" if typed else "the file that it was evaluated with",
                 remedy="pass --strategy FILE.yaml",
             )
-    chosen = find_strategy(given or name)
+    chosen = find_strategy(spec or name)
     try:
         strategy = chosen.open(chosen.options(**recorded.options))
     except TypeError:
         raise UserError(
-            f"the strategy {given or name} has other options than the run {run.directory} was made with",
+            f"the strategy {spec or name} has other options than the run {run.directory} was made with",
             found=", ".join(recorded.options),
             remedy="install the version of the plugin that the run's manifest names",
         ) from None
@@ -176,7 +176,7 @@ def _strategy(run: RecordedRun, given: str | None) -> Strategy:
     differing = list_differences(then.to_json(), now.to_json(), "then -> now")
     if differing:
         raise UserError(
-            f"the strategy {given or name} is not the one that the run {run.directory} was made with",
+            f"the strategy {spec or name} is not the one that the run {run.directory} was made with",
             found=differing,
             remedy="pass --strategy FILE.yaml with the prompts of then, or evaluate again",
         )

@@ -1,4 +1,4 @@
-"""Samples that somebody's predictions are about: those of a run, or those of a data set on this machine."""
+"""The samples that predictions are about: those of a run, or those of a data set on this machine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from coabench.runs.finished import read_run
 from coabench.runs.identity import DatasetIdentity
 
 COPIED = ("id", "image", "image_sha256", "target", "attributes")
-"""What a record says of its sample."""
+"""The fields of a record that describe its sample."""
 
 
 @dataclass(frozen=True)
 class KnownSamples:
-    """The samples, in order, and what a manifest says of them.
+    """The samples, in order, and their description in a manifest.
 
     Attributes:
         source: where they come from, for people.
@@ -41,13 +41,13 @@ class KnownSamples:
     samples: Sequence[Mapping[str, Any]]
     notes: Sequence[str] = ()
 
-    def find(self, given: str) -> Sequence[int]:
+    def find(self, identifier: str) -> Sequence[int]:
         """Return the positions of the samples that an id may mean; several where it is ambiguous.
 
         A full id means its sample. Otherwise it may be the last part of one, or an image's file name, with or without
         folder and extension.
         """
-        return self._by_id.get(given) or sorted(self._by_name.get(given, ()))
+        return self._by_id.get(identifier) or sorted(self._by_name.get(identifier, ()))
 
     @cached_property
     def _by_id(self) -> Mapping[str, Sequence[int]]:
