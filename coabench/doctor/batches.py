@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from coabench.base.vocabulary import ERROR
 from coabench.errors import UserError
 from coabench.evaluation.job import records_of
 from coabench.evaluation.plan import Evaluation, Plan, check
@@ -194,7 +195,7 @@ def compare_batches(request: Evaluation, progress: Progress | None = None) -> In
         predictions=len({d.id for d in differences if d.what == PREDICTION}),
         labels=len({d.id for d in differences if d.what != PREDICTION and d.label}),
         responses=len({d.id for d in differences if d.what != PREDICTION}),
-        errors=sum(a["status"] == b["status"] == "error" for a, b in pairs),
+        errors=sum(a["status"] == b["status"] == ERROR for a, b in pairs),
         score=max((abs(a[option] - b[option]) for a, b in scored for option in a), default=None),
         margin=min((margin for a, _ in scored if (margin := _margin(a)) is not None), default=None),
         differences=tuple(differences),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.backbone import Backbone
+from coabench.base.vocabulary import ERROR
 from coabench.dialogue import Decode, Prediction, Task, Turn
 from coabench.errors import SampleError, UserError
 from coabench.evaluation.respondent import Respondent
@@ -103,7 +104,7 @@ class Asker:
             try:
                 usable.append((i, self.backbone.prepare([*self._pool.images(LIVE), crop])))
             except SampleError as error:
-                outcomes[i].prediction = Prediction(None, "error", str(error))
+                outcomes[i].prediction = Prediction(None, ERROR, str(error))
         if usable:
             places = [i for i, _ in usable]
             batch = [(prepared, self._task) for _, prepared in usable]

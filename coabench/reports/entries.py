@@ -17,6 +17,7 @@ import numpy.typing as npt
 from coabench.base import cache
 from coabench.base.files import sha256_of
 from coabench.base.version import __version__
+from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.statistics import Counts
@@ -257,9 +258,9 @@ def read_metrics(
 def _why_not(manifest: Mapping[str, Any]) -> str | None:
     """Say why a run cannot be ranked, as far as its manifest tells."""
     status, limit = manifest["status"], manifest["identity"]["dataset"].get("limit")
-    if status == "running":
+    if status == RUNNING:
         return "not finished: the same `coabench evaluate` command goes on with it"
-    if status != "complete":
+    if status != COMPLETE:
         return f"{status}: {str(manifest.get('reason') or 'no reason given').splitlines()[0]}"
     return f"not comparable: --limit {limit}" if limit is not None else None
 

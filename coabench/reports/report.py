@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.calibration import Calibration
 from coabench.metrics.groups import MIN_GROUP
@@ -174,12 +175,12 @@ def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
     """Yield why the run's figures are not to be compared with others'."""
     dataset = RunIdentity.read(manifest["identity"]).dataset
     status, expected, limit = manifest["status"], dataset.samples, dataset.limit
-    if status == "running":
+    if status == RUNNING:
         yield "Not finished.", f"{n:,} of {expected:,} samples are recorded; the same command goes on with the run."
-    elif status != "complete":
+    elif status != COMPLETE:
         reason = str(manifest.get("reason") or "no reason given").splitlines()[0]
         yield f"{str(status).capitalize()}:", reason
-    if status != "running" and n != expected:
+    if status != RUNNING and n != expected:
         yield "Incomplete.", f"{n:,} of {expected:,} samples are recorded."
     if limit is not None:
         yield "Not comparable.", f"Only the first {limit:,} samples were used (--limit)."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from coabench.base.vocabulary import COMPLETE
 from coabench.errors import UserError
 from coabench.runs.folder import Manifest, read_manifest
 from coabench.runs.identity import StrategyIdentity, TrainingIdentity, differences
@@ -52,7 +53,7 @@ class TrainingRecord:
         if folder is None or not (folder / MANIFEST).is_file():
             return cls(folder)
         manifest = read_manifest(folder, TrainingManifest)
-        if manifest["status"] != "complete":
+        if manifest["status"] != COMPLETE:
             raise UserError(
                 f"the training in {folder} is not finished",
                 found=f"status {manifest['status']}",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coabench.base.vocabulary import COMPLETE
 from coabench.errors import UserError
 from coabench.labels import Label, LabelSpace, Options
 from coabench.registry.catalog import find_labels, is_file
@@ -79,7 +80,7 @@ def read_run(directory: Path) -> RecordedRun:
         UserError: there is none, it is not finished, or it is damaged.
     """
     manifest = read_manifest(directory)
-    if manifest["status"] != "complete":
+    if manifest["status"] != COMPLETE:
         raise UserError(
             f"the run {directory} is not finished",
             expected="a complete run",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, get_origin, get_type_hints
 
 from coabench.base.files import Closing, write_json
+from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import JobError, UserError
 from coabench.runs.identity import list_differences
 
@@ -135,11 +136,11 @@ class JobFolder(Closing):
     @property
     def complete(self) -> bool:
         """Whether the job was finished."""
-        return bool(self.manifest["status"] == "complete")
+        return bool(self.manifest["status"] == COMPLETE)
 
     def _resumed(self, manifest: dict[str, Any], overwrite: bool) -> dict[str, Any]:
         """Return the manifest to continue with; refuse a job of another identity."""
-        fresh = {"schema": SCHEMA, "status": "running", "reason": None, **manifest, "sessions": [], "started": now()}
+        fresh = {"schema": SCHEMA, "status": RUNNING, "reason": None, **manifest, "sessions": [], "started": now()}
         fresh = json.loads(json.dumps(fresh))
         if overwrite:
             return dict(fresh)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.jsonlines import Digest
+from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING
 from coabench.errors import JobError, UserError
 from coabench.runs import folder
 from coabench.runs.folder import LOCK, JobFolder, Manifest, now
@@ -180,7 +181,7 @@ class Run(JobFolder):
                 (self.directory / name).unlink(missing_ok=True)
             for name in (PENDING, PARTS):
                 shutil.rmtree(self.directory / name, ignore_errors=True)
-        self.manifest.update(status="running", reason=None)
+        self.manifest.update(status=RUNNING, reason=None)
         self.manifest["sessions"].append({"started": now(), "from": self.done, **session})
         self.write(MANIFEST, self.manifest)
         self._log = LogWriter(self.directory / LOG)
@@ -211,7 +212,7 @@ class Run(JobFolder):
     def finish(self, metrics: Mapping[str, Any], **facts: Any) -> None:
         """Write the metrics and mark the run complete."""
         self.write(METRICS, metrics)
-        self.manifest.update(status="complete", reason=None, ended=now(), **facts)
+        self.manifest.update(status=COMPLETE, reason=None, ended=now(), **facts)
         self.write(MANIFEST, self.manifest)
         shutil.rmtree(self.pending, ignore_errors=True)
 
@@ -222,7 +223,7 @@ class Run(JobFolder):
         """
         if self._log is None:
             return
-        self.manifest.update(status="failed", reason=reason)
+        self.manifest.update(status=FAILED, reason=reason)
         with suppress(JobError):  # the disk may be the very problem that is being reported
             self.write(MANIFEST, self.manifest)
 

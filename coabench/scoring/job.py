@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coabench.base.version import __version__
+from coabench.base.vocabulary import SUBJECT
 from coabench.dialogue import Prediction
 from coabench.errors import UserError
 from coabench.evaluation.finish import FinishedRun, store
@@ -182,7 +183,7 @@ def _columns(request: Scoring, table: Table, known: bool) -> _Columns:
         id=request.id_column or ("id" if "id" in table.columns else None),
         image=request.image_column,
         attributes={name: name for name in request.attributes}
-        | ({"subject": request.subject_column} if request.subject_column else {}),
+        | ({SUBJECT: request.subject_column} if request.subject_column else {}),
     )
     table.check_columns(
         {

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.files import sha256_of
+from coabench.base.vocabulary import ERROR
 from coabench.dialogue import Answer, Exemplar, Prediction, Task, Turn
 from coabench.errors import UserError, did_you_mean
 from coabench.evaluation.finish import FinishedRun, store
@@ -187,7 +188,7 @@ def _replayed(
     run: RecordedRun, record: Mapping[str, Any], strategy: Strategy, space: LabelSpace, parser: str
 ) -> dict[str, Any]:
     """Return the record of the new run. It is not timed: no model was asked."""
-    if record["status"] == "error":
+    if record["status"] == ERROR:
         return {**record, "seconds": None}
     labels: dict[str, str] = {}
     with suppress(KeyError, TypeError):  # a damaged list of exemplars shows in the first question

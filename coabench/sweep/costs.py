@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+from coabench.base.vocabulary import COMPLETE
 from coabench.errors import CoabenchError
 from coabench.reports.entries import find_runs
 from coabench.runs.identity import RunIdentity
@@ -90,7 +91,7 @@ def unknown(plan: SweepPlan) -> list[Planned]:
 
 def _cost(run: Planned, paces: Mapping[str, Pace]) -> Cost:
     state = read_state(run.directory, run.identity)
-    left = 0 if state.status == "complete" else run.samples - state.done
+    left = 0 if state.status == COMPLETE else run.samples - state.done
     own = _pace(run.directory, "its own records") if state.done else None
     pace = own or paces.get(kind_of(run.identity, run.device))
     tokens = 0.0 if not left else None if run.tokens is None else run.tokens * left

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import UserError
 from coabench.runs.folder import LOCK
 from coabench.runs.identity import RunIdentity, list_differences
@@ -48,10 +49,10 @@ def read_state(directory: Path, identity: RunIdentity) -> State:
             remedy="move that folder away",
         )
     done = count_records(directory)
-    if manifest["status"] == "complete":
-        return State("complete", done)
-    failed = manifest["status"] == "failed"
-    return State("failed" if failed else "begun", done, manifest.get("reason") if failed else None)
+    if manifest["status"] == COMPLETE:
+        return State(COMPLETE, done)
+    failed = manifest["status"] == FAILED
+    return State(FAILED if failed else "begun", done, manifest.get("reason") if failed else None)
 
 
 def count_records(directory: Path) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from coabench.base.vocabulary import SUBJECT, TRAIN
 from coabench.dataset import Dataset, Sample
 from coabench.dialogue import Exemplar, Task, Turn
 from coabench.errors import UserError
@@ -21,8 +22,6 @@ from coabench.strategy import Strategy
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-TRAIN = "train"
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def development_part(samples: Sequence[Sample], fraction: float, seed: int) -> f
     """
     persons: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
-        persons[str(sample.attributes.get("subject") or sample.id)].append(sample)
+        persons[str(sample.attributes.get(SUBJECT) or sample.id)].append(sample)
     by_label: dict[str, list[str]] = defaultdict(list)
     for person, own in persons.items():
         by_label[own[0].target].append(person)

@@ -15,6 +15,7 @@ from coabench.backbone import Trainee
 from coabench.base import environment
 from coabench.base.files import write_json, write_text
 from coabench.base.processes import World
+from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import UserError
 from coabench.recipe import Recipe
 from coabench.runs.adapter import MANIFEST, TrainingManifest
@@ -70,7 +71,7 @@ class TrainingFolder(JobFolder):
             for path in self.directory.iterdir():
                 if path.name != LOCK:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-        self.manifest.update(status="running", reason=None)
+        self.manifest.update(status=RUNNING, reason=None)
         self.manifest["sessions"].append({"started": now(), **session})
         self.write(MANIFEST, self.manifest)
 
@@ -152,7 +153,7 @@ def _fit(request: Training, plan: Plan, directory: Path, folder: TrainingFolder 
             _save(model, plan, directory)
             shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
             folder.end(
-                "complete",
+                COMPLETE,
                 selected_step=best["step"] if best else trainer.state.global_step,
                 dev={k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")} if best else None,
                 trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import fold
-from coabench.metrics.predictions import SUBJECT
 from coabench_faces.labelling import Unknown, Values, Votes, known_columns, own_values
 from coabench_faces.tables import SPACE, Format
 from coabench_faces.template import PathPattern, Template

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Check, ImageFile
-from coabench.metrics.predictions import SUBJECT
 from coabench.support.verification import EXAMPLES, check, check_counts, check_images, decode_all
 from coabench_faces.images import SUFFIXES
 from coabench_faces.listing import Entry, ProblemKind

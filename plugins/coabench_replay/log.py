@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from coabench.base.jsonlines import read_line
+from coabench.base.vocabulary import COMPLETE, ERROR
 from coabench.dialogue import Answer, Decode, Question
 from coabench.errors import JobError, UserError
 from coabench.runs.log import read_log
@@ -124,7 +125,7 @@ class Log:
                 remedy="choose another run",
             )
         manifest = read_manifest(directory) if (directory / MANIFEST).is_file() else None
-        complete = manifest is not None and manifest["status"] == "complete"
+        complete = manifest is not None and manifest["status"] == COMPLETE
         identity = manifest and manifest["identity"]
         index = Index(ids, starts, first)
         return cls(directory, digest.hexdigest(), index, frozenset(questions), example, identity, complete)
@@ -182,7 +183,7 @@ class Log:
 
 
 def _recorded(record: Mapping[str, Any], directory: Path) -> Recorded:
-    error = str(record["reason"]) if record["status"] == "error" else None
+    error = str(record["reason"]) if record["status"] == ERROR else None
     try:
         return Recorded(str(record["id"]), _by_question(record["turns"]), error)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
