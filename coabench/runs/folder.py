@@ -103,7 +103,7 @@ class JobFolder(Closing):
         from filelock import FileLock, Timeout
 
         self.directory = directory
-        foreign = self._foreign_files()
+        foreign = self.foreign_files(directory)
         if foreign:
             raise UserError(
                 f"the output directory {directory} is no {self.declared.kind} directory",
@@ -174,17 +174,17 @@ class JobFolder(Closing):
                 remedy="make room or change the permissions, then run the same command again",
             ) from None
 
-    def _foreign_files(self) -> list[str]:
-        """Return what makes the folder unfit: itself a file, or files that no job of this kind writes."""
-        directory = self.directory
+    @classmethod
+    def foreign_files(cls, directory: Path) -> list[str]:
+        """Return what makes a folder unfit: itself a file, or files that no job of this kind writes."""
         if directory.exists() and not directory.is_dir():
             return [f"{directory} is a file"]
         if not directory.is_dir():
             return []
         names = sorted(p.name for p in directory.iterdir())
-        if self.declared.file in names:
+        if cls.declared.file in names:
             return []
-        return [n for n in names if n not in self.contents and not n.endswith(".tmp")]
+        return [n for n in names if n not in cls.contents and not n.endswith(".tmp")]
 
     def close(self) -> None:
         """Let other writers in; remove a folder in which nothing was begun."""

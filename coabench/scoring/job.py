@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from coabench.evaluation.progress import Progress, Silence
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import find_labels
 from coabench.runs.identity import BackboneIdentity, DatasetIdentity, RunIdentity, StrategyIdentity
+from coabench.runs.record import describe_prediction
 from coabench.scoring.label_values import LabelValues
 from coabench.scoring.predictions_file import Row, Table, read_table
 from coabench.scoring.rows import check_targets, ids_of, positions_of, predictions_of, targets_of
@@ -78,20 +79,11 @@ class Scoring:
 class _Columns:
     """Which columns are read; *target* is empty where the samples themselves have the true labels."""
 
-    predictions: Sequence[str]
+    prediction: Sequence[str]
     target: Sequence[str]
     id: str | None
     image: str | None
     attributes: Mapping[str, str]
-
-    def identity(self) -> dict[str, Any]:
-        return {
-            "prediction": list(self.predictions),
-            "target": list(self.target),
-            "id": self.id,
-            "image": self.image,
-            "attributes": dict(self.attributes),
-        }
 
 
 def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
@@ -111,7 +103,7 @@ def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
         check_targets(known, positions, targets, table)
     else:
         known, positions = _own_samples(table, columns, targets, space), range(len(table.rows))
-    values = LabelValues(space, columns.predictions, "--prediction-column")
+    values = LabelValues(space, columns.prediction, "--prediction-column")
     predictions, notes = predictions_of(values, table, request.unknown)
     records = [
         _record(known.samples[position], prediction, values.raw(row))
@@ -127,12 +119,12 @@ def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
         source={
             "file": request.predictions.name,
             "sha256": table.sha256,
-            "columns": columns.identity(),
+            "columns": asdict(columns),
             "unknown": request.unknown,
         },
     )
     source = f"the predictions come from the file {request.predictions.name}: coabench did not make them"
-    _not_into(request.output, request.like)
+    check_output(request.output, request.like)
     return store(
         request.output, identity, known.labels, [source, *known.notes, *notes], records,
         overwrite=request.overwrite, command=request.command, progress=progress or Silence(),
@@ -178,7 +170,7 @@ def _columns(request: Scoring, table: Table, known: bool) -> _Columns:
     """Return the columns to read, after checking that the table has them."""
     target = request.target_column or ("target" if "target" in table.columns or not known else "")
     columns = _Columns(
-        predictions=_split(request.prediction_column, table),
+        prediction=_split(request.prediction_column, table),
         target=_split(target, table) if target else (),
         id=request.id_column or ("id" if "id" in table.columns else None),
         image=request.image_column,
@@ -187,7 +179,7 @@ def _columns(request: Scoring, table: Table, known: bool) -> _Columns:
     )
     table.check_columns(
         {
-            "--prediction-column": columns.predictions,
+            "--prediction-column": columns.prediction,
             "--target-column": columns.target,
             "--id-column": [columns.id] if columns.id else [],
             "--image-column": [columns.image] if columns.image else [],
@@ -244,9 +236,7 @@ def _attribute(row: Row, column: str) -> Any:
 def _record(sample: Mapping[str, Any], prediction: Prediction, raw: Sequence[str | None]) -> dict[str, Any]:
     return {
         **{key: sample[key] for key in ("id", "image", "image_sha256", "target")},
-        "prediction": prediction.label,
-        "status": prediction.status,
-        "reason": prediction.reason,
+        **describe_prediction(prediction),
         "given": list(raw),
         "turns": [],
         "attributes": sample["attributes"],
@@ -262,7 +252,7 @@ def _fingerprint(samples: Iterable[Mapping[str, Any]]) -> str:
     return digest.hexdigest()
 
 
-def _not_into(output: Path | None, run: Path | None) -> None:
-    """Refuse to write over the very run that is read."""
+def check_output(output: Path | None, run: Path | None) -> None:
+    """Refuse to write over the run that is read."""
     if output is not None and run is not None and output.resolve() == run.resolve():
         raise UserError(f"{output} is the run that is read", remedy="choose another --output")

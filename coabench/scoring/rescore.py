@@ -28,6 +28,7 @@ from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.identity import Parsing, StrategyIdentity, list_differences
 from coabench.runs.record import describe_prediction, describe_turn
 from coabench.runs.run import LOG
+from coabench.scoring.job import check_output
 from coabench.scoring.predictions_file import counted
 from coabench.strategy import Strategy
 
@@ -69,8 +70,7 @@ def rescore(request: Rescoring, progress: Progress | None = None) -> FinishedRun
             expected=", ".join(PARSERS),
             remedy=f"{did_you_mean(request.parser, list(PARSERS))}correct --parser",
         )
-    if request.output is not None and request.output.resolve() == request.run.resolve():
-        raise UserError(f"{request.output} is the run that is read", remedy="choose another --output")
+    check_output(request.output, request.run)
     run = read_run(request.run)
     _check_responses(run)
     strategy, space = _strategy(run, request.strategy), run.space(request.labels, exact=True)

@@ -9,9 +9,8 @@ from typing import Literal
 
 from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import UserError
-from coabench.runs.folder import LOCK
 from coabench.runs.identity import RunIdentity, list_differences
-from coabench.runs.run import LOG, MANIFEST, METRICS, PENDING, read_manifest
+from coabench.runs.run import LOG, MANIFEST, Run, read_manifest
 
 Status = Literal["new", "begun", "failed", "complete"]
 
@@ -88,8 +87,6 @@ class Tally:
 def _check_free(directory: Path) -> None:
     if directory.exists() and not directory.is_dir():
         raise UserError(f"{directory} is a file", expected="the folder of a run", remedy="move it away")
-    ours = (LOG, METRICS, PENDING, LOCK)
-    strangers = [p.name for p in directory.iterdir() if p.name not in ours] if directory.is_dir() else []
-    strangers = sorted(name for name in strangers if not name.endswith(".tmp"))
-    if strangers:
-        raise UserError(f"{directory} is no run directory", found=", ".join(strangers[:5]), remedy="move it away")
+    foreign = Run.foreign_files(directory)
+    if foreign:
+        raise UserError(f"{directory} is no run directory", found=", ".join(foreign[:5]), remedy="move it away")
