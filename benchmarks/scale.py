@@ -31,7 +31,8 @@ from coabench.backbone import Backbone, BackboneRequest, Viewing
 from coabench.base.version import __version__
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.dialogue import Answer, Decode, Question
-from coabench.evaluation.job import Evaluation, evaluate
+from coabench.evaluation.job import evaluate
+from coabench.evaluation.plan import Evaluation
 from coabench.inference.loading import load_ahead
 from coabench.metrics.summary import summarise
 from coabench.registry.catalog import find_dataset

@@ -17,9 +17,10 @@ from typing import Any, Literal
 from coabench.backbone import Backbone
 from coabench.dialogue import DECODES, Decode
 from coabench.errors import UserError, did_you_mean
-from coabench.evaluation.finish import FinishedRun, Progress
-from coabench.evaluation.job import Evaluation
+from coabench.evaluation.finish import FinishedRun
 from coabench.evaluation.job import evaluate as run_evaluation
+from coabench.evaluation.plan import Evaluation
+from coabench.evaluation.progress import Progress
 from coabench.inference.batching import BatchSize
 from coabench.recipe import Recipe
 from coabench.registry.defaults import (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from coabench.base.vocabulary import INVALID, OK
 from coabench.labels import Choices, LabelSpace
 
 Decode = Literal["generate", "score"]
@@ -112,14 +113,14 @@ class Prediction:
     """
 
     label: str | None
-    status: Status = "ok"
+    status: Status = OK
     reason: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
     def invalid(cls, reason: str, details: Mapping[str, Any] | None = None) -> Prediction:
         """A prediction without a label, because the answers make none."""
-        return cls(None, "invalid", reason, details or {})
+        return cls(None, INVALID, reason, details or {})
 
 
 @dataclass(frozen=True)

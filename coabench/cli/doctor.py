@@ -102,7 +102,7 @@ def _machine(context: click.Context, format: Format) -> None:
 def _batches(format: Format, **given: Any) -> None:
     from coabench.cli.progress import Terminal
     from coabench.doctor.batches import compare_batches
-    from coabench.evaluation.job import Evaluation
+    from coabench.evaluation.plan import Evaluation
 
     request = Evaluation(**given, allow_trained_split=True, command=("coabench", *sys.argv[1:]))  # nothing is ranked
     found = compare_batches(request, Terminal())

@@ -22,8 +22,8 @@ from coabench.cli.choosing import (
     split_option,
     strategy_option,
 )
+from coabench.cli.processes import first_process
 from coabench.cli.summary import print_summary
-from coabench.errors import CoabenchError
 from coabench.registry.options import parse_assignments
 
 
@@ -51,25 +51,16 @@ def command(assignments: tuple[str, ...], **rest: Any) -> None:
     command goes on where a killed run stopped. Under torchrun it spreads over several devices: torchrun
     --nproc-per-node 8 -m coabench evaluate …
     """
-    from coabench.base.processes import World
     from coabench.cli.progress import Terminal
-    from coabench.evaluation.job import Evaluation, evaluate
+    from coabench.evaluation.job import evaluate
+    from coabench.evaluation.plan import Evaluation
 
     request = Evaluation(
         options=parse_assignments(assignments),
         command=("coabench", *sys.argv[1:]),
         **rest,
     )
-    first = World.from_environment().first
-    try:
+    with first_process("what is recorded is safe, the same command continues from there") as first:
         done = evaluate(request, Terminal() if first else None)
-    except CoabenchError as error:
         if first:
-            raise
-        raise SystemExit(error.exit_code) from None  # the first process tells it
-    except KeyboardInterrupt:
-        if first:
-            click.echo("\ninterrupted: what is recorded is safe, the same command goes on from there", err=True)
-        raise SystemExit(130) from None
-    if first:
-        print_summary(done)
+            print_summary(done)

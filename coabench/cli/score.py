@@ -53,20 +53,20 @@ def command(context: click.Context, /, source: Path, assignments: tuple[str, ...
     """
     from coabench.cli.progress import Terminal
 
-    told = ("coabench", *sys.argv[1:])
+    typed = ("coabench", *sys.argv[1:])
     if source.is_dir() or rest["parser"] is not None:
         from coabench.scoring.rescore import Rescoring, rescore
 
         _check_options(context, source, rest["parser"])
         shared = {name: rest[name] for name in FOR_RUNS}
-        print_summary(rescore(Rescoring(run=source, command=told, **shared), Terminal()))
+        print_summary(rescore(Rescoring(run=source, command=typed, **shared), Terminal()))
         return
     from coabench.scoring.job import Scoring, score
 
     del rest["parser"]
     rest["strategy"] = rest["strategy"] or "external"
     options = parse_assignments(assignments)
-    print_summary(score(Scoring(predictions=source, options=options, command=told, **rest), Terminal()))
+    print_summary(score(Scoring(predictions=source, options=options, command=typed, **rest), Terminal()))
 
 
 def _check_options(context: click.Context, source: Path, parser: str | None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coabench.base.vocabulary import COMPLETE
 from coabench.cli.formats import format_option
 from coabench.errors import JobError, UserError
 from coabench.render.tables import Format, render_sections
@@ -92,7 +93,7 @@ def _executor(kind: str, jobs: int | None, ray_address: str | None) -> Executor:
 
 
 def _raise_failed(results: Sequence[Result]) -> None:
-    failed = [result for result in results if result.status != "complete"]
+    failed = [result for result in results if result.status != COMPLETE]
     if failed:
         raise JobError(
             f"{len(failed)} of {len(results)} runs could not be finished",

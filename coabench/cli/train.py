@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import click
 
 from coabench.base.text import safe
 from coabench.cli.choosing import device_option, set_option
-from coabench.errors import CoabenchError
+from coabench.cli.processes import first_process
 from coabench.recipe import Recipe
 from coabench.registry.defaults import BACKBONE, DATASETS, DTYPES, SEED, STRATEGY
 from coabench.registry.options import parse_assignments
@@ -87,8 +86,7 @@ def command(
         command=("coabench", *sys.argv[1:]),
         **rest,
     )
-    first = os.environ.get("RANK", "0") == "0"
-    try:
+    with first_process("the same command continues from the last checkpoint") as first:
         if dry_run:
             from coabench.training.estimate import describe_plan
 
@@ -96,16 +94,8 @@ def command(
                 click.echo(f"{name:<20} {safe(text)}")
             return
         done = train(request, TrainingTerminal() if first else None)
-    except CoabenchError as error:
         if first:
-            raise
-        raise SystemExit(error.exit_code) from None  # the first process tells it
-    except KeyboardInterrupt:
-        if first:
-            click.echo("\ninterrupted: the same command goes on from the last checkpoint", err=True)
-        raise SystemExit(130) from None
-    if first:
-        _summary(rest["backbone"], done.directory, done.manifest)
+            _summary(rest["backbone"], done.directory, done.manifest)
 
 
 def _summary(backbone: str, directory: Path, manifest: Any) -> None:

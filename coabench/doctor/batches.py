@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from coabench.base.vocabulary import ERROR
 from coabench.errors import UserError
-from coabench.evaluation.finish import Progress, Silence
-from coabench.evaluation.job import Evaluation, Plan, check, records_of
+from coabench.evaluation.job import records_of
+from coabench.evaluation.plan import Evaluation, Plan, check
+from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.batching import Fixed
 from coabench.render.tables import Column, Row, Section
 from coabench.runs.run import Batch
@@ -162,7 +164,7 @@ def compare_batches(request: Evaluation, progress: Progress | None = None) -> In
     progress = progress or Silence()
     if request.batch_size == "auto":
         raise UserError("--batch-size auto is no size to compare with", expected="a number", remedy="name one")
-    plan, manifest = check(request)
+    plan = check(request)
     size = min(request.batch_size, len(plan.samples))
     if size < 2:
         raise UserError(
@@ -175,16 +177,16 @@ def compare_batches(request: Evaluation, progress: Progress | None = None) -> In
         plan.backbone.load()
         together = list(_ask(plan, size, progress))
         alone = list(_ask(plan, 1, progress))
-    identity = manifest["identity"]
+    identity = plan.identity
     details = plan.backbone.details()
-    device, dtype = details.get("device"), identity["backbone"]["facts"].get("dtype")
+    device, dtype = details.get("device"), (identity.backbone.facts or {}).get("dtype")
     pairs = list(zip(alone, together, strict=True))
     differences = [difference for pair in pairs for difference in _differences(*pair)]
     scored = [scores for pair in pairs for scores in _scored(*pair)]
     return Invariance(
-        backbone=identity["backbone"]["name"],
-        strategy=identity["strategy"]["name"],
-        dataset=identity["dataset"]["name"],
+        backbone=identity.backbone.name,
+        strategy=identity.strategy.name,
+        dataset=identity.dataset.name,
         decode=request.decode,
         device=None if device is None else str(device),
         dtype=None if dtype is None else str(dtype),
@@ -193,7 +195,7 @@ def compare_batches(request: Evaluation, progress: Progress | None = None) -> In
         predictions=len({d.id for d in differences if d.what == PREDICTION}),
         labels=len({d.id for d in differences if d.what != PREDICTION and d.label}),
         responses=len({d.id for d in differences if d.what != PREDICTION}),
-        errors=sum(a["status"] == b["status"] == "error" for a, b in pairs),
+        errors=sum(a["status"] == b["status"] == ERROR for a, b in pairs),
         score=max((abs(a[option] - b[option]) for a, b in scored for option in a), default=None),
         margin=min((margin for a, _ in scored if (margin := _margin(a)) is not None), default=None),
         differences=tuple(differences),

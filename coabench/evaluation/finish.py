@@ -1,46 +1,21 @@
-"""What every job that makes a run shares: who is told, and how a run ends."""
+"""How a run ends, whichever job makes it: metrics, and the observers of plugins."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from array import array
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from coabench.base import environment
 from coabench.errors import JobError
+from coabench.evaluation.progress import Progress
 from coabench.registry.loader import get_plugins
-from coabench.runs.folder import folder_name
+from coabench.runs.identity import RunIdentity
 from coabench.runs.run import Run, read_records
-
-
-class Progress(Protocol):
-    """What is told while a run goes on."""
-
-    def start(self, total: int, done: Collection[Mapping[str, Any]]) -> AbstractContextManager[Any]:
-        """Begin; *done* are the records that were there already."""
-        ...
-
-    def advance(self, records: Sequence[Mapping[str, Any]]) -> None: ...
-
-    def note(self, text: str) -> None: ...
-
-
-class Silence:
-    """No progress at all."""
-
-    def start(self, total: int, done: Collection[Mapping[str, Any]]) -> AbstractContextManager[Any]:
-        return nullcontext()
-
-    def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
-        return
-
-    def note(self, text: str) -> None:
-        return
 
 
 @dataclass(frozen=True)
@@ -62,7 +37,7 @@ class FinishedRun:
 
 
 def finish(run: Run, progress: Progress) -> FinishedRun:
-    """Compute the metrics of a run whose records are all there; mark it complete and say so, unless it was before."""
+    """Compute the metrics of a run whose records are all there; mark it complete, unless it was before."""
     from coabench.metrics.summary import summarise
 
     labels, digest = run.manifest["labels"], hashlib.sha256()
@@ -80,42 +55,45 @@ def finish(run: Run, progress: Progress) -> FinishedRun:
     metrics["plugins"] = {} if given is None else _plugin_metrics(given, labels, progress)
     if not run.complete:
         run.finish(metrics, **times.facts())
-        tell(progress, "coabench_run_finished", run=run, metrics=metrics)
+        notify(progress, "coabench_run_finished", run=run, metrics=metrics)
     return FinishedRun(run.directory, run.manifest, metrics)
 
 
 def store(
     directory: Path | None,
-    manifest: Mapping[str, Any],
+    identity: RunIdentity,
+    labels: Mapping[str, Any],
+    notes: Sequence[str],
     records: Sequence[Mapping[str, Any]],
     *,
     overwrite: bool,
     command: Sequence[str],
     progress: Progress,
 ) -> FinishedRun:
-    """Make a run of records that are known beforehand: nothing is asked, so nothing is timed.
+    """Make a run of records that are known beforehand: no model answers, so nothing is timed.
 
     Args:
-        directory: the run directory; None for one below ``results`` that the same command always finds again.
-        manifest: ``identity``, ``labels`` and ``notes``.
+        directory: the run directory; None for one below ``results`` named after the identity.
+        labels: the label space, as a manifest describes it.
+        notes: what the user should know, in sentences.
         records: all of them, in the order of the samples.
 
     Raises:
         UserError: what `Run` refuses; nothing was written.
-        JobError: the disk is full or gone; the same command goes on.
+        JobError: the disk is full or gone; the same command continues.
     """
-    identity = manifest["identity"]
-    names = [identity["dataset"]["name"], identity["strategy"]["name"], identity["backbone"]["name"]]
-    directory = directory or Path("results") / folder_name(names, identity)
-    with Run(directory, dict(manifest), [str(record["id"]) for record in records], overwrite=overwrite) as run:
-        for note in manifest["notes"]:
+    name = identity.folder_name([identity.dataset.name, identity.strategy.name, identity.backbone.name])
+    directory = directory or Path("results") / name
+    manifest = {"identity": identity.to_json(), "labels": labels, "notes": list(notes)}
+    with Run(directory, manifest, [str(record["id"]) for record in records], overwrite=overwrite) as run:
+        for note in notes:
             progress.note(note)
         if run.complete:
             progress.note(f"{directory} is already complete: nothing to do")
         else:
             session: dict[str, Any] = {"command": list(command), "batch_size": None, "device": None, "backbone": {}}
             run.start({**session, "environment": environment.describe()})
-            tell(progress, "coabench_run_started", run=run)
+            notify(progress, "coabench_run_started", run=run)
             missing = records[run.done :]
             try:
                 run.append(missing)
@@ -123,11 +101,11 @@ def store(
                 run.fail(str(error))
                 raise
             for record in missing:
-                tell(progress, "coabench_sample_predicted", run=run, record=record)
+                notify(progress, "coabench_sample_predicted", run=run, record=record)
         return finish(run, progress)
 
 
-def tell(progress: Progress, hook: str, **arguments: Any) -> None:
+def notify(progress: Progress, hook: str, **arguments: Any) -> None:
     """Call an observer hook of every plugin; one that fails is reported and left out."""
     for problem in get_plugins().notify(hook, **arguments):
         progress.note(problem)

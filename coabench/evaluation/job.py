@@ -5,88 +5,33 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coabench.backbone import Backbone
 from coabench.base import environment
 from coabench.base.processes import Meeting, World
-from coabench.dataset import Dataset, Sample
-from coabench.dialogue import Decode, Task
-from coabench.errors import CoabenchError, JobError, OutOfMemory, UserError
-from coabench.evaluation.finish import FinishedRun, Progress, Silence, finish, tell
-from coabench.evaluation.respondent import Respondent
-from coabench.inference.batching import BatchSize, Sizer, sizer_of
+from coabench.dataset import Sample
+from coabench.dialogue import Task
+from coabench.errors import CoabenchError, JobError, OutOfMemory
+from coabench.evaluation.finish import FinishedRun, finish, notify
+from coabench.evaluation.plan import Evaluation, Plan, check
+from coabench.evaluation.progress import Progress, Silence
+from coabench.inference.batching import Sizer, sizer_of
 from coabench.inference.engine import Outcome, converse
-from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.inference.loading import Loaded, load_ahead
-from coabench.registry.catalog import find_dataset
-from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED
-from coabench.runs.adapter import Told
-from coabench.runs.folder import folder_name
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
 from coabench.runs.record import make_record
 from coabench.runs.run import Batch, Run, SharedRun
-from coabench.strategy import Strategy
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What to evaluate, as the command line says it.
-
-    Attributes:
-        backbone: ``NAME[:MODEL]``; from Python, a class.
-        strategy: ``NAME[:VARIANT]`` or a prompt file; from Python, a strategy itself.
-        dataset: ``NAME`` or a card.
-        adapter: a folder or hub id, ``none``, or None for the one that ships with the backbone, if any.
-        options: ``--set`` assignments.
-        batch_size: how many samples go through the model together, or ``auto`` for what is fastest and fits.
-        allow_trained_split: score a split that the adapter was trained on.
-        output: the run directory; None for one named after what runs, below ``results``.
-    """
-
-    backbone: str | type[Backbone[Any]]
-    strategy: str | Strategy
-    dataset: str
-    adapter: str | None = None
-    data_root: Path | None = None
-    split: str | None = None
-    limit: int | None = None
-    batch_size: BatchSize = BATCH_SIZE
-    decode: Decode = DECODE
-    device: str = DEVICE
-    dtype: str = DTYPE
-    seed: int = SEED
-    options: Mapping[str, str] | None = None
-    output: Path | None = None
-    overwrite: bool = False
-    allow_trained_split: bool = False
-    command: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that was checked before the backbone's weights are loaded."""
-
-    dataset: Dataset
-    samples: Sequence[Sample]
-    strategy: Strategy
-    pool: ExemplarPool
-    backbone: Backbone[Any]
-    decode: Decode
-
-    def task(self, sample: Sample) -> Task:
-        return Task(self.dataset.card.space, self.pool.told(sample.id))
-
-
 def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedRun:
-    """Evaluate, or go on with the evaluation that is in the output directory.
+    """Evaluate, or resume the evaluation in the output directory.
 
     Under torchrun every process calls this: each takes a share of the samples, and all return the same.
 
@@ -95,23 +40,22 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedR
         JobError: the run could not be finished; the records so far are safe.
     """
     request = replace(request, device=World.from_environment().device(request.device))
-    return carry_out(request, *check(request), progress or Silence())
+    return carry_out(request, check(request), progress or Silence())
 
 
-def carry_out(request: Evaluation, plan: Plan, manifest: Mapping[str, Any], progress: Progress) -> FinishedRun:
-    """Do what `check` has found to be right; see `evaluate`."""
-    world, manifest = World.from_environment(), dict(manifest)
-    name = manifest.pop("name")
-    directory = request.output or Path("results") / name
+def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRun:
+    """Carry out a checked plan; see `evaluate`."""
+    world = World.from_environment()
+    directory = request.output or Path("results") / plan.name
     if world.size > 1:
         progress.note(f"one of {world.size} processes (RANK, WORLD_SIZE): waiting for the others")
     with world.meeting() as meeting:
         if not world.first:
-            _help(directory, plan, request, meeting)
+            _compute_share(directory, plan, request, meeting)
             done: FinishedRun = meeting.agree(None)
             return done
-        with Run(directory, manifest, [s.id for s in plan.samples], overwrite=request.overwrite) as run:
-            for note in manifest["notes"]:
+        with Run(directory, plan.manifest, [s.id for s in plan.samples], overwrite=request.overwrite) as run:
+            for note in plan.notes:
                 progress.note(note)
             if run.complete:
                 progress.note(f"{directory} is already complete: nothing to do")
@@ -122,64 +66,23 @@ def carry_out(request: Evaluation, plan: Plan, manifest: Mapping[str, Any], prog
             return meeting.agree(finish(run, progress))  # type: ignore[no-any-return]
 
 
-def check(request: Evaluation) -> tuple[Plan, dict[str, Any]]:
-    """Check the whole request, cheapest first, and return the plan and the manifest to open the run with.
-
-    Raises:
-        UserError: bad input.
-    """
-    choice = find_dataset(request.dataset)
-    respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})
-    strategy, space = respondent.strategy, choice.card.space
-    dataset = choice.open(request.data_root, respondent.options["dataset"])
-    split = request.split or choice.card.splits[0]
-    samples = _samples(dataset, split, request.limit)
-    fingerprint = dataset.fingerprint(split)
-    trained = [
-        note
-        for taught in (respondent.told, Told.by(respondent.model))  # a fully trained model has a history, too
-        for note in taught.check_split(choice.card.name, split, fingerprint, request.allow_trained_split)
-    ]
-    pool = draw_pool(dataset, split, strategy, request.seed)
-    questions = respondent.rehearse(Task(space, pool.told(samples[0].id)))
-    backbone = respondent.open(questions)
-    identity = {
-        **respondent.identity(backbone),
-        "dataset": choice.identity(dataset, split, fingerprint, len(samples), request.limit),
-        "exemplars": pool.identity(),
-    }
-    notes = [*dataset.notes(), *trained, *respondent.notes(backbone)]
-    if request.limit is not None:
-        notes.append(f"--limit {request.limit}: this run's numbers are not comparable and will not be ranked")
-    plan = Plan(dataset, samples, strategy, pool, backbone, request.decode)
-    name = folder_name([choice.card.name, strategy.name, respondent.registration.name], identity)
-    return plan, {"name": name, "identity": identity, "labels": space.describe(), "notes": notes}
-
-
-def _samples(dataset: Dataset, split: str, limit: int | None) -> Sequence[Sample]:
-    samples = dataset.samples(split)
-    if not samples:
-        raise UserError(f"split {split!r} of {dataset.card.name!r} has no samples", remedy="choose another --split")
-    return samples if limit is None else samples[:limit]
-
-
 def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting: Meeting) -> None:
-    """Write the records that are missing: all of them, or a share where others help."""
+    """Write the missing records: all of them, or a share where several processes work."""
     sizer = sizer_of(request.batch_size)
     try:
-        with progress.start(len(plan.samples), run.there):
+        with progress.start(len(plan.samples), run.recorded):
             progress.note("loading the backbone")
             plan.backbone.remember(run.pending)
             plan.backbone.load()
             details = dict(plan.backbone.details())
             for note in details.get("notes", ()):
-                if note not in run.manifest["notes"]:  # what only the weights could tell
+                if note not in run.manifest["notes"]:  # known only with the weights
                     progress.note(note)
                     run.manifest["notes"].append(note)
             session = {"command": list(request.command), "batch_size": request.batch_size,
                        "processes": meeting.world.size, "device": details.get("device")}  # fmt: skip
             run.start({**session, "backbone": details, "environment": environment.describe()})
-            tell(progress, "coabench_run_started", run=run)
+            notify(progress, "coabench_run_started", run=run)
             missing = run.missing(sizer.size)
             if meeting.world.size == 1 and not run.parts:
                 _write(run, run.append, plan, missing, sizer, progress)
@@ -199,8 +102,8 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting
         raise
 
 
-def _help(directory: Path, plan: Plan, request: Evaluation, meeting: Meeting) -> None:
-    """Do a share of what the first process finds missing."""
+def _compute_share(directory: Path, plan: Plan, request: Evaluation, meeting: Meeting) -> None:
+    """Compute this process's share of what the first process lists as missing."""
     manifest, missing = meeting.agree(None)
     share = missing[meeting.world.rank :: meeting.world.size]
     if share:
@@ -225,7 +128,7 @@ def _write(
         append(records)
         progress.advance(records)
         for record in records:
-            tell(progress, "coabench_sample_predicted", run=run, record=record)
+            notify(progress, "coabench_sample_predicted", run=run, record=record)
 
 
 def records_of(plan: Plan, missing: Sequence[Batch], sizer: Sizer) -> Iterator[list[dict[str, Any]]]:
@@ -233,8 +136,8 @@ def records_of(plan: Plan, missing: Sequence[Batch], sizer: Sizer) -> Iterator[l
     positions = array("q", (position for batch in missing for position in batch.positions))
     known = {position for batch in missing for position in batch.known}
 
-    def prepare(place: int, image: Image) -> Any:
-        sample = plan.samples[positions[place]].id
+    def prepare(index: int, image: Image) -> Any:
+        sample = plan.samples[positions[index]].id
         return plan.backbone.prepare([*plan.pool.images(sample), image], sample)
 
     sources = (plan.samples[position].image for position in positions)
@@ -242,8 +145,8 @@ def records_of(plan: Plan, missing: Sequence[Batch], sizer: Sizer) -> Iterator[l
     start = 0
     while start < len(positions):
         started = time.perf_counter()  # waiting for images counts
-        places = positions[start : start + sizer.size]
-        batch = [plan.samples[position] for position in places]
+        chosen = positions[start : start + sizer.size]
+        batch = [plan.samples[position] for position in chosen]
         images = list(islice(loaded, len(batch)))
         outcomes = _outcomes(plan, batch, images, sizer)
         elapsed = time.perf_counter() - started
@@ -251,23 +154,23 @@ def records_of(plan: Plan, missing: Sequence[Batch], sizer: Sizer) -> Iterator[l
         seconds = elapsed / len(batch) if plan.backbone.timed else None
         yield [
             make_record(sample, image, plan.task(sample), outcome, seconds)
-            for position, sample, image, outcome in zip(places, batch, images, outcomes, strict=True)
+            for position, sample, image, outcome in zip(chosen, batch, images, outcomes, strict=True)
             if position not in known
         ]
         start += len(batch)
 
 
 def _outcomes(plan: Plan, batch: Sequence[Sample], loaded: Sequence[Loaded], sizer: Sizer) -> list[Outcome]:
-    """Return what became of each sample; one whose image cannot be used is not asked about."""
+    """Return the outcome of each sample; one whose image cannot be used gets an empty one."""
     usable = [i for i, item in enumerate(loaded) if item.error is None]
     outcomes = [Outcome() for _ in batch]
-    asked = [(loaded[i].prepared, plan.task(batch[i])) for i in usable]
-    for i, outcome in zip(usable, _asked(plan, asked, sizer), strict=True):
+    conversations = [(loaded[i].prepared, plan.task(batch[i])) for i in usable]
+    for i, outcome in zip(usable, _converse(plan, conversations, sizer), strict=True):
         outcomes[i] = outcome
     return outcomes
 
 
-def _asked(plan: Plan, samples: Sequence[tuple[Any, Task]], sizer: Sizer) -> list[Outcome]:
+def _converse(plan: Plan, samples: Sequence[tuple[Any, Task]], sizer: Sizer) -> list[Outcome]:
     """Hold the conversations; where memory runs out and the sizer may choose, in halves."""
     if not samples:
         return []
@@ -278,4 +181,4 @@ def _asked(plan: Plan, samples: Sequence[tuple[Any, Task]], sizer: Sizer) -> lis
             raise
     # Only now, the error is forgotten, is the memory free that it held.
     half = len(samples) // 2
-    return [*_asked(plan, samples[:half], sizer), *_asked(plan, samples[half:], sizer)]
+    return [*_converse(plan, samples[:half], sizer), *_converse(plan, samples[half:], sizer)]

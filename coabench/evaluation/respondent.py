@@ -1,9 +1,9 @@
-"""What is to answer: a backbone with its adapter, and a strategy that asks it, as chosen on the command line."""
+"""What answers: a backbone with its adapter, and a strategy with its questions, as chosen on the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -13,16 +13,17 @@ from coabench.dialogue import Decode, Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import rehearse
 from coabench.inference.parsing import VERSION as PARSING_VERSION
-from coabench.registry.catalog import find_backbone, find_strategy, origin
+from coabench.registry.catalog import find_backbone, find_strategy
 from coabench.registry.loader import Registration
 from coabench.registry.options import distribute
-from coabench.runs.adapter import Told
+from coabench.runs.adapter import TrainingRecord
+from coabench.runs.identity import BackboneIdentity, Parsing, RespondentIdentity, StrategyIdentity
 from coabench.strategy import Strategy
 from coabench.support.hub import folder_of
 
 
 class Choice(Protocol):
-    """What the command line says of it: ``--backbone``, ``--adapter`` and so on."""
+    """The options that choose it: ``--backbone``, ``--adapter`` and so on."""
 
     @property
     def backbone(self) -> str | type[Backbone[Any]]: ...
@@ -44,10 +45,10 @@ class Choice(Protocol):
 
 @dataclass(frozen=True)
 class Respondent:
-    """A choice whose names were found and whose options fit; nothing large was read yet.
+    """A choice whose names are registered and whose options fit; nothing large was read yet.
 
     Attributes:
-        told: what the adapter says of its training.
+        training: that of the adapter.
         options: owner -> its options, those of ``backbone`` and ``strategy`` among them.
     """
 
@@ -55,7 +56,7 @@ class Respondent:
     registration: Registration
     model: str | None
     adapter: Path | None
-    told: Told
+    training: TrainingRecord
     strategy: Strategy
     strategy_origin: Mapping[str, str]
     options: Mapping[str, Any]
@@ -74,15 +75,15 @@ class Respondent:
         chosen = find_strategy(choice.strategy)
         factory: type[Backbone[Any]] = registration.load()
         if choice.adapter is None:
-            asking = chosen.open()
-            adapter = factory.default_adapter(model, asking.like or asking.name)
+            strategy = chosen.open()
+            adapter = factory.default_adapter(model, strategy.like or strategy.name)
         else:
             adapter = None if choice.adapter == "none" else folder_of(choice.adapter, "adapter")
-        told = Told.by(adapter)
-        assignments = told.assignments(choice.options or {}, factory.Options)
+        training = TrainingRecord.read(adapter)
+        assignments = training.assignments(choice.options or {}, factory.Options)
         options = distribute(assignments, {"backbone": factory.Options, "strategy": chosen.options, **owners})
         strategy = chosen.open(options["strategy"])
-        return cls(choice, registration, model, adapter, told, strategy, chosen.origin, options)
+        return cls(choice, registration, model, adapter, training, strategy, chosen.origin, options)
 
     def rehearse(self, task: Task) -> list[Question]:
         """Return the strategy's questions, checked before any weights are loaded: can they be rendered and answered?
@@ -121,32 +122,28 @@ class Respondent:
         backbone.check(questions, choice.decode)
         return backbone
 
-    def identity(self, backbone: Backbone[Any]) -> dict[str, Any]:
+    def identity(self, backbone: Backbone[Any]) -> RespondentIdentity:
         """Return what of it can change an answer: versions, weights, options, prompts, parser, decode, seed."""
-        return {
-            "coabench": __version__,
-            "parsing": {"version": PARSING_VERSION, "parser": self.strategy.parser},
-            "backbone": {
-                "name": self.registration.name,
-                "model": self.model,
-                "adapter": self._adapter_name,
-                **origin(self.registration),
-                "facts": backbone.identity(),
-            },
-            "strategy": {
-                "name": self.strategy.name,
-                **self.strategy_origin,
-                **self.strategy.identity(),
-                **({"options": options} if (options := asdict(self.options["strategy"])) else {}),
-            },
-            "decode": self.choice.decode,
-            "seed": self.choice.seed,
-        }
+        return RespondentIdentity(
+            coabench=__version__,
+            parsing=Parsing(version=PARSING_VERSION, parser=self.strategy.parser),
+            backbone=BackboneIdentity(
+                name=self.registration.name,
+                model=self.model,
+                adapter=self._adapter_name,
+                plugin=self.registration.plugin,
+                plugin_version=self.registration.version,
+                facts=backbone.identity(),
+            ),
+            strategy=StrategyIdentity.of(self.strategy, self.strategy_origin, self.options["strategy"]),
+            decode=self.choice.decode,
+            seed=self.choice.seed,
+        )
 
     def notes(self, backbone: Backbone[Any]) -> list[str]:
         """Return what the user should know: of the backbone, and of differences from the adapter's training."""
-        strategy = {"name": self.strategy.name, **self.strategy.identity()}
-        return [*backbone.details().get("notes", ()), *self.told.notes(backbone.identity(), strategy)]
+        strategy = StrategyIdentity.of(self.strategy, self.strategy_origin)
+        return [*backbone.details().get("notes", ()), *self.training.notes(backbone.identity(), strategy)]
 
     @property
     def _adapter_name(self) -> str | None:

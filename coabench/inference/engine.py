@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from coabench.backbone import Backbone, Viewing
+from coabench.base.vocabulary import ERROR
 from coabench.dialogue import DECODES, Answer, Decode, Prediction, Question, Task, Turn
 from coabench.errors import SampleError
 from coabench.inference.parsing import parse
@@ -50,7 +51,7 @@ def converse(
             if answer is None:
                 raise RuntimeError(f"the backbone left a question unanswered: {question.prompt!r}")
             if isinstance(answer, SampleError):
-                outcomes[i].prediction, pending[i] = Prediction(None, "error", str(answer)), None
+                outcomes[i].prediction, pending[i] = Prediction(None, ERROR, str(answer)), None
                 continue
             read = understand(question, answer, batch[i][1].space, strategy.parser, decode)
             turn = Turn(question, read)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coabench.base.vocabulary import TRAIN
 from coabench.dataset import Dataset, Sample
 from coabench.dialogue import Exemplar
 from coabench.errors import SampleError, UserError
@@ -59,13 +60,13 @@ def draw_pool(dataset: Dataset, split: str, strategy: Strategy, seed: int) -> Ex
     """
     if not strategy.exemplars:
         return ExemplarPool((), 0, seed)
-    if split == "train":
+    if split == TRAIN:
         raise UserError(
             f"strategy {strategy.name!r} draws its exemplars from the train split, so it cannot be scored on it",
             remedy="choose another --split or --strategy",
         )
     by_label: dict[str, list[Sample]] = {}
-    for sample in dataset.samples("train"):
+    for sample in dataset.samples(TRAIN):
         by_label.setdefault(sample.target, []).append(sample)
     order = random.Random(seed)
     names = [name for name in dataset.card.space.names if name in by_label]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.backbone import Backbone
+from coabench.base.vocabulary import ERROR
 from coabench.dialogue import Decode, Prediction, Task, Turn
 from coabench.errors import SampleError, UserError
 from coabench.evaluation.respondent import Respondent
@@ -16,6 +17,7 @@ from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import find_dataset, find_labels, open_strategy
 from coabench.registry.loader import get_plugins
+from coabench.runs.identity import LiveIdentity
 from coabench.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ class Asker:
         strategy: Strategy,
         space: LabelSpace,
         pool: ExemplarPool,
-        identity: Mapping[str, Any],
+        identity: LiveIdentity,
         options: Mapping[str, Any],
         notes: Sequence[str] = (),
     ) -> None:
@@ -102,7 +104,7 @@ class Asker:
             try:
                 usable.append((i, self.backbone.prepare([*self._pool.images(LIVE), crop])))
             except SampleError as error:
-                outcomes[i].prediction = Prediction(None, "error", str(error))
+                outcomes[i].prediction = Prediction(None, ERROR, str(error))
         if usable:
             places = [i for i, _ in usable]
             batch = [(prepared, self._task) for _, prepared in usable]
@@ -123,7 +125,7 @@ class Asker:
         own = {key.name for key in fields(self.options["strategy"])}  # which another strategy would not know
         rest = {key: value for key, value in self.choice.options.items() if key.removeprefix("strategy.") not in own}
         other = open_asker(replace(self.choice, strategy=spec, options=rest), also)
-        if other.identity["backbone"] == self.identity["backbone"]:
+        if other.identity.backbone == self.identity.backbone:
             other.backbone, other._loaded = self.backbone, self._loaded
         other.load()
         return other
@@ -159,11 +161,11 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
         pool = ExemplarPool((), 0, choice.seed)
     questions = respondent.rehearse(Task(space, pool.told(LIVE)))
     backbone = respondent.open(questions)
-    identity = {
-        **respondent.identity(backbone),
-        "labels": {"space": space.name, "names": list(space.names), "sha256": space.digest},
-        "exemplars": pool.identity(),
-    }
+    identity = LiveIdentity(
+        **vars(respondent.identity(backbone)),
+        labels={"space": space.name, "names": list(space.names), "sha256": space.digest},
+        exemplars=pool.identity(),
+    )
     return Asker(choice, backbone, strategy, space, pool, identity, respondent.options, respondent.notes(backbone))
 
 

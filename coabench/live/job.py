@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -32,6 +32,7 @@ from coabench.live.worker_thread import Aside
 from coabench.registry.catalog import origin
 from coabench.registry.detectors import AUTO, find_detector
 from coabench.runs.folder import now
+from coabench.runs.identity import LiveIdentity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +108,7 @@ class Equipment:
 
     asker: Asker
     detector: Apart
-    identity: Mapping[str, Any]
+    identity: LiveIdentity
     about: str
 
 
@@ -127,8 +128,8 @@ def equip(choice: Choice, detector: str, weights: Path | None, settings: Setting
     for line in asker.notes:
         note(line)
     about = {"name": name, **origin(found.registration), "weights": weights and weights.name, "options": asdict(chosen)}
-    identity = {**asker.identity, "detector": about, "settings": asdict(settings)}
-    backbone = asker.identity["backbone"]["name"]
+    identity = replace(asker.identity, detector=about, settings=asdict(settings))
+    backbone = identity.backbone.name
     return Equipment(
         asker, Apart(name, found.weights, chosen), identity, f"{backbone} · {asker.strategy.name} · {name}"
     )
@@ -303,7 +304,7 @@ class _Stage:
                 "started": now(),
                 "command": [shown(word) for word in session.command],
                 "source": shown(source.name),
-                "identity": equipment.identity,
+                "identity": equipment.identity.to_json(),
                 "environment": environment.describe(),
             }
             self._log = LiveLog(session.log, header)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from coabench.base.files import Closing
+from coabench.base.jsonlines import encode, write_whole
 from coabench.errors import JobError
 from coabench.live.snapshot import FaceAnswer
 from coabench.runs.record import describe_turn
@@ -40,7 +40,7 @@ class LiveLog(Closing):
         """Make the file; `JobError` where it is already there or cannot be written."""
         self.path = path
         try:
-            self._file = path.open("x", encoding="utf-8")
+            self._file = path.open("xb", buffering=0)
         except OSError as error:
             raise self._failed(error) from None
         self._write({"schema": SCHEMA, "kind": "webcam", **header})
@@ -51,8 +51,7 @@ class LiveLog(Closing):
 
     def _write(self, data: Mapping[str, Any]) -> None:
         try:
-            self._file.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
-            self._file.flush()
+            write_whole(self._file, encode(data))
         except OSError as error:
             raise self._failed(error) from None
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from coabench.base.files import Closing
+from coabench.base.vocabulary import ERROR
 from coabench.detector import Detector
 from coabench.dialogue import Prediction, Turn
 from coabench.live.asker import Asker
@@ -287,7 +288,7 @@ class Probe(Closing):
         seconds = time.perf_counter() - started
         answers = []
         for track, cut, outcome in zip(tracks, crops, outcomes, strict=True):
-            prediction = outcome.prediction or Prediction(None, "error", "no prediction")
+            prediction = outcome.prediction or Prediction(None, ERROR, "no prediction")
             name = asker.strategy.name
             answers.append(
                 FaceAnswer(frame.index, frame.time, track.id, track.face.box, track.score, cut, name,

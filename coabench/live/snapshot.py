@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from coabench.base.vocabulary import INVALID
 from coabench.detector import Box
 from coabench.dialogue import Prediction, Turn
 from coabench.live.rates import Rates
@@ -64,7 +65,7 @@ class FaceAnswer:
     def outcome(self) -> str:
         """The label, or in one word why there is none."""
         label, status, reason = self.prediction.label, self.prediction.status, self.prediction.reason
-        return label or (reason if reason and status == "invalid" else status)
+        return label or (reason if reason and status == INVALID else status)
 
     @property
     def confidence(self) -> float | None:

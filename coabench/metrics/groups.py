@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coabench.base.vocabulary import SUBJECT
 from coabench.metrics.figures import uar, war
-from coabench.metrics.predictions import SUBJECT, Predicted, Reading
+from coabench.metrics.predictions import Predicted, Reading
 from coabench.metrics.statistics import SEED, Counts, percentile_interval, wilson_interval
 
 MIN_GROUP = 20

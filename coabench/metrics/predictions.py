@@ -10,12 +10,10 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from coabench.base.vocabulary import OK, SUBJECT
 from coabench.errors import UserError
 from coabench.metrics.figures import confusion_matrix, shares, unknown_label
 from coabench.metrics.statistics import SEED, Counts, Figures, bootstrap
-
-SUBJECT = "subject"
-"""The attribute that says which person an image shows."""
 
 Made = TypeVar("Made", bound="Predicted")
 
@@ -100,7 +98,7 @@ class Reading:
         target = record["target"]
         if target is None:
             raise UserError(f"the record {record.get('id')!r} has no target", expected="a true label for each sample")
-        label = record["prediction"] if record["status"] == "ok" else None
+        label = record["prediction"] if record["status"] == OK else None
         try:
             known = self._classes[target], len(self._names) if label is None else self._classes[label]
         except KeyError as error:

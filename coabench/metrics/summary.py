@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from coabench.base.vocabulary import ERROR, INVALID
 from coabench.metrics import statistics
 from coabench.metrics.chain import Chain
 from coabench.metrics.figures import macro_f1, uar, war
@@ -40,12 +41,12 @@ def summarise(
         reading.add(record)
         chain.add(record)
         statuses[record["status"]] += 1
-        if record["status"] == "invalid":
+        if record["status"] == INVALID:
             reasons[record["reason"] or "unknown"] += 1
     predicted = reading.predicted(Predicted)
     confusion, drawn = predicted.confusion, predicted.resampled()
     hits, n = confusion.diagonal(), confusion.sum(axis=-1)
-    samples, errors = len(predicted), statuses["error"]
+    samples, errors = len(predicted), statuses[ERROR]
     invalid = int(confusion[:, -1].sum()) - errors
     clustered = predicted.clusters is not None
     return {

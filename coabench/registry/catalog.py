@@ -130,21 +130,6 @@ class DatasetChoice:
         dataset: Dataset = factory(self.card, root, options if options is not None else factory.Options())
         return dataset
 
-    def identity(
-        self, dataset: Dataset, split: str, fingerprint: str, samples: int, limit: int | None
-    ) -> dict[str, Any]:
-        """Return the data set part of a run's identity. *fingerprint* is the split's: it is dear, and known."""
-        return {
-            "name": self.card.name,
-            "split": split,
-            "fingerprint": fingerprint,
-            "labels": self.card.space.digest,
-            "samples": samples,
-            "limit": limit,
-            **origin(self.loader),
-            **dataset.identity(),
-        }
-
 
 def find_dataset(spec: str) -> DatasetChoice:
     """Return the data set ``NAME`` or ``CARD.yaml``."""

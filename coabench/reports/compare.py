@@ -180,7 +180,7 @@ def compare(first: Path, second: Path) -> Comparison:
         flips=tuple(_flips(logs[0], a, b)),
         minimum_detectable=minimum_detectable(a.shares, b.shares),
         subjects=None if a.clusters is None else int(a.clusters.max()) + 1,
-        notes=tuple(_notes(names, [run.manifest for run in runs])),
+        notes=tuple(_notes(names, [run.identity.dataset.limit for run in runs])),
     )
 
 
@@ -285,13 +285,12 @@ def _flips(records: Sequence[Mapping[str, Any]], a: Predicted, b: Predicted) -> 
     ]
 
 
-def _notes(names: Sequence[str], manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-    notes = []
-    for name, manifest in zip(names, manifests, strict=True):
-        limit = manifest["identity"]["dataset"].get("limit")
-        if limit is not None:
-            notes.append(f"{name} was made with --limit {limit}: the result holds for these samples only.")
-    return notes
+def _notes(names: Sequence[str], limits: Sequence[int | None]) -> list[str]:
+    return [
+        f"{name} was made with --limit {limit}: the result holds for these samples only."
+        for name, limit in zip(names, limits, strict=True)
+        if limit is not None
+    ]
 
 
 def _equals(p: float) -> str:

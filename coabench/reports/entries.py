@@ -17,10 +17,12 @@ import numpy.typing as npt
 from coabench.base import cache
 from coabench.base.files import sha256_of
 from coabench.base.version import __version__
+from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.statistics import Counts
 from coabench.metrics.summary import SCHEMA, summarise
+from coabench.runs.identity import RunIdentity
 from coabench.runs.run import LOG, MANIFEST, METRICS, read_manifest, read_records
 
 DEPTH = 3
@@ -255,30 +257,18 @@ def read_metrics(
 
 def _why_not(manifest: Mapping[str, Any]) -> str | None:
     """Say why a run cannot be ranked, as far as its manifest tells."""
-    status, limit = manifest["status"], manifest["identity"]["dataset"]["limit"]
-    if status == "running":
+    status, limit = manifest["status"], manifest["identity"]["dataset"].get("limit")
+    if status == RUNNING:
         return "not finished: the same `coabench evaluate` command goes on with it"
-    if status != "complete":
+    if status != COMPLETE:
         return f"{status}: {str(manifest.get('reason') or 'no reason given').splitlines()[0]}"
     return f"not comparable: --limit {limit}" if limit is not None else None
 
 
 def _described(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    identity = manifest["identity"]
-    dataset, backbone = identity["dataset"], identity["backbone"]
-    adapter, model, speed = backbone.get("adapter"), backbone.get("model"), manifest.get("images_per_second")
+    speed = manifest.get("images_per_second")
     return {
-        "dataset": str(dataset["name"]),
-        "split": str(dataset["split"]),
-        "samples": int(dataset["samples"]),
-        "fingerprint": str(dataset["fingerprint"]),
-        "backbone": str(backbone["name"]),
-        "model": None if model is None else str(model),
-        "adapter": adapter if adapter is None or isinstance(adapter, str) else json.dumps(adapter, sort_keys=True),
-        "strategy": str(identity["strategy"]["name"]),
-        "decode": str(identity["decode"]),
-        "parser": (identity.get("parsing") or {}).get("parser"),
-        "seed": None if identity["seed"] is None else int(identity["seed"]),
+        **RunIdentity.read(manifest["identity"]).columns(),
         "images_per_second": None if speed is None else _figure(speed, math.inf),
         "date": str(manifest.get("ended") or manifest.get("started") or "")[:10] or None,
     }

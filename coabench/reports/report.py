@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.calibration import Calibration
 from coabench.metrics.groups import MIN_GROUP
@@ -23,6 +24,7 @@ from coabench.reports.entries import read_metrics
 from coabench.reports.report_data import Gathered
 from coabench.reports.samples import columns
 from coabench.reports.thumbnails import Thumbnails, thumbnails
+from coabench.runs.identity import RunIdentity
 from coabench.runs.run import LOG, read_manifest
 
 THIN = 30
@@ -81,14 +83,14 @@ def report(request: Report) -> str:
         )
     with _whole(directory):
         metrics, recomputed = read_metrics(directory, manifest, gathered.log_sha256)
-        dataset = manifest["identity"]["dataset"]
-        choice = _card(request, dataset["name"])
+        dataset = RunIdentity.read(manifest["identity"]).dataset
+        choice = _card(request, dataset.name)
         shown = gathered.choose(request.samples, request.only)
         records = gathered.records(shown)
     pictures = None
     if request.images:
         assert choice is not None  # _card has raised where there is no such data set
-        pictures = thumbnails(records, choice, request.data_root, dataset)
+        pictures = thumbnails(records, choice, request.data_root, dataset.to_json())
     with _whole(directory):
         return render_page(
             Path(__file__).with_name("report.html"),
@@ -142,7 +144,6 @@ def _overview(
     return {
         "name": name,
         "manifest": manifest,
-        "identity": manifest["identity"],
         "facts": [(title, str(value)) for title, value in _facts(manifest) if value is not None],
         "metrics": metrics,
         "present": present,
@@ -155,31 +156,15 @@ def _overview(
 
 def _facts(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield what ran, for people; None for what is not known."""
-    identity = manifest["identity"]
-    backbone, strategy, dataset = identity["backbone"], identity["strategy"], identity["dataset"]
-    facts = backbone.get("facts") or {}
-    adapter = facts.get("adapter") or {}
+    identity = RunIdentity.read(manifest["identity"])
     session = (manifest.get("sessions") or [{}])[-1]
     commit = ((session.get("environment") or {}).get("git") or {}).get("commit")
-    yield "Backbone", backbone["name"] + (f":{backbone['model']}" if backbone.get("model") else "")
-    yield "Adapter", _with_digest(backbone.get("adapter") or "none", adapter.get("fingerprint"))
-    yield "Strategy", _with_digest(strategy["name"], strategy.get("sha256"))
-    yield "Decode", identity["decode"]
-    yield "Data set", dataset["name"]
-    yield "Split", _with_digest(dataset["split"], dataset.get("fingerprint"))
-    yield "Samples", f"{dataset['samples']:,}"
-    yield "Exemplars", len(identity["exemplars"]) if identity.get("exemplars") else None
-    yield "Seed", identity["seed"]
-    yield "Precision", facts.get("dtype")
+    yield from identity.describe()
     yield "Device", session.get("device")
     yield "Started", _date(manifest.get("started"))
     yield "Ended", _date(manifest.get("ended"))
-    yield "coabench", (identity.get("coabench") or "") + (f", commit {commit[:12]}" if commit else "") or None
+    yield "coabench", (identity.coabench or "") + (f", commit {commit[:12]}" if commit else "") or None
     yield "Command", shlex.join(session["command"]) if session.get("command") else None
-
-
-def _with_digest(name: str, digest: str | None) -> str:
-    return f"{name} ({digest[:12]})" if digest else name
 
 
 def _date(text: str | None) -> str | None:
@@ -188,14 +173,14 @@ def _date(text: str | None) -> str | None:
 
 def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
     """Yield why the run's figures are not to be compared with others'."""
-    dataset = manifest["identity"]["dataset"]
-    status, expected, limit = manifest["status"], dataset["samples"], dataset.get("limit")
-    if status == "running":
+    dataset = RunIdentity.read(manifest["identity"]).dataset
+    status, expected, limit = manifest["status"], dataset.samples, dataset.limit
+    if status == RUNNING:
         yield "Not finished.", f"{n:,} of {expected:,} samples are recorded; the same command goes on with the run."
-    elif status != "complete":
+    elif status != COMPLETE:
         reason = str(manifest.get("reason") or "no reason given").splitlines()[0]
         yield f"{str(status).capitalize()}:", reason
-    if status != "running" and n != expected:
+    if status != RUNNING and n != expected:
         yield "Incomplete.", f"{n:,} of {expected:,} samples are recorded."
     if limit is not None:
         yield "Not comparable.", f"Only the first {limit:,} samples were used (--limit)."

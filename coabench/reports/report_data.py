@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coabench.base.vocabulary import ERROR, INVALID, OK, STATUSES
 from coabench.metrics.calibration import Calibration, calibrate, confidence_of
 from coabench.metrics.groups import Groups
 from coabench.metrics.predictions import Predicted
@@ -28,8 +29,7 @@ EXAMPLES = 5
 SEED = 0
 """Of the choice of samples."""
 
-STATUSES = ("ok", "invalid", "error")
-RESULTS = ("right", "wrong", "invalid", "error")
+RESULTS = ("right", "wrong", INVALID, ERROR)
 """What can become of a sample."""
 
 TOKENS = ("prompt_tokens", "cached_tokens", "new_tokens")
@@ -87,9 +87,9 @@ class Gathered:
         sure = confidence_of(record)
         if sure is not None:
             self._sure.append(sure)
-            self._right.append(record["status"] == "ok" and record["prediction"] == record["target"])
-        if record["status"] != "ok":
-            reason = "" if record["status"] == "error" else str(record["reason"] or "unknown")
+            self._right.append(record["status"] == OK and record["prediction"] == record["target"])
+        if record["status"] != OK:
+            reason = "" if record["status"] == ERROR else str(record["reason"] or "unknown")
             found = self._reasons.setdefault((record["status"], reason), Reason(record["status"], reason))
             found.n += 1
             if len(found.examples) < EXAMPLES:
@@ -103,7 +103,7 @@ class Gathered:
     @property
     def reasons(self) -> list[Reason]:
         """The reasons for invalid answers, the most frequent first; errors stand last, all together."""
-        return sorted(self._reasons.values(), key=lambda it: (it.status == "error", -it.n, (it.status, it.reason)))
+        return sorted(self._reasons.values(), key=lambda it: (it.status == ERROR, -it.n, (it.status, it.reason)))
 
     def choose(self, most: int, only: Collection[str] = ()) -> Choice:
         """Choose the samples that the page holds.

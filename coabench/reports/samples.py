@@ -11,9 +11,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from coabench.base.vocabulary import STATUSES
 from coabench.metrics.calibration import confidence_of
-
-STATUSES = ("ok", "invalid", "error")
 
 
 class _Table:

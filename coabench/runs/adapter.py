@@ -1,33 +1,49 @@
-"""What an adapter says about itself: the manifest of the training that made it, and what follows for an evaluation."""
+"""The training that made an adapter, as the manifest beside it records it, and what follows for an evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from coabench.base.vocabulary import COMPLETE
 from coabench.errors import UserError
-from coabench.runs.folder import differences, read_manifest
+from coabench.runs.folder import Manifest, read_manifest
+from coabench.runs.identity import StrategyIdentity, TrainingIdentity, differences
 
 MANIFEST = "training.json"
-REQUIRED = {"identity": dict, "status": str, "options": dict, "facts": dict}
 
 
 @dataclass(frozen=True)
-class Told:
-    """An adapter's manifest, or the absence of one.
+class TrainingManifest(Manifest):
+    """The fields that every training's manifest has."""
+
+    kind = "training"
+    file = MANIFEST
+
+    options: dict[str, Any]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What is known of the training of an adapter, or of a model that was trained as a whole.
 
     Attributes:
         folder: the adapter.
-        manifest: what its ``training.json`` says; None for an adapter made elsewhere.
+        identity: None for an adapter without a manifest, which something else has made.
+        options: of the backbone.
+        facts: `Backbone.identity` of the training.
     """
 
     folder: Path | None
-    manifest: Mapping[str, Any] | None
+    identity: TrainingIdentity | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def by(cls, adapter: str | Path | None) -> Told:
+    def read(cls, adapter: str | Path | None) -> TrainingRecord:
         """Read the manifest of an adapter, where it is a folder and has one.
 
         Raises:
@@ -35,22 +51,26 @@ class Told:
         """
         folder = Path(adapter).expanduser() if adapter is not None else None
         if folder is None or not (folder / MANIFEST).is_file():
-            return cls(folder, None)
-        manifest = read_manifest(folder / MANIFEST, REQUIRED, "training")
-        if manifest["status"] != "complete":
+            return cls(folder)
+        manifest = read_manifest(folder, TrainingManifest)
+        if manifest["status"] != COMPLETE:
             raise UserError(
                 f"the training in {folder} is not finished",
                 found=f"status {manifest['status']}",
-                remedy="run the same `coabench train` command again: it goes on from the last checkpoint",
+                remedy="run the same `coabench train` command again: it continues from the last checkpoint",
             )
-        return cls(folder, manifest)
+        try:
+            identity = TrainingIdentity.read(manifest["identity"])
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            raise UserError(
+                f"the manifest {folder / MANIFEST} is damaged", found=f"identity: {error}", remedy="restore it"
+            ) from None
+        return cls(folder, identity, manifest["options"], manifest["facts"])
 
-    def assignments(self, given: Mapping[str, str], declared: type) -> dict[str, str]:
-        """Return the ``--set`` assignments: what the user gave, and the options of the training for the rest."""
-        told = self.manifest["options"] if self.manifest else {}
-        known = {f.name for f in fields(declared)}
-        taken = {key.rpartition(".")[2] for key in given}
-        return {**given, **{f"backbone.{k}": str(v) for k, v in told.items() if k in known and k not in taken}}
+    def assignments(self, typed: Mapping[str, str], declared: type) -> dict[str, str]:
+        """Return the ``--set`` assignments: what the user typed, and the options of the training for the rest."""
+        known = {each.name for each in fields(declared)} - {key.rpartition(".")[2] for key in typed}
+        return {**typed, **{f"backbone.{name}": str(v) for name, v in self.options.items() if name in known}}
 
     def check_split(self, dataset: str, split: str, fingerprint: str, allowed: bool) -> list[str]:
         """Return a note where the adapter was trained on this very split, if that is allowed.
@@ -58,8 +78,8 @@ class Told:
         Raises:
             UserError: it was, and it is not allowed.
         """
-        for part in self.manifest["identity"]["data"] if self.manifest else ():
-            if (part["dataset"], part["split"]) == (dataset, split) or part["fingerprint"] == fingerprint:
+        for part in self.identity.data if self.identity else ():
+            if (part.dataset, part.split) == (dataset, split) or part.fingerprint == fingerprint:
                 if not allowed:
                     raise UserError(
                         f"what is in {self.folder} was trained on {dataset}, split {split!r}",
@@ -69,20 +89,19 @@ class Told:
                 return [f"it was trained on this split of {dataset}: these numbers say nothing about others"]
         return []
 
-    def notes(self, backbone: Mapping[str, Any], strategy: Mapping[str, Any]) -> list[str]:
+    def notes(self, backbone: Mapping[str, Any], strategy: StrategyIdentity) -> list[str]:
         """Return in what the evaluation differs from the training, in sentences.
 
         Args:
             backbone: `Backbone.identity` of the evaluation.
-            strategy: name and identity of the strategy.
         """
-        if self.manifest is None:
+        if self.identity is None:
             return []
-        there = {k: v for k, v in self.manifest["facts"].items() if k != "adapter"}
-        here = {k: v for k, v in backbone.items() if k in there}
-        notes = [f"this run differs from the adapter's training in {line}" for line in differences(there, here)]
-        trained = self.manifest["identity"]["strategies"]
-        if not any(other.get("sha256") == strategy.get("sha256") for other in trained):
-            names = ", ".join(other["name"] for other in trained)
-            notes.append(f"the adapter was trained on the questions of {names}, not of {strategy['name']}")
+        then = {k: v for k, v in self.facts.items() if k != "adapter"}
+        now = {k: v for k, v in backbone.items() if k in then}
+        notes = [f"this run differs from the adapter's training in {line}" for line in differences(then, now)]
+        trained = self.identity.strategies
+        if not any(other.sha256 == strategy.sha256 for other in trained):
+            names = ", ".join(other.name for other in trained)
+            notes.append(f"the adapter was trained on the questions of {names}, not of {strategy.name}")
         return notes

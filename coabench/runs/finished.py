@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coabench.base.vocabulary import COMPLETE
 from coabench.errors import UserError
 from coabench.labels import Choices, Label, LabelSpace
 from coabench.registry.catalog import find_labels, is_file
+from coabench.runs.identity import RunIdentity
 from coabench.runs.run import LOG, MANIFEST, read_manifest, read_records
 
-_FIELDS = {
-    "identity": ("backbone", "strategy", "dataset", "decode", "parsing"),
-    "labels": ("space", "names", "pairs", "basic", "neutral"),
-}
-_DATASET = ("name", "split", "fingerprint", "labels", "samples")
+_LABELS = ("space", "names", "pairs", "basic", "neutral")
 
 
 @dataclass(frozen=True)
@@ -26,15 +24,11 @@ class RecordedRun:
 
     directory: Path
     manifest: Mapping[str, Any]
+    identity: RunIdentity
     records: Sequence[Mapping[str, Any]]
 
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        identity: Mapping[str, Any] = self.manifest["identity"]
-        return identity
-
     def typed(self, option: str) -> str | None:
-        """Return what the run's command line said for an option, as far as it is recorded."""
+        """Return the value of an option on the run's command line, as far as it is recorded."""
         for session in self.manifest.get("sessions") or ():
             words = [str(word) for word in session.get("command") or ()]
             for word, following in zip(words, [*words[1:], ""], strict=False):
@@ -46,14 +40,14 @@ class RecordedRun:
         """Return the label space of the run.
 
         Args:
-            labels: where the user says that it is; otherwise it is looked for under the data set's name.
+            labels: what the user typed for ``--labels``; None to look for the data set's name.
             exact: codes and aliases must be those of the run, too. Without it, the labels that the manifest lists
                 are enough.
 
         Raises:
-            UserError: *labels* are others, or an exact space is asked for and not found.
+            UserError: *labels* are others, or an exact space is wanted and not found.
         """
-        wanted = self.identity["dataset"]["labels"]
+        wanted = self.identity.dataset.labels
         if labels is not None:
             space = find_labels(labels)
             if space.digest == wanted or (not exact and _alike(space.describe(), self.manifest["labels"])):
@@ -65,7 +59,7 @@ class RecordedRun:
                 remedy="correct --labels",
             )
         typed = self.typed("--dataset") or ""
-        for spec in (str(self.identity["dataset"]["name"]), *([typed] if is_file(typed) else [])):
+        for spec in (self.identity.dataset.name, *([typed] if is_file(typed) else [])):
             with suppress(UserError):
                 space = find_labels(spec)
                 if space.digest == wanted:
@@ -74,7 +68,7 @@ class RecordedRun:
             return _listed(self.manifest["labels"])
         raise UserError(
             f"the label space that the run {self.directory} was made with is not found here",
-            expected=f"the data set {self.identity['dataset']['name']!r}, or its card, unchanged since",
+            expected=f"the data set {self.identity.dataset.name!r}, or its card, unchanged since",
             remedy="pass --labels CARD.yaml",
         )
 
@@ -86,35 +80,44 @@ def read_run(directory: Path) -> RecordedRun:
         UserError: there is none, it is not finished, or it is damaged.
     """
     manifest = read_manifest(directory)
-    if manifest["status"] != "complete":
+    if manifest["status"] != COMPLETE:
         raise UserError(
             f"the run {directory} is not finished",
             expected="a complete run",
             found=str(manifest["status"]),
-            remedy="finish it first: the same `coabench evaluate` command goes on with it",
+            remedy="finish it first: the same `coabench evaluate` command continues it",
         )
-    for part, names in _FIELDS.items():
-        _check_fields(directory, part, manifest[part], names)
-    _check_fields(directory, "identity.dataset", manifest["identity"]["dataset"], _DATASET)
+    identity = _identity(directory, manifest["identity"])
+    missing = [name for name in _LABELS if name not in manifest["labels"]]
+    if missing:
+        raise _damaged(directory, expected=f"the field 'labels.{missing[0]}'")
     records = list(read_records(directory))
-    if len(records) != manifest["identity"]["dataset"]["samples"]:
+    if len(records) != identity.dataset.samples:
         raise UserError(
             f"{directory / LOG} is not the log of the whole run",
-            expected=f"{manifest['identity']['dataset']['samples']} records",
+            expected=f"{identity.dataset.samples} records",
             found=str(len(records)),
             remedy="restore the log",
         )
-    return RecordedRun(directory, manifest, records)
+    return RecordedRun(directory, manifest, identity, records)
 
 
-def _check_fields(directory: Path, part: str, found: Any, names: Sequence[str]) -> None:
-    missing = [name for name in names if not isinstance(found, Mapping) or name not in found]
-    if missing:
-        raise UserError(
-            f"the manifest {directory / MANIFEST} is damaged",
-            expected=f"the field '{part}.{missing[0]}'",
-            remedy="restore it",
-        )
+def _identity(directory: Path, data: Mapping[str, Any]) -> RunIdentity:
+    """Return the identity of a run, the digest of its labels included."""
+    try:
+        identity = RunIdentity.read(data)
+    except KeyError as error:
+        raise _damaged(directory, expected=f"the field 'identity.{error.args[0]}'") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _damaged(directory, found=f"identity: {error}") from None
+    if identity.dataset.labels is None:
+        raise _damaged(directory, expected="the field 'identity.dataset.labels'")
+    return identity
+
+
+def _damaged(directory: Path, *, expected: str | None = None, found: str | None = None) -> UserError:
+    path = directory / MANIFEST
+    return UserError(f"the manifest {path} is damaged", expected=expected, found=found, remedy="restore it")
 
 
 def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
-"""What several processes have recorded of one run: a log each, until all of it is merged into the run's own.
+"""The logs of several processes that fill one run, until they are merged into the run's own log.
 
 A part holds any records in any order. A sample is in one of them, in the log, or missing; where it is in several (its
-process was killed between two steps of merging), they say the same.
+process was killed between two steps of merging), the records are equal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from coabench.errors import JobError, UserError
 from coabench.runs.log import LogWriter, read_log
 
 FOLDER = "parts"
-NOWHERE = -1
+ABSENT = -1
 
 
 class Parts:
@@ -28,13 +28,13 @@ class Parts:
 
     Args:
         folder: where they are; need not exist.
-        ids: the samples of the run, in order; none to read nothing of what is there.
+        ids: the samples of the run, in order; none to ignore existing parts.
     """
 
     def __init__(self, folder: Path, ids: Sequence[str] = ()) -> None:
         self._folder = folder
         self._files = sorted(folder.glob("*.jsonl")) if ids else []
-        self._file = array("h", [NOWHERE]) * (len(ids) if self._files else 0)
+        self._file = array("h", [ABSENT]) * (len(ids) if self._files else 0)
         self._offset = array("q", [0]) * len(self._file)
         if self._files:
             self._scan(ids)
@@ -43,25 +43,25 @@ class Parts:
         return bool(self._files)
 
     def __contains__(self, position: int) -> bool:
-        return bool(self._files) and self._file[position] != NOWHERE
+        return bool(self._files) and self._file[position] != ABSENT
 
     def count(self, first: int) -> int:
         """Return how many samples from the position *first* on are here."""
-        return sum(number != NOWHERE for number in self._file[first:])
+        return sum(number != ABSENT for number in self._file[first:])
 
     def _scan(self, ids: Sequence[str]) -> None:
         """Find the records: which file, and where in it."""
-        places = {name: position for position, name in enumerate(ids)}
+        positions = {name: position for position, name in enumerate(ids)}
         for number, path in enumerate(self._files):
-            for record, offset in zip(read_log(path), _offsets(path), strict=False):
-                position = places.get(str(record["id"]))
+            for line in read_log(path):
+                position = positions.get(str(line.data["id"]))
                 if position is None:
                     raise UserError(
                         f"{path} holds a record of no sample of this run",
-                        found=str(record["id"]),
-                        remedy="the file was edited or comes from elsewhere: remove it, or start anew with --overwrite",
+                        found=str(line.data["id"]),
+                        remedy="edited, or of another run: remove it, or start anew with --overwrite",
                     )
-                self._file[position], self._offset[position] = number, offset
+                self._file[position], self._offset[position] = number, line.offset
 
     def writer(self) -> LogWriter:
         """Open a part of this process's own."""
@@ -79,9 +79,9 @@ class Parts:
         Raises:
             JobError: the disk is full or gone; log and parts are as before.
         """
-        beside = log.with_name(f".{log.name}.{os.getpid()}.tmp")
+        temporary = log.with_name(f".{log.name}.{os.getpid()}.tmp")
         try:
-            with beside.open("wb") as file:
+            with temporary.open("wb") as file:
                 if log.exists():
                     with log.open("rb") as old:
                         for line, _ in zip(old, range(done), strict=False):
@@ -89,7 +89,7 @@ class Parts:
                 file.writelines(self._in_order(done))
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(log)
+            temporary.replace(log)
             sync_folder(log.parent)
         except OSError as error:
             raise JobError(
@@ -98,7 +98,7 @@ class Parts:
                 remedy="all records are safe: make room and run the same command again",
             ) from None
         finally:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _in_order(self, first: int) -> Iterator[bytes]:
@@ -106,19 +106,10 @@ class Parts:
         try:
             opened += [path.open("rb") for path in self._files]
             for position in range(first, len(self._file)):
-                if self._file[position] != NOWHERE:
+                if self._file[position] != ABSENT:
                     file = opened[self._file[position]]
                     file.seek(self._offset[position])
                     yield file.readline()
         finally:
             for file in opened:
                 file.close()
-
-
-def _offsets(path: Path) -> Iterator[int]:
-    """Yield where each line of a file begins."""
-    offset = 0
-    with path.open("rb") as file:
-        for line in file:
-            yield offset
-            offset += len(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from coabench.base.vocabulary import ERROR
 from coabench.dataset import Sample
 from coabench.dialogue import Prediction, Task, Turn
 from coabench.inference.engine import Outcome
@@ -19,7 +20,7 @@ def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, se
         outcome: what the engine returned, empty for a sample that could not be asked about.
         seconds: the sample's share of its batch's time; None where that means nothing.
     """
-    prediction = outcome.prediction or Prediction(None, "error", loaded.error)
+    prediction = outcome.prediction or Prediction(None, ERROR, loaded.error)
     record: dict[str, Any] = {
         "id": sample.id,
         "image": sample.image.name,
@@ -37,8 +38,8 @@ def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, se
 
 def describe_prediction(prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as a record has it; ``details`` only where there are some."""
-    told = {"prediction": prediction.label, "status": prediction.status, "reason": prediction.reason}
-    return {**told, "details": dict(prediction.details)} if prediction.details else told
+    described = {"prediction": prediction.label, "status": prediction.status, "reason": prediction.reason}
+    return {**described, "details": dict(prediction.details)} if prediction.details else described
 
 
 def describe_turn(turn: Turn) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The run directory: a manifest, an append-only log of records, and one writer at a time.
 
-``run.json`` says exactly what ran, ``predictions.jsonl`` holds one record per sample in the order of the data set.
-The log is always a prefix of the data set, so a run that was killed goes on where it stopped. Where several processes
-fill a run, each writes a log of its own in ``parts/``, and the first makes the run's log of them in the end.
+``run.json`` records exactly what ran, ``predictions.jsonl`` holds one record per sample in the order of the data set.
+The log is always a prefix of the data set, so a run that was killed continues where it stopped. Where several processes
+fill a run, each writes a log of its own in ``parts/``, and the first merges them into the run's log in the end.
 """
 
 from __future__ import annotations
@@ -15,28 +15,38 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from coabench.base.jsonlines import Digest
+from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING
 from coabench.errors import JobError, UserError
 from coabench.runs import folder
-from coabench.runs.folder import LOCK, JobFolder, now
-from coabench.runs.log import Digest, LogWriter, read_log
+from coabench.runs.folder import LOCK, JobFolder, Manifest, now
+from coabench.runs.log import LogWriter, read_log
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
 
 MANIFEST, LOG, METRICS = "run.json", "predictions.jsonl", "metrics.json"
 PENDING = "pending"
-"""What a backbone remembers of questions whose records are not written yet; gone when the run is complete."""
+"""Where a backbone keeps answers whose records are not written yet; deleted when the run is complete."""
 
-REQUIRED = {"identity": dict, "labels": dict, "status": str}
+
+@dataclass(frozen=True)
+class RunManifest(Manifest):
+    """The fields that every run's manifest has."""
+
+    kind = "run"
+    file = MANIFEST
+
+    labels: dict[str, Any]
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
     """Return the manifest of a run; see `coabench.runs.folder.read_manifest`."""
-    return folder.read_manifest(directory / MANIFEST, REQUIRED, "run")
+    return folder.read_manifest(directory, RunManifest)
 
 
 def read_records(directory: Path, digest: Digest | None = None) -> Iterator[dict[str, Any]]:
     """Yield the records of a run's log, in order; see `coabench.runs.log.read_log`."""
-    return read_log(directory / LOG, digest)
+    return (line.data for line in read_log(directory / LOG, digest))
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Batch:
 
     Attributes:
         positions: theirs, in order.
-        known: those whose record is there already. They are computed again, so that a resumed run does the same
+        known: those that are recorded already. They are computed again, so that a resumed run does the same
             arithmetic as one that was never stopped.
     """
 
@@ -54,7 +64,7 @@ class Batch:
 
 
 class Records(Collection[dict[str, Any]]):
-    """The records that a run holds, read anew each time they are gone through.
+    """The records that a run holds, read anew by every iteration.
 
     Args:
         number: how many of them are in the log.
@@ -93,22 +103,20 @@ class Run(JobFolder):
 
     Attributes:
         done: how many records the log already holds.
-        parts: what other processes have recorded beyond.
+        parts: what other processes have recorded beyond that.
     """
 
-    what = "run"
-    manifest_name = MANIFEST
-    required = REQUIRED
+    declared = RunManifest
     contents = (MANIFEST, LOG, METRICS, PENDING, PARTS, LOCK)
 
     def __init__(self, directory: Path, manifest: dict[str, Any], ids: Sequence[str], *, overwrite: bool = False):
-        """Create the run, or go on with the one that is there.
+        """Create the run, or resume the one in the folder.
 
         Args:
             directory: the folder; made where it is absent.
             manifest: ``identity``, ``labels`` and ``notes`` of the run about to start.
             ids: the ids of the samples, in the order in which records will come.
-            overwrite: delete the run that is there.
+            overwrite: delete the run in the folder.
 
         Raises:
             UserError: what `JobFolder` refuses, or a damaged log.
@@ -152,8 +160,8 @@ class Run(JobFolder):
         return count
 
     @property
-    def there(self) -> Records:
-        """The records that are there already."""
+    def recorded(self) -> Records:
+        """The records so far, those of parts included."""
         return Records(self.directory, self.done, self.parts)
 
     def missing(self, size: int) -> list[Batch]:
@@ -167,13 +175,13 @@ class Run(JobFolder):
         return batches
 
     def start(self, session: Mapping[str, Any]) -> None:
-        """Note that a process begins (or goes on) writing."""
+        """Record that a process begins to write, or resumes."""
         if self._wipe:
             for name in (LOG, METRICS, MANIFEST):
                 (self.directory / name).unlink(missing_ok=True)
             for name in (PENDING, PARTS):
                 shutil.rmtree(self.directory / name, ignore_errors=True)
-        self.manifest.update(status="running", reason=None)
+        self.manifest.update(status=RUNNING, reason=None)
         self.manifest["sessions"].append({"started": now(), "from": self.done, **session})
         self.write(MANIFEST, self.manifest)
         self._log = LogWriter(self.directory / LOG)
@@ -185,15 +193,15 @@ class Run(JobFolder):
         self.done += len(records)
 
     def merge(self) -> None:
-        """Make the log of itself and of all parts, those included that other processes have written meanwhile.
+        """Merge all parts into the log, those included that other processes have written meanwhile.
 
         Raises:
             JobError: records are missing, or the disk is full or gone; log and parts are as before.
         """
         self.parts = Parts(self.directory / PARTS, self._ids)
-        if lacking := len(self._ids) - len(self.there):
+        if missing := len(self._ids) - len(self.recorded):
             raise JobError(
-                f"{lacking} records of {self.directory} are missing",
+                f"{missing} records of {self.directory} are missing",
                 remedy="what is recorded is safe: run the same command again",
             )
         assert self._log is not None, "start() comes first"
@@ -204,18 +212,18 @@ class Run(JobFolder):
     def finish(self, metrics: Mapping[str, Any], **facts: Any) -> None:
         """Write the metrics and mark the run complete."""
         self.write(METRICS, metrics)
-        self.manifest.update(status="complete", reason=None, ended=now(), **facts)
+        self.manifest.update(status=COMPLETE, reason=None, ended=now(), **facts)
         self.write(MANIFEST, self.manifest)
         shutil.rmtree(self.pending, ignore_errors=True)
 
     def fail(self, reason: str) -> None:
-        """Mark the run failed, as far as the disk allows; the log stays valid and can be gone on with.
+        """Mark the run failed, as far as the disk allows; the log stays valid and the run can be resumed.
 
-        Before `start`, nothing has begun that could fail: what is in the folder stays as it is.
+        Before `start`, nothing has begun that could fail: the folder stays as it is.
         """
         if self._log is None:
             return
-        self.manifest.update(status="failed", reason=reason)
+        self.manifest.update(status=FAILED, reason=reason)
         with suppress(JobError):  # the disk may be the very problem that is being reported
             self.write(MANIFEST, self.manifest)
 

@@ -1,1 +1,1 @@
-"""Reading somebody's table of predictions: its rows, what their values mean, which samples they are about."""
+"""The score job: predictions from a file, or recorded responses read with another parser, become a run."""

@@ -1,21 +1,25 @@
-"""The score job: somebody's predictions, in a file, become a run like any other."""
+"""The score job: predictions in a file become a run like any other."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
 from coabench.base.version import __version__
+from coabench.base.vocabulary import SUBJECT
 from coabench.dialogue import Prediction
 from coabench.errors import UserError
-from coabench.evaluation.finish import FinishedRun, Progress, Silence, store
+from coabench.evaluation.finish import FinishedRun, store
+from coabench.evaluation.progress import Progress, Silence
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import find_labels
+from coabench.runs.identity import BackboneIdentity, DatasetIdentity, RunIdentity, StrategyIdentity
+from coabench.runs.record import describe_prediction
 from coabench.scoring.label_values import LabelValues
 from coabench.scoring.predictions_file import Row, Table, read_table
 from coabench.scoring.rows import check_targets, ids_of, positions_of, predictions_of, targets_of
@@ -33,7 +37,7 @@ BY_NUMBER = (
 
 @dataclass(frozen=True)
 class Scoring:
-    """What to score, as the command line says it.
+    """What to score, as options of the command line.
 
     Attributes:
         predictions: the file.
@@ -73,22 +77,13 @@ class Scoring:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which columns are read; *target* is empty where nothing says what is true but the samples themselves."""
+    """Which columns are read; *target* is empty where the samples themselves have the true labels."""
 
-    predictions: Sequence[str]
+    prediction: Sequence[str]
     target: Sequence[str]
     id: str | None
     image: str | None
     attributes: Mapping[str, str]
-
-    def identity(self) -> dict[str, Any]:
-        return {
-            "prediction": list(self.predictions),
-            "target": list(self.target),
-            "id": self.id,
-            "image": self.image,
-            "attributes": dict(self.attributes),
-        }
 
 
 def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
@@ -108,39 +103,30 @@ def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
         check_targets(known, positions, targets, table)
     else:
         known, positions = _own_samples(table, columns, targets, space), range(len(table.rows))
-    values = LabelValues(space, columns.predictions, "--prediction-column")
+    values = LabelValues(space, columns.prediction, "--prediction-column")
     predictions, notes = predictions_of(values, table, request.unknown)
     records = [
-        _record(known.samples[position], prediction, values.given(row))
+        _record(known.samples[position], prediction, values.raw(row))
         for position, prediction, row in sorted(zip(positions, predictions, table.rows, strict=True), key=itemgetter(0))
     ]
-    manifest = {
-        "identity": {
-            "coabench": __version__,
-            "parsing": None,
-            "backbone": {"name": request.name or request.predictions.stem, "model": None, "adapter": None},
-            "strategy": {"name": request.strategy},
-            "dataset": known.dataset,
-            "exemplars": [],
-            "decode": "external",
-            "seed": None,
-            "source": {
-                "file": request.predictions.name,
-                "sha256": table.sha256,
-                "columns": columns.identity(),
-                "unknown": request.unknown,
-            },
+    identity = RunIdentity(
+        coabench=__version__,
+        backbone=BackboneIdentity(name=request.name or request.predictions.stem),
+        strategy=StrategyIdentity(name=request.strategy),
+        dataset=known.dataset,
+        exemplars=[],
+        decode="external",
+        source={
+            "file": request.predictions.name,
+            "sha256": table.sha256,
+            "columns": asdict(columns),
+            "unknown": request.unknown,
         },
-        "labels": known.labels,
-        "notes": [
-            f"the predictions come from the file {request.predictions.name}: coabench did not make them",
-            *known.notes,
-            *notes,
-        ],
-    }
-    _not_into(request.output, request.like)
+    )
+    source = f"the predictions come from the file {request.predictions.name}: coabench did not make them"
+    check_output(request.output, request.like)
     return store(
-        request.output, manifest, records,
+        request.output, identity, known.labels, [source, *known.notes, *notes], records,
         overwrite=request.overwrite, command=request.command, progress=progress or Silence(),
     )  # fmt: skip
 
@@ -181,19 +167,19 @@ def _refuse(options: Mapping[str, Any], why: str) -> None:
 
 
 def _columns(request: Scoring, table: Table, known: bool) -> _Columns:
-    """Return the columns to read, all of which are there."""
+    """Return the columns to read, after checking that the table has them."""
     target = request.target_column or ("target" if "target" in table.columns or not known else "")
     columns = _Columns(
-        predictions=_split(request.prediction_column, table),
+        prediction=_split(request.prediction_column, table),
         target=_split(target, table) if target else (),
         id=request.id_column or ("id" if "id" in table.columns else None),
         image=request.image_column,
         attributes={name: name for name in request.attributes}
-        | ({"subject": request.subject_column} if request.subject_column else {}),
+        | ({SUBJECT: request.subject_column} if request.subject_column else {}),
     )
     table.check_columns(
         {
-            "--prediction-column": columns.predictions,
+            "--prediction-column": columns.prediction,
             "--target-column": columns.target,
             "--id-column": [columns.id] if columns.id else [],
             "--image-column": [columns.image] if columns.image else [],
@@ -220,22 +206,21 @@ def _own_samples(table: Table, columns: _Columns, targets: Sequence[str], space:
     """Return the samples as the file itself describes them."""
     samples = [
         {
-            "id": given,
+            "id": identifier,
             "image": (row.text(columns.image) or None) if columns.image else None,
             "image_sha256": None,
             "target": target,
             "attributes": {name: _attribute(row, column) for name, column in columns.attributes.items()},
         }
-        for row, given, target in zip(table.rows, ids_of(table, columns.id), targets, strict=True)
+        for row, identifier, target in zip(table.rows, ids_of(table, columns.id), targets, strict=True)
     ]
-    dataset = {
-        "name": space.name,
-        "split": SPLIT,
-        "fingerprint": _fingerprint(samples),
-        "labels": space.digest,
-        "samples": len(samples),
-        "limit": None,
-    }
+    dataset = DatasetIdentity(
+        name=space.name,
+        split=SPLIT,
+        fingerprint=_fingerprint(samples),
+        labels=space.digest,
+        samples=len(samples),
+    )
     notes = [] if columns.id else [BY_NUMBER]
     return KnownSamples(f"the file {table.path}", dataset, space.describe(), space, samples, notes)
 
@@ -248,13 +233,11 @@ def _attribute(row: Row, column: str) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _record(sample: Mapping[str, Any], prediction: Prediction, given: Sequence[str | None]) -> dict[str, Any]:
+def _record(sample: Mapping[str, Any], prediction: Prediction, raw: Sequence[str | None]) -> dict[str, Any]:
     return {
         **{key: sample[key] for key in ("id", "image", "image_sha256", "target")},
-        "prediction": prediction.label,
-        "status": prediction.status,
-        "reason": prediction.reason,
-        "given": list(given),
+        **describe_prediction(prediction),
+        "given": list(raw),
         "turns": [],
         "attributes": sample["attributes"],
         "seconds": None,
@@ -269,7 +252,7 @@ def _fingerprint(samples: Iterable[Mapping[str, Any]]) -> str:
     return digest.hexdigest()
 
 
-def _not_into(output: Path | None, run: Path | None) -> None:
-    """Refuse to write over the very run that is read."""
+def check_output(output: Path | None, run: Path | None) -> None:
+    """Refuse to write over the run that is read."""
     if output is not None and run is not None and output.resolve() == run.resolve():
         raise UserError(f"{output} is the run that is read", remedy="choose another --output")

@@ -1,4 +1,4 @@
-"""What a value in somebody's table means: a label by name, spelling or code, or two basic emotions in two columns."""
+"""What a value in a table of predictions means: a label by name, spelling or code, or two basic emotions."""
 
 from __future__ import annotations
 
@@ -49,14 +49,16 @@ class LabelValues:
         unknown = [column for column, label in zip(filled, labels, strict=True) if label is None]
         if unknown:
             hints = (did_you_mean(row.text(column), self._recognised).strip() for column in unknown)
-            told = (f"{row.told(c)}{f' ({hint})' if hint else ''}" for c, hint in zip(unknown, hints, strict=True))
-            return Reading(problem=", ".join(told))
+            problems = (
+                f"{row.quoted(c)}{f' ({hint})' if hint else ''}" for c, hint in zip(unknown, hints, strict=True)
+            )
+            return Reading(problem=", ".join(problems))
         if len(filled) < len(self.columns):
             return Reading()
         known = [label for label in labels if label is not None]
         return Reading(Task(self.space).combine(*known) if len(known) == 2 else Prediction(known[0]))
 
-    def given(self, row: Row) -> list[str | None]:
+    def raw(self, row: Row) -> list[str | None]:
         """Return the values as they stand in the row, for the record."""
         return [None if row.values.get(column) is None else str(row.values[column]) for column in self.columns]
 

@@ -1,4 +1,4 @@
-"""Tables of predictions that others made: CSV, TSV or JSONL, read into rows of texts that know their line."""
+"""Tables of predictions: CSV, TSV or JSONL, read into rows of texts that know their line."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Row:
         text = "" if value is None else str(value).strip()
         return "" if text.casefold() == "nan" else text
 
-    def told(self, column: str) -> str:
+    def quoted(self, column: str) -> str:
         """Return the value as a message quotes it."""
         value = self.values.get(column)
         text = "" if value is None else safe(value, 60).strip()
@@ -58,7 +58,7 @@ class Table:
             wanted: option -> the columns it names.
 
         Raises:
-            UserError: naming the columns found.
+            UserError: naming the columns that it has.
         """
         for option, columns in wanted.items():
             for column in columns:
@@ -70,13 +70,13 @@ class Table:
                         remedy=f"{did_you_mean(column, list(self.columns))}name it with {option}",
                     )
 
-    def wrong(self, noun: str, what: str, found: Sequence[str], expected: str, remedy: str = "") -> UserError:
-        """Return the error that lists what was *found*, the first ten of many: "FILE: 12 rows are WHAT"."""
-        more = [f"… and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    def wrong(self, noun: str, what: str, mistakes: Sequence[str], expected: str, remedy: str = "") -> UserError:
+        """Return the error that lists the *mistakes*, the first ten of many: "FILE: 12 rows are WHAT"."""
+        more = [f"… and {len(mistakes) - SHOWN} more"] if len(mistakes) > SHOWN else []
         return UserError(
-            f"{self.path.name}: {counted(len(found), noun)} {what}",
+            f"{self.path.name}: {counted(len(mistakes), noun)} {what}",
             expected=expected,
-            found="".join(f"\n    {line}" for line in (*found[:SHOWN], *more)),
+            found="".join(f"\n    {line}" for line in (*mistakes[:SHOWN], *more)),
             remedy=remedy or "correct the file",
         )
 

@@ -1,42 +1,44 @@
 """Rescoring: a run's recorded responses, read with another parser.
 
-The strategy is replayed: each recorded response, read anew, is sent into it. As long as it asks what was asked, the
-recorded response is the answer. Where the new reading makes it ask something else, nobody knows what the model would
-say, and the sample is invalid for the reason `NOT_ASKED`.
+The strategy is replayed: each recorded response, read anew, is sent into it. As long as its question is the recorded
+one, the recorded response is the answer. Where the new reading leads to another question, the model's answer is
+unknown, and the sample is invalid for the reason `NOT_ASKED`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from coabench.base.files import sha256_of
+from coabench.base.vocabulary import ERROR
 from coabench.dialogue import Answer, Exemplar, Prediction, Task, Turn
 from coabench.errors import UserError, did_you_mean
-from coabench.evaluation.finish import FinishedRun, Progress, Silence, store
+from coabench.evaluation.finish import FinishedRun, store
+from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.engine import Outcome, advance, understand
 from coabench.inference.parsing import PARSERS
 from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import find_strategy, is_file
 from coabench.runs.finished import RecordedRun, read_run
-from coabench.runs.folder import differences
+from coabench.runs.identity import Parsing, StrategyIdentity, list_differences
 from coabench.runs.record import describe_prediction, describe_turn
 from coabench.runs.run import LOG
+from coabench.scoring.job import check_output
 from coabench.scoring.predictions_file import counted
 from coabench.strategy import Strategy
 
 NOT_ASKED = "not-asked"
-"""The reason of a sample about which the model would have to be asked again."""
+"""The reason of a sample that needs a question which the model never answered."""
 
 
 @dataclass(frozen=True)
 class Rescoring:
-    """What to rescore, as the command line says it.
+    """What to rescore, as options of the command line.
 
     Attributes:
         run: the directory of a complete run.
@@ -68,13 +70,12 @@ def rescore(request: Rescoring, progress: Progress | None = None) -> FinishedRun
             expected=", ".join(PARSERS),
             remedy=f"{did_you_mean(request.parser, list(PARSERS))}correct --parser",
         )
-    if request.output is not None and request.output.resolve() == request.run.resolve():
-        raise UserError(f"{request.output} is the run that is read", remedy="choose another --output")
+    check_output(request.output, request.run)
     run = read_run(request.run)
     _check_responses(run)
     strategy, space = _strategy(run, request.strategy), run.space(request.labels, exact=True)
     records = [_replayed(run, record, strategy, space, request.parser) for record in run.records]
-    before = (run.identity["parsing"] or {}).get("parser")
+    before = run.identity.parser
     changed = sum(new["prediction"] != old["prediction"] for new, old in zip(records, run.records, strict=True))
     lost = sum(record["reason"] == NOT_ASKED for record in records)
     notes = [
@@ -88,14 +89,13 @@ def rescore(request: Rescoring, progress: Progress | None = None) -> FinishedRun
             f"{counted(lost, 'sample')} invalid ({NOT_ASKED}): read this way, the answer leads to a question that was "
             "never asked; only an evaluation could tell"
         )
-    identity = {
-        **run.identity,
-        "parsing": {"version": PARSING_VERSION, "parser": request.parser},
-        "rescored": {"run": run.directory.resolve().name, "log_sha256": sha256_of(run.directory / LOG)},
-    }
-    manifest = {"identity": identity, "labels": run.manifest["labels"], "notes": notes}
+    identity = replace(
+        run.identity,
+        parsing=Parsing(version=PARSING_VERSION, parser=request.parser),
+        rescored={"run": run.directory.resolve().name, "log_sha256": sha256_of(run.directory / LOG)},
+    )
     return store(
-        request.output, manifest, records,
+        request.output, identity, run.manifest["labels"], notes, records,
         overwrite=request.overwrite, command=request.command, progress=progress or Silence(),
     )  # fmt: skip
 
@@ -128,7 +128,7 @@ def replay(strategy: Strategy, task: Task, asked: list[Mapping[str, Any]], parse
 
 def _check_responses(run: RecordedRun) -> None:
     """Refuse a run that has no responses of its own to parse."""
-    decode = run.identity["decode"]
+    decode = run.identity.decode
     why = {
         "score": "with --decode score the label is the best-scoring option: there is nothing to parse",
         "external": "its predictions come from a file: there are no responses to parse",
@@ -139,47 +139,46 @@ def _check_responses(run: RecordedRun) -> None:
             expected="a run made with --decode generate",
             found=f"decode {decode}",
         )
-    if "rescored" in run.identity:
+    if run.identity.rescored is not None:
         raise UserError(
             f"{run.directory} is rescored itself, and may lack responses that its parser led away from",
             expected="the run that the model was asked for",
-            found=f"rescored from {run.identity['rescored']['run']}",
+            found=f"rescored from {run.identity.rescored['run']}",
             remedy="rescore that run",
         )
 
 
-def _strategy(run: RecordedRun, given: str | None) -> Strategy:
+def _strategy(run: RecordedRun, spec: str | None) -> Strategy:
     """Return the strategy that the run was made with, its prompts unchanged since."""
-    recorded = run.identity["strategy"]
-    name = str(recorded["name"])
+    recorded = run.identity.strategy
+    name = recorded.name
     typed = run.typed("--strategy") or ""
-    if given is None and recorded.get("plugin") == "prompt file":
-        given = typed if is_file(typed) and Path(typed).is_file() else None
-        if given is None:
+    if spec is None and recorded.plugin == "prompt file":
+        spec = typed if is_file(typed) and Path(typed).is_file() else None
+        if spec is None:
             raise UserError(
                 f"the strategy {name!r} of the run {run.directory} is a prompt file that is not here",
                 expected=f"the file {typed!r}" if typed else "the file that it was evaluated with",
                 remedy="pass --strategy FILE.yaml",
             )
-    chosen = find_strategy(given or name)
-    options = recorded.get("options") or {}
+    chosen = find_strategy(spec or name)
     try:
-        strategy = chosen.open(chosen.options(**options))
+        strategy = chosen.open(chosen.options(**recorded.options))
     except TypeError:
         raise UserError(
-            f"the strategy {given or name} has other options than the run {run.directory} was made with",
-            found=", ".join(options),
+            f"the strategy {spec or name} has other options than the run {run.directory} was made with",
+            found=", ".join(recorded.options),
             remedy="install the version of the plugin that the run's manifest names",
         ) from None
-    # what the strategy says of itself, its name included; not which version of which plugin brought it
-    told = json.loads(json.dumps({"name": strategy.name, **strategy.identity()}))
-    differing = differences(
-        {k: v for k, v in recorded.items() if k not in ("plugin", "plugin_version", "options")}, told
-    )
+    # The questions must be the same; which version of which plugin brought them does not matter.
+    options = {"options": recorded.options} if recorded.options else {}
+    now = StrategyIdentity(name=strategy.name, more={**strategy.identity(), **options})
+    then = replace(recorded, plugin=None, plugin_version=None)
+    differing = list_differences(then.to_json(), now.to_json(), "then -> now")
     if differing:
         raise UserError(
-            f"the strategy {given or name} is not the one that the run {run.directory} was made with",
-            found="\n    ".join(["these fields differ (then -> now):", *differing]),
+            f"the strategy {spec or name} is not the one that the run {run.directory} was made with",
+            found=differing,
             remedy="pass --strategy FILE.yaml with the prompts of then, or evaluate again",
         )
     return strategy
@@ -189,11 +188,11 @@ def _replayed(
     run: RecordedRun, record: Mapping[str, Any], strategy: Strategy, space: LabelSpace, parser: str
 ) -> dict[str, Any]:
     """Return the record of the new run. It is not timed: no model was asked."""
-    if record["status"] == "error":
+    if record["status"] == ERROR:
         return {**record, "seconds": None}
     labels: dict[str, str] = {}
     with suppress(KeyError, TypeError):  # a damaged list of exemplars shows in the first question
-        labels = {exemplar["id"]: exemplar["label"] for exemplar in run.identity.get("exemplars") or ()}
+        labels = {exemplar["id"]: exemplar["label"] for exemplar in run.identity.exemplars or ()}
     exemplars = tuple(Exemplar(i, labels.get(i, "")) for i in record.get("exemplars") or ())
     outcome = replay(strategy, Task(space, exemplars), record["turns"], parser)
     prediction = outcome.prediction or Prediction(None)  # never None: a replay ends with a prediction

@@ -1,6 +1,6 @@
-"""What the rows of somebody's table say: which sample each is about, what is true of it, what was predicted.
+"""The rows of a table of predictions: which sample each is about, its target, its prediction.
 
-Everything wrong with a table is told at once, with the lines; nothing is skipped.
+All mistakes of a table are reported at once, with their lines; nothing is skipped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def ids_of(table: Table, column: str | None) -> Sequence[str]:
         lines.setdefault(row.text(column), []).append(row.line)
     if "" in lines:
         raise table.wrong("row", "without an id", [f"line {line}" for line in lines[""]], "an id in every row")
-    twice = [f"{given!r} in {_lines(at)}" for given, at in lines.items() if len(at) > 1]
+    twice = [f"{identifier!r} in {_lines(at)}" for identifier, at in lines.items() if len(at) > 1]
     if twice:
         raise table.wrong("id", "given more than once", twice, "one row per sample")
     return list(lines)
@@ -40,25 +40,25 @@ def positions_of(known: KnownSamples, table: Table, column: str) -> Sequence[int
         UserError: an id that is no sample's, or several samples'; a sample with two rows or none.
     """
     ids = ids_of(table, column)
-    found = [known.find(given) for given in ids]
-    pairs = list(zip(table.rows, ids, found, strict=True))
-    strange = [f"line {row.line}: {given!r}" for row, given, at in pairs if not at]
+    matches = [known.find(identifier) for identifier in ids]
+    pairs = list(zip(table.rows, ids, matches, strict=True))
+    strange = [f"line {row.line}: {identifier!r}" for row, identifier, at in pairs if not at]
     if strange:
         example = known.samples[0]
         expected = f"its ids or image names, such as {example['id']!r} or {example['image']!r}"
         raise table.wrong("row", f"about no sample of {known.source}", strange, expected)
     several = [
-        f"line {row.line}: {given!r} may be {' or '.join(repr(known.samples[i]['id']) for i in at[:3])}"
-        for row, given, at in pairs
+        f"line {row.line}: {identifier!r} may be {' or '.join(repr(known.samples[i]['id']) for i in at[:3])}"
+        for row, identifier, at in pairs
         if len(at) > 1
     ]
     if several:
         raise table.wrong("id", f"ambiguous in {known.source}", several, "full ids")
     first: dict[int, int] = {}
     twice = []
-    for row, given, (position,) in pairs:
+    for row, identifier, (position,) in pairs:
         if position in first:
-            twice.append(f"line {row.line}: {given!r} is the sample of line {first[position]}")
+            twice.append(f"line {row.line}: {identifier!r} is the sample of line {first[position]}")
         first.setdefault(position, row.line)
     if twice:
         raise table.wrong("row", "about a sample that has a row already", twice, "one row per sample")
@@ -71,7 +71,7 @@ def positions_of(known: KnownSamples, table: Table, column: str) -> Sequence[int
             f"a row for each of the {len(known.samples)} samples of {known.source}",
             "add them; a prediction that is left empty counts as INVALID",
         )
-    return [position for (position,) in found]
+    return [position for (position,) in matches]
 
 
 def targets_of(values: LabelValues, table: Table) -> list[str]:
@@ -86,8 +86,8 @@ def targets_of(values: LabelValues, table: Table) -> list[str]:
         if prediction is not None and prediction.label is not None:
             targets.append(prediction.label)
             continue
-        told = problem or " + ".join(row.told(column) for column in values.columns)
-        wrong.append(f"line {row.line}: {told}{f' ({prediction.reason})' if prediction else ''}")
+        shown = problem or " + ".join(row.quoted(column) for column in values.columns)
+        wrong.append(f"line {row.line}: {shown}{f' ({prediction.reason})' if prediction else ''}")
     if wrong:
         raise table.wrong("target", f"no label of {values.space.name}", wrong, values.expected)
     return targets
@@ -107,7 +107,7 @@ def check_targets(known: KnownSamples, positions: Sequence[int], targets: Sequen
 def predictions_of(
     values: LabelValues, table: Table, unknown: Literal["error", "invalid"]
 ) -> tuple[list[Prediction], list[str]]:
-    """Return the prediction of every row, and what the user is told about those that were none.
+    """Return the prediction of every row, and notes about those that were none.
 
     Raises:
         UserError: a prediction is no label, and *unknown* is ``error``: a typo must not count as a wrong answer.

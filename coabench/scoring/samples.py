@@ -1,4 +1,4 @@
-"""Samples that somebody's predictions are about: those of a run, or those of a data set on this machine."""
+"""The samples that predictions are about: those of a run, or those of a data set on this machine."""
 
 from __future__ import annotations
 
@@ -11,41 +11,43 @@ from typing import Any
 
 from coabench.dataset import ImageSource
 from coabench.errors import UserError
+from coabench.evaluation.plan import samples_of
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import find_dataset
 from coabench.registry.options import distribute
 from coabench.runs.finished import read_run
+from coabench.runs.identity import DatasetIdentity
 
 COPIED = ("id", "image", "image_sha256", "target", "attributes")
-"""What a record says of its sample."""
+"""The fields of a record that describe its sample."""
 
 
 @dataclass(frozen=True)
 class KnownSamples:
-    """The samples, in order, and what a manifest says of them.
+    """The samples, in order, and their description in a manifest.
 
     Attributes:
         source: where they come from, for people.
-        dataset: the ``dataset`` block of an identity.
+        dataset: how a run's identity describes them.
         labels: the ``labels`` of a manifest.
         samples: the `COPIED` fields of each record.
         notes: what the user must know about them.
     """
 
     source: str
-    dataset: Mapping[str, Any]
+    dataset: DatasetIdentity
     labels: Mapping[str, Any]
     space: LabelSpace
     samples: Sequence[Mapping[str, Any]]
     notes: Sequence[str] = ()
 
-    def find(self, given: str) -> Sequence[int]:
+    def find(self, identifier: str) -> Sequence[int]:
         """Return the positions of the samples that an id may mean; several where it is ambiguous.
 
         A full id means its sample. Otherwise it may be the last part of one, or an image's file name, with or without
         folder and extension.
         """
-        return self._by_id.get(given) or sorted(self._by_name.get(given, ()))
+        return self._by_id.get(identifier) or sorted(self._by_name.get(identifier, ()))
 
     @cached_property
     def _by_id(self) -> Mapping[str, Sequence[int]]:
@@ -70,7 +72,7 @@ def samples_of_run(directory: Path, labels: str | None) -> KnownSamples:
     run = read_run(directory)
     return KnownSamples(
         source=f"the run {directory}",
-        dataset=run.identity["dataset"],
+        dataset=run.identity.dataset,
         labels=run.manifest["labels"],
         space=run.space(labels, exact=False),
         samples=[{key: record.get(key) for key in COPIED} for record in run.records],
@@ -97,12 +99,10 @@ def samples_of_dataset(
         )
     dataset = choice.open(root, distribute(options, {"dataset": choice.loader.load().Options})["dataset"])
     split = split or choice.card.splits[0]
-    samples = dataset.samples(split)
-    if not samples:
-        raise UserError(f"split {split!r} of {choice.card.name!r} has no samples", remedy="choose another --split")
+    samples = samples_of(dataset, split)
     return KnownSamples(
         source=f"split {split!r} of {choice.card.name}",
-        dataset=choice.identity(dataset, split, dataset.fingerprint(split), len(samples), None),
+        dataset=DatasetIdentity.of(choice, dataset, split, dataset.fingerprint(split), len(samples), None),
         labels=space.describe(),
         space=space,
         samples=[

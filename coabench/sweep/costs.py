@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
+from coabench.base.vocabulary import COMPLETE
 from coabench.errors import CoabenchError, first_line
 from coabench.reports.entries import find_runs
+from coabench.runs.identity import RunIdentity
 from coabench.runs.run import read_manifest, read_records
 from coabench.sweep.executor import Executor
 from coabench.sweep.plan import Planned, SweepPlan, limited
@@ -90,7 +91,7 @@ def unknown(plan: SweepPlan) -> list[Planned]:
 
 def _cost(run: Planned, paces: Mapping[str, Pace]) -> Cost:
     state = read_state(run.directory, run.identity)
-    left = 0 if state.status == "complete" else run.samples - state.done
+    left = 0 if state.status == COMPLETE else run.samples - state.done
     own = _pace(run.directory, "its own records") if state.done else None
     pace = own or paces.get(kind_of(run.identity, run.device))
     tokens = 0.0 if not left else None if run.tokens is None else run.tokens * left
@@ -107,14 +108,15 @@ def gpus_of(run: Planned) -> float:
     return 1.0 if (run.device or "").startswith("cuda") else 0.0
 
 
-def kind_of(identity: Mapping[str, Any], device: str | None) -> str:
+def kind_of(identity: RunIdentity, device: str | None) -> str:
     """Return what runs of the same pace have in common.
 
     The label space is part of it, since a strategy may ask more of one than of another. Of a CUDA device its name
     counts and not its number.
     """
     name = (device or "").partition("(")[2].rstrip(")") or device
-    parts = [identity["backbone"], identity["strategy"], identity["decode"], identity["dataset"]["labels"], name]
+    answering = [identity.backbone.to_json(), identity.strategy.to_json(), identity.decode]
+    parts = [*answering, identity.dataset.labels, name]
     return json.dumps(parts, sort_keys=True)
 
 
@@ -131,7 +133,7 @@ def _recorded(folder: Path) -> Iterator[tuple[str, Pace]]:
         except CoabenchError:
             continue
         if len(devices) == 1 and (pace := _pace(directory, directory.name)):
-            yield kind_of(manifest["identity"], devices.pop()), pace
+            yield kind_of(RunIdentity.read(manifest["identity"]), devices.pop()), pace
 
 
 def _pace(directory: Path, where: str) -> Pace | None:

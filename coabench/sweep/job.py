@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import CoabenchError, UserError
 from coabench.reports.entries import read_metrics
 from coabench.runs.run import read_manifest
@@ -63,7 +64,7 @@ def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress) -> list[
     """
     for note in (*plan.same, *plan.notes):
         progress.note(note)
-    left = [run for run in plan.runs if read_state(run.directory, run.identity).status != "complete"]
+    left = [run for run in plan.runs if read_state(run.directory, run.identity).status != COMPLETE]
     if len(left) < len(plan.runs):
         progress.note(f"{len(plan.runs) - len(left)} of {len(plan.runs)} runs are complete already")
     if not left:
@@ -100,11 +101,11 @@ def read_result(run: Planned, problem: str | None = None) -> Result:
     """
     try:
         state = read_state(run.directory, run.identity)
-        if problem is not None or state.status != "complete":
+        if problem is not None or state.status != COMPLETE:
             reason = problem or state.reason or "not finished"
-            return Result(run, "failed" if problem or state.reason else state.status, state.done, problem=reason)
+            return Result(run, FAILED if problem or state.reason else state.status, state.done, problem=reason)
         manifest = read_manifest(run.directory)
         metrics, _ = read_metrics(run.directory, manifest)
-        return Result(run, "complete", state.done, metrics, manifest.get("seconds"))
+        return Result(run, COMPLETE, state.done, metrics, manifest.get("seconds"))
     except CoabenchError as error:
-        return Result(run, "failed", count_records(run.directory), problem=problem or str(error))
+        return Result(run, FAILED, count_records(run.directory), problem=problem or str(error))

@@ -9,13 +9,13 @@ from typing import Any
 
 from coabench.base.text import last_part
 from coabench.errors import CoabenchError, SampleError, UserError
-from coabench.evaluation.job import Evaluation, Plan, check
+from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.inference.engine import rehearse
 from coabench.inference.loading import read_image
-from coabench.runs.folder import digest, folder_name
+from coabench.runs.identity import RunIdentity
 from coabench.sweep.settings import DEFAULTS, OPTIONS, SET, Settings, request_of
 from coabench.sweep.sheet import Resources, Sheet, Wanted
-from coabench.sweep.state import plain, read_state
+from coabench.sweep.state import read_state
 
 PROBED = 8
 """Samples whose tokens are counted for an estimate."""
@@ -28,7 +28,6 @@ class Planned:
     Attributes:
         varying: the options in which it differs from others: option (``set.num_crops`` for one of a plugin) -> value.
         request: what ``coabench evaluate`` does.
-        identity: of the run, as its manifest will have it.
         samples: how many it is about.
         questions: how many a sample is asked when every answer is the first option.
         tokens: of these questions' prompts with their images, on average; None where the backbone does not count
@@ -38,7 +37,7 @@ class Planned:
 
     varying: Mapping[str, Any]
     request: Evaluation
-    identity: Mapping[str, Any]
+    identity: RunIdentity
     samples: int
     questions: int
     tokens: float | None
@@ -101,7 +100,7 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
             problem = f"{type(error).__name__}: {error} (a defect of coabench or of a plugin)"
             problems.setdefault(problem, []).append(label)
         else:
-            key = digest(planned.identity)
+            key = planned.identity.digest
             if key in runs:
                 first = runs[key][1].label
                 same.append(
@@ -134,38 +133,37 @@ def distinguish(wanted: Sequence[Wanted], settings: Settings) -> dict[str, Any]:
 
 
 def _planned(sheet: Sheet, wanted: Wanted, varying: Mapping[str, Any], probe: bool) -> Planned:
-    plan, manifest = check(request_of(wanted.settings))
-    identity = plain(manifest["identity"])
-    directory = sheet.output / run_name(identity)
-    read_state(directory, identity)  # for what it refuses
+    plan = check(request_of(wanted.settings))
+    directory = sheet.output / run_name(plan.identity)
+    read_state(directory, plan.identity)  # for what it refuses
     device = plan.backbone.details().get("device")
     questions = rehearse(plan.strategy, plan.task(plan.samples[0]), plan.decode)
     return Planned(
         varying,
         request_of(wanted.settings, directory),
-        identity,
+        plan.identity,
         len(plan.samples),
         len(questions),
         _tokens(plan) if probe else None,
         None if device is None else str(device),
         wanted.resources,
-        manifest["notes"],
+        plan.notes,
     )
 
 
-def run_name(identity: Mapping[str, Any]) -> str:
+def run_name(identity: RunIdentity) -> str:
     """Return the name of a run's folder: readable, the same whatever else the sheet holds, of this run alone."""
-    backbone, dataset = identity["backbone"], identity["dataset"]
-    model, adapter = last_part(backbone["model"]), last_part(backbone["adapter"])
-    name = f"{backbone['name']}-{model}" if model else str(backbone["name"])
-    parts = [f"{name}+{adapter}" if adapter else name, identity["strategy"]["name"], dataset["name"]]
-    if identity["decode"] != DEFAULTS["decode"]:
-        parts.append(identity["decode"])
-    if identity["seed"] != DEFAULTS["seed"]:
-        parts.append(f"seed-{identity['seed']}")
-    if dataset["limit"] is not None:
-        parts.append(f"limit-{dataset['limit']}")
-    return folder_name([str(part)[:48] for part in parts], identity)
+    backbone, limit = identity.backbone, identity.dataset.limit
+    model, adapter = last_part(backbone.model), last_part(backbone.adapter)
+    name = f"{backbone.name}-{model}" if model else backbone.name
+    parts = [f"{name}+{adapter}" if adapter else name, identity.strategy.name, identity.dataset.name]
+    if identity.decode != DEFAULTS["decode"]:
+        parts.append(identity.decode)
+    if identity.seed != DEFAULTS["seed"]:
+        parts.append(f"seed-{identity.seed}")
+    if limit is not None:
+        parts.append(f"limit-{limit}")
+    return identity.folder_name([part[:48] for part in parts])
 
 
 def _tokens(plan: Plan) -> float | None:
@@ -201,5 +199,4 @@ def _refused(sheet: Sheet, problems: Mapping[str, Sequence[str]], wanted: int) -
 def limited(run: Planned, limit: int, output: Path) -> Planned:
     """Return a run about the first samples only, in another folder."""
     request = replace(run.request, limit=min(limit, run.samples), output=output)
-    _, manifest = check(request)
-    return replace(run, request=request, identity=plain(manifest["identity"]), samples=min(limit, run.samples))
+    return replace(run, request=request, identity=check(request).identity, samples=min(limit, run.samples))

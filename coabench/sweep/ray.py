@@ -15,7 +15,8 @@ from contextlib import ExitStack, redirect_stdout
 from typing import Any
 
 from coabench.errors import JobError, UserError, first_line
-from coabench.evaluation.job import Evaluation
+from coabench.evaluation.plan import Evaluation
+from coabench.runs.identity import RunIdentity
 from coabench.sweep.executor import Ending
 from coabench.sweep.plan import Planned
 from coabench.sweep.sheet import Resources
@@ -138,9 +139,7 @@ class RayExecutor:
         return problem
 
 
-def perform_there(
-    folder: str, variables: Mapping[str, str], request: Evaluation, identity: Mapping[str, Any]
-) -> str | None:
+def perform_there(folder: str, variables: Mapping[str, str], request: Evaluation, identity: RunIdentity) -> str | None:
     """Carry out a run in a Ray worker, in the folder and with coabench's variables of the sweep."""
     os.environ.update(variables)
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from coabench.base.schema import At, Read, Text, at_least, read_value
-from coabench.evaluation.job import Evaluation
+from coabench.evaluation.plan import Evaluation
 from coabench.registry.defaults import BACKBONE, DATASET, DTYPES, STRATEGY
 
 Settings = Mapping[str, Any]

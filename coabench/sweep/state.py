@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import UserError
-from coabench.runs.folder import differences
+from coabench.runs.identity import RunIdentity, list_differences
 from coabench.runs.run import LOG, MANIFEST, Run, read_manifest
 
 Status = Literal["new", "begun", "failed", "complete"]
@@ -30,29 +30,29 @@ class State:
     reason: str | None = None
 
 
-def read_state(directory: Path, identity: Mapping[str, Any]) -> State:
+def read_state(directory: Path, identity: RunIdentity) -> State:
     """Return how far the run of this identity is.
 
     Raises:
         UserError: the directory holds another run or other files, or its manifest is damaged.
     """
     if not (directory / MANIFEST).exists():
-        if strangers := Run.strangers(directory):
+        if strangers := Run.foreign_files(directory):
             raise UserError(f"{directory} is no run directory", found=", ".join(strangers[:5]), remedy="move it away")
         return State("new")
     manifest = read_manifest(directory)
-    differing = differences(manifest["identity"], plain(identity))
+    differing = list_differences(manifest["identity"], identity.to_json(), "there -> asked for")
     if differing:
         raise UserError(
             f"{directory} holds another run",
-            found="\n    ".join(["these fields differ (there -> asked for):", *differing]),
+            found=differing,
             remedy="move that folder away",
         )
     done = count_records(directory)
-    if manifest["status"] == "complete":
-        return State("complete", done)
-    failed = manifest["status"] == "failed"
-    return State("failed" if failed else "begun", done, manifest.get("reason") if failed else None)
+    if manifest["status"] == COMPLETE:
+        return State(COMPLETE, done)
+    failed = manifest["status"] == FAILED
+    return State(FAILED if failed else "begun", done, manifest.get("reason") if failed else None)
 
 
 def count_records(directory: Path) -> int:
@@ -83,9 +83,3 @@ class Tally:
             self._count += added.count(b"\n")
             self._read[directory] = start + added.rfind(b"\n") + 1  # a torn line may be cut off and written anew
         return self._count
-
-
-def plain(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an identity as a manifest has it: read back from JSON."""
-    made: dict[str, Any] = json.loads(json.dumps(identity))
-    return made

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.text import NOTHING, interval, percent
+from coabench.base.vocabulary import FAILED
 from coabench.errors import first_line
 from coabench.render.tables import Column, Row, Section
 from coabench.sweep.costs import Cost
@@ -130,7 +131,7 @@ def _sum(name: str, values: Sequence[float | None], spec: str) -> str:
 
 
 def _status(row: Row) -> str:
-    return f"{row['status']}, {row['done']} done" if row["status"] in ("begun", "failed") else str(row["status"])
+    return f"{row['status']}, {row['done']} done" if row["status"] in ("begun", FAILED) else str(row["status"])
 
 
 def _uar(row: Row) -> str:

@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 from coabench.errors import CoabenchError, UserError
-from coabench.evaluation.finish import Silence
-from coabench.evaluation.job import Evaluation, carry_out, check
-from coabench.runs.folder import differences
-from coabench.sweep.state import plain
+from coabench.evaluation.job import carry_out
+from coabench.evaluation.plan import Evaluation, check
+from coabench.evaluation.progress import Silence
+from coabench.runs.identity import RunIdentity, list_differences
 
 LONGEST = 8000
 """Characters of a problem that are passed on."""
 
 
-def perform(request: Evaluation, identity: Mapping[str, Any]) -> str | None:
+def perform(request: Evaluation, identity: RunIdentity) -> str | None:
     """Carry out a run, or resume it; return the problem, or None. Raises nothing.
 
     Args:
@@ -33,15 +31,15 @@ def perform(request: Evaluation, identity: Mapping[str, Any]) -> str | None:
             precision on another device, say.
     """
     try:
-        plan, manifest = check(request)
-        differing = differences(identity, plain(manifest["identity"]))
+        plan = check(request)
+        differing = list_differences(identity.to_json(), plan.identity.to_json(), "planned -> there")
         if differing:
             raise UserError(
                 "where the run was to begin, the same options made another run than planned",
-                found="\n    ".join(["these fields differ (planned -> there):", *differing]),
+                found=differing,
                 remedy="name 'dtype' and 'device' in the sheet; if files were changed meanwhile, begin the sweep again",
             )
-        carry_out(request, plan, manifest, Silence())
+        carry_out(request, plan, Silence())
     except CoabenchError as error:
         return str(error)[:LONGEST]
     except Exception as error:
@@ -49,9 +47,9 @@ def perform(request: Evaluation, identity: Mapping[str, Any]) -> str | None:
     return None
 
 
-def order(request: Evaluation, identity: Mapping[str, Any]) -> bytes:
+def order(request: Evaluation, identity: RunIdentity) -> bytes:
     """Return the line that orders a run."""
-    return json.dumps({"request": asdict(request), "identity": identity}, default=str).encode() + b"\n"
+    return json.dumps({"request": asdict(request), "identity": identity.to_json()}, default=str).encode() + b"\n"
 
 
 def main() -> None:
@@ -63,7 +61,8 @@ def main() -> None:
     fields = message["request"]
     for name in ("data_root", "output"):
         fields[name] = None if fields[name] is None else Path(fields[name])
-    problem = perform(Evaluation(**{**fields, "command": tuple(fields["command"])}), message["identity"])
+    request = Evaluation(**{**fields, "command": tuple(fields["command"])})
+    problem = perform(request, RunIdentity.read(message["identity"]))
     os.write(said, json.dumps({"problem": problem}).encode() + b"\n")
 
 

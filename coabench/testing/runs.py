@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from coabench.backbone import Backbone
-from coabench.evaluation.finish import FinishedRun, Progress
-from coabench.evaluation.job import Evaluation, evaluate
+from coabench.evaluation.finish import FinishedRun
+from coabench.evaluation.job import evaluate
+from coabench.evaluation.plan import Evaluation
+from coabench.evaluation.progress import Progress
 from coabench.registry.catalog import Unpackaged
 from coabench.registry.loader import get_plugins
 from coabench.strategy import Strategy, StrategyRequest

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
 
+from coabench.base.vocabulary import OK
 from coabench.dialogue import DECODES, Answer, Decode, Prediction, Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import training_turns
@@ -186,7 +187,7 @@ class _Check:
             raise Stop
         label = prediction.label
         self.found.need(label is None or label in made.labels, NO_PREDICTION, f"{label!r} is no label of the task")
-        self.found.need((label is None) == (prediction.status != "ok"), NO_PREDICTION, f"{prediction}")
+        self.found.need((label is None) == (prediction.status != OK), NO_PREDICTION, f"{prediction}")
         self.found.need(label is not None or prediction.reason, NO_PREDICTION, "no label, and no reason")
         self.found.need(is_json(dict(prediction.details)), NO_PREDICTION, f"details are no JSON: {prediction.details}")
         self.found.need(label is None or understood, GUESSES, f"it concludes {label!r}")

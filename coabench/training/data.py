@@ -8,20 +8,20 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from coabench.base.vocabulary import SUBJECT, TRAIN
 from coabench.dataset import Dataset, Sample
 from coabench.dialogue import Exemplar, Task, Turn
 from coabench.errors import UserError
 from coabench.inference.engine import training_turns
 from coabench.inference.loading import read_image
 from coabench.labels import LabelSpace
+from coabench.runs.identity import TrainingData
 from coabench.strategy import Strategy
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-TRAIN = "train"
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,16 @@ class Source:
     def space(self) -> LabelSpace:
         return self.dataset.card.space
 
-    def facts(self) -> dict[str, Any]:
-        """Return what tells this part of the training data from another, JSON-serialisable."""
-        return {
-            "dataset": self.dataset.card.name,
-            "split": TRAIN,
-            "fingerprint": self.dataset.fingerprint(TRAIN),
-            "fit": len(self.fit),
-            "dev": len(self.dev),
-            **self.dataset.identity(),
-        }
+    def identity(self) -> TrainingData:
+        """Return what tells this part of the training data from another."""
+        return TrainingData(
+            dataset=self.dataset.card.name,
+            split=TRAIN,
+            fingerprint=self.dataset.fingerprint(TRAIN),
+            fit=len(self.fit),
+            dev=len(self.dev),
+            more=self.dataset.identity(),
+        )
 
 
 def open_source(dataset: Dataset, dev: float, seed: int) -> Source:
@@ -87,7 +87,7 @@ def development_part(samples: Sequence[Sample], fraction: float, seed: int) -> f
     """
     persons: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
-        persons[str(sample.attributes.get("subject") or sample.id)].append(sample)
+        persons[str(sample.attributes.get(SUBJECT) or sample.id)].append(sample)
     by_label: dict[str, list[str]] = defaultdict(list)
     for person, own in persons.items():
         by_label[own[0].target].append(person)

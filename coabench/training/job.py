@@ -15,9 +15,10 @@ from coabench.backbone import Trainee
 from coabench.base import environment
 from coabench.base.files import write_json, write_text
 from coabench.base.processes import World
-from coabench.errors import UserError
+from coabench.base.vocabulary import COMPLETE, RUNNING
+from coabench.errors import JobError, UserError
 from coabench.recipe import Recipe
-from coabench.runs.adapter import MANIFEST, REQUIRED
+from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import LOCK, JobFolder, now
 from coabench.support.memory import memory_told
 from coabench.training.development import development_scores
@@ -61,9 +62,7 @@ class Trained:
 class TrainingFolder(JobFolder):
     """The folder of an adapter in the making."""
 
-    what = "training"
-    manifest_name = MANIFEST
-    required = REQUIRED
+    declared = TrainingManifest
     contents = (MANIFEST, LOG, CHECKPOINTS, BOARD, LOCK)
 
     def begin(self, overwrite: bool, session: Mapping[str, Any]) -> None:
@@ -72,7 +71,7 @@ class TrainingFolder(JobFolder):
             for path in self.directory.iterdir():
                 if path.name != LOCK:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-        self.manifest.update(status="running", reason=None)
+        self.manifest.update(status=RUNNING, reason=None)
         self.manifest["sessions"].append({"started": now(), **session})
         self.write(MANIFEST, self.manifest)
 
@@ -93,8 +92,7 @@ def train(request: Training, progress: Progress | None = None) -> Trained:
     """
     progress = progress or Progress()
     plan = check(request)
-    name = plan.manifest.pop("name")
-    directory = request.output or Path("adapters") / name
+    directory = request.output or Path("adapters") / plan.name
     with ExitStack() as stack:
         folder = None
         with plan.world.meeting() as meeting:
@@ -160,7 +158,7 @@ def _fit(request: Training, plan: Plan, directory: Path, folder: TrainingFolder 
             _save(model, plan, directory)
             shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
             folder.end(
-                "complete",
+                COMPLETE,
                 selected_step=best["step"] if best else trainer.state.global_step,
                 dev={k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")} if best else None,
                 trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
@@ -286,7 +284,7 @@ def _save(model: nn.Module, plan: Plan, directory: Path) -> None:
     plain = {k: sorted(v) if isinstance(v, set) else getattr(v, "value", v) for k, v in config.items()}
     plain |= {
         "inference_mode": True,
-        "base_model_name_or_path": plan.manifest["identity"]["backbone"]["model"],
+        "base_model_name_or_path": plan.identity.backbone.model,
         "target_modules": targets(plan.trainee, plan.recipe),  # in full: PEFT has cut them to what tells them apart
     }
     save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, directory / WEIGHTS, {"format": "pt"})

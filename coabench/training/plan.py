@@ -12,10 +12,10 @@ from coabench.base.processes import World
 from coabench.base.version import __version__
 from coabench.errors import UserError, did_you_mean
 from coabench.recipe import Preset, Recipe, choose
-from coabench.registry.catalog import find_backbone, find_dataset, open_strategy, origin
+from coabench.registry.catalog import find_backbone, find_dataset, open_strategy
 from coabench.registry.defaults import DEVICE, SEED
 from coabench.registry.options import distribute
-from coabench.runs.folder import folder_name
+from coabench.runs.identity import StrategyIdentity, TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
 from coabench.training.data import Item, Source, collect, open_source
 from coabench.training.schedule import Schedule
@@ -74,6 +74,7 @@ class Plan:
 
     Attributes:
         trainee: what the backbone lends; its parameters have no memory yet.
+        name: of the training folder, where the user names none.
         manifest: to open the training folder with.
         device: of this process.
         dtype: of the arithmetic.
@@ -87,6 +88,8 @@ class Plan:
     schedule: Schedule
     backbone: Backbone[Any]
     trainee: Trainee
+    name: str
+    identity: TrainingIdentity
     manifest: dict[str, Any]
     world: World
     device: str
@@ -150,22 +153,24 @@ def check(request: Training) -> Plan:
         turns, [_length(item) for item in items], request.seed, recipe.batch_size, micro, steps, recipe.mirror
     )
     trainer = _trainer_fields(request.trainer)
-    described = {"coabench": __version__, "seed": request.seed, "recipe": asdict(recipe), "trainer": trainer}
-    identity = {
-        **described,
-        "backbone": {
-            "name": registration.name,
-            "model": model,
-            **origin(registration),
-            "facts": backbone.identity(),
-            "training": asdict(options["training"]),
-        },
-        "strategies": [{"name": s.name, **where, **s.identity()} for s, where in strategies],
-        "data": [source.facts() for source in sources],
-    }
+    identity = TrainingIdentity(
+        coabench=__version__,
+        seed=request.seed,
+        recipe=asdict(recipe),
+        trainer=trainer,
+        backbone=TrainedBackbone(
+            name=registration.name,
+            model=model,
+            plugin=registration.plugin,
+            plugin_version=registration.version,
+            facts=backbone.identity(),
+            training=asdict(options["training"]),
+        ),
+        strategies=tuple(StrategyIdentity.of(strategy, where) for strategy, where in strategies),
+        data=tuple(source.identity() for source in sources),
+    )
     manifest = {
-        "identity": identity,
-        "name": folder_name(["+".join(strategy.name for strategy, _ in strategies), registration.name], identity),
+        "identity": identity.to_json(),
         "options": asdict(options["backbone"]),
         "facts": dict(backbone.identity()),
         "examples": sum(turns),
@@ -181,6 +186,8 @@ def check(request: Training) -> Plan:
         schedule,
         backbone,
         trainee,
+        identity.folder_name(["+".join(strategy.name for strategy, _ in strategies), registration.name]),
+        identity,
         manifest,
         world,
         device=str(details.get("device", "cpu")).split()[0],

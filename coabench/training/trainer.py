@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from coabench.backbone import Backbone, Trainee
 from coabench.base.files import write_text
+from coabench.base.jsonlines import LineWriter, encode, read_lines
 from coabench.errors import JobError, SampleError
 from coabench.training.data import Item
 from coabench.training.schedule import Piece, Schedule
@@ -129,8 +129,8 @@ class Log(TrainerCallback):
         """Drop lines that a killed process wrote after the checkpoint we go on from."""
         self._first, self._since = state.global_step, time.monotonic()
         if state.is_world_process_zero:
-            kept = [line for line in read_log(self._path) if line["step"] <= state.global_step]
-            write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
+            kept = [line.data for line in read_lines(self._path) if line.data["step"] <= state.global_step]
+            write_text(self._path, b"".join(map(encode, kept)).decode())
             self._board = SummaryWriter(str(self._folder), purge_step=state.global_step + 1)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -162,20 +162,14 @@ class Log(TrainerCallback):
         }
         done, seconds = state.global_step - self._first, time.monotonic() - self._since
         line["seconds"] = round(seconds, 1)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        with LineWriter(self._path) as log:
+            log.append([line])
         if self._board is not None:
             for name, value in line.items():
                 if name not in ("step", "seconds"):
                     self._board.add_scalar(name.replace(" ", "/"), value, state.global_step)
         left = (state.max_steps - state.global_step) * seconds / done if done else None
         self._tell({**line, "steps": state.max_steps, "left": left})
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a training log; a torn last line is none."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 class FiniteGradients(TrainerCallback):

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Annotated, Any
 
 from coabench.base.schema import At, Read, Text, Unfit, must, read_fields
+from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card
 from coabench.errors import did_you_mean
 from coabench.labels import fold
-from coabench.metrics.predictions import SUBJECT
 from coabench_faces.labelling import Unknown, Values, Votes, known_columns, own_values
 from coabench_faces.tables import Format, Texts
 from coabench_faces.template import PathPattern, Template

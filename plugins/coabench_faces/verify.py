@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, Check, ImageFile
-from coabench.metrics.predictions import SUBJECT
 from coabench.support.verification import EXAMPLES, check, check_counts, check_images, decode_all
 from coabench_faces.images import SUFFIXES
 from coabench_faces.listing import Entry, Listing, ProblemKind

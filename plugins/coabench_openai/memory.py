@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from coabench.base.jsonlines import encode, read_lines, write_whole
 from coabench.dialogue import Answer
 from coabench.errors import JobError, SampleError
 from coabench_openai.reading import Reply
@@ -53,9 +54,7 @@ class Memory:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab", buffering=0) as file:
-                left = _line(key, reply)
-                while left:
-                    left = left[file.write(left) :]
+                write_whole(file, b"\n" + encode(_described(key, reply)))  # a torn line before it ends here
         except OSError as error:
             raise JobError(
                 f"{self._path} cannot be written",
@@ -65,7 +64,7 @@ class Memory:
         self._replies[key] = reply
 
 
-def _line(key: str, reply: Reply) -> bytes:
+def _described(key: str, reply: Reply) -> dict[str, Any]:
     answer = reply.answer
     if isinstance(answer, SampleError):
         said: dict[str, Any] = {"error": answer.problem}
@@ -75,20 +74,14 @@ def _line(key: str, reply: Reply) -> bytes:
             "scores": None if answer.scores is None else dict(answer.scores),
             "tokens": [answer.prompt_tokens, answer.cached_tokens, answer.new_tokens],
         }
-    line = json.dumps({"key": key, "served": reply.served, **said})
-    return f"\n{line}\n".encode("ascii")  # a torn line before it ends here
+    return {"key": key, "served": reply.served, **said}
 
 
 def _read(path: Path) -> dict[str, Reply]:
     replies: dict[str, Reply] = {}
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return replies
-    for line in lines:
-        with suppress(ValueError, KeyError, TypeError):  # torn: it is asked again
-            said = json.loads(line)
-            replies[said["key"]] = Reply(_answer(said), said["served"])
+    for line in read_lines(path, skip_invalid=True):
+        with suppress(ValueError, KeyError, TypeError):  # damaged: it is asked again
+            replies[line.data["key"]] = Reply(_answer(line.data), line.data["served"])
     return replies
 
 

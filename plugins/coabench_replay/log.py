@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from coabench.base.jsonlines import read_line
+from coabench.base.vocabulary import COMPLETE, ERROR
 from coabench.dialogue import Answer, Decode, Question
 from coabench.errors import JobError, UserError
-from coabench.runs.run import LOG, MANIFEST, read_manifest, read_records
+from coabench.runs.log import read_log
+from coabench.runs.run import LOG, MANIFEST, read_manifest
 
 
 class Key(NamedTuple):
@@ -68,17 +70,6 @@ class Index:
         return (int(start) for start in self._starts[low:high][::-1])
 
 
-class _Measured:
-    """A hash of a log that notes where the line that was read last begins."""
-
-    def __init__(self) -> None:
-        self.sha256, self.start, self._end = hashlib.sha256(), 0, 0
-
-    def update(self, line: bytes) -> None:
-        self.sha256.update(line)
-        self.start, self._end = self._end, self._end + len(line)
-
-
 @dataclass(frozen=True)
 class Log:
     """A log whose every line was read and checked once; its records are read again when they are asked for.
@@ -115,14 +106,14 @@ class Log:
                 found="another file" if path.is_file() else "a folder without one" if path.is_dir() else "nothing",
                 remedy="correct --backbone replay:RUN",
             )
-        measured, ids, starts, first = _Measured(), array("q"), array("q"), ""
+        digest, ids, starts, first = hashlib.sha256(), array("q"), array("q"), ""
         questions: set[int] = set()
         example: Key | None = None
-        for record in read_records(directory, measured):
-            found = _recorded(record, directory)
+        for line in read_log(directory / LOG, digest):
+            found = _recorded(line.data, directory)
             first = first or found.id
             ids.append(hash(found.id))
-            starts.append(measured.start)
+            starts.append(line.offset)
             for key in found.answers:
                 questions.add(hash(key))
                 example = example or key
@@ -134,10 +125,10 @@ class Log:
                 remedy="choose another run",
             )
         manifest = read_manifest(directory) if (directory / MANIFEST).is_file() else None
-        complete = manifest is not None and manifest["status"] == "complete"
+        complete = manifest is not None and manifest["status"] == COMPLETE
         identity = manifest and manifest["identity"]
         index = Index(ids, starts, first)
-        return cls(directory, measured.sha256.hexdigest(), index, frozenset(questions), example, identity, complete)
+        return cls(directory, digest.hexdigest(), index, frozenset(questions), example, identity, complete)
 
     def asked(self, question: Key) -> bool:
         """Whether a question was asked of some sample."""
@@ -152,8 +143,7 @@ class Log:
         try:
             for start in self.index.places(id):
                 with (self.directory / LOG).open("rb") as file:
-                    file.seek(start)
-                    record = json.loads(file.readline())
+                    record = read_line(file, start)
                 if str(record["id"]) == id:
                     return _recorded(record, self.directory)
         except (OSError, ValueError, LookupError, TypeError) as error:
@@ -193,7 +183,7 @@ class Log:
 
 
 def _recorded(record: Mapping[str, Any], directory: Path) -> Recorded:
-    error = str(record["reason"]) if record["status"] == "error" else None
+    error = str(record["reason"]) if record["status"] == ERROR else None
     try:
         return Recorded(str(record["id"]), _by_question(record["turns"]), error)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from coabench.base.vocabulary import SUBJECT
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.expression import BASIC, COMPOUND, Expression, draw_expression
 from coabench_synthface.person import Person, draw_person
@@ -75,7 +76,7 @@ def attributes(key: PictureKey, drawn: Draft) -> dict[str, Any]:
     """Return what is known about a picture beside its label, JSON-serialisable."""
     person, expression, scene = drawn.person, drawn.expression, drawn.scene
     return {
-        "subject": key.subject,
+        SUBJECT: key.subject,
         "action_units": {str(au): amount for au, amount in expression.action_units.items()},
         "spurious_action_units": {str(au): amount for au, amount in expression.spurious.items()},
         "gender": person.gender,

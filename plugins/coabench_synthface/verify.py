@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, Check
 from coabench.support.verification import check
 from coabench_synthface.folder import SAMPLES, SET, SetFolder
@@ -65,7 +66,7 @@ def _labels(card: Card, lines: Sequence[Line]) -> Check:
 def _persons(lines: Sequence[Line]) -> Check:
     splits: dict[str, set[str]] = {}
     for line in lines:
-        splits.setdefault(str(line["attributes"].get("subject")), set()).add(line["split"])
+        splits.setdefault(str(line["attributes"].get(SUBJECT)), set()).add(line["split"])
     shared = [f"{subject}: {', '.join(sorted(where))}" for subject, where in splits.items() if len(where) > 1]
     if shared:
         return check("error", f"persons in more than one split: {len(shared):,}", shared)

@@ -313,7 +313,7 @@ def test_control_c_says_that_nothing_is_lost(environment: dict[str, str], coaben
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "goes on from there" in told
+    assert "continues from there" in told
     assert "Traceback" not in told
     assert coabench(*BASE, "--output", "out").returncode == 0
 

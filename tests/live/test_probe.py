@@ -320,7 +320,7 @@ def test_a_strategy_with_exemplars_asks_where_they_come_from() -> None:
         open_asker(Choice(strategy="one-shot"))
     assert "chain-of-affect, direct" in str(refused.value)
     opened = open_asker(Choice(strategy="one-shot", exemplars_from="synthface-compound"))
-    assert len(opened.identity["exemplars"]) == 11
+    assert len(opened.identity.exemplars) == 11
 
 
 def test_a_remote_backbone_needs_consent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,4 +339,4 @@ def test_another_strategy_shares_the_weights_only_where_the_adapter_is_the_same(
     assert published.backbone is first.backbone
     direct = first.with_strategy("direct")
     assert direct.backbone is not first.backbone
-    assert direct.identity["backbone"]["adapter"] == "shipped/direct"
+    assert direct.identity.backbone.adapter == "shipped/direct"

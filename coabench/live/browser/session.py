@@ -64,13 +64,13 @@ class Room:
     def about(self) -> dict[str, Any]:
         """Return what a viewer is told first."""
         asker = self._asker
-        known = asker.identity["backbone"]
+        backbone = asker.identity.backbone
         serving = self.place.serving
         return {
             "type": "hello",
-            "backbone": known["name"],
-            "model": known["model"],
-            "adapter": known["adapter"],
+            "backbone": backbone.name,
+            "model": backbone.model,
+            "adapter": backbone.adapter,
             "device": asker.backbone.details().get("device"),
             "decode": asker.choice.decode,
             "labels": list(asker.space.names),

@@ -19,7 +19,8 @@ from support.few_faces import few_faces
 from coabench.backbone import BackboneRequest
 from coabench.dialogue import Question
 from coabench.errors import JobError, UserError
-from coabench.evaluation.job import Evaluation, evaluate
+from coabench.evaluation.job import evaluate
+from coabench.evaluation.plan import Evaluation
 from coabench.labels import Choices
 
 SEVEN = Choices(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))

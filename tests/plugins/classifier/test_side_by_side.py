@@ -8,7 +8,8 @@ from support.colour_net import write_onnx
 from support.few_faces import few_faces
 from support.process import Run
 
-from coabench.evaluation.job import Evaluation, evaluate
+from coabench.evaluation.job import evaluate
+from coabench.evaluation.plan import Evaluation
 
 
 def test_a_leaderboard_ranks_all_kinds_of_backbones_side_by_side(coabench: Run, tmp_path: Path) -> None:

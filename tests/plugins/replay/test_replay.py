@@ -10,7 +10,8 @@ from support.few_faces import few_faces
 from support.process import ROOT
 
 from coabench.errors import JobError, UserError
-from coabench.evaluation.job import Evaluation, evaluate
+from coabench.evaluation.job import evaluate
+from coabench.evaluation.plan import Evaluation
 
 LOG = "predictions.jsonl"
 

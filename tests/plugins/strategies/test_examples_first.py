@@ -6,7 +6,8 @@ import pytest
 
 from coabench.dialogue import Exemplar, Message, Prediction, Task
 from coabench.errors import UserError
-from coabench.evaluation.job import Evaluation, evaluate
+from coabench.evaluation.job import evaluate
+from coabench.evaluation.plan import Evaluation
 from coabench.registry.catalog import find_dataset, find_strategy
 from coabench.testing import play
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from support.few_faces import few_faces
 
-from coabench.evaluation.job import Evaluation, evaluate
+from coabench.evaluation.job import evaluate
+from coabench.evaluation.plan import Evaluation
 from coabench.metrics.calibration import confidence, confidence_of
 from coabench.registry.loader import get_plugins
 from coabench.scoring.rescore import Rescoring, rescore

@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from support import tiny_vlms
 
 from coabench.errors import UserError
-from coabench.evaluation.job import Evaluation, evaluate
+from coabench.evaluation.job import evaluate
+from coabench.evaluation.plan import Evaluation
 
 Change = Callable[[Path], None]
 

@@ -19,7 +19,8 @@ from support.tiny_vlms import LABELS, PROMPTS, build_qwen2_5_vl
 
 from coabench.backbone import BackboneRequest
 from coabench.dialogue import Answer, Message, Question, Turn
-from coabench.evaluation.job import Evaluation, evaluate
+from coabench.evaluation.job import evaluate
+from coabench.evaluation.plan import Evaluation
 from coabench.labels import Choices
 from coabench.testing.pictures import draw_face
 from coabench.training.job import train

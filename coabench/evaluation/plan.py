@@ -1,0 +1,125 @@
+"""What an evaluation will do, checked before any weights are loaded: data, questions, backbone, identity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coabench.backbone import Backbone
+from coabench.dataset import Dataset, Sample
+from coabench.dialogue import Decode, Task
+from coabench.errors import UserError
+from coabench.evaluation.respondent import Respondent
+from coabench.inference.batching import BatchSize
+from coabench.inference.exemplars import ExemplarPool, draw_pool
+from coabench.registry.catalog import find_dataset
+from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED
+from coabench.runs.adapter import TrainingRecord
+from coabench.runs.identity import DatasetIdentity, RunIdentity
+from coabench.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What to evaluate, as options of the command line.
+
+    Attributes:
+        backbone: ``NAME[:MODEL]``; from Python, a class.
+        strategy: ``NAME[:VARIANT]`` or a prompt file; from Python, a strategy itself.
+        dataset: ``NAME`` or a card.
+        adapter: a folder or hub id, ``none``, or None for the one that ships with the backbone, if any.
+        options: ``--set`` assignments.
+        batch_size: how many samples go through the model together, or ``auto`` for what is fastest and fits.
+        allow_trained_split: score a split that the adapter was trained on.
+        output: the run directory; None for one named after what runs, below ``results``.
+    """
+
+    backbone: str | type[Backbone[Any]]
+    strategy: str | Strategy
+    dataset: str
+    adapter: str | None = None
+    data_root: Path | None = None
+    split: str | None = None
+    limit: int | None = None
+    batch_size: BatchSize = BATCH_SIZE
+    decode: Decode = DECODE
+    device: str = DEVICE
+    dtype: str = DTYPE
+    seed: int = SEED
+    options: Mapping[str, str] | None = None
+    output: Path | None = None
+    overwrite: bool = False
+    allow_trained_split: bool = False
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that was checked before the backbone's weights are loaded.
+
+    Attributes:
+        name: of the run directory, where the user names none.
+        notes: what the user should know, in sentences.
+    """
+
+    dataset: Dataset
+    samples: Sequence[Sample]
+    strategy: Strategy
+    pool: ExemplarPool
+    backbone: Backbone[Any]
+    decode: Decode
+    name: str
+    identity: RunIdentity
+    notes: Sequence[str]
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What `coabench.runs.run.Run` is opened with."""
+        labels = self.dataset.card.space.describe()
+        return {"identity": self.identity.to_json(), "labels": labels, "notes": list(self.notes)}
+
+    def task(self, sample: Sample) -> Task:
+        return Task(self.dataset.card.space, self.pool.told(sample.id))
+
+
+def check(request: Evaluation) -> Plan:
+    """Check the whole request, cheapest first.
+
+    Raises:
+        UserError: bad input.
+    """
+    choice = find_dataset(request.dataset)
+    respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})
+    strategy = respondent.strategy
+    dataset = choice.open(request.data_root, respondent.options["dataset"])
+    split = request.split or choice.card.splits[0]
+    samples = samples_of(dataset, split)
+    samples = samples if request.limit is None else samples[: request.limit]
+    fingerprint = dataset.fingerprint(split)
+    trained = [
+        note
+        for training in (respondent.training, TrainingRecord.read(respondent.model))  # the model's own, if it has one
+        for note in training.check_split(choice.card.name, split, fingerprint, request.allow_trained_split)
+    ]
+    pool = draw_pool(dataset, split, strategy, request.seed)
+    backbone = respondent.open(respondent.rehearse(Task(choice.card.space, pool.told(samples[0].id))))
+    identity = RunIdentity(
+        **vars(respondent.identity(backbone)),
+        dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, len(samples), request.limit),
+        exemplars=pool.identity(),
+    )
+    notes = [*dataset.notes(), *trained, *respondent.notes(backbone)]
+    if request.limit is not None:
+        notes.append(f"--limit {request.limit}: this run's numbers are not comparable and will not be ranked")
+    name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
+    return Plan(dataset, samples, strategy, pool, backbone, request.decode, name, identity, notes)
+
+
+def samples_of(dataset: Dataset, split: str) -> Sequence[Sample]:
+    """Return the samples of a split; `UserError` where it has none."""
+    samples = dataset.samples(split)
+    if not samples:
+        raise UserError(f"split {split!r} of {dataset.card.name!r} has no samples", remedy="choose another --split")
+    return samples

@@ -1,0 +1,333 @@
+"""The identity of a run or a training: everything that can change an answer, or the weights. Two jobs with equal
+identities are the same job.
+
+A manifest holds an identity as JSON. The classes here are the only ones that write and read it: a new field is added
+as an attribute and appears wherever identities are written, read and compared. An attribute declared with
+`left_out` is absent from the JSON where it is None; any other is null there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from types import NoneType
+from typing import Any, Self, get_args, get_type_hints
+
+from coabench.dataset import Dataset
+from coabench.registry.catalog import DatasetChoice
+from coabench.strategy import Strategy
+
+
+def left_out() -> Any:
+    """Declare an attribute that is absent from the JSON where it is None."""
+    return field(default=None, metadata={"left out": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A JSON object with declared fields.
+
+    Attributes:
+        more: the fields that are not declared: what plugins add, and what another version wrote. They come last.
+    """
+
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, data: Any, path: str = "") -> Self:
+        """Read what `to_json` wrote, by this version or an older one.
+
+        Args:
+            path: where in the identity it is, with a dot at the end; for errors.
+
+        Raises:
+            KeyError: with the path of a field that is missing.
+            TypeError, ValueError, OverflowError: something is of another kind.
+        """
+        if not isinstance(data, Mapping):
+            raise TypeError(f"{path.rstrip('.') or 'the identity'} is no object")
+        kinds, values = get_type_hints(cls), {}
+        for each in fields(cls):
+            if each.name in data and each.name != "more":
+                values[each.name] = _value(kinds[each.name], data[each.name], f"{path}{each.name}")
+            elif each.default is MISSING and each.default_factory is MISSING:
+                raise KeyError(f"{path}{each.name}")
+        return cls(**values, more={name: value for name, value in data.items() if name not in values})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the manifest has it, in plain JSON values."""
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "more"}
+        absent = {each.name for each in fields(self) if each.metadata.get("left out") and values[each.name] is None}
+        written = {name: value for name, value in values.items() if name not in absent}
+        made: dict[str, Any] = json.loads(json.dumps({**written, **self.more}, default=_part_to_json))
+        return made
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the JSON, whatever the order of its fields."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    def folder_name(self, names: Sequence[str]) -> str:
+        """Return a folder name, beginning with *names*, that the same job always gets and another never does."""
+        parts = [*names, self.digest[:8]]
+        return ".".join("".join(c if c.isalnum() or c in "-_.+" else "-" for c in part) for part in parts)
+
+
+def _part_to_json(part: Part) -> dict[str, Any]:
+    return part.to_json()
+
+
+def _value(kind: Any, value: Any, path: str) -> Any:
+    """Return a JSON value as the declared kind; a union with None is None or the other kind."""
+    kinds = get_args(kind)
+    if NoneType in kinds:
+        return None if value is None else _value(kinds[0], value, path)
+    if kinds and kinds[-1] is ...:
+        return tuple(_value(kinds[0], each, f"{path}[{i}]") for i, each in enumerate(value))
+    if not isinstance(kind, type):
+        return value
+    if issubclass(kind, Part):
+        return kind.read(value, f"{path}.")
+    if kind is str and not isinstance(value, str):
+        return json.dumps(value, sort_keys=True)
+    return int(value) if kind is int else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parsing(Part):
+    """How responses are parsed: the version of the rules, and the name of the parser."""
+
+    version: int | None = None
+    parser: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneIdentity(Part):
+    """The backbone of a run.
+
+    Attributes:
+        adapter: as typed, or ``shipped/NAME``.
+        facts: `Backbone.identity`: fingerprints of the weights, precision, options.
+    """
+
+    name: str
+    model: str | None = None
+    adapter: str | None = None
+    plugin: str | None = left_out()
+    plugin_version: str | None = left_out()
+    facts: Mapping[str, Any] | None = left_out()
+
+    @property
+    def title(self) -> str:
+        """``NAME`` or ``NAME:MODEL``."""
+        return f"{self.name}:{self.model}" if self.model else self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrategyIdentity(Part):
+    """A strategy; `more` holds `Strategy.identity` and, where there are some, its ``options``."""
+
+    name: str
+    plugin: str | None = left_out()
+    plugin_version: str | None = left_out()
+
+    @classmethod
+    def of(cls, strategy: Strategy, origin: Mapping[str, str], options: Any = None) -> Self:
+        """Describe a strategy.
+
+        Args:
+            origin: the plugin that brought it, and its version.
+            options: the dataclass of its options; None to leave them out.
+        """
+        chosen = {} if options is None else asdict(options)
+        more = {**strategy.identity(), **({"options": chosen} if chosen else {})}
+        return cls(name=strategy.name, **origin, more=more)
+
+    @property
+    def sha256(self) -> str | None:
+        """The hash of its questions, where it has one."""
+        return self.more.get("sha256")
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return self.more.get("options") or {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetIdentity(Part):
+    """The samples of a run; `more` holds `Dataset.identity`.
+
+    Attributes:
+        labels: the digest of the label space.
+    """
+
+    name: str
+    split: str
+    fingerprint: str
+    labels: str | None = None
+    samples: int
+    limit: int | None = None
+    plugin: str | None = left_out()
+    plugin_version: str | None = left_out()
+
+    @classmethod
+    def of(
+        cls, choice: DatasetChoice, dataset: Dataset, split: str, fingerprint: str, samples: int, limit: int | None
+    ) -> Self:
+        """Describe the samples of a split; its *fingerprint* is passed since it is expensive and known already."""
+        return cls(
+            name=choice.card.name,
+            split=split,
+            fingerprint=fingerprint,
+            labels=choice.card.space.digest,
+            samples=samples,
+            limit=limit,
+            plugin=choice.loader.plugin,
+            plugin_version=choice.loader.version,
+            more=dataset.identity(),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RespondentIdentity(Part):
+    """What answers questions: a backbone and a strategy, whatever the images.
+
+    Attributes:
+        coabench: the version.
+        parsing: None where nothing is parsed: the predictions come from a file.
+    """
+
+    coabench: str | None = None
+    parsing: Parsing | None = None
+    backbone: BackboneIdentity
+    strategy: StrategyIdentity
+    decode: str
+    seed: int | None = None
+
+    @property
+    def parser(self) -> str | None:
+        return self.parsing.parser if self.parsing else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunIdentity(RespondentIdentity):
+    """A run.
+
+    Attributes:
+        exemplars: id, label and image hash of each.
+        source: the file that the predictions come from, if they do.
+        rescored: the run that the responses come from, if they do.
+    """
+
+    dataset: DatasetIdentity
+    exemplars: Sequence[Mapping[str, str]] | None = left_out()
+    source: Mapping[str, Any] | None = left_out()
+    rescored: Mapping[str, Any] | None = left_out()
+
+    def columns(self) -> dict[str, Any]:
+        """Return the fields of a leaderboard row that it decides."""
+        return {
+            "dataset": self.dataset.name,
+            "split": self.dataset.split,
+            "samples": self.dataset.samples,
+            "fingerprint": self.dataset.fingerprint,
+            "backbone": self.backbone.name,
+            "model": self.backbone.model,
+            "adapter": self.backbone.adapter,
+            "strategy": self.strategy.name,
+            "decode": self.decode,
+            "parser": self.parser,
+            "seed": self.seed,
+        }
+
+    def describe(self) -> Iterator[tuple[str, Any]]:
+        """Yield title and value of what a reader should know; the value is None where it is not known."""
+        facts = self.backbone.facts or {}
+        yield "Backbone", self.backbone.title
+        yield "Adapter", _with_digest(self.backbone.adapter or "none", (facts.get("adapter") or {}).get("fingerprint"))
+        yield "Strategy", _with_digest(self.strategy.name, self.strategy.sha256)
+        yield "Decode", self.decode
+        yield "Data set", self.dataset.name
+        yield "Split", _with_digest(self.dataset.split, self.dataset.fingerprint)
+        yield "Samples", f"{self.dataset.samples:,}"
+        yield "Exemplars", len(self.exemplars) if self.exemplars else None
+        yield "Seed", self.seed
+        yield "Precision", facts.get("dtype")
+
+
+def _with_digest(name: str, digest: str | None) -> str:
+    return f"{name} ({digest[:12]})" if digest else name
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveIdentity(RespondentIdentity):
+    """A live session: faces of no data set, found by a detector."""
+
+    labels: Mapping[str, Any]
+    exemplars: Sequence[Mapping[str, str]]
+    detector: Mapping[str, Any] | None = left_out()
+    settings: Mapping[str, Any] | None = left_out()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedBackbone(Part):
+    """The backbone of a training, and the options of its training."""
+
+    name: str
+    model: str | None = None
+    plugin: str | None = left_out()
+    plugin_version: str | None = left_out()
+    facts: Mapping[str, Any] | None = left_out()
+    training: Mapping[str, Any] | None = left_out()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData(Part):
+    """A data set that was trained on: how many samples to fit, how many to select by; `more` as in
+    `DatasetIdentity`."""
+
+    dataset: str
+    split: str
+    fingerprint: str
+    fit: int | None = None
+    dev: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingIdentity(Part):
+    """A training."""
+
+    coabench: str | None = None
+    seed: int | None = None
+    recipe: Mapping[str, Any]
+    trainer: Mapping[str, Any]
+    backbone: TrainedBackbone
+    strategies: tuple[StrategyIdentity, ...]
+    data: tuple[TrainingData, ...]
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Return ``field: old -> new`` for every leaf in which two identities, as JSON, differ."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return [
+            line
+            for key in sorted({*old, *new})
+            for line in differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [
+            line for i, (a, b) in enumerate(zip(old, new, strict=True)) for line in differences(a, b, f"{path}[{i}]")
+        ]
+    return [] if old == new else [f"{path}: {json.dumps(old)} -> {json.dumps(new)}"]
+
+
+def list_differences(old: Any, new: Any, sides: str) -> str | None:
+    """Return the `differences` of two identities as an error shows them; None where they are equal.
+
+    Args:
+        sides: what *old* and *new* are: ``there -> asked for``.
+    """
+    lines = differences(old, new)
+    return "\n    ".join([f"these fields differ ({sides}):", *lines]) if lines else None
