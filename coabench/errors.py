@@ -1,10 +1,10 @@
-"""The three ways in which things go wrong, and what the user is told."""
+"""The errors of the bench: what is wrong, what was expected, what was found, what to do."""
 
 from __future__ import annotations
 
 
 class CoabenchError(Exception):
-    """A problem told in words: what is wrong, what was expected, what was found, what to do.
+    """A problem in words: what is wrong, what was expected, what was found, what to do.
 
     Args:
         problem: one sentence, without a full stop at the end needed.
@@ -46,7 +46,17 @@ class OutOfMemory(JobError):
 
 
 class SampleError(CoabenchError):
-    """One sample cannot be used; the run records it with status ``error`` and goes on."""
+    """One sample cannot be used; the run records it with status ``error`` and continues."""
+
+
+def one_line(error: BaseException | str) -> str:
+    """Return the whole message of an error on one line; the name of its class where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def first_line(error: BaseException | str) -> str:
+    """Return the first line of an error's message that is not blank; the name of its class where there is none."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def did_you_mean(name: str, known: list[str] | tuple[str, ...]) -> str:

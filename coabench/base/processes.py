@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from coabench.errors import JobError
+from coabench.errors import JobError, first_line
 
 PATIENCE = timedelta(days=30)
 """How long a process waits for the others. They may have a long way to go; one that dies is noticed at once."""
@@ -98,6 +98,6 @@ def _others_told() -> Iterator[None]:
     except RuntimeError as error:
         raise JobError(
             "another process of this job is gone",
-            found=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            found=first_line(error),
             remedy="what is recorded is safe: run the same command again, with as many processes as you like",
         ) from error

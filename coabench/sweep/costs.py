@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from coabench.errors import CoabenchError
+from coabench.errors import CoabenchError, first_line
 from coabench.reports.entries import find_runs
 from coabench.runs.run import read_manifest, read_records
 from coabench.sweep.executor import Executor
@@ -77,7 +77,7 @@ def measure(runs: Sequence[Planned], limit: int, executor: Executor) -> tuple[di
                 continue
             run = ending.run
             if ending.problem is not None:
-                problems.append(f"{run.label} could not be measured: {ending.problem.splitlines()[0]}")
+                problems.append(f"{run.label} could not be measured: {first_line(ending.problem)}")
             elif pace := _pace(run.directory, f"measured on {run.samples} samples"):
                 paces[kind_of(run.identity, run.device)] = pace
     return paces, problems

@@ -14,7 +14,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
 from typing import Any
 
-from coabench.errors import JobError, UserError
+from coabench.errors import JobError, UserError, first_line
 from coabench.evaluation.job import Evaluation
 from coabench.sweep.executor import Ending
 from coabench.sweep.plan import Planned
@@ -66,11 +66,11 @@ class RayExecutor:
             self._ray.init(address=self._address, logging_level="ERROR", log_to_driver=False, **own)
         except Exception as error:  # Ray raises whatever it likes, plain Exception included
             if self._address == LOCAL:
-                raise JobError("no Ray cluster could be begun on this machine", found=_first_line(error),
+                raise JobError("no Ray cluster could be begun on this machine", found=first_line(error),
                                remedy="run the same command again, or leave --executor ray out") from None  # fmt: skip
             raise UserError(
                 f"there is no Ray cluster at {self._address} that could be used",
-                found=_first_line(error),
+                found=first_line(error),
                 remedy="correct --ray-address or RAY_ADDRESS, or leave both out for a cluster on this machine",
             ) from None
         if self._address == LOCAL:
@@ -134,7 +134,7 @@ class RayExecutor:
         try:
             problem: str | None = self._ray.get(one)
         except self._ray.exceptions.RayError as error:
-            return f"Ray could not carry out the run ({type(error).__name__}): {_first_line(error)}"
+            return f"Ray could not carry out the run ({type(error).__name__}): {first_line(error)}"
         return problem
 
 
@@ -151,10 +151,6 @@ def perform_there(
             "  what to do: run the sweep in a folder on a file system that all machines of the cluster share"
         )
     return perform(request, identity)
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def options_of(resources: Resources) -> dict[str, float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.text import NOTHING, interval, percent
+from coabench.errors import first_line
 from coabench.render.tables import Column, Row, Section
 from coabench.sweep.costs import Cost
 from coabench.sweep.job import Result
@@ -95,7 +96,7 @@ def result_section(plan: SweepPlan, results: Sequence[Result]) -> Section:
             "right",
             value="seconds",
         ),
-        Column("Problem", lambda row: (row["problem"] or NOTHING).splitlines()[0], width=40),
+        Column("Problem", lambda row: first_line(row["problem"] or NOTHING), width=40),
         Column("Folder", "directory", wide=True),
     ]
     if not any(row["problem"] for row in rows):
