@@ -50,7 +50,8 @@ from subject import (
 )
 from transformers import DynamicCache
 
-from coabench.dialogue import Decode, Message, Question
+from coabench.decode import Decode
+from coabench.dialogue import Message, Question
 from coabench.support.placement import dtype_of
 
 EXEMPLAR = 1000

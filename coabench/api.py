@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coabench.backbone import Backbone
-from coabench.dialogue import DECODES, Decode
+from coabench.decode import DECODES, Decode
 from coabench.errors import UserError, did_you_mean
 from coabench.evaluation.finish import FinishedRun, Progress
 from coabench.evaluation.job import Evaluation

@@ -1,4 +1,4 @@
-"""What a strategy says and hears: questions, answers, and the prediction in the end."""
+"""What passes between a strategy and a backbone: questions, answers, and the prediction in the end."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from coabench.decode import GENERATE, Decode, Mode, mode_of
 from coabench.labels import LabelSpace, Options
-
-Decode = Literal["generate", "score"]
-"""How an answer is obtained: free greedy generation, or the best-scoring of the question's options."""
-
-DECODES: tuple[Decode, ...] = ("generate", "score")
 
 
 @dataclass(frozen=True)
@@ -56,9 +52,10 @@ class Question:
         """The whole chat, ending with this question."""
         return (*self.context, Message("user", self.prompt, self.images))
 
-    def decoded(self, chosen: Decode) -> Decode:
-        """Return how the answer is obtained where the user has *chosen* a way: an open question has no scores."""
-        return (self.decode or chosen) if self.options else "generate"
+    def mode(self, chosen: Decode) -> Mode:
+        """Return how the answer is obtained where the user has *chosen* a mode: an open question has no scores."""
+        mode = mode_of(self.decode or chosen)
+        return GENERATE if mode.scored and not self.options else mode
 
 
 @dataclass(frozen=True)

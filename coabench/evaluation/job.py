@@ -14,7 +14,8 @@ from coabench.backbone import Backbone
 from coabench.base import environment
 from coabench.base.processes import Meeting, World
 from coabench.dataset import Dataset, Sample
-from coabench.dialogue import Decode, Task
+from coabench.decode import Decode
+from coabench.dialogue import Task
 from coabench.errors import CoabenchError, JobError, OutOfMemory, UserError
 from coabench.evaluation.finish import FinishedRun, Progress, Silence, finish, tell
 from coabench.evaluation.respondent import Respondent

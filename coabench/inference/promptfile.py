@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from coabench.dialogue import DECODES, Answer, Decode, Message, Prediction, Question, Task
+from coabench.decode import DECODES, Decode
+from coabench.dialogue import Answer, Message, Prediction, Question, Task
 from coabench.errors import UserError, did_you_mean
 from coabench.inference.parsing import PARSERS
 from coabench.labels import Options

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.backbone import Backbone
-from coabench.dialogue import Decode, Prediction, Task, Turn
+from coabench.decode import Decode
+from coabench.dialogue import Prediction, Task, Turn
 from coabench.errors import SampleError, UserError
 from coabench.evaluation.respondent import Respondent
 from coabench.inference.engine import Outcome, converse

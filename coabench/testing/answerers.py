@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from coabench.dialogue import Answer, Decode, Question, Task
+from coabench.decode import Decode
+from coabench.dialogue import Answer, Question, Task
 from coabench.inference.engine import understand
 from coabench.testing.scripted import scored
 
@@ -55,6 +56,6 @@ LAPSES = [Somebody(partial(_lapse, at)) for at in range(4)]
 def heard_as(question: Question, response: str, made: Task, parser: str, decode: Decode) -> Answer:
     """Return a response as the engine hands it to the strategy."""
     answer = Answer(response)
-    if question.decoded(decode) == "score":
+    if question.mode(decode).scored:
         answer = replace(answer, scores=scored(question, response))
     return understand(question, answer, made.space, parser, decode)

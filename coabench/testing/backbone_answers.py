@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from coabench.backbone import Backbone
-from coabench.dialogue import DECODES, Answer, Decode, Message, Question
+from coabench.decode import GENERATE, MODES, Decode
+from coabench.dialogue import Answer, Message, Question
 from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.labels import Options
 from coabench.testing.defects.backbones import (
@@ -64,7 +65,7 @@ class Asking:
             every += [
                 partial(check, decode) for check in (self.again, self.batches, self.history, self.with_an_exemplar)
             ]
-        return [*every, self.openly] if "generates" in self.backbone.capabilities else every
+        return [*every, self.openly] if GENERATE.needs in self.backbone.capabilities else every
 
     def again(self, decode: Decode) -> None:
         """Questions of several kinds, with gaps; and the same again."""
@@ -118,8 +119,8 @@ class Asking:
     def openly(self) -> None:
         """A question without options has an answer in words; one that gives none must say so in words."""
         try:
-            self.backbone.check([OPEN], "generate")
-            self.ask(self.prepared[:2], [OPEN, self.first], decode="generate")
+            self.backbone.check([OPEN], GENERATE.name)
+            self.ask(self.prepared[:2], [OPEN, self.first], decode=GENERATE.name)
         except UserError:
             return
 
@@ -148,7 +149,7 @@ class Asking:
         self.found.need(
             answer.label is None and answer.match is None, PARSES, f"label = {answer.label!r}, match = {answer.match!r}"
         )
-        if question.decoded(decode) == "generate":
+        if not question.mode(decode).scored:
             return answer.response, None
         return answer.response, self.scores(question, answer.scores)
 
@@ -169,8 +170,8 @@ class Asking:
 
 
 def decodes(capabilities: frozenset[str]) -> list[Decode]:
-    """Return the ways in which a backbone with these capabilities can be asked."""
-    return [decode for decode in DECODES if {"generate": "generates", "score": "scores"}[decode] in capabilities]
+    """Return the modes in which a backbone with these capabilities can be asked."""
+    return [mode.name for mode in MODES.values() if mode.needs in capabilities]
 
 
 def alike(one: Sequence[Said], other: Sequence[Said]) -> bool:

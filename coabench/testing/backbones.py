@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from coabench.backbone import Backbone, BackboneRequest
+from coabench.decode import MODES
 from coabench.dialogue import Answer
 from coabench.errors import SampleError, UserError
 from coabench.registry.loader import Registration
@@ -94,7 +95,7 @@ class _Check:
         if self.found.all:
             raise Stop
         capabilities = factory.capabilities
-        answering = {"generates", "scores"}
+        answering = {mode.needs for mode in MODES.values()}
         self.found.need(
             isinstance(capabilities, frozenset | set)
             and capabilities <= {*answering, "trains"}

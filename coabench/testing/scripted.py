@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import log
 from typing import Any, ClassVar
 
-from coabench.backbone import Backbone, BackboneRequest, Viewing
-from coabench.dialogue import Answer, Decode, Prediction, Question, Task
+from coabench.backbone import Backbone, BackboneRequest, Questions, Viewing
+from coabench.decode import Decode
+from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.inference.engine import Outcome, advance, understand
 from coabench.strategy import Strategy
 
@@ -27,7 +29,7 @@ class ScriptedBackbone(Backbone[Any]):
         looked: how many batches were looked at.
         images: how many samples were.
         asked: every question that was asked, in order.
-        calls: how often `Viewing.ask` was called.
+        calls: how often a batch of questions was asked.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores"})
@@ -66,15 +68,18 @@ class _Seen(Viewing):
     def __init__(self, backbone: ScriptedBackbone, size: int) -> None:
         self.backbone, self.positions = backbone, [0] * size
 
-    def ask(self, questions: Sequence[Question | None], decode: Decode = "generate") -> list[Answer | None]:
+    def generate(self, questions: Questions) -> list[Answer | None]:
         self.backbone.calls += 1
-        return [None if question is None else self._answer(i, question, decode) for i, question in enumerate(questions)]
+        return [None if q is None else Answer(self._response(i, q)) for i, q in enumerate(questions)]
 
-    def _answer(self, sample: int, question: Question, decode: Decode) -> Answer:
+    def score(self, questions: Questions) -> list[Answer | None]:
+        pairs = zip(questions, self.generate(questions), strict=True)
+        return [None if q is None or a is None else replace(a, scores=scored(q, a.response)) for q, a in pairs]
+
+    def _response(self, sample: int, question: Question) -> str:
         self.backbone.asked.append(question)
-        response = self.backbone.says(question, self.positions[sample])
         self.positions[sample] += 1
-        return Answer(response, scored(question, response)) if decode == "score" else Answer(response)
+        return self.backbone.says(question, self.positions[sample] - 1)
 
 
 def scored(question: Question, response: str) -> dict[str, float]:

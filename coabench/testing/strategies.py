@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
 
-from coabench.dialogue import DECODES, Answer, Decode, Prediction, Question, Task
+from coabench.decode import DECODES, MODES, Decode
+from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import training_turns
 from coabench.inference.parsing import PARSERS
@@ -161,6 +162,7 @@ class _Check:
             self.found.add(BAD_QUESTION, f"it yields {question!r}")
             raise Stop
         images = [i for message in question.messages for i in message.images]
+        scored = [mode.name for mode in MODES.values() if mode.scored]
         problems = {
             "its prompt is empty": not isinstance(question.prompt, str) or not question.prompt.strip(),
             f"options are repeated: {question.options}": len(set(question.options)) < len(question.options),
@@ -174,7 +176,7 @@ class _Check:
                 not 0 <= i <= made.query for i in images
             ),
             f"decode is {question.decode!r}": question.decode not in (None, *DECODES),
-            "an open question asks to be scored": not question.options and question.decode == "score",
+            "an open question asks to be scored": not question.options and question.decode in scored,
             "it has no name": not isinstance(question.name, str) or not question.name,
         }
         for problem, there in problems.items():

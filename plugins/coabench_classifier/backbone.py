@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from coabench.backbone import Backbone, BackboneRequest, Viewing
+from coabench.backbone import Backbone, BackboneRequest, Questions, Viewing
 from coabench.base.files import sha256_of
-from coabench.dialogue import Answer, Decode, Question
+from coabench.decode import Decode
+from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, UserError
 from coabench_classifier.classes import canonical, find_classes
 from coabench_classifier.network import Numbers, open_network
@@ -178,14 +179,12 @@ class Classified(Viewing):
         self._backbone = backbone
         self._log_p = log_p
 
-    def ask(self, questions: Sequence[Question | None], decode: Decode = "generate") -> list[Answer | None]:
-        """Answer from what was computed once; ``generate`` is no way to ask a classifier.
+    def score(self, questions: Questions) -> list[Answer | None]:
+        """Answer from what was computed once.
 
         Raises:
             UserError: a question that is not over classes it has.
         """
-        if decode != "score":
-            raise UserError("a classifier scores options and writes nothing", remedy="use --decode score")
         return [
             None if question is None else self._backbone.answer(question, log_p)
             for question, log_p in zip(questions, self._log_p, strict=True)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from coabench.backbone import Backbone, BackboneRequest, Viewing
-from coabench.dialogue import Answer, Decode, Question
-from coabench.errors import SampleError, UserError
+from coabench.backbone import Answers, Backbone, BackboneRequest, Questions, Viewing
+from coabench.decode import GENERATE, SCORE, Decode, Mode
+from coabench.dialogue import Question
+from coabench.errors import UserError
 from coabench.labels import Options as Labels
 from coabench_openai.address import USUAL_KEY, Address, is_secret, read_key
 from coabench_openai.asking import Constraint, Detail, LengthField, limited
@@ -100,7 +101,7 @@ class Server(Backbone[Prepared]):
         self._sent = "images and key" if key else "images"
         client = Client(self.address, key, variable, o.timeout, o.retries, o.ca_file)
         self.inquiry = Inquiry(self.model, o, client, self.identity())
-        self._first: tuple[Question, Decode] = (TRIAL, "generate")
+        self._first: tuple[Question, Mode] = (TRIAL, GENERATE)
 
     def identity(self) -> Mapping[str, Any]:
         """Return the model's name and the server that it means something to, and all that a request says."""
@@ -128,7 +129,7 @@ class Server(Backbone[Prepared]):
             notes.append(f"the server says that what answers is {served}")
         if not o.greedy:
             notes.append("greedy=false: the server may sample, and a run may not be repeatable")
-        if self._first[1] == "score":
+        if self._first[1].scored:
             notes.append("a score is the probability that the first token begins the option (docs/openai.md)")
         return {
             "device": f"server {self.address.host}",
@@ -144,9 +145,9 @@ class Server(Backbone[Prepared]):
 
     def check(self, questions: Sequence[Question], decode: Decode) -> None:
         """Refuse scored questions whose options no first token can tell apart, and a constraint without effect."""
-        asked = [(question, question.decoded(decode)) for question in questions]
-        for question, how in asked:
-            if how == "score" and (same := alike(question.options)):
+        asked = [(question, question.mode(decode)) for question in questions]
+        for question, mode in asked:
+            if mode.scored and (same := alike(question.options)):
                 raise UserError(
                     f"a server's first-token scores cannot answer the question {question.name!r}",
                     expected="options that differ in their first words",
@@ -154,13 +155,13 @@ class Server(Backbone[Prepared]):
                     remedy="use --decode generate, or a strategy that scores basic emotions (pair-scores, top-2-pair)",
                 )
         constrain = self.options.constrain
-        if asked and constrain != "none" and not any(limited(question, how, constrain) for question, how in asked):
+        if asked and constrain != "none" and not any(limited(question, mode, constrain) for question, mode in asked):
             raise UserError(
                 f"constrain={constrain} has no effect here",
                 expected="a question with options that is answered freely",
                 remedy="leave it away, or use --decode generate",
             )
-        self._first = next(((q, how) for q, how in asked if how == "score"), asked[0] if asked else self._first)
+        self._first = next(((q, mode) for q, mode in asked if mode.scored), asked[0] if asked else self._first)
 
     def remember(self, folder: Path) -> None:
         """Keep in *folder* the answers that the server has given."""
@@ -189,11 +190,13 @@ class Served(Viewing):
     def __init__(self, inquiry: Inquiry, batch: Sequence[Prepared]) -> None:
         self._inquiry, self._batch = inquiry, batch
 
-    def ask(
-        self, questions: Sequence[Question | None], decode: Decode = "generate"
-    ) -> Sequence[Answer | SampleError | None]:
-        """Ask all questions at once; see `Inquiry.ask`."""
-        return wait_for(self._inquiry.ask(self._batch, questions, decode))
+    def generate(self, questions: Questions) -> Answers:
+        """Ask all questions at once, for a text each; see `Inquiry.ask`."""
+        return wait_for(self._inquiry.ask(self._batch, questions, GENERATE))
+
+    def score(self, questions: Questions) -> Answers:
+        """Ask all questions at once, for the likeliest first tokens; see `Inquiry.ask`."""
+        return wait_for(self._inquiry.ask(self._batch, questions, SCORE))
 
 
 def _checked(request: BackboneRequest) -> str:

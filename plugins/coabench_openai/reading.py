@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from coabench.base.text import safe
-from coabench.dialogue import Answer, Decode, Question
+from coabench.decode import Mode
+from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, SampleError
 from coabench_openai.asking import FIELD
 from coabench_openai.scores import first_token_scores
@@ -35,7 +36,7 @@ class Reply:
     whole: bool = True
 
 
-def read_reply(data: Any, question: Question, decode: Decode) -> Reply:
+def read_reply(data: Any, question: Question, mode: Mode) -> Reply:
     """Read a chat completion.
 
     Raises:
@@ -52,7 +53,7 @@ def read_reply(data: Any, question: Question, decode: Decode) -> Reply:
     try:
         if finish == "content_filter":
             raise SampleError("the server's content filter withheld the answer")
-        if decode == "score":
+        if mode.scored:
             scores = first_token_scores(question.options, _likeliest(choice))
             best = max(scores, key=lambda option: scores[option])
             return Reply(replace(bare, response=best, scores=scores), served)

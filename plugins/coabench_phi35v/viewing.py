@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from coabench.backbone import Viewing
-from coabench.dialogue import Answer, Decode, Question
-from coabench.errors import JobError, UserError
+from coabench.backbone import Questions, Viewing
+from coabench.dialogue import Answer, Question
+from coabench.errors import JobError
 from coabench.support.linear import fast_linear
 from coabench.support.memory import memory_told
 from coabench_phi35v.cache import SlotCache
@@ -26,8 +26,11 @@ TOO_LITTLE_MEMORY = (
     "lower --batch-size, or --set num_crops=N (4 instead of 16 takes a third of the memory)",
 )
 Prepared = tuple[Picture, ...]
+Asked = Mapping[int, Question]
+"""The question of each row that has one."""
 Prompts = Mapping[int, Sequence[int]]
-"""The token ids of the question of each row that has one."""
+"""Its token ids."""
+Compute = Callable[[Prompts, Asked], Mapping[int, Answer]]
 
 
 class Phi35Viewing(Viewing):
@@ -61,23 +64,33 @@ class Phi35Viewing(Viewing):
         self._encoded: dict[bytes, Tensor] = {}
         self._cache = SlotCache(len(samples), len(model.model.layers), model.device)
 
-    def ask(self, questions: Sequence[Question | None], decode: Decode = "generate") -> list[Answer | None]:
-        """Answer one optional question per sample; see `coabench.backbone.Viewing.ask`.
+    def generate(self, questions: Questions) -> list[Answer | None]:
+        """Decode greedily.
 
         Raises:
             JobError: where memory does not suffice, or the model computes something that is no number.
-            UserError: where options are to be scored and a question has none.
         """
+        return self._answers(questions, lambda prompts, _: self._generate(prompts))
+
+    def score(self, questions: Questions) -> list[Answer | None]:
+        """Score every option of each question, all of them in one pass.
+
+        Raises:
+            JobError: as `generate` does.
+            UserError: where a question has no options.
+        """
+        return self._answers(questions, self._score)
+
+    def _answers(
+        self, questions: Questions, compute: Callable[[Prompts, Asked], dict[int, Answer]]
+    ) -> list[Answer | None]:
         asked = {row: question for row, question in enumerate(questions) if question is not None}
         if not asked:
             return [None] * len(questions)
         with memory_told(*TOO_LITTLE_MEMORY), torch.inference_mode(), self._linear:
             prompts = {row: self._prompt(row, question) for row, question in asked.items()}
             self._share({row: prompts[row] for row, question in asked.items() if question.context})
-            if decode == "score":
-                answers = self._score(prompts, {row: question.options for row, question in asked.items()})
-            else:
-                answers = self._generate(prompts)
+            answers = compute(prompts, asked)
         return [answers.get(row) for row in range(len(questions))]
 
     # -- what the questions are about ---------------------------------------------------------------------------------
@@ -258,16 +271,9 @@ class Phi35Viewing(Viewing):
 
     # -- scoring options ----------------------------------------------------------------------------------------------
 
-    def _score(self, prompts: Prompts, options: Mapping[int, Sequence[str]]) -> dict[int, Answer]:
+    def _score(self, prompts: Prompts, asked: Asked) -> dict[int, Answer]:
         """Score every option in one pass over prompt and option tree; a second pass where rope factors differ."""
-        for row, listed in options.items():
-            if not listed:
-                raise UserError(
-                    "a question without options cannot be scored",
-                    found=f"the prompt of sample {row} of its batch lists no options",
-                    remedy="use --decode generate, or give the strategy's question options",
-                )
-        spelt = {row: {option: self._tokenizer.text(option) for option in listed} for row, listed in options.items()}
+        spelt = {row: {o: self._tokenizer.text(o) for o in question.options} for row, question in asked.items()}
         scores: dict[int, dict[str, float]] = {row: {} for row in prompts}
         cached: dict[int, int] = {}
         for long in (False, True):
@@ -291,7 +297,7 @@ class Phi35Viewing(Viewing):
                 cached[row] = min(shared[row], cached.get(row, shared[row]))
         answers = {}
         for row, prompt in prompts.items():
-            ordered = {option: scores[row][option] for option in options[row]}
+            ordered = {option: scores[row][option] for option in asked[row].options}
             best = max(ordered, key=ordered.__getitem__)  # the first of equals
             answers[row] = Answer(best, ordered, None, None, len(prompt), cached[row], 0)
         return answers

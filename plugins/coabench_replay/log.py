@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from coabench.dialogue import Answer, Decode, Question
+from coabench.decode import Mode
+from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, UserError
 from coabench.runs.run import LOG, MANIFEST, read_manifest, read_records
 
@@ -24,8 +25,8 @@ class Key(NamedTuple):
     scored: tuple[str, ...] | None
 
     @classmethod
-    def of(cls, question: Question, decode: Decode) -> Self:
-        return cls(question.prompt, tuple(question.options) if decode == "score" else None)
+    def of(cls, question: Question, mode: Mode) -> Self:
+        return cls(question.prompt, tuple(question.options) if mode.scored else None)
 
     def __str__(self) -> str:
         how = "to be answered freely" if self.scored is None else f"to score {', '.join(self.scored)}"

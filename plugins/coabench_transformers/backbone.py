@@ -14,7 +14,8 @@ from transformers import GenerationConfig
 from transformers.utils import logging
 
 from coabench.backbone import Backbone, BackboneRequest
-from coabench.dialogue import Decode, Question
+from coabench.decode import Decode
+from coabench.dialogue import Question
 from coabench.errors import UserError
 from coabench.recipe import Preset
 from coabench.support.hub import folder_of

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-from coabench.backbone import Viewing
-from coabench.dialogue import Answer, Decode, Question
-from coabench.errors import JobError, SampleError, UserError
+from coabench.backbone import Answers, Questions, Viewing
+from coabench.dialogue import Answer, Question
+from coabench.errors import JobError, SampleError
 from coabench.support.linear import fast_linear
 from coabench.support.memory import memory_told
 from coabench_transformers.chat import Chat, Inputs, Refused
@@ -22,6 +22,8 @@ from coabench_transformers.seeing import Seen
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Side = Literal["left", "right"]
+Compute = Callable[[Inputs, Sequence[Question]], list[Answer]]
 TOO_LITTLE_MEMORY = ("the device has too little memory for this batch", "lower --batch-size")
 
 
@@ -32,22 +34,25 @@ class TransformersViewing(Viewing):
         self._model, self._chat, self._samples = model, chat, samples
         self._seen = Seen()
 
-    def ask(
-        self, questions: Sequence[Question | None], decode: Decode = "generate"
-    ) -> Sequence[Answer | SampleError | None]:
-        """Answer one optional question per sample; see `coabench.backbone.Viewing.ask`.
+    def generate(self, questions: Questions) -> Answers:
+        """Decode greedily.
 
         Raises:
             JobError: memory does not suffice, or the model computes something that is no number.
-            UserError: options are to be scored and a question has none.
         """
+        return self._answers(questions, "left", lambda inputs, _: self._generate(inputs))
+
+    def score(self, questions: Questions) -> Answers:
+        """Score the options of each question, one after the other.
+
+        Raises:
+            JobError: as `generate` does.
+        """
+        return self._answers(questions, "right", self._score)  # nothing may stand where rows grow
+
+    def _answers(self, questions: Questions, side: Side, compute: Compute) -> Answers:
+        """Answer the questions by *compute*, whose inputs are padded on one side."""
         asked = {row: question for row, question in enumerate(questions) if question is not None}
-        if decode == "score" and not all(question.options for question in asked.values()):
-            raise UserError(
-                "a question without options cannot be scored",
-                found=next(question.prompt for question in asked.values() if not question.options),
-                remedy="use --decode generate, or give the strategy's question options",
-            )
         answers: dict[int, Answer | SampleError] = {}
         with (
             memory_told(*TOO_LITTLE_MEMORY),
@@ -57,12 +62,12 @@ class TransformersViewing(Viewing):
         ):
             # Processors want all rows or none to show images, and some the same number of them.
             for number in sorted({_shown(question) for question in asked.values()}):
-                answers |= self._answered({row: q for row, q in asked.items() if _shown(q) == number}, decode)
+                part = {row: q for row, q in asked.items() if _shown(q) == number}
+                answers |= self._computed(part, side, compute)
         return [answers.get(row) for row in range(len(questions))]
 
-    def _answered(self, asked: Mapping[int, Question], decode: Decode) -> dict[int, Answer | SampleError]:
+    def _computed(self, asked: Mapping[int, Question], side: Side, compute: Compute) -> dict[int, Answer | SampleError]:
         """Return the answers of some rows, row by row where their images cannot be processed together."""
-        side: Literal["left", "right"] = "right" if decode == "score" else "left"  # where rows grow, nothing may stand
         try:
             made = self._chat.inputs(
                 [question.messages for question in asked.values()], [self._samples[row] for row in asked], side
@@ -70,11 +75,11 @@ class TransformersViewing(Viewing):
         except Refused as error:
             if len(asked) == 1:
                 return dict.fromkeys(asked, SampleError(f"the model's processor refuses it: {error}"))
-            return {r: a for row, question in asked.items() for r, a in self._answered({row: question}, decode).items()}
+            alone = [self._computed({row: question}, side, compute) for row, question in asked.items()]
+            return {row: answer for part in alone for row, answer in part.items()}
         kind, device = self._model.dtype, self._model.device
         inputs = {n: value.to(device, kind if value.is_floating_point() else None) for n, value in made.items()}
-        found = self._score(inputs, list(asked.values())) if decode == "score" else self._generate(inputs)
-        return dict(zip(asked, found, strict=True))
+        return dict(zip(asked, compute(inputs, list(asked.values())), strict=True))
 
     def _generate(self, inputs: Inputs) -> list[Answer]:
         width = inputs["input_ids"].shape[1]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from coabench.backbone import Backbone, Viewing
-from coabench.dialogue import Answer, Decode, Prediction, Question, Task
+from coabench.decode import Decode
+from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.errors import SampleError, UserError
 from coabench.inference.engine import converse, rehearse
 from coabench.inference.promptfile import read_prompt_file
