@@ -27,7 +27,7 @@ class Question:
         prompt: the text that is asked.
         options: the labels it offers, in the order listed; none for an open question, whose answer is text alone.
         recognised: every label that an answer may be understood as; the options by default. Wider than the
-            options where an answer off the list should be told from gibberish (the repeated primary, say).
+            options where an answer off the list should be distinguished from gibberish (the repeated primary, say).
         name: which question of its strategy this is.
         images: the images shown with the prompt, by index into the sample's images (exemplars first, the
             query image last).
@@ -104,7 +104,7 @@ class Prediction:
         status: ``ok``, ``invalid`` (the answers make no label) or ``error`` (the sample could not be asked about).
         reason: one word for counting where there is no label: ``unparsed-<question>``, ``repeated``,
             ``neutral-first``, ``neutral-second``, ``no-class``; for ``error``, what happened.
-        details: what else the strategy found, JSON-serialisable, for the record: an agreement, a ranking. Where it
+        details: what else the strategy concluded, JSON-serialisable, for the record: an agreement, a ranking. Where it
             holds ``confidence`` (0…1), calibration takes that; where it does not, there is none of such a sample.
     """
 

@@ -158,7 +158,7 @@ def _devices() -> Iterator[Finding]:
     try:
         import torch
 
-        from coabench.support.placement import cpu_flags, device_of, dtype_of
+        from coabench.support.placement import cpu_flags, device_of, dtype_name, dtype_of
     except (Exception, SystemExit) as error:
         yield Finding("devices", "cpu", "ok", machine)
         remedy = "see torch, under software: without it no model runs here"
@@ -166,7 +166,7 @@ def _devices() -> Iterator[Finding]:
         return
 
     def auto(device: torch.device) -> str:
-        return str(dtype_of("auto", device)).removeprefix("torch.")
+        return dtype_name(dtype_of("auto", device))
 
     fast = sorted({"amx_bf16", "avx512_bf16"} & cpu_flags())
     told = f"bfloat16 in hardware ({', '.join(fast)})" if fast else "no bfloat16 in hardware that is known of"

@@ -83,7 +83,7 @@ class Plan:
     decode: Decode
 
     def task(self, sample: Sample) -> Task:
-        return Task(self.dataset.card.space, self.pool.told(sample.id))
+        return Task(self.dataset.card.space, self.pool.exemplars(sample.id))
 
 
 def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedRun:
@@ -142,7 +142,7 @@ def check(request: Evaluation) -> tuple[Plan, dict[str, Any]]:
         for note in taught.check_split(choice.card.name, split, fingerprint, request.allow_trained_split)
     ]
     pool = draw_pool(dataset, split, strategy, request.seed)
-    questions = respondent.rehearse(Task(space, pool.told(samples[0].id)))
+    questions = respondent.rehearse(Task(space, pool.exemplars(samples[0].id)))
     backbone = respondent.open(questions)
     identity = {
         **respondent.identity(backbone),
@@ -248,7 +248,7 @@ def records_of(plan: Plan, missing: Sequence[Batch], sizer: Sizer) -> Iterator[l
         images = list(islice(loaded, len(batch)))
         outcomes = _outcomes(plan, batch, images, sizer)
         elapsed = time.perf_counter() - started
-        sizer.went(len(batch), elapsed)
+        sizer.observe(len(batch), elapsed)
         seconds = elapsed / len(batch) if plan.backbone.timed else None
         yield [
             make_record(sample, image, plan.task(sample), outcome, seconds)

@@ -37,12 +37,12 @@ class Checkpoint:
         self.files = [TensorFile(path) for path in _files(folder)]
         self._file = {name: file for file in self.files for name in file.entries}
         self._shapes = shapes
-        found = {name: file.entries[name].shape for name, file in self._file.items() if name != SHARED}
-        wrong = {name: f"{found[name]} for {shape}" for name, shape in shapes.items() if name in found
-                 and found[name] != shape}  # fmt: skip
+        held = {name: file.entries[name].shape for name, file in self._file.items() if name != SHARED}
+        wrong = {name: f"{held[name]} for {shape}" for name, shape in shapes.items() if name in held
+                 and held[name] != shape}  # fmt: skip
         for what, names in (
-            ("lacks", [name for name in shapes if name not in found]),
-            ("has, beside those of the model,", [name for name in found if name not in shapes]),
+            ("lacks", [name for name in shapes if name not in held]),
+            ("has, beside those of the model,", [name for name in held if name not in shapes]),
             ("has, of a shape that does not fit config.json,", [f"{name} {text}" for name, text in wrong.items()]),
         ):
             if names:

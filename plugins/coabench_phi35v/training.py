@@ -14,6 +14,7 @@ from torch import nn
 
 from coabench.backbone import Trainee
 from coabench.dialogue import Turn
+from coabench.support.memory import activation_bytes
 from coabench_phi35v.checkpoint import SINGLE, Checkpoint
 from coabench_phi35v.images import Picture
 from coabench_phi35v.model import Phi3VForCausalLM
@@ -80,19 +81,14 @@ class Phi35Trainee(Trainee):
         return {"rows": Rows.of(rows), "labels": torch.tensor(labels, dtype=torch.long)}
 
     def activations(self, example: Encoded, width: int, checkpointing: bool) -> int:
-        """Estimate the bytes of activations kept for the backward pass.
-
-        34 bytes per token, layer and unit of hidden size at two bytes a number (Korthikanti et al. 2022, arXiv
-        2205.05198, section 4.1, attention matrix not kept), or the layer's input alone with checkpointing.
-        """
+        """Estimate the bytes of activations of the decoder and the vision tower."""
         sizes = self.module.sizes
-        per = width * (1 if checkpointing else 17)
         vision: Any = sizes.vision
         crops = {p.digest: len(p.distinct) for row in example.rows for p in row.pictures}
         patches = (vision.image_size // vision.patch_size) ** 2 + 1
         seen = sum(crops.values()) * patches * vision.hidden_size * (vision.num_hidden_layers - 1)
         text: Any = sizes.text
-        return int(per * (example.tokens * text.hidden_size * text.num_hidden_layers + seen))
+        return activation_bytes(example.tokens * text.hidden_size * text.num_hidden_layers + seen, width, checkpointing)
 
     def save(self, folder: Path) -> None:
         """Write the whole model as a checkpoint, in the precision of the one it came from."""

@@ -64,14 +64,14 @@ class Replay(Backbone[Recorded]):
         Raises:
             JobError: the log knows no such sample.
         """
-        found = self.log.find(sample) if sample else None
-        if found is None:
+        recorded = self.log.find(sample) if sample else None
+        if recorded is None:
             raise JobError(
                 f"the log in {self.log.directory} holds nothing about {sample or 'an image that is no sample'}",
                 expected=f"one of its {len(self.log.index)} samples, such as {self.log.index.first}",
                 remedy="choose the --dataset, --split and --limit of that run, or ask the backbone itself",
             )
-        return found
+        return recorded
 
     def look(self, batch: Sequence[Recorded]) -> Replayed:
         return Replayed(self.log, batch)

@@ -63,7 +63,7 @@ class Index:
     def __len__(self) -> int:
         return len(self._starts)
 
-    def places(self, id: str) -> Iterator[int]:
+    def starts(self, id: str) -> Iterator[int]:
         """Yield where the record of a sample may begin, in bytes, the last one first."""
         low, high = (int(np.searchsorted(self._hashes, hash(id), side=side)) for side in ("left", "right"))
         return (int(start) for start in self._starts[low:high][::-1])
@@ -120,11 +120,11 @@ class Log:
         questions: set[int] = set()
         example: Key | None = None
         for record in read_records(directory, measured):
-            found = _recorded(record, directory)
-            first = first or found.id
-            ids.append(hash(found.id))
+            recorded = _recorded(record, directory)
+            first = first or recorded.id
+            ids.append(hash(recorded.id))
             starts.append(measured.start)
-            for key in found.answers:
+            for key in recorded.answers:
                 questions.add(hash(key))
                 example = example or key
         if example is None:
@@ -151,7 +151,7 @@ class Log:
             JobError: the log is not what it was.
         """
         try:
-            for start in self.index.places(id):
+            for start in self.index.starts(id):
                 with (self.directory / LOG).open("rb") as file:
                     file.seek(start)
                     record = json.loads(file.readline())
@@ -169,10 +169,10 @@ class Log:
         """Return what was asked about which images, for the identity of a replay; None without a manifest."""
         if self.identity is None:
             return None
-        told = {part: self.identity.get(part) or {} for part in ("backbone", "strategy", "dataset")}
+        parts = {part: self.identity.get(part) or {} for part in ("backbone", "strategy", "dataset")}
         return {
-            **{part: told[part].get("name") for part in told},
-            **{part: told["dataset"].get(part) for part in ("split", "fingerprint")},
+            **{part: parts[part].get("name") for part in parts},
+            **{part: parts["dataset"].get(part) for part in ("split", "fingerprint")},
             "decode": self.identity.get("decode"),
         }
 

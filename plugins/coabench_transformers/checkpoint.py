@@ -12,9 +12,8 @@ import torch
 from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-from coabench.errors import UserError
+from coabench.errors import UserError, first_line
 from coabench.support.tensorfile import TensorFile, file_digest
-from coabench_transformers.telling import told
 
 OWN = {"phi3_v": "phi-3.5-vision"}
 """Types of models that transformers does not have -> the backbone that runs them."""
@@ -91,7 +90,7 @@ class Checkpoint:
                 raise
             raise UserError(
                 f"transformers cannot open the model in {self.folder}",
-                found=told(error),
+                found=first_line(error),
                 remedy="check that the checkpoint is complete; where attention is named: --set attention=eager",
             ) from None
 
@@ -105,7 +104,7 @@ def _config(folder: Path) -> PretrainedConfig:
         raise UserError(
             f"{folder} holds no model of transformers",
             expected="a config.json with a model_type",
-            found=_told(error) if path.is_file() else "no config.json",
+            found=_config_problem(error) if path.is_file() else "no config.json",
             remedy="point to the folder of a complete checkpoint, or give a hub id",
         ) from None
     if kind in OWN:
@@ -129,7 +128,7 @@ def _config(folder: Path) -> PretrainedConfig:
         raise UserError(
             f"transformers cannot read the model in {folder}",
             expected="a type of model that transformers has" + (", without code of its own" if remote else ""),
-            found=f"{kind}: {told(error)}",
+            found=f"{kind}: {first_line(error)}",
             remedy="remote code never runs here: serve the model and take --backbone openai" if remote
             else "upgrade transformers, or use another checkpoint",
         ) from None  # fmt: skip
@@ -150,8 +149,8 @@ def _config(folder: Path) -> PretrainedConfig:
     return config
 
 
-def _told(error: Exception) -> str:
-    return "no model_type in it" if isinstance(error, KeyError | TypeError) else told(error)
+def _config_problem(error: Exception) -> str:
+    return "no model_type in it" if isinstance(error, KeyError | TypeError) else first_line(error)
 
 
 def _weights(folder: Path) -> list[Path]:
@@ -169,4 +168,6 @@ def _weights(folder: Path) -> list[Path]:
             remedy="convert pickled weights to safetensors" if pickled else "point to a complete checkpoint",
         ) from None
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(f"{folder / INDEX} names no weights", found=told(error), remedy="fetch it again") from None
+        raise UserError(
+            f"{folder / INDEX} names no weights", found=first_line(error), remedy="fetch it again"
+        ) from None

@@ -14,6 +14,7 @@ from torch import nn
 
 from coabench.backbone import Trainee
 from coabench.dialogue import Turn
+from coabench.support.memory import activation_bytes
 from coabench_transformers.chat import Chat
 from coabench_transformers.checkpoint import HISTORY, WORDS, Checkpoint
 
@@ -71,13 +72,9 @@ class TransformersTrainee(Trainee):
         return {**longer, **images, "labels": labels}
 
     def activations(self, example: Encoded, width: int, checkpointing: bool) -> int:
-        """Estimate the bytes of activations of the language model kept for the backward pass.
-
-        34 bytes per token, layer and unit of hidden size at two bytes a number (Korthikanti et al. 2022, arXiv
-        2205.05198, section 4.1, attention matrix not kept), or the layer's input alone with checkpointing.
-        """
+        """Estimate the bytes of activations of the language model; the vision tower's are not counted."""
         text = self._checkpoint.config.get_text_config()
-        return int(width * (1 if checkpointing else 17) * example.tokens * text.hidden_size * text.num_hidden_layers)
+        return activation_bytes(example.tokens * text.hidden_size * text.num_hidden_layers, width, checkpointing)
 
     def save(self, folder: Path) -> None:
         """Write the whole model as a checkpoint, with the processor's files as they are."""

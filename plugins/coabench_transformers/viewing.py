@@ -13,11 +13,12 @@ from transformers import LogitsProcessor
 
 from coabench.backbone import Answers, Questions, Viewing
 from coabench.dialogue import Answer, Question
-from coabench.errors import JobError, SampleError
+from coabench.errors import SampleError
 from coabench.support.linear import fast_linear
-from coabench.support.memory import memory_told
+from coabench.support.memory import explained_oom
+from coabench.support.numerics import not_a_number
 from coabench_transformers.chat import Chat, Inputs, Refused
-from coabench_transformers.seeing import Seen
+from coabench_transformers.image_features import ImageFeatures
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,7 +33,7 @@ class TransformersViewing(Viewing):
 
     def __init__(self, model: Any, chat: Chat, samples: Sequence[Sequence[Image]]) -> None:
         self._model, self._chat, self._samples = model, chat, samples
-        self._seen = Seen()
+        self._features = ImageFeatures()
 
     def generate(self, questions: Questions) -> Answers:
         """Decode greedily.
@@ -55,10 +56,10 @@ class TransformersViewing(Viewing):
         asked = {row: question for row, question in enumerate(questions) if question is not None}
         answers: dict[int, Answer | SampleError] = {}
         with (
-            memory_told(*TOO_LITTLE_MEMORY),
+            explained_oom(*TOO_LITTLE_MEMORY),
             torch.inference_mode(),
             fast_linear(self._model.device, self._model.dtype),
-            self._seen.over(self._model),
+            self._features.reused_by(self._model),
         ):
             # Processors want all rows or none to show images, and some the same number of them.
             for number in sorted({_shown(question) for question in asked.values()}):
@@ -86,7 +87,7 @@ class TransformersViewing(Viewing):
         numbers = _Numbers()
         written = self._model.generate(**inputs, logits_processor=[numbers])
         if bool(numbers.lost):
-            raise _not_a_number()
+            raise not_a_number()
         ends = set(self._model.generation_config.eos_token_id)
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
         answers = []
@@ -99,16 +100,16 @@ class TransformersViewing(Viewing):
     def _score(self, inputs: Inputs, questions: Sequence[Question]) -> list[Answer]:
         """Score option after option; the rows of one pass are padded on the right, where nothing sees it."""
         scores: list[dict[str, float]] = [{} for _ in questions]
-        for place in range(max(len(question.options) for question in questions)):
+        for number in range(max(len(question.options) for question in questions)):
             # Where a question has fewer options, its first is computed again: the batch keeps its rows.
-            options = [q.options[place] if place < len(q.options) else q.options[0] for q in questions]
+            options = [q.options[number] if number < len(q.options) else q.options[0] for q in questions]
             texts = [self._chat.answer(option) for option in options]
             for row, (option, value) in enumerate(zip(options, self._log_probabilities(inputs, texts), strict=True)):
                 scores[row].setdefault(option, value)
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
         return [
-            Answer(max(found, key=found.__getitem__), found, prompt_tokens=length)
-            for found, length in zip(scores, lengths, strict=True)
+            Answer(max(own, key=own.__getitem__), own, prompt_tokens=length)
+            for own, length in zip(scores, lengths, strict=True)
         ]
 
     def _log_probabilities(self, inputs: Inputs, texts: Sequence[Sequence[int]]) -> list[float]:
@@ -125,7 +126,7 @@ class TransformersViewing(Viewing):
             values = steps.gather(-1, torch.tensor(text, device=steps.device)[:, None])[:, 0].tolist()
             sums.append(math.fsum(values))
         if any(math.isnan(value) for value in sums):
-            raise _not_a_number()
+            raise not_a_number()
         return sums
 
 
@@ -145,10 +146,3 @@ def _shown(question: Question) -> int:
 
 def _keeps(model: Any) -> bool:
     return "logits_to_keep" in inspect.signature(model.forward).parameters
-
-
-def _not_a_number() -> JobError:
-    return JobError(
-        "the model computed NaN or infinity where log-probabilities were expected",
-        remedy="use --dtype bfloat16 or float32 (float16 overflows in some checkpoints), or check the adapter",
-    )

@@ -1,43 +1,41 @@
-"""Questions to one model on one server: each asked once, and its failures told apart: this sample, or everything?"""
+"""Sends questions to one model on one server, each different one once, and finds out what a failure concerns."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coabench.backbone import Questions
 from coabench.decode import Mode
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, SampleError
-from coabench_openai.asking import Body, constraint, limited, messages_of, scoring, without_images
 from coabench_openai.client import SAFE, Client, Halted, Refused
-from coabench_openai.memory import Memory, key_of
+from coabench_openai.options import ServerOptions
 from coabench_openai.picture import plain_picture
-from coabench_openai.reading import Reply, read_reply, unwrapped
-
-if TYPE_CHECKING:
-    from coabench_openai.backbone import Server
+from coabench_openai.replies import Reply, read_reply, unwrapped
+from coabench_openai.reply_cache import ReplyCache, key_of
+from coabench_openai.requests import Body, constraint, limited, messages_of, scoring, without_images
 
 Prepared = tuple[str, ...]
 """The images of a sample, each as a ``data:`` URL."""
 
 
-class Inquiry:
-    """All that is asked of a server.
+class Dispatcher:
+    """Sends requests to a server, as many at once as the user allows.
 
     Args:
         identity: everything that can change an answer.
 
     Attributes:
-        memory: where answers are kept.
+        cache: where replies are kept.
         served: the name of the model that the server says has answered; None before the first answer.
     """
 
-    def __init__(self, model: str, options: Server.Options, client: Client, identity: Mapping[str, Any]) -> None:
+    def __init__(self, model: str, options: ServerOptions, client: Client, identity: Mapping[str, Any]) -> None:
         self._model, self._options, self._client, self._identity = model, options, client, identity
-        self.memory = Memory()
+        self.cache = ReplyCache()
         self.served: str | None = None
         self._tried: dict[str, Reply] = {}
         self._trying = asyncio.Lock()
@@ -61,15 +59,15 @@ class Inquiry:
             body = self._body(question, mode, images)
             keys.append(key := key_of(self._identity, body))
             if key not in asked:
-                asked[key] = self._remembered(key, body, question, mode, halt)
+                asked[key] = self._reply(key, body, question, mode, halt)
         replies = dict(zip(asked, await asyncio.gather(*asked.values(), return_exceptions=True), strict=True))
         problems = [reply for reply in replies.values() if isinstance(reply, BaseException)]
         for problem in sorted(problems, key=lambda problem: isinstance(problem, Halted)):
             raise problem
         return [None if key is None else replies[key].answer for key in keys]  # type: ignore[union-attr]
 
-    async def _remembered(self, key: str, body: Body, question: Question, mode: Mode, halt: asyncio.Event) -> Reply:
-        reply = self.memory.get(key)
+    async def _reply(self, key: str, body: Body, question: Question, mode: Mode, halt: asyncio.Event) -> Reply:
+        reply = self.cache.get(key)
         if reply is None:
             async with self._free:
                 if halt.is_set():
@@ -77,11 +75,11 @@ class Inquiry:
                 try:
                     reply = await self._asked(body, question, mode, halt)
                     self._compare(reply.served)
-                    self.memory.put(key, reply)
+                    self.cache.put(key, reply)
                 except BaseException:
                     halt.set()
                     raise
-        self._compare(reply.served)  # one that was remembered, too
+        self._compare(reply.served)  # a cached one, too
         return reply
 
     async def _asked(self, body: Body, question: Question, mode: Mode, halt: asyncio.Event) -> Reply:
@@ -91,9 +89,9 @@ class Inquiry:
             await self._try(question, mode, halt, refused.failing)  # is it this sample, or everything?
             what = "fails over" if refused.failing else "refuses"
             return Reply(SampleError(f"the server {what} this sample: {refused}"), None)
-        return self._kept_to(question, mode, reply)
+        return self._within_constraint(question, mode, reply)
 
-    def _kept_to(self, question: Question, mode: Mode, reply: Reply) -> Reply:
+    def _within_constraint(self, question: Question, mode: Mode, reply: Reply) -> Reply:
         """Return a reply, out of its wrapping where it was to be one of the options; refuse any other answer then."""
         answer = reply.answer
         if isinstance(answer, SampleError) or not reply.whole or not limited(question, mode, self._options.constrain):
@@ -174,7 +172,7 @@ class Inquiry:
                 reply = await self._client.post(body, lambda data: read_reply(data, question, mode), halt)
             except Refused as refused:
                 raise await self._useless(question, mode, refused) from None
-            self._tried[key] = self._kept_to(question, mode, reply)
+            self._tried[key] = self._within_constraint(question, mode, reply)
         return reply
 
     async def _useless(self, question: Question, mode: Mode, refused: Refused) -> JobError:

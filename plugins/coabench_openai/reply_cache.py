@@ -1,4 +1,4 @@
-"""Answers that were given and are not in the run's log yet, so that a run that is killed asks nothing twice."""
+"""Replies on disk, for those that are not in the run's log yet: a run that was killed sends nothing twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from coabench.dialogue import Answer
 from coabench.errors import JobError, SampleError
-from coabench_openai.reading import Reply
+from coabench_openai.replies import Reply
 
 FILE = "openai.jsonl"
 
@@ -22,7 +22,7 @@ def key_of(identity: Mapping[str, Any], body: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-class Memory:
+class ReplyCache:
     """Replies by key, in a file of a folder, one line each; without a folder, nothing is kept.
 
     The file is read when the first reply is looked up, and gets a line for each that comes: a kill loses none, a power
@@ -68,14 +68,14 @@ class Memory:
 def _line(key: str, reply: Reply) -> bytes:
     answer = reply.answer
     if isinstance(answer, SampleError):
-        said: dict[str, Any] = {"error": answer.problem}
+        entry: dict[str, Any] = {"error": answer.problem}
     else:
-        said = {
+        entry = {
             "response": answer.response,
             "scores": None if answer.scores is None else dict(answer.scores),
             "tokens": [answer.prompt_tokens, answer.cached_tokens, answer.new_tokens],
         }
-    line = json.dumps({"key": key, "served": reply.served, **said})
+    line = json.dumps({"key": key, "served": reply.served, **entry})
     return f"\n{line}\n".encode("ascii")  # a torn line before it ends here
 
 
@@ -87,13 +87,13 @@ def _read(path: Path) -> dict[str, Reply]:
         return replies
     for line in lines:
         with suppress(ValueError, KeyError, TypeError):  # torn: it is asked again
-            said = json.loads(line)
-            replies[said["key"]] = Reply(_answer(said), said["served"])
+            entry = json.loads(line)
+            replies[entry["key"]] = Reply(_answer(entry), entry["served"])
     return replies
 
 
-def _answer(said: Mapping[str, Any]) -> Answer | SampleError:
-    if "error" in said:
-        return SampleError(said["error"])
-    prompt, cached, new = said["tokens"]
-    return Answer(said["response"], said["scores"], prompt_tokens=prompt, cached_tokens=cached, new_tokens=new)
+def _answer(entry: Mapping[str, Any]) -> Answer | SampleError:
+    if "error" in entry:
+        return SampleError(entry["error"])
+    prompt, cached, new = entry["tokens"]
+    return Answer(entry["response"], entry["scores"], prompt_tokens=prompt, cached_tokens=cached, new_tokens=new)
