@@ -89,12 +89,12 @@ class Viewing:
 
 
 class Trainee(ABC):
-    """What a backbone lends to `coabench train`: its module, and how training turns become the module's input.
+    """What `coabench train` needs of a backbone: its module, and how training turns become the module's input.
 
     Attributes:
         module: called with what `collate` returns, and with ``num_items_in_batch`` where its ``accepts_loss_kwargs`` is
             true; returns ``{"loss": …}``, the summed loss divided by that number. PEFT wraps it for LoRA.
-        groups: part (``language``, ``projector``, ``vision``…) -> full names of the modules that LoRA may go on.
+        groups: part (``language``, ``projector``, ``vision``…) -> full names of the modules that LoRA may wrap.
         parts: part -> what the names of its parameters begin with; the first that fits counts.
         unused: names of modules that no answer depends on; they stay as they are, even in full fine-tuning.
     """

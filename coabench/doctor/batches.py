@@ -157,7 +157,7 @@ def compare_batches(request: Evaluation, progress: Progress | None = None) -> In
 
     Raises:
         UserError: bad input, or a single sample.
-        JobError: the backbone could not go on.
+        JobError: the backbone could not continue.
     """
     progress = progress or Silence()
     if request.batch_size == "auto":

@@ -1,6 +1,6 @@
 """The doctor job: what this machine has and lacks, in plain words.
 
-Every topic is examined on its own: whatever is broken in one is told there, and the others are examined all the same.
+Every topic is examined on its own: whatever is broken in one is reported there, and does not stop the others.
 Nothing is fetched and nothing is written.
 """
 
@@ -36,7 +36,7 @@ None of them touches the network when it is imported."""
 
 PATIENCE = 2.0
 """Seconds that the size of a folder may take."""
-ROOM = 2**30
+LOW_SPACE = 2**30
 """Bytes; with less on the disk, a word about it."""
 
 
@@ -86,11 +86,11 @@ def _guarded(topic: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]
                 findings.append(finding)
     except (Exception, SystemExit) as error:
         what = "examined further" if findings else "examined"
-        findings.append(Finding(topic, topic, "broken", f"could not be {what}: {_told(error)}"))
+        findings.append(Finding(topic, topic, "broken", f"could not be {what}: {_described(error)}"))
     return findings
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     """Return an error in one line, not too long a one."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
@@ -100,27 +100,27 @@ def _software() -> Iterator[Finding]:
     commit = (environment.describe()["git"] or {}).get("commit", "")[:12]
     yield Finding("software", "coabench", "ok", __version__ + (f", commit {commit}" if commit else ""))
     here = platform.python_version()
-    told = f"{here} ({platform.system()} {platform.machine()})"
+    version = f"{here} ({platform.system()} {platform.machine()})"
     needed = declared()
     from packaging.specifiers import SpecifierSet
 
     if SpecifierSet(needed.python).contains(here, prereleases=True):
-        yield Finding("software", "python", "ok", f"{told}; supported: {needed.python}")
+        yield Finding("software", "python", "ok", f"{version}; supported: {needed.python}")
     else:
         yield Finding(
-            "software", "python", "broken", f"{told} is not supported", f"use a Python that is {needed.python}"
+            "software", "python", "broken", f"{version} is not supported", f"use a Python that is {needed.python}"
         )
-    told_of: dict[str, str] = {}
+    problems: dict[str, str] = {}
     order = list(IMPORTED)  # torch first: where it is broken, what imports it is not to blame
     findings = {
-        package.name: _needed(package, told_of)
+        package.name: _needed(package, problems)
         for package in sorted(needed.packages, key=lambda p: order.index(p.name) if p.name in order else len(order))
     }
     yield from (findings[package.name] for package in needed.packages)
 
 
-def _needed(package: Package, told_of: dict[str, str]) -> Finding:
-    """Say whether a package can be used; *told_of*: what is wrong with those that were looked at before."""
+def _needed(package: Package, problems: dict[str, str]) -> Finding:
+    """Say whether a package can be used; *problems*: what is wrong with those that were examined before."""
     install = f"pip install '{package.wanted}'"
     if package.installed is None:
         return Finding("software", package.name, "broken", f"not installed; needed: {package.supported}", install)
@@ -128,11 +128,11 @@ def _needed(package: Package, told_of: dict[str, str]) -> Finding:
         found = f"{package.installed} is outside of what is supported: {package.supported}"
         return Finding("software", package.name, "broken", found, install)
     if problem := _import_problem(package.name):
-        cause = next((name for name, other in told_of.items() if other == problem), None)
+        cause = next((name for name, other in problems.items() if other == problem), None)
         if cause is not None:
             found = f"{package.installed} cannot be imported, because {cause} cannot"
             return Finding("software", package.name, "broken", found, f"repair {cause} first")
-        told_of[package.name] = problem
+        problems[package.name] = problem
         found = f"{package.installed} is installed and cannot be imported: {problem}"
         return Finding("software", package.name, "broken", found, f"pip install --force-reinstall '{package.wanted}'")
     return Finding("software", package.name, "ok", f"{package.installed}; supported: {package.supported or 'any'}")
@@ -146,7 +146,7 @@ def _import_problem(distribution: str) -> str | None:
     try:
         importlib.import_module(module)
     except (Exception, SystemExit) as error:
-        return _told(error)
+        return _described(error)
     return None
 
 
@@ -162,15 +162,15 @@ def _devices() -> Iterator[Finding]:
     except (Exception, SystemExit) as error:
         yield Finding("devices", "cpu", "ok", machine)
         remedy = "see torch, under software: without it no model runs here"
-        yield Finding("devices", "torch", "broken", f"cannot be imported: {_told(error)}", remedy)
+        yield Finding("devices", "torch", "broken", f"cannot be imported: {_described(error)}", remedy)
         return
 
     def auto(device: torch.device) -> str:
         return dtype_name(dtype_of("auto", device))
 
     fast = sorted({"amx_bf16", "avx512_bf16"} & cpu_flags())
-    told = f"bfloat16 in hardware ({', '.join(fast)})" if fast else "no bfloat16 in hardware that is known of"
-    yield Finding("devices", "cpu", "ok", f"{machine}; {told}; --dtype auto is {auto(torch.device('cpu'))}")
+    speed = f"bfloat16 in hardware ({', '.join(fast)})" if fast else "no bfloat16 in hardware that is known of"
+    yield Finding("devices", "cpu", "ok", f"{machine}; {speed}; --dtype auto is {auto(torch.device('cpu'))}")
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             seen = torch.cuda.get_device_properties(index)
@@ -229,13 +229,13 @@ def _plugins(load_commands: Callable[[], object]) -> Iterator[Finding]:
         elif plugin.status == "disabled":
             yield Finding("plugins", plugin.name, "note", f"{whose}, left out because of {DISABLE}", f"unset {DISABLE}")
         else:
-            told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in plugin.registered.items() if names)
-            yield Finding("plugins", plugin.name, "ok", f"{whose}{f'; {told}' if told else ''}")
+            registered = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in plugin.registered.items() if names)
+            yield Finding("plugins", plugin.name, "ok", f"{whose}{f'; {registered}' if registered else ''}")
 
 
 def _extras() -> Iterator[Finding]:
     for name, packages in declared().extras.items():
-        lacking = [p.name for p in packages if p.installed is None]
+        absent = [p.name for p in packages if p.installed is None]
         outside = [f"{p.name} {p.installed} is not {p.supported}" for p in packages if p.installed and not p.fits]
         broken = [f"{p.name}: {problem}" for p in packages if p.fits and (problem := _import_problem(p.name))]
         there = ", ".join(f"{p.name} {p.installed}" for p in packages if p.fits)
@@ -244,10 +244,10 @@ def _extras() -> Iterator[Finding]:
             names = " ".join(line.partition(":")[0] for line in broken)
             found = f"installed and cannot be imported: {'; '.join(broken)}"
             yield Finding("extras", name, "broken", found, f"pip install --force-reinstall torch {names}")
-        elif lacking or outside:
-            told = [f"missing: {', '.join(lacking)}"] if lacking else []
-            told += [f"outside of what is supported: {'; '.join(outside)}"] if outside else []
-            yield Finding("extras", name, "missing" if lacking else "note", "; ".join(told), install)
+        elif absent or outside:
+            problems = [f"missing: {', '.join(absent)}"] if absent else []
+            problems += [f"outside of what is supported: {'; '.join(outside)}"] if outside else []
+            yield Finding("extras", name, "missing" if absent else "note", "; ".join(problems), install)
         else:
             yield Finding("extras", name, "ok", f"complete: {there}")
 
@@ -258,12 +258,12 @@ def _detectors() -> Iterator[Finding]:
     from coabench.registry.loader import get_plugins
 
     for name, found in get_plugins().detectors.items():
-        if lacking := unavailable(found):
-            yield Finding("detectors", name, "missing", lacking.reason, lacking.remedy)
+        if unusable := unavailable(found):
+            yield Finding("detectors", name, "missing", unusable.reason, unusable.remedy)
         else:
             suffixes = " or ".join(found.details.get("weights", ()))
-            told = f"can be used, with a {suffixes} file as --detector-weights" if suffixes else "can be used"
-            yield Finding("detectors", name, "ok", told)
+            usable = f"can be used, with a {suffixes} file as --detector-weights" if suffixes else "can be used"
+            yield Finding("detectors", name, "ok", usable)
     try:
         yield Finding("detectors", AUTO, "ok", f"--detector auto takes {find_detector(AUTO).found.name}")
     except UserError as error:
@@ -275,8 +275,8 @@ def _files() -> Iterator[Finding]:
     yield _folder("hub cache", _hub_cache, "HF_HOME", "without it, no model can be fetched")
     offline = [name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if os.environ.get(name)]
     if offline:
-        told = ", ".join(f"{name}={os.environ[name]}" for name in offline)
-        yield Finding("files", "offline", "note", f"{told}: only what is in the hub cache is found")
+        settings = ", ".join(f"{name}={os.environ[name]}" for name in offline)
+        yield Finding("files", "offline", "note", f"{settings}: only what is in the hub cache is found")
     yield _folder("results", lambda: Path("results").absolute(), "--output", "runs go there by default")
 
 
@@ -287,7 +287,7 @@ def _hub_cache() -> Path:
 
 
 def _folder(item: str, find: Callable[[], Path], setting: str, role: str) -> Finding:
-    """Say where a folder is, how large, whether it can be written, and how much room there is."""
+    """Say where a folder is, how large, whether it can be written, and how much space is left."""
     try:
         path = find()
         there = path if path.exists() else next(parent for parent in path.parents if parent.exists())
@@ -296,12 +296,12 @@ def _folder(item: str, find: Callable[[], Path], setting: str, role: str) -> Fin
         if not os.access(there, os.W_OK | os.X_OK):
             return Finding("files", item, "note", f"{path} cannot be written; {role}", f"set {setting} to another")
         free = shutil.disk_usage(there).free
-        told = f"{path}, {_size(path) if there == path else 'not there yet'}; {_bytes(free)} free on the disk"
+        description = f"{path}, {_size(path) if there == path else 'not there yet'}; {_bytes(free)} free on the disk"
     except (Exception, SystemExit) as error:
-        return Finding("files", item, "note", f"cannot be looked at: {_told(error)}; {role}", f"set {setting}")
-    if free < ROOM:
-        return Finding("files", item, "note", told, "make room")
-    return Finding("files", item, "ok", told)
+        return Finding("files", item, "note", f"cannot be looked at: {_described(error)}; {role}", f"set {setting}")
+    if free < LOW_SPACE:
+        return Finding("files", item, "note", description, "make room")
+    return Finding("files", item, "ok", description)
 
 
 def _size(folder: Path) -> str:

@@ -83,7 +83,7 @@ class _Seen(Viewing):
 
 
 def scored(question: Question, response: str) -> dict[str, float]:
-    """Return the scores of somebody who would say *response*; equal ones where it is none of the options."""
+    """Return scores under which *response* is the best option; equal ones where it is none of the options."""
     others = len(question.options) - 1
     if response not in question.options or not others:
         return dict.fromkeys(question.options, -log(len(question.options)))
@@ -93,7 +93,7 @@ def scored(question: Question, response: str) -> dict[str, float]:
 def play(
     strategy: Strategy, task: Task, *responses: str | Answer, decode: Decode = "generate"
 ) -> tuple[list[Question], Prediction]:
-    """Return what the strategy asked and concluded when it heard these responses, read as a run reads them.
+    """Return what the strategy asked and concluded after these responses, read as a run reads them.
 
     Args:
         responses: one per question, in order: a text, or an `Answer` (with ``scores`` for a scored question).
@@ -108,8 +108,8 @@ def play(
         if question is None:
             raise AssertionError(f"{len(responses)} responses were given, {len(asked)} questions asked")
         asked.append(question)
-        given = Answer(response) if isinstance(response, str) else response
-        question = advance(conversation, understand(question, given, task.space, strategy.parser, decode), outcome)
+        answer = Answer(response) if isinstance(response, str) else response
+        question = advance(conversation, understand(question, answer, task.space, strategy.parser, decode), outcome)
     if question is not None or outcome.prediction is None:
         raise AssertionError(f"after {len(responses)} responses it still asks: {question and question.prompt}")
     return asked, outcome.prediction
