@@ -66,8 +66,6 @@ def _ask(viewing: Viewing, pending: Questions, decode: Decode) -> Answers:
     """Ask the pending questions, those of each decode mode in one call."""
     wanted = [None if question is None else question.mode(decode).name for question in pending]
     modes = [mode for mode in DECODES if mode in wanted]
-    if len(modes) == 1:
-        return viewing.ask(pending, modes[0])
     answers: list[Answer | SampleError | None] = [None] * len(pending)
     for mode in modes:
         part = [question if mode == want else None for question, want in zip(pending, wanted, strict=True)]

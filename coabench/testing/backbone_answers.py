@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from coabench.backbone import Backbone
+from coabench.backbone import Backbone, Viewing
 from coabench.decode import GENERATE, MODES, Decode
 from coabench.dialogue import Answer, Message, Question
 from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.labels import Options
 from coabench.testing.defects.backbones import (
+    BAD_CAPABILITIES,
     BATCH,
     FAILS,
     HISTORY,
@@ -129,6 +130,10 @@ class Asking:
     def ask(self, prepared: Sequence[Any], *rounds: Sequence[Question | None], decode: Decode) -> list[list[Said]]:
         """Look at samples, ask the questions of each round, and return what was said; note what is wrong with it."""
         viewing = self.findings.attempt(FAILS, self.backbone.look, list(prepared), allowed=UserError)
+        if all(getattr(type(viewing), name, None) is getattr(Viewing, name) for name in ("ask", decode)):
+            evidence = f"it declares {MODES[decode].needs}, and its viewing has no method {decode}"
+            self.findings.add(BAD_CAPABILITIES, evidence)
+            raise Stop
         said = []
         for questions in rounds:
             answers = self.findings.attempt(FAILS, viewing.ask, questions, decode, allowed=UserError)

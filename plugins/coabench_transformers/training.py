@@ -86,10 +86,6 @@ class TransformersTrainee(Trainee):
             if path.name not in (*HISTORY, "config.json") and not path.name.endswith(".index.json"):
                 shutil.copyfile(path, folder / path.name)
 
-    def extras(self) -> Mapping[str, str]:
-        """Return nothing: the published layout is that of another model."""
-        return {}
-
 
 def _parts(model: Any) -> dict[str, str]:
     """Return part -> prefix of its parameters, found by the names that transformers gives to a model's children.
