@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 import torch
 
+from coabench.base.environment import cpu_fields
 from coabench.errors import UserError, first_line
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -56,20 +54,9 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 def cpu_flags() -> frozenset[str]:
     """Return the CPU's features as Linux names them; empty where that is not known."""
-    return frozenset(flag for line in _cpu_fields("flags") for flag in line.split())
+    return frozenset(flag for line in cpu_fields("flags") for flag in line.split())
 
 
 def cpu_vendor() -> str:
     """Return who made the CPU, as Linux names it (``AuthenticAMD``, ``GenuineIntel``); empty where it does not."""
-    return next(iter(_cpu_fields("vendor_id")), "")
-
-
-@cache
-def _cpu_fields(field: str) -> tuple[str, ...]:
-    """Return the values of a field of ``/proc/cpuinfo``, one per processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ()
-    pairs = [line.partition(":") for line in lines]
-    return tuple(value.strip() for name, _, value in pairs if name.strip() == field)
+    return next(iter(cpu_fields("vendor_id")), "")

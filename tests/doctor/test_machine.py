@@ -16,7 +16,7 @@ from coabench.backbone import Viewing
 from coabench.cli import main
 from coabench.dialogue import Answer, Question
 from coabench.doctor import machine, requirements
-from coabench.doctor.machine import Finding, examine
+from coabench.doctor.machine import Diagnosis, examine
 from coabench.testing import registered
 from coabench.testing.pictures import Pictures
 from coabench.testing.scripted import ScriptedBackbone, scored
@@ -121,7 +121,7 @@ def test_each_topic_is_examined_on_its_own(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(machine, "declared", fail)
     monkeypatch.setattr(machine.cache, "folder", fail)
-    monkeypatch.setattr(machine, "_processor", fail)
+    monkeypatch.setattr(machine.environment, "cpu_fields", fail)
     monkeypatch.setattr("coabench.registry.loader.get_plugins", fail)
     findings = examine()
     assert {finding.topic for finding in findings} == TOPICS
@@ -172,7 +172,7 @@ def test_without_what_draws_tables(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     import sys
 
     monkeypatch.setitem(sys.modules, "tabulate", None)
-    monkeypatch.setattr(machine, "examine", lambda _: [Finding("software", "tabulate", "broken", "gone", "get it")])
+    monkeypatch.setattr(machine, "examine", lambda _: [Diagnosis("software", "tabulate", "broken", "gone", "get it")])
     with pytest.raises(SystemExit) as ended:
         main(["doctor"])
     assert ended.value.code == 1
