@@ -107,7 +107,7 @@ class Dispatcher:
         return replace(reply, answer=replace(answer, response=text))
 
     def _compare(self, served: str | None) -> None:
-        """Refuse to go on where another model answers than before."""
+        """Refuse to continue where another model answers than before."""
         self.served = self.served or served
         if served not in (None, self.served):
             raise JobError(

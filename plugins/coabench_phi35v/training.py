@@ -1,4 +1,4 @@
-"""What the training job needs of the port: turns -> packed rows, the modules that LoRA may go on, a checkpoint back."""
+"""What the training job needs of the port: turns -> packed rows, the modules that LoRA may wrap, a checkpoint back."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def _config(folder: Path) -> PretrainedConfig:
     if config.is_encoder_decoder or getattr(config.get_text_config(), "is_encoder_decoder", False):
         raise UserError(
             f"the model in {folder} reads its prompt with an encoder",
-            expected="a model that goes on with a chat, token by token",
+            expected="a model that continues a chat, token by token",
             found=str(kind),
             remedy="use the checkpoint of a decoder-only model, such as LLaVA, SmolVLM or Qwen2.5-VL",
         )
