@@ -73,6 +73,11 @@ class Phi35Vision(Backbone[Prepared]):
         attention: Literal["sdpa", "eager"] = "sdpa"
 
         def __post_init__(self) -> None:
+            for name, allowed in (("stop", ("end", "endoftext")), ("attention", ("sdpa", "eager"))):
+                if getattr(self, name) not in allowed:
+                    raise UserError(
+                        f"{name}={getattr(self, name)} is no choice of phi-3.5-vision", expected=" or ".join(allowed)
+                    )
             for name in ("num_crops", "max_new_tokens"):
                 if getattr(self, name) < 1:
                     raise UserError(f"{name}={getattr(self, name)} makes no sense", expected="1 or more")

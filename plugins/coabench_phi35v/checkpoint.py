@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from coabench.errors import UserError
-from coabench.support.tensorfile import TensorFile
+from coabench.support.tensorfile import TensorFile, fingerprint
 from coabench_phi35v.config import read_json
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -54,10 +53,7 @@ class Checkpoint:
 
     def fingerprint(self) -> str:
         """Return a sha256, in hex, over config.json and what `TensorFile.fingerprint` reads of each file."""
-        digest = hashlib.sha256((self.folder / "config.json").read_bytes())
-        for file in sorted(self.files, key=lambda file: file.path.name):
-            digest.update(file.fingerprint())
-        return digest.hexdigest()
+        return fingerprint(self.files, (self.folder / "config.json").read_bytes())
 
     def dtypes(self) -> dict[str, torch.dtype]:
         """Return the precision in which each tensor is stored."""

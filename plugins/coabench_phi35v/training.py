@@ -14,7 +14,7 @@ from torch import nn
 
 from coabench.backbone import Trainee
 from coabench.dialogue import Turn
-from coabench.support.memory import activation_bytes
+from coabench.support.trainee import activation_bytes, modules_by_part
 from coabench_phi35v.checkpoint import SINGLE, Checkpoint
 from coabench_phi35v.images import Picture
 from coabench_phi35v.model import Phi3VForCausalLM
@@ -55,7 +55,7 @@ class Phi35Trainee(Trainee):
         self._bos = [tokenizer.control(Control.BEGIN)] if extra_bos else []
         self.parts = PARTS
         self.unused = _unused(model)
-        self.groups = _groups(model, self.unused)
+        self.groups = modules_by_part(model, PARTS, lambda name, module: _wrappable(name, module, self.unused))
 
     def encode(self, prepared: Sequence[Picture], turns: Sequence[Turn]) -> Encoded:
         """Return the turns about one sample as packed rows."""
@@ -115,13 +115,8 @@ def _unused(model: Phi3VForCausalLM) -> tuple[str, ...]:
     return (f"{tower}encoder.layers.{last}", f"{tower}post_layernorm")
 
 
-def _groups(model: Phi3VForCausalLM, unused: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the linear layers and learnt positions, by the part they belong to; as published, no token embedding."""
-    groups: dict[str, list[str]] = {part: [] for part in PARTS}
-    for name, module in model.named_modules():
-        if not isinstance(module, nn.Linear | nn.Embedding) or name in ("lm_head", "model.embed_tokens"):
-            continue
-        if any(name == other or name.startswith(f"{other}.") for other in unused):
-            continue
-        groups[next(part for part, prefix in PARTS.items() if name.startswith(prefix))].append(name)
-    return {part: tuple(names) for part, names in groups.items()}
+def _wrappable(name: str, module: nn.Module, unused: Sequence[str]) -> bool:
+    """Whether LoRA may wrap a module: linear layers and learnt positions; as published, no token embedding."""
+    if not isinstance(module, nn.Linear | nn.Embedding) or name in ("lm_head", "model.embed_tokens"):
+        return False
+    return not any(name == other or name.startswith(f"{other}.") for other in unused)

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConf
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from coabench.errors import UserError, first_line
-from coabench.support.tensorfile import TensorFile, file_digest
+from coabench.support.tensorfile import TensorFile, file_digest, fingerprint
 
 OWN = {"phi3_v": "phi-3.5-vision"}
 """Types of models that transformers does not have -> the backbone that runs them."""
@@ -43,10 +43,7 @@ class Checkpoint:
 
     def fingerprint(self) -> str:
         """Return a SHA-256, in hex, over the weights (of large files header and samples of every tensor)."""
-        digest = hashlib.sha256()
-        for file in sorted(self.files, key=lambda file: file.path.name):
-            digest.update(file.fingerprint())
-        return digest.hexdigest()
+        return fingerprint(self.files)
 
     def words(self) -> str:
         """Return a SHA-256, in hex, over the configs, the tokenizer, the processor and the chat template."""

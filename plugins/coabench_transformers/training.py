@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch import nn
 
 from coabench.backbone import Trainee
 from coabench.dialogue import Turn
-from coabench.support.memory import activation_bytes
+from coabench.support.trainee import activation_bytes, modules_by_part
 from coabench_transformers.chat import Chat
 from coabench_transformers.checkpoint import HISTORY, WORDS, Checkpoint
 
@@ -52,7 +52,9 @@ class TransformersTrainee(Trainee):
         self.module: nn.Module = model
         self._chat, self._checkpoint = chat, checkpoint
         self.parts = _parts(model)
-        self.groups = _groups(model, self.parts)
+        head = model.get_output_embeddings()
+        # Linear layers alone, and no subclass of theirs: others compute with their weight alone.
+        self.groups = modules_by_part(model, self.parts, lambda _, m: type(m) is nn.Linear and m is not head)
 
     def encode(self, prepared: Sequence[Image], turns: Sequence[Turn]) -> Encoded:
         """Return the turns about one sample."""
@@ -103,13 +105,3 @@ def _parts(model: Any) -> dict[str, str]:
 
 def _named(name: str, words: Sequence[str]) -> bool:
     return any(word in name for word in words)
-
-
-def _groups(model: Any, parts: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return the linear layers of each part, but for the one that predicts tokens."""
-    groups: dict[str, list[str]] = {part: [] for part in parts}
-    head = model.get_output_embeddings()
-    for name, module in model.named_modules():
-        if type(module) is nn.Linear and module is not head:  # others compute with their weight alone
-            groups[next(part for part, prefix in parts.items() if name.startswith(prefix))].append(name)
-    return {part: tuple(names) for part, names in groups.items() if names}
