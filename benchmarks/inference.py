@@ -27,9 +27,9 @@ from typing import Any
 
 import torch
 from coabench_phi35v.images import picture
-from coabench_phi35v.keeping import Keeping
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control, chat
+from coabench_phi35v.shared_cache import SharedCache
 from coabench_phi35v.viewing import Phi35Viewing
 from PIL.Image import Image
 from subject import (
@@ -50,7 +50,8 @@ from subject import (
 )
 from transformers import DynamicCache
 
-from coabench.dialogue import Decode, Message, Question
+from coabench.decode import Decode
+from coabench.dialogue import Message, Question
 from coabench.support.placement import dtype_of
 
 EXEMPLAR = 1000
@@ -122,7 +123,7 @@ def published(task: str, bench: Bench, images: Sequence[Image]) -> Answers:
 # -- the port ---------------------------------------------------------------------------------------------------------
 
 
-def ported(task: str, bench: Bench, batch: int, decode: Decode, keeping: Keeping, images: Sequence[Image]) -> Answers:
+def ported(task: str, bench: Bench, batch: int, decode: Decode, kept: SharedCache, images: Sequence[Image]) -> Answers:
     """The same questions through one viewing per batch."""
     stop = frozenset({bench.tokenizer.control(Control.END), bench.tokenizer.control(Control.ENDOFTEXT)})
     before = [face(EXEMPLAR)] if task == "one-shot" else []
@@ -132,7 +133,7 @@ def ported(task: str, bench: Bench, batch: int, decode: Decode, keeping: Keeping
             tuple(picture(image, bench.num_crops) for image in (*before, image))
             for image in images[start : start + batch]
         ]
-        viewing = Phi35Viewing(bench.model, bench.tokenizer, samples, stop, 1000, keeping)
+        viewing = Phi35Viewing(bench.model, bench.tokenizer, samples, stop, 1000, kept)
         first = after_exemplar() if before else first_question()
         said = [answer.response for answer in viewing.ask([first] * len(samples), decode) if answer]
         if before:
@@ -203,8 +204,8 @@ def measure(
     runs: list[tuple[str, int, Contestant]] = [("published loop", 1, partial(published, task, eager))]
     for batch in batches:
         for decode in ("generate", "score"):
-            keeping = Keeping.on(torch.device(sdpa.device))
-            runs.append((f"port, {decode}", batch, partial(ported, task, sdpa, batch, decode, keeping)))
+            kept = SharedCache.on(torch.device(sdpa.device))
+            runs.append((f"port, {decode}", batch, partial(ported, task, sdpa, batch, decode, kept)))
     dtype = str(sdpa.model.lm_head.weight.dtype).removeprefix("torch.")
     results = race([run for *_, run in runs], images, max(batches), sdpa.device)
     return [

@@ -30,7 +30,8 @@ from typing import Any, overload
 from coabench.backbone import Backbone, BackboneRequest, Viewing
 from coabench.base.version import __version__
 from coabench.dataset import Card, Check, Dataset, Sample
-from coabench.dialogue import Answer, Decode, Question
+from coabench.decode import Decode
+from coabench.dialogue import Answer, Question
 from coabench.evaluation.job import evaluate
 from coabench.evaluation.plan import Evaluation
 from coabench.inference.loading import load_ahead

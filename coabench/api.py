@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coabench.backbone import Backbone
-from coabench.dialogue import DECODES, Decode
+from coabench.decode import DECODES, Decode
 from coabench.errors import UserError, did_you_mean
 from coabench.evaluation.finish import FinishedRun
 from coabench.evaluation.job import evaluate as run_evaluation

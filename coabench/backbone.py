@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from coabench.dialogue import Answer, Decode, Question, Turn
-from coabench.errors import SampleError
+from coabench.decode import Decode, mode_of
+from coabench.dialogue import Answer, Question, Turn
+from coabench.errors import SampleError, UserError
 from coabench.recipe import Preset
 
 if TYPE_CHECKING:
@@ -39,27 +40,61 @@ class BackboneRequest:
     options: Any = None
 
 
-class Viewing(ABC):
-    """A batch of samples that has been looked at. Questions about it share what the looking has computed."""
+Questions = Sequence[Question | None]
+"""One optional question per sample of a batch: None where a sample has no question pending."""
 
-    @abstractmethod
-    def ask(
-        self, questions: Sequence[Question | None], decode: Decode = "generate"
-    ) -> Sequence[Answer | SampleError | None]:
-        """Answer one optional question per sample (None where a sample has no question pending).
+Answers = Sequence[Answer | SampleError | None]
+"""The answers in the order of the questions: None where there was none, a `SampleError` where this one sample cannot be
+asked about."""
 
-        The answers stand in the order of the questions, None where there was none, a `SampleError` where this one
-        sample cannot be asked about. An answer must not depend on what else is in the batch.
+
+class Viewing:
+    """A batch of samples that has been looked at. Questions about it share what the looking has computed.
+
+    It has a method per decode mode (`coabench.decode.MODES`); a backbone implements those whose capability it declares.
+    An answer must not depend on what else is in the batch.
+    """
+
+    def generate(self, questions: Questions) -> Answers:
+        """Answer by free greedy generation."""
+        return self.ask(questions, "generate")
+
+    def score(self, questions: Questions) -> Answers:
+        """Give each option of a question its natural-log probability."""
+        return self.ask(questions, "score")
+
+    def ask(self, questions: Questions, decode: Decode = "generate") -> Answers:
+        """Answer in a mode, by the method of that name. Plugins written before there was one override this instead.
+
+        Raises:
+            UserError: there is no such mode, the backbone has no answers in it, or a question lacks the options for it.
         """
+        mode = mode_of(decode)
+        for question in questions if mode.scored else ():
+            if question is not None and not question.options:
+                raise UserError(
+                    "a question without options cannot be scored",
+                    found=question.prompt,
+                    remedy="use --decode generate, or give the strategy's question options",
+                )
+        answer = getattr(type(self), mode.name)
+        if answer is getattr(Viewing, mode.name):
+            raise UserError(
+                f"this backbone cannot answer with --decode {mode.name}",
+                expected=f"a backbone that {mode.needs}",
+                remedy="choose another --decode, --strategy or --backbone",
+            )
+        answers: Answers = answer(self, questions)
+        return answers
 
 
 class Trainee(ABC):
-    """What a backbone lends to `coabench train`: its module, and how training turns become the module's input.
+    """What `coabench train` needs of a backbone: its module, and how training turns become the module's input.
 
     Attributes:
         module: called with what `collate` returns, and with ``num_items_in_batch`` where its ``accepts_loss_kwargs`` is
             true; returns ``{"loss": …}``, the summed loss divided by that number. PEFT wraps it for LoRA.
-        groups: part (``language``, ``projector``, ``vision``…) -> full names of the modules that LoRA may go on.
+        groups: part (``language``, ``projector``, ``vision``…) -> full names of the modules that LoRA may wrap.
         parts: part -> what the names of its parameters begin with; the first that fits counts.
         unused: names of modules that no answer depends on; they stay as they are, even in full fine-tuning.
     """
@@ -142,7 +177,7 @@ class Backbone(ABC, Generic[Prepared]):
 
         Args:
             questions: what the strategy asks when every answer is the first option.
-            decode: what the user chose; `Question.decoded` says what that means for a question.
+            decode: what the user chose; `Question.mode` says what that means for a question.
         """
         return
 

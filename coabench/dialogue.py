@@ -1,4 +1,4 @@
-"""What a strategy says and hears: questions, answers, and the prediction in the end."""
+"""What passes between a strategy and a backbone: questions, answers, and the prediction in the end."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from coabench.base.vocabulary import INVALID, OK
+from coabench.decode import GENERATE, Decode, Mode, mode_of
 from coabench.labels import Choices, LabelSpace
-
-Decode = Literal["generate", "score"]
-"""How an answer is obtained: free greedy generation, or the best-scoring of the question's options."""
-
-DECODES: tuple[Decode, ...] = ("generate", "score")
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class Question:
         prompt: the text that is asked.
         options: the labels it offers, in the order listed; none for an open question, whose answer is text alone.
         recognised: every label that an answer may be understood as; the options by default. Wider than the
-            options where an answer off the list should be told from gibberish (the repeated primary, say).
+            options where an answer off the list should be distinguished from gibberish (the repeated primary, say).
         name: which question of its strategy this is.
         images: the images shown with the prompt, by index into the sample's images (exemplars first, the
             query image last).
@@ -57,9 +53,10 @@ class Question:
         """The whole chat, ending with this question."""
         return (*self.context, Message("user", self.prompt, self.images))
 
-    def decoded(self, chosen: Decode) -> Decode:
-        """Return how the answer is obtained where the user has *chosen* a way: an open question has no scores."""
-        return (self.decode or chosen) if self.options else "generate"
+    def mode(self, chosen: Decode) -> Mode:
+        """Return how the answer is obtained where the user has *chosen* a mode: an open question has no scores."""
+        mode = mode_of(self.decode or chosen)
+        return GENERATE if mode.scored and not self.options else mode
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ class Prediction:
         status: ``ok``, ``invalid`` (the answers make no label) or ``error`` (the sample could not be asked about).
         reason: one word for counting where there is no label: ``unparsed-<question>``, ``repeated``,
             ``neutral-first``, ``neutral-second``, ``no-class``; for ``error``, what happened.
-        details: what else the strategy found, JSON-serialisable, for the record: an agreement, a ranking. Where it
+        details: what else the strategy concluded, JSON-serialisable, for the record: an agreement, a ranking. Where it
             holds ``confidence`` (0…1), calibration takes that; where it does not, there is none of such a sample.
     """
 

@@ -1,4 +1,4 @@
-"""The Strategy interface: a small generator that asks questions, hears answers and concludes."""
+"""The Strategy interface: a small generator that asks questions, receives answers and concludes."""
 
 from __future__ import annotations
 

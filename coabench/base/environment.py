@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from coabench.base.shipped import CHECKOUT
@@ -22,6 +24,17 @@ def describe() -> Mapping[str, Any]:
         "packages": {name: installed for name in PACKAGES if (installed := _version(name))},
         "git": _git(),
     }
+
+
+@cache
+def cpu_fields(name: str) -> tuple[str, ...]:
+    """Return the values of a field of ``/proc/cpuinfo``, one per processor; none where there is no such file."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ()
+    pairs = [line.partition(":") for line in lines]
+    return tuple(value.strip() for field, _, value in pairs if field.strip() == name)
 
 
 def _version(name: str) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from coabench.cli.batchsize import BatchSizeType
-from coabench.dialogue import DECODES
+from coabench.decode import DECODES
 from coabench.registry.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
 
 backbone_option = click.option(

@@ -19,7 +19,7 @@ from coabench.cli.choosing import (
     set_option,
     strategy_option,
 )
-from coabench.dialogue import DECODES
+from coabench.decode import DECODES
 from coabench.registry.defaults import DATASET, DECODE
 from coabench.registry.options import parse_assignments
 

@@ -114,7 +114,7 @@ class Invariance:
             *precision,
             "compare only runs of one batch size (a run records its own), or evaluate with --batch-size 1, where an "
             "answer depends on nothing else",
-            "if it goes on in float32, report it to the author of the backbone: padding may be at fault",
+            "if it persists in float32, report it to the author of the backbone: padding may be at fault",
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def compare_batches(request: Evaluation, progress: Progress | None = None) -> In
 
     Raises:
         UserError: bad input, or a single sample.
-        JobError: the backbone could not go on.
+        JobError: the backbone could not continue.
     """
     progress = progress or Silence()
     if request.batch_size == "auto":

@@ -1,6 +1,6 @@
 """The doctor job: what this machine has and lacks, in plain words.
 
-Every topic is examined on its own: whatever is broken in one is told there, and the others are examined all the same.
+Every topic is examined on its own: whatever is broken in one is reported there, and does not stop the others.
 Nothing is fetched and nothing is written.
 """
 
@@ -36,12 +36,12 @@ None of them touches the network when it is imported."""
 
 PATIENCE = 2.0
 """Seconds that the size of a folder may take."""
-ROOM = 2**30
+LOW_SPACE = 2**30
 """Bytes; with less on the disk, a word about it."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One line of the examination."""
 
     topic: str
@@ -51,13 +51,13 @@ class Finding:
     remedy: str = ""
 
 
-def examine(load_commands: Callable[[], object] = lambda: None) -> list[Finding]:
+def examine(load_commands: Callable[[], object] = lambda: None) -> list[Diagnosis]:
     """Examine this machine.
 
     Args:
         load_commands: called before the plugins are looked at; a plugin may fail only when its commands are asked for.
     """
-    topics: dict[str, Callable[[], Iterator[Finding]]] = {
+    topics: dict[str, Callable[[], Iterator[Diagnosis]]] = {
         "software": _software,
         "devices": _devices,
         "plugins": lambda: _plugins(load_commands),
@@ -68,7 +68,7 @@ def examine(load_commands: Callable[[], object] = lambda: None) -> list[Finding]
     return [finding for name, look in topics.items() for finding in _guarded(name, look)]
 
 
-def sections(findings: list[Finding]) -> list[Section]:
+def sections(findings: list[Diagnosis]) -> list[Section]:
     """Return the findings as a table per topic."""
     columns: list[Column | str] = [
         Column("item", width=32), "state", Column("found", width=64), Column("what to do", "remedy", width=48),
@@ -77,7 +77,7 @@ def sections(findings: list[Finding]) -> list[Section]:
     return [Section(columns, [vars(f) for f in findings if f.topic == topic], topic.capitalize()) for topic in topics]
 
 
-def _guarded(topic: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+def _guarded(topic: str, look: Callable[[], Iterator[Diagnosis]]) -> list[Diagnosis]:
     """Return what can be found, and what stopped the search."""
     findings = []
     try:
@@ -86,56 +86,56 @@ def _guarded(topic: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]
                 findings.append(finding)
     except (Exception, SystemExit) as error:
         what = "examined further" if findings else "examined"
-        findings.append(Finding(topic, topic, "broken", f"could not be {what}: {_told(error)}"))
+        findings.append(Diagnosis(topic, topic, "broken", f"could not be {what}: {_described(error)}"))
     return findings
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     """Return an error in one line, not too long a one."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
 
 
-def _software() -> Iterator[Finding]:
+def _software() -> Iterator[Diagnosis]:
     commit = (environment.describe()["git"] or {}).get("commit", "")[:12]
-    yield Finding("software", "coabench", "ok", __version__ + (f", commit {commit}" if commit else ""))
+    yield Diagnosis("software", "coabench", "ok", __version__ + (f", commit {commit}" if commit else ""))
     here = platform.python_version()
-    told = f"{here} ({platform.system()} {platform.machine()})"
+    version = f"{here} ({platform.system()} {platform.machine()})"
     needed = declared()
     from packaging.specifiers import SpecifierSet
 
     if SpecifierSet(needed.python).contains(here, prereleases=True):
-        yield Finding("software", "python", "ok", f"{told}; supported: {needed.python}")
+        yield Diagnosis("software", "python", "ok", f"{version}; supported: {needed.python}")
     else:
-        yield Finding(
-            "software", "python", "broken", f"{told} is not supported", f"use a Python that is {needed.python}"
+        yield Diagnosis(
+            "software", "python", "broken", f"{version} is not supported", f"use a Python that is {needed.python}"
         )
-    told_of: dict[str, str] = {}
+    problems: dict[str, str] = {}
     order = list(IMPORTED)  # torch first: where it is broken, what imports it is not to blame
     findings = {
-        package.name: _needed(package, told_of)
+        package.name: _needed(package, problems)
         for package in sorted(needed.packages, key=lambda p: order.index(p.name) if p.name in order else len(order))
     }
     yield from (findings[package.name] for package in needed.packages)
 
 
-def _needed(package: Package, told_of: dict[str, str]) -> Finding:
-    """Say whether a package can be used; *told_of*: what is wrong with those that were looked at before."""
+def _needed(package: Package, problems: dict[str, str]) -> Diagnosis:
+    """Say whether a package can be used; *problems*: what is wrong with those that were examined before."""
     install = f"pip install '{package.wanted}'"
     if package.installed is None:
-        return Finding("software", package.name, "broken", f"not installed; needed: {package.supported}", install)
+        return Diagnosis("software", package.name, "broken", f"not installed; needed: {package.supported}", install)
     if not package.fits:
         found = f"{package.installed} is outside of what is supported: {package.supported}"
-        return Finding("software", package.name, "broken", found, install)
+        return Diagnosis("software", package.name, "broken", found, install)
     if problem := _import_problem(package.name):
-        cause = next((name for name, other in told_of.items() if other == problem), None)
+        cause = next((name for name, other in problems.items() if other == problem), None)
         if cause is not None:
             found = f"{package.installed} cannot be imported, because {cause} cannot"
-            return Finding("software", package.name, "broken", found, f"repair {cause} first")
-        told_of[package.name] = problem
+            return Diagnosis("software", package.name, "broken", found, f"repair {cause} first")
+        problems[package.name] = problem
         found = f"{package.installed} is installed and cannot be imported: {problem}"
-        return Finding("software", package.name, "broken", found, f"pip install --force-reinstall '{package.wanted}'")
-    return Finding("software", package.name, "ok", f"{package.installed}; supported: {package.supported or 'any'}")
+        return Diagnosis("software", package.name, "broken", found, f"pip install --force-reinstall '{package.wanted}'")
+    return Diagnosis("software", package.name, "ok", f"{package.installed}; supported: {package.supported or 'any'}")
 
 
 def _import_problem(distribution: str) -> str | None:
@@ -146,35 +146,36 @@ def _import_problem(distribution: str) -> str | None:
     try:
         importlib.import_module(module)
     except (Exception, SystemExit) as error:
-        return _told(error)
+        return _described(error)
     return None
 
 
-def _devices() -> Iterator[Finding]:
+def _devices() -> Iterator[Diagnosis]:
     cores = os.cpu_count() or 0
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
     limited = f", {usable} of them usable" if usable != cores else ""
-    machine = f"{_processor()}, {cores} cores{limited}{_memory()}"
+    processor = next(iter(environment.cpu_fields("model name")), platform.processor() or platform.machine())
+    machine = f"{processor}, {cores} cores{limited}{_memory()}"
     try:
         import torch
 
-        from coabench.support.placement import cpu_flags, device_of, dtype_of
+        from coabench.support.placement import cpu_flags, device_of, dtype_name, dtype_of
     except (Exception, SystemExit) as error:
-        yield Finding("devices", "cpu", "ok", machine)
+        yield Diagnosis("devices", "cpu", "ok", machine)
         remedy = "see torch, under software: without it no model runs here"
-        yield Finding("devices", "torch", "broken", f"cannot be imported: {_told(error)}", remedy)
+        yield Diagnosis("devices", "torch", "broken", f"cannot be imported: {_described(error)}", remedy)
         return
 
     def auto(device: torch.device) -> str:
-        return str(dtype_of("auto", device)).removeprefix("torch.")
+        return dtype_name(dtype_of("auto", device))
 
     fast = sorted({"amx_bf16", "avx512_bf16"} & cpu_flags())
-    told = f"bfloat16 in hardware ({', '.join(fast)})" if fast else "no bfloat16 in hardware that is known of"
-    yield Finding("devices", "cpu", "ok", f"{machine}; {told}; --dtype auto is {auto(torch.device('cpu'))}")
+    speed = f"bfloat16 in hardware ({', '.join(fast)})" if fast else "no bfloat16 in hardware that is known of"
+    yield Diagnosis("devices", "cpu", "ok", f"{machine}; {speed}; --dtype auto is {auto(torch.device('cpu'))}")
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             seen = torch.cuda.get_device_properties(index)
-            yield Finding(
+            yield Diagnosis(
                 "devices",
                 f"cuda:{index}",
                 "ok",
@@ -185,29 +186,21 @@ def _devices() -> Iterator[Finding]:
         yield _no_cuda(torch.__version__, torch.version.cuda)
     if torch.backends.mps.is_available():
         found = "Apple's GPU is here, and coabench does not support it; --device auto takes the CPU"
-        yield Finding("devices", "mps", "note", found)
+        yield Diagnosis("devices", "mps", "note", found)
     chosen = device_of("auto")
     found = f"--device auto takes {chosen}; a backbone may have a --dtype auto of its own, which its manifest says"
-    yield Finding("devices", "auto", "ok", found)
+    yield Diagnosis("devices", "auto", "ok", found)
 
 
-def _no_cuda(version: str, cuda: str | None) -> Finding:
+def _no_cuda(version: str, cuda: str | None) -> Diagnosis:
     driver = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
     if cuda is None:
         found = f"none: torch {version} is built without CUDA"
         remedy = "install a build of torch with CUDA: pytorch.org says how" if driver else ""
-        return Finding("devices", "cuda", "note" if driver else "ok", found, remedy)
+        return Diagnosis("devices", "cuda", "note" if driver else "ok", found, remedy)
     remedy = "compare the driver (nvidia-smi) with the CUDA of torch, and look at CUDA_VISIBLE_DEVICES"
     found = f"none that works, though torch {version} is built for CUDA {cuda}"
-    return Finding("devices", "cuda", "note" if driver else "ok", found, remedy if driver else "")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    return Diagnosis("devices", "cuda", "note" if driver else "ok", found, remedy if driver else "")
 
 
 def _memory() -> str:
@@ -217,7 +210,7 @@ def _memory() -> str:
         return ""
 
 
-def _plugins(load_commands: Callable[[], object]) -> Iterator[Finding]:
+def _plugins(load_commands: Callable[[], object]) -> Iterator[Diagnosis]:
     from coabench.registry.loader import DISABLE, get_plugins
 
     plugins = get_plugins()
@@ -225,17 +218,19 @@ def _plugins(load_commands: Callable[[], object]) -> Iterator[Finding]:
     for plugin in plugins.loaded:
         whose = f"{plugin.distribution} {plugin.version}"
         if plugin.status == "failed":
-            yield Finding("plugins", plugin.name, "broken", f"{whose}: {plugin.error}", plugin.remedy or "")
+            yield Diagnosis("plugins", plugin.name, "broken", f"{whose}: {plugin.error}", plugin.remedy or "")
         elif plugin.status == "disabled":
-            yield Finding("plugins", plugin.name, "note", f"{whose}, left out because of {DISABLE}", f"unset {DISABLE}")
+            yield Diagnosis(
+                "plugins", plugin.name, "note", f"{whose}, left out because of {DISABLE}", f"unset {DISABLE}"
+            )
         else:
-            told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in plugin.registered.items() if names)
-            yield Finding("plugins", plugin.name, "ok", f"{whose}{f'; {told}' if told else ''}")
+            registered = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in plugin.registered.items() if names)
+            yield Diagnosis("plugins", plugin.name, "ok", f"{whose}{f'; {registered}' if registered else ''}")
 
 
-def _extras() -> Iterator[Finding]:
+def _extras() -> Iterator[Diagnosis]:
     for name, packages in declared().extras.items():
-        lacking = [p.name for p in packages if p.installed is None]
+        absent = [p.name for p in packages if p.installed is None]
         outside = [f"{p.name} {p.installed} is not {p.supported}" for p in packages if p.installed and not p.fits]
         broken = [f"{p.name}: {problem}" for p in packages if p.fits and (problem := _import_problem(p.name))]
         there = ", ".join(f"{p.name} {p.installed}" for p in packages if p.fits)
@@ -243,40 +238,40 @@ def _extras() -> Iterator[Finding]:
         if broken:
             names = " ".join(line.partition(":")[0] for line in broken)
             found = f"installed and cannot be imported: {'; '.join(broken)}"
-            yield Finding("extras", name, "broken", found, f"pip install --force-reinstall torch {names}")
-        elif lacking or outside:
-            told = [f"missing: {', '.join(lacking)}"] if lacking else []
-            told += [f"outside of what is supported: {'; '.join(outside)}"] if outside else []
-            yield Finding("extras", name, "missing" if lacking else "note", "; ".join(told), install)
+            yield Diagnosis("extras", name, "broken", found, f"pip install --force-reinstall torch {names}")
+        elif absent or outside:
+            problems = [f"missing: {', '.join(absent)}"] if absent else []
+            problems += [f"outside of what is supported: {'; '.join(outside)}"] if outside else []
+            yield Diagnosis("extras", name, "missing" if absent else "note", "; ".join(problems), install)
         else:
-            yield Finding("extras", name, "ok", f"complete: {there}")
+            yield Diagnosis("extras", name, "ok", f"complete: {there}")
 
 
-def _detectors() -> Iterator[Finding]:
+def _detectors() -> Iterator[Diagnosis]:
     from coabench.errors import UserError
     from coabench.registry.detectors import AUTO, find_detector, unavailable
     from coabench.registry.loader import get_plugins
 
     for name, found in get_plugins().detectors.items():
-        if lacking := unavailable(found):
-            yield Finding("detectors", name, "missing", lacking.reason, lacking.remedy)
+        if unusable := unavailable(found):
+            yield Diagnosis("detectors", name, "missing", unusable.reason, unusable.remedy)
         else:
             suffixes = " or ".join(found.details.get("weights", ()))
-            told = f"can be used, with a {suffixes} file as --detector-weights" if suffixes else "can be used"
-            yield Finding("detectors", name, "ok", told)
+            usable = f"can be used, with a {suffixes} file as --detector-weights" if suffixes else "can be used"
+            yield Diagnosis("detectors", name, "ok", usable)
     try:
-        yield Finding("detectors", AUTO, "ok", f"--detector auto takes {find_detector(AUTO).registration.name}")
+        yield Diagnosis("detectors", AUTO, "ok", f"--detector auto takes {find_detector(AUTO).registration.name}")
     except UserError as error:
-        yield Finding("detectors", AUTO, "note", error.problem, error.remedy or "")
+        yield Diagnosis("detectors", AUTO, "note", error.problem, error.remedy or "")
 
 
-def _files() -> Iterator[Finding]:
+def _files() -> Iterator[Diagnosis]:
     yield _folder("cache", cache.folder, "COABENCH_CACHE", "without it, leaderboards are read anew each time")
     yield _folder("hub cache", _hub_cache, "HF_HOME", "without it, no model can be fetched")
     offline = [name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if os.environ.get(name)]
     if offline:
-        told = ", ".join(f"{name}={os.environ[name]}" for name in offline)
-        yield Finding("files", "offline", "note", f"{told}: only what is in the hub cache is found")
+        settings = ", ".join(f"{name}={os.environ[name]}" for name in offline)
+        yield Diagnosis("files", "offline", "note", f"{settings}: only what is in the hub cache is found")
     yield _folder("results", lambda: Path("results").absolute(), "--output", "runs go there by default")
 
 
@@ -286,22 +281,22 @@ def _hub_cache() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def _folder(item: str, find: Callable[[], Path], setting: str, role: str) -> Finding:
-    """Say where a folder is, how large, whether it can be written, and how much room there is."""
+def _folder(item: str, find: Callable[[], Path], setting: str, role: str) -> Diagnosis:
+    """Say where a folder is, how large, whether it can be written, and how much space is left."""
     try:
         path = find()
         there = path if path.exists() else next(parent for parent in path.parents if parent.exists())
         if not there.is_dir():
-            return Finding("files", item, "note", f"{there} is no folder; {role}", f"set {setting} to a folder")
+            return Diagnosis("files", item, "note", f"{there} is no folder; {role}", f"set {setting} to a folder")
         if not os.access(there, os.W_OK | os.X_OK):
-            return Finding("files", item, "note", f"{path} cannot be written; {role}", f"set {setting} to another")
+            return Diagnosis("files", item, "note", f"{path} cannot be written; {role}", f"set {setting} to another")
         free = shutil.disk_usage(there).free
-        told = f"{path}, {_size(path) if there == path else 'not there yet'}; {_bytes(free)} free on the disk"
+        description = f"{path}, {_size(path) if there == path else 'not there yet'}; {_bytes(free)} free on the disk"
     except (Exception, SystemExit) as error:
-        return Finding("files", item, "note", f"cannot be looked at: {_told(error)}; {role}", f"set {setting}")
-    if free < ROOM:
-        return Finding("files", item, "note", told, "make room")
-    return Finding("files", item, "ok", told)
+        return Diagnosis("files", item, "note", f"cannot be looked at: {_described(error)}; {role}", f"set {setting}")
+    if free < LOW_SPACE:
+        return Diagnosis("files", item, "note", description, "make room")
+    return Diagnosis("files", item, "ok", description)
 
 
 def _size(folder: Path) -> str:

@@ -150,7 +150,7 @@ def records_of(plan: Plan, missing: Sequence[Batch], sizer: Sizer) -> Iterator[l
         images = list(islice(loaded, len(batch)))
         outcomes = _outcomes(plan, batch, images, sizer)
         elapsed = time.perf_counter() - started
-        sizer.went(len(batch), elapsed)
+        sizer.observe(len(batch), elapsed)
         seconds = elapsed / len(batch) if plan.backbone.timed else None
         yield [
             make_record(sample, image, plan.task(sample), outcome, seconds)

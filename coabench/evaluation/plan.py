@@ -9,7 +9,8 @@ from typing import Any
 
 from coabench.backbone import Backbone
 from coabench.dataset import Dataset, Sample
-from coabench.dialogue import Decode, Task
+from coabench.decode import Decode
+from coabench.dialogue import Task
 from coabench.errors import UserError
 from coabench.evaluation.respondent import Respondent
 from coabench.inference.batching import BatchSize
@@ -81,7 +82,7 @@ class Plan:
         return {"identity": self.identity.to_json(), "labels": labels, "notes": list(self.notes)}
 
     def task(self, sample: Sample) -> Task:
-        return Task(self.dataset.card.space, self.pool.told(sample.id))
+        return Task(self.dataset.card.space, self.pool.exemplars(sample.id))
 
 
 def check(request: Evaluation) -> Plan:
@@ -104,7 +105,7 @@ def check(request: Evaluation) -> Plan:
         for note in training.check_split(choice.card.name, split, fingerprint, request.allow_trained_split)
     ]
     pool = draw_pool(dataset, split, strategy, request.seed)
-    backbone = respondent.open(respondent.rehearse(Task(choice.card.space, pool.told(samples[0].id))))
+    backbone = respondent.open(respondent.rehearse(Task(choice.card.space, pool.exemplars(samples[0].id))))
     identity = RunIdentity(
         **vars(respondent.identity(backbone)),
         dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, len(samples), request.limit),

@@ -9,7 +9,8 @@ from typing import Any, Protocol, Self
 
 from coabench.backbone import Backbone, BackboneRequest
 from coabench.base.version import __version__
-from coabench.dialogue import Decode, Question, Task
+from coabench.decode import Decode
+from coabench.dialogue import Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import rehearse
 from coabench.inference.parsing import VERSION as PARSING_VERSION
@@ -94,14 +95,13 @@ class Respondent:
         able = self.registration.load().capabilities
         questions = rehearse(self.strategy, task, self.choice.decode)
         for question in questions:
-            decode = question.decoded(self.choice.decode)
-            needed = "scores" if decode == "score" else "generates"
-            if needed not in able:
+            mode = question.mode(self.choice.decode)
+            if mode.needs not in able:
                 what = "choice of --decode" if question.options and question.decode is None else "strategy"
                 raise UserError(
                     f"backbone {self.registration.name!r} cannot answer the question {question.name!r} of "
                     f"{self.strategy.name!r} with --decode {self.choice.decode}",
-                    expected=f"a backbone that {needed}",
+                    expected=f"a backbone that {mode.needs}",
                     found=", ".join(sorted(able)),
                     remedy=f"choose another --backbone, or another {what}",
                 )

@@ -12,12 +12,12 @@ GAIN = 1.03
 
 
 class Sizer(Protocol):
-    """Says how large the next batch should be, and hears how the last one went."""
+    """Says how large the next batch should be, and learns how long the last one took."""
 
     @property
     def size(self) -> int: ...
 
-    def went(self, samples: int, seconds: float) -> None:
+    def observe(self, samples: int, seconds: float) -> None:
         """A batch of so many samples took so long."""
         ...
 
@@ -32,12 +32,12 @@ def sizer_of(size: BatchSize) -> Sizer:
 
 
 class Fixed:
-    """The same size always; what does not fit is told to the user."""
+    """The same size always; what does not fit is an error."""
 
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def went(self, samples: int, seconds: float) -> None:
+    def observe(self, samples: int, seconds: float) -> None:
         return
 
     def shrink(self, samples: int) -> bool:
@@ -57,7 +57,7 @@ class Auto:
         self._warm = False
         self._best: float | None = None  # samples a second at half this size
 
-    def went(self, samples: int, seconds: float) -> None:
+    def observe(self, samples: int, seconds: float) -> None:
         if not self._growing or samples < self.size:
             return
         if not self._warm:

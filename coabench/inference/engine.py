@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from coabench.backbone import Backbone, Viewing
+from coabench.backbone import Answers, Backbone, Questions, Viewing
 from coabench.base.vocabulary import ERROR
-from coabench.dialogue import DECODES, Answer, Decode, Prediction, Question, Task, Turn
+from coabench.decode import DECODES, Decode
+from coabench.dialogue import Answer, Prediction, Question, Task, Turn
 from coabench.errors import SampleError
 from coabench.inference.parsing import parse
 from coabench.labels import LabelSpace
@@ -29,7 +30,7 @@ def converse(
     strategy: Strategy,
     batch: Sequence[tuple[Any, Task]],
     decode: Decode = "generate",
-    heard: Callable[[int, Turn], None] | None = None,
+    on_turn: Callable[[int, Turn], None] | None = None,
 ) -> list[Outcome]:
     """Run the strategy on a batch of (prepared images, task) and return one outcome per sample, in order.
 
@@ -37,7 +38,7 @@ def converse(
     one call, and the answers are sent back.
 
     Args:
-        heard: called with the sample's position and the turn as soon as its answer is understood.
+        on_turn: called with the sample's position and the turn as soon as its answer is understood.
     """
     viewing = backbone.look([prepared for prepared, _ in batch])
     conversations = [strategy.converse(task) for _, task in batch]
@@ -56,22 +57,20 @@ def converse(
             read = understand(question, answer, batch[i][1].space, strategy.parser, decode)
             turn = Turn(question, read)
             outcomes[i].turns.append(turn)
-            if heard is not None:
-                heard(i, turn)
+            if on_turn is not None:
+                on_turn(i, turn)
             pending[i] = advance(conversations[i], read, outcomes[i])
     return outcomes
 
 
-def _ask(viewing: Viewing, pending: Sequence[Question | None], decode: Decode) -> Sequence[Answer | SampleError | None]:
-    """Ask the pending questions, those that are generated and those that are scored in one call each."""
-    wanted = [None if question is None else question.decoded(decode) for question in pending]
-    kinds = [kind for kind in DECODES if kind in wanted]
-    if len(kinds) == 1:
-        return viewing.ask(pending, kinds[0])
+def _ask(viewing: Viewing, pending: Questions, decode: Decode) -> Answers:
+    """Ask the pending questions, those of each decode mode in one call."""
+    wanted = [None if question is None else question.mode(decode).name for question in pending]
+    modes = [mode for mode in DECODES if mode in wanted]
     answers: list[Answer | SampleError | None] = [None] * len(pending)
-    for kind in kinds:
-        part = [question if kind == want else None for question, want in zip(pending, wanted, strict=True)]
-        for i, answer in enumerate(viewing.ask(part, kind)):
+    for mode in modes:
+        part = [question if mode == want else None for question, want in zip(pending, wanted, strict=True)]
+        for i, answer in enumerate(viewing.ask(part, mode)):
             if part[i] is not None:
                 answers[i] = answer
     return answers
@@ -92,12 +91,13 @@ def understand(question: Question, answer: Answer, space: LabelSpace, parser: st
     """Return the answer with its label and the rule that matched: the best score, or what the parser reads."""
     if not question.recognised:
         return answer
-    if question.decoded(decode) == "score":
+    mode = question.mode(decode)
+    if mode.scored:
         scores = answer.scores
         if scores is None or list(scores) != list(question.options) or any(math.isnan(s) for s in scores.values()):
             raise RuntimeError(f"the backbone did not score the options {list(question.options)}: {scores}")
         best = max(scores, key=lambda option: scores[option])  # the first listed, on a tie
-        return replace(answer, label=best, match="score")
+        return replace(answer, label=best, match=mode.name)
     label, match = parse(answer.response, space.spellings(question.recognised), parser)
     return replace(answer, label=label, match=match)
 
@@ -113,16 +113,17 @@ def rehearse(strategy: Strategy, task: Task, decode: Decode = "generate") -> lis
     question = advance(conversation, None, outcome)
     while question is not None:
         questions.append(question)
-        answer = _given(question, question.options[0], decode) if question.options else Answer("Nothing.")
+        answer = _certain(question, question.options[0], decode) if question.options else Answer("Nothing.")
         question = advance(conversation, answer, outcome)
     return questions
 
 
-def _given(question: Question, option: str, decode: Decode = "generate") -> Answer:
-    """Return the answer of somebody who is sure of *option*."""
-    if question.decoded(decode) == "score":
-        sure = {o: 0.0 if o == option else -1e9 for o in question.options}
-        return Answer(option, scores=sure, label=option, match="score")
+def _certain(question: Question, option: str, decode: Decode = "generate") -> Answer:
+    """Return the answer *option*, with all the probability on it where the question is scored."""
+    mode = question.mode(decode)
+    if mode.scored:
+        scores = {o: 0.0 if o == option else -1e9 for o in question.options}
+        return Answer(option, scores=scores, label=option, match=mode.name)
     return Answer(option, label=option, match="exact")
 
 
@@ -141,7 +142,7 @@ def training_turns(strategy: Strategy, task: Task, target: str, *, ambiguous: bo
         question = _next_question(strategy, task, answers)
         if question is None:
             continue
-        right = [_given(question, answer) for answer in strategy.right_answers(question, task, target)]
+        right = [_certain(question, answer) for answer in strategy.right_answers(question, task, target)]
         if len(right) == 1 or ambiguous:
             turns += [Turn(question, answer) for answer in right]
         paths += [[*answers, answer] for answer in reversed(right)]

@@ -35,8 +35,8 @@ class ExemplarPool:
     each: int
     seed: int
 
-    def told(self, sample_id: str) -> tuple[Exemplar, ...]:
-        """Return what a strategy is told of the exemplars of a sample."""
+    def exemplars(self, sample_id: str) -> tuple[Exemplar, ...]:
+        """Return the exemplars of a sample, as a strategy knows them."""
         return tuple(Exemplar(e.sample.id, e.sample.target) for e in self._of(sample_id))
 
     def images(self, sample_id: str) -> list[Image]:

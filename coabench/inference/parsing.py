@@ -68,8 +68,8 @@ def _synonym(response: str, names: Mapping[str, str]) -> str | None:
 def _anchored(response: str, names: Mapping[str, str]) -> str | None:
     """The last sentence says "the answer is X" and X is a label or a synonym, with nothing after it."""
     sentences = [part for part in _SENTENCE_END.split(response.strip()) if part.strip()]
-    found = _ANCHOR.match(fold(sentences[-1])) if sentences else None
-    return names.get(_strip(found["rest"])) if found else None
+    match = _ANCHOR.match(fold(sentences[-1])) if sentences else None
+    return names.get(_strip(match["rest"])) if match else None
 
 
 def _tidied(response: str) -> str:
@@ -93,20 +93,20 @@ def _because(response: str, names: Mapping[str, str]) -> str | None:
 
     The reason itself may say "not": "…because the corners of the mouth are not down".
     """
-    found = _BECAUSE.match(_without_mark(response))
-    label = names.get(_strip(found["head"])) if found else None
-    if not found or not label or any(map(_TAKEN_BACK.search, _SENTENCE_END.split(fold(found["rest"]))[1:])):
+    match = _BECAUSE.match(_without_mark(response))
+    label = names.get(_strip(match["head"])) if match else None
+    if not match or not label or any(map(_TAKEN_BACK.search, _SENTENCE_END.split(fold(match["rest"]))[1:])):
         return None
-    return None if _others(label, found["rest"], names) else label
+    return None if _others(label, match["rest"], names) else label
 
 
 def _explained(response: str, names: Mapping[str, str]) -> str | None:
     """A label, then a punctuation mark and two words or more that name no other label and take nothing back."""
-    found = _MARK.match(_without_mark(response))
-    label = names.get(_strip(found["head"])) if found else None
-    if not found or not label or _TAKEN_BACK.search(fold(found["rest"])):
+    match = _MARK.match(_without_mark(response))
+    label = names.get(_strip(match["head"])) if match else None
+    if not match or not label or _TAKEN_BACK.search(fold(match["rest"])):
         return None
-    return None if _others(label, found["rest"], names) else label
+    return None if _others(label, match["rest"], names) else label
 
 
 def _others(label: str, text: str, names: Mapping[str, str]) -> bool:
@@ -131,7 +131,7 @@ PARSERS: Mapping[str, tuple[str, ...]] = {
     "lenient": ("exact", "folded", "synonym", "anchored", "listed", "because", "explained"),
 }
 """Parser -> the rules it tries, in order. ``exact`` is what the published pipeline compared; ``lenient`` also reads a
-label that opens a response which goes on to explain it."""
+label that opens a response that explains it afterwards."""
 
 
 def parse(response: str, spellings: Mapping[str, str], parser: str = "standard") -> Parsed:

@@ -10,7 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from coabench.base.schema import NotEmpty, Read, at_least
-from coabench.dialogue import Answer, Decode, Message, Prediction, Question, Task
+from coabench.decode import Decode
+from coabench.dialogue import Answer, Message, Prediction, Question, Task
 from coabench.errors import UserError
 from coabench.labels import Choices
 from coabench.strategy import Conversation, Strategy

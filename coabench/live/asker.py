@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.backbone import Backbone
 from coabench.base.vocabulary import ERROR
-from coabench.dialogue import Decode, Prediction, Task, Turn
+from coabench.decode import Decode
+from coabench.dialogue import Prediction, Task, Turn
 from coabench.errors import SampleError, UserError
 from coabench.evaluation.respondent import Respondent
 from coabench.inference.engine import Outcome, converse
@@ -75,7 +76,7 @@ class Asker:
         self.choice, self.backbone, self.strategy, self.space = choice, backbone, strategy, space
         self.identity, self.options, self.notes = identity, options, list(notes)
         self._pool = pool
-        self._task = Task(space, pool.told(LIVE))
+        self._task = Task(space, pool.exemplars(LIVE))
         self._loaded = False
 
     def load(self) -> None:
@@ -159,7 +160,7 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
         pool = draw_pool(source.open(choice.data_root, respondent.options["dataset"]), LIVE, strategy, choice.seed)
     else:
         pool = ExemplarPool((), 0, choice.seed)
-    questions = respondent.rehearse(Task(space, pool.told(LIVE)))
+    questions = respondent.rehearse(Task(space, pool.exemplars(LIVE)))
     backbone = respondent.open(questions)
     identity = LiveIdentity(
         **vars(respondent.identity(backbone)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
-    from coabench.dialogue import Decode
+    from coabench.decode import Decode
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 """The precision of a model; ``auto`` leaves it to `coabench.support.placement.dtype_of`."""

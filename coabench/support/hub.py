@@ -5,28 +5,28 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from coabench.errors import UserError
+from coabench.errors import UserError, first_line
 
 FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors", "non_lora_state_dict.bin")
 """What is fetched of a repository."""
 
 
-def folder_of(given: str, what: str) -> Path:
+def folder_of(name: str, what: str) -> Path:
     """Return the folder that the user means; a hub id (``owner/name``) is fetched, or found in the hub's cache.
 
     Args:
-        given: a folder, or a hub id.
+        name: a folder, or a hub id.
         what: ``model`` or ``adapter``, for error messages.
 
     Raises:
         UserError: where it is neither, or cannot be fetched.
     """
-    path = Path(given).expanduser()
+    path = Path(name).expanduser()
     if path.is_dir():
         return path
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", given) or path.exists():
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name) or path.exists():
         raise UserError(
-            f"the {what} {given} is no folder",
+            f"the {what} {name} is no folder",
             expected="a folder that exists, or a hub id of the form owner/name",
             remedy="check the path for typing errors",
         )
@@ -34,10 +34,10 @@ def folder_of(given: str, what: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(given, allow_patterns=list(FILES)))
+        return Path(snapshot_download(name, allow_patterns=list(FILES)))
     except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as e:
         raise UserError(
-            f"the {what} {given} is no folder, and could not be fetched from the hub",
-            found=str(e).splitlines()[0] if str(e) else type(e).__name__,
+            f"the {what} {name} is no folder, and could not be fetched from the hub",
+            found=first_line(e),
             remedy="check the spelling and the network; for a private repository log in with `hf auth login`",
         ) from e

@@ -1,4 +1,4 @@
-"""OpenCV, imported where it is used, and quiet: what goes wrong is told in our words."""
+"""OpenCV, imported where it is used, and quiet: its errors become ours."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def opencv() -> ModuleType:
             found=str(error),
             remedy="pip install opencv-python",
         ) from None
-    if quiet:  # in case somebody imported it before
+    if quiet:  # it may have been imported before
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2

@@ -114,6 +114,14 @@ class TensorFile:
         return digest.digest()
 
 
+def fingerprint(files: Iterable[TensorFile], begin: bytes = b"") -> str:
+    """Return a SHA-256, in hex, over *begin* and the fingerprints of some files, by name."""
+    digest = hashlib.sha256(begin)
+    for file in sorted(files, key=lambda file: file.path.name):
+        digest.update(file.fingerprint())
+    return digest.hexdigest()
+
+
 def file_digest(path: Path) -> bytes:
     """Return the sha256 of a file's bytes."""
     with path.open("rb") as file:

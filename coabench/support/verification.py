@@ -21,16 +21,16 @@ def check(level: Literal["ok", "warning", "error"], text: str, examples: Sequenc
     return Check(level, text, tuple(examples[:EXAMPLES]))
 
 
-def check_counts(card: Card, split: str, found: Counter[str]) -> Check:
+def check_counts(card: Card, split: str, counts: Counter[str]) -> Check:
     """Compare the number of samples of each label in a split with the card; every class that differs is named."""
     expected = card.counts.get(split)
-    total = found.total()
+    total = counts.total()
     if not total:
         default = split == card.splits[0]
         return check("error" if default else "warning", f"{split}: no labelled images in this copy")
     if expected is None:
         return check("warning", f"{split}: {total:,} images; the card gives no counts to compare with")
-    differing = [label for label in card.space.names if found[label] != expected.get(label, 0)]
+    differing = [label for label in card.space.names if counts[label] != expected.get(label, 0)]
     if not differing:
         return check("ok", f"{split}: {total:,} images, every class as on the card")
     verified = split in card.counts_verified
@@ -38,7 +38,7 @@ def check_counts(card: Card, split: str, found: Counter[str]) -> Check:
     return Check(
         "error" if verified else "warning",
         f"{split}: {total:,} images, {of_card}; {len(differing)} of {len(card.space.names)} classes differ",
-        tuple(f"{label}: {found[label]:,} instead of {expected.get(label, 0):,}" for label in differing),
+        tuple(f"{label}: {counts[label]:,} instead of {expected.get(label, 0):,}" for label in differing),
     )
 
 
@@ -49,7 +49,7 @@ def decode_all(images: Sequence[ImageSource]) -> list[Outcome | None]:
 
 
 def check_images(images: Sequence[ImageSource], outcomes: Sequence[Outcome | None]) -> Iterator[Check]:
-    """Yield what `decode_all` found: missing files, images that cannot be decoded."""
+    """Yield what `decode_all` reports: missing files, images that cannot be decoded."""
     missing = [image.name for image, outcome in zip(images, outcomes, strict=True) if outcome is None]
     if missing:
         yield check("error", f"missing image files: {len(missing):,} of {len(images):,}", missing)

@@ -1,25 +1,19 @@
-"""Those who answer a strategy's questions in its checks: sensibly, by chance, off the list, not at all."""
+"""Scripted answerers of a strategy's questions: sensible ones, by chance, off the list, gibberish."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-from coabench.dialogue import Answer, Decode, Question, Task
+from coabench.decode import Decode
+from coabench.dialogue import Answer, Question, Task
 from coabench.inference.engine import understand
 from coabench.testing.scripted import scored
 
-Says = Callable[[Question, int], str]
-"""What somebody says to the n-th question."""
-
-
-@dataclass(frozen=True)
-class Somebody:
-    """Somebody who answers."""
-
-    says: Says
+Answerer = Callable[[Question, int], str]
+"""Returns the response to the n-th question."""
 
 
 def _first(question: Question, n: int) -> str:
@@ -44,17 +38,16 @@ def _lapse(at: int, question: Question, n: int) -> str:
     return "\x1b[31m{{ nothing }} %s" if n == at else _by_chance(at, question, n)
 
 
-SENSIBLE = [Somebody(_first), Somebody(_same), *(Somebody(partial(_by_chance, seed)) for seed in range(12))]
-SENSELESS = [
-    Somebody(partial(_gibberish, text))
-    for text in ("", "hmm, {{ options }} {0} %s \\ \x00 ärgerlich", "no idea " * 500)
+SENSIBLE: list[Answerer] = [_first, _same, *(partial(_by_chance, seed) for seed in range(12))]
+SENSELESS: list[Answerer] = [
+    partial(_gibberish, text) for text in ("", "hmm, {{ options }} {0} %s \\ \x00 ärgerlich", "no idea " * 500)
 ]
-LAPSES = [Somebody(partial(_lapse, at)) for at in range(4)]
+LAPSES: list[Answerer] = [partial(_lapse, at) for at in range(4)]
 
 
-def heard_as(question: Question, response: str, made: Task, parser: str, decode: Decode) -> Answer:
+def understood_as(question: Question, response: str, made: Task, parser: str, decode: Decode) -> Answer:
     """Return a response as the engine hands it to the strategy."""
     answer = Answer(response)
-    if question.decoded(decode) == "score":
+    if question.mode(decode).scored:
         answer = replace(answer, scores=scored(question, response))
     return understand(question, answer, made.space, parser, decode)

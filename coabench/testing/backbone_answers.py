@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from coabench.backbone import Backbone
-from coabench.dialogue import DECODES, Answer, Decode, Message, Question
+from coabench.backbone import Backbone, Viewing
+from coabench.decode import GENERATE, MODES, Decode
+from coabench.dialogue import Answer, Message, Question
 from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.labels import Choices
 from coabench.testing.defects.backbones import (
+    BAD_CAPABILITIES,
     BATCH,
     FAILS,
     HISTORY,
@@ -52,9 +54,9 @@ class Asking:
     """
 
     def __init__(
-        self, backbone: Backbone[Any], found: Findings, prepared: Sequence[Any], questions: Sequence[Question]
+        self, backbone: Backbone[Any], findings: Findings, prepared: Sequence[Any], questions: Sequence[Question]
     ) -> None:
-        self.backbone, self.found, self.prepared = backbone, found, prepared
+        self.backbone, self.findings, self.prepared = backbone, findings, prepared
         self.first, self.second, self.third = (questions[i % len(questions)] for i in range(3))
 
     def checks(self) -> list[Callable[[], None]]:
@@ -64,7 +66,7 @@ class Asking:
             every += [
                 partial(check, decode) for check in (self.again, self.batches, self.history, self.with_an_exemplar)
             ]
-        return [*every, self.openly] if "generates" in self.backbone.capabilities else every
+        return [*every, self.openly] if GENERATE.needs in self.backbone.capabilities else every
 
     def again(self, decode: Decode) -> None:
         """Questions of several kinds, with gaps; and the same again."""
@@ -74,7 +76,7 @@ class Asking:
             raise UserError("it could be asked about none of the drawn images")
         again = self.ask(self.prepared, questions, questions, decode=decode)
         for answers in again:
-            self.found.need(alike(once[0], answers), UNSTEADY, difference(once[0], answers))
+            self.findings.need(alike(once[0], answers), UNSTEADY, difference(once[0], answers))
         self.ask(self.prepared, [None] * len(self.prepared), decode=decode)
 
     def batches(self, decode: Decode) -> None:
@@ -83,22 +85,24 @@ class Asking:
         [together] = self.ask(self.prepared, [self.first] * number, decode=decode)
         alone = [self.ask([one], [self.first], decode=decode)[0][0] for one in self.prepared]
         if not alike(alone, together) and alike(sorted(alone, key=str), sorted(together, key=str)):
-            self.found.add(MISALIGNED, "one by one and at once: " + difference(alone, together))
+            self.findings.add(MISALIGNED, "one by one and at once: " + difference(alone, together))
             raise Stop
-        self.found.need(alike(alone, together), BATCH, "alone and in a batch: " + difference(alone, together))
+        self.findings.need(alike(alone, together), BATCH, "alone and in a batch: " + difference(alone, together))
         [turned] = self.ask(self.prepared[::-1], [self.first] * number, decode=decode)
         turned = turned[::-1]
-        self.found.need(alike(together, turned), BATCH, "the batch in another order: " + difference(together, turned))
+        self.findings.need(
+            alike(together, turned), BATCH, "the batch in another order: " + difference(together, turned)
+        )
         mixed = [self.first if i % 2 else self.second for i in range(number)]
         [beside] = self.ask(self.prepared, mixed, decode=decode)
         kept = [answer if mixed[i] is self.first else together[i] for i, answer in enumerate(beside)]
-        self.found.need(alike(together, kept), BATCH, "beside other questions: " + difference(together, kept))
+        self.findings.need(alike(together, kept), BATCH, "beside other questions: " + difference(together, kept))
 
     def history(self, decode: Decode) -> None:
         number = len(self.prepared)
         [fresh] = self.ask(self.prepared, [self.second] * number, decode=decode)
         _, later = self.ask(self.prepared, [self.first] * number, [self.second] * number, decode=decode)
-        self.found.need(alike(fresh, later), HISTORY, difference(fresh, later))
+        self.findings.need(alike(fresh, later), HISTORY, difference(fresh, later))
 
     def with_an_exemplar(self, decode: Decode) -> None:
         """An exemplar before the query image; a backbone that takes one image only must say so in words."""
@@ -113,64 +117,68 @@ class Asking:
         except CoabenchError:
             return
         except Exception as error:
-            self.found.add(FAILS, f"with an exemplar image: {told(error)}")
+            self.findings.add(FAILS, f"with an exemplar image: {told(error)}")
 
     def openly(self) -> None:
         """A question without options has an answer in words; one that gives none must say so in words."""
         try:
-            self.backbone.check([OPEN], "generate")
-            self.ask(self.prepared[:2], [OPEN, self.first], decode="generate")
+            self.backbone.check([OPEN], GENERATE.name)
+            self.ask(self.prepared[:2], [OPEN, self.first], decode=GENERATE.name)
         except UserError:
             return
 
     def ask(self, prepared: Sequence[Any], *rounds: Sequence[Question | None], decode: Decode) -> list[list[Said]]:
         """Look at samples, ask the questions of each round, and return what was said; note what is wrong with it."""
-        viewing = self.found.attempt(FAILS, self.backbone.look, list(prepared), allowed=UserError)
+        viewing = self.findings.attempt(FAILS, self.backbone.look, list(prepared), allowed=UserError)
+        if all(getattr(type(viewing), name, None) is getattr(Viewing, name) for name in ("ask", decode)):
+            evidence = f"it declares {MODES[decode].needs}, and its viewing has no method {decode}"
+            self.findings.add(BAD_CAPABILITIES, evidence)
+            raise Stop
         said = []
         for questions in rounds:
-            answers = self.found.attempt(FAILS, viewing.ask, questions, decode, allowed=UserError)
+            answers = self.findings.attempt(FAILS, viewing.ask, questions, decode, allowed=UserError)
             if not isinstance(answers, Sequence) or len(answers) != len(questions):
                 length = len(answers) if isinstance(answers, Sequence) else repr(answers)
-                self.found.add(MISALIGNED, f"{len(questions)} questions, {length} answers")
+                self.findings.add(MISALIGNED, f"{len(questions)} questions, {length} answers")
                 raise Stop
             said.append([self.read(q, a, decode) for q, a in zip(questions, answers, strict=True)])
         return said
 
     def read(self, question: Question | None, answer: Any, decode: Decode) -> Said:
         if question is None:
-            self.found.need(answer is None, MISALIGNED, f"where nothing was asked stands {answer!r}")
+            self.findings.need(answer is None, MISALIGNED, f"where nothing was asked stands {answer!r}")
             return None
         if isinstance(answer, SampleError):
             return None
         if not isinstance(answer, Answer) or not isinstance(answer.response, str):
-            self.found.add(MISALIGNED, f"where {question.prompt!r} was asked stands {answer!r}")
+            self.findings.add(MISALIGNED, f"where {question.prompt!r} was asked stands {answer!r}")
             raise Stop
-        self.found.need(
+        self.findings.need(
             answer.label is None and answer.match is None, PARSES, f"label = {answer.label!r}, match = {answer.match!r}"
         )
-        if question.decoded(decode) == "generate":
+        if not question.mode(decode).scored:
             return answer.response, None
         return answer.response, self.scores(question, answer.scores)
 
     def scores(self, question: Question, scores: Any) -> dict[str, float]:
         if not isinstance(scores, Mapping) or list(scores) != list(question.options):
-            self.found.add(NO_SCORES, f"options {list(question.options)}, scores {scores}")
+            self.findings.add(NO_SCORES, f"options {list(question.options)}, scores {scores}")
             raise Stop
         values = list(scores.values())
         if not all(isinstance(value, float | int) for value in values):
-            self.found.add(NOT_LOG, f"no plain number, as a record needs it: {values[0]!r}")
+            self.findings.add(NOT_LOG, f"no plain number, as a record needs it: {values[0]!r}")
             raise Stop
         told_as = {option: round(value, 4) for option, value in scores.items()}
-        self.found.need(is_json(values), NOT_LOG, f"not finite: {told_as}")
-        self.found.need(all(not value > 1e-6 for value in values), NOT_LOG, f"greater than 0: {told_as}")
+        self.findings.need(is_json(values), NOT_LOG, f"not finite: {told_as}")
+        self.findings.need(all(not value > 1e-6 for value in values), NOT_LOG, f"greater than 0: {told_as}")
         total = sum(math.exp(min(value, 9.0)) for value in values if not math.isnan(value))
-        self.found.need(total <= 1.001, NOT_LOG, f"exponentials add up to {total:.3f}: {told_as}")
+        self.findings.need(total <= 1.001, NOT_LOG, f"exponentials add up to {total:.3f}: {told_as}")
         return dict(scores)
 
 
 def decodes(capabilities: frozenset[str]) -> list[Decode]:
-    """Return the ways in which a backbone with these capabilities can be asked."""
-    return [decode for decode in DECODES if {"generate": "generates", "score": "scores"}[decode] in capabilities]
+    """Return the modes in which a backbone with these capabilities can be asked."""
+    return [mode.name for mode in MODES.values() if mode.needs in capabilities]
 
 
 def alike(one: Sequence[Said], other: Sequence[Said]) -> bool:

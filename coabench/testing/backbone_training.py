@@ -1,4 +1,4 @@
-"""Checks of what a backbone lends to training: a module, its parts, and how turns become the module's input."""
+"""Checks of what training needs of a backbone: a module, its parts, and how turns become the module's input."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ TOLERANCE = 0.02
 """How far the loss of two samples together may lie from the sum of their losses, relative to it."""
 
 
-def check_parts(found: Findings, trainee: Any) -> None:
+def check_parts(findings: Findings, trainee: Any) -> None:
     """Note where the names that a trainee gives are not those of its module. Needs no weights."""
     if not isinstance(trainee, Trainee):
-        found.add(BAD_TRAINEE, f"trainee() returns {trainee!r}")
+        findings.add(BAD_TRAINEE, f"trainee() returns {trainee!r}")
         raise Stop
     modules = dict(trainee.module.named_modules())
     grouped = [name for names in trainee.groups.values() for name in names]
     unknown = [name for name in [*grouped, *trainee.unused] if name not in modules]
-    found.need(not unknown, BAD_TRAINEE, f"no modules of these names: {', '.join(unknown[:5])}")
-    found.need(grouped, BAD_TRAINEE, "groups name no module that a LoRA could go on")
+    findings.need(not unknown, BAD_TRAINEE, f"no modules of these names: {', '.join(unknown[:5])}")
+    findings.need(grouped, BAD_TRAINEE, "groups name no module that a LoRA could wrap")
     prefixes = tuple(trainee.parts.values())
     homeless = [name for name, _ in trainee.module.named_parameters() if not name.startswith(prefixes)]
-    found.need(not homeless, BAD_TRAINEE, f"parameters of no part: {', '.join(homeless[:5])}")
+    findings.need(not homeless, BAD_TRAINEE, f"parameters of no part: {', '.join(homeless[:5])}")
 
 
-def check_lessons(found: Findings, trainee: Trainee, prepared: Sequence[Any], question: Question) -> None:
+def check_lessons(findings: Findings, trainee: Trainee, prepared: Sequence[Any], question: Question) -> None:
     """Encode two samples with an answer each, and compare the loss of both with the sum of their losses."""
     turns = [Turn(question, Answer(option, label=option)) for option in question.options[:2]]
     examples = [
-        found.attempt(BAD_TRAINEE, trainee.encode, sample, [turn])
+        findings.attempt(BAD_TRAINEE, trainee.encode, sample, [turn])
         for sample, turn in zip(prepared, turns, strict=False)
     ]
     tokens = [getattr(example, "tokens", None) for example in examples]
-    found.need(all(isinstance(n, int) and n > 0 for n in tokens), BAD_TRAINEE, f"tokens of the examples: {tokens}")
-    losses = [_loss(found, trainee, part) for part in ([examples[0]], [examples[1]], examples)]
-    found.need(all(math.isfinite(loss) and loss > 0 for loss in losses), LOSS, f"losses {losses}")
-    together, apart = losses[2], losses[0] + losses[1]
-    found.need(
-        math.isclose(together, apart, rel_tol=TOLERANCE), LOSS, f"together {together:.4f}, one by one {apart:.4f}"
+    findings.need(all(isinstance(n, int) and n > 0 for n in tokens), BAD_TRAINEE, f"tokens of the examples: {tokens}")
+    losses = [_loss(findings, trainee, part) for part in ([examples[0]], [examples[1]], examples)]
+    findings.need(all(math.isfinite(loss) and loss > 0 for loss in losses), LOSS, f"losses {losses}")
+    together, separate = losses[2], losses[0] + losses[1]
+    findings.need(
+        math.isclose(together, separate, rel_tol=TOLERANCE), LOSS, f"together {together:.4f}, one by one {separate:.4f}"
     )
 
 
-def _loss(found: Findings, trainee: Trainee, examples: Sequence[Any]) -> float:
+def _loss(findings: Findings, trainee: Trainee, examples: Sequence[Any]) -> float:
     """Return the summed loss of some examples."""
     import torch
 
-    batch = found.attempt(BAD_TRAINEE, trainee.collate, examples)
+    batch = findings.attempt(BAD_TRAINEE, trainee.collate, examples)
     labels = batch.get("labels") if isinstance(batch, Mapping) else None
     if not isinstance(labels, torch.Tensor):
-        found.add(BAD_TRAINEE, f"labels of a batch: {labels!r}")
+        findings.add(BAD_TRAINEE, f"labels of a batch: {labels!r}")
         raise Stop
     learnt = int((labels != -100).sum())
-    found.need(learnt, BAD_TRAINEE, "no label is learnt: all are -100")
+    findings.need(learnt, BAD_TRAINEE, "no label is learnt: all are -100")
     module = trainee.module.eval()
     device = next(module.parameters()).device
     inputs = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
@@ -65,5 +65,5 @@ def _loss(found: Findings, trainee: Trainee, examples: Sequence[Any]) -> float:
         inputs["num_items_in_batch"] = 1
         learnt = 1
     with torch.no_grad():
-        made = found.attempt(LOSS, lambda: module(**inputs)["loss"])
+        made = findings.attempt(LOSS, lambda: module(**inputs)["loss"])
     return float(made) * learnt

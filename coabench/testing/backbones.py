@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from coabench.backbone import Backbone, BackboneRequest
+from coabench.decode import MODES
 from coabench.dialogue import Answer
 from coabench.errors import SampleError, UserError
 from coabench.registry.loader import Registration
@@ -52,20 +53,20 @@ def check(
         remote: ask one that sends images away (it gets drawn faces); without it, such a one is not asked anything.
     """
     subject = named("backbones", backbone)
-    found = Findings(f"backbone {subject.name!r}")
-    return _Check(subject, found, (model, adapter, device, dtype), assignments or {}, remote).all()
+    findings = Findings(f"backbone {subject.name!r}")
+    return _Check(subject, findings, (model, adapter, device, dtype), assignments or {}, remote).all()
 
 
 class _Check:
     def __init__(
         self,
         subject: Registration,
-        found: Findings,
+        findings: Findings,
         asked_for: tuple[str | None, str | None, str, str | None],
         assignments: dict[str, str],
         remote: bool,
     ) -> None:
-        self.subject, self.found, self.asked_for = subject, found, asked_for
+        self.subject, self.findings, self.asked_for = subject, findings, asked_for
         self.assignments, self.remote = assignments, remote
         self.behaviours: dict[str, list[Said]] = {}
 
@@ -76,26 +77,26 @@ class _Check:
             backbone = self.open()
             if self.factory.remote and not self.remote:
                 remedy = f"pass --backbone {name}:MODEL to allow it"
-                return [*self.found.all, unchecked(self.found.subject, "it sends images away", remedy)]
+                return [*self.findings.all, unchecked(self.findings.subject, "it sends images away", remedy)]
             asking = self.load(backbone)
         except UserError as error:
             remedy = f"pass --backbone {name}:MODEL, and its options with --set"
-            return [*self.found.all, unchecked(self.found.subject, error, remedy)]
+            return [*self.findings.all, unchecked(self.findings.subject, error, remedy)]
         except Stop:
-            return self.found.all
-        self.found.run(asking.checks())
+            return self.findings.all
+        self.findings.run(asking.checks())
         del backbone, asking  # a large model is not held twice
-        return self.found.run([self.options, *([self.training] if "trains" in self.factory.capabilities else [])])
+        return self.findings.run([self.options, *([self.training] if "trains" in self.factory.capabilities else [])])
 
     def target(self) -> None:
-        factory = self.factory = loaded(self.subject, self.found)
+        factory = self.factory = loaded(self.subject, self.findings)
         for name in ("capabilities", "remote", "presets", "Options", "TrainingOptions", "default_adapter"):
-            self.found.need(hasattr(factory, name), NO_BACKBONE, f"the target {factory!r} has no {name}")
-        if self.found.all:
+            self.findings.need(hasattr(factory, name), NO_BACKBONE, f"the target {factory!r} has no {name}")
+        if self.findings.all:
             raise Stop
         capabilities = factory.capabilities
-        answering = {"generates", "scores"}
-        self.found.need(
+        answering = {mode.needs for mode in MODES.values()}
+        self.findings.need(
             isinstance(capabilities, frozenset | set)
             and capabilities <= {*answering, "trains"}
             and capabilities & answering,
@@ -104,14 +105,14 @@ class _Check:
         )
         if "trains" in capabilities:
             there = getattr(factory, "trainee", Backbone.trainee) is not Backbone.trainee
-            self.found.need(there, BAD_CAPABILITIES, "it declares trains and does not implement trainee")
-        check_declared(self.found, factory.Options)
-        check_declared(self.found, factory.TrainingOptions)
-        if self.found.all:
+            self.findings.need(there, BAD_CAPABILITIES, "it declares trains and does not implement trainee")
+        check_declared(self.findings, factory.Options)
+        check_declared(self.findings, factory.TrainingOptions)
+        if self.findings.all:
             raise Stop
 
     def open(self) -> Backbone[Any]:
-        """Make it twice, compare what it says of itself before anything is loaded, and see which questions it takes."""
+        """Make it twice, compare its identity before anything is loaded, and see which questions it takes."""
         self.defaults = distribute(self.assignments, {"backbone": self.factory.Options})["backbone"]
         try:
             backbone = self.make(self.defaults)
@@ -121,21 +122,21 @@ class _Check:
             self.asked_for = (*self.asked_for[:-1], "auto")  # one without weights may refuse any other
             backbone = self.make(self.defaults)
         for method in ("identity", "details", "remember", "check", "load", "prepare", "look"):
-            self.found.need(callable(getattr(backbone, method, None)), NO_BACKBONE, f"no method {method}")
-        if self.found.all:
+            self.findings.need(callable(getattr(backbone, method, None)), NO_BACKBONE, f"no method {method}")
+        if self.findings.all:
             raise Stop
-        identity = self.found.attempt(BAD_IDENTITY, backbone.identity, allowed=UserError)
+        identity = self.findings.attempt(BAD_IDENTITY, backbone.identity, allowed=UserError)
         if not isinstance(identity, dict) or not is_json(identity):
-            self.found.add(BAD_IDENTITY, repr(identity)[:300])
+            self.findings.add(BAD_IDENTITY, repr(identity)[:300])
             raise Stop
         self.identity = _frozen(identity)
-        again = _frozen(self.found.attempt(BAD_IDENTITY, self.make(self.defaults).identity))
-        self.found.need(again == self.identity, BAD_IDENTITY, f"{self.identity} and, made again, {again}")
+        again = _frozen(self.findings.attempt(BAD_IDENTITY, self.make(self.defaults).identity))
+        self.findings.need(again == self.identity, BAD_IDENTITY, f"{self.identity} and, made again, {again}")
         [decode, *_] = decodes(self.factory.capabilities)
         self.questions, refusal = [], None
         for question in QUESTIONS:
             try:
-                self.found.attempt(FAILS, backbone.check, [question], decode, allowed=UserError)
+                self.findings.attempt(FAILS, backbone.check, [question], decode, allowed=UserError)
                 self.questions.append(question)
             except UserError as error:
                 refusal = error
@@ -146,14 +147,14 @@ class _Check:
     def make(self, options: Any) -> Backbone[Any]:
         model, adapter, device, dtype = self.asked_for
         request = BackboneRequest(model, adapter, device, dtype or "float32", options)
-        made: Backbone[Any] = self.found.attempt(NO_BACKBONE, self.factory, request, allowed=UserError)
+        made: Backbone[Any] = self.findings.attempt(NO_BACKBONE, self.factory, request, allowed=UserError)
         return made
 
     def load(self, backbone: Backbone[Any]) -> Asking:
         """Load it, and prepare images in several threads, as a run does."""
-        self.found.attempt(FAILS, backbone.load, allowed=UserError)
-        after = _frozen(self.found.attempt(BAD_IDENTITY, backbone.identity))
-        self.found.need(after == self.identity, BAD_IDENTITY, f"before load: {self.identity}, after it: {after}")
+        self.findings.attempt(FAILS, backbone.load, allowed=UserError)
+        after = _frozen(self.findings.attempt(BAD_IDENTITY, backbone.identity))
+        self.findings.need(after == self.identity, BAD_IDENTITY, f"before load: {self.identity}, after it: {after}")
         with ThreadPoolExecutor(2) as pool:
             waiting = [pool.submit(backbone.prepare, [image], f"check/{i}") for i, image in enumerate(tiny_images())]
         prepared, refusal = [], None
@@ -163,20 +164,22 @@ class _Check:
             except SampleError as error:
                 refusal = error
             except Exception as error:
-                self.found.add(OLD_PREPARE if _takes_no_sample(backbone, error) else FAILS, told(error))
+                self.findings.add(OLD_PREPARE if _takes_no_sample(backbone, error) else FAILS, told(error))
                 raise Stop from error
         if len(prepared) < 2:
             raise UserError(f"it takes none of the drawn images: {told(refusal or '')}")
-        return Asking(backbone, self.found, prepared, self.questions)
+        return Asking(backbone, self.findings, prepared, self.questions)
 
     def training(self) -> None:
-        """Take what it lends to training: the names before it is loaded, a loss after that."""
+        """Take what training needs of it: the names before it is loaded, a loss after that."""
         backbone = self.make(self.defaults)
-        trainee = self.found.attempt(BAD_TRAINEE, backbone.trainee, self.factory.TrainingOptions(), allowed=UserError)
-        check_parts(self.found, trainee)
+        trainee = self.findings.attempt(
+            BAD_TRAINEE, backbone.trainee, self.factory.TrainingOptions(), allowed=UserError
+        )
+        check_parts(self.findings, trainee)
         backbone.load()
         prepared = [backbone.prepare([image], f"check/{i}") for i, image in enumerate(tiny_images(2))]
-        check_lessons(self.found, trainee, prepared, self.questions[0])
+        check_lessons(self.findings, trainee, prepared, self.questions[0])
 
     def options(self) -> None:
         """Set each option to other values: something must change, and identity() with the answers."""
@@ -188,11 +191,11 @@ class _Check:
                 before, after = self.behaviour(self.defaults), self.behaviour(options)
             except (UserError, SampleError):  # a value that it refuses
                 continue
-            self.found.need(alike(before, after), OUTSIDE_IDENTITY, f"{name!r}: {difference(before, after)}")
-        check_effects(self.found, self.defaults, self.use, self.same)
+            self.findings.need(alike(before, after), OUTSIDE_IDENTITY, f"{name!r}: {difference(before, after)}")
+        check_effects(self.findings, self.defaults, self.use, self.same)
 
     def use(self, options: Any) -> None:
-        """Do all that a run does, except for asking what the manifest says of it."""
+        """Do all that a run does, except for reading identity and details."""
         backbone = self.make(options)
         with TemporaryDirectory() as folder:
             for decode in decodes(self.factory.capabilities):
@@ -206,7 +209,7 @@ class _Check:
         )
 
     def described(self, options: Any) -> tuple[Any, Any]:
-        """Return what a manifest says of it with these options."""
+        """Return its identity and details with these options."""
         backbone = self.make(options)
         return _frozen(backbone.identity()), _frozen(backbone.details())
 
@@ -218,12 +221,12 @@ class _Check:
 
     def answers(self, options: Any) -> list[Said]:
         backbone = self.make(options)
-        self.found.attempt(FAILS, backbone.load, allowed=UserError)
+        self.findings.attempt(FAILS, backbone.load, allowed=UserError)
         prepared = [backbone.prepare([image], f"check/{i}") for i, image in enumerate(tiny_images())]
         viewing = backbone.look(prepared)
         said: list[Said] = []
         for decode in decodes(self.factory.capabilities):
-            answers = self.found.attempt(FAILS, viewing.ask, [self.questions[0]] * len(prepared), decode)
+            answers = self.findings.attempt(FAILS, viewing.ask, [self.questions[0]] * len(prepared), decode)
             said += [(a.response, dict(a.scores or {})) if isinstance(a, Answer) else None for a in answers]
         return said
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import log
 from typing import Any, ClassVar
 
-from coabench.backbone import Backbone, BackboneRequest, Viewing
-from coabench.dialogue import Answer, Decode, Prediction, Question, Task
+from coabench.backbone import Backbone, BackboneRequest, Questions, Viewing
+from coabench.decode import Decode
+from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.inference.engine import Outcome, advance, understand
 from coabench.strategy import Strategy
 
@@ -27,7 +29,7 @@ class ScriptedBackbone(Backbone[Any]):
         looked: how many batches were looked at.
         images: how many samples were.
         asked: every question that was asked, in order.
-        calls: how often `Viewing.ask` was called.
+        calls: how often a batch of questions was asked.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores"})
@@ -66,19 +68,22 @@ class _Seen(Viewing):
     def __init__(self, backbone: ScriptedBackbone, size: int) -> None:
         self.backbone, self.positions = backbone, [0] * size
 
-    def ask(self, questions: Sequence[Question | None], decode: Decode = "generate") -> list[Answer | None]:
+    def generate(self, questions: Questions) -> list[Answer | None]:
         self.backbone.calls += 1
-        return [None if question is None else self._answer(i, question, decode) for i, question in enumerate(questions)]
+        return [None if q is None else Answer(self._response(i, q)) for i, q in enumerate(questions)]
 
-    def _answer(self, sample: int, question: Question, decode: Decode) -> Answer:
+    def score(self, questions: Questions) -> list[Answer | None]:
+        pairs = zip(questions, self.generate(questions), strict=True)
+        return [None if q is None or a is None else replace(a, scores=scored(q, a.response)) for q, a in pairs]
+
+    def _response(self, sample: int, question: Question) -> str:
         self.backbone.asked.append(question)
-        response = self.backbone.says(question, self.positions[sample])
         self.positions[sample] += 1
-        return Answer(response, scored(question, response)) if decode == "score" else Answer(response)
+        return self.backbone.says(question, self.positions[sample] - 1)
 
 
 def scored(question: Question, response: str) -> dict[str, float]:
-    """Return the scores of somebody who would say *response*; equal ones where it is none of the options."""
+    """Return scores under which *response* is the best option; equal ones where it is none of the options."""
     others = len(question.options) - 1
     if response not in question.options or not others:
         return dict.fromkeys(question.options, -log(len(question.options)))
@@ -88,7 +93,7 @@ def scored(question: Question, response: str) -> dict[str, float]:
 def play(
     strategy: Strategy, task: Task, *responses: str | Answer, decode: Decode = "generate"
 ) -> tuple[list[Question], Prediction]:
-    """Return what the strategy asked and concluded when it heard these responses, read as a run reads them.
+    """Return what the strategy asked and concluded after these responses, read as a run reads them.
 
     Args:
         responses: one per question, in order: a text, or an `Answer` (with ``scores`` for a scored question).
@@ -103,8 +108,8 @@ def play(
         if question is None:
             raise AssertionError(f"{len(responses)} responses were given, {len(asked)} questions asked")
         asked.append(question)
-        given = Answer(response) if isinstance(response, str) else response
-        question = advance(conversation, understand(question, given, task.space, strategy.parser, decode), outcome)
+        answer = Answer(response) if isinstance(response, str) else response
+        question = advance(conversation, understand(question, answer, task.space, strategy.parser, decode), outcome)
     if question is not None or outcome.prediction is None:
         raise AssertionError(f"after {len(responses)} responses it still asks: {question and question.prompt}")
     return asked, outcome.prediction

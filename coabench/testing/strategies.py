@@ -1,4 +1,4 @@
-"""Checks of a strategy: does it ask, hear and conclude as the engine, the parser and training need it to?"""
+"""Checks of a strategy: does it ask, read answers and conclude as the engine, the parser and training need it to?"""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from functools import cached_property, partial
 from typing import Any
 
 from coabench.base.vocabulary import OK
-from coabench.dialogue import DECODES, Answer, Decode, Prediction, Question, Task
+from coabench.decode import DECODES, MODES, Decode
+from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import training_turns
 from coabench.inference.parsing import PARSERS
 from coabench.registry.loader import Registration
 from coabench.strategy import Strategy, StrategyRequest
-from coabench.testing.answerers import LAPSES, SENSELESS, SENSIBLE, Somebody, heard_as
+from coabench.testing.answerers import LAPSES, SENSELESS, SENSIBLE, Answerer, understood_as
 from coabench.testing.defects.common import BAD_OPTIONS
 from coabench.testing.defects.strategies import (
     BAD_IDENTITY,
@@ -54,51 +55,51 @@ def check(strategy: str | Registration | Callable[[StrategyRequest], Strategy], 
 
 
 class _Check:
-    def __init__(self, subject: Registration, found: Findings, variant: str | None, options: Any) -> None:
-        self.subject, self.found, self.variant, self.given = subject, found, variant, options
+    def __init__(self, subject: Registration, findings: Findings, variant: str | None, options: Any) -> None:
+        self.subject, self.findings, self.variant, self.chosen = subject, findings, variant, options
         self.behaviours: dict[str, Any] = {}
 
     def all(self) -> list[Finding]:
         try:
             self.prepare()
         except UserError as error:
-            return [unchecked(self.found.subject, error, error.remedy or "set what it asks for")]
+            return [unchecked(self.findings.subject, error, error.remedy or "set what it asks for")]
         except Stop:
-            return self.found.all
-        return self.found.run(
+            return self.findings.all
+        return self.findings.run(
             [self.identity, self.name, self.conversations, self.side_by_side, self.teaching, self.options]
         )
 
     def prepare(self) -> None:
-        self.factory = loaded(self.subject, self.found)
+        self.factory = loaded(self.subject, self.findings)
         declared = getattr(self.factory, "Options", Strategy.Options)
-        check_declared(self.found, declared)
-        self.defaults = self.given if self.given is not None else self.found.attempt(BAD_OPTIONS, declared)
+        check_declared(self.findings, declared)
+        self.defaults = self.chosen if self.chosen is not None else self.findings.attempt(BAD_OPTIONS, declared)
         self.strategy = self.make(self.defaults)
         for method in ("converse", "identity", "right_answers"):
-            self.found.need(callable(getattr(self.strategy, method, None)), NO_STRATEGY, f"no method {method}")
+            self.findings.need(callable(getattr(self.strategy, method, None)), NO_STRATEGY, f"no method {method}")
         exemplars, parser = getattr(self.strategy, "exemplars", None), getattr(self.strategy, "parser", None)
-        self.found.need(isinstance(exemplars, int) and exemplars >= 0, NO_STRATEGY, f"exemplars = {exemplars!r}")
-        self.found.need(parser in PARSERS, NO_STRATEGY, f"parser = {parser!r}, and there is {', '.join(PARSERS)}")
-        if self.found.all:
+        self.findings.need(isinstance(exemplars, int) and exemplars >= 0, NO_STRATEGY, f"exemplars = {exemplars!r}")
+        self.findings.need(parser in PARSERS, NO_STRATEGY, f"parser = {parser!r}, and there is {', '.join(PARSERS)}")
+        if self.findings.all:
             raise Stop
 
     def make(self, options: Any) -> Strategy:
         request = StrategyRequest(self.variant, options)
-        made: Strategy = self.found.attempt(NO_STRATEGY, self.factory, request, allowed=UserError)
+        made: Strategy = self.findings.attempt(NO_STRATEGY, self.factory, request, allowed=UserError)
         return made
 
     def identity(self) -> None:
-        identity = self.found.attempt(BAD_IDENTITY, self.strategy.identity)
-        self.found.need(isinstance(identity, dict) and is_json(dict(identity)), BAD_IDENTITY, repr(identity)[:200])
-        other = self.found.attempt(BAD_IDENTITY, self.make(self.defaults).identity)
-        self.found.need(other == identity, BAD_IDENTITY, f"{identity} and, made again, {other}")
+        identity = self.findings.attempt(BAD_IDENTITY, self.strategy.identity)
+        self.findings.need(isinstance(identity, dict) and is_json(dict(identity)), BAD_IDENTITY, repr(identity)[:200])
+        other = self.findings.attempt(BAD_IDENTITY, self.make(self.defaults).identity)
+        self.findings.need(other == identity, BAD_IDENTITY, f"{identity} and, made again, {other}")
 
     def name(self) -> None:
         name = getattr(self.strategy, "name", None)
-        self.found.need(isinstance(name, str) and name, NO_STRATEGY, f"name = {name!r}")
+        self.findings.need(isinstance(name, str) and name, NO_STRATEGY, f"name = {name!r}")
         if self.subject.plugin and isinstance(name, str):
-            self.found.need(name.partition(":")[0] == self.subject.name, BAD_NAME, f"name = {name!r}")
+            self.findings.need(name.partition(":")[0] == self.subject.name, BAD_NAME, f"name = {name!r}")
 
     @cached_property
     def tasks(self) -> list[Task]:
@@ -111,11 +112,11 @@ class _Check:
             except UserError as error:
                 refused = error
                 continue
-            except Exception:  # told by the conversations
+            except Exception:  # the conversations report it
                 pass
             fitting.append(made)
         if not fitting:
-            self.found.add(RAISES, f"it takes neither basic nor compound labels: {told(refused or '')}")
+            self.findings.add(RAISES, f"it takes neither basic nor compound labels: {told(refused or '')}")
             raise Stop
         return fitting
 
@@ -123,20 +124,20 @@ class _Check:
         """Let everybody answer, twice."""
         for made in self.tasks:
             for decode in DECODES:
-                for somebody in (*SENSIBLE, *SENSELESS, *LAPSES):
-                    said = self.talk(self.strategy, made, decode, somebody)
-                    again = self.talk(self.make(self.defaults), made, decode, somebody)
-                    self.found.need(said == again, UNSTEADY, _difference(said, again))
+                for answerer in (*SENSIBLE, *SENSELESS, *LAPSES):
+                    said = self.talk(self.strategy, made, decode, answerer)
+                    again = self.talk(self.make(self.defaults), made, decode, answerer)
+                    self.findings.need(said == again, UNSTEADY, _difference(said, again))
 
-    def talk(self, strategy: Strategy, made: Task, decode: Decode, somebody: Somebody) -> list[Any]:
+    def talk(self, strategy: Strategy, made: Task, decode: Decode, answerer: Answerer) -> list[Any]:
         """Return what was asked, and in the end the prediction; note what is wrong with either."""
         asked: list[Any] = []
         understood = False
-        sensible = somebody in SENSIBLE
+        sensible = answerer in SENSIBLE
         broken = RAISES if sensible else RAISES_ON_UNPARSED
-        conversation = self.found.attempt(RAISES, strategy.converse, made)
+        conversation = self.findings.attempt(RAISES, strategy.converse, made)
         if not hasattr(conversation, "send"):
-            self.found.add(NO_STRATEGY, f"converse returns {conversation!r}, which is no generator")
+            self.findings.add(NO_STRATEGY, f"converse returns {conversation!r}, which is no generator")
             raise Stop
         answer: Answer | None = None
         while True:
@@ -146,22 +147,23 @@ class _Check:
                 self.conclusion(end.value, made, understood)
                 return [*asked, end.value]
             except (Exception, SystemExit) as error:
-                heard = f", after hearing {answer.response[:40]!r}" if answer else ""
-                self.found.add(broken, told(error) + heard)
+                last = f", after hearing {answer.response[:40]!r}" if answer else ""
+                self.findings.add(broken, told(error) + last)
                 raise Stop from error
             self.question(question, made)
             asked.append(question)
             if len(asked) > MOST_QUESTIONS:
-                self.found.add(NEVER_ENDS)
+                self.findings.add(NEVER_ENDS)
                 raise Stop
-            answer = heard_as(question, somebody.says(question, len(asked) - 1), made, strategy.parser, decode)
+            answer = understood_as(question, answerer(question, len(asked) - 1), made, strategy.parser, decode)
             understood = understood or answer.label is not None
 
     def question(self, question: Any, made: Task) -> None:
         if not isinstance(question, Question):
-            self.found.add(BAD_QUESTION, f"it yields {question!r}")
+            self.findings.add(BAD_QUESTION, f"it yields {question!r}")
             raise Stop
         images = [i for message in question.messages for i in message.images]
+        scored = [mode.name for mode in MODES.values() if mode.scored]
         problems = {
             "its prompt is empty": not isinstance(question.prompt, str) or not question.prompt.strip(),
             f"options are repeated: {question.options}": len(set(question.options)) < len(question.options),
@@ -175,31 +177,33 @@ class _Check:
                 not 0 <= i <= made.query for i in images
             ),
             f"decode is {question.decode!r}": question.decode not in (None, *DECODES),
-            "an open question asks to be scored": not question.options and question.decode == "score",
+            "an open question asks to be scored": not question.options and question.decode in scored,
             "it has no name": not isinstance(question.name, str) or not question.name,
         }
         for problem, there in problems.items():
-            self.found.need(not there, BAD_QUESTION, f"{problem} (question {question.name!r})")
+            self.findings.need(not there, BAD_QUESTION, f"{problem} (question {question.name!r})")
 
     def conclusion(self, prediction: Any, made: Task, understood: bool) -> None:
         if not isinstance(prediction, Prediction):
-            self.found.add(NO_PREDICTION, f"it returns {prediction!r}")
+            self.findings.add(NO_PREDICTION, f"it returns {prediction!r}")
             raise Stop
         label = prediction.label
-        self.found.need(label is None or label in made.labels, NO_PREDICTION, f"{label!r} is no label of the task")
-        self.found.need((label is None) == (prediction.status != OK), NO_PREDICTION, f"{prediction}")
-        self.found.need(label is not None or prediction.reason, NO_PREDICTION, "no label, and no reason")
-        self.found.need(is_json(dict(prediction.details)), NO_PREDICTION, f"details are no JSON: {prediction.details}")
-        self.found.need(label is None or understood, GUESSES, f"it concludes {label!r}")
+        self.findings.need(label is None or label in made.labels, NO_PREDICTION, f"{label!r} is no label of the task")
+        self.findings.need((label is None) == (prediction.status != OK), NO_PREDICTION, f"{prediction}")
+        self.findings.need(label is not None or prediction.reason, NO_PREDICTION, "no label, and no reason")
+        self.findings.need(
+            is_json(dict(prediction.details)), NO_PREDICTION, f"details are no JSON: {prediction.details}"
+        )
+        self.findings.need(label is None or understood, GUESSES, f"it concludes {label!r}")
 
     def side_by_side(self) -> None:
         """Ask about many samples in lock-step, as a run does, and compare with asking about each alone."""
         for made in self.tasks:
-            people = [*SENSIBLE, *LAPSES]
-            alone = [self.talk(self.make(self.defaults), made, "generate", somebody) for somebody in people]
+            answerers = [*SENSIBLE, *LAPSES]
+            alone = [self.talk(self.make(self.defaults), made, "generate", answerer) for answerer in answerers]
             strategy = self.make(self.defaults)
-            together: list[list[Any]] = [[] for _ in people]
-            running = {i: (strategy.converse(made), None) for i in range(len(people))}
+            together: list[list[Any]] = [[] for _ in answerers]
+            running = {i: (strategy.converse(made), None) for i in range(len(answerers))}
             while running:
                 for i, (conversation, answer) in list(running.items()):
                     try:
@@ -209,26 +213,26 @@ class _Check:
                         del running[i]
                         continue
                     except (Exception, SystemExit) as error:
-                        self.found.add(SHARED_STATE, told(error))
+                        self.findings.add(SHARED_STATE, told(error))
                         raise Stop from error
                     together[i].append(question)
                     if len(together[i]) > MOST_QUESTIONS:
-                        self.found.add(SHARED_STATE, "it does not end")
+                        self.findings.add(SHARED_STATE, "it does not end")
                         raise Stop
-                    said = people[i].says(question, len(together[i]) - 1)
-                    heard: Any = heard_as(question, said, made, strategy.parser, "generate")
-                    running[i] = (conversation, heard)
+                    said = answerers[i](question, len(together[i]) - 1)
+                    read: Any = understood_as(question, said, made, strategy.parser, "generate")
+                    running[i] = (conversation, read)
             for one, many in zip(alone, together, strict=True):
-                self.found.need(one == many, SHARED_STATE, _difference(one, many))
+                self.findings.need(one == many, SHARED_STATE, _difference(one, many))
 
     def teaching(self) -> None:
         for made in self.tasks:
             for target in made.labels:
-                turns = self.found.attempt(
+                turns = self.findings.attempt(
                     UNTEACHABLE, partial(training_turns, ambiguous=True), self.strategy, made, target
                 )
                 for turn in turns:
-                    self.found.need(
+                    self.findings.need(
                         turn.answer.response in turn.question.options,
                         UNTEACHABLE,
                         f"{turn.answer.response!r} for {turn.question.name!r} of a sample labelled {target!r}",
@@ -236,7 +240,7 @@ class _Check:
 
     def options(self) -> None:
         """Set each option to other values until something changes."""
-        check_effects(self.found, self.defaults, self.behaviour, self.same)
+        check_effects(self.findings, self.defaults, self.behaviour, self.same)
 
     def same(self, options: Any, others: Any) -> bool:
         for each in (options, others):
@@ -248,19 +252,19 @@ class _Check:
         """Return everything that an option may change."""
         strategy = self.make(options)
         quiet = _quietly(self, strategy)
-        people = [*SENSIBLE, *LAPSES]
+        answerers = [*SENSIBLE, *LAPSES]
         talks = [
-            quiet.talk(strategy, task(made.space, strategy.exemplars), decode, somebody)
+            quiet.talk(strategy, task(made.space, strategy.exemplars), decode, answerer)
             for made in self.tasks
             for decode in DECODES
-            for somebody in people
+            for answerer in answerers
         ]
         return strategy.exemplars, strategy.parser, talks
 
 
 def _quietly(check: _Check, strategy: Strategy) -> _Check:
     """Return the check of another strategy whose findings nobody reads."""
-    other = _Check(check.subject, Findings(""), check.variant, check.given)
+    other = _Check(check.subject, Findings(""), check.variant, check.chosen)
     other.strategy = strategy
     return other
 
@@ -268,8 +272,8 @@ def _quietly(check: _Check, strategy: Strategy) -> _Check:
 def _difference(one: Sequence[Any], other: Sequence[Any]) -> str:
     for a, b in zip(one, other, strict=False):
         if a != b:
-            told = [x.prompt if isinstance(x, Question) else x for x in (a, b)]
-            if told[0] != told[1]:
-                return f"{str(told[0])[:200]!r} and {str(told[1])[:200]!r}"
+            prompts = [x.prompt if isinstance(x, Question) else x for x in (a, b)]
+            if prompts[0] != prompts[1]:
+                return f"{str(prompts[0])[:200]!r} and {str(prompts[1])[:200]!r}"
             return f"{a} and {b}"[:400]
     return f"{len(one)} and {len(other)} questions"

@@ -20,7 +20,7 @@ from coabench.errors import JobError, UserError
 from coabench.recipe import Recipe
 from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import LOCK, JobFolder, now
-from coabench.support.memory import memory_told
+from coabench.support.memory import explained_oom
 from coabench.training.development import development_scores
 from coabench.training.plan import Plan, Training, check, part_of, targets
 
@@ -126,7 +126,10 @@ def _fit(request: Training, plan: Plan, directory: Path, folder: TrainingFolder 
         f"pass --checkpointing, lower --micro-batch (now {plan.schedule.micro_batch}) or, with phi-3.5-vision, "
         "--set num_crops=N; the same command then goes on from the last checkpoint"
     )
-    with memory_told("the device has too little memory for this training", remedy), progress.start(plan.schedule.steps):
+    with (
+        explained_oom("the device has too little memory for this training", remedy),
+        progress.start(plan.schedule.steps),
+    ):
         arguments = _arguments(request, plan, directory)
         if folder is not None:
             progress.note("loading the backbone")

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from coabench.backbone import Backbone, BackboneRequest, Viewing
+from coabench.backbone import Backbone, BackboneRequest, Questions, Viewing
 from coabench.base.files import sha256_of
-from coabench.dialogue import Answer, Decode, Question
-from coabench.errors import JobError, UserError
+from coabench.decode import Decode
+from coabench.dialogue import Answer, Question
+from coabench.errors import JobError, UserError, first_line
 from coabench_classifier.classes import canonical, find_classes
 from coabench_classifier.network import Numbers, open_network
 from coabench_classifier.picture import Input, filled, pixels_of
@@ -93,7 +94,7 @@ class Classifier(Backbone[Numbers]):
                     expected="a question about one image, with nothing said before",
                     remedy="take --strategy top-2-pair on compound labels, top-1 on basic ones",
                 )
-            self._places(question)
+            self._classes_of(question)
         offered = {canonical(option) for question in questions for option in question.options}
         if left_out := [name for name in self.classes if name not in offered]:
             self._notes.append(f"no answer of this data set: the classifier's {', '.join(left_out)}")
@@ -112,22 +113,22 @@ class Classifier(Backbone[Numbers]):
 
     def answer(self, question: Question, log_p: Mapping[str, float]) -> Answer:
         """Return the scores of a question's options, given the log-probability of each class."""
-        scores = {option: log_p[name] for option, name in self._places(question).items()}
+        scores = {option: log_p[name] for option, name in self._classes_of(question).items()}
         return Answer(max(scores, key=lambda option: scores[option]), scores)
 
-    def _places(self, question: Question) -> dict[str, str]:
+    def _classes_of(self, question: Question) -> dict[str, str]:
         """Return the class that each option of a question means."""
-        places = {option: canonical(option) or "" for option in question.options}
-        lacking = [option for option, name in places.items() if name not in self.classes]
-        if lacking or not places:
+        classes = {option: canonical(option) or "" for option in question.options}
+        unknown = [option for option, name in classes.items() if name not in self.classes]
+        if unknown or not classes:
             raise UserError(
                 f"this classifier cannot answer the question {question.name!r}",
                 expected=f"options among its classes: {', '.join(self.classes)}",
-                found=f"{', '.join(lacking)}, for which it has no class" if lacking else "an open question",
+                found=f"{', '.join(unknown)}, for which it has no class" if unknown else "an open question",
                 remedy="take --strategy top-2-pair on compound labels, top-1 on basic ones; a classifier without one "
                 "of the basic emotions cannot be measured on them",
             )
-        return places
+        return classes
 
     def _log_probabilities(self, prepared: Numbers) -> dict[str, float]:
         values = log_probabilities(self.network(prepared), len(self.classes), self.options.output)
@@ -147,17 +148,17 @@ class Classifier(Backbone[Numbers]):
             raise UserError(
                 f"{path} does not run on the images it would be given",
                 expected=f"one float32 input of the shape {self.input.shape}",
-                found=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+                found=first_line(error),
                 remedy="correct --set size=…, channels=… or layout=…, or export the network anew",
             ) from error
         wanted, classes = self.options.output, len(self.classes)
-        told = [read for output in outputs if isinstance(read := log_probabilities(output, classes, wanted), str)]
-        if told:
+        problems = [read for output in outputs if isinstance(read := log_probabilities(output, classes, wanted), str)]
+        if problems:
             raise UserError(
                 f"what {path} gives cannot be read as {wanted}",
                 expected=f"{classes} numbers per image, one per class"
                 + (", that sum to 1" if wanted == "probabilities" else ""),
-                found=told[0],
+                found=problems[0],
                 remedy="correct the label list, or --set output=…",
             )
         if wanted == "logits" and all(
@@ -178,14 +179,12 @@ class Classified(Viewing):
         self._backbone = backbone
         self._log_p = log_p
 
-    def ask(self, questions: Sequence[Question | None], decode: Decode = "generate") -> list[Answer | None]:
-        """Answer from what was computed once; ``generate`` is no way to ask a classifier.
+    def score(self, questions: Questions) -> list[Answer | None]:
+        """Answer from what was computed once.
 
         Raises:
             UserError: a question that is not over classes it has.
         """
-        if decode != "score":
-            raise UserError("a classifier scores options and writes nothing", remedy="use --decode score")
         return [
             None if question is None else self._backbone.answer(question, log_p)
             for question, log_p in zip(questions, self._log_p, strict=True)
@@ -200,14 +199,14 @@ def _checked(request: BackboneRequest) -> Path:
             expected="--backbone classifier:FILE.onnx, FILE.pt or FILE.torchscript",
             remedy="for instance --backbone classifier:models/resnet18.onnx",
         )
-    for option, given, known in (
+    for option, value, known in (
         ("--adapter", request.adapter, (None,)),
         ("--device", request.device, ("auto", "cpu")),
         ("--dtype", request.dtype, ("auto", "float32")),
     ):
-        if given not in known:
+        if value not in known:
             raise UserError(
-                f"the backbone classifier cannot do {option} {given}",
+                f"the backbone classifier cannot do {option} {value}",
                 expected="no adapter, the CPU and float32",
                 remedy=f"leave {option} away",
             )

@@ -15,16 +15,16 @@ def canonical(label: str) -> str | None:
     return _SPELLINGS.get(fold(label))
 
 
-def find_classes(model: Path, given: str | None) -> tuple[str, ...]:
+def find_classes(model: Path, labels: str | None) -> tuple[str, ...]:
     """Return the emotions that the outputs of *model* stand for, in order.
 
     Args:
-        given: the label list as the user names it; None for the one beside the model.
+        labels: the label list as the user names it; None for the one beside the model.
 
     Raises:
         UserError: there is no list, or it holds something that is no emotion, or one twice.
     """
-    path = Path(given).expanduser() if given is not None else _beside(model)
+    path = Path(labels).expanduser() if labels is not None else _beside(model)
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -51,12 +51,12 @@ def find_classes(model: Path, given: str | None) -> tuple[str, ...]:
 
 
 def _beside(model: Path) -> Path:
-    places = (model.with_suffix(".labels.txt"), model.with_name("labels.txt"))
-    for path in places:
+    paths = (model.with_suffix(".labels.txt"), model.with_name("labels.txt"))
+    for path in paths:
         if path.is_file():
             return path
     raise UserError(
         f"there is no label list for {model}",
-        expected=f"{places[0].name} or {places[1].name} beside it: one label a line, in the order of the outputs",
+        expected=f"{paths[0].name} or {paths[1].name} beside it: one label a line, in the order of the outputs",
         remedy="write it, or add --set labels=FILE",
     )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coabench.errors import UserError
+from coabench.errors import UserError, first_line
 
 Numbers = npt.NDArray[np.float32]
 Shape = tuple[int | None, int | None, int | None, int | None]
@@ -72,7 +72,7 @@ class OnnxNetwork(Network):
                 remedy="pip install 'coabench[classifier]'",
             ) from error
         content = path.read_bytes()
-        if _EXTERNAL in content:  # found wherever the working directory has such a file, and not in any hash
+        if _EXTERNAL in content:  # read from wherever the working directory has such a file, and not in any hash
             raise UserError(
                 f"{path} keeps its weights in another file",
                 expected="an ONNX file with its weights inside, so that its hash says what ran",
@@ -84,23 +84,23 @@ class OnnxNetwork(Network):
             self._session = onnxruntime.InferenceSession(content, settings, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no base class of their own
             raise UserError(
-                f"{path} cannot be opened", expected="an ONNX file", found=_first_line(error), remedy="export it anew"
+                f"{path} cannot be opened", expected="an ONNX file", found=first_line(error), remedy="export it anew"
             ) from error
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        told = ", ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
+        signature = ", ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
             raise UserError(
                 f"{path} has other inputs than a classifier of images",
                 expected="one input, a float tensor of four dimensions (batch, channels, height, width in some order)",
-                found=told or "none",
+                found=signature or "none",
                 remedy="export the classifier alone, with images as its input",
             )
         if inputs[0].shape[0] not in (1, None) and not isinstance(inputs[0].shape[0], str):
             raise UserError(
                 f"{path} takes only {inputs[0].shape[0]} images at a time",
                 expected="one image at a time, or any number",
-                found=told,
+                found=signature,
                 remedy="export it with a batch of one, or an open one",
             )
         if len(outputs) != 1:
@@ -137,7 +137,7 @@ class TorchScriptNetwork(Network):
                 module = torch.jit.load(str(path), map_location="cpu")
         except (RuntimeError, ValueError) as error:
             raise UserError(
-                f"{path} cannot be opened", expected="a TorchScript archive", found=_first_line(error)
+                f"{path} cannot be opened", expected="a TorchScript archive", found=first_line(error)
             ) from error
         self._module, self._torch = module.eval().float(), torch
         self.runtime = f"torch {torch.__version__}"
@@ -162,7 +162,3 @@ def _is_torchscript(path: Path) -> bool:
 def _sizes(shape: Sequence[Any]) -> Shape:
     batch, *rest = (size if isinstance(size, int) else None for size in shape)
     return (batch, rest[0], rest[1], rest[2])
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

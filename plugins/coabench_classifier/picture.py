@@ -68,8 +68,8 @@ class Input:
         wanted = 1 if channels == "gray" else 3
         if count not in (wanted, None):
             raise _contradiction(f"channels={channels} with layout={layout}", f"an input with {count} channels")
-        for given in (height, width):
-            if size is not None and given not in (size, None):
+        for fixed in (height, width):
+            if size is not None and fixed not in (size, None):
                 raise _contradiction(f"size={size}", f"an input of {height}×{width} pixels")
         height, width = height or size, width or size
         if height is None or width is None:
@@ -109,14 +109,14 @@ def _laid_out(values: Numbers, spec: Input) -> Numbers:
 
 
 def _layout(shape: Shape) -> str:
-    found = [layout for layout, count in (("nchw", shape[1]), ("nhwc", shape[3])) if count in (1, 3)]
-    if len(found) != 1:
+    layouts = [layout for layout, count in (("nchw", shape[1]), ("nhwc", shape[3])) if count in (1, 3)]
+    if len(layouts) != 1:
         raise UserError(
             f"the classifier's input {list(shape)} does not tell where its channels stand",
             expected="1 or 3 channels, second (nchw) or last (nhwc)",
             remedy="add --set layout=nchw or --set layout=nhwc, or export it for images of 1 or 3 channels",
         )
-    return found[0]
+    return layouts[0]
 
 
 def _per_channel(name: str, text: str, channels: str) -> tuple[float, ...]:
@@ -136,9 +136,9 @@ def _per_channel(name: str, text: str, channels: str) -> tuple[float, ...]:
     return numbers if len(numbers) == count else numbers * count
 
 
-def _contradiction(given: str, found: str) -> UserError:
+def _contradiction(option: str, found: str) -> UserError:
     return UserError(
-        f"--set {given} contradicts the classifier's file",
+        f"--set {option} contradicts the classifier's file",
         expected="what the file says",
         found=found,
         remedy="leave that option away, or correct it",

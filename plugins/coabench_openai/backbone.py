@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from coabench.backbone import Backbone, BackboneRequest, Viewing
-from coabench.dialogue import Answer, Decode, Question
-from coabench.errors import SampleError, UserError
+from coabench.backbone import Answers, Backbone, BackboneRequest, Questions, Viewing
+from coabench.decode import GENERATE, SCORE, Decode, Mode
+from coabench.dialogue import Question
+from coabench.errors import UserError
 from coabench.labels import Choices
 from coabench_openai.address import USUAL_KEY, Address, is_secret, read_key
-from coabench_openai.asking import Constraint, Detail, LengthField, limited
 from coabench_openai.client import Client
-from coabench_openai.inquiry import Inquiry, Prepared
-from coabench_openai.memory import Memory
-from coabench_openai.picture import Format, data_url
+from coabench_openai.dispatch import Dispatcher, Prepared
+from coabench_openai.event_loop import wait_for
+from coabench_openai.options import ServerOptions
+from coabench_openai.picture import data_url
+from coabench_openai.reply_cache import ReplyCache
+from coabench_openai.requests import limited
 from coabench_openai.scores import alike
-from coabench_openai.waiting import wait_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,59 +39,10 @@ class Server(Backbone[Prepared]):
     capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores"})
     remote: ClassVar[bool] = True  # of a server on this machine, too: nobody can tell from here who answers behind it
 
-    @dataclass(frozen=True)
-    class Options:
-        """What ``--set`` may change. All but the last six can change an answer and are part of the identity.
-
-        Attributes:
-            base_url: the address, up to ``/chat/completions``.
-            server: what stands for the server in the identity; its address by default.
-            max_tokens: how long an answer may become, in tokens.
-            length_field: how the server calls that.
-            greedy: temperature 0; false sends no temperature, for models that take none.
-            seed: sent with every request; ``none`` for servers that refuse it.
-            constrain: the dialect in which free answers are limited to the options of the question.
-            top_logprobs: how many first tokens are asked for where options are scored.
-            image_format: ``png``, without loss, or ``jpeg`` (quality 95).
-            max_side: images with a longer side, in pixels, are scaled down to it.
-            detail: sent with every image, where the server knows it.
-            key_variable: the environment variable that holds the key; ``OPENAI_API_KEY`` by default.
-            concurrency: how many requests are under way at once.
-            timeout: seconds for one request.
-            retries: how often a request is repeated at most.
-            ca_file: certificates to trust, PEM, instead of the usual ones.
-            check_images: refuse a server that counts no tokens for an image.
-        """
-
-        base_url: str | None = None
-        server: str | None = None
-        max_tokens: int = 256
-        length_field: LengthField = "max_tokens"
-        greedy: bool = True
-        seed: int | None = 0
-        constrain: Constraint = "none"
-        top_logprobs: int = 20
-        image_format: Format = "png"
-        max_side: int | None = None
-        detail: Detail | None = None
-        key_variable: str | None = None
-        concurrency: int = 16
-        timeout: float = 120.0
-        retries: int = 5
-        ca_file: str | None = None
-        check_images: bool = True
-
-        def __post_init__(self) -> None:
-            least = {"max_tokens": 1, "top_logprobs": 1, "max_side": 1, "concurrency": 1, "retries": 0}
-            for name, bound in least.items():
-                value = getattr(self, name)
-                if value is not None and value < bound:
-                    raise UserError(f"{name}={value} makes no sense", expected=f"{bound} or more")
-            if not (math.isfinite(self.timeout) and self.timeout > 0):
-                raise UserError(f"timeout={self.timeout} makes no sense", expected="seconds, more than 0")
+    Options = ServerOptions
 
     def __init__(self, request: BackboneRequest) -> None:
-        o: Server.Options = request.options or self.Options()
+        o: ServerOptions = request.options or ServerOptions()
         self.options, self.model = o, _checked(request)
         self.address = Address.read(o.base_url)
         key, variable = read_key(o.key_variable), o.key_variable or USUAL_KEY
@@ -99,8 +50,8 @@ class Server(Backbone[Prepared]):
             raise UserError("the key stands on the command line", remedy="leave it in the environment alone")
         self._sent = "images and key" if key else "images"
         client = Client(self.address, key, variable, o.timeout, o.retries, o.ca_file)
-        self.inquiry = Inquiry(self.model, o, client, self.identity())
-        self._first: tuple[Question, Decode] = (TRIAL, "generate")
+        self.dispatcher = Dispatcher(self.model, o, client, self.identity())
+        self._first: tuple[Question, Mode] = (TRIAL, GENERATE)
 
     def identity(self) -> Mapping[str, Any]:
         """Return the model's name and the server that it means something to, and all that a request says."""
@@ -120,7 +71,7 @@ class Server(Backbone[Prepared]):
 
     def details(self) -> Mapping[str, Any]:
         """Return where questions go, how the server calls what answers, and how requests are sent; never the key."""
-        o, served = self.options, self.inquiry.served
+        o, served = self.options, self.dispatcher.served
         notes = [f"images are sent to {self.address.url}"]
         if not self.address.private:
             notes.append(f"the connection is not encrypted: {self._sent} can be read on the way")
@@ -128,7 +79,7 @@ class Server(Backbone[Prepared]):
             notes.append(f"the server says that what answers is {served}")
         if not o.greedy:
             notes.append("greedy=false: the server may sample, and a run may not be repeatable")
-        if self._first[1] == "score":
+        if self._first[1].scored:
             notes.append("a score is the probability that the first token begins the option (docs/openai.md)")
         return {
             "device": f"server {self.address.host}",
@@ -144,9 +95,9 @@ class Server(Backbone[Prepared]):
 
     def check(self, questions: Sequence[Question], decode: Decode) -> None:
         """Refuse scored questions whose options no first token can tell apart, and a constraint without effect."""
-        asked = [(question, question.decoded(decode)) for question in questions]
-        for question, how in asked:
-            if how == "score" and (same := alike(question.options)):
+        asked = [(question, question.mode(decode)) for question in questions]
+        for question, mode in asked:
+            if mode.scored and (same := alike(question.options)):
                 raise UserError(
                     f"a server's first-token scores cannot answer the question {question.name!r}",
                     expected="options that differ in their first words",
@@ -154,17 +105,17 @@ class Server(Backbone[Prepared]):
                     remedy="use --decode generate, or a strategy that scores basic emotions (pair-scores, top-2-pair)",
                 )
         constrain = self.options.constrain
-        if asked and constrain != "none" and not any(limited(question, how, constrain) for question, how in asked):
+        if asked and constrain != "none" and not any(limited(question, mode, constrain) for question, mode in asked):
             raise UserError(
                 f"constrain={constrain} has no effect here",
                 expected="a question with options that is answered freely",
                 remedy="leave it away, or use --decode generate",
             )
-        self._first = next(((q, how) for q, how in asked if how == "score"), asked[0] if asked else self._first)
+        self._first = next(((q, mode) for q, mode in asked if mode.scored), asked[0] if asked else self._first)
 
     def remember(self, folder: Path) -> None:
-        """Keep in *folder* the answers that the server has given."""
-        self.inquiry.memory = Memory(folder)
+        """Keep in *folder* the replies of the server."""
+        self.dispatcher.cache = ReplyCache(folder)
 
     def load(self) -> None:
         """Try the server on the first question about a grey picture, and see whether it counts tokens for it.
@@ -172,7 +123,7 @@ class Server(Backbone[Prepared]):
         Raises:
             JobError: nothing answers, or not this model, or it takes no images.
         """
-        wait_for(self.inquiry.try_out(*self._first))
+        wait_for(self.dispatcher.try_out(*self._first))
 
     def prepare(self, images: Sequence[Image], sample: str | None = None) -> Prepared:
         """Encode the images of a sample."""
@@ -180,20 +131,22 @@ class Server(Backbone[Prepared]):
 
     def look(self, batch: Sequence[Prepared]) -> Served:
         """Keep the images: they travel with every question."""
-        return Served(self.inquiry, batch)
+        return Served(self.dispatcher, batch)
 
 
 class Served(Viewing):
     """A batch of samples, asked about over HTTP."""
 
-    def __init__(self, inquiry: Inquiry, batch: Sequence[Prepared]) -> None:
-        self._inquiry, self._batch = inquiry, batch
+    def __init__(self, dispatcher: Dispatcher, batch: Sequence[Prepared]) -> None:
+        self._dispatcher, self._batch = dispatcher, batch
 
-    def ask(
-        self, questions: Sequence[Question | None], decode: Decode = "generate"
-    ) -> Sequence[Answer | SampleError | None]:
-        """Ask all questions at once; see `Inquiry.ask`."""
-        return wait_for(self._inquiry.ask(self._batch, questions, decode))
+    def generate(self, questions: Questions) -> Answers:
+        """Ask all questions at once, for a text each; see `Dispatcher.ask`."""
+        return wait_for(self._dispatcher.ask(self._batch, questions, GENERATE))
+
+    def score(self, questions: Questions) -> Answers:
+        """Ask all questions at once, for the likeliest first tokens; see `Dispatcher.ask`."""
+        return wait_for(self._dispatcher.ask(self._batch, questions, SCORE))
 
 
 def _checked(request: BackboneRequest) -> str:
@@ -210,10 +163,10 @@ def _checked(request: BackboneRequest) -> str:
             expected="a server that has merged or loaded it, under a name of its own",
             remedy="leave --adapter away and give that name: --backbone openai:NAME",
         )
-    for option, given in (("--device", request.device), ("--dtype", request.dtype)):
-        if given != "auto":
+    for option, value in (("--device", request.device), ("--dtype", request.dtype)):
+        if value != "auto":
             raise UserError(
-                f"{option} {given} is for the server to decide",
+                f"{option} {value} is for the server to decide",
                 remedy=f"leave {option} away, and start the server with it",
             )
     return request.model

@@ -1,4 +1,4 @@
-"""Requests over HTTP: bounded in time and size, repeated where that may help, told in words where it does not."""
+"""Requests over HTTP: bounded in time and size, repeated where that may help, else an error in words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import httpx2
 from coabench.base.text import safe
 from coabench.errors import JobError, UserError
 from coabench_openai.address import Address, is_secret
-from coabench_openai.reading import Malformed, in_words, is_page
+from coabench_openai.replies import Malformed, in_words, is_page
 
 T = TypeVar("T")
 AGAIN = frozenset({408, 409, 425, 429})
@@ -40,8 +40,8 @@ class Refused(Exception):
         failing: whether it is the server that fails.
     """
 
-    def __init__(self, told: str, failing: bool = False) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, failing: bool = False) -> None:
+        super().__init__(message)
         self.failing = failing
 
 
@@ -49,18 +49,18 @@ class Halted(Exception):
     """Another request has failed for good: this one is not worth sending."""
 
 
-class _Hiccup(Exception):
+class _Transient(Exception):
     """Something that may pass.
 
     Attributes:
-        told: what it was.
+        message: what it was.
         again: how long the server wants us to wait, in seconds.
         mine: whether it may be due to this one request, and others fare better.
     """
 
-    def __init__(self, told: str, again: float | None = None, mine: bool = False) -> None:
-        super().__init__(told)
-        self.told, self.again, self.mine = told, again, mine
+    def __init__(self, message: str, again: float | None = None, mine: bool = False) -> None:
+        super().__init__(message)
+        self.message, self.again, self.mine = message, again, mine
 
 
 class Client:
@@ -102,17 +102,17 @@ class Client:
         while True:
             try:
                 return await self._once(content, read)
-            except _Hiccup as hiccup:
+            except _Transient as transient:
                 if repetition == self.retries:
                     times = f"{repetition + 1} times" if repetition else "once"
-                    if hiccup.mine:
-                        raise Refused(f"{hiccup.told}, {times}", failing=True) from None
+                    if transient.mine:
+                        raise Refused(f"{transient.message}, {times}", failing=True) from None
                     raise JobError(
                         f"the server at {self.address.url} has not answered a request that was sent {times}",
-                        found=hiccup.told,
+                        found=transient.message,
                         remedy=SAFE,
                     ) from None
-                await _wait(hiccup.again, repetition, halt)
+                await _wait(transient.again, repetition, halt)
                 repetition += 1
 
     async def _once(self, content: bytes, read: Callable[[Any], T]) -> T:
@@ -120,7 +120,7 @@ class Client:
             async with asyncio.timeout(self.timeout):
                 status, headers, text = await self._exchange(content)
         except TimeoutError:
-            raise _Hiccup(f"no answer within {self.timeout:g} seconds (--set timeout=…)") from None
+            raise _Transient(f"no answer within {self.timeout:g} seconds (--set timeout=…)") from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise self._unreached(error) from None
         self._reached = True
@@ -136,16 +136,16 @@ class Client:
         try:
             data = json.loads(text)
         except ValueError:
-            raise _Hiccup(f"a reply that is no JSON: {safe(' '.join(text.split()), 100) or 'nothing'}") from None
+            raise _Transient(f"a reply that is no JSON: {safe(' '.join(text.split()), 100) or 'nothing'}") from None
         if isinstance(data, dict) and data.get("error") and not data.get("choices"):  # some hide their errors so
             code = data["error"].get("code") if isinstance(data["error"], dict) else None
             if isinstance(code, int) and 400 <= code < 600:
                 raise self._problem(code, text, headers)
-            raise _Hiccup(in_words(text), mine=True)
+            raise _Transient(in_words(text), mine=True)
         try:
             return read(data)
         except Malformed as error:
-            raise _Hiccup(str(error), mine=True) from None
+            raise _Transient(str(error), mine=True) from None
 
     async def _exchange(self, content: bytes) -> tuple[int, httpx2.Headers, str]:
         """Send the request; return status, headers and body, which does not hold the key even if the server sent it."""
@@ -175,23 +175,23 @@ class Client:
 
     def _unreached(self, error: httpx2.RequestError) -> Exception:
         """Return what went wrong with the connection."""
-        told = safe(self._without_key(_reason(error)), 200) or type(error).__name__
+        reason = safe(self._without_key(_reason(error)), 200) or type(error).__name__
         connecting = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
         if connecting and _is_tls(error):
             return JobError(
                 f"there is no trustworthy connection to {self.address.url}",
                 expected="a certificate from an authority that is known here, for this host",
-                found=told,
+                found=reason,
                 remedy="correct --set base_url (http or https?), or name the authority's PEM file: --set ca_file=…",
             )
         if connecting and not self._reached:
             return JobError(
                 f"nothing answers at {self.address.url}",
                 expected="a server that runs and listens there",
-                found=told,
+                found=reason,
                 remedy="start the server or correct --set base_url, and run the same command again",
             )
-        return _Hiccup(told)
+        return _Transient(reason)
 
     def _problem(self, status: int, text: str, headers: httpx2.Headers) -> Exception:
         """Return what a status other than 200 means."""
@@ -199,7 +199,7 @@ class Client:
         if status in REFUSALS:
             return Refused(words)
         if (status in AGAIN and "insufficient_quota" not in text) or status >= 500:
-            return _Hiccup(words, _seconds(headers.get("retry-after")), mine=status == 500)
+            return _Transient(words, _seconds(headers.get("retry-after")), mine=status == 500)
         if status in (401, 403):
             key = f"the key from {self._variable} was sent" if self._key else f"no key was sent: no {self._variable}"
             return JobError(

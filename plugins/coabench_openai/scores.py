@@ -2,7 +2,7 @@
 
 The score of an option is the natural logarithm of the probability that the *first token* of the answer begins this
 option and no other: the sum over the returned tokens that do. It is a bound from above on the probability of the whole
-option, and close to it where a first token settles how the word goes on.
+option, and close to it where a first token settles the rest of the word.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coabench.errors import UserError
+from coabench.errors import UserError, first_line
 from coabench.support.tensorfile import TensorFile, file_digest, pickle_digest
 from coabench_phi35v.checkpoint import SHARED, Shapes, counted
 from coabench_phi35v.config import ModelConfig, read_json
@@ -59,7 +59,7 @@ class Adapter:
 
     Attributes:
         facts: what the run's identity records: fingerprint, rank, alpha and where it comes from, number of tensors.
-        notes: sentences for the user; `apply` adds what it finds.
+        notes: sentences for the user; `apply` adds what it notices.
 
     Raises:
         UserError: where a file cannot be read, the config asks for something else than plain LoRA, or a tensor finds
@@ -99,7 +99,7 @@ class Adapter:
         return base.float() + (update.T if pair.embedding else update)
 
     def finish(self) -> None:
-        """Note what `apply` found, once every parameter went through it."""
+        """Note what `apply` saw, once every parameter went through it."""
         if self._differing:
             self.notes.append(
                 f"{self.folder / OTHERS} holds {len(self._differing)} tensors of LoRA-wrapped modules that differ from"
@@ -110,15 +110,15 @@ class Adapter:
 
     def _paired(self) -> dict[str, Pair]:
         """Return the pair of every parameter that LoRA updates; every tensor of the file is used."""
-        found: dict[tuple[str, bool], dict[str, str]] = {}
+        halves: dict[tuple[str, bool], dict[str, str]] = {}
         for name in self._file.entries:
             match = _PART.fullmatch(name)
             if match is None or bool(match["embedding"]) == bool(match["tail"]):
                 raise self._unfit(f"has a tensor that is no LoRA weight: {name}", "lora_A/B.weight, lora_embedding_A/B")
             module = match["module"].removeprefix(PREFIX)
-            found.setdefault((module, bool(match["embedding"])), {})[match["part"]] = name
+            halves.setdefault((module, bool(match["embedding"])), {})[match["part"]] = name
         pairs = {}
-        for (module, embedding), parts in found.items():
+        for (module, embedding), parts in halves.items():
             target = f"{module}.weight"
             if len(parts) < 2:
                 raise self._unfit(f"has one half of a pair only: {next(iter(parts.values()))}", "lora_A with lora_B")
@@ -139,9 +139,9 @@ class Adapter:
         shape = self._file.entries[a].shape
         rank = shape[0] if shape else 0
         if self._config is not None:
-            told = _by_pattern(self._config.get("rank_pattern"), module, self._config["r"])
-            if told != rank:
-                raise self._unfit(f"has a tensor of another rank than its config says: {a} {shape}", f"rank {told}")
+            stated = _by_pattern(self._config.get("rank_pattern"), module, self._config["r"])
+            if stated != rank:
+                raise self._unfit(f"has a tensor of another rank than its config says: {a} {shape}", f"rank {stated}")
         return rank
 
     def _scaling(self, module: str, rank: int) -> float:
@@ -164,7 +164,7 @@ class Adapter:
             raise UserError(
                 f"{path} cannot be read",
                 expected="tensors saved by torch.save, and nothing else",
-                found=str(e).splitlines()[0] if str(e) else type(e).__name__,
+                found=first_line(e),
                 remedy="fetch the file again, or save it again with a current torch",
             ) from e
         self._others_digest = pickle_digest(path, tensors.items())

@@ -15,15 +15,15 @@ from coabench.dialogue import Question
 from coabench.errors import UserError
 from coabench.recipe import Preset
 from coabench.support.hub import folder_of
-from coabench.support.placement import device_of, dtype_of
+from coabench.support.placement import device_name, device_of, dtype_name, dtype_of
 from coabench.support.tensorfile import file_digest
 from coabench_phi35v.adapter import Adapter
 from coabench_phi35v.checkpoint import Checkpoint
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.images import picture
-from coabench_phi35v.keeping import Keeping
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import ChatTokenizer, Control, chat
+from coabench_phi35v.shared_cache import SharedCache
 from coabench_phi35v.training import Phi35Trainee
 from coabench_phi35v.viewing import Phi35Viewing, Prepared
 
@@ -109,7 +109,7 @@ class Phi35Vision(Backbone[Prepared]):
         shapes = {name: tuple(value.shape) for name, value in self.model.state_dict().items()}
         self._checkpoint = Checkpoint(folder, shapes)
         self.tokenizer = ChatTokenizer(folder / "tokenizer.json")
-        self._keeping = Keeping()
+        self._shared = SharedCache()
         self._adapter = Adapter(folder_of(request.adapter, "adapter"), config, shapes) if request.adapter else None
 
     @cached_property
@@ -118,7 +118,7 @@ class Phi35Vision(Backbone[Prepared]):
             "checkpoint": self._checkpoint.fingerprint(),
             "tokenizer": file_digest(self._checkpoint.folder / "tokenizer.json").hex(),
             "adapter": self._adapter.facts if self._adapter else None,
-            "dtype": str(self.dtype).removeprefix("torch."),
+            "dtype": dtype_name(self.dtype),
             **asdict(self.options),
         }
 
@@ -128,9 +128,8 @@ class Phi35Vision(Backbone[Prepared]):
 
     def details(self) -> Mapping[str, Any]:
         """Return device and versions, and ``notes``: sentences for the user, complete after `load`."""
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
         return {
-            "device": f"{self.device} ({name})" if name != str(self.device) else name,
+            "device": device_name(self.device),
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "notes": list(self._adapter.notes) if self._adapter else [],
@@ -144,7 +143,7 @@ class Phi35Vision(Backbone[Prepared]):
         )
         if adapter:
             adapter.finish()
-        self._keeping = Keeping.on(self.device)  # what other weights have computed is forgotten
+        self._shared = SharedCache.on(self.device)  # what other weights have computed is forgotten
 
     def prepare(self, images: Sequence[Image], sample: str | None = None) -> Prepared:
         """Cut the images of one sample into crops; `SampleError` for an image too long and thin."""
@@ -158,7 +157,7 @@ class Phi35Vision(Backbone[Prepared]):
     def look(self, batch: Sequence[Prepared]) -> Phi35Viewing:
         """Look at a batch; the images are encoded when the first question about them comes."""
         stop = frozenset(self.tokenizer.control(control) for control in STOPS[self.options.stop])
-        return Phi35Viewing(self.model, self.tokenizer, batch, stop, self.options.max_new_tokens, self._keeping)
+        return Phi35Viewing(self.model, self.tokenizer, batch, stop, self.options.max_new_tokens, self._shared)
 
     def trainee(self, options: TrainingOptions) -> Phi35Trainee:
         """Return the model for training."""

@@ -1,4 +1,4 @@
-"""Keys and values of a batch whose rows grow, shrink and begin at different places.
+"""Keys and values of a batch whose rows grow, shrink and begin at different slots.
 
 Every row writes its tokens into *slots*, from left to right. A forward pass pads its new tokens on the left, so that
 the last token of every row stands in the last slot; the slots of the padding stay empty. A slot that a row does not
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from coabench_phi35v.keeping import Prefix
+from coabench_phi35v.shared_cache import Prefix
 
 GROWTH = 64
 """Slots added beyond those asked for, so that decoding does not move the cache at every token."""
@@ -61,10 +61,10 @@ class SlotCache:
         self._positions[row, :stop] = torch.arange(stop, device=self._positions.device)
         for store, parts in ((self._keys, prefix.keys), (self._values, prefix.values)):
             for layer, part in enumerate(parts):
-                self._room(store, layer, part)[row, :, :stop] = part
+                self._slots_of(store, layer, part)[row, :, :stop] = part
 
     def begin(self, rows: Sequence[int], chunks: Sequence[Sequence[int]], positions: Tensor) -> Tensor:
-        """Make room for new tokens of some rows; the layers' `update` calls that follow fill it.
+        """Reserve slots for new tokens of some rows; the layers' `update` calls that follow fill it.
 
         Args:
             rows: the rows that take part.
@@ -99,20 +99,20 @@ class SlotCache:
             self._positions = grown
 
     def _store(self, store: list[Tensor | None], new: Tensor, layer: int) -> Tensor:
-        held = self._room(store, layer, new[0])
+        held = self._slots_of(store, layer, new[0])
         held[self._rows, :, self._window] = new
         return held[self._rows, :, : self._window.stop]
 
-    def _room(self, store: list[Tensor | None], layer: int, like: Tensor) -> Tensor:
-        """Return a layer's store, (rows, heads, slots, head size), with room for every slot.
+    def _slots_of(self, store: list[Tensor | None], layer: int, like: Tensor) -> Tensor:
+        """Return a layer's store, (rows, heads, slots, head size), grown to the number of slots.
 
         Args:
             like: (heads, any, head size).
         """
-        held, room = store[layer], self._positions.shape[1]
-        if held is None or held.shape[2] < room:
+        held, slots = store[layer], self._positions.shape[1]
+        if held is None or held.shape[2] < slots:
             # Zeros, not empty: what is masked out is still multiplied (by zero), and must be finite.
-            grown = like.new_zeros((len(self.tokens), like.shape[0], room, like.shape[2]))
+            grown = like.new_zeros((len(self.tokens), like.shape[0], slots, like.shape[2]))
             if held is not None:
                 grown[:, :, : held.shape[2]] = held
             store[layer] = held = grown

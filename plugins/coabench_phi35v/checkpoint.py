@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from coabench.errors import UserError
-from coabench.support.tensorfile import TensorFile
+from coabench.support.tensorfile import TensorFile, fingerprint
 from coabench_phi35v.config import read_json
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -37,12 +36,12 @@ class Checkpoint:
         self.files = [TensorFile(path) for path in _files(folder)]
         self._file = {name: file for file in self.files for name in file.entries}
         self._shapes = shapes
-        found = {name: file.entries[name].shape for name, file in self._file.items() if name != SHARED}
-        wrong = {name: f"{found[name]} for {shape}" for name, shape in shapes.items() if name in found
-                 and found[name] != shape}  # fmt: skip
+        held = {name: file.entries[name].shape for name, file in self._file.items() if name != SHARED}
+        wrong = {name: f"{held[name]} for {shape}" for name, shape in shapes.items() if name in held
+                 and held[name] != shape}  # fmt: skip
         for what, names in (
-            ("lacks", [name for name in shapes if name not in found]),
-            ("has, beside those of the model,", [name for name in found if name not in shapes]),
+            ("lacks", [name for name in shapes if name not in held]),
+            ("has, beside those of the model,", [name for name in held if name not in shapes]),
             ("has, of a shape that does not fit config.json,", [f"{name} {text}" for name, text in wrong.items()]),
         ):
             if names:
@@ -54,10 +53,7 @@ class Checkpoint:
 
     def fingerprint(self) -> str:
         """Return a sha256, in hex, over config.json and what `TensorFile.fingerprint` reads of each file."""
-        digest = hashlib.sha256((self.folder / "config.json").read_bytes())
-        for file in sorted(self.files, key=lambda file: file.path.name):
-            digest.update(file.fingerprint())
-        return digest.hexdigest()
+        return fingerprint(self.files, (self.folder / "config.json").read_bytes())
 
     def dtypes(self) -> dict[str, torch.dtype]:
         """Return the precision in which each tensor is stored."""

@@ -150,12 +150,12 @@ def _supported(data: Mapping[str, Any], path: Path) -> None:
         ("length of rope_scaling.long_factor", len(scaling["long_factor"]), half),
         ("quantization_config", data.get("quantization_config"), None),
     ]
-    for name, found, expected in facts:
-        if found != expected:
+    for name, value, expected in facts:
+        if value != expected:
             raise UserError(
                 f"{path}: {name} is not what this port knows",
                 expected=repr(expected),
-                found=repr(found),
+                found=repr(value),
                 remedy="use a checkpoint of the Phi-3.5-vision architecture, unquantised",
             )
 

@@ -32,7 +32,7 @@ class Control(Enum):
 
 @dataclass(frozen=True)
 class ImageAt:
-    """The place of an image in a chat: *index* among the sample's images."""
+    """An image in a chat: *index* among the sample's images."""
 
     index: int
 
@@ -41,7 +41,7 @@ Piece = Control | ImageAt | str
 
 
 def chat(messages: Iterable[Message]) -> list[Piece]:
-    """Return the pieces of a chat that the assistant is to go on with.
+    """Return the pieces of a chat that the assistant is to continue.
 
     Each image stands before its message's text, on a line of its own (``<|image_k|>\\n`` in the published rendering;
     the k are no tokens, so images need not be numbered here).

@@ -1,4 +1,4 @@
-"""What the training job needs of the port: turns -> packed rows, the modules that LoRA may go on, a checkpoint back."""
+"""What the training job needs of the port: turns -> packed rows, the modules that LoRA may wrap, a checkpoint back."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import nn
 
 from coabench.backbone import Trainee
 from coabench.dialogue import Turn
+from coabench.support.trainee import activation_bytes, modules_by_part
 from coabench_phi35v.checkpoint import SINGLE, Checkpoint
 from coabench_phi35v.images import Picture
 from coabench_phi35v.model import Phi3VForCausalLM
@@ -54,7 +55,7 @@ class Phi35Trainee(Trainee):
         self._bos = [tokenizer.control(Control.BEGIN)] if extra_bos else []
         self.parts = PARTS
         self.unused = _unused(model)
-        self.groups = _groups(model, self.unused)
+        self.groups = modules_by_part(model, PARTS, lambda name, module: _wrappable(name, module, self.unused))
 
     def encode(self, prepared: Sequence[Picture], turns: Sequence[Turn]) -> Encoded:
         """Return the turns about one sample as packed rows."""
@@ -80,19 +81,14 @@ class Phi35Trainee(Trainee):
         return {"rows": Rows.of(rows), "labels": torch.tensor(labels, dtype=torch.long)}
 
     def activations(self, example: Encoded, width: int, checkpointing: bool) -> int:
-        """Estimate the bytes of activations kept for the backward pass.
-
-        34 bytes per token, layer and unit of hidden size at two bytes a number (Korthikanti et al. 2022, arXiv
-        2205.05198, section 4.1, attention matrix not kept), or the layer's input alone with checkpointing.
-        """
+        """Estimate the bytes of activations of the decoder and the vision tower."""
         sizes = self.module.sizes
-        per = width * (1 if checkpointing else 17)
         vision: Any = sizes.vision
         crops = {p.digest: len(p.distinct) for row in example.rows for p in row.pictures}
         patches = (vision.image_size // vision.patch_size) ** 2 + 1
         seen = sum(crops.values()) * patches * vision.hidden_size * (vision.num_hidden_layers - 1)
         text: Any = sizes.text
-        return int(per * (example.tokens * text.hidden_size * text.num_hidden_layers + seen))
+        return activation_bytes(example.tokens * text.hidden_size * text.num_hidden_layers + seen, width, checkpointing)
 
     def save(self, folder: Path) -> None:
         """Write the whole model as a checkpoint, in the precision of the one it came from."""
@@ -119,13 +115,8 @@ def _unused(model: Phi3VForCausalLM) -> tuple[str, ...]:
     return (f"{tower}encoder.layers.{last}", f"{tower}post_layernorm")
 
 
-def _groups(model: Phi3VForCausalLM, unused: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the linear layers and learnt positions, by the part they belong to; as published, no token embedding."""
-    groups: dict[str, list[str]] = {part: [] for part in PARTS}
-    for name, module in model.named_modules():
-        if not isinstance(module, nn.Linear | nn.Embedding) or name in ("lm_head", "model.embed_tokens"):
-            continue
-        if any(name == other or name.startswith(f"{other}.") for other in unused):
-            continue
-        groups[next(part for part, prefix in PARTS.items() if name.startswith(prefix))].append(name)
-    return {part: tuple(names) for part, names in groups.items()}
+def _wrappable(name: str, module: nn.Module, unused: Sequence[str]) -> bool:
+    """Whether LoRA may wrap a module: linear layers and learnt positions; as published, no token embedding."""
+    if not isinstance(module, nn.Linear | nn.Embedding) or name in ("lm_head", "model.embed_tokens"):
+        return False
+    return not any(name == other or name.startswith(f"{other}.") for other in unused)

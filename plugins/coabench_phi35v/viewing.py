@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from coabench.backbone import Viewing
-from coabench.dialogue import Answer, Decode, Question
-from coabench.errors import JobError, UserError
+from coabench.backbone import Questions, Viewing
+from coabench.dialogue import Answer, Question
 from coabench.support.linear import fast_linear
-from coabench.support.memory import memory_told
+from coabench.support.memory import explained_oom
+from coabench.support.numerics import not_a_number
 from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.decoding import OptionTree
 from coabench_phi35v.images import Picture
-from coabench_phi35v.keeping import Keeping, Prefix
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import ChatTokenizer, Control, chat
+from coabench_phi35v.shared_cache import Prefix, SharedCache
 
 TOO_LITTLE_MEMORY = (
     "the device has too little memory for this batch",
     "lower --batch-size, or --set num_crops=N (4 instead of 16 takes a third of the memory)",
 )
 Prepared = tuple[Picture, ...]
+Asked = Mapping[int, Question]
+"""The question of each row that has one."""
 Prompts = Mapping[int, Sequence[int]]
-"""The token ids of the question of each row that has one."""
+"""Its token ids."""
+Compute = Callable[[Prompts, Asked], Mapping[int, Answer]]
 
 
 class Phi35Viewing(Viewing):
@@ -39,7 +42,7 @@ class Phi35Viewing(Viewing):
         samples: the images of each sample.
         stop: the tokens that end an answer.
         max_new_tokens: how long an answer may become, in tokens.
-        keeping: what was computed for earlier viewings of the same model, and is kept for later ones.
+        shared: what was computed for earlier viewings of the same model, and is kept for later ones.
     """
 
     def __init__(
@@ -49,35 +52,45 @@ class Phi35Viewing(Viewing):
         samples: Sequence[Prepared],
         stop: frozenset[int],
         max_new_tokens: int,
-        keeping: Keeping | None = None,
+        shared: SharedCache | None = None,
     ) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self._samples = samples
         self._stop = stop
         self._max_new_tokens = max_new_tokens
-        self._keeping = keeping or Keeping()
+        self._shared = shared or SharedCache()
         self._linear = fast_linear(model.device, model.lm_head.weight.dtype)
         self._encoded: dict[bytes, Tensor] = {}
         self._cache = SlotCache(len(samples), len(model.model.layers), model.device)
 
-    def ask(self, questions: Sequence[Question | None], decode: Decode = "generate") -> list[Answer | None]:
-        """Answer one optional question per sample; see `coabench.backbone.Viewing.ask`.
+    def generate(self, questions: Questions) -> list[Answer | None]:
+        """Decode greedily.
 
         Raises:
             JobError: where memory does not suffice, or the model computes something that is no number.
-            UserError: where options are to be scored and a question has none.
         """
+        return self._answers(questions, lambda prompts, _: self._generate(prompts))
+
+    def score(self, questions: Questions) -> list[Answer | None]:
+        """Score every option of each question, all of them in one pass.
+
+        Raises:
+            JobError: as `generate` does.
+            UserError: where a question has no options.
+        """
+        return self._answers(questions, self._score)
+
+    def _answers(
+        self, questions: Questions, compute: Callable[[Prompts, Asked], dict[int, Answer]]
+    ) -> list[Answer | None]:
         asked = {row: question for row, question in enumerate(questions) if question is not None}
         if not asked:
             return [None] * len(questions)
-        with memory_told(*TOO_LITTLE_MEMORY), torch.inference_mode(), self._linear:
+        with explained_oom(*TOO_LITTLE_MEMORY), torch.inference_mode(), self._linear:
             prompts = {row: self._prompt(row, question) for row, question in asked.items()}
             self._share({row: prompts[row] for row, question in asked.items() if question.context})
-            if decode == "score":
-                answers = self._score(prompts, {row: question.options for row, question in asked.items()})
-            else:
-                answers = self._generate(prompts)
+            answers = compute(prompts, asked)
         return [answers.get(row) for row in range(len(questions))]
 
     # -- what the questions are about ---------------------------------------------------------------------------------
@@ -95,7 +108,7 @@ class Phi35Viewing(Viewing):
         new: dict[bytes, Picture] = {}
         for picture in (picture for own in shown for picture in own.values()):
             if picture.digest not in self._encoded:
-                kept = self._keeping.images.get(picture.digest)
+                kept = self._shared.images.get(picture.digest)
                 if kept is None:
                     new[picture.digest] = picture
                 else:
@@ -119,17 +132,17 @@ class Phi35Viewing(Viewing):
                 begin, long = list(prompt[: prompt.index(query)]), self._is_long(len(prompt))
                 shown = [picture.digest for _, picture in sorted(self._shown(row, begin).items())]
                 begins[row] = begin, long, (tuple(begin), tuple(shown), long)
-        known = {key: self._keeping.prefixes.get(key) for _, _, key in begins.values()}
+        known = {key: self._shared.prefixes.get(key) for _, _, key in begins.values()}
         new = {key: row for row, (_, _, key) in begins.items() if known[key] is None}
         self._images(list(new.values()), [begins[row][0] for row in new.values()])  # encoded together
         for row, (begin, long, key) in begins.items():
             prefix = known[key]
             if prefix is None:
                 prefix = known[key] = self._computed(row, begin, long)
-                self._keeping.prefixes.put(key, prefix, prefix.bytes)
+                self._shared.prefixes.put(key, prefix, prefix.bytes)
                 for picture in self._shown(row, begin).values():
                     tokens = self._encoded[picture.digest].clone()  # not a view of what else was encoded with it
-                    self._keeping.images.put(picture.digest, tokens, tokens.nbytes)
+                    self._shared.images.put(picture.digest, tokens, tokens.nbytes)
             self._cache.load(row, prefix)
 
     def _computed(self, row: int, tokens: Sequence[int], long: bool) -> Prefix:
@@ -178,14 +191,14 @@ class Phi35Viewing(Viewing):
         """
         cache, device = self._cache, self._model.device
         width = max(map(len, chunks))
-        placed = []
+        rows_of_positions = []
         for index, (row, chunk) in enumerate(zip(rows, chunks, strict=True)):
             start = len(cache.tokens[row])
             depths = trees[index].depths if trees else []
             trunk = start + len(chunk) - len(depths)
-            places = [*range(start, trunk), *(trunk + depth for depth in depths)]
-            placed.append([-1] * (width - len(places)) + places)
-        positions = torch.tensor(placed, dtype=torch.long, device=device)
+            own = [*range(start, trunk), *(trunk + depth for depth in depths)]
+            rows_of_positions.append([-1] * (width - len(own)) + own)
+        positions = torch.tensor(rows_of_positions, dtype=torch.long, device=device)
         held = cache.begin(rows, chunks, positions)[:, None]
         mask = (held >= 0) & (held <= positions[:, :, None])
         for index, tree in enumerate(trees):
@@ -252,22 +265,15 @@ class Phi35Viewing(Viewing):
         logits = self._model.lm_head(states)
         tokens = logits.argmax(dim=-1)  # takes NaN for the greatest, so that it is seen here
         if not bool(logits.gather(-1, tokens[:, None]).isfinite().all()):
-            raise _not_a_number()
+            raise not_a_number()
         chosen: list[int] = tokens.tolist()
         return chosen
 
     # -- scoring options ----------------------------------------------------------------------------------------------
 
-    def _score(self, prompts: Prompts, options: Mapping[int, Sequence[str]]) -> dict[int, Answer]:
+    def _score(self, prompts: Prompts, asked: Asked) -> dict[int, Answer]:
         """Score every option in one pass over prompt and option tree; a second pass where rope factors differ."""
-        for row, listed in options.items():
-            if not listed:
-                raise UserError(
-                    "a question without options cannot be scored",
-                    found=f"the prompt of sample {row} of its batch lists no options",
-                    remedy="use --decode generate, or give the strategy's question options",
-                )
-        spelt = {row: {option: self._tokenizer.text(option) for option in listed} for row, listed in options.items()}
+        spelt = {row: {o: self._tokenizer.text(o) for o in question.options} for row, question in asked.items()}
         scores: dict[int, dict[str, float]] = {row: {} for row in prompts}
         cached: dict[int, int] = {}
         for long in (False, True):
@@ -291,7 +297,7 @@ class Phi35Viewing(Viewing):
                 cached[row] = min(shared[row], cached.get(row, shared[row]))
         answers = {}
         for row, prompt in prompts.items():
-            ordered = {option: scores[row][option] for option in options[row]}
+            ordered = {option: scores[row][option] for option in asked[row].options}
             best = max(ordered, key=ordered.__getitem__)  # the first of equals
             answers[row] = Answer(best, ordered, None, None, len(prompt), cached[row], 0)
         return answers
@@ -311,12 +317,5 @@ class Phi35Viewing(Viewing):
         values = iter((logits[at, wanted] - logits.logsumexp(dim=-1)[at]).tolist())
         sums = [[math.fsum(next(values) for _ in path) for path in tree.paths] for tree in trees]
         if any(math.isnan(value) for row in sums for value in row):
-            raise _not_a_number()
+            raise not_a_number()
         return sums
-
-
-def _not_a_number() -> JobError:
-    return JobError(
-        "the model computed NaN or infinity where log-probabilities were expected",
-        remedy="use --dtype bfloat16 or float32 (float16 overflows in some checkpoints), or check the adapter",
-    )

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from coabench.backbone import Backbone, BackboneRequest, Viewing
-from coabench.dialogue import Answer, Decode, Question
+from coabench.backbone import Answers, Backbone, BackboneRequest, Questions, Viewing
+from coabench.decode import GENERATE, SCORE, Decode, Mode
+from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, SampleError, UserError
 from coabench_replay.log import Key, Log, Recorded
 
@@ -48,7 +49,7 @@ class Replay(Backbone[Recorded]):
         """Refuse a strategy whose first question, the only one that is always asked, nobody was asked in this way."""
         if not questions:
             return
-        first = Key.of(questions[0], questions[0].decoded(decode))
+        first = Key.of(questions[0], questions[0].mode(decode))
         if not self.log.asked(first):
             raise UserError(
                 f"the first question of this strategy was asked of no sample in {self.log.directory}",
@@ -63,14 +64,14 @@ class Replay(Backbone[Recorded]):
         Raises:
             JobError: the log knows no such sample.
         """
-        found = self.log.find(sample) if sample else None
-        if found is None:
+        recorded = self.log.find(sample) if sample else None
+        if recorded is None:
             raise JobError(
                 f"the log in {self.log.directory} holds nothing about {sample or 'an image that is no sample'}",
                 expected=f"one of its {len(self.log.index)} samples, such as {self.log.index.first}",
                 remedy="choose the --dataset, --split and --limit of that run, or ask the backbone itself",
             )
-        return found
+        return recorded
 
     def look(self, batch: Sequence[Recorded]) -> Replayed:
         return Replayed(self.log, batch)
@@ -84,16 +85,22 @@ class Replayed(Viewing):
         self._batch = batch
         self._times: list[Counter[Key]] = [Counter() for _ in batch]
 
-    def ask(
-        self, questions: Sequence[Question | None], decode: Decode = "generate"
-    ) -> Sequence[Answer | SampleError | None]:
+    def generate(self, questions: Questions) -> Answers:
+        """Return the responses that were recorded."""
+        return self._answers(questions, GENERATE)
+
+    def score(self, questions: Questions) -> Answers:
+        """Return the scores that were recorded."""
+        return self._answers(questions, SCORE)
+
+    def _answers(self, questions: Questions, mode: Mode) -> Answers:
         """Return what was recorded; a question that comes up again in a chat gets the next of its answers.
 
         Raises:
             JobError: the sample was never asked this.
         """
         return [
-            None if question is None else self._answer(recorded, times, Key.of(question, decode))
+            None if question is None else self._answer(recorded, times, Key.of(question, mode))
             for recorded, times, question in zip(self._batch, self._times, questions, strict=True)
         ]
 

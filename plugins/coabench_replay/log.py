@@ -13,7 +13,8 @@ import numpy as np
 
 from coabench.base.jsonlines import read_line
 from coabench.base.vocabulary import COMPLETE, ERROR
-from coabench.dialogue import Answer, Decode, Question
+from coabench.decode import Mode
+from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, UserError
 from coabench.runs.log import read_log
 from coabench.runs.run import LOG, MANIFEST, read_manifest
@@ -26,8 +27,8 @@ class Key(NamedTuple):
     scored: tuple[str, ...] | None
 
     @classmethod
-    def of(cls, question: Question, decode: Decode) -> Self:
-        return cls(question.prompt, tuple(question.options) if decode == "score" else None)
+    def of(cls, question: Question, mode: Mode) -> Self:
+        return cls(question.prompt, tuple(question.options) if mode.scored else None)
 
     def __str__(self) -> str:
         how = "to be answered freely" if self.scored is None else f"to score {', '.join(self.scored)}"
@@ -64,7 +65,7 @@ class Index:
     def __len__(self) -> int:
         return len(self._starts)
 
-    def places(self, id: str) -> Iterator[int]:
+    def starts(self, id: str) -> Iterator[int]:
         """Yield where the record of a sample may begin, in bytes, the last one first."""
         low, high = (int(np.searchsorted(self._hashes, hash(id), side=side)) for side in ("left", "right"))
         return (int(start) for start in self._starts[low:high][::-1])
@@ -110,11 +111,11 @@ class Log:
         questions: set[int] = set()
         example: Key | None = None
         for line in read_log(directory / LOG, digest):
-            found = _recorded(line.data, directory)
-            first = first or found.id
-            ids.append(hash(found.id))
+            recorded = _recorded(line.data, directory)
+            first = first or recorded.id
+            ids.append(hash(recorded.id))
             starts.append(line.offset)
-            for key in found.answers:
+            for key in recorded.answers:
                 questions.add(hash(key))
                 example = example or key
         if example is None:
@@ -141,7 +142,7 @@ class Log:
             JobError: the log is not what it was.
         """
         try:
-            for start in self.index.places(id):
+            for start in self.index.starts(id):
                 with (self.directory / LOG).open("rb") as file:
                     record = read_line(file, start)
                 if str(record["id"]) == id:
@@ -158,10 +159,10 @@ class Log:
         """Return what was asked about which images, for the identity of a replay; None without a manifest."""
         if self.identity is None:
             return None
-        told = {part: self.identity.get(part) or {} for part in ("backbone", "strategy", "dataset")}
+        parts = {part: self.identity.get(part) or {} for part in ("backbone", "strategy", "dataset")}
         return {
-            **{part: told[part].get("name") for part in told},
-            **{part: told["dataset"].get(part) for part in ("split", "fingerprint")},
+            **{part: parts[part].get("name") for part in parts},
+            **{part: parts["dataset"].get(part) for part in ("split", "fingerprint")},
             "decode": self.identity.get("decode"),
         }
 

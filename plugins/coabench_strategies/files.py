@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from coabench.base.shipped import path
 from coabench.inference.promptfile import PromptStrategy
 from coabench.inference.promptfile_reader import read_prompt_file
@@ -18,21 +20,12 @@ def chain_of_affect(request: StrategyRequest) -> PromptStrategy:
     return read(f"chain-of-affect.{request.variant or 'corrected'}")
 
 
-def direct(request: StrategyRequest) -> PromptStrategy:
-    """One question over the label space at hand."""
-    return read("direct")
+def _whole(name: str) -> Callable[[StrategyRequest], PromptStrategy]:
+    """Return the factory of a strategy that is one prompt file."""
+    return lambda request: read(name)
 
 
-def one_shot(request: StrategyRequest) -> PromptStrategy:
-    """The direct question after one exemplar."""
-    return read("one-shot")
-
-
-def action_units(request: StrategyRequest) -> PromptStrategy:
-    """Observe action units, interpret them, conclude."""
-    return read("action-units")
-
-
-def think_answer(request: StrategyRequest) -> PromptStrategy:
-    """Think aloud, then answer in a sentence of its own."""
-    return read("think-answer")
+direct = _whole("direct")
+one_shot = _whole("one-shot")
+action_units = _whole("action-units")
+think_answer = _whole("think-answer")

@@ -44,8 +44,8 @@ class PairScores(Prompted):
             second[emotion] = log_shares(answer.scores or {})
         log_p = {name: _log_sum(first[a] + second[a][b], first[b] + second[b][a]) for name, (a, b) in pairs.items()}
         best = max(log_p, key=lambda name: log_p[name])
-        told = {name: round(value, 6) for name, value in log_p.items()}
-        return Prediction(best, details={"confidence": round(math.exp(log_p[best]), 6), "log_probabilities": told})
+        rounded = {name: round(value, 6) for name, value in log_p.items()}
+        return Prediction(best, details={"confidence": round(math.exp(log_p[best]), 6), "log_probabilities": rounded})
 
     def right_answers(self, question: Question, task: Task, target: str) -> Sequence[str]:
         """Teach the first question alone: after the second ones, most of which suppose what is false, comes nothing.

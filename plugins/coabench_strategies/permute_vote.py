@@ -51,20 +51,20 @@ class PermuteVote(Prompted):
             answer = yield replace(self.prompts.question("answer", task, options=order), name=f"order-{number}")
             votes[answer.label] += 1
         (label, most), *others = votes.most_common()
-        told = {
+        details = {
             "agreement": round(most / self.orders, 6),
             "votes": {name: n for name, n in votes.most_common() if name is not None},
         }
         if others and others[0][1] == most:
-            return Prediction.invalid("tied", told)
-        return Prediction.invalid("unparsed-answer", told) if label is None else Prediction(label, details=told)
+            return Prediction.invalid("tied", details)
+        return Prediction.invalid("unparsed-answer", details) if label is None else Prediction(label, details=details)
 
 
 def rotations(options: Choices, number: int) -> list[Choices]:
     """Return *number* orders of the options: the given one, and rotations of it by nearly equal steps.
 
-    They are rows of a cyclic Latin square, so no option stands at the same place twice. Asking all rotations puts each
-    option at each place once.
+    They are rows of a cyclic Latin square, so no option stands at the same position twice. Asking all rotations puts
+    each option at each position once.
 
     Raises:
         UserError: there are fewer options than orders.

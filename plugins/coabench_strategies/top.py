@@ -39,7 +39,7 @@ class TopOne(Top):
 
 
 class TopTwoPair(Top):
-    """The two basic emotions with the best scores make the pair, Neutral aside.
+    """The two basic emotions with the best scores make the pair; Neutral does not count.
 
     ``plain`` takes the two as they come. ``known`` takes the pair of the label space with the greatest product of
     probabilities, the first listed on a tie: with it, every answer is a label.

@@ -124,7 +124,7 @@ def _texts() -> Iterator[str]:
 def weights(model: nn.Module, seed: int) -> dict[str, Tensor]:
     """Draw the parameters of *model*: normal, of a width that keeps the size of what passes through.
 
-    Two things that a small model learns slowly it gets: patches come as low frequencies, and places as waves.
+    Two things that a small model learns slowly it gets: patches come as low frequencies, and positions as waves.
     """
     rng = torch.Generator().manual_seed(seed)
     depth = {"vision": VISION["num_hidden_layers"] - 1, "text": TEXT["num_hidden_layers"]}
@@ -133,7 +133,7 @@ def weights(model: nn.Module, seed: int) -> dict[str, Tensor]:
         if name.endswith("patch_embedding.weight"):
             return frequencies(shape[0])
         if name.endswith("position_embedding.weight"):
-            return places(shape[1])
+            return position_waves(shape[1])
         if name.endswith("bias"):
             return torch.zeros(shape)
         if len(shape) == 1:  # norms; the class token
@@ -170,7 +170,7 @@ def frequencies(count: int) -> Tensor:
     return torch.stack(filters)
 
 
-def places(width: int) -> Tensor:
+def position_waves(width: int) -> Tensor:
     """Return (1 + patches, width): sine waves of row and column, zero for the class token."""
     side = SIDE // PATCH
     rate = 0.8 * (1 / 16) ** (torch.arange(width // 4) / (width // 4))

@@ -46,28 +46,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, metavar="WORKDIR")
     parser.add_argument("--workers", type=int, default=2, help="processes that render (2)")
     parser.add_argument("--install", action="store_true", help="replace what ships in this package")
-    given = parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
     try:
         require_numba()
     except UserError as error:
         parser.error(str(error))
-    folder: Path = given.folder
-    train = faces(folder / "faces", TRAIN, seed=1, workers=given.workers)
-    held_out = faces(folder / "faces_held_out", HELD_OUT, seed=2, workers=given.workers)
+    folder: Path = parsed.folder
+    train = faces(folder / "faces", TRAIN, seed=1, workers=parsed.workers)
+    held_out = faces(folder / "faces_held_out", HELD_OUT, seed=2, workers=parsed.workers)
     see(folder / "seeing", train, held_out)
     if not (folder / "basic" / "set.json").is_file():
-        coabench(folder, "synthface", "make", "basic", *BASIC, "--workers", str(given.workers))
+        coabench(folder, "synthface", "make", "basic", *BASIC, "--workers", str(parsed.workers))
     every = [part for name in STRATEGIES for part in ("--strategy", name)]
     coabench(folder, "train", "--backbone", "tiny:seeing", "--preset", "base", *every, "--dataset", "synthface-basic",
              "--data-root", "basic", "--output", "base")  # fmt: skip
-    if given.install:
+    if parsed.install:
         install(folder / "base", BASE, ("config.json", "tokenizer.json", "model.safetensors"))
     for strategy, more in STRATEGIES.items():
         # Trained on the base under the name it ships by, so that the adapter's manifest names no folder.
-        model = "tiny" if given.install else "tiny:base"
+        model = "tiny" if parsed.install else "tiny:base"
         output = f"adapters/{strategy}"
         coabench(folder, "train", "--backbone", model, "--strategy", strategy, *more, "--output", output)
-        if given.install:
+        if parsed.install:
             wanted = ("adapter_config.json", "adapter_model.safetensors")
             install(folder / "adapters" / strategy, ADAPTERS / strategy, wanted)
 

@@ -6,9 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from coabench.errors import UserError
+from coabench.errors import UserError, first_line
 from coabench.support.tensorfile import TensorFile, file_digest
-from coabench_transformers.telling import told
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -25,11 +24,11 @@ class Adapter:
 
         self.folder = folder
         if not (folder / WEIGHTS).is_file() or not (folder / CONFIG).is_file():
-            found = sorted(path.name for path in folder.iterdir())
+            names = sorted(path.name for path in folder.iterdir())
             raise UserError(
                 f"{folder} holds no adapter",
                 expected=f"{CONFIG} and {WEIGHTS}, as PEFT writes them",
-                found=", ".join(found[:8]) or "an empty folder",
+                found=", ".join(names[:8]) or "an empty folder",
                 remedy="correct --adapter",
             )
         try:
@@ -38,7 +37,7 @@ class Adapter:
             raise UserError(
                 f"{folder / CONFIG} cannot be read",
                 expected="the config of a LoRA, as PEFT writes it",
-                found=told(error),
+                found=first_line(error),
                 remedy="fetch the adapter again, or upgrade peft",
             ) from None
         if str(getattr(self.config.peft_type, "value", self.config.peft_type)) != "LORA":
@@ -62,17 +61,17 @@ class Adapter:
         """
         from peft import get_peft_model_state_dict
 
-        places = get_peft_model_state_dict(self._around(blueprint), save_embedding_layers=False)
+        wanted = get_peft_model_state_dict(self._around(blueprint), save_embedding_layers=False)
         entries = self._file.entries
         for what, names in (
-            ("no place for", entries.keys() - places.keys()),
-            ("no weights for", places.keys() - entries.keys()),
+            ("no place for", entries.keys() - wanted.keys()),
+            ("no weights for", wanted.keys() - entries.keys()),
         ):
             if names:
                 raise self._unfit(f"{what} {min(names)} ({len(names)} in all)")
-        for name, place in places.items():
-            if tuple(place.shape) != entries[name].shape:
-                raise self._unfit(f"{name} of shape {entries[name].shape} instead of {tuple(place.shape)}")
+        for name, tensor in wanted.items():
+            if tuple(tensor.shape) != entries[name].shape:
+                raise self._unfit(f"{name} of shape {entries[name].shape} instead of {tuple(tensor.shape)}")
 
     def merged(self, model: Any) -> Any:
         """Return the model, for which it was checked, with the adapter added to its weights."""
@@ -89,7 +88,7 @@ class Adapter:
         try:
             return PeftModel(model, self.config)
         except Exception as error:  # a config may ask for anything that PEFT knows
-            raise self._unfit(told(error)) from None
+            raise self._unfit(first_line(error)) from None
 
     def _unfit(self, found: str) -> UserError:
         return UserError(

@@ -14,12 +14,13 @@ from transformers import GenerationConfig
 from transformers.utils import logging
 
 from coabench.backbone import Backbone, BackboneRequest
-from coabench.dialogue import Decode, Question
+from coabench.decode import Decode
+from coabench.dialogue import Question
 from coabench.errors import UserError
 from coabench.recipe import Preset
 from coabench.support.hub import folder_of
-from coabench.support.memory import memory_told
-from coabench.support.placement import device_of, dtype_of
+from coabench.support.memory import explained_oom
+from coabench.support.placement import device_name, device_of, dtype_name, dtype_of
 from coabench_transformers.adapter import Adapter
 from coabench_transformers.chat import Chat, Refused
 from coabench_transformers.checkpoint import Checkpoint
@@ -90,7 +91,7 @@ class TransformersVision(Backbone[Prepared]):
             "checkpoint": self.checkpoint.fingerprint(),
             "processor": self.checkpoint.words(),
             "adapter": self._adapter.fingerprint() if self._adapter else None,
-            "dtype": str(self.dtype).removeprefix("torch."),
+            "dtype": dtype_name(self.dtype),
             "transformers": transformers.__version__,
             **asdict(self.options),
         }
@@ -105,9 +106,8 @@ class TransformersVision(Backbone[Prepared]):
     def details(self) -> Mapping[str, Any]:
         """Return device and versions, and ``notes``: sentences for the user."""
         unused = self.checkpoint.unused
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
         return {
-            "device": f"{self.device} ({name})" if name != str(self.device) else name,
+            "device": device_name(self.device),
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "notes": [f"the model has no use for some weights of its checkpoint: {unused[0]} ({len(unused)} in all)"]
@@ -122,7 +122,7 @@ class TransformersVision(Backbone[Prepared]):
             shown = [index for message in question.messages for index in message.images]
             images = [PIL.Image.new("RGB", (96, 96), "grey")] * (max(shown, default=0) + 1)
             try:
-                if not self.chat.places(question.messages):
+                if not self.chat.shows_every_image(question.messages):
                     raise Refused("its chat template does not write a place for every image")
                 length = self.chat.inputs([question.messages], [images], "left")["input_ids"].shape[1]
             except Refused as error:
@@ -145,7 +145,9 @@ class TransformersVision(Backbone[Prepared]):
         model = self.checkpoint.load(self.dtype, self.options.attention)
         if self._adapter:
             model = self._adapter.merged(model)
-        with memory_told("the device has too little memory for this model", "use --dtype bfloat16 or a smaller model"):
+        with explained_oom(
+            "the device has too little memory for this model", "use --dtype bfloat16 or a smaller model"
+        ):
             model.to(self.device).eval()
         model.generation_config = self._generation(model.generation_config)
         self._model = model

@@ -13,8 +13,7 @@ from torch import Tensor
 from transformers import AutoProcessor
 
 from coabench.dialogue import Message
-from coabench.errors import UserError
-from coabench_transformers.telling import told
+from coabench.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -62,7 +61,7 @@ class Chat:
         if _MARK not in before or "'type'" in whole:  # a template of texts alone writes the Python of a list
             raise _unfit(folder, "one that writes no images, or not what is said")
         # Between "ASSISTANT:" and the answer may stand a space. Where the prompt for an answer is another text than
-        # what stands before one (an empty thought, say), the model goes on from the prompt.
+        # what stands before one (an empty thought, say), the model continues the prompt.
         self._lead = before.removeprefix(self._asked) if before.startswith(self._asked) else ""
         self.end = self._ending(after)
         if self.tokenizer.pad_token_id is None:
@@ -74,7 +73,7 @@ class Chat:
         """The id of the padding token."""
         return int(self.tokenizer.pad_token_id)
 
-    def places(self, messages: Sequence[Message]) -> bool:
+    def shows_every_image(self, messages: Sequence[Message]) -> bool:
         """Whether the template writes a place for every image; not every processor counts them.
 
         Raises:
@@ -118,7 +117,7 @@ class Chat:
                 return_tensors="pt",
             )
         except Exception as error:  # hundreds of processors, each with errors of its own
-            raise Refused(told(error)) from error
+            raise Refused(first_line(error)) from error
         return {name: value for name, value in made.items() if isinstance(value, Tensor)}
 
     def continued(self, inputs: Inputs, answers: Sequence[Sequence[int]]) -> tuple[Inputs, list[int]]:
@@ -162,7 +161,7 @@ class Chat:
                 )
             )
         except Exception as error:  # a template is a programme
-            raise Refused(f"its chat template fails: {told(error)}") from error
+            raise Refused(f"its chat template fails: {first_line(error)}") from error
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
@@ -184,8 +183,8 @@ class Chat:
 
     def _ending(self, after: str) -> int:
         known = {token.content: number for number, token in self.tokenizer.added_tokens_decoder.items()}
-        found = max((token for token in known if token.strip() and after.startswith(token)), key=len, default=None)
-        end = known[found] if found is not None else self.tokenizer.eos_token_id
+        ending = max((token for token in known if token.strip() and after.startswith(token)), key=len, default=None)
+        end = known[ending] if ending is not None else self.tokenizer.eos_token_id
         if end is None:
             raise UserError(
                 f"nothing ends an answer of the model {self.tokenizer.name_or_path}",
@@ -214,13 +213,13 @@ def _processor(folder: Path) -> Any:
         if needs_vision or isinstance(error, ImportError):
             raise UserError(
                 f"the processor in {folder} needs a package that is not installed",
-                found=told(error),
+                found=first_line(error),
                 remedy="pip install 'coabench[vision]'" if needs_vision else "install the package that it names",
             ) from None
         raise UserError(
             f"the processor in {folder} cannot be read",
             expected="the processor and tokenizer files of the checkpoint, without code of their own",
-            found=told(error),
+            found=first_line(error),
             remedy="fetch the checkpoint again, or upgrade transformers",
         ) from None
     missing = [name for name in ("tokenizer", "image_processor") if getattr(processor, name, None) is None]

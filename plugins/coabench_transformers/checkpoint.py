@@ -12,9 +12,8 @@ import torch
 from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-from coabench.errors import UserError
-from coabench.support.tensorfile import TensorFile, file_digest
-from coabench_transformers.telling import told
+from coabench.errors import UserError, first_line
+from coabench.support.tensorfile import TensorFile, file_digest, fingerprint
 
 OWN = {"phi3_v": "phi-3.5-vision"}
 """Types of models that transformers does not have -> the backbone that runs them."""
@@ -44,10 +43,7 @@ class Checkpoint:
 
     def fingerprint(self) -> str:
         """Return a SHA-256, in hex, over the weights (of large files header and samples of every tensor)."""
-        digest = hashlib.sha256()
-        for file in sorted(self.files, key=lambda file: file.path.name):
-            digest.update(file.fingerprint())
-        return digest.hexdigest()
+        return fingerprint(self.files)
 
     def words(self) -> str:
         """Return a SHA-256, in hex, over the configs, the tokenizer, the processor and the chat template."""
@@ -91,7 +87,7 @@ class Checkpoint:
                 raise
             raise UserError(
                 f"transformers cannot open the model in {self.folder}",
-                found=told(error),
+                found=first_line(error),
                 remedy="check that the checkpoint is complete; where attention is named: --set attention=eager",
             ) from None
 
@@ -105,7 +101,7 @@ def _config(folder: Path) -> PretrainedConfig:
         raise UserError(
             f"{folder} holds no model of transformers",
             expected="a config.json with a model_type",
-            found=_told(error) if path.is_file() else "no config.json",
+            found=_config_problem(error) if path.is_file() else "no config.json",
             remedy="point to the folder of a complete checkpoint, or give a hub id",
         ) from None
     if kind in OWN:
@@ -129,7 +125,7 @@ def _config(folder: Path) -> PretrainedConfig:
         raise UserError(
             f"transformers cannot read the model in {folder}",
             expected="a type of model that transformers has" + (", without code of its own" if remote else ""),
-            found=f"{kind}: {told(error)}",
+            found=f"{kind}: {first_line(error)}",
             remedy="remote code never runs here: serve the model and take --backbone openai" if remote
             else "upgrade transformers, or use another checkpoint",
         ) from None  # fmt: skip
@@ -143,15 +139,15 @@ def _config(folder: Path) -> PretrainedConfig:
     if config.is_encoder_decoder or getattr(config.get_text_config(), "is_encoder_decoder", False):
         raise UserError(
             f"the model in {folder} reads its prompt with an encoder",
-            expected="a model that goes on with a chat, token by token",
+            expected="a model that continues a chat, token by token",
             found=str(kind),
             remedy="use the checkpoint of a decoder-only model, such as LLaVA, SmolVLM or Qwen2.5-VL",
         )
     return config
 
 
-def _told(error: Exception) -> str:
-    return "no model_type in it" if isinstance(error, KeyError | TypeError) else told(error)
+def _config_problem(error: Exception) -> str:
+    return "no model_type in it" if isinstance(error, KeyError | TypeError) else first_line(error)
 
 
 def _weights(folder: Path) -> list[Path]:
@@ -169,4 +165,6 @@ def _weights(folder: Path) -> list[Path]:
             remedy="convert pickled weights to safetensors" if pickled else "point to a complete checkpoint",
         ) from None
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(f"{folder / INDEX} names no weights", found=told(error), remedy="fetch it again") from None
+        raise UserError(
+            f"{folder / INDEX} names no weights", found=first_line(error), remedy="fetch it again"
+        ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from torch import nn
 
 from coabench.backbone import Trainee
 from coabench.dialogue import Turn
+from coabench.support.trainee import activation_bytes, modules_by_part
 from coabench_transformers.chat import Chat
 from coabench_transformers.checkpoint import HISTORY, WORDS, Checkpoint
 
@@ -51,7 +52,9 @@ class TransformersTrainee(Trainee):
         self.module: nn.Module = model
         self._chat, self._checkpoint = chat, checkpoint
         self.parts = _parts(model)
-        self.groups = _groups(model, self.parts)
+        head = model.get_output_embeddings()
+        # Linear layers alone, and no subclass of theirs: others compute with their weight alone.
+        self.groups = modules_by_part(model, self.parts, lambda _, m: type(m) is nn.Linear and m is not head)
 
     def encode(self, prepared: Sequence[Image], turns: Sequence[Turn]) -> Encoded:
         """Return the turns about one sample."""
@@ -71,13 +74,9 @@ class TransformersTrainee(Trainee):
         return {**longer, **images, "labels": labels}
 
     def activations(self, example: Encoded, width: int, checkpointing: bool) -> int:
-        """Estimate the bytes of activations of the language model kept for the backward pass.
-
-        34 bytes per token, layer and unit of hidden size at two bytes a number (Korthikanti et al. 2022, arXiv
-        2205.05198, section 4.1, attention matrix not kept), or the layer's input alone with checkpointing.
-        """
+        """Estimate the bytes of activations of the language model; the vision tower's are not counted."""
         text = self._checkpoint.config.get_text_config()
-        return int(width * (1 if checkpointing else 17) * example.tokens * text.hidden_size * text.num_hidden_layers)
+        return activation_bytes(example.tokens * text.hidden_size * text.num_hidden_layers, width, checkpointing)
 
     def save(self, folder: Path) -> None:
         """Write the whole model as a checkpoint, with the processor's files as they are."""
@@ -88,10 +87,6 @@ class TransformersTrainee(Trainee):
         for path in {path for pattern in WORDS for path in self._checkpoint.folder.glob(pattern)}:
             if path.name not in (*HISTORY, "config.json") and not path.name.endswith(".index.json"):
                 shutil.copyfile(path, folder / path.name)
-
-    def extras(self) -> Mapping[str, str]:
-        """Return nothing: the published layout is that of another model."""
-        return {}
 
 
 def _parts(model: Any) -> dict[str, str]:
@@ -110,13 +105,3 @@ def _parts(model: Any) -> dict[str, str]:
 
 def _named(name: str, words: Sequence[str]) -> bool:
     return any(word in name for word in words)
-
-
-def _groups(model: Any, parts: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return the linear layers of each part, but for the one that predicts tokens."""
-    groups: dict[str, list[str]] = {part: [] for part in parts}
-    head = model.get_output_embeddings()
-    for name, module in model.named_modules():
-        if type(module) is nn.Linear and module is not head:  # others compute with their weight alone
-            groups[next(part for part, prefix in parts.items() if name.startswith(prefix))].append(name)
-    return {part: tuple(names) for part, names in groups.items() if names}

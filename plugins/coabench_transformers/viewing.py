@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-from coabench.backbone import Viewing
-from coabench.dialogue import Answer, Decode, Question
-from coabench.errors import JobError, SampleError, UserError
+from coabench.backbone import Answers, Questions, Viewing
+from coabench.dialogue import Answer, Question
+from coabench.errors import SampleError
 from coabench.support.linear import fast_linear
-from coabench.support.memory import memory_told
+from coabench.support.memory import explained_oom
+from coabench.support.numerics import not_a_number
 from coabench_transformers.chat import Chat, Inputs, Refused
-from coabench_transformers.seeing import Seen
+from coabench_transformers.image_features import ImageFeatures
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Side = Literal["left", "right"]
+Compute = Callable[[Inputs, Sequence[Question]], list[Answer]]
 TOO_LITTLE_MEMORY = ("the device has too little memory for this batch", "lower --batch-size")
 
 
@@ -30,39 +33,42 @@ class TransformersViewing(Viewing):
 
     def __init__(self, model: Any, chat: Chat, samples: Sequence[Sequence[Image]]) -> None:
         self._model, self._chat, self._samples = model, chat, samples
-        self._seen = Seen()
+        self._features = ImageFeatures()
 
-    def ask(
-        self, questions: Sequence[Question | None], decode: Decode = "generate"
-    ) -> Sequence[Answer | SampleError | None]:
-        """Answer one optional question per sample; see `coabench.backbone.Viewing.ask`.
+    def generate(self, questions: Questions) -> Answers:
+        """Decode greedily.
 
         Raises:
             JobError: memory does not suffice, or the model computes something that is no number.
-            UserError: options are to be scored and a question has none.
         """
+        return self._answers(questions, "left", lambda inputs, _: self._generate(inputs))
+
+    def score(self, questions: Questions) -> Answers:
+        """Score the options of each question, one after the other.
+
+        Raises:
+            JobError: as `generate` does.
+        """
+        return self._answers(questions, "right", self._score)  # nothing may stand where rows grow
+
+    def _answers(self, questions: Questions, side: Side, compute: Compute) -> Answers:
+        """Answer the questions by *compute*, whose inputs are padded on one side."""
         asked = {row: question for row, question in enumerate(questions) if question is not None}
-        if decode == "score" and not all(question.options for question in asked.values()):
-            raise UserError(
-                "a question without options cannot be scored",
-                found=next(question.prompt for question in asked.values() if not question.options),
-                remedy="use --decode generate, or give the strategy's question options",
-            )
         answers: dict[int, Answer | SampleError] = {}
         with (
-            memory_told(*TOO_LITTLE_MEMORY),
+            explained_oom(*TOO_LITTLE_MEMORY),
             torch.inference_mode(),
             fast_linear(self._model.device, self._model.dtype),
-            self._seen.over(self._model),
+            self._features.reused_by(self._model),
         ):
             # Processors want all rows or none to show images, and some the same number of them.
             for number in sorted({_shown(question) for question in asked.values()}):
-                answers |= self._answered({row: q for row, q in asked.items() if _shown(q) == number}, decode)
+                part = {row: q for row, q in asked.items() if _shown(q) == number}
+                answers |= self._computed(part, side, compute)
         return [answers.get(row) for row in range(len(questions))]
 
-    def _answered(self, asked: Mapping[int, Question], decode: Decode) -> dict[int, Answer | SampleError]:
+    def _computed(self, asked: Mapping[int, Question], side: Side, compute: Compute) -> dict[int, Answer | SampleError]:
         """Return the answers of some rows, row by row where their images cannot be processed together."""
-        side: Literal["left", "right"] = "right" if decode == "score" else "left"  # where rows grow, nothing may stand
         try:
             made = self._chat.inputs(
                 [question.messages for question in asked.values()], [self._samples[row] for row in asked], side
@@ -70,18 +76,18 @@ class TransformersViewing(Viewing):
         except Refused as error:
             if len(asked) == 1:
                 return dict.fromkeys(asked, SampleError(f"the model's processor refuses it: {error}"))
-            return {r: a for row, question in asked.items() for r, a in self._answered({row: question}, decode).items()}
+            alone = [self._computed({row: question}, side, compute) for row, question in asked.items()]
+            return {row: answer for part in alone for row, answer in part.items()}
         kind, device = self._model.dtype, self._model.device
         inputs = {n: value.to(device, kind if value.is_floating_point() else None) for n, value in made.items()}
-        found = self._score(inputs, list(asked.values())) if decode == "score" else self._generate(inputs)
-        return dict(zip(asked, found, strict=True))
+        return dict(zip(asked, compute(inputs, list(asked.values())), strict=True))
 
     def _generate(self, inputs: Inputs) -> list[Answer]:
         width = inputs["input_ids"].shape[1]
         numbers = _Numbers()
         written = self._model.generate(**inputs, logits_processor=[numbers])
         if bool(numbers.lost):
-            raise _not_a_number()
+            raise not_a_number()
         ends = set(self._model.generation_config.eos_token_id)
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
         answers = []
@@ -94,16 +100,16 @@ class TransformersViewing(Viewing):
     def _score(self, inputs: Inputs, questions: Sequence[Question]) -> list[Answer]:
         """Score option after option; the rows of one pass are padded on the right, where nothing sees it."""
         scores: list[dict[str, float]] = [{} for _ in questions]
-        for place in range(max(len(question.options) for question in questions)):
+        for number in range(max(len(question.options) for question in questions)):
             # Where a question has fewer options, its first is computed again: the batch keeps its rows.
-            options = [q.options[place] if place < len(q.options) else q.options[0] for q in questions]
+            options = [q.options[number] if number < len(q.options) else q.options[0] for q in questions]
             texts = [self._chat.answer(option) for option in options]
             for row, (option, value) in enumerate(zip(options, self._log_probabilities(inputs, texts), strict=True)):
                 scores[row].setdefault(option, value)
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
         return [
-            Answer(max(found, key=found.__getitem__), found, prompt_tokens=length)
-            for found, length in zip(scores, lengths, strict=True)
+            Answer(max(own, key=own.__getitem__), own, prompt_tokens=length)
+            for own, length in zip(scores, lengths, strict=True)
         ]
 
     def _log_probabilities(self, inputs: Inputs, texts: Sequence[Sequence[int]]) -> list[float]:
@@ -120,7 +126,7 @@ class TransformersViewing(Viewing):
             values = steps.gather(-1, torch.tensor(text, device=steps.device)[:, None])[:, 0].tolist()
             sums.append(math.fsum(values))
         if any(math.isnan(value) for value in sums):
-            raise _not_a_number()
+            raise not_a_number()
         return sums
 
 
@@ -140,10 +146,3 @@ def _shown(question: Question) -> int:
 
 def _keeps(model: Any) -> bool:
     return "logits_to_keep" in inspect.signature(model.forward).parameters
-
-
-def _not_a_number() -> JobError:
-    return JobError(
-        "the model computed NaN or infinity where log-probabilities were expected",
-        remedy="use --dtype bfloat16 or float32 (float16 overflows in some checkpoints), or check the adapter",
-    )

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from support.process import ROOT, Run
 
-from coabench.backbone import Viewing
+from coabench.backbone import Questions, Viewing
 from coabench.cli import main
 from coabench.dialogue import Answer, Question
 from coabench.doctor import machine, requirements
-from coabench.doctor.machine import Finding, examine
+from coabench.doctor.machine import Diagnosis, examine
 from coabench.testing import registered
 from coabench.testing.pictures import Pictures
 from coabench.testing.scripted import ScriptedBackbone, scored
@@ -121,7 +121,7 @@ def test_each_topic_is_examined_on_its_own(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(machine, "declared", fail)
     monkeypatch.setattr(machine.cache, "folder", fail)
-    monkeypatch.setattr(machine, "_processor", fail)
+    monkeypatch.setattr(machine.environment, "cpu_fields", fail)
     monkeypatch.setattr("coabench.registry.loader.get_plugins", fail)
     findings = examine()
     assert {finding.topic for finding in findings} == TOPICS
@@ -172,7 +172,7 @@ def test_without_what_draws_tables(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     import sys
 
     monkeypatch.setitem(sys.modules, "tabulate", None)
-    monkeypatch.setattr(machine, "examine", lambda _: [Finding("software", "tabulate", "broken", "gone", "get it")])
+    monkeypatch.setattr(machine, "examine", lambda _: [Diagnosis("software", "tabulate", "broken", "gone", "get it")])
     with pytest.raises(SystemExit) as ended:
         main(["doctor"])
     assert ended.value.code == 1
@@ -194,16 +194,21 @@ class Together(Viewing):
     def __init__(self, backbone: Moody, size: int) -> None:
         self.backbone, self.size = backbone, size
 
-    def ask(self, questions: Sequence[Question | None], decode: str = "generate") -> list[Answer | None]:
-        return [None if q is None else self.answer(q, i, decode) for i, q in enumerate(questions)]
+    def generate(self, questions: Questions) -> list[Answer | None]:
+        return [None if q is None else Answer(self.response(q, i)) for i, q in enumerate(questions)]
 
-    def answer(self, question: Question, position: int, decode: str) -> Answer:
-        last = self.size > 1 and position == self.size - 1
-        said = self.backbone.wide if last and self.backbone.wide else question.options[0]
-        if decode == "generate":
-            return Answer(said)
-        scores = scored(question, said)
-        return Answer(said, {option: score - last * self.backbone.shift for option, score in scores.items()})
+    def score(self, questions: Questions) -> list[Answer | None]:
+        return [None if q is None else self.scores(q, i) for i, q in enumerate(questions)]
+
+    def last(self, position: int) -> bool:
+        return self.size > 1 and position == self.size - 1
+
+    def response(self, question: Question, position: int) -> str:
+        return self.backbone.wide if self.last(position) and self.backbone.wide else question.options[0]
+
+    def scores(self, question: Question, position: int) -> Answer:
+        response, shift = self.response(question, position), self.last(position) * self.backbone.shift
+        return Answer(response, {option: score - shift for option, score in scored(question, response).items()})
 
 
 @pytest.fixture(autouse=True)

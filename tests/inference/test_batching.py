@@ -19,7 +19,7 @@ def settled(seconds_a_batch: list[float] | None = None, fits: int = 10_000) -> i
         while size > fits:
             assert sizer.shrink(size)
             size = sizer.size
-        sizer.went(size, 1 + size / 10 if size <= 64 else size / 8)
+        sizer.observe(size, 1 + size / 10 if size <= 64 else size / 8)
     return sizer.size
 
 
@@ -36,12 +36,12 @@ def test_it_stays_below_what_does_not_fit(fits: int) -> None:
 def test_it_has_bounds() -> None:
     sizer = Auto()
     for _ in range(100):
-        sizer.went(sizer.size, 1.0)  # a batch costs the same whatever its size
+        sizer.observe(sizer.size, 1.0)  # a batch costs the same whatever its size
     assert sizer.size == MOST
     assert not Auto().shrink(1)
     slow = Auto()
     for _ in range(10):
-        slow.went(slow.size, float(slow.size))
+        slow.observe(slow.size, float(slow.size))
     assert slow.size == FIRST
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from coabench.backbone import Backbone, Viewing
-from coabench.dialogue import Answer, Decode, Prediction, Question, Task
+from coabench.backbone import Answers, Backbone, Questions, Viewing
+from coabench.decode import Decode
+from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.errors import SampleError, UserError
 from coabench.inference.engine import converse, rehearse
 from coabench.inference.promptfile_reader import read_prompt_file
@@ -54,9 +55,13 @@ class Noted(Viewing):
     backbone: Noting
     batch: Sequence[int]
 
-    def ask(
-        self, questions: Sequence[Question | None], decode: Decode = "generate"
-    ) -> Sequence[Answer | SampleError | None]:
+    def generate(self, questions: Questions) -> Answers:
+        return self.answers(questions, "generate")
+
+    def score(self, questions: Questions) -> Answers:
+        return self.answers(questions, "score")
+
+    def answers(self, questions: Questions, decode: Decode) -> Answers:
         self.backbone.calls.append((decode, [q and q.prompt for q in questions]))
         return [q and self.answer(value, q, decode) for value, q in zip(self.batch, questions, strict=True)]
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from coabench.backbone import Backbone, Viewing
+from coabench.decode import Decode
 from coabench.detector import Detector, Face
-from coabench.dialogue import Answer, Decode, Question
+from coabench.dialogue import Answer, Question
 from coabench.errors import SampleError
 from coabench.inference.exemplars import ExemplarPool
 from coabench.live.asker import Asker, Choice

@@ -75,6 +75,25 @@ class DeclaresTraining(Sound):
     capabilities = frozenset({"generates", "trains"})
 
 
+class OnlyGenerates(Viewing):
+    """A viewing with a method per mode, but for one that its backbone declares."""
+
+    def __init__(self, backbone: Sound, batch: Sequence[float]) -> None:
+        self.backbone, self.batch = backbone, batch
+
+    def generate(self, questions: Any) -> list[Any]:
+        return self.backbone.ask(self.batch, questions, "generate")
+
+
+class DeclaresScores(Sound):
+    def look(self, batch: Sequence[float]) -> Viewing:
+        return OnlyGenerates(self, batch)
+
+
+class Generates(DeclaresScores):
+    capabilities = frozenset({"generates"})
+
+
 class NoDefaults(Sound):
     @dataclass(frozen=True)
     class Options:
@@ -245,6 +264,7 @@ PLANTED: list[tuple[Any, str, str]] = [
     (object, "no-backbone", "has no capabilities"),
     (NotAsked, "unusable-capabilities", "frozenset({'generate'})"),
     (DeclaresTraining, "unusable-capabilities", "does not implement trainee"),
+    (DeclaresScores, "unusable-capabilities", "it declares scores, and its viewing has no method score"),
     (NoDefaults, "unusable-options", "without a default: sharpness"),
     (IdentityOfObjects, "unusable-identity", "Path"),
     (IdentityAfterLoad, "unusable-identity", "before load: {'loaded': 0}, after it: {'loaded': 1}"),
@@ -280,6 +300,7 @@ def test_a_planted_defect_is_named(planted: Any, name: str, seen: str) -> None:
 
 def test_a_sound_backbone_has_no_finding() -> None:
     assert check(Sound) == []
+    assert check(Generates) == []
     assert check(ScriptedBackbone()) == []
 
 

@@ -20,20 +20,20 @@ BAD_CAPABILITIES = Defect(
 BAD_IDENTITY = Defect(
     "unusable-identity",
     "its identity() cannot stand in a manifest",
-    "a run's identity decides whether it may go on; it is asked for before load() and compared as JSON",
+    "a run's identity decides whether it may be resumed; it is asked for before load() and compared as JSON",
     "return a dictionary of plain values from identity(), callable before load() and the same after it",
 )
 OUTSIDE_IDENTITY = Defect(
     "option-outside-identity",
     "an option changes answers, and identity() stays the same",
-    "a run could go on with other settings, and two different runs would pass as one",
+    "a run could be resumed with other settings, and two different runs would pass as one",
     "put every option that can change an answer into identity()",
 )
 FAILS = Defect(
     "fails",
     "it raises where it should answer",
     "an exception ends the whole run",
-    "answer, or return a SampleError in the place of the one sample that cannot be asked about",
+    "answer, or return a SampleError for the one sample that cannot be asked about",
 )
 OLD_PREPARE = Defect(
     "prepare-takes-no-sample",
@@ -86,7 +86,7 @@ NOT_LOG = Defect(
 )
 BAD_TRAINEE = Defect(
     "unusable-trainee",
-    "what it lends to training cannot be used",
+    "its trainee cannot be used",
     "it declares trains, and coabench train would fail, or train something else",
     "let groups and unused name modules, parts begin the name of every parameter, encode count its tokens, and collate "
     "return labels with -100 where nothing is learnt",

@@ -17,7 +17,7 @@ NO_STRATEGY = Defect(
 BAD_IDENTITY = Defect(
     "unusable-identity",
     "its identity() cannot stand in a manifest",
-    "a run's identity decides whether it may go on; it is compared as JSON, before anything is asked",
+    "a run's identity decides whether it may be resumed; it is compared as JSON, before anything is asked",
     "return a dictionary of plain values that is the same for the same strategy, in every process",
 )
 RAISES = Defect(

@@ -32,18 +32,18 @@ class ValenceArousal(Strategy):
         valence = yield self.ask("valence", task, VALENCES, valences=listed(VALENCES))
         if valence.label is None:
             return Prediction.invalid("unparsed-valence")
-        heard = [] if valence.label == "neither" else [valence.label]
+        answers = [] if valence.label == "neither" else [valence.label]
         arousal = None
         if self.variant == "both":
-            prompt = "arousal" if heard else "neither"
+            prompt = "arousal" if answers else "neither"
             arousal = yield self.ask(
                 "arousal", task, AROUSALS, prompt, valence=valence.label, arousals=listed(AROUSALS)
             )
             if arousal.label is None:
                 return Prediction.invalid("unparsed-arousal")
-            heard.append(arousal.label)
+            answers.append(arousal.label)
         labels = self.labels(task, valence.label, arousal and arousal.label)
-        impression = " and ".join(heard) or "neither pleasant nor unpleasant"
+        impression = " and ".join(answers) or "neither pleasant nor unpleasant"
         answer = yield self.ask("label", task, labels, impression=impression, labels=", ".join(labels))
         if answer.label is None:
             return Prediction.invalid("unparsed-label")
@@ -54,7 +54,7 @@ class ValenceArousal(Strategy):
         return Question(text, Choices(options), name=name, images=(task.query,))
 
     def labels(self, task, valence, arousal):
-        """Return the labels that fit what was heard; all of them where that leaves no choice."""
+        """Return the labels that fit the answers; all of them where that leaves no choice."""
         fitting = [
             label
             for label in task.labels

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coabench_openai import client, waiting
+from coabench_openai import client, event_loop
 from PIL import Image, ImageChops
 from support.chat_server import (
     ChatServer,
@@ -278,6 +278,6 @@ def test_ctrl_c_ends_the_waiting_at_once(server, opened, monkeypatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         viewing.ask([FIRST])
     assert server.now == 1  # and not because an answer came
-    while asyncio.all_tasks(waiting._loop()):  # nothing is waited for any more
+    while asyncio.all_tasks(event_loop._loop()):  # nothing is waited for any more
         time.sleep(0.01)
     release.set()

@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
-from coabench_phi35v.keeping import Keeping, Shelf
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control, ImageAt, chat
+from coabench_phi35v.shared_cache import LruCache, SharedCache
 from coabench_phi35v.viewing import Phi35Viewing
 
 from coabench.dialogue import Message, Question
@@ -148,7 +148,7 @@ def encoded(loaded, monkeypatch):
     tower = type(backbone.model.model.vision_embed_tokens)
     embed = tower.forward
     monkeypatch.setattr(tower, "forward", lambda self, pictures: calls.append(len(pictures)) or embed(self, pictures))
-    monkeypatch.setattr(backbone, "_keeping", Keeping.on(torch.device("cpu")))
+    monkeypatch.setattr(backbone, "_shared", SharedCache.on(torch.device("cpu")))
     return calls
 
 
@@ -187,7 +187,7 @@ def test_an_exemplar_is_computed_once_for_all_batches(oracle, loaded, encoded, m
     assert encoded == [1, 1, 2, 1]
     shown = ask("100x100", "Fear", "48x64")[0]  # another image behind the same tokens
     assert encoded == [1, 1, 2, 1, 1, 1]
-    monkeypatch.setattr(backbone, "_keeping", Keeping())  # keeps nothing
+    monkeypatch.setattr(backbone, "_shared", SharedCache())  # keeps nothing
     for answer, exemplar, label in (
         (second[0], "64x48", "Fear"),
         (other, "64x48", "Anger"),
@@ -200,7 +200,7 @@ def test_an_exemplar_is_computed_once_for_all_batches(oracle, loaded, encoded, m
 
 
 def test_the_shelf_drops_what_was_not_used_for_longest():
-    shelf = Shelf(10)
+    shelf = LruCache(10)
     for name in "abc":
         shelf.put(name, name.upper(), 4)
         shelf.get("a")

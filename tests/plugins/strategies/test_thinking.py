@@ -54,4 +54,4 @@ def test_only_the_last_sentence_says_the_answer(name: str, end: str, label: str 
 
 def test_thoughts_are_written_even_where_answers_are_scored() -> None:
     (question,) = rehearse(open_strategy("think-answer")[0], BASIC, "score")
-    assert question.decoded("score") == "generate"
+    assert question.mode("score").name == "generate"

@@ -55,7 +55,13 @@ class Seen(Viewing):
     def __init__(self, backbone, batch):
         self.backbone, self.batch = backbone, batch
 
-    def ask(self, questions, decode="generate"):
+    def generate(self, questions):
+        return self.answers(questions, self.response)
+
+    def score(self, questions):
+        return self.answers(questions, self.scores)
+
+    def answers(self, questions, answer):
         options = self.backbone.options
         if len(self.batch) > options.fits:
             raise OutOfMemory("the memory is full", remedy="lower --batch-size")
@@ -67,19 +73,22 @@ class Seen(Viewing):
         if os.environ.get("SCRIPTED_DEFECT"):
             raise ZeroDivisionError("a defect")
         return [
-            None if q is None else self.answer(images[-1], q, decode)
+            None if q is None else answer(q, digest_of(images[-1], q))
             for images, q in zip(self.batch, questions, strict=True)
         ]
 
-    def answer(self, image, question, decode):
-        said = [question.prompt, *(m.text for m in question.context)]
-        digest = hashlib.sha256(image.tobytes() + "\n".join(said).encode()).digest()
-        if decode == "score":
-            weights = [1 + digest[i] for i in range(len(question.options))]
-            return Answer(
-                "", {o: log(w / sum(weights)) for o, w in zip(question.options, weights, strict=True)}, prompt_tokens=7
-            )
+    def scores(self, question, digest):
+        weights = [1 + digest[i] for i in range(len(question.options))]
+        scores = {o: log(w / sum(weights)) for o, w in zip(question.options, weights, strict=True)}
+        return Answer("", scores, prompt_tokens=7)
+
+    def response(self, question, digest):
         chosen = question.options[digest[0] % len(question.options)]
         if self.backbone.options.noise and digest[1] % 8 == 0:
             chosen = "I see \x1b[31mred\x1b[0m <b>things</b>"
         return Answer(self.backbone.options.always or chosen, prompt_tokens=7, cached_tokens=3, new_tokens=2)
+
+
+def digest_of(image, question):
+    texts = [question.prompt, *(m.text for m in question.context)]
+    return hashlib.sha256(image.tobytes() + "\n".join(texts).encode()).digest()

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from coabench.base.text import safe
-from coabench.dialogue import Answer, Decode, Question
+from coabench.decode import Mode
+from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, SampleError
-from coabench_openai.asking import FIELD
+from coabench_openai.requests import FIELD
 from coabench_openai.scores import first_token_scores
 
 
@@ -35,7 +36,7 @@ class Reply:
     whole: bool = True
 
 
-def read_reply(data: Any, question: Question, decode: Decode) -> Reply:
+def read_reply(data: Any, question: Question, mode: Mode) -> Reply:
     """Read a chat completion.
 
     Raises:
@@ -52,7 +53,7 @@ def read_reply(data: Any, question: Question, decode: Decode) -> Reply:
     try:
         if finish == "content_filter":
             raise SampleError("the server's content filter withheld the answer")
-        if decode == "score":
+        if mode.scored:
             scores = first_token_scores(question.options, _likeliest(choice))
             best = max(scores, key=lambda option: scores[option])
             return Reply(replace(bare, response=best, scores=scores), served)
@@ -83,9 +84,9 @@ def in_words(body: str) -> str:
         data = None
     if isinstance(data, dict):
         for name in ("error", "detail", "message"):
-            if found := data.get(name):
-                inner = found.get("message") if isinstance(found, dict) else None
-                return safe(inner or (found if isinstance(found, str) else json.dumps(found)), 300)
+            if value := data.get(name):
+                inner = value.get("message") if isinstance(value, dict) else None
+                return safe(inner or (value if isinstance(value, str) else json.dumps(value)), 300)
     if is_page(body):
         title = re.search(r"<title[^>]*>(.*?)</title>", body, re.IGNORECASE | re.DOTALL)
         return "an HTML page" + (f" titled {safe(' '.join(title[1].split()), 100)!r}" if title else "")
@@ -119,22 +120,22 @@ def _text(message: Mapping[str, Any]) -> tuple[str, bool]:
 def _likeliest(choice: Mapping[str, Any]) -> list[tuple[str, float]]:
     try:
         first = choice["logprobs"]["content"][0]
-        found = [(entry["token"], float(entry["logprob"])) for entry in first["top_logprobs"]]
+        tokens = [(entry["token"], float(entry["logprob"])) for entry in first["top_logprobs"]]
     except (KeyError, IndexError, TypeError, ValueError):
-        found = []
-    found = [(token, value) for token, value in found if isinstance(token, str) and not math.isnan(value)]
-    if not found:
+        tokens = []
+    tokens = [(token, value) for token, value in tokens if isinstance(token, str) and not math.isnan(value)]
+    if not tokens:
         raise JobError(
             "the server tells no log-probabilities, which --decode score needs",
             expected="choices[0].logprobs.content[0].top_logprobs",
             found="an answer without them",
             remedy="use --decode generate, or a server that serves top_logprobs (vLLM, SGLang, llama.cpp, OpenAI)",
         )
-    return found
+    return tokens
 
 
 def _counted(usage: Any) -> Answer:
-    """Return an answer without words, with the numbers of tokens; 0 for what is untold."""
+    """Return an answer without words, with the numbers of tokens; 0 where the server gives none."""
     usage = usage if isinstance(usage, dict) else {}
     details = usage.get("prompt_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else None

@@ -1,4 +1,4 @@
-"""Answers that were given and are not in the run's log yet, so that a run that is killed asks nothing twice."""
+"""Replies on disk, for those that are not in the run's log yet: a run that was killed sends nothing twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from coabench.base.jsonlines import encode, read_lines, write_whole
 from coabench.dialogue import Answer
 from coabench.errors import JobError, SampleError
-from coabench_openai.reading import Reply
+from coabench_openai.replies import Reply
 
 FILE = "openai.jsonl"
 
@@ -23,7 +23,7 @@ def key_of(identity: Mapping[str, Any], body: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-class Memory:
+class ReplyCache:
     """Replies by key, in a file of a folder, one line each; without a folder, nothing is kept.
 
     The file is read when the first reply is looked up, and gets a line for each that comes: a kill loses none, a power
@@ -67,14 +67,14 @@ class Memory:
 def _described(key: str, reply: Reply) -> dict[str, Any]:
     answer = reply.answer
     if isinstance(answer, SampleError):
-        said: dict[str, Any] = {"error": answer.problem}
+        entry: dict[str, Any] = {"error": answer.problem}
     else:
-        said = {
+        entry = {
             "response": answer.response,
             "scores": None if answer.scores is None else dict(answer.scores),
             "tokens": [answer.prompt_tokens, answer.cached_tokens, answer.new_tokens],
         }
-    return {"key": key, "served": reply.served, **said}
+    return {"key": key, "served": reply.served, **entry}
 
 
 def _read(path: Path) -> dict[str, Reply]:
@@ -85,8 +85,8 @@ def _read(path: Path) -> dict[str, Reply]:
     return replies
 
 
-def _answer(said: Mapping[str, Any]) -> Answer | SampleError:
-    if "error" in said:
-        return SampleError(said["error"])
-    prompt, cached, new = said["tokens"]
-    return Answer(said["response"], said["scores"], prompt_tokens=prompt, cached_tokens=cached, new_tokens=new)
+def _answer(entry: Mapping[str, Any]) -> Answer | SampleError:
+    if "error" in entry:
+        return SampleError(entry["error"])
+    prompt, cached, new = entry["tokens"]
+    return Answer(entry["response"], entry["scores"], prompt_tokens=prompt, cached_tokens=cached, new_tokens=new)

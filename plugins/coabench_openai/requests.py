@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from coabench.dialogue import Decode, Message, Question
+from coabench.decode import Mode
+from coabench.dialogue import Message, Question
 
 Constraint = Literal["none", "structured_outputs", "guided_choice", "regex", "grammar", "json_schema"]
 Detail = Literal["auto", "low", "high"]
@@ -79,6 +80,6 @@ def scoring(top_logprobs: int, length_field: LengthField) -> Body:
     return {length_field: 1, "logprobs": True, "top_logprobs": top_logprobs}
 
 
-def limited(question: Question, decode: Decode, dialect: Constraint) -> bool:
+def limited(question: Question, mode: Mode, dialect: Constraint) -> bool:
     """Whether the answer to a question was asked to be one of its options."""
-    return decode == "generate" and dialect != "none" and bool(question.options)
+    return not mode.scored and dialect != "none" and bool(question.options)

@@ -1,48 +1,48 @@
-"""Questions to one model on one server: each asked once, and its failures told apart: this sample, or everything?"""
+"""Sends questions to one model on one server, each different one once, and finds out what a failure concerns."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from coabench.dialogue import Answer, Decode, Question
+from coabench.backbone import Questions
+from coabench.decode import Mode
+from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, SampleError
-from coabench_openai.asking import Body, constraint, limited, messages_of, scoring, without_images
 from coabench_openai.client import SAFE, Client, Halted, Refused
-from coabench_openai.memory import Memory, key_of
+from coabench_openai.options import ServerOptions
 from coabench_openai.picture import plain_picture
-from coabench_openai.reading import Reply, read_reply, unwrapped
-
-if TYPE_CHECKING:
-    from coabench_openai.backbone import Server
+from coabench_openai.replies import Reply, read_reply, unwrapped
+from coabench_openai.reply_cache import ReplyCache, key_of
+from coabench_openai.requests import Body, constraint, limited, messages_of, scoring, without_images
 
 Prepared = tuple[str, ...]
 """The images of a sample, each as a ``data:`` URL."""
 
 
-class Inquiry:
-    """All that is asked of a server.
+class Dispatcher:
+    """Sends requests to a server, as many at once as the user allows.
 
     Args:
         identity: everything that can change an answer.
 
     Attributes:
-        memory: where answers are kept.
+        cache: where replies are kept.
         served: the name of the model that the server says has answered; None before the first answer.
     """
 
-    def __init__(self, model: str, options: Server.Options, client: Client, identity: Mapping[str, Any]) -> None:
+    def __init__(self, model: str, options: ServerOptions, client: Client, identity: Mapping[str, Any]) -> None:
         self._model, self._options, self._client, self._identity = model, options, client, identity
-        self.memory = Memory()
+        self.cache = ReplyCache()
         self.served: str | None = None
         self._tried: dict[str, Reply] = {}
         self._trying = asyncio.Lock()
         self._free = asyncio.Semaphore(options.concurrency)
 
     async def ask(
-        self, samples: Sequence[Prepared], questions: Sequence[Question | None], decode: Decode
+        self, samples: Sequence[Prepared], questions: Questions, mode: Mode
     ) -> list[Answer | SampleError | None]:
         """Ask all questions at once, each different request once.
 
@@ -56,45 +56,45 @@ class Inquiry:
             if question is None:
                 keys.append(None)
                 continue
-            body = self._body(question, decode, images)
+            body = self._body(question, mode, images)
             keys.append(key := key_of(self._identity, body))
             if key not in asked:
-                asked[key] = self._remembered(key, body, question, decode, halt)
+                asked[key] = self._reply(key, body, question, mode, halt)
         replies = dict(zip(asked, await asyncio.gather(*asked.values(), return_exceptions=True), strict=True))
         problems = [reply for reply in replies.values() if isinstance(reply, BaseException)]
         for problem in sorted(problems, key=lambda problem: isinstance(problem, Halted)):
             raise problem
         return [None if key is None else replies[key].answer for key in keys]  # type: ignore[union-attr]
 
-    async def _remembered(self, key: str, body: Body, question: Question, decode: Decode, halt: asyncio.Event) -> Reply:
-        reply = self.memory.get(key)
+    async def _reply(self, key: str, body: Body, question: Question, mode: Mode, halt: asyncio.Event) -> Reply:
+        reply = self.cache.get(key)
         if reply is None:
             async with self._free:
                 if halt.is_set():
                     raise Halted
                 try:
-                    reply = await self._asked(body, question, decode, halt)
+                    reply = await self._asked(body, question, mode, halt)
                     self._compare(reply.served)
-                    self.memory.put(key, reply)
+                    self.cache.put(key, reply)
                 except BaseException:
                     halt.set()
                     raise
-        self._compare(reply.served)  # one that was remembered, too
+        self._compare(reply.served)  # a cached one, too
         return reply
 
-    async def _asked(self, body: Body, question: Question, decode: Decode, halt: asyncio.Event) -> Reply:
+    async def _asked(self, body: Body, question: Question, mode: Mode, halt: asyncio.Event) -> Reply:
         try:
-            reply = await self._client.post(body, lambda data: read_reply(data, question, decode), halt)
+            reply = await self._client.post(body, lambda data: read_reply(data, question, mode), halt)
         except Refused as refused:
-            await self._try(question, decode, halt, refused.failing)  # is it this sample, or everything?
+            await self._try(question, mode, halt, refused.failing)  # is it this sample, or everything?
             what = "fails over" if refused.failing else "refuses"
             return Reply(SampleError(f"the server {what} this sample: {refused}"), None)
-        return self._kept_to(question, decode, reply)
+        return self._within_constraint(question, mode, reply)
 
-    def _kept_to(self, question: Question, decode: Decode, reply: Reply) -> Reply:
+    def _within_constraint(self, question: Question, mode: Mode, reply: Reply) -> Reply:
         """Return a reply, out of its wrapping where it was to be one of the options; refuse any other answer then."""
         answer = reply.answer
-        if isinstance(answer, SampleError) or not reply.whole or not limited(question, decode, self._options.constrain):
+        if isinstance(answer, SampleError) or not reply.whole or not limited(question, mode, self._options.constrain):
             return reply
         text = unwrapped(answer.response) if self._options.constrain == "json_schema" else answer.response
         if text.strip() not in question.options:
@@ -107,7 +107,7 @@ class Inquiry:
         return replace(reply, answer=replace(answer, response=text))
 
     def _compare(self, served: str | None) -> None:
-        """Refuse to go on where another model answers than before."""
+        """Refuse to continue where another model answers than before."""
         self.served = self.served or served
         if served not in (None, self.served):
             raise JobError(
@@ -117,30 +117,30 @@ class Inquiry:
                 remedy="serve that model again and run the same command, or start a new run with another --output",
             )
 
-    def _body(self, question: Question, decode: Decode, images: Prepared) -> Body:
+    def _body(self, question: Question, mode: Mode, images: Prepared) -> Body:
         o = self._options
         body: Body = {"model": self._model, "messages": messages_of(question.messages, images, o.detail)}
         if o.greedy:
             body["temperature"] = 0
         if o.seed is not None:
             body["seed"] = o.seed
-        if decode == "score":
+        if mode.scored:
             return {**body, **scoring(o.top_logprobs, o.length_field)}
         return {**body, o.length_field: o.max_tokens, **constraint(question, o.constrain)}
 
-    async def try_out(self, question: Question, decode: Decode) -> None:
+    async def try_out(self, question: Question, mode: Mode) -> None:
         """Try the server on a question about grey pictures; see whether its model looks at images.
 
         Raises:
             JobError: nothing answers, or not this model, or it takes no images.
         """
-        trial = await self._try(question, decode)
+        trial = await self._try(question, mode)
         self._compare(trial.served)
         seen = trial.answer
         if isinstance(seen, SampleError) or not self._options.check_images or not _shown(question):
             return
         try:
-            blind = (await self._post_blind(question, decode)).answer
+            blind = (await self._post_blind(question, mode)).answer
         except Refused:
             return
         if isinstance(blind, Answer) and 0 < seen.prompt_tokens <= blind.prompt_tokens:
@@ -151,9 +151,7 @@ class Inquiry:
                 remedy="serve a vision-language model; if it is one and is counted so, --set check_images=false",
             )
 
-    async def _try(
-        self, question: Question, decode: Decode, halt: asyncio.Event | None = None, anew: bool = True
-    ) -> Reply:
+    async def _try(self, question: Question, mode: Mode, halt: asyncio.Event | None = None, anew: bool = True) -> Reply:
         """Ask a question about grey pictures.
 
         Args:
@@ -163,7 +161,7 @@ class Inquiry:
         Raises:
             JobError: the server refuses even that.
         """
-        body = self._body(question, decode, (plain_picture(self._options.image_format),) * _shown(question))
+        body = self._body(question, mode, (plain_picture(self._options.image_format),) * _shown(question))
         key = key_of({}, body)
         async with self._trying:
             if halt is not None and halt.is_set():
@@ -171,17 +169,17 @@ class Inquiry:
             if not anew and key in self._tried:
                 return self._tried[key]
             try:
-                reply = await self._client.post(body, lambda data: read_reply(data, question, decode), halt)
+                reply = await self._client.post(body, lambda data: read_reply(data, question, mode), halt)
             except Refused as refused:
-                raise await self._useless(question, decode, refused) from None
-            self._tried[key] = self._kept_to(question, decode, reply)
+                raise await self._useless(question, mode, refused) from None
+            self._tried[key] = self._within_constraint(question, mode, reply)
         return reply
 
-    async def _useless(self, question: Question, decode: Decode, refused: Refused) -> JobError:
+    async def _useless(self, question: Question, mode: Mode, refused: Refused) -> JobError:
         """Return why no sample can be asked about."""
         url = self._client.address.url
         try:
-            await self._post_blind(question, decode)
+            await self._post_blind(question, mode)
         except (Refused, JobError):
             if refused.failing:
                 return JobError(f"the server at {url} fails over every picture", found=str(refused), remedy=SAFE)
@@ -197,9 +195,9 @@ class Inquiry:
             remedy="serve such a model, or correct the name after --backbone openai:",
         )
 
-    async def _post_blind(self, question: Question, decode: Decode) -> Reply:
-        body = without_images(self._body(question, decode, ("",) * _shown(question)))
-        return await self._client.post(body, lambda data: read_reply(data, question, decode))
+    async def _post_blind(self, question: Question, mode: Mode) -> Reply:
+        body = without_images(self._body(question, mode, ("",) * _shown(question)))
+        return await self._client.post(body, lambda data: read_reply(data, question, mode))
 
 
 def _shown(question: Question) -> int:

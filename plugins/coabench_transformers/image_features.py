@@ -1,4 +1,4 @@
-"""What the vision tower made of the images at hand, kept so that further questions about them need not compute it."""
+"""The image features of the batch at hand, kept so that further questions do not run the vision tower again."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 
-class Seen:
+class ImageFeatures:
     """The image features of one viewing.
 
     Every model of transformers computes them in ``get_image_features`` of its inner model, called by its forward pass
-    or by ``generate``; what is handed in and out differs from model to model. So a call is remembered as a whole:
-    with the same pixels, bit by bit, it returns the same features.
+    or by ``generate``; arguments and result differ from model to model. So a call is remembered as a whole: with the
+    same pixels, bit by bit, it returns the same features.
     """
 
     SIZE = 4
@@ -28,7 +28,7 @@ class Seen:
         self._kept: list[tuple[dict[str, Any], Any]] = []
 
     @contextmanager
-    def over(self, model: Any) -> Iterator[None]:
+    def reused_by(self, model: Any) -> Iterator[None]:
         """Let the model's ``get_image_features`` look up what it computed before; a model without it computes anew."""
         base = getattr(model, "model", model)
         compute: Callable[..., Any] | None = getattr(base, "get_image_features", None)
@@ -39,11 +39,12 @@ class Seen:
 
         @wraps(compute)  # generate reads its signature
         def remembered(*args: Any, **kwargs: Any) -> Any:
-            given = {k: v for k, v in signature.bind(*args, **kwargs).arguments.items() if v is not None}
-            features = next((made for before, made in self._kept if _same(before, given)), None)
+            own = {name: value for name, value in kwargs.items() if name != "use_cache"}  # it concerns the text alone
+            call = {k: v for k, v in signature.bind(*args, **own).arguments.items() if v is not None}
+            features = next((made for before, made in self._kept if _same(before, call)), None)
             if features is None:
                 features = compute(*args, **kwargs)
-                self._kept = [*self._kept, (given, features)][-self.SIZE :]
+                self._kept = [*self._kept, (call, features)][-self.SIZE :]
             return copy.copy(features)  # generate writes into it
 
         base.get_image_features = remembered

@@ -38,7 +38,7 @@ class Prefix:
         return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
 
 
-class Shelf(Generic[Value]):
+class LruCache(Generic[Value]):
     """Keeps the values last used, up to a number of bytes; one that is larger is not kept."""
 
     def __init__(self, budget: int) -> None:
@@ -47,11 +47,11 @@ class Shelf(Generic[Value]):
         self._bytes = 0
 
     def get(self, key: Hashable) -> Value | None:
-        found = self._held.get(key)
-        if found is None:
+        entry = self._held.get(key)
+        if entry is None:
             return None
         self._held.move_to_end(key)
-        return found[0]
+        return entry[0]
 
     def put(self, key: Hashable, value: Value, size: int) -> None:
         if size > self._budget or key in self._held:
@@ -64,7 +64,7 @@ class Shelf(Generic[Value]):
 
 
 @dataclass(frozen=True)
-class Keeping:
+class SharedCache:
     """What the viewings of one model share.
 
     Attributes:
@@ -72,13 +72,13 @@ class Keeping:
         prefixes: by token ids, digests of the images in them, and rope factors.
     """
 
-    images: Shelf[Tensor] = field(default_factory=lambda: Shelf(0))
-    prefixes: Shelf[Prefix] = field(default_factory=lambda: Shelf(0))
+    images: LruCache[Tensor] = field(default_factory=lambda: LruCache(0))
+    prefixes: LruCache[Prefix] = field(default_factory=lambda: LruCache(0))
 
     @classmethod
-    def on(cls, device: torch.device) -> Keeping:
-        """Return an empty one, with as much room as the device can spare."""
+    def on(cls, device: torch.device) -> SharedCache:
+        """Return an empty one, with as many bytes as the device can spare."""
         budget = CPU_BUDGET
         if device.type == "cuda":
             budget = int(CUDA_SHARE * torch.cuda.get_device_properties(device).total_memory)
-        return cls(Shelf(budget // 4), Shelf(budget - budget // 4))
+        return cls(LruCache(budget // 4), LruCache(budget - budget // 4))
