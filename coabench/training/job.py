@@ -15,7 +15,7 @@ from coabench.backbone import Trainee
 from coabench.base import environment
 from coabench.base.files import write_json, write_text
 from coabench.base.processes import World
-from coabench.base.vocabulary import COMPLETE, RUNNING
+from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING
 from coabench.errors import JobError, UserError
 from coabench.recipe import Recipe
 from coabench.runs.adapter import MANIFEST, TrainingManifest
@@ -95,18 +95,20 @@ def train(request: Training, progress: Progress | None = None) -> Trained:
     directory = request.output or Path("adapters") / plan.name
     with ExitStack() as stack:
         folder = None
-        with plan.world.meeting() as meeting:
-            if plan.world.first:
-                folder = stack.enter_context(TrainingFolder(directory, plan.manifest, overwrite=request.overwrite))
-            manifest, complete = meeting.agree((folder.manifest, folder.complete) if folder else None)
-        for note in manifest["notes"] if folder else ():
-            progress.note(note)
+        if plan.world.first:
+            folder = stack.enter_context(TrainingFolder(directory, plan.manifest, overwrite=request.overwrite))
+            for note in folder.manifest["notes"]:
+                progress.note(note)
+        if plan.world.size > 1:  # the one process group of this training, with the Trainer's backend
+            stack.callback(_leave_process_group)
+            _arguments(request, plan, directory)
+        manifest, complete = _agree((folder.manifest, folder.complete) if folder else None, plan.world)
         if not complete:
             try:
                 _fit(request, plan, directory, folder, progress)
             except JobError as error:
                 if folder:
-                    folder.end("failed", reason=str(error))
+                    folder.end(FAILED, reason=str(error))
                 raise
         elif folder:
             progress.note(f"{directory} is already complete: nothing to train")
@@ -117,7 +119,6 @@ def train(request: Training, progress: Progress | None = None) -> Trained:
 
 def _fit(request: Training, plan: Plan, directory: Path, folder: TrainingFolder | None, progress: Progress) -> None:
     """Load, train, and write what came out; *folder* is None on all processes but the first."""
-    import torch
     from transformers import PrinterCallback, set_seed
 
     from coabench.training.trainer import FiniteGradients, Log, Patience, Pieces, TurnTrainer
@@ -152,7 +153,7 @@ def _fit(request: Training, plan: Plan, directory: Path, folder: TrainingFolder 
             pieces, plan.schedule, lambda: development_scores(plan), model=model, args=arguments, callbacks=callbacks
         )
         trainer.remove_callback(PrinterCallback)  # our log tells it
-        checkpoint = _agreed(last_checkpoint(directory / CHECKPOINTS) if folder is not None else None, plan.world)
+        checkpoint = _agree(last_checkpoint(directory / CHECKPOINTS) if folder is not None else None, plan.world)
         if checkpoint is not None:
             progress.note(f"going on from {checkpoint}")
         trainer.train(resume_from_checkpoint=checkpoint)
@@ -166,8 +167,6 @@ def _fit(request: Training, plan: Plan, directory: Path, folder: TrainingFolder 
                 dev={k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")} if best else None,
                 trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
             )
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
 
 
 def _evaluations(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -263,15 +262,22 @@ def last_checkpoint(folder: Path) -> str | None:
     return max(found)[1] if found else None
 
 
-def _agreed(checkpoint: str | None, world: World) -> str | None:
-    """Return the first process's choice on all of them."""
+def _agree(value: Any, world: World) -> Any:
+    """Return the first process's value on all of them; the Trainer's process group is there."""
     if world.size == 1:
-        return checkpoint
-    import torch
+        return value
+    from torch import distributed
 
-    choice = [checkpoint]
-    torch.distributed.broadcast_object_list(choice, src=0)
-    return choice[0]
+    values = [value]
+    distributed.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+def _leave_process_group() -> None:
+    from torch import distributed
+
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _save(model: nn.Module, plan: Plan, directory: Path) -> None:
