@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coabench import hookimpl
-from coabench.base import shipped
+from coabench.base.shipped import path
 from coabench.hookspecs import Register
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def coabench_register_datasets(register: Register) -> None:
             f"synthface-{subset}",
             "coabench_synthface.dataset:SynthFace",
             description=f"synthetic faces, {classes} (a set comes with coabench)",
-            card=shipped.path("datasets_registry", f"synthface-{subset}.yaml"),
+            card=path("datasets_registry", f"synthface-{subset}.yaml"),
         )
 
 
