@@ -1,4 +1,4 @@
-"""What every test may use: the command line in a process of its own, a plugin installed for real, the golden data."""
+"""What every test may use: the command line in this process or its own, a plugin that is installed, the golden data."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+os.environ["HF_HUB_OFFLINE"] = "1"  # for every process, this one too: it is read where huggingface_hub is imported
 
 from support.browser import browser, browser_page
-from support.process import ROOT, Run, install
+from support.in_process import declare, in_process
+from support.process import ROOT, SCRIPTED, Run, install
 
 __all__ = ["browser", "browser_page"]  # fixtures: pytest finds them here
 
@@ -27,7 +29,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed the plugin of ``support/scripted``."""
     target = tmp_path_factory.mktemp("site")
-    install(ROOT / "tests" / "support" / "scripted", target)
+    install(SCRIPTED, target)
     return target
 
 
@@ -43,12 +45,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(installed: Path) -> dict[str, str]:
     """The environment of a process that sees the installed plugin, and no network."""
     paths = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1", "COLUMNS": "160"}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "160"}
 
 
 @pytest.fixture
-def coabench(environment: dict[str, str], tmp_path: Path) -> Run:
-    """Run ``coabench`` in a process of its own, in an empty folder."""
+def coabench_process(environment: dict[str, str], tmp_path: Path) -> Run:
+    """Run ``coabench`` in a process of its own, in an empty folder: where the process is the point."""
 
     def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "coabench", *map(str, arguments)]
@@ -57,6 +59,18 @@ def coabench(environment: dict[str, str], tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What makes the plugin of ``support/scripted`` visible on ``sys.path``, as an installed one is."""
+    return declare(SCRIPTED, tmp_path_factory.mktemp("declared"))
+
+
+@pytest.fixture
+def coabench(scripted: list[str], tmp_path: Path) -> Run:
+    """Run ``coabench`` within this process, in an empty folder, with the plugin of ``support/scripted``."""
+    return in_process(tmp_path, scripted, {"COLUMNS": "160"})
 
 
 @pytest.fixture(scope="session")

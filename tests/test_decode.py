@@ -15,7 +15,7 @@ from coabench.dialogue import Answer, Question, Task
 from coabench.errors import UserError
 from coabench.evaluation.job import Evaluation, check
 from coabench.inference.engine import converse
-from coabench.inference.promptfile import read_prompt_file
+from coabench.inference.promptfile_reader import read_prompt_file
 from coabench.testing import BASIC, registered
 from coabench.testing.scripted import scored
 

@@ -34,7 +34,7 @@ def distribution(folder: Path, name: str, version: str, entry_points: str = "") 
     (info / "entry_points.txt").write_text(entry_points)
 
 
-def test_a_machine_on_which_much_is_broken(coabench: Run, environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_machine_on_which_much_is_broken(coabench_process: Run, environment: dict[str, str], tmp_path: Path) -> None:
     site = tmp_path / "site"
     distribution(site, "peft", "0.1")
     distribution(site, "coabench-odd", "2.0", "[coabench]\nodd = coabench_odd\n")
@@ -42,7 +42,7 @@ def test_a_machine_on_which_much_is_broken(coabench: Run, environment: dict[str,
     (site / "torch").mkdir()
     (site / "torch" / "__init__.py").write_text("raise OSError('libc10.so: cannot open shared object file')\n")
     (tmp_path / "results").write_text("in the way")
-    result = coabench(
+    result = coabench_process(
         "doctor",
         "--format",
         "json",

@@ -1,12 +1,12 @@
 """Plugins come in from outside, and a bad one harms nobody."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.in_process import in_process
 from support.process import ROOT, Run
 
 HOOK = "@hookimpl\ndef coabench_register_{}:\n    {}\n"
@@ -114,12 +114,8 @@ PACKAGES = {  # what is wrong with its entry point -> the entry point, what is t
 }
 
 
-def python_path(*folders: Path) -> str:
-    return os.pathsep.join([*map(str, folders), os.environ.get("PYTHONPATH", "")])
-
-
 @pytest.fixture(scope="module")
-def beset(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, dict[str, str]]:
+def beset(scripted: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, dict[str, str]]:
     """The command line among all defective plugins at once, and defect -> the name of the plugin that has it."""
     folder = tmp_path_factory.mktemp("beset")
     names = {}
@@ -136,14 +132,7 @@ def beset(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ru
     hidden = folder / "older"
     hidden.mkdir()
     plant(hidden, "zzz_good", "raise RuntimeError('hidden by the one before it on the path')")
-    environment = {**os.environ, "PYTHONPATH": python_path(folder, hidden, installed), "COLUMNS": "160"}
-
-    def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "coabench", *map(str, arguments)]
-        return subprocess.run(
-            command, capture_output=True, text=True, cwd=folder, env={**environment, **variables}, check=False
-        )
-
+    run = in_process(folder, [str(folder), str(hidden), *scripted], {"COLUMNS": "160"})
     return run, names
 
 
@@ -222,28 +211,26 @@ def test_a_person_reads_what_was_left_out(beset: tuple[Run, dict[str, str]]) -> 
     assert "`coabench plugins check NAME` says more" in listing.stderr
 
 
-def test_what_is_missing_may_be_what_was_left_out(coabench: Run, installed: Path, tmp_path: Path) -> None:
+def test_what_is_missing_may_be_what_was_left_out(coabench: Run, tmp_path: Path) -> None:
     plant(tmp_path, "zz_bad", HOOK.format("strategies(register)", "register('mine', 'm:a'); 1 / 0"))
-    result = coabench("evaluate", "--strategy", "mine", PYTHONPATH=python_path(tmp_path, installed))
+    result = coabench("evaluate", "--strategy", "mine", PYTHONPATH=str(tmp_path))
     assert result.returncode == 2
     assert "`coabench plugins list` says why the plugin zz_bad is left out" in result.stderr
 
 
-def test_two_plugins_of_one_name(coabench: Run, installed: Path, tmp_path: Path) -> None:
+def test_two_plugins_of_one_name(coabench: Run, tmp_path: Path) -> None:
     plant(tmp_path, "zzz_good", GOOD)
     plant(tmp_path, "zz_other", "", entry="zz_other")
     info = tmp_path / "coabench_zz_other-1.0.dist-info" / "entry_points.txt"
     info.write_text("[coabench]\nstrategies = zz_other\n")
-    listing = coabench("plugins", "list", "--format", "json", PYTHONPATH=python_path(tmp_path, installed))
+    listing = coabench("plugins", "list", "--format", "json", PYTHONPATH=str(tmp_path))
     [first, second] = [p for p in json.loads(listing.stdout) if p["plugin"] == "strategies"]
     assert (first["distribution"], first["status"]) == ("coabench", "ok")  # a stranger never takes a built-in's place
     assert "the entry-point name 'strategies' is taken by coabench" in second["error"]
     assert "uninstall coabench-zz_other" in second["remedy"]
 
 
-def test_hooks_that_take_fewer_arguments_and_hooks_that_are_to_come(
-    coabench: Run, installed: Path, tmp_path: Path
-) -> None:
+def test_hooks_that_take_fewer_arguments_and_hooks_that_are_to_come(coabench: Run, tmp_path: Path) -> None:
     """An older plugin knows fewer arguments; a newer one may offer a hook that this version does not call."""
     code = """
 from pathlib import Path
@@ -260,13 +247,12 @@ def coabench_run_finished(metrics):
 def coabench_register_wishes(register, star): ...
 """
     plant(tmp_path, "zz_old", code)
-    paths = python_path(tmp_path, installed)
-    run = coabench("evaluate", "--backbone", "scripted", "--dataset", "drawn", "--limit", 2, PYTHONPATH=paths)
+    run = coabench("evaluate", "--backbone", "scripted", "--dataset", "drawn", "--limit", 2, PYTHONPATH=str(tmp_path))
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "told").read_text() == "started 2"
 
 
-def test_a_command_that_crashes_is_its_own_affair(coabench: Run, installed: Path, tmp_path: Path) -> None:
+def test_a_command_that_crashes_is_its_own_affair(coabench: Run, tmp_path: Path) -> None:
     code = """
     import click
 
@@ -276,16 +262,13 @@ def test_a_command_that_crashes_is_its_own_affair(coabench: Run, installed: Path
         raise LookupError("over")
 """
     plant(tmp_path, "zz_bad", "@hookimpl\ndef coabench_register_commands(cli):" + code)
-    paths = python_path(tmp_path, installed)
-    crashed = coabench("zz-crash", PYTHONPATH=paths)
+    crashed = coabench("zz-crash", PYTHONPATH=str(tmp_path))
     assert (crashed.returncode, "Traceback" in crashed.stderr) == (1, False)
     assert "LookupError: over" in crashed.stderr
-    assert coabench("--help", PYTHONPATH=paths).returncode == 0
+    assert coabench("--help", PYTHONPATH=str(tmp_path)).returncode == 0
 
 
-def test_an_observer_that_fails_or_prints_does_not_touch_the_run(
-    coabench: Run, installed: Path, tmp_path: Path
-) -> None:
+def test_an_observer_that_fails_or_prints_does_not_touch_the_run(coabench: Run, tmp_path: Path) -> None:
     code = """
 @hookimpl
 def coabench_sample_predicted(record):
@@ -296,7 +279,7 @@ def coabench_sample_predicted(record):
     plant(tmp_path, "zz_bad", code)
     run = coabench(
         "evaluate", "--backbone", "scripted", "--dataset", "drawn", "--limit", 4,
-        PYTHONPATH=python_path(tmp_path, installed),
+        PYTHONPATH=str(tmp_path),
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert "seen" not in run.stdout
@@ -328,7 +311,7 @@ def test_a_registration_that_cannot_be_imported_says_so(coabench: Run) -> None:
     assert "coabench_scripted.nowhere" in result.stderr
 
 
-def test_listing_imports_nothing_heavy(coabench: Run, environment: dict[str, str], tmp_path: Path) -> None:
+def test_listing_imports_nothing_heavy(environment: dict[str, str], tmp_path: Path) -> None:
     code = """
 import sys
 from coabench.cli import main

@@ -30,13 +30,12 @@ def test_it_passes_its_tests(paths: str, tmp_path: Path) -> None:
     assert "skipped" not in result.stdout.splitlines()[-1]
 
 
-def test_it_is_used(coabench: Run, environment: dict[str, str], paths: str, tmp_path: Path) -> None:
-    both = {"PYTHONPATH": os.pathsep.join([paths, environment["PYTHONPATH"]])}
-    checked = coabench("plugins", "check", "coabench-valence", **both)
+def test_it_is_used(coabench: Run, paths: str, tmp_path: Path) -> None:
+    checked = coabench("plugins", "check", "coabench-valence", PYTHONPATH=paths)
     assert checked.returncode == 0, checked.stdout
     run = coabench(
         "evaluate", "--backbone", "scripted", "--dataset", "drawn", "--strategy", "valence-arousal:valence",
-        "--set", "noise=no", "--set", "narrow=no", "--output", "run", **both,
+        "--set", "noise=no", "--set", "narrow=no", "--output", "run", PYTHONPATH=paths,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())

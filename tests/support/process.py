@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
+SCRIPTED = ROOT / "tests" / "support" / "scripted"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

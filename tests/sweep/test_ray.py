@@ -21,9 +21,12 @@ HALF = "\nresources: {cpus: 0.5}\n"
 
 @here
 def test_workers_that_are_killed_lose_nothing(
-    environment: dict[str, str], coabench: Run, sheet: Write, tmp_path: Path
+    environment: dict[str, str], coabench_process: Run, sheet: Write, tmp_path: Path
 ) -> None:
-    assert coabench("sweep", sheet(SHEET.replace("name: four", "name: undisturbed"), name="u.yaml")).returncode == 0
+    assert (
+        coabench_process("sweep", sheet(SHEET.replace("name: four", "name: undisturbed"), name="u.yaml")).returncode
+        == 0
+    )
     command = [sys.executable, "-m", "coabench", "sweep", str(sheet(SLOW.replace("0.05", "0.2"), HALF))]
     process = subprocess.Popen(
         [*command, "--executor", "ray", "--format", "json"],
@@ -45,8 +48,8 @@ def test_workers_that_are_killed_lose_nothing(
 
 
 @here
-def test_what_the_machine_never_has_is_refused(coabench: Run, sheet: Write, tmp_path: Path) -> None:
-    result = coabench("sweep", sheet(further="\nresources: {gpus: 99}\n"), "--executor", "ray")
+def test_what_the_machine_never_has_is_refused(coabench_process: Run, sheet: Write, tmp_path: Path) -> None:
+    result = coabench_process("sweep", sheet(further="\nresources: {gpus: 99}\n"), "--executor", "ray")
     assert result.returncode == 2
     assert "asks for 99 GPUs" in result.stderr
     assert not (tmp_path / "results").exists()
@@ -56,18 +59,18 @@ def test_what_the_machine_never_has_is_refused(coabench: Run, sheet: Write, tmp_
 @pytest.mark.parametrize(
     ("address", "told"), [("127.0.0.1:9", "nobody answers"), ("ray://127.0.0.1:9", "HOST:PORT, auto or local")]
 )
-def test_an_address_without_a_cluster_is_refused(coabench: Run, sheet: Write, address: str, told: str) -> None:
-    result = coabench("sweep", sheet(), "--executor", "ray", "--ray-address", address)
+def test_an_address_without_a_cluster_is_refused(coabench_process: Run, sheet: Write, address: str, told: str) -> None:
+    result = coabench_process("sweep", sheet(), "--executor", "ray", "--ray-address", address)
     assert result.returncode == 2
     assert told in result.stderr
 
 
 def test_without_ray_the_extra_is_named(
-    coabench: Run, sheet: Write, tmp_path: Path, environment: dict[str, str]
+    coabench_process: Run, sheet: Write, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     (tmp_path / "absent").mkdir()
     (tmp_path / "absent" / "ray.py").write_text("raise ImportError('no ray')")
     path = f"{tmp_path / 'absent'}:{environment['PYTHONPATH']}"
-    result = coabench("sweep", sheet(), "--executor", "ray", PYTHONPATH=path)
+    result = coabench_process("sweep", sheet(), "--executor", "ray", PYTHONPATH=path)
     assert result.returncode == 2
     assert "pip install 'coabench[ray]'" in result.stderr

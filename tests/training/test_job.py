@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def train(coabench: Run, model: Path) -> Run:
-    """Run ``coabench train`` on the random model and the shipped faces."""
+    """Run ``coabench train`` on the random model and the shipped faces, as far as that needs no process of its own."""
+    return partial(coabench, "train", "--backbone", f"phi-3.5-vision:{model}", *SMALL)
 
-    def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        return coabench("train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *arguments, **variables)
 
-    return run
+@pytest.fixture
+def train_process(coabench_process: Run, model: Path) -> Run:
+    """Train in a process of its own."""
+    return partial(coabench_process, "train", "--backbone", f"phi-3.5-vision:{model}", *SMALL)
 
 
 def log(folder: Path) -> list[dict[str, Any]]:
@@ -160,8 +163,8 @@ def test_the_split_it_was_trained_on_is_refused(coabench: Run, trained: Path, mo
     assert any("trained on this split" in note for note in notes)
 
 
-def test_a_full_training_is_a_model_of_its_own(train: Run, coabench: Run, model: Path, tmp_path: Path) -> None:
-    result = train("--full", "--dev", 0, "--steps", 2, "--output", "whole", "--strategy", "direct",
+def test_a_full_training_is_a_model_of_its_own(train_process: Run, coabench: Run, model: Path, tmp_path: Path) -> None:
+    result = train_process("--full", "--dev", 0, "--steps", 2, "--output", "whole", "--strategy", "direct",
                    "--strategy", "one-shot")  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert manifest(tmp_path / "whole")["dev"] is None
@@ -177,10 +180,10 @@ def test_a_full_training_is_a_model_of_its_own(train: Run, coabench: Run, model:
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(
-    train: Run, environment: dict[str, str], model: Path, tmp_path: Path
+    train_process: Run, environment: dict[str, str], model: Path, tmp_path: Path
 ) -> None:
     options = ("--dev", "0", "--steps", "8", "--evaluations", "4")
-    assert train(*options, "--output", "whole").returncode == 0
+    assert train_process(*options, "--output", "whole").returncode == 0
     command = [sys.executable, "-m", "coabench", "train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options]
     with (tmp_path / "killed.log").open("w") as told:
         process = subprocess.Popen([*command, "--output", "killed"], cwd=tmp_path, env=environment, stderr=told)
@@ -193,7 +196,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     torn = tmp_path / "killed" / "checkpoints" / "checkpoint-7"
     torn.mkdir()
     (torn / "adapter_model.safetensors").write_bytes(b"half")  # as if it had died while writing
-    again = train(*options, "--output", "killed")
+    again = train_process(*options, "--output", "killed")
     assert again.returncode == 0, again.stderr
     assert "going on from" in again.stderr
     weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "killed")]
@@ -231,19 +234,21 @@ def test_two_processes_train_as_one_does(environment: dict[str, str], model: Pat
 # -- the published preset ----------------------------------------------------------------------------------------------
 
 
-def test_the_published_preset_counts_the_published_examples(coabench: Run, oracle: Path, tmp_path: Path) -> None:
+def test_the_published_preset_counts_the_published_examples(
+    coabench_process: Run, oracle: Path, tmp_path: Path
+) -> None:
     make_rafdb(tmp_path / "RAF-DB", counts=REAL_COUNTS, annotations=False, distinct=2)
     data = ("--dataset", "raf-db-basic", "--dataset", "raf-db-compound", "--data-root", "RAF-DB")
     model = f"phi-3.5-vision:{oracle / 'tiny'}"
     published = ("train", "--backbone", model, "--preset", "published", *data, "--device", "cpu")
-    planned = coabench(*published, "--dry-run")
+    planned = coabench_process(*published, "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert "18,595 questions about 15,433 images" in planned.stdout
     assert "5,810 of 32 questions" in planned.stdout
     assert "12,271 chain-of-affect:corrected / primary / raf-db-basic" in planned.stdout
     assert "6,324 chain-of-affect:corrected / secondary / raf-db-compound" in planned.stdout
     assert not (tmp_path / "adapters").exists()
-    started = coabench(*published, "--steps", 1, "--batch-size", 2, "--set", "num_crops=1", "--output", "coa")
+    started = coabench_process(*published, "--steps", 1, "--batch-size", 2, "--set", "num_crops=1", "--output", "coa")
     assert started.returncode == 0, started.stderr
     told = manifest(tmp_path / "coa")
     assert told["examples"] == 18_595
@@ -288,13 +293,13 @@ def test_fewer_questions_than_a_batch_are_told(coabench: Run, model: Path) -> No
     assert "less than one step" in result.stderr
 
 
-def test_processes_that_do_not_divide_the_batch_are_told(train: Run, tmp_path: Path) -> None:
+def test_processes_that_do_not_divide_the_batch_are_told(train_process: Run, tmp_path: Path) -> None:
     world = {"RANK": "0", "WORLD_SIZE": "3", "LOCAL_RANK": "0"}
-    result = train("--output", "out", **world)
+    result = train_process("--output", "out", **world)
     assert result.returncode == 2
     assert "a batch of 8 cannot be dealt out evenly to 3 processes" in result.stderr
     assert "--batch-size 9" in result.stderr
-    quiet = train("--output", "out", **{**world, "RANK": "1"})
+    quiet = train_process("--output", "out", **{**world, "RANK": "1"})
     assert (quiet.returncode, quiet.stderr) == (2, "")
 
 
@@ -316,9 +321,11 @@ def test_a_data_set_without_a_train_split_is_refused(train: Run, tmp_path: Path)
     assert "has no train split" in result.stderr
 
 
-def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_checkpoints(train: Run, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_checkpoints(
+    train_process: Run, tmp_path: Path
+) -> None:
     options = ("--dev", 0, "--steps", 6, "--evaluations", 6, "--lr", "1e30", "--warmup", 0, "--schedule", "constant")
-    result = train(*options, "--output", "out", "--trainer", "max_grad_norm=0")
+    result = train_process(*options, "--output", "out", "--trainer", "max_grad_norm=0")
     assert result.returncode == 1, result.stderr
     assert "at step" in result.stderr
     assert "lower --lr" in result.stderr
@@ -326,13 +333,13 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_checkpoints(tr
     assert list((tmp_path / "out" / "checkpoints").glob("checkpoint-*"))
 
 
-def test_an_image_that_cannot_be_read_is_named(train: Run, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_is_named(train_process: Run, tmp_path: Path) -> None:
     make_rafdb(tmp_path / "RAF-DB", basic=(2, 1), compound=(0, 0), annotations=False)
     broken = next((tmp_path / "RAF-DB").rglob("train_00003_aligned.jpg"))
     broken.write_bytes(b"no picture")
     for workers in (0, 1):
-        result = train("--dataset", "raf-db-basic", "--data-root", "RAF-DB", "--dev", 0, "--output", f"out{workers}",
-                       "--trainer", f"dataloader_num_workers={workers}")  # fmt: skip
+        where = ("--dataset", "raf-db-basic", "--data-root", "RAF-DB", "--output", f"out{workers}")
+        result = train_process(*where, "--dev", 0, "--trainer", f"dataloader_num_workers={workers}")
         assert result.returncode == 1, result.stderr
         assert "raf-db-basic/train_00003 cannot be trained on" in result.stderr
         assert "Traceback" not in result.stderr
@@ -350,7 +357,7 @@ def test_an_unfinished_adapter_is_not_evaluated(coabench: Run, trained: Path, mo
     assert "is not finished" in result.stderr
 
 
-def test_running_out_of_memory_says_what_to_lower(train: Run, tmp_path: Path) -> None:
+def test_running_out_of_memory_says_what_to_lower(train_process: Run, tmp_path: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("limits memory as Linux does")
     import resource
@@ -358,7 +365,7 @@ def test_running_out_of_memory_says_what_to_lower(train: Run, tmp_path: Path) ->
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({6 * 2**30},) * 2)"
     assert resource.RLIMIT_AS
     (tmp_path / "sitecustomize.py").write_text(limited)
-    result = train(
+    result = train_process(
         "--dev", 0, "--batch-size", 4096, "--micro-batch", 4096, "--steps", 1, "--output", "out",
         PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]), OMP_NUM_THREADS="1",
     )  # fmt: skip
