@@ -164,3 +164,14 @@ def test_the_prompt_file_of_the_guide_works(coabench: Run, tmp_path: Path) -> No
     (tmp_path / "mine.yaml").write_text(example[1])
     result = coabench("evaluate", "--backbone", "scripted", "--dataset", "drawn", "--strategy", "mine.yaml")
     assert result.returncode == 0, result.stderr
+
+
+def test_the_paths_in_the_guide_for_contributors_exist() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = re.findall(r"`((?:coabench|plugins|tests|docs)/[\w./]+)`", guide)
+    assert len(paths) > 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    tree = guide.split("```\ncoabench/\n")[1].split("```")[0]
+    parts = [line.split()[0] for line in tree.splitlines() if line.startswith("  ")]
+    for name in (path.name for path in (ROOT / "coabench").iterdir() if path.is_dir() and path.name[0].isalpha()):
+        assert f"{name}/" in parts
