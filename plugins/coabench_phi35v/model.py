@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from inspect import signature
 from itertools import groupby
 from typing import Any
 
@@ -28,6 +29,9 @@ AT_ONCE = {"cuda": 1024 * 2**20, "cpu": 20 * 2**20}
 """How large the widest activations of the vision tower may get, in bytes, by device; bounds its memory whatever the
 batch. On a CPU larger ones leave the caches, and beyond 32 MiB glibc maps every one anew: 8 crops at a time in bfloat16
 took 1.32 s an image where 4 took 0.73 s (benchmarks/README.md)."""
+
+CACHE = "cache" if "cache" in signature(Phi3DecoderLayer.forward).parameters else "past_key_values"
+"""What a decoder layer calls the cache that it is given: transformers 5.24 has renamed it."""
 
 
 class ImageProcessor(nn.Module):
@@ -155,8 +159,8 @@ class Phi3VModel(nn.Module):
                 states,
                 attention_mask=mask,
                 position_ids=positions,
-                past_key_values=cache,
                 position_embeddings=rotation,
+                **{CACHE: cache},
             )
         normed: Tensor = self.norm(states)
         return normed
