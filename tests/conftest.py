@@ -14,7 +14,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # for every process, this one too: it is rea
 
 from support.browser import browser, browser_page
 from support.in_process import declare, in_process
-from support.process import ROOT, SCRIPTED, Run, install
+from support.process import ROOT, SCRIPTED, Run, install, process_environment
 
 __all__ = ["browser", "browser_page"]  # fixtures: pytest finds them here
 
@@ -44,8 +44,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def environment(installed: Path) -> dict[str, str]:
     """The environment of a process that sees the installed plugin, and no network."""
-    paths = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "160"}
+    return process_environment(installed)
 
 
 @pytest.fixture

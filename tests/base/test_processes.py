@@ -4,28 +4,23 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.process import Run
+from support.process import Run, start, wait_for
+from support.runs import untimed
 
 from coabench.runs.parts import Parts
 
 BASE = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn", "--batch-size", "3", "--set", "count=60")
 
 
-def records(run: Path) -> list[dict[str, Any]]:
-    lines = (run / "predictions.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
-
-
 @pytest.fixture
 def whole(coabench: Run, tmp_path: Path) -> list[dict[str, Any]]:
     """What one process alone records."""
     assert coabench(*BASE, "--output", "whole").returncode == 0
-    return records(tmp_path / "whole")
+    return untimed(tmp_path / "whole")
 
 
 def processes(environment: dict[str, str], folder: Path, size: int, *arguments: str) -> "list[subprocess.Popen[str]]":
@@ -34,12 +29,9 @@ def processes(environment: dict[str, str], folder: Path, size: int, *arguments: 
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     told = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    command = [sys.executable, "-m", "coabench", *BASE, "--output", "out", *arguments]
     return [
-        subprocess.Popen(
-            command, cwd=folder, env={**environment, **told, "RANK": str(rank), "LOCAL_RANK": str(rank)}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )
+        start(folder, {**environment, **told, "RANK": str(rank), "LOCAL_RANK": str(rank)}, *BASE, "--output", "out",
+              *arguments)
         for rank in range(size)
     ]  # fmt: skip
 
@@ -59,7 +51,7 @@ def test_torchrun_gives_the_log_of_one_process(
         env={**environment, "SCRIPTED_EVENTS": str(events)},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert records(tmp_path / "out") == whole
+    assert untimed(tmp_path / "out") == whole
     assert result.stdout.count("samples  ") == 1  # the first process talks, and it alone
     made = json.loads((tmp_path / "out" / "run.json").read_text())
     assert made["status"] == "complete"
@@ -76,10 +68,9 @@ def test_a_process_that_dies_costs_its_unfinished_batch_alone(
     environment: dict[str, str], coabench: Run, tmp_path: Path, whole: list[dict[str, Any]], victim: int
 ) -> None:
     running = processes(environment, tmp_path, 2, "--set", "delay=0.1")
-    while parts(tmp_path / "out") < 12 and all(process.poll() is None for process in running):
-        time.sleep(0.02)
+    wait_for(lambda: parts(tmp_path / "out") >= 12, running[victim])
     running[victim].kill()
-    told = running[1 - victim].communicate(timeout=60)[1]
+    told = running[1 - victim].communicate(timeout=120)[1]
     running[victim].communicate()
     assert running[1 - victim].returncode == 1
     if victim == 1:
@@ -92,7 +83,7 @@ def test_a_process_that_dies_costs_its_unfinished_batch_alone(
     assert again.returncode == 0, again.stderr
     assert f"going on after {there} of 60 records" in again.stderr
     assert events.read_text().count("predicted") == 60 - there
-    assert records(tmp_path / "out") == whole
+    assert untimed(tmp_path / "out") == whole
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         ".lock", "metrics.json", "predictions.jsonl", "run.json",
     ]  # fmt: skip
@@ -105,15 +96,15 @@ def test_a_run_goes_on_with_more_processes(
     for process in processes(environment, tmp_path, 3):
         _, told = process.communicate(timeout=100)
         assert process.returncode == 0, told
-    assert records(tmp_path / "out") == whole
+    assert untimed(tmp_path / "out") == whole
     for process in processes(environment, tmp_path, 2):  # complete: nothing to do
         _, told = process.communicate(timeout=100)
         assert process.returncode == 0, told
-    assert records(tmp_path / "out") == whole
+    assert untimed(tmp_path / "out") == whole
 
 
 def test_a_mistake_is_told_once(environment: dict[str, str], tmp_path: Path) -> None:
-    told = [p.communicate(timeout=60)[1] for p in processes(environment, tmp_path, 2, "--split", "nowhere")]
+    told = [p.communicate(timeout=120)[1] for p in processes(environment, tmp_path, 2, "--split", "nowhere")]
     assert "no split 'nowhere'" in told[0]
     assert told[1] == ""
     assert not (tmp_path / "out").exists()

@@ -11,23 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.process import ROOT, Run
+from support.process import ROOT, Run, start, wait_for
+from support.runs import manifest, records, untimed
 
 BASE = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn")
-
-
-def records(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
-
-
-def answers(run: Path) -> list[dict[str, Any]]:
-    """The records without timings."""
-    return [{k: v for k, v in record.items() if k != "seconds"} for record in records(run)]
-
-
-def manifest(run: Path) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads((run / "run.json").read_text())
-    return data
 
 
 def test_a_run_says_what_ran_and_what_came_out(coabench: Run, tmp_path: Path) -> None:
@@ -66,7 +53,7 @@ def test_batch_size_changes_nothing(coabench: Run, tmp_path: Path, strategy: str
     for size in (1, 3, 8):
         result = coabench(*BASE, "--strategy", strategy, "--decode", decode, "--batch-size", size, "--output", size)
         assert result.returncode == 0, result.stderr
-    assert answers(tmp_path / "1") == answers(tmp_path / "3") == answers(tmp_path / "8")
+    assert untimed(tmp_path / "1") == untimed(tmp_path / "3") == untimed(tmp_path / "8")
 
 
 def test_scores_choose_among_the_options(coabench: Run, tmp_path: Path) -> None:
@@ -252,7 +239,7 @@ def test_a_failed_job_keeps_its_records_and_goes_on(coabench: Run, tmp_path: Pat
     assert len(records(tmp_path / "out")) == 8
     assert coabench(*BASE, "--output", "out", "--batch-size", 4).returncode == 0
     assert coabench(*BASE, "--output", "whole", "--batch-size", 4).returncode == 0
-    assert answers(tmp_path / "out") == answers(tmp_path / "whole")
+    assert untimed(tmp_path / "out") == untimed(tmp_path / "whole")
 
 
 def test_a_defect_is_no_traceback_unless_asked_for(coabench: Run, tmp_path: Path) -> None:
@@ -277,27 +264,22 @@ def test_a_full_disk_loses_nothing(environment: dict[str, str], tmp_path: Path, 
     assert "Traceback" not in result.stderr
     assert coabench(*arguments).returncode == 0
     assert coabench(*BASE, "--output", "whole", "--batch-size", 3).returncode == 0
-    assert answers(tmp_path / "out") == answers(tmp_path / "whole")
+    assert untimed(tmp_path / "out") == untimed(tmp_path / "whole")
 
 
-def start(environment: dict[str, str], folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "coabench", *BASE, "--output", "out", "--set", "delay=0.02", *arguments]
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def start_slowly(environment: dict[str, str], folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return start(folder, environment, *BASE, "--output", "out", "--set", "delay=0.02", *arguments, **quiet)
 
 
 def length(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def wait_for_records(path: Path, process: "subprocess.Popen[Any]") -> None:
-    while process.poll() is None and not length(path):
-        time.sleep(0.01)
-
-
 def test_two_writers_never_share_a_run(environment: dict[str, str], coabench: Run, tmp_path: Path) -> None:
-    first = start(environment, tmp_path, "--set", "count=400", "--batch-size", "1")
+    first = start_slowly(environment, tmp_path, "--set", "count=400", "--batch-size", "1")
     try:
-        wait_for_records(tmp_path / "out" / "predictions.jsonl", first)
+        wait_for(lambda: length(tmp_path / "out" / "predictions.jsonl"), first)
         result = coabench(*BASE, "--output", "out", "--set", "count=400")
         assert result.returncode == 2
         assert "another process" in result.stderr
@@ -307,11 +289,10 @@ def test_two_writers_never_share_a_run(environment: dict[str, str], coabench: Ru
 
 
 def test_control_c_says_that_nothing_is_lost(environment: dict[str, str], coabench: Run, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "coabench", *BASE, "--output", "out", "--set", "delay=0.05", "--batch-size", "1"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-    wait_for_records(tmp_path / "out" / "predictions.jsonl", process)
+    process = start(tmp_path, environment, *BASE, "--output", "out", "--set", "delay=0.05", "--batch-size", 1)
+    wait_for(lambda: length(tmp_path / "out" / "predictions.jsonl"), process)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "continues from there" in told
     assert "Traceback" not in told
@@ -325,11 +306,11 @@ def test_thirty_kills_change_nothing(environment: dict[str, str], coabench: Run,
     assert coabench(*BASE, "--output", "whole", *size).returncode == 0
     moments = random.Random(7)
     log, kills = tmp_path / "out" / "predictions.jsonl", 0
-    for _ in range(30):
-        process = start(environment, tmp_path, *size)
+    for number in range(30):
+        process = start_slowly(environment, tmp_path, *size)
         before = length(log)
-        while process.poll() is None and length(log) == before and moments.random() > 0.01:
-            time.sleep(0.005)
+        if number % 3:  # while it records; else while it starts
+            wait_for(lambda before=before: length(log) != before, process)
         time.sleep(moments.uniform(0, 0.1))
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
@@ -340,7 +321,7 @@ def test_thirty_kills_change_nothing(environment: dict[str, str], coabench: Run,
             file.write(b'{"id": "drawn/te')  # and a torn line
     assert kills == 30
     assert coabench(*BASE, "--output", "out", *size).returncode == 0
-    assert answers(tmp_path / "out") == answers(tmp_path / "whole")
+    assert untimed(tmp_path / "out") == untimed(tmp_path / "whole")
     assert len(manifest(tmp_path / "out")["sessions"]) > 2
 
 

@@ -22,7 +22,7 @@ def test_leaving_off_does_not_wait_for_what_is_being_prepared() -> None:
 
     loaded = load_ahead([Picture(f"{i}.png", "Fear", i) for i in range(9)], prepare, ahead=lambda: 4)
     assert next(loaded).prepared == 0
-    assert begun.wait(30)
+    assert begun.wait(120)
     loaded.close()  # would never return if it joined the thread
     assert not release.is_set()
     release.set()

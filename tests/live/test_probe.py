@@ -4,7 +4,8 @@ import gc
 import threading
 
 import pytest
-from support.live import Gated, Told, asker, frame, soon
+from support.live import Gated, Told, asker, frame
+from support.process import wait_for
 
 from coabench.dialogue import Answer, Question, Turn
 from coabench.errors import UserError
@@ -28,14 +29,14 @@ def test_while_the_model_thinks_frames_are_dropped_and_then_the_newest_is_asked_
     with Probe(Told(), asker(backbone), EVERY_FRAME) as probe:
         probe.start()
         probe.offer(frame(1, rate=1000.0))
-        soon(lambda: backbone.seen == [[1]])
+        wait_for(lambda: backbone.seen == [[1]])
         for index in range(2, 200):
             probe.offer(frame(index, rate=1000.0))  # would hang if it waited for the model, whose gate is closed
-        soon(lambda: (probe.snapshot().frame or frame(0)).index == 199)
+        wait_for(lambda: (probe.snapshot().frame or frame(0)).index == 199)
         assert backbone.seen == [[1]]
         assert probe.snapshot().faces[0].answer is None
         backbone.gate.release(2)
-        soon(lambda: len(backbone.seen) == 2)
+        wait_for(lambda: len(backbone.seen) == 2)
         assert backbone.seen == [[1], [199]]
         answer = probe.snapshot().faces[0].answer
         assert answer is not None
@@ -48,7 +49,7 @@ def test_memory_is_bounded_while_the_model_hangs() -> None:
         probe.start()
         for index in range(3000):
             probe.offer(frame(index))
-        soon(lambda: (probe.snapshot().frame or frame(0)).index == 2999)
+        wait_for(lambda: (probe.snapshot().frame or frame(0)).index == 2999)
         gc.collect()
         alive = sum(isinstance(thing, Frame) for thing in gc.get_objects())
         assert alive <= 4, f"{alive} frames are kept"
@@ -59,16 +60,16 @@ def test_the_stages_of_a_chain_arrive_one_by_one() -> None:
     with Probe(Told(), asker(backbone), EVERY_FRAME) as probe:
         probe.start()
         probe.offer(frame(3))
-        soon(lambda: probe.snapshot().faces and probe.snapshot().faces[0].asking)
+        wait_for(lambda: probe.snapshot().faces and probe.snapshot().faces[0].asking)
         assert probe.snapshot().faces[0].turns == ()
         backbone.gate.release()
-        soon(lambda: len(probe.snapshot().faces[0].turns) == 1)
+        wait_for(lambda: len(probe.snapshot().faces[0].turns) == 1)
         view = probe.snapshot().faces[0]
         assert view.asking
         assert view.turns[0].question.name == "primary"
         assert view.turns[0].answer.label == "Happiness"
         backbone.gate.release()
-        soon(lambda: probe.snapshot().faces[0].answer)
+        wait_for(lambda: probe.snapshot().faces[0].answer)
         view = probe.snapshot().faces[0]
         assert [t.question.name for t in view.turns] == ["primary", "secondary"]
         assert not view.asking
@@ -117,10 +118,10 @@ def test_a_crop_is_cut_from_the_frame_of_its_box() -> None:
         probe.offer(frame(2))
         probe.offer(frame(3))
         going.release()
-        soon(lambda: backbone.seen == [[1]])
+        wait_for(lambda: backbone.seen == [[1]])
         went.acquire()
         going.release()
-        soon(lambda: backbone.seen == [[1], [3]])
+        wait_for(lambda: backbone.seen == [[1], [3]])
         going.release(5)
 
 
@@ -246,7 +247,7 @@ def test_a_failing_thread_ends_the_probe_with_its_error(part: str) -> None:
                 return str(error) == part
             return False
 
-        soon(failed)
+        wait_for(failed)
         with pytest.raises(ZeroDivisionError, match=part):
             probe.offer(frame(1))
     assert probe.close()
@@ -259,10 +260,10 @@ def test_close_leaves_a_hanging_inference_behind_and_drops_its_answer() -> None:
     probe.listen(told.append)
     probe.start()
     probe.offer(frame(0))
-    soon(lambda: backbone.seen)
+    wait_for(lambda: backbone.seen)
     assert not probe.close()
     backbone.gate.release(10)
-    soon(probe.close)
+    wait_for(probe.close)
     assert told == []
     assert len(backbone.seen) == 1
 
@@ -274,14 +275,14 @@ def test_another_strategy_takes_over_while_it_runs() -> None:
         probe.listen(told.append)
         probe.start()
         probe.offer(frame(0))
-        soon(lambda: backbone.seen)
+        wait_for(lambda: backbone.seen)
         probe.switch(asker(backbone, "direct"))
         assert probe.snapshot().strategy == "direct"
         backbone.free = True
         backbone.gate.release(10)
-        soon(lambda: len(told) == 2)  # the old one is finished and told, but no longer shown
+        wait_for(lambda: len(told) == 2)  # the old one is finished and told, but no longer shown
         assert [a.strategy for a in told] == ["chain-of-affect:corrected", "direct"]
-        soon(lambda: probe.snapshot().faces[0].answer == told[1])
+        wait_for(lambda: probe.snapshot().faces[0].answer == told[1])
         assert len(told[1].turns) == 1
 
 

@@ -174,7 +174,7 @@ def test_a_stream_that_is_gone_for_good_ends(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_stream_that_stalls_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "PAUSE", 0.0)
-    monkeypatch.setattr(sources, "STALL", 1.0)
+    monkeypatch.setattr(sources, "STALL", 5.0)
     with streaming(np.zeros((48, 64, 3), np.uint8), pictures=40, answers=2, hangs=True) as address:
         source, notes = opened(address)
         assert len(list(source.frames())) >= 60  # of both connections
@@ -200,7 +200,7 @@ def test_capture_keeps_the_newest_frame_and_ends_with_the_source() -> None:
     capture = Capture(Still(50))
     taken = []
     while not capture.ended:
-        frame = capture.take(1.0)
+        frame = capture.take(60.0)
         if frame is not None:
             taken.append(frame.index)
     assert taken[-1] == 49
@@ -210,16 +210,16 @@ def test_capture_keeps_the_newest_frame_and_ends_with_the_source() -> None:
 
 def test_capture_plays_a_video_at_its_own_speed_and_pauses_with_it() -> None:
     capture = Capture(Still(10**9))
-    assert capture.take(5.0) is not None
+    assert capture.take(60.0) is not None
     capture.pause(True)
     capture.take(0.05)  # what was under way
     assert capture.take(0.1) is None
     capture.pause(False)
-    assert capture.take(5.0) is not None
+    assert capture.take(60.0) is not None
     assert capture.close()
 
 
 def test_capture_tells_what_ended_the_source() -> None:
     capture = Capture(Still(0, ZeroDivisionError("a defect")))
     with pytest.raises(ZeroDivisionError):
-        capture.take(5.0)
+        capture.take(60.0)

@@ -240,28 +240,12 @@ def slowly(seconds: float, behaviour: Behaviour = honest) -> Behaviour:
     return behave
 
 
-def drip(seconds: float) -> Behaviour:
-    """Send a byte now and then, so that no single read takes long."""
-
-    def behave(handler: Handler, _: Request) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", "100000")
-        handler.end_headers()
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            handler.wfile.write(b" ")
-            time.sleep(0.05)
-        handler.close_connection = True
-
-    return behave
-
-
 def waits(reached: threading.Event, release: threading.Event, then: Behaviour = honest) -> Behaviour:
     """Say that the request has come, and answer when told to."""
 
     def behave(handler: Handler, request: Request) -> None:
         reached.set()
-        release.wait(30)
+        release.wait(120)
         then(handler, request)
 
     return behave
@@ -283,7 +267,7 @@ def relay(url: str, before: Callable[[Request], None] = lambda request: None) ->
     def behave(handler: Handler, request: Request) -> None:
         before(request)
         try:
-            answer = httpx2.post(f"{url}/chat/completions", json=request.body, timeout=60, trust_env=False)
+            answer = httpx2.post(f"{url}/chat/completions", json=request.body, timeout=120, trust_env=False)
         except httpx2.TransportError:
             return hang_up(handler, request)
         request.answered = answer.status_code == 200

@@ -1,8 +1,7 @@
 """Parts of a live probe for tests that need to hold them still: a backbone with a gate, a detector that is told."""
 
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,11 +77,3 @@ def frame(index: int, value: int | None = None, size: tuple[int, int] = (96, 128
     """Return a grey frame that says its index by its brightness."""
     shade = index % 256 if value is None else value
     return Frame(np.full((*size, 3), shade, np.uint8), index / rate, index)
-
-
-def soon(condition: Callable[[], Any], seconds: float = 20.0) -> None:
-    """Wait until a condition holds; fail if it does not in a time that is long on any machine."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.005)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import signal
 import ssl
 import struct
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -30,6 +27,8 @@ from websockets.exceptions import ConnectionClosed as ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from .process import start
+
 BASE = ("--backbone", "scripted:a", "--detector", "brightest", "--set", "backbone.noise=false")
 BOX = (40, 20, 90, 70)
 
@@ -38,10 +37,7 @@ class Served:
     """The process: its address, and what it has said on stderr."""
 
     def __init__(self, command: Sequence[object], environment: Mapping[str, str], folder: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "coabench", "webcam", *map(str, command)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder, env=dict(environment),
-        )  # fmt: skip
+        self.process = start(folder, environment, "webcam", *command)
         self.said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -52,7 +48,7 @@ class Served:
         self.said.extend(self.process.stderr)
 
     def _wait(self, pattern: str) -> str:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while time.monotonic() < until and (self.process.poll() is None or self._reader.is_alive()):
             if found := re.search(pattern, "".join(list(self.said))):
                 return found[1]
@@ -63,7 +59,7 @@ class Served:
         """End the process, or only wait for its end; return its exit code and what it said on stderr."""
         if how is not None and self.process.poll() is None:
             self.process.send_signal(how)
-        code = self.process.wait(30)
+        code = self.process.wait(60)
         self._reader.join(10)
         return code, "".join(self.said)
 
@@ -74,7 +70,7 @@ def served(
 ) -> Iterator[Served]:
     """Serve the scripted backbone while in the context."""
     home = {"XDG_CONFIG_HOME": str(folder / "config")}
-    started = Served(["--serve", address, *BASE, *more], {**os.environ, **environment, **home}, folder)
+    started = Served(["--serve", address, *BASE, *more], {**environment, **home}, folder)
     try:
         yield started
     finally:
@@ -111,7 +107,7 @@ class Viewer:
 
     def hear(self, kind: str, **wanted: Any) -> dict[str, Any]:
         """Wait for a message of a kind, with such values; an answer may have come while waiting for something else."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while True:
             if kind == "answer" and self.answers:
                 message = self.answers.popleft()

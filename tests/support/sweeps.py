@@ -1,11 +1,11 @@
 """Sweeps of scripted runs, and what they left."""
 
-import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from .runs import manifest, untimed
 
 SHEET = """
 name: four
@@ -25,12 +25,11 @@ Write = Callable[..., Path]
 
 def logs(output: Path) -> dict[str, list[dict[str, Any]]]:
     """The records of every run of a sweep, without timings."""
-    lines = {log.parent.name: log.read_text().splitlines() for log in output.glob("*/predictions.jsonl")}
-    return {name: [_untimed(json.loads(line)) for line in log] for name, log in lines.items()}
+    return {log.parent.name: untimed(log.parent) for log in output.glob("*/predictions.jsonl")}
 
 
 def manifests(output: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted(output.glob("*/run.json"))]
+    return [manifest(path.parent) for path in sorted(output.glob("*/run.json"))]
 
 
 def workers(beginning: bytes, holding: bytes = b"") -> list[int]:
@@ -46,17 +45,6 @@ def workers(beginning: bytes, holding: bytes = b"") -> list[int]:
     return found
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """Return what the condition returns, as soon as that is true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.01)
-    raise AssertionError("it never came about")
-
-
 def children(pid: int) -> list[int]:
     """The processes that a process has begun and that still are."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split() if _alive(int(child))]
@@ -68,7 +56,3 @@ def _alive(pid: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _untimed(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key != "seconds"}

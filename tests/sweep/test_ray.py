@@ -4,14 +4,11 @@ import importlib.util
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from support.process import Run
-from support.sweeps import SHEET, SLOW, Write, logs, wait_for, workers
+from support.process import Run, start, wait_for
+from support.sweeps import SHEET, SLOW, Write, logs, workers
 
 here = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
 OUTPUT = Path("results/four")
@@ -27,16 +24,13 @@ def test_workers_that_are_killed_lose_nothing(
         coabench_process("sweep", sheet(SHEET.replace("name: four", "name: undisturbed"), name="u.yaml")).returncode
         == 0
     )
-    command = [sys.executable, "-m", "coabench", "sweep", str(sheet(SLOW.replace("0.05", "0.2"), HALF))]
-    process = subprocess.Popen(
-        [*command, "--executor", "ray", "--format", "json"],
-        cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    sweep = ("sweep", sheet(SLOW.replace("0.05", "0.2"), HALF), "--executor", "ray", "--format", "json")
+    process = start(tmp_path, environment, *sweep)
     killed: set[int] = set()
+    output = tmp_path / OUTPUT
+    wait_for(lambda: sum(log.stat().st_size > 0 for log in output.glob("*/predictions.jsonl")) > 1, process)
     for _ in range(2):
-        wait_for(lambda: [log for log in (tmp_path / OUTPUT).glob("*/predictions.jsonl") if log.stat().st_size])
-        time.sleep(0.1)
-        pid = wait_for(lambda: sorted(set(workers(b"ray::scripted")) - killed))[0]
+        pid = wait_for(lambda: sorted(set(workers(b"ray::scripted")) - killed), process)[0]
         os.kill(pid, signal.SIGKILL)
         killed.add(pid)
     out, told = process.communicate(timeout=120)

@@ -4,13 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.process import Run
-from support.sweeps import SHEET, SLOW, Write, children, logs, manifests, wait_for
+from support.process import Run, process_environment, start, wait_for
+from support.sweeps import SHEET, SLOW, Write, children, logs, manifests
 
 from coabench.sweep.local import surroundings
 
@@ -23,29 +22,16 @@ def rows(result: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
     return found
 
 
-def start(environment: dict[str, str], folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "coabench", "sweep", *arguments]
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
 @pytest.fixture(scope="module")
-def undisturbed(environment_of_module: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def undisturbed(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the four runs record where nothing disturbs them."""
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "sheet.yaml").write_text(SHEET)
-    process = start(environment_of_module, folder, "sheet.yaml")
+    environment = process_environment(installed, COABENCH_CACHE=str(folder / "cache"))
+    process = start(folder, environment, "sweep", "sheet.yaml")
     _, told = process.communicate(timeout=120)
     assert process.returncode == 0, told
     return logs(folder / OUTPUT)
-
-
-@pytest.fixture(scope="module")
-def environment_of_module(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    paths = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
-    cache = str(tmp_path_factory.mktemp("cache"))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "160", "COABENCH_CACHE": cache}
 
 
 def test_every_combination_becomes_an_ordinary_run(coabench: Run, sheet: Write, tmp_path: Path) -> None:
@@ -150,8 +136,8 @@ def test_a_run_that_fails_stops_no_other(
 def test_a_process_that_is_killed_is_one_run_that_failed(
     environment: dict[str, str], coabench: Run, sheet: Write, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
-    process = start(environment, tmp_path, str(sheet(SLOW)), "--jobs", "2", "--format", "json")
-    wait_for(lambda: any((tmp_path / OUTPUT).glob("*/predictions.jsonl")))
+    process = start(tmp_path, environment, "sweep", sheet(SLOW), "--jobs", "2", "--format", "json")
+    wait_for(lambda: any((tmp_path / OUTPUT).glob("*/predictions.jsonl")), process)
     os.kill(children(process.pid)[0], signal.SIGKILL)
     out, told = process.communicate(timeout=120)
     assert process.returncode == 1
@@ -170,8 +156,8 @@ def test_a_sweep_that_is_stopped_goes_on(
     undisturbed: dict[str, Any],
     how: signal.Signals,
 ) -> None:
-    process = start(environment, tmp_path, str(sheet(SLOW)))
-    wait_for(lambda: len(list((tmp_path / OUTPUT).glob("*/predictions.jsonl"))) == 2)
+    process = start(tmp_path, environment, "sweep", sheet(SLOW))
+    wait_for(lambda: len(list((tmp_path / OUTPUT).glob("*/predictions.jsonl"))) == 2, process)
     at_work = children(process.pid)
     process.send_signal(how)
     _, told = process.communicate(timeout=60)

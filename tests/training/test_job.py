@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from coabench_phi35v.adapter import Adapter
 from coabench_phi35v.backbone import Phi35Vision
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_tiny.checkpoint import write
-from support.process import ROOT, Run
+from support.process import ROOT, Run, start, wait_for
 from support.rafdb_tree import REAL_COUNTS, make_rafdb
 
 from coabench.backbone import BackboneRequest
@@ -184,12 +183,11 @@ def test_a_killed_training_goes_on_to_the_same_weights(
 ) -> None:
     options = ("--dev", "0", "--steps", "8", "--evaluations", "4")
     assert train_process(*options, "--output", "whole").returncode == 0
-    command = [sys.executable, "-m", "coabench", "train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options]
+    command = ["train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options]
     with (tmp_path / "killed.log").open("w") as told:
-        process = subprocess.Popen([*command, "--output", "killed"], cwd=tmp_path, env=environment, stderr=told)
+        process = start(tmp_path, environment, *command, "--output", "killed", stdout=told, stderr=told)
         state = tmp_path / "killed" / "checkpoints" / "checkpoint-2" / "trainer_state.json"
-        while process.poll() is None and not state.exists():
-            time.sleep(0.01)
+        wait_for(state.exists, process)
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert process.returncode == -signal.SIGKILL

@@ -1,7 +1,6 @@
 """The live page in a real browser with a fake camera: what it shows, and how it takes what goes wrong."""
 
 import io
-import os
 import re
 import struct
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pytest
 from PIL import Image
 from support.browser import launched
 from support.footage import film
+from support.process import process_environment
 from support.served import Served, Viewer, picture, served
 
 Open = Callable[..., Any]
@@ -37,8 +37,7 @@ SLOW = ("--set", "backbone.delay=0.7")
 
 @pytest.fixture(scope="module")
 def environment(installed: Path) -> dict[str, str]:
-    paths = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
+    return process_environment(installed)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def live(camera: Any) -> Iterator[Open]:
         context = camera.new_context(viewport={"width": width, "height": 844}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: said.append(f"error: {error}"))
         if quiet:
             page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from support.process import Run
+from support.process import Run, process_environment
 from support.served import BOX, ConnectionClosed, Served, Viewer, picture, served
 
 for package in ("cv2", "starlette", "uvicorn", "websockets", "cryptography"):
@@ -30,8 +30,7 @@ FOREIGN = ["attacker.example", "attacker.example:80", "127.0.0.1.attacker.exampl
 
 @pytest.fixture(scope="module")
 def environment(installed: Path) -> Environment:
-    paths = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
+    return process_environment(installed)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +47,9 @@ def fetch(
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port)
     if parts.scheme == "https":
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(*address, timeout=20, context=tls)
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(*address, timeout=60, context=tls)
     else:
-        connection = http.client.HTTPConnection(*address, timeout=20)
+        connection = http.client.HTTPConnection(*address, timeout=60)
     connection.request(method, parts._replace(scheme="", netloc="").geturl() or "/", headers=headers)
     answer = connection.getresponse()
     body = answer.read().decode()

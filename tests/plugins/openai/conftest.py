@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from coabench_openai import client
 from coabench_openai.backbone import Server
 from support.chat_server import ChatServer
+from support.runs import untimed
 
 from coabench.backbone import BackboneRequest
 from coabench.testing import tiny_run
@@ -36,7 +36,7 @@ def opened(server: ChatServer) -> Callable[..., Server]:
     """Make the backbone, not loaded."""
 
     def make(**options: Any) -> Server:
-        given = {"base_url": server.url, "retries": 2, "timeout": 5.0, **options}
+        given = {"base_url": server.url, "retries": 2, "timeout": 60.0, **options}
         return Server(BackboneRequest("my-vlm", options=Server.Options(**given)))
 
     return make
@@ -47,20 +47,9 @@ def evaluate(server: ChatServer, tmp_path: Path) -> Ask:
     """Run a strategy on eight drawn faces."""
 
     def run(strategy: str = "chain-of-affect", output: str = "run", **rest: Any) -> list[dict[str, Any]]:
-        given = {"base_url": server.url, "retries": "2", "timeout": "5", **rest.pop("options", {})}
+        given = {"base_url": server.url, "retries": "2", "timeout": "60", **rest.pop("options", {})}
         rest = {"backbone": "openai:my-vlm", "batch_size": 4, **rest}
         tiny_run(tmp_path / output, strategy=strategy, options=given, **rest)
-        return _records(tmp_path / output)
+        return untimed(tmp_path / output)
 
     return run
-
-
-@pytest.fixture
-def records() -> Callable[[Path], list[dict[str, Any]]]:
-    """Read a log without the times."""
-    return _records
-
-
-def _records(run: Path) -> list[dict[str, Any]]:
-    lines = (run / "predictions.jsonl").read_text().splitlines()
-    return [json.loads(line) | {"seconds": None} for line in lines]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.chat_server import ChatServer, Request, relay
+from support.runs import untimed
 from support.transformers_serve import TransformersServe
 
 from coabench.errors import JobError
@@ -52,14 +53,14 @@ def local(model: Path, strategy: str, output: Path, **rest: Any) -> None:
 
 @pytest.mark.parametrize(("strategy", "dataset"), [("two", "testing-compound"), ("one-shot", "testing-basic")])
 def test_a_run_over_http_equals_the_local_run_of_the_same_model(
-    strategy: str, dataset: str, model: Path, real: TransformersServe, two: str, evaluate: Any, records: Any,
+    strategy: str, dataset: str, model: Path, real: TransformersServe, two: str, evaluate: Any,
     tmp_path: Path,
 ) -> None:  # fmt: skip
     strategy = two if strategy == "two" else strategy
     local(model, strategy, tmp_path / "local", dataset=dataset)
     address = {"base_url": real.url, "max_tokens": "8", "timeout": "60"}
     served = evaluate(strategy, dataset=dataset, backbone=f"openai:{model}", options=address)
-    assert served == records(tmp_path / "local")
+    assert served == untimed(tmp_path / "local")
     turns = [turn for record in served for turn in record["turns"]]
     assert len({turn["response"] for turn in turns}) > 2
     assert {turn["name"] for turn in turns} <= {"primary", "secondary", "answer"}
@@ -77,7 +78,7 @@ def test_scores_are_called_unserved_where_they_are(real: TransformersServe, mode
 
 
 def test_a_server_that_is_killed_and_comes_back_is_asked_nothing_twice(
-    model: Path, real: TransformersServe, coabench: Any, records: Any, tmp_path: Path
+    model: Path, real: TransformersServe, coabench: Any, tmp_path: Path
 ) -> None:
     asked: list[Request] = []
 
@@ -95,7 +96,7 @@ def test_a_server_that_is_killed_and_comes_back_is_asked_nothing_twice(
         assert failed.returncode == 1, failed.stderr
         assert "has not answered a request that was sent 2 times" in failed.stderr
         assert "run the same command again" in failed.stderr
-        assert 0 < len(records(tmp_path / "run")) < 6
+        assert 0 < len(untimed(tmp_path / "run")) < 6
         gone = coabench(*command)
         assert gone.returncode == 1
         real.start()
@@ -103,4 +104,4 @@ def test_a_server_that_is_killed_and_comes_back_is_asked_nothing_twice(
         assert done.returncode == 0, done.stderr
         assert set(counting.answered.values()) == {1}
     local(model, "chain-of-affect", tmp_path / "local", dataset="synthface-compound", limit=6)
-    assert records(tmp_path / "run") == records(tmp_path / "local")
+    assert untimed(tmp_path / "run") == untimed(tmp_path / "local")

@@ -8,7 +8,6 @@ import io
 import os
 import signal
 import threading
-import time
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from support.chat_server import (
     torn,
     waits,
 )
+from support.process import interruptible, wait_for
 
 from coabench.dialogue import Message, Question
 from coabench.labels import Choices
@@ -37,7 +37,7 @@ from coabench.testing.pictures import tiny_images
 
 SEVEN = Choices(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
 FIRST = Question("Which emotion?", SEVEN)
-SLOW = slowly(2)
+SLOW = slowly(10)
 
 
 def seen(url: str) -> Image.Image:
@@ -150,7 +150,7 @@ def test_the_same_request_is_sent_once(server, opened) -> None:
 )
 def test_what_may_pass_is_tried_again_and_changes_nothing(trouble: Any, server, evaluate) -> None:
     server.then.extend(trouble)
-    marred = evaluate(options={"timeout": "1"} if SLOW in trouble else {})
+    marred = evaluate(options={"timeout": "5"} if SLOW in trouble else {})
     assert len(server.asked) == len({request.key for request in server.asked}) + len(trouble)
     with ChatServer() as other:
         assert marred == evaluate(output="other", options={"base_url": other.url})
@@ -271,13 +271,12 @@ def test_ctrl_c_ends_the_waiting_at_once(server, opened, monkeypatch) -> None:
     viewing = backbone.look([backbone.prepare([draw_face("Fear")])])
 
     def interrupt() -> None:
-        reached.wait(10)
+        reached.wait(120)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
+    with interruptible(), pytest.raises(KeyboardInterrupt):
         viewing.ask([FIRST])
     assert server.now == 1  # and not because an answer came
-    while asyncio.all_tasks(event_loop._loop()):  # nothing is waited for any more
-        time.sleep(0.01)
+    wait_for(lambda: not asyncio.all_tasks(event_loop._loop()))  # nothing is waited for any more
     release.set()

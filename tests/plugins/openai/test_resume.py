@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.chat_server import ChatServer, hang_up, honest, says, waits
+from support.process import wait_for
+from support.runs import untimed
 
 from coabench.errors import JobError
 from coabench.runs.run import PENDING
@@ -29,20 +30,19 @@ def kept(run: Path) -> list[bytes]:
     return [line for line in (run / FILE).read_bytes().splitlines() if line]
 
 
-def test_a_killed_run_goes_on_and_asks_nothing_twice(server: ChatServer, records: Any, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_and_asks_nothing_twice(server: ChatServer, tmp_path: Path) -> None:
     reached, release = threading.Event(), threading.Event()
     held = waits(reached, release, hang_up)
     server.then.extend([honest] * 13)
     server.always = lambda handler, request: (honest if request.trial else held)(handler, request)
     run, whole = tmp_path / "run", tmp_path / "whole"
     with subprocess.Popen(command(server, run), stderr=subprocess.DEVNULL, cwd=tmp_path) as process:
-        assert reached.wait(60)
-        while len(kept(run)) < 13:  # the second batch is under way
-            time.sleep(0.01)
+        assert reached.wait(120)
+        wait_for(lambda: len(kept(run)) == 13, process)  # the second batch is under way
         process.send_signal(signal.SIGKILL)
     server.always = honest
     release.set()
-    assert len(records(run)) == 5
+    assert len(untimed(run)) == 5
     remembered = (run / FILE).read_bytes()
     assert b"base64" not in remembered
     (run / FILE).write_bytes(remembered + remembered[:99])  # and a torn line
@@ -52,7 +52,7 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(server: ChatServer, records
     assert asked < set(server.answered)
     assert not (run / PENDING).exists()
     subprocess.run(command(server, whole), check=True, capture_output=True, cwd=tmp_path)
-    assert records(run) == records(whole)
+    assert untimed(run) == untimed(whole)
 
 
 def test_what_was_answered_before_the_server_went_is_kept_unless_the_run_is_begun_anew(

@@ -1,0 +1,103 @@
+"""Runs, adapters, cards and prompt files that 0.1.0 wrote before its modules moved are still read."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from support.process import ROOT, Run
+from support.runs import manifest, metrics, records
+
+from coabench import __version__
+
+WRITTEN = ROOT / "tests" / "support" / "written_by_0_1_0"
+CARD = ("--dataset", "few-faces.yaml", "--data-root", "faces")
+
+
+@pytest.fixture(autouse=True)
+def copies(tmp_path: Path) -> None:
+    """Copies of the files, in the folder where ``coabench`` runs."""
+    shutil.copytree(WRITTEN, tmp_path, dirs_exist_ok=True)
+
+
+def said(run: Path) -> list[tuple[str, str | None, list[str]]]:
+    """What was predicted and answered: what two machines agree on, whatever their last digits."""
+    return [(r["id"], r["prediction"], [turn["response"] for turn in r["turns"]]) for r in records(run)]
+
+
+def test_they_name_no_path_of_the_machine_that_wrote_them() -> None:
+    for path in filter(Path.is_file, WRITTEN.rglob("*")):
+        assert not re.search(rb"/(home|root|tmp|Users|work)/", path.read_bytes()), path
+
+
+def test_the_leaderboard_ranks_its_runs(coabench: Run, tmp_path: Path) -> None:
+    for again in (False, True):
+        result = coabench("leaderboard", "runs", "--format", "csv")
+        assert result.returncode == 0, result.stderr
+        rows = {row["source"]: row for row in csv.DictReader(result.stdout.splitlines())}
+        assert [row["kind"] for row in rows.values()] == ["run", "run", "not ranked"]
+        for name in ("complete", "prompted"):
+            row, written = rows[f"runs/{name}"], metrics(WRITTEN / "runs" / name)
+            for figure in ("uar", "war", "macro_f1", "invalid"):
+                assert float(row[figure]) == pytest.approx(written[figure])
+            assert ("computed again" in str(row)) is again
+        for path in (tmp_path / "runs").glob("*/metrics.json"):
+            path.unlink()
+
+
+@pytest.mark.parametrize("name", ["complete", "prompted"])
+def test_a_run_is_shown_and_compared(coabench: Run, tmp_path: Path, name: str) -> None:
+    shown = coabench("report", f"runs/{name}", "--images", *CARD, "--output", "page.html")
+    assert shown.returncode == 0, shown.stderr
+    assert f"{metrics(WRITTEN / 'runs' / name)['uar']:.1%}"[:-2] in (tmp_path / "page.html").read_text()
+    compared = coabench("compare", "runs/complete", "runs/prompted")
+    assert compared.returncode == 0, compared.stderr
+
+
+def test_a_run_that_was_killed_resumes(coabench: Run, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "unfinished"
+    written = manifest(run)
+    identity = written["identity"]
+    identity["coabench"] = __version__
+    for part in ("backbone", "strategy", "dataset"):
+        identity[part]["plugin_version"] = __version__
+    (run / "run.json").write_text(json.dumps(written))
+    result = coabench("evaluate", *CARD, "--batch-size", 2, "--output", "runs/unfinished")
+    assert result.returncode == 0, result.stderr
+    assert "going on after 8 of 22 records" in result.stderr
+    assert manifest(run)["status"] == "complete"
+    assert [session["from"] for session in manifest(run)["sessions"]] == [0, 8]
+    assert records(run)[:8] == records(WRITTEN / "runs" / "unfinished")
+    assert said(run) == said(WRITTEN / "runs" / "complete")
+
+
+def test_its_adapter_its_card_and_its_prompt_file_are_evaluated(coabench: Run, tmp_path: Path) -> None:
+    which = ("--strategy", "two-steps.yaml", "--adapter", "adapters/rank-1", "--decode", "score")
+    result = coabench("evaluate", *CARD, *which, "--output", "again")
+    assert result.returncode == 0, result.stderr
+    assert "differs" not in result.stderr
+    assert said(tmp_path / "again") == said(WRITTEN / "runs" / "prompted")
+    was, now = (manifest(run)["identity"] for run in (WRITTEN / "runs" / "prompted", tmp_path / "again"))
+    for part in ("facts", "adapter"):
+        assert was["backbone"][part] == now["backbone"][part]
+    for part in ("sha256", "prompts"):
+        assert was["strategy"][part] == now["strategy"][part]
+    for part in ("fingerprint", "labels"):
+        assert was["dataset"][part] == now["dataset"][part]
+    refused = coabench("evaluate", "--adapter", "adapters/rank-1", "--split", "train", "--limit", 2)
+    assert refused.returncode == 2
+    assert "was trained on synthface-compound, split 'train'" in refused.stderr
+
+
+def test_its_responses_are_read_again(coabench: Run, tmp_path: Path) -> None:
+    result = coabench("score", "runs/complete", "--parser", "lenient", "--output", "lenient")
+    assert result.returncode == 0, result.stderr
+    assert said(tmp_path / "lenient") == said(WRITTEN / "runs" / "complete")
+
+
+def test_its_card_is_verified(coabench: Run) -> None:
+    result = coabench("datasets", "verify", "few-faces.yaml", "--data-root", "faces")
+    assert result.returncode == 0, result.stdout
+    assert "22" in result.stdout
