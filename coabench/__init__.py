@@ -1,14 +1,21 @@
 """coabench: measure vision-language models on compound facial expression recognition.
 
 `evaluate` and `train` do what the commands of these names do; `load_runs` and `load_records` give pandas tables.
-Importing this package takes in nothing heavy.
+Importing this package takes in nothing heavy; the two jobs come in with their first use, since every command and every
+plugin imports it.
 """
 
-from coabench.api import evaluate, train
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from coabench.base.version import __version__
 from coabench.errors import CoabenchError, JobError, SampleError, UserError
 from coabench.hookspecs import hookimpl
 from coabench.reports.pandas_tables import load_records, load_runs
+
+if TYPE_CHECKING:
+    from coabench.api import evaluate, train
 
 __all__ = [
     "CoabenchError",
@@ -22,3 +29,15 @@ __all__ = [
     "load_runs",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("evaluate", "train"):
+        from coabench import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

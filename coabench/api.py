@@ -37,10 +37,10 @@ from coabench.registry.defaults import (
     Dtype,
 )
 from coabench.strategy import Strategy
-from coabench.training.job import Progress as TrainingProgress
 from coabench.training.job import Trained
 from coabench.training.job import train as run_training
 from coabench.training.plan import Training
+from coabench.training.progress import TrainingProgress
 
 Name = str | PathLike[str]
 """The name of something registered, or a file."""
@@ -115,9 +115,9 @@ def evaluate(
         command=_command(evaluate, typed),
     )
     if progress is True:
-        from coabench.cli.progress import Terminal
+        from coabench.cli.progress import RunTerminal
 
-        progress = Terminal()
+        progress = RunTerminal()
     return run_evaluation(request, progress or None)
 
 
@@ -206,7 +206,7 @@ def train(
         command=_command(train, typed),
     )
     if progress is True:
-        from coabench.cli.training_progress import TrainingTerminal
+        from coabench.cli.progress import TrainingTerminal
 
         progress = TrainingTerminal()
     return run_training(request, progress or None)

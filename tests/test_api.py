@@ -39,10 +39,16 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_importing_takes_in_nothing_heavy() -> None:
-    heavy = "'torch', 'transformers', 'pandas', 'numpy', 'click', 'PIL', 'scipy', 'rich'"
+    heavy = "'torch', 'transformers', 'pandas', 'numpy', 'click', 'PIL', 'scipy', 'rich', 'coabench.api'"
     code = f"import coabench, sys; print([m for m in ({heavy}) if m in sys.modules], coabench.evaluate.__module__)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["[]", "coabench.api"]
+
+
+def test_the_jobs_are_there_for_completion_and_nothing_else_is_made_up() -> None:
+    assert {*coabench.__all__} <= {*dir(coabench)}
+    with pytest.raises(AttributeError, match="evalute"):
+        coabench.evalute  # noqa: B018
 
 
 @pytest.mark.parametrize("name", ["evaluate", "train"])

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from coabench.base.text import safe
-from coabench.cli.formats import format_option
+from coabench.cli.options import format_option
 from coabench.dataset import Card
 from coabench.registry.catalog import find_dataset
 from coabench.registry.loader import get_plugins

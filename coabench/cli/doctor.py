@@ -9,19 +9,19 @@ from typing import Any
 import click
 
 from coabench.base.text import safe
-from coabench.cli.choosing import (
+from coabench.cli.options import (
     adapter_option,
     data_root_option,
     dataset_option,
     decode_option,
     device_option,
     dtype_option,
+    format_option,
     seed_option,
     set_option,
     split_option,
     strategy_option,
 )
-from coabench.cli.formats import format_option
 from coabench.registry.defaults import BATCH_SIZE
 from coabench.registry.options import parse_assignments
 from coabench.render.tables import Format, render_sections
@@ -100,12 +100,12 @@ def _machine(context: click.Context, format: Format) -> None:
 
 
 def _batches(format: Format, **given: Any) -> None:
-    from coabench.cli.progress import Terminal
+    from coabench.cli.progress import RunTerminal
     from coabench.doctor.batches import compare_batches
     from coabench.evaluation.plan import Evaluation
 
     request = Evaluation(**given, allow_trained_split=True, command=("coabench", *sys.argv[1:]))  # nothing is ranked
-    found = compare_batches(request, Terminal())
+    found = compare_batches(request, RunTerminal())
     if format == "json":
         text = json.dumps(found.as_json(), indent=2, allow_nan=False) + "\n"
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from coabench.cli.choosing import (
+from coabench.cli.options import (
     adapter_option,
     backbone_option,
     batch_size_option,
@@ -51,7 +51,7 @@ def command(assignments: tuple[str, ...], **rest: Any) -> None:
     command goes on where a killed run stopped. Under torchrun it spreads over several devices: torchrun
     --nproc-per-node 8 -m coabench evaluate …
     """
-    from coabench.cli.progress import Terminal
+    from coabench.cli.progress import RunTerminal
     from coabench.evaluation.job import evaluate
     from coabench.evaluation.plan import Evaluation
 
@@ -61,6 +61,6 @@ def command(assignments: tuple[str, ...], **rest: Any) -> None:
         **rest,
     )
     with first_process("what is recorded is safe, the same command continues from there") as first:
-        done = evaluate(request, Terminal() if first else None)
+        done = evaluate(request, RunTerminal() if first else None)
         if first:
             print_summary(done)

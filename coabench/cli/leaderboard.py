@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from coabench.cli.formats import format_option
-from coabench.cli.output import output_option, write
+from coabench.cli.options import format_option, output_option, write
 from coabench.render.tables import Format, render_sections
 
 

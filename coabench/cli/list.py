@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from coabench.cli.formats import format_option
+from coabench.cli.options import format_option
 from coabench.registry.loader import KINDS, get_plugins, singular
 from coabench.render.tables import Column, Format, Row, render
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from coabench.base.text import safe
-from coabench.cli.choosing import data_root_option, device_option, set_option
-from coabench.cli.formats import format_option
+from coabench.cli.options import data_root_option, device_option, format_option, set_option
 from coabench.registry.defaults import DTYPES
 from coabench.registry.loader import DISABLE, get_plugins
 from coabench.registry.options import parse_assignments

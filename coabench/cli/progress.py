@@ -1,4 +1,4 @@
-"""What a run shows on stderr: a bar where there is a terminal, a line now and then where there is none."""
+"""What jobs show on stderr: a bar where there is a terminal, a line now and then where there is none."""
 
 from __future__ import annotations
 
@@ -7,70 +7,158 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from coabench.base.text import safe
+from coabench.training.progress import TrainingProgress
 
-EVERY = 30.0
-"""Seconds between lines where stderr is no terminal."""
+if TYPE_CHECKING:
+    from coabench.sweep.job import Result
 
 
 class Terminal:
-    """Progress with ETA and the running UAR."""
+    """Notes, and a bar, or a line every so many seconds where stderr is no terminal; a subclass per kind of job."""
+
+    every = 30.0
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, markup=False)
-        self._seen: Counter[str] = Counter()
-        self._hits: Counter[str] = Counter()
         self._bar: Progress | None = None
-        self._total = self._count = self._first = 0
-        self._began = self._told = time.monotonic()
-
-    @contextmanager
-    def start(self, total: int, done: Collection[Mapping[str, Any]]) -> Iterator[None]:
-        """Show progress over *total* samples, of which the records *done* are there already."""
-        self._total, self._first = total, len(done)
-        self._began = self._told = time.monotonic()
-        if self._first:
-            self.note(f"going on after {len(done)} of {total} records")
-        if not self._console.is_terminal:
-            self._tally(done)
-            yield
-            return
-        columns = [BarColumn(), MofNCompleteColumn(), TextColumn("UAR {task.fields[uar]}"), TimeElapsedColumn(),
-                   TextColumn("left"), TimeRemainingColumn()]  # fmt: skip
-        with Progress(*columns, console=self._console) as self._bar:
-            self._task = self._bar.add_task("", total=total, completed=len(done), uar="…")
-            self._tally(done)
-            yield
-
-    def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Count the records of a batch."""
-        self._tally(records)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=self._count, uar=self.uar)
-        elif time.monotonic() - self._told > EVERY or self._count == self._total:
-            self._told = time.monotonic()
-            speed = (self._count - self._first) / max(self._told - self._began, 1e-9)
-            left = (self._total - self._count) / speed if speed else 0.0
-            text = f"{self._count}/{self._total}  UAR {self.uar}  {speed:.2f} images/s  {left:.0f} s left"
-            print(text, file=sys.stderr, flush=True)
+        self._total = self._done_before = 0
+        self._started = self._printed = time.monotonic()
 
     def note(self, text: str) -> None:
         """Show a line."""
         self._console.print(safe(text), soft_wrap=True)
 
+    @contextmanager
+    def _shown(self, total: int, done: int, columns: Sequence[ProgressColumn], **fields: Any) -> Iterator[None]:
+        """Show a bar with these columns, whose *fields* change with `_update`; *done* are done already."""
+        self._total, self._done_before = total, done
+        self._started = self._printed = time.monotonic()
+        if not self._console.is_terminal:
+            yield
+            return
+        with Progress(*columns, console=self._console) as self._bar:
+            self._task = self._bar.add_task("", total=total, completed=done, **fields)
+            yield
+        self._bar = None
+
+    def _update(self, done: int, line: str, *, last: bool = False, **fields: Any) -> None:
+        """Move the bar; without one, print the line where it is time for one, or it is the last."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, **fields)
+        elif last or time.monotonic() - self._printed > self.every:
+            self._printed = time.monotonic()
+            print(line, file=sys.stderr, flush=True)
+
+    def _speed(self, done: int) -> float:
+        """Return how many were done a second."""
+        return (done - self._done_before) / max(time.monotonic() - self._started, 1e-9)
+
+
+class RunTerminal(Terminal):
+    """Samples of a run, with the running UAR."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._samples: Counter[str] = Counter()
+        self._hits: Counter[str] = Counter()
+
+    @contextmanager
+    def start(self, total: int, done: Collection[Mapping[str, Any]]) -> Iterator[None]:
+        """Show progress over *total* samples, of which the records *done* are there already."""
+        if done:
+            self.note(f"continuing after {len(done)} of {total} records")
+        self._count(done)
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("UAR {task.fields[uar]}"), TimeElapsedColumn(),
+                   TextColumn("left"), TimeRemainingColumn())  # fmt: skip
+        with self._shown(total, len(done), columns, uar=self.uar):
+            yield
+
+    def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Count the records of a batch."""
+        self._count(records)
+        done, total = self._samples.total(), self._total
+        speed = self._speed(done)
+        left = (total - done) / speed if speed else 0.0
+        line = f"{done}/{total}  UAR {self.uar}  {speed:.2f} images/s  {left:.0f} s left"
+        self._update(done, line, last=done == total, uar=self.uar)
+
     @property
     def uar(self) -> str:
         """The mean recall over the classes seen so far."""
-        recalls = [self._hits[label] / n for label, n in self._seen.items()]
+        recalls = [self._hits[label] / n for label, n in self._samples.items()]
         return f"{sum(recalls) / len(recalls):.1%}" if recalls else "…"
 
-    def _tally(self, records: Collection[Mapping[str, Any]]) -> None:
+    def _count(self, records: Collection[Mapping[str, Any]]) -> None:
         for record in records:
-            self._count += 1
-            self._seen[record["target"]] += 1
+            self._samples[record["target"]] += 1
             self._hits[record["target"]] += record["prediction"] == record["target"]
+
+
+class TrainingTerminal(Terminal, TrainingProgress):
+    """Steps of a training, with loss, dev UAR and the time left."""
+
+    every = 10.0
+
+    @contextmanager
+    def start(self, steps: int) -> Iterator[None]:
+        """Show progress over so many steps."""
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeElapsedColumn())
+        with self._shown(steps, 0, columns, text=""):
+            yield
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Show a line of the log; evaluations always, losses now and then."""
+        step, steps = line["step"], line["steps"]
+        if "uar" in line:
+            scores = "  ".join(f"{name} {value:.1%}" for name, value in line.items() if name.startswith("uar "))
+            self.note(f"step {step}  dev UAR {line['uar']:.1%}  invalid {line['invalid']:.1%}  ({scores})")
+        else:
+            text = f"loss {line['loss']:.4f}" + ("" if line["left"] is None else f"  {line['left']:.0f} s left")
+            self._update(step, f"step {step}/{steps}  {text}", last=step == steps, text=text)
+
+
+class SweepTerminal(Terminal):
+    """Samples of all runs of a sweep together, and a line for every run that ends."""
+
+    @contextmanager
+    def start(self, runs: int, samples: int, done: int) -> Iterator[None]:
+        """Show progress over the samples of some runs."""
+        self._runs, self._ended = runs, 0
+        self.note(f"{runs} runs to do, {samples:,} samples" + (f", {done:,} of them done" if done else ""))
+        columns = (TextColumn("run {task.fields[run]}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                   TextColumn("left"), TimeRemainingColumn())  # fmt: skip
+        with self._shown(samples, done, columns, run=f"1 of {runs}"):
+            yield
+
+    def advance(self, done: int) -> None:
+        """Show that so many samples are done."""
+        speed = self._speed(done)
+        left = f", {(self._total - done) / speed:.0f} s left" if speed > 0 else ""
+        runs = f"{self._ended} of {self._runs} runs"
+        line = f"{runs}, {done:,}/{self._total:,} samples  {speed:.2f} samples/s{left}"
+        self._update(done, line, run=f"{min(self._ended + 1, self._runs)} of {self._runs}")
+
+    def ended(self, result: Result) -> None:
+        """Show how a run ended."""
+        self._ended += 1
+        head = f"[{self._ended}/{self._runs}] {result.run.label}: {result.status}"
+        if result.metrics is not None:
+            low, high = result.metrics["uar_interval"]
+            head += f", UAR {result.metrics['uar']:.2%} ({low:.1%} to {high:.1%})"
+        self.note(head)
+        for line in (result.problem or "").splitlines():
+            self.note(f"    {line}")

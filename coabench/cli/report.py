@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from coabench.cli.output import write
+from coabench.cli.options import write
 from coabench.errors import UserError
 
 

@@ -51,7 +51,7 @@ def command(context: click.Context, /, source: Path, assignments: tuple[str, ...
     recorded responses are read again, with another --parser. The run that results is like any other: the
     leaderboard ranks it and it can be compared.
     """
-    from coabench.cli.progress import Terminal
+    from coabench.cli.progress import RunTerminal
 
     typed = ("coabench", *sys.argv[1:])
     if source.is_dir() or rest["parser"] is not None:
@@ -59,14 +59,14 @@ def command(context: click.Context, /, source: Path, assignments: tuple[str, ...
 
         _check_options(context, source, rest["parser"])
         shared = {name: rest[name] for name in FOR_RUNS}
-        print_summary(rescore(Rescoring(run=source, command=typed, **shared), Terminal()))
+        print_summary(rescore(Rescoring(run=source, command=typed, **shared), RunTerminal()))
         return
     from coabench.scoring.job import Scoring, score
 
     del rest["parser"]
     rest["strategy"] = rest["strategy"] or "external"
     options = parse_assignments(assignments)
-    print_summary(score(Scoring(predictions=source, options=options, command=typed, **rest), Terminal()))
+    print_summary(score(Scoring(predictions=source, options=options, command=typed, **rest), RunTerminal()))
 
 
 def _check_options(context: click.Context, source: Path, parser: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from coabench.base.vocabulary import COMPLETE
-from coabench.cli.formats import format_option
+from coabench.cli.options import format_option
 from coabench.errors import JobError, UserError
 from coabench.render.tables import Format, render_sections
 
@@ -43,7 +43,7 @@ def command(
     Every run is checked before the first begins. One that fails does not stop the others. The same command again skips
     what is complete and goes on with the rest, wherever it was stopped.
     """
-    from coabench.cli.sweep_progress import SweepTerminal
+    from coabench.cli.progress import SweepTerminal
     from coabench.sweep import costs
     from coabench.sweep.job import sweep
     from coabench.sweep.plan import make_plan
@@ -71,7 +71,7 @@ def command(
             return
         results = sweep(plan, executor, terminal)
     except KeyboardInterrupt:
-        click.echo("\ninterrupted: what is recorded is safe, the same command goes on from there", err=True)
+        click.echo("\ninterrupted: what is recorded is safe, the same command continues from there", err=True)
         raise SystemExit(130) from None
     click.echo(render_sections([result_section(plan, results)], format, "Sweep"), nl=False)
     _raise_failed(results)
@@ -98,5 +98,5 @@ def _raise_failed(results: Sequence[Result]) -> None:
         raise JobError(
             f"{len(failed)} of {len(results)} runs could not be finished",
             found="; ".join(result.run.label for result in failed),
-            remedy="see to what is said of each, then run the same command: it goes on with these runs",
+            remedy="see to what is said of each, then run the same command: it continues with these runs",
         )

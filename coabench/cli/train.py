@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from coabench.base.text import safe
-from coabench.cli.choosing import device_option, set_option
+from coabench.cli.options import device_option, set_option
 from coabench.cli.processes import first_process
 from coabench.recipe import Recipe
 from coabench.registry.defaults import BACKBONE, DATASETS, DTYPES, SEED, STRATEGY
@@ -71,7 +71,7 @@ def command(
     checkpoint by; test splits are never touched. The same command goes on where a killed training stopped. Under
     torchrun the same command trains on several devices: torchrun --nproc-per-node 2 -m coabench train …
     """
-    from coabench.cli.training_progress import TrainingTerminal
+    from coabench.cli.progress import TrainingTerminal
     from coabench.training.job import train
     from coabench.training.plan import Training, check
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coabench.base.text import safe
-from coabench.cli.choosing import (
+from coabench.cli.options import (
     adapter_option,
     backbone_option,
     device_option,

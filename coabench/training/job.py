@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,26 +23,13 @@ from coabench.runs.folder import LOCK, JobFolder, now
 from coabench.support.memory import explained_oom
 from coabench.training.development import development_scores
 from coabench.training.plan import Plan, Training, check, part_of, targets
+from coabench.training.progress import TrainingProgress
 
 if TYPE_CHECKING:
     from torch import nn
 
 LOG, CHECKPOINTS, BOARD, PUBLISHED = "training.jsonl", "checkpoints", "tensorboard", "published"
 WEIGHTS, CONFIG, OTHERS = "adapter_model.safetensors", "adapter_config.json", "non_lora_state_dict.bin"
-
-
-class Progress:
-    """What is told while training goes on; silent by default."""
-
-    def start(self, steps: int) -> AbstractContextManager[Any]:
-        """Begin a training of so many steps."""
-        return nullcontext()
-
-    def log(self, line: Mapping[str, Any]) -> None:
-        """Tell a line of the log, with ``steps`` (all of them) and the seconds ``left`` beside."""
-
-    def note(self, text: str) -> None:
-        """Tell a sentence."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +68,7 @@ class TrainingFolder(JobFolder):
         self.write(MANIFEST, self.manifest)
 
 
-def train(request: Training, progress: Progress | None = None) -> Trained:
+def train(request: Training, progress: TrainingProgress | None = None) -> Trained:
     """Train, or go on with the training that is in the output directory.
 
     Under torchrun every process calls this; the first one writes.
@@ -90,7 +77,7 @@ def train(request: Training, progress: Progress | None = None) -> Trained:
         UserError: bad input; nothing was written.
         JobError: the training could not be finished; the checkpoints so far are kept.
     """
-    progress = progress or Progress()
+    progress = progress or TrainingProgress()
     plan = check(request)
     directory = request.output or Path("adapters") / plan.name
     with ExitStack() as stack:
@@ -117,7 +104,9 @@ def train(request: Training, progress: Progress | None = None) -> Trained:
         return Trained(directory, folder.manifest if folder else manifest)
 
 
-def _fit(request: Training, plan: Plan, directory: Path, folder: TrainingFolder | None, progress: Progress) -> None:
+def _fit(
+    request: Training, plan: Plan, directory: Path, folder: TrainingFolder | None, progress: TrainingProgress
+) -> None:
     """Load, train, and write what came out; *folder* is None on all processes but the first."""
     from transformers import PrinterCallback, set_seed
 
@@ -155,7 +144,7 @@ def _fit(request: Training, plan: Plan, directory: Path, folder: TrainingFolder 
         trainer.remove_callback(PrinterCallback)  # our log tells it
         checkpoint = _agree(last_checkpoint(directory / CHECKPOINTS) if folder is not None else None, plan.world)
         if checkpoint is not None:
-            progress.note(f"going on from {checkpoint}")
+            progress.note(f"resuming from {checkpoint}")
         trainer.train(resume_from_checkpoint=checkpoint)
         if folder is not None:
             best = max(_evaluations(trainer.state.log_history), key=lambda entry: entry["eval_uar"], default=None)

@@ -81,7 +81,7 @@ def test_a_process_that_dies_costs_its_unfinished_batch_alone(
     events = tmp_path / "events"
     again = coabench(*BASE, "--output", "out", SCRIPTED_EVENTS=str(events))  # now alone
     assert again.returncode == 0, again.stderr
-    assert f"going on after {there} of 60 records" in again.stderr
+    assert f"continuing after {there} of 60 records" in again.stderr
     assert events.read_text().count("predicted") == 60 - there
     assert untimed(tmp_path / "out") == whole
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [

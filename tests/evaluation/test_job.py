@@ -160,7 +160,7 @@ def test_overwrite_deletes_nothing_until_the_new_run_can_begin(coabench: Run, tm
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
     done = coabench(*BASE, "--output", "out", "--seed", 3, "--overwrite")
     assert done.returncode == 0
-    assert "going on" not in done.stderr
+    assert "continuing" not in done.stderr
 
 
 def test_a_card_with_other_labels_is_another_run(coabench: Run, tmp_path: Path) -> None:

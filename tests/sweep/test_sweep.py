@@ -165,7 +165,7 @@ def test_a_sweep_that_is_stopped_goes_on(
     wait_for(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in at_work))
     if how == signal.SIGINT:
         assert process.returncode == 130
-        assert "goes on from there" in told
+        assert "continues from there" in told
         assert "Traceback" not in told
     states = [made["status"] for made in manifests(tmp_path / OUTPUT)]
     assert sorted(states) == ["complete", "running"]

@@ -196,7 +196,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     (torn / "adapter_model.safetensors").write_bytes(b"half")  # as if it had died while writing
     again = train_process(*options, "--output", "killed")
     assert again.returncode == 0, again.stderr
-    assert "going on from" in again.stderr
+    assert "resuming from" in again.stderr
     weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "killed")]
     assert weights[0] == weights[1]
     assert log(tmp_path / "whole") == log(tmp_path / "killed")

@@ -1,4 +1,4 @@
-"""The options by which several commands choose what is to answer, and about what: one spelling, one default."""
+"""Options that several commands have: one spelling, one default."""
 
 from __future__ import annotations
 
@@ -6,9 +6,31 @@ from pathlib import Path
 
 import click
 
-from coabench.cli.batchsize import BatchSizeType
+from coabench.base.files import write_text
+from coabench.base.text import safe
 from coabench.decode import DECODES
+from coabench.errors import UserError
+from coabench.inference.batching import BatchSize
 from coabench.registry.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
+from coabench.render.tables import FORMATS
+
+
+class BatchSizeType(click.ParamType[BatchSize]):
+    """A number, 1 or more, or ``auto``."""
+
+    name = "N|auto"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> BatchSize:
+        if value == "auto":
+            return "auto"
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = 0
+        if number < 1:
+            self.fail(f"{value!r} is neither a whole number of 1 or more nor auto", param, ctx)
+        return number
+
 
 backbone_option = click.option(
     "--backbone", metavar="NAME[:MODEL]", default=BACKBONE, show_default=True,
@@ -40,3 +62,25 @@ seed_option = click.option("--seed", type=int, default=SEED, show_default=True, 
 set_option = click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable."
 )
+format_option = click.option(
+    "--format", "format", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print the table."
+)
+output_option = click.option(
+    "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write to this file instead of the terminal."
+)
+
+
+def write(text: str, output: Path | None) -> None:
+    """Print *text*, or write it to the file of ``--output`` and say so.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        write_text(output, text)
+    except OSError as error:
+        raise UserError(f"{output} cannot be written", found=error.strerror, remedy="choose another --output") from None
+    click.echo(f"written to {safe(output)}", err=True)
