@@ -2,7 +2,7 @@
 
 A text that occurs more than once (prompts, labels, most responses) is stored once, in ``strings``; everything else
 refers to it by number, −1 for none. The turns of all samples stand one after another; ``asked`` says how many each
-sample has. ``coabench/pages/report.js`` reads this.
+sample has. ``coabench/reports/report.js`` reads this.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def test_a_run_that_was_killed_resumes(coabench: Run, tmp_path: Path) -> None:
     (run / "run.json").write_text(json.dumps(written))
     result = coabench("evaluate", *CARD, "--batch-size", 2, "--output", "runs/unfinished")
     assert result.returncode == 0, result.stderr
-    assert "going on after 8 of 22 records" in result.stderr
+    assert "continuing after 8 of 22 records" in result.stderr
     assert manifest(run)["status"] == "complete"
     assert [session["from"] for session in manifest(run)["sessions"]] == [0, 8]
     assert records(run)[:8] == records(WRITTEN / "runs" / "unfinished")
