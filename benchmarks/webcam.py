@@ -26,7 +26,7 @@ from support.footage import film
 from support.live import Gated, Told, asker, frame
 
 import coabench.live.job as job
-from coabench.live.detector_process import Apart
+from coabench.live.detector_process import DetectorProcess
 from coabench.live.probe import Probe, Settings
 from coabench.live.snapshot import FaceAnswer, Frame
 from coabench.live.sources import Source
@@ -117,8 +117,8 @@ def show(name: str, seconds: float, answer: float, busy: bool) -> dict[str, Any]
 
     shots = list(film(90))
     detector = find_detector(name)
-    apart = Apart(detector.found.name, None, detector.options())
-    equipment = job.Equipment(asker(Slow(answer, busy)), apart, {}, "slow")
+    process = DetectorProcess(detector.found.name, None, detector.options())
+    equipment = job.Equipment(asker(Slow(answer, busy)), process, {}, "slow")
     replaced = {"equip": lambda *_: equipment, "open_source": lambda *_: Camera(shots), "Window": lambda: glass}
     replaced |= {"check_display": lambda: None, "Probe": Watched}
     before = {name: getattr(job, name) for name in replaced}

@@ -7,6 +7,7 @@ import time
 
 from coabench.live.snapshot import Frame
 from coabench.live.sources import Source
+from coabench.live.worker_thread import WorkerThread
 
 
 class Capture:
@@ -17,9 +18,8 @@ class Capture:
         self._changed = threading.Condition()
         self._frame: Frame | None = None
         self._ended = self._paused = self._closed = False
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
-        self._thread.start()
+        self._thread = WorkerThread("capture")
+        self._reading = self._thread.submit(self._run)
 
     def take(self, wait: float) -> Frame | None:
         """Return the newest frame, once; None where none came within *wait* seconds.
@@ -30,8 +30,8 @@ class Capture:
         with self._changed:
             self._changed.wait_for(lambda: self._frame is not None or self._ended, wait)
             frame, self._frame = self._frame, None
-            if frame is None and self._error is not None:
-                raise self._error
+            if frame is None and self._ended:
+                self._reading.result()
             return frame
 
     @property
@@ -41,7 +41,7 @@ class Capture:
             return self._ended and self._frame is None
 
     def pause(self, paused: bool) -> None:
-        """Stop or go on. A live source goes on by itself: what it gives meanwhile is dropped."""
+        """Pause or continue. A live source cannot be paused: what it gives meanwhile is dropped."""
         with self._changed:
             self._paused = paused
             self._changed.notify_all()
@@ -51,8 +51,7 @@ class Capture:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join(0.3)
-        if self._thread.is_alive():
+        if not self._thread.close(0.3):
             return False
         self.source.close()  # not under a thread that still reads from it
         return True
@@ -70,11 +69,10 @@ class Capture:
                     if not (self._paused and self.source.live):
                         self._frame = frame
                     self._changed.notify_all()
-        except BaseException as error:
-            self._error = error
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
 
     def _wait(self, until: float) -> float:
         """Wait for the time of a frame, and while paused; return how long the pauses were."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +18,17 @@ from coabench.errors import UserError
 from coabench.live.asker import Asker, Choice, open_asker
 from coabench.live.browser import Browser, Serving, prepare, serve
 from coabench.live.capture import Capture
-from coabench.live.detector_process import Apart
+from coabench.live.detector_process import DetectorProcess
 from coabench.live.log import LiveLog
 from coabench.live.overlay import Marks, draw
 from coabench.live.probe import CLOSING, Probe, Settings
 from coabench.live.rates import Rates
 from coabench.live.recording import Recording, check_new_file, check_recording
-from coabench.live.snapshot import FaceAnswer, Frame, Snapshot
+from coabench.live.snapshot import Frame, Snapshot
 from coabench.live.sources import Source, open_source, shown
 from coabench.live.stills import save_crops, save_still
 from coabench.live.window import Window, check_display
-from coabench.live.worker_thread import Aside
+from coabench.live.worker_thread import WorkerThread
 from coabench.registry.catalog import origin
 from coabench.registry.detectors import AUTO, find_detector
 from coabench.runs.folder import now
@@ -107,7 +107,7 @@ class Equipment:
     """
 
     asker: Asker
-    detector: Apart
+    detector: DetectorProcess
     identity: LiveIdentity
     about: str
 
@@ -130,9 +130,8 @@ def equip(choice: Choice, detector: str, weights: Path | None, settings: Setting
     about = {"name": name, **origin(found.registration), "weights": weights and weights.name, "options": asdict(chosen)}
     identity = replace(asker.identity, detector=about, settings=asdict(settings))
     backbone = identity.backbone.name
-    return Equipment(
-        asker, Apart(name, found.weights, chosen), identity, f"{backbone} · {asker.strategy.name} · {name}"
-    )
+    process = DetectorProcess(name, found.weights, chosen)
+    return Equipment(asker, process, identity, f"{backbone} · {asker.strategy.name} · {name}")
 
 
 def webcam(session: Session, note: Note) -> Summary:
@@ -267,11 +266,11 @@ def _live(stage: _Stage, source: Source, probe: Probe) -> None:
 
 def _in_order(stage: _Stage, source: Source, probe: Probe) -> None:
     """Work through every frame of the source, so that the same video gives the same answers each time."""
-    aside: Aside[list[FaceAnswer]] = Aside()
-    stage.to_end(lambda: aside.close(CLOSING))
+    thread = WorkerThread("in-order")
+    stage.to_end(lambda: thread.close(CLOSING))
     stage.to_end(probe.close)
     for frame in source.frames():
-        aside.do(lambda frame=frame: probe.step(frame))  # type: ignore[misc]
+        thread.run(partial(probe.step, frame))
         stage.frame_came()
         stage.render(frame, probe.snapshot(), True)
         if stage.over(frame):

@@ -11,6 +11,8 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from coabench.base.files import Closing
@@ -22,6 +24,7 @@ from coabench.live.crops import MARGIN, crop, select_faces
 from coabench.live.rates import Tally
 from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
 from coabench.live.tracker import Track, Tracker, iou
+from coabench.live.worker_thread import WorkerThread
 
 FLICKER = 0.25
 """Seconds for which any answer counts as fresh: nobody could see a mark that comes and goes faster."""
@@ -96,7 +99,7 @@ class Probe(Closing):
         self._changed = threading.Condition()  # guards all that follows
         self._telling = threading.Lock()  # held while listeners hear; never taken while holding _changed
         self._listeners: list[Callable[[FaceAnswer], None]] = []
-        self._threads: list[threading.Thread] = []
+        self._threads: list[WorkerThread] = []
         self._pending: Frame | None = None
         self._newest: Frame | None = None
         self._seen: _Seen | None = None
@@ -114,9 +117,9 @@ class Probe(Closing):
     def start(self) -> None:
         """Start the two threads."""
         for work, name in ((self._watch, "detect"), (self._think, "ask")):
-            thread = threading.Thread(target=self._guarded, args=(work,), name=f"probe-{name}", daemon=True)
+            thread = WorkerThread(f"probe-{name}")
             self._threads.append(thread)
-            thread.start()
+            thread.submit(work).add_done_callback(self._stop_after)
 
     def offer(self, frame: Frame) -> None:
         """Hand over the newest frame; one that still waits is dropped. Never waits for a detector or a model.
@@ -181,30 +184,25 @@ class Probe(Closing):
             self._changed.notify_all()
         if self._telling.acquire(timeout=CLOSING):
             self._telling.release()
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        ended = [thread.close(max(0.0, until - time.monotonic())) for thread in self._threads]
+        return all(ended)
 
     # -- the two threads ----------------------------------------------------------------------------------------------
 
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """Do a thread's work; what goes wrong is kept for whoever offers the next frame."""
-        try:
-            work()
-        except _Ended:
-            return
-        except BaseException as error:
-            with self._changed:
-                self._error = self._error or error
-                self._changed.notify_all()
+    def _stop_after(self, work: Future[None]) -> None:
+        """Keep what went wrong in a thread for whoever offers the next frame; it ends the other thread too."""
+        with self._changed:
+            self._error = self._error or work.exception()
+            self._changed.notify_all()
 
     def _watch(self) -> None:
         while (frame := self._next_frame()) is not None:
             self._saw(self._locate(frame))
 
     def _think(self) -> None:
-        while (due := self._next_due()) is not None:
-            self._ask(*due)
+        with suppress(_Ended):
+            while (due := self._next_due()) is not None:
+                self._ask(*due)
 
     def _next_frame(self) -> Frame | None:
         """Wait for a frame and take it; None at the end."""

@@ -1,46 +1,56 @@
-"""Work done in another thread while this one waits, so that Ctrl-C is heard at once and not after the work."""
+"""The one kind of thread of a live session: it works beside others, and does not keep the program from ending."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
 
-class Aside(Generic[Result]):
-    """One thread, always the same: libraries keep pools of their own for every thread that calls them."""
+class WorkerThread:
+    """Does work in order, in one thread: libraries keep pools of their own for every thread that calls them.
 
-    def __init__(self) -> None:
-        self._work: queue.SimpleQueue[Callable[[], Result] | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="aside", daemon=True)
+    Unlike the threads of a `concurrent.futures.ThreadPoolExecutor`, nobody waits for it when the program ends: a model
+    or a driver that hangs cannot be stopped.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._queue: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def do(self, work: Callable[[], Result]) -> Result:
-        """Return what *work* returns, or raise what it raises. After an interruption, `close` is all that is left."""
-        self._work.put(work)
-        while True:
-            try:
-                result, error = self._done.get(timeout=0.1)  # without a timeout Windows would not hear Ctrl-C
-            except queue.Empty:
-                continue
-            if error is not None:
-                raise error
-            made: Result = result
-            return made
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
+        """Queue *work*; what it returns or raises, of whatever kind, is in the future."""
+        future: Future[Result] = Future()
+        future.set_running_or_notify_cancel()  # from here on nobody can cancel it
+        self._queue.put((work, future))
+        return future
 
-    def close(self, patience: float) -> bool:
-        """End the thread; return whether it ended within *patience* seconds."""
-        self._work.put(None)
+    def run(self, work: Callable[[], Result]) -> Result:
+        """Return what *work* returns, or raise what it raises; Ctrl-C interrupts the waiting at once.
+
+        After an interruption, `close` is all that is left.
+        """
+        future = self.submit(work)
+        while not wait([future], timeout=0.1).done:  # without a timeout Ctrl-C would wait on Windows
+            pass
+        return future.result()
+
+    def close(self, patience: float = 0.0) -> bool:
+        """End the thread after what is queued; return whether it ended within *patience* seconds."""
+        self._queue.put(None)
         self._thread.join(patience)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (work := self._work.get()) is not None:
+        while (queued := self._queue.get()) is not None:
+            work, future = queued
             try:
-                self._done.put((work(), None))
+                future.set_result(work())
             except BaseException as error:
-                self._done.put((None, error))
+                future.set_exception(error)
+            del queued, work, future  # nothing of the last work is kept while waiting for the next

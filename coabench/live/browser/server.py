@@ -13,6 +13,7 @@ from coabench.errors import JobError
 from coabench.live.asker import Asker
 from coabench.live.browser.address import Place
 from coabench.live.probe import Probe
+from coabench.live.worker_thread import WorkerThread
 
 if TYPE_CHECKING:
     from coabench.live.browser.session import Room
@@ -87,20 +88,12 @@ def _running(room: Room, close: Callable[[], object]) -> Iterator[None]:
         ssl_keyfile=place.certificate.key if place.certificate else None,
     )
     server = uvicorn.Server(config)
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            asyncio.run(server.serve(sockets=[place.socket]))
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run, name="web-server", daemon=True)
-    thread.start()
-    while not server.started and thread.is_alive():
+    thread = WorkerThread("web-server")
+    running = thread.submit(lambda: asyncio.run(server.serve(sockets=[place.socket])))
+    while not server.started and not running.done():
         time.sleep(0.01)
     if not server.started:
-        raise JobError("the web server did not start", found=repr(failed[0]) if failed else None)
+        raise JobError("the web server did not start", found=repr(error) if (error := running.exception()) else None)
     why = "The server was ended."
     try:
         yield
@@ -112,4 +105,4 @@ def _running(room: Room, close: Callable[[], object]) -> Iterator[None]:
         until = time.monotonic() + FAREWELL + ENDING
         threading.Timer(FAREWELL, setattr, (server, "should_exit", True)).start()
         close()
-        thread.join(max(0.0, until - time.monotonic()))
+        thread.close(max(0.0, until - time.monotonic()))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.live.asker import Asker
@@ -18,6 +17,7 @@ from coabench.live.browser.frames import MAX_BYTES, Sent
 from coabench.live.browser.messages import Seat, answered
 from coabench.live.probe import Probe
 from coabench.live.snapshot import FaceAnswer, Frame, Snapshot
+from coabench.live.worker_thread import WorkerThread
 from coabench.registry.catalog import open_strategy
 from coabench.registry.loader import get_plugins
 
@@ -29,8 +29,6 @@ WAITING = 256
 """Answers that wait for a slow viewer at most; older ones are dropped."""
 VIEWERS = 8
 """Browsers that may be connected at once."""
-
-Result = TypeVar("Result")
 
 
 class Sitter(Protocol):
@@ -60,6 +58,7 @@ class Room:
         self._first = self._frames = 0
         self._last_frame = 0.0
         self._answers: deque[dict[str, Any]] = deque(maxlen=WAITING)
+        self._thread = WorkerThread("switch")
 
     def about(self) -> dict[str, Any]:
         """Return what a viewer is told first."""
@@ -175,7 +174,7 @@ class Room:
             raise UserError("another strategy is being made ready", found=self.switching, remedy="wait for it")
         self.switching = name
         try:
-            other = await _aside(lambda: self._asker.with_strategy(spec))
+            other = await asyncio.wrap_future(self._thread.submit(lambda: self._asker.with_strategy(spec)))
             self._probe.switch(other)
             self._asker = other
         except CoabenchError:
@@ -203,29 +202,3 @@ def _strategies(asker: Asker) -> Mapping[str, str]:
             except Exception:  # a broken plugin is no reason to withhold the others
                 continue
     return dict(sorted(found.items()))
-
-
-async def _aside(work: Callable[[], Result]) -> Result:
-    """Return what *work* returns, done in a thread that does not keep the program from ending."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Result] = loop.create_future()
-
-    def settle(result: Result | None, error: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, failure = None, None
-        try:
-            result = work()
-        except BaseException as error:
-            failure = error
-        with suppress(RuntimeError):  # the server has ended meanwhile
-            loop.call_soon_threadsafe(settle, result, failure)
-
-    threading.Thread(target=run, name="switch", daemon=True).start()
-    return await done
