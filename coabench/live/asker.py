@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from coabench.evaluation.respondent import Respondent
 from coabench.inference.engine import Outcome, converse
 from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.labels import LabelSpace
+from coabench.registry import defaults
 from coabench.registry.catalog import find_dataset, find_labels, open_strategy
 from coabench.registry.loader import get_plugins
 from coabench.runs.identity import LiveIdentity
@@ -38,14 +39,14 @@ class Choice:
         allow_remote: consent to a backbone that sends pictures to another machine.
     """
 
-    backbone: str = "tiny"
-    strategy: str = "chain-of-affect"
-    labels: str = "synthface-compound"
+    backbone: str = defaults.BACKBONE
+    strategy: str = defaults.STRATEGY
+    labels: str = defaults.DATASET
     adapter: str | None = None
-    decode: Decode = "generate"
-    device: str = "auto"
-    dtype: str = "auto"
-    seed: int = 0
+    decode: Decode = defaults.DECODE
+    device: str = defaults.DEVICE
+    dtype: str = defaults.DTYPE
+    seed: int = defaults.SEED
     options: Mapping[str, str] = field(default_factory=dict)
     exemplars_from: str | None = None
     data_root: Path | None = None
@@ -58,7 +59,7 @@ class Asker:
     Attributes:
         choice: what the user chose.
         identity: everything that can change an answer, as in a run's manifest.
-        options: owner -> its options, from ``--set``: ``backbone``, and whatever else `open_asker` was told of.
+        options: owner -> its options, from ``--set``: ``backbone``, and the further owners of `open_asker`.
         notes: what the user should know, in sentences.
     """
 
@@ -87,14 +88,14 @@ class Asker:
         self._loaded = True
         self.notes += [n for n in self.backbone.details().get("notes", ()) if n not in self.notes]
 
-    def ask(self, crops: Sequence[Image], heard: Callable[[int, Turn], None] | None = None) -> list[Outcome]:
+    def ask(self, crops: Sequence[Image], on_turn: Callable[[int, Turn], None] | None = None) -> list[Outcome]:
         """Ask the strategy's questions about each crop, all of them in one batch.
 
         What is answered about a crop is what ``coabench evaluate`` answers about the same image.
 
         Args:
             crops: RGB images.
-            heard: called with the crop's position and each turn as soon as it is understood.
+            on_turn: called with the crop's position and each turn as soon as it is understood.
 
         Returns:
             one outcome per crop; its prediction has status ``error`` where the backbone cannot use the image.
@@ -107,11 +108,11 @@ class Asker:
             except SampleError as error:
                 outcomes[i].prediction = Prediction(None, ERROR, str(error))
         if usable:
-            places = [i for i, _ in usable]
+            positions = [i for i, _ in usable]
             batch = [(prepared, self._task) for _, prepared in usable]
-            told = None if heard is None else (lambda i, turn: heard(places[i], turn))
-            answered = converse(self.backbone, self.strategy, batch, self.choice.decode, told)
-            for i, outcome in zip(places, answered, strict=True):
+            forward = None if on_turn is None else (lambda i, turn: on_turn(positions[i], turn))
+            answered = converse(self.backbone, self.strategy, batch, self.choice.decode, forward)
+            for i, outcome in zip(positions, answered, strict=True):
                 outcomes[i] = outcome
         return outcomes
 
@@ -153,7 +154,8 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
     if strategy.exemplars and source is None:
         raise UserError(
             f"strategy {strategy.name!r} shows {strategy.exemplars} exemplars before each face",
-            expected="the data set to draw them from, or a strategy without exemplars: " + ", ".join(_plain()),
+            expected="the data set to draw them from, or a strategy without exemplars: "
+            + ", ".join(spec for spec, _ in usable_strategies(get_plugins().strategies, exemplars=False)),
             remedy="add --exemplars-from DATASET (and --data-root where it needs one), or choose another --strategy",
         )
     if strategy.exemplars and source is not None:
@@ -179,13 +181,12 @@ def _check_consent(respondent: Respondent, choice: Choice) -> None:
         )
 
 
-def _plain() -> list[str]:
-    """Return the registered strategies that need no exemplars."""
-    names = []
-    for name in get_plugins().strategies:
+def usable_strategies(specs: Iterable[str], exemplars: bool) -> Iterator[tuple[str, Strategy]]:
+    """Yield those of *specs* that can be opened, each with its strategy; with *exemplars* those that show some too."""
+    for spec in specs:
         try:
-            if not open_strategy(name)[0].exemplars:
-                names.append(name)
+            strategy, _ = open_strategy(spec)
+            if exemplars or not strategy.exemplars:
+                yield spec, strategy
         except Exception:  # a broken plugin is no reason to withhold the others
             continue
-    return names

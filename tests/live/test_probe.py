@@ -10,10 +10,11 @@ from support.process import wait_for
 from coabench.dialogue import Answer, Question, Turn
 from coabench.errors import UserError
 from coabench.labels import Choices
-from coabench.live.asker import Choice, open_asker
+from coabench.live.asker import Choice, open_asker, usable_strategies
 from coabench.live.probe import Probe, Settings, vote
 from coabench.live.rates import quantile
 from coabench.live.snapshot import FaceAnswer, Frame, confidence
+from coabench.registry import defaults
 
 EVERY_FRAME = Settings(min_face=1)
 
@@ -341,3 +342,16 @@ def test_another_strategy_shares_the_weights_only_where_the_adapter_is_the_same(
     direct = first.with_strategy("direct")
     assert direct.backbone is not first.backbone
     assert direct.identity.backbone.adapter == "shipped/direct"
+
+
+def test_the_defaults_are_those_of_evaluate() -> None:
+    chosen = Choice()
+    assert (chosen.backbone, chosen.strategy, chosen.labels) == (defaults.BACKBONE, defaults.STRATEGY, defaults.DATASET)
+    assert (chosen.device, chosen.dtype, chosen.seed) == (defaults.DEVICE, defaults.DTYPE, defaults.SEED)
+
+
+def test_strategies_that_can_be_used_without_exemplars() -> None:
+    """A strategy that cannot be opened withholds none of the others."""
+    specs = ["direct", "no-such", "one-shot"]
+    assert [spec for spec, _ in usable_strategies(specs, exemplars=False)] == ["direct"]
+    assert [spec for spec, _ in usable_strategies(specs, exemplars=True)] == ["direct", "one-shot"]

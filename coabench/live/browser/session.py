@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from coabench.errors import CoabenchError, JobError, UserError
-from coabench.live.asker import Asker
+from coabench.live.asker import Asker, usable_strategies
 from coabench.live.browser.address import Place
 from coabench.live.browser.clock import Clock
 from coabench.live.browser.frames import MAX_BYTES, Sent
@@ -18,7 +18,6 @@ from coabench.live.browser.messages import Seat, answered
 from coabench.live.probe import Probe
 from coabench.live.snapshot import FaceAnswer, Frame, Snapshot
 from coabench.live.worker_thread import WorkerThread
-from coabench.registry.catalog import open_strategy
 from coabench.registry.loader import get_plugins
 
 BETWEEN = 10.0
@@ -191,14 +190,12 @@ def _strategies(asker: Asker) -> Mapping[str, str]:
 
     Strategies with exemplars are left out where no data set was named that they could come from.
     """
-    found = {asker.strategy.name: asker.choice.strategy}
-    for name, registration in get_plugins().strategies.items():
-        for variant in registration.details.get("variants") or (None,):
-            spec = f"{name}:{variant}" if variant else name
-            try:
-                strategy, _ = open_strategy(spec)
-                if strategy.exemplars == 0 or asker.choice.exemplars_from is not None:
-                    found.setdefault(strategy.name, spec)
-            except Exception:  # a broken plugin is no reason to withhold the others
-                continue
-    return dict(sorted(found.items()))
+    specs = [
+        f"{name}:{variant}" if variant else name
+        for name, registration in get_plugins().strategies.items()
+        for variant in registration.details.get("variants") or (None,)
+    ]
+    known = {asker.strategy.name: asker.choice.strategy}
+    for spec, strategy in usable_strategies(specs, asker.choice.exemplars_from is not None):
+        known.setdefault(strategy.name, spec)
+    return dict(sorted(known.items()))

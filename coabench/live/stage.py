@@ -1,0 +1,179 @@
+"""The outputs of a live session: recordings, log, crops and stills, and what the window shows beside the faces."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coabench.base import environment
+from coabench.live.equipment import Equipment
+from coabench.live.log import LiveLog
+from coabench.live.overlay import Marks, draw
+from coabench.live.probe import Probe
+from coabench.live.recording import Recording
+from coabench.live.session import Session, Summary
+from coabench.live.snapshot import Frame, Snapshot
+from coabench.live.sources import Source, shown
+from coabench.live.stills import save_crops, save_still
+from coabench.runs.folder import now
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+REPORT = 10.0
+"""Seconds between two lines of progress where there is no window."""
+NOTICE = 2.0
+"""Seconds for which the window shows what a key has done."""
+
+
+class Stage:
+    """The outputs of a session, and what its window shows beside the faces."""
+
+    def __init__(
+        self,
+        session: Session,
+        equipment: Equipment,
+        source: Source,
+        probe: Probe,
+        summary: Summary,
+        note: Callable[[str], None],
+    ) -> None:
+        self.session, self.source, self.probe, self.summary, self.note = session, source, probe, summary, note
+        self.about, self.paused, self.details = equipment.about, False, True
+        self._ends: list[Callable[[], object]] = []
+        self._reported = time.monotonic()
+        self._folder = session.stills / datetime.now().strftime("%Y%m%d-%H%M%S")
+        self._shown: list[float] = []
+        self._frames = 0
+        self._notice, self._until = "", 0.0
+        self._overlaid = self._recording(session.record)
+        self._clean = self._recording(session.record_clean)
+        self._recordings = 0
+        self._log: LiveLog | None = None
+        if session.log is not None:
+            header = {
+                "started": now(),
+                "command": [shown(word) for word in session.command],
+                "source": shown(source.name),
+                "identity": equipment.identity.to_json(),
+                "environment": environment.describe(),
+            }
+            self._log = LiveLog(session.log, header)
+            summary.files.append(session.log)
+            probe.listen(self._log)
+        if session.crops is not None:
+            folder = session.crops
+            summary.files.append(folder)
+            probe.listen(lambda answer: _ignore(save_crops(folder, [answer])))
+
+    def at_end(self, close: Callable[[], object]) -> None:
+        """Call *close* at the end, the last one first; where it returns False a thread is left behind."""
+        self._ends.append(close)
+
+    def over(self, frame: Frame | None) -> bool:
+        """Whether a limit was reached with this frame."""
+        limit, seconds = self.session.max_frames, self.session.seconds
+        if limit is not None and self._frames >= limit:
+            return True
+        return seconds is not None and frame is not None and frame.time >= seconds
+
+    def count_frame(self) -> None:
+        """Count a frame; without a window, report now and then."""
+        self._frames += 1
+        moment = time.monotonic()
+        self._shown = [t for t in self._shown[-240:] if t > moment - 1] + [moment]
+        if not self.session.window and moment - self._reported > REPORT:
+            self._reported = moment
+            rates = self.probe.snapshot().rates
+            self.note(f"{self._frames} frames, {rates.answers} answers, {rates.answers_per_second:.1f} a second")
+
+    def notice(self, text: str, seconds: float = 0.2) -> None:
+        """Show a line in the window for a while."""
+        self._notice, self._until = text, time.monotonic() + seconds
+
+    def render(self, frame: Frame, snapshot: Snapshot, fresh: bool) -> NDArray[np.uint8] | None:
+        """Draw the overlay where it is shown or recorded, and record a *fresh* frame; return what is to be shown."""
+        if self._clean is not None and fresh:
+            self._clean.write(frame.image, frame.time)
+        if self._overlaid is None and not self.session.window:
+            return None
+        drawn = draw(frame.image, snapshot, self._marks(snapshot))
+        if self._overlaid is not None and fresh:
+            self._overlaid.write(drawn, frame.time)
+        return drawn
+
+    def press(self, key: str, frame: Frame, snapshot: Snapshot) -> None:
+        """Do what a key of the window means (a value of `coabench.live.window.KEYS`)."""
+        if key == "details":
+            self.details = not self.details
+        elif key == "still":
+            files = save_still(self._folder, draw(frame.image, snapshot, self._marks(snapshot)), frame.index, snapshot)
+            self.summary.files += [file for file in files if file not in self.summary.files]
+            self.notice(f"saved {files[0].name} and {len(files) - 1} crops in {self._folder}", NOTICE)
+        elif key == "record" and self._overlaid is not None:
+            self._overlaid.close()
+            self.notice(f"recorded {self._overlaid.path.name}", NOTICE)
+            self._overlaid = None
+        elif key == "record":
+            self._recordings += 1
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._overlaid = self._recording(self._folder / f"recording{self._recordings}.mp4")
+
+    def _recording(self, path: Path | None) -> Recording | None:
+        if path is None:
+            return None
+        recording = Recording(path, self.source.fps)
+        self.summary.files.append(path)
+        return recording
+
+    def _marks(self, snapshot: Snapshot) -> Marks:
+        notice: str | None = self._notice if time.monotonic() < self._until else None
+        if notice is None and snapshot.frame is not None and not snapshot.faces:
+            notice = "no face"
+        return Marks(
+            fps=len(self._shown) / max(1.0, self._shown[-1] - self._shown[0]) if self.session.window else None,
+            about=self.about,
+            notice=notice,
+            recording=self._overlaid is not None or self._clean is not None,
+            paused=self.paused,
+            details=self.details,
+        )
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close everything, files last: until then a thread may still write. A further Ctrl-C does not disturb it."""
+        with handling(signal.SIGINT, signal.SIG_IGN), handling(signal.SIGTERM, signal.SIG_IGN):
+            for close in reversed(self._ends):
+                if close() is False:
+                    self.summary.left_behind = True
+            for output in (self._overlaid, self._clean, self._log):
+                if output is not None:
+                    output.close()
+            self.summary.rates = self.probe.snapshot().rates
+            self.summary.files = [file for file in self.summary.files if file.exists()]
+
+
+def _ignore(_: object) -> None:
+    return
+
+
+@contextmanager
+def handling(number: signal.Signals, handler: Any) -> Iterator[None]:
+    """Handle a signal otherwise for a while; only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
