@@ -54,6 +54,12 @@ def one_line(error: BaseException | str) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def with_type(error: BaseException) -> str:
+    """Return the class of an error and its whole message on one line."""
+    kind, text = type(error).__name__, one_line(error)
+    return kind if text == kind else f"{kind}: {text}"
+
+
 def first_line(error: BaseException | str) -> str:
     """Return the first line of an error's message that is not blank; the name of its class where there is none."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -18,6 +18,7 @@ from support.process import ROOT, Run, install
 
 import coabench.testing
 from coabench import hookspecs
+from coabench.registry.registrations import DETAILS
 from coabench.scaffold import KINDS
 from coabench.testing import detectors
 
@@ -60,10 +61,13 @@ def test_the_callback_of_the_hooks_is_documented() -> None:
         for p in list(signature.parameters.values())[1:]
     ).replace("description", "*, description")
     assert f"`register({arguments})`" in REFERENCE
-    loader = "".join(path.read_text() for path in (ROOT / "coabench" / "registry").glob("*.py"))
-    details = set(re.findall(r"details(?:\.get\(|\[)\"(\w+)\"", loader)) | {"variants", "weights"}
     section = REFERENCE.split("| Detail | Of |")[1].split("\n\n")[0]
-    assert set(re.findall(r"^\| `(\w+)=", section, re.MULTILINE)) == details
+    documented = re.findall(r"^\| `(\w+)=.*?` \| ([\w ]+) \|", section, re.MULTILINE)
+    assert set(documented) == {(detail.name, detail.kind.replace("datasets", "data sets")) for detail in DETAILS}
+    assert all(f"``{detail.name}=" in (hookspecs.Register.__call__.__doc__ or "") for detail in DETAILS)
+    registry = "".join(path.read_text() for path in (ROOT / "coabench" / "registry").glob("*.py"))
+    read = set(re.findall(r"details(?:\.get\(|\[)\"(\w+)\"", registry))
+    assert read <= {detail.name for detail in DETAILS}
 
 
 @pytest.mark.parametrize("suite", [name for name in coabench.testing.__all__ if name.endswith("Conformance")])

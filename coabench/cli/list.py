@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from coabench.cli.options import format_option
-from coabench.registry.loader import KINDS, get_plugins, singular
+from coabench.registry.loader import get_plugins
+from coabench.registry.registrations import KINDS, singular
 from coabench.render.tables import Column, Format, Row, render
 
 

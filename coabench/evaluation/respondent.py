@@ -15,8 +15,8 @@ from coabench.errors import UserError
 from coabench.inference.engine import rehearse
 from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.registry.catalog import find_backbone, find_strategy
-from coabench.registry.loader import Registration
 from coabench.registry.options import distribute
+from coabench.registry.registrations import Registration
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.identity import BackboneIdentity, Parsing, RespondentIdentity, StrategyIdentity
 from coabench.strategy import Strategy

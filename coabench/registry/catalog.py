@@ -11,7 +11,8 @@ from coabench.backbone import Backbone
 from coabench.dataset import Card, Dataset
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import LabelSpace
-from coabench.registry.loader import Registration, get_plugins
+from coabench.registry.loader import get_plugins
+from coabench.registry.registrations import Registration
 from coabench.strategy import Strategy, StrategyRequest
 
 

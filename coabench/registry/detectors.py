@@ -8,7 +8,8 @@ from typing import Any
 
 from coabench.detector import Detector, DetectorRequest, Unavailable
 from coabench.errors import UserError
-from coabench.registry.loader import Registration, get_plugins
+from coabench.registry.loader import get_plugins
+from coabench.registry.registrations import Registration
 
 AUTO = "auto"
 """The name that leaves the choice of the detector to `find_detector`."""

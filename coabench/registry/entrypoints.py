@@ -11,6 +11,7 @@ from pathlib import Path
 
 from coabench import hookspecs
 from coabench.base.shipped import CHECKOUT
+from coabench.errors import with_type
 
 
 def name_of(dist: Distribution | None) -> str | None:
@@ -56,7 +57,7 @@ def _one_by_one() -> Iterator[EntryPoint | Unreadable]:
         try:
             yield from dist.entry_points.select(group=hookspecs.PROJECT)
         except Exception as error:
-            yield Unreadable(name, f"{type(error).__name__}: {' '.join(str(error).split())} ({_folder(dist)})")
+            yield Unreadable(name, f"{with_type(error)} ({_folder(dist)})")
 
 
 def _folder(dist: Distribution) -> str:
@@ -66,13 +67,13 @@ def _folder(dist: Distribution) -> str:
 
 def find() -> list[EntryPoint | Unreadable]:
     """Return the entry points: ours first, so that a stranger cannot take a built-in's name; then by name."""
-    found = _installed()
+    installed = _installed()
     own = hookspecs.PROJECT
-    entries = [entry for entry in found if isinstance(entry, EntryPoint)]
+    entries = [entry for entry in installed if isinstance(entry, EntryPoint)]
     if not any(name_of(entry.dist) == own for entry in entries):
         entries += _from_checkout()
     entries.sort(key=lambda e: (bool(e.dist and name_of(e.dist) != own), e.name, e.value))
-    return [*entries, *(entry for entry in found if isinstance(entry, Unreadable))]
+    return [*entries, *(entry for entry in installed if isinstance(entry, Unreadable))]
 
 
 def _from_checkout() -> list[EntryPoint]:

@@ -1,4 +1,4 @@
-"""The isolated plugin loader, and the registries that plugins fill.
+"""The isolated plugin loader, which fills the registries.
 
 Every plugin is loaded on its own, into a manager of its own: one that raises, exits, misspells a hook, needs a newer
 coabench or collides with another is left out, its registrations with it, and `Plugins.loaded` says why and what to do.
@@ -7,14 +7,13 @@ Nothing else is disturbed.
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,93 +22,30 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from coabench import hookspecs
-from coabench.errors import CoabenchError, UserError, did_you_mean
+from coabench.errors import UserError, did_you_mean, one_line, with_type
 from coabench.registry.entrypoints import Unreadable, find, name_of, version_of
+from coabench.registry.registrations import (
+    KINDS,
+    NAME,
+    Registration,
+    Registry,
+    alias_taken,
+    invalid_parts,
+    singular,
+)
 
 if TYPE_CHECKING:
     import click
 
-KINDS = ("backbones", "strategies", "datasets", "detectors", "metrics")
 DISABLE = "COABENCH_DISABLE_PLUGINS"
 STRICT = "COABENCH_STRICT_PLUGINS"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-"""What a registered name looks like: it is typed on the command line, before a colon."""
 ENTRY = re.compile(r"[\w.]+(:[\w.]+)?")
 """What an entry point looks like."""
 
 
-@dataclass(frozen=True)
-class Registration:
-    """What a plugin registered under a name; the target is imported when it is used."""
-
-    name: str
-    target: str
-    plugin: str
-    version: str
-    description: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    def load(self) -> Any:
-        """Import and return the target; `UserError` where that fails."""
-        module, _, attribute = self.target.partition(":")
-        try:
-            return getattr(importlib.import_module(module), attribute)
-        except CoabenchError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise UserError(
-                f"{self.name!r} of plugin {self.plugin!r} cannot be imported",
-                expected=f"{attribute!r} in module {module!r}",
-                found=_told(error),
-                remedy=f"install what is missing, or report it to the author of {self.plugin!r}",
-            ) from error
-
-
-class Registry(Mapping[str, Registration]):
-    """The registrations of one kind, by name."""
-
-    def __init__(self, kind: str, left_out: Callable[[], Sequence[str]] = tuple) -> None:
-        """Begin an empty registry; *left_out* returns the plugins that failed: one of them may have what is missing."""
-        self.kind = kind
-        self._left_out = left_out
-        self._entries: dict[str, Registration] = {}
-
-    def __getitem__(self, name: str) -> Registration:
-        return self._entries[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._entries))
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def add(self, entries: Iterable[Registration]) -> None:
-        self._entries.update({entry.name: entry for entry in entries})
-
-    def remove(self, name: str) -> None:
-        del self._entries[name]
-
-    def find(self, name: str) -> Registration:
-        """Return the registration of *name*; `UserError` with the closest name where there is none."""
-        if name not in self:
-            failed = ", ".join(self._left_out())
-            raise UserError(
-                f"there is no {singular(self.kind)} named {name!r}",
-                expected=", ".join(self) or "none is registered",
-                remedy=f"{did_you_mean(name, list(self))}`coabench list` shows what there is"
-                + (f"; `coabench plugins list` says why the plugin {failed} is left out" if failed else ""),
-            )
-        return self[name]
-
-
-def singular(kind: str) -> str:
-    """Return "data set" for "datasets", and so on."""
-    return {"strategies": "strategy", "datasets": "data set"}.get(kind, kind.rstrip("s"))
-
-
 @dataclass
 class LoadedPlugin:
-    """A plugin as found, with its fate.
+    """An installed plugin, and whether it was loaded.
 
     Attributes:
         name: its entry-point name.
@@ -153,23 +89,18 @@ class Plugins:
     def __init__(self, entries: Iterable[EntryPoint | Unreadable]) -> None:
         self.loaded: list[LoadedPlugin] = []
         self.registries = {kind: Registry(kind, self._failed) for kind in KINDS}
+        self.backbones, self.strategies, self.datasets, self.detectors, self.metrics = self.registries.values()
         disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
         for entry in entries:
             plugin = _describe(entry)
             if disabled & {plugin.name, plugin.distribution, "all"}:
                 plugin.status = "disabled"
             else:
-                self._guarded(plugin, lambda entry=entry, plugin=plugin: self._load(entry, plugin))  # type: ignore[misc]
+                self._guarded(plugin, partial(self._load, entry, plugin))
             self.loaded.append(plugin)
 
     def _failed(self) -> list[str]:
         return [plugin.name for plugin in self.loaded if plugin.status == "failed"]
-
-    backbones = property(lambda self: self.registries["backbones"])
-    strategies = property(lambda self: self.registries["strategies"])
-    datasets = property(lambda self: self.registries["datasets"])
-    detectors = property(lambda self: self.registries["detectors"])
-    metrics = property(lambda self: self.registries["metrics"])
 
     def _load(self, entry: EntryPoint | Unreadable, plugin: LoadedPlugin) -> None:
         if isinstance(entry, Unreadable):
@@ -212,21 +143,20 @@ class Plugins:
         self, kind: str, entry: Registration, plugin: LoadedPlugin, own: Sequence[Registration]
     ) -> None:
         """Refuse what would break something later on, for others too: a name taken, a detail of the wrong type."""
-        for problem in _odd(entry):
+        for problem in invalid_parts(entry):
             raise _Refused(f"{problem} ({kind})", _report(plugin))
         taken = self.registries[kind].get(entry.name)
         if taken or any(entry.name == other.name for other in own):
             owner = taken.plugin if taken else plugin.name
             raise _Refused(f"{entry.name!r} in {kind} is already registered by plugin {owner!r}", _one_of_two(plugin))
-        short = entry.details.get("short")
-        if kind == "datasets" and short:
-            for other in (*self.registries[kind].values(), *own):
-                if short in (other.name, other.details.get("short")):
-                    raise _Refused(
-                        f"the short name {short!r} of data set {entry.name!r} is already that of {other.name!r} of "
-                        f"plugin {other.plugin!r}",
-                        _one_of_two(plugin),
-                    )
+        alias = alias_taken(kind, entry, (*self.registries[kind].values(), *own))
+        if alias is not None:
+            what, other = alias
+            raise _Refused(
+                f"the {what} of {singular(kind)} {entry.name!r} is already that of {other.name!r} of plugin "
+                f"{other.plugin!r}",
+                _one_of_two(plugin),
+            )
 
     def add_commands(self, cli: click.Group, reserved: Collection[str]) -> list[str]:
         """Add the commands of every plugin to *cli*.
@@ -265,7 +195,7 @@ class Plugins:
         problems = []
         for plugin in self.loaded:
             if plugin.status == "ok" and hook in plugin.hooks:
-                self._guarded(plugin, lambda plugin=plugin: what(plugin))  # type: ignore[misc]
+                self._guarded(plugin, partial(what, plugin))
                 if plugin.status == "failed":
                     problems.append(f"plugin {plugin.name!r} failed in {hook} and is left out: {plugin.error}")
         return problems
@@ -278,7 +208,7 @@ class Plugins:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            plugin.status, plugin.error = "failed", _told(error)
+            plugin.status, plugin.error = "failed", _reason(error)
             plugin.remedy = error.remedy if isinstance(error, _Refused) else _report(plugin)
             if os.environ.get(STRICT) == "1":
                 raise UserError(
@@ -288,10 +218,9 @@ class Plugins:
                 ) from error
 
 
-def _told(error: BaseException) -> str:
-    """Return an error in one line."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, _Refused) else f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _reason(error: BaseException) -> str:
+    """Return why a plugin was given up, in one line."""
+    return one_line(error) if isinstance(error, _Refused) else with_type(error)
 
 
 def _report(plugin: LoadedPlugin) -> str:
@@ -320,7 +249,7 @@ def _import(entry: EntryPoint, plugin: LoadedPlugin) -> Any:
                     f"its entry point names a module that does not exist: {entry.value}", reinstall
                 ) from error
             raise _Refused(
-                _told(error),
+                _reason(error),
                 f"install what provides {error.name!r}, or {plugin.distribution} anew with its dependencies",
             ) from error
         if isinstance(error, AttributeError) and entry.module in sys.modules and entry.attr:
@@ -333,10 +262,10 @@ def _stated_in_source(entry: EntryPoint) -> int | None:
     try:
         spec = find_spec(entry.module)
         source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
-    except Exception:  # whatever is wrong with it is told already
+    except Exception:  # whatever is wrong with it is reported already
         return None
-    found = re.search(rf"^{hookspecs.API_NAME}\b[^=\n]*=\s*(\d+)", source, re.MULTILINE)
-    return int(found[1]) if found else None
+    stated = re.search(rf"^{hookspecs.API_NAME}\b[^=\n]*=\s*(\d+)", source, re.MULTILINE)
+    return int(stated[1]) if stated else None
 
 
 def _check_api(stated: object, plugin: LoadedPlugin) -> int | None:
@@ -366,36 +295,13 @@ def _manager_of(loaded: Any, plugin: LoadedPlugin) -> pluggy.PluginManager:
     try:
         manager.register(loaded, name=plugin.name)
     except pluggy.PluginValidationError as error:
-        raise _Refused(_told(error), f"{_report(plugin)} (hooks take the arguments in docs/plugins.md)") from error
+        raise _Refused(_reason(error), f"{_report(plugin)} (hooks take the arguments in docs/plugins.md)") from error
     for caller in manager.get_hookcallers(loaded) or ():
-        if caller.spec is None and not all(found.optionalhook for found in caller.get_hookimpls()):
+        if caller.spec is None and not all(impl.optionalhook for impl in caller.get_hookimpls()):
             raise _Refused(
                 f"there is no hook named {caller.name!r}", f"{did_you_mean(caller.name, known)}{_report(plugin)}"
             )
     return manager
-
-
-def _odd(entry: Registration) -> Iterator[str]:
-    """Yield what about a registration is not as it must be."""
-    name, details = entry.name, entry.details
-    if not isinstance(name, str) or not NAME.fullmatch(name) or name.endswith((".yaml", ".yml")):
-        yield f"the name {name!r} cannot be typed; names have letters, digits and . _ + -, and no file's ending"
-    for what, value in (("target", entry.target), ("check", details.get("available", "m:a"))):
-        if not isinstance(value, str) or not re.fullmatch(r"[\w.]+:\w+", value):
-            yield f"the {what} of {name!r} is {value!r}; it must be 'module:attribute'"
-    if not isinstance(entry.description, str):
-        yield f"the description of {name!r} is no text"
-    for what in ("variants", "weights"):
-        values = details.get(what, ())
-        if not isinstance(values, tuple | list) or not all(isinstance(value, str) for value in values):
-            yield f"{what}={values!r} of {name!r} is no tuple of texts"
-    if not isinstance(details.get("rank", 0), int | float):
-        yield f"rank={details['rank']!r} of {name!r} is no number"
-    card = details.get("card")
-    if card is not None and not (isinstance(card, str | Path) and Path(card).is_file()):
-        yield f"the card of {name!r} is not there: {card}"
-    if not isinstance(details.get("short", ""), str | None):
-        yield f"short={details['short']!r} of {name!r} is no text"
 
 
 def _check_command(

@@ -13,8 +13,8 @@ from coabench.backbone import Backbone, BackboneRequest
 from coabench.decode import MODES
 from coabench.dialogue import Answer
 from coabench.errors import SampleError, UserError
-from coabench.registry.loader import Registration
 from coabench.registry.options import distribute
+from coabench.registry.registrations import Registration
 from coabench.testing.backbone_answers import QUESTIONS, Asking, Said, alike, decodes, difference
 from coabench.testing.backbone_training import check_lessons, check_parts
 from coabench.testing.defects.backbones import (

@@ -15,8 +15,9 @@ from typing import Any
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.inference.loading import read_image
-from coabench.registry.loader import Registration, get_plugins
+from coabench.registry.loader import get_plugins
 from coabench.registry.options import distribute
+from coabench.registry.registrations import Registration
 from coabench.testing.defects.datasets import (
     BAD_CARD,
     BAD_ID,

@@ -12,8 +12,8 @@ from typing import Any
 from coabench.detector import Detector, DetectorRequest, Face, Pixels
 from coabench.errors import UserError
 from coabench.registry.detectors import unavailable
-from coabench.registry.loader import Registration
 from coabench.registry.options import distribute
+from coabench.registry.registrations import Registration
 from coabench.testing.defects.detectors import (
     BAD_CHECK,
     BAD_SCORE,

@@ -7,7 +7,7 @@ from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from coabench.registry.loader import Registration
+from coabench.registry.registrations import Registration
 from coabench.testing.defects.metrics import FAILS, FAILS_ON_NONE, NOT_JSON, UNSTEADY, WRITES
 from coabench.testing.findings import Finding, Findings, is_json
 from coabench.testing.spaces import BASIC, COMPOUND

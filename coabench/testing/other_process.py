@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from coabench.dataset import Card
-from coabench.registry.loader import Registration
 from coabench.registry.options import distribute
+from coabench.registry.registrations import Registration
 from coabench.testing.datasets import listed
 
 

@@ -10,7 +10,8 @@ from difflib import get_close_matches
 
 from coabench import hookspecs
 from coabench.hookspecs import PROJECT
-from coabench.registry.loader import KINDS, LoadedPlugin, get_plugins, singular
+from coabench.registry.loader import LoadedPlugin, get_plugins
+from coabench.registry.registrations import KINDS, singular
 from coabench.testing.defects.registration import (
     DISABLED,
     HEAVY,

@@ -12,7 +12,7 @@ from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import training_turns
 from coabench.inference.parsing import PARSERS
-from coabench.registry.loader import Registration
+from coabench.registry.registrations import Registration
 from coabench.strategy import Strategy, StrategyRequest
 from coabench.testing.answerers import LAPSES, SENSELESS, SENSIBLE, Answerer, understood_as
 from coabench.testing.defects.common import BAD_OPTIONS

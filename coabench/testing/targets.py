@@ -6,7 +6,8 @@ from typing import Any
 
 from coabench.errors import UserError
 from coabench.registry.catalog import Unpackaged
-from coabench.registry.loader import Registration, get_plugins
+from coabench.registry.loader import get_plugins
+from coabench.registry.registrations import Registration
 from coabench.testing.defects.common import NOT_IMPORTABLE
 from coabench.testing.findings import Findings, Stop, told
 

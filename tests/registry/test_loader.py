@@ -75,6 +75,11 @@ DEFECTS = {  # what is wrong -> the code, what is told, what is advised
         "the name 'a b' cannot be typed",
         "report it",
     ),
+    "takes another data set's short name": (
+        HOOK.format("datasets(register)", "register('half', 'm:a', short='compound')"),
+        "the short name 'compound' of data set 'half' is already that of",
+        "the plugin that you do not need",
+    ),
     "registers a card that is not there": (
         HOOK.format("datasets(register)", "register('odd', 'm:a', card='/nowhere/card.yaml')"),
         "the card of 'odd' is not there",

@@ -16,7 +16,8 @@ from support.planted import assert_named
 from coabench.backbone import Backbone, Viewing
 from coabench.dialogue import Answer
 from coabench.errors import SampleError, UserError
-from coabench.registry.loader import Registration, get_plugins
+from coabench.registry.loader import get_plugins
+from coabench.registry.registrations import Registration
 from coabench.testing import ScriptedBackbone, registered, tiny_run
 from coabench.testing.backbones import check
 from coabench.testing.findings import Finding

@@ -14,7 +14,8 @@ from support.planted import assert_named
 
 from coabench.dataset import Check, Dataset, Sample
 from coabench.errors import UserError
-from coabench.registry.loader import Registration, get_plugins
+from coabench.registry.loader import get_plugins
+from coabench.registry.registrations import Registration
 from coabench.testing.datasets import check
 from coabench.testing.pictures import draw_face
 from coabench.testing.spaces import CARDS

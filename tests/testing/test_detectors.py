@@ -13,7 +13,8 @@ from support.process import ROOT
 from coabench.detector import Detector, Face, Unavailable, clipped
 from coabench.errors import UserError
 from coabench.registry.detectors import unavailable
-from coabench.registry.loader import Registration, get_plugins
+from coabench.registry.loader import get_plugins
+from coabench.registry.registrations import Registration
 from coabench.testing.detectors import check
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.planted import assert_named
 
-from coabench.registry.loader import Registration
+from coabench.registry.registrations import Registration
 from coabench.testing.metrics import check
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from coabench.dialogue import Prediction, Question
 from coabench.labels import Choices
-from coabench.registry.loader import Registration, get_plugins
+from coabench.registry.loader import get_plugins
+from coabench.registry.registrations import Registration
 from coabench.strategy import Strategy
 from coabench.testing.strategies import check
 
