@@ -1,4 +1,4 @@
-"""Where the page is served, and by which names and token it may be asked for; checked before anything is loaded."""
+"""The address that the page is served at, with the names and the token it answers to; checked before any loading."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Serving:
 
 
 @dataclass
-class Place(Closing):
-    """An address that is taken, and what opens it.
+class BoundAddress(Closing):
+    """An address that a socket listens at, and what gives access to it.
 
     Attributes:
         token: what a viewer must know; None on loopback, where only this machine's users come.
@@ -72,10 +72,10 @@ class Place(Closing):
         return f"{'https' if self.certificate else 'http'}://{host}:{self.port}/{query}"
 
     def answers_to(self, name: str) -> bool:
-        """Whether a browser may know this place by such a host name.
+        """Whether a browser may call this server by such a host name.
 
-        A page of somebody else's whose name was made to point here (DNS rebinding) brings its own name along. An
-        address cannot be made to point anywhere.
+        A foreign page whose name was made to point here (DNS rebinding) brings its own name along. An IP address
+        cannot be made to point anywhere.
         """
         try:
             address = ipaddress.ip_address(name)
@@ -88,7 +88,7 @@ class Place(Closing):
         self.socket.close()
 
 
-def prepare(serving: Serving) -> Place:
+def prepare(serving: Serving) -> BoundAddress:
     """Check the options and take the address.
 
     Raises:
@@ -97,8 +97,8 @@ def prepare(serving: Serving) -> Place:
     """
     _check_packages()
     host, port = read_address(serving.address)
-    found = _resolve(host, port)
-    remote = not ipaddress.ip_address(str(found[1][0]).partition("%")[0]).is_loopback
+    resolved = _resolve(host, port)
+    remote = not ipaddress.ip_address(str(resolved[1][0]).partition("%")[0]).is_loopback
     if remote and not serving.allow_remote:
         raise UserError(
             f"--serve {serving.address} can be reached from other machines",
@@ -109,21 +109,22 @@ def prepare(serving: Serving) -> Place:
     if remote:
         names |= {_own_name(), f"{_own_name()}.local"}
     certificate = _certificate(serving, sorted(names))
-    listening = _listen(found, serving.address)
-    place = Place(serving, listening, host, listening.getsockname()[1], frozenset(names), remote, None, certificate)
+    listening = _listen(resolved, serving.address)
+    port = listening.getsockname()[1]
+    address = BoundAddress(serving, listening, host, port, frozenset(names), remote, None, certificate)
     if remote:
-        place.token = secrets.token_urlsafe(24)
+        address.token = secrets.token_urlsafe(24)
     if certificate is not None and serving.tls_self_signed:
-        place.notes.append(
+        address.notes.append(
             "the browser will warn of a certificate that nobody vouches for; go on if it shows this SHA-256 "
             f"fingerprint: {certificate.fingerprint}"
         )
     if remote and certificate is None:
-        place.notes.append(
+        address.notes.append(
             "without TLS a browser gives its camera to localhost only, and pictures travel in the clear: add "
             "--tls-cert and --tls-key, or --tls-self-signed, or use an SSH tunnel"
         )
-    return place
+    return address
 
 
 def read_address(text: str) -> tuple[str, int]:
@@ -153,19 +154,19 @@ def _check_packages() -> None:
 def _resolve(host: str, port: int) -> Address:
     """Return the family and the address to bind; IPv4 where a name has both."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise UserError(
             f"--serve: {host!r} is no address of this machine",
             expected="127.0.0.1, 0.0.0.0, or a name or address that this machine has",
             remedy="correct --serve",
         ) from None
-    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    family, _, _, _, address = min(candidates, key=lambda entry: entry[0] != socket.AF_INET)
     return family, address
 
 
-def _listen(found: Address, told: str) -> socket.socket:
-    family, address = found
+def _listen(resolved: Address, typed: str) -> socket.socket:
+    family, address = resolved
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # on Windows REUSEADDR would let two servers share a port
@@ -177,7 +178,7 @@ def _listen(found: Address, told: str) -> socket.socket:
     except OSError as error:
         listening.close()
         raise UserError(
-            f"--serve {told} cannot be taken",
+            f"--serve {typed} cannot be taken",
             found=error.strerror or str(error),
             remedy="end what listens there, or choose another address or port (port 0 takes a free one)",
         ) from None

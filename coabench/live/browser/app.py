@@ -11,8 +11,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from coabench.live.browser.gate import Gate
-from coabench.live.browser.session import VIEWERS, Room
+from coabench.live.browser.access import AccessCheck
+from coabench.live.browser.session import VIEWERS, SharedSession
 from coabench.live.browser.viewer import Viewer
 from coabench.render.page import render_page
 
@@ -28,7 +28,7 @@ HEADERS = {
 FULL = 1013
 
 
-def build_app(room: Room) -> ASGIApp:
+def build_app(session: SharedSession) -> ASGIApp:
     """Return the application: ``/`` is the page, ``/live`` the socket."""
     template = Path(__file__).with_name("live.html")
     page = render_page(template, styles=["live.css"], scripts=["live.js"], allow=["connect-src 'self'"])
@@ -38,20 +38,20 @@ def build_app(room: Room) -> ASGIApp:
 
     async def live(socket: WebSocket) -> None:
         await socket.accept()
-        if room.viewers >= VIEWERS:
+        if session.viewers >= VIEWERS:
             await socket.close(FULL, "too many browsers are connected")
             return
-        room.viewers += 1
+        session.viewers += 1
         try:
-            await Viewer(socket, room).attend()
+            await Viewer(socket, session).attend()
         except WebSocketDisconnect:
             return
         except Exception as error:
-            if room.ended is None:
-                room.note(f"the connection to a browser failed: {type(error).__name__}: {error}")
+            if session.ended is None:
+                session.note(f"the connection to a browser failed: {type(error).__name__}: {error}")
             raise
         finally:
-            room.viewers -= 1
+            session.viewers -= 1
 
     app = Starlette(routes=[Route("/", show, methods=["GET"]), WebSocketRoute("/live", live)])
-    return Gate(app, room.place)
+    return AccessCheck(app, session.address)

@@ -53,7 +53,7 @@ def check_pair(cert: Path, key: Path) -> Certificate:
 def self_signed(folder: Path, names: list[str]) -> Certificate:
     """Return a certificate for *names* and localhost that this machine signed, made where there is none that fits.
 
-    Made once and kept, so that a browser that was told to accept it goes on accepting it.
+    Made once and kept, so that a browser in which it was accepted continues to accept it.
 
     Raises:
         UserError: the package ``cryptography`` is missing, or the folder cannot be written.

@@ -110,8 +110,8 @@ def turns(said: Sequence[Turn]) -> list[dict[str, Any]]:
 
 def problem(about: str, error: CoabenchError, frame: int | None = None) -> dict[str, Any]:
     """Return what went wrong, in words; *frame* is the number of a frame that is done with."""
-    told = {"problem": error.problem, "expected": error.expected, "found": error.found, "remedy": error.remedy}
-    return {"type": "problem", "about": about, "frame": frame, **told}
+    words = {"problem": error.problem, "expected": error.expected, "found": error.found, "remedy": error.remedy}
+    return {"type": "problem", "about": about, "frame": frame, **words}
 
 
 def _rounded(share: float | None) -> float | None:

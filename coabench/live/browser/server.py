@@ -1,4 +1,4 @@
-"""The web server: in a thread of its own, so that the main thread hears Ctrl-C and a failing probe at once."""
+"""The web server: in a thread of its own, so that the main thread learns of Ctrl-C and a failing probe at once."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from coabench.errors import JobError
 from coabench.live.asker import Asker
-from coabench.live.browser.address import Place
+from coabench.live.browser.address import BoundAddress
 from coabench.live.probe import Probe
 from coabench.live.worker_thread import WorkerThread
 
 if TYPE_CHECKING:
-    from coabench.live.browser.session import Room
+    from coabench.live.browser.session import SharedSession
 
 FAREWELL = 0.1
-"""Seconds in which viewers are told that the server ends."""
+"""Seconds in which viewers are informed that the server ends."""
 ENDING = 0.6
 """Seconds that its thread may take to end after that."""
 BIGGEST = 1024 * 1024
@@ -27,7 +27,7 @@ BIGGEST = 1024 * 1024
 
 
 def serve(
-    place: Place,
+    address: BoundAddress,
     probe: Probe,
     asker: Asker,
     note: Callable[[str], None],
@@ -37,24 +37,24 @@ def serve(
     """Start the probe and serve the page until Ctrl-C.
 
     Args:
-        place: from `prepare`; its address is given back in the end.
+        address: from `prepare`; closed in the end.
         asker: the one that *probe* asks with, loaded.
         note: called with what the user should know: the address first.
-        close: ends the probe. Called in the end, while viewers are told: each of the two takes its time.
-        keeps: what is stored of a session, in words; viewers are told before they start.
+        close: ends the probe. Called in the end, while viewers are informed: each of the two takes its time.
+        keeps: what is stored of a session, in words; viewers are informed before they start.
 
     Raises:
-        KeyboardInterrupt: the user ended it; viewers were told, the web server has ended.
+        KeyboardInterrupt: the user ended it; viewers were informed, the web server has ended.
         BaseException: what ended one of the probe's threads.
     """
-    from coabench.live.browser.session import Room
+    from coabench.live.browser.session import SharedSession
 
-    room = Room(probe, asker, place, keeps, note)
-    probe.listen(room.heard)
+    session = SharedSession(probe, asker, address, keeps, note)
+    probe.listen(session.add_answer)
     probe.start()
-    with place, _running(room, close):
-        note(f"open {place.url} in a browser; Ctrl-C ends")
-        for line in place.notes:
+    with address, _running(session, close):
+        note(f"open {address.url} in a browser; Ctrl-C ends")
+        for line in address.notes:
             note(line)
         while True:
             probe.check()
@@ -62,15 +62,15 @@ def serve(
 
 
 @contextmanager
-def _running(room: Room, close: Callable[[], object]) -> Iterator[None]:
-    """Run the web server while in the context; what ends the context is told to the viewers."""
+def _running(session: SharedSession, close: Callable[[], object]) -> Iterator[None]:
+    """Run the web server while in the context; viewers are informed of what ends the context."""
     import uvicorn
 
     from coabench.live.browser.app import build_app
 
-    place = room.place
+    address = session.address
     config = uvicorn.Config(
-        build_app(room),
+        build_app(session),
         ws="websockets-sansio",
         ws_max_size=BIGGEST,
         ws_ping_interval=5.0,
@@ -84,12 +84,12 @@ def _running(room: Room, close: Callable[[], object]) -> Iterator[None]:
         server_header=False,
         limit_concurrency=64,
         timeout_graceful_shutdown=1,
-        ssl_certfile=place.certificate.cert if place.certificate else None,
-        ssl_keyfile=place.certificate.key if place.certificate else None,
+        ssl_certfile=address.certificate.cert if address.certificate else None,
+        ssl_keyfile=address.certificate.key if address.certificate else None,
     )
     server = uvicorn.Server(config)
     thread = WorkerThread("web-server")
-    running = thread.submit(lambda: asyncio.run(server.serve(sockets=[place.socket])))
+    running = thread.submit(lambda: asyncio.run(server.serve(sockets=[address.socket])))
     while not server.started and not running.done():
         time.sleep(0.01)
     if not server.started:
@@ -101,7 +101,7 @@ def _running(room: Room, close: Callable[[], object]) -> Iterator[None]:
         why = f"The server failed: {error}"
         raise
     finally:
-        room.ended = why
+        session.ended = why
         until = time.monotonic() + FAREWELL + ENDING
         threading.Timer(FAREWELL, setattr, (server, "should_exit", True)).start()
         close()

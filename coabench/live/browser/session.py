@@ -1,4 +1,4 @@
-"""What all viewers share: one probe, one seat in front of it, one strategy."""
+"""What all viewers share: one probe, one strategy, and the seat: the right to send frames, of one viewer at a time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.live.asker import Asker, usable_strategies
-from coabench.live.browser.address import Place
+from coabench.live.browser.address import BoundAddress
 from coabench.live.browser.clock import Clock
 from coabench.live.browser.frames import MAX_BYTES, Sent
 from coabench.live.browser.messages import Seat, answered
@@ -30,29 +30,27 @@ VIEWERS = 8
 """Browsers that may be connected at once."""
 
 
-class Sitter(Protocol):
-    """Whoever has the seat."""
+class SharedSession:
+    """The probe behind the page. All methods but `add_answer` are called in the thread of the web server.
 
-
-class Room:
-    """The probe behind the page. All methods but `heard` are called in the thread of the web server.
-
-    Only the viewer in the seat sends frames and sees faces: there is one detector and one model, and nobody should see
-    somebody else's face.
+    Only the viewer in the seat sends frames and sees faces: there is one detector and one model, and no viewer
+    should see the face of another.
 
     Attributes:
         ended: why the server ends; None while it runs.
         switching: the strategy that is being made ready, if any.
     """
 
-    def __init__(self, probe: Probe, asker: Asker, place: Place, keeps: Sequence[str], note: Callable[[str], None]):
-        self.place, self.note, self.keeps = place, note, list(keeps)
+    def __init__(
+        self, probe: Probe, asker: Asker, address: BoundAddress, keeps: Sequence[str], note: Callable[[str], None]
+    ):
+        self.address, self.note, self.keeps = address, note, list(keeps)
         self.ended: str | None = None
         self.switching: str | None = None
         self.viewers = 0
         self._probe, self._asker = probe, asker
         self._strategies = _strategies(asker)
-        self._sitter: Sitter | None = None
+        self._holder: object | None = None
         self._clock = Clock(0.0)
         self._first = self._frames = 0
         self._last_frame = 0.0
@@ -60,10 +58,10 @@ class Room:
         self._thread = WorkerThread("switch")
 
     def about(self) -> dict[str, Any]:
-        """Return what a viewer is told first."""
+        """Return the first message to a viewer."""
         asker = self._asker
         backbone = asker.identity.backbone
-        serving = self.place.serving
+        serving = self.address.serving
         return {
             "type": "hello",
             "backbone": backbone.name,
@@ -85,14 +83,14 @@ class Room:
 
     # -- the seat -----------------------------------------------------------------------------------------------------
 
-    def seat(self, viewer: Sitter) -> Seat:
+    def seat(self, viewer: object) -> Seat:
         """Return how the seat looks to a viewer."""
-        if self._sitter is None:
+        if self._holder is None:
             return "free"
-        return "yours" if self._sitter is viewer else "taken"
+        return "yours" if self._holder is viewer else "taken"
 
-    def take(self, viewer: Sitter) -> None:
-        """Give the seat to a viewer; `UserError` where somebody else has it."""
+    def take(self, viewer: object) -> None:
+        """Give the seat to a viewer; `UserError` where another one has it."""
         seat = self.seat(viewer)
         if seat == "taken":
             raise UserError(
@@ -101,20 +99,20 @@ class Room:
                 remedy="wait until they stop, or stop the other page",
             )
         if seat == "free":
-            self._sitter = viewer
+            self._holder = viewer
             self._clock = Clock(self._clock.last + BETWEEN)
             self._first, self._last_frame = self._frames, time.monotonic()
             self._answers.clear()
 
-    def leave(self, viewer: Sitter) -> None:
+    def leave(self, viewer: object) -> None:
         """Free the seat if the viewer has it."""
-        if self._sitter is viewer:
-            self._sitter = None
+        if self._holder is viewer:
+            self._holder = None
 
     def free_idle(self) -> None:
         """Free the seat of a viewer who has sent nothing for long."""
-        if self._sitter is not None and time.monotonic() - self._last_frame > IDLE:
-            self._sitter = None
+        if self._holder is not None and time.monotonic() - self._last_frame > IDLE:
+            self._holder = None
 
     # -- frames and answers -------------------------------------------------------------------------------------------
 
@@ -139,9 +137,9 @@ class Room:
         """Whether the viewer in the seat has sent the frame of this index."""
         return index >= self._first
 
-    def heard(self, answer: FaceAnswer) -> None:
+    def add_answer(self, answer: FaceAnswer) -> None:
         """Keep an answer for the viewer in the seat. Called in the probe's thread; never fails, or it would end it."""
-        if self._sitter is not None and self.of_seat(answer.frame):
+        if self._holder is not None and self.of_seat(answer.frame):
             self._answers.append(answered(answer, self._clock.captured(answer.time)))
 
     def answers(self) -> list[dict[str, Any]]:

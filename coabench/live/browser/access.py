@@ -1,4 +1,4 @@
-"""Who may come in: asked of every request for the page and for the socket, before anything else sees it."""
+"""Access control: host name, origin and token of every request for the page and the socket, before anything else."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from coabench.live.browser.address import Place
+from coabench.live.browser.address import BoundAddress
 
 
-class Gate:
-    """An ASGI application in front of another."""
+class AccessCheck:
+    """An ASGI application in front of another, which refuses requests that may not reach it."""
 
-    def __init__(self, app: ASGIApp, place: Place) -> None:
-        self._app, self._place = app, place
+    def __init__(self, app: ASGIApp, address: BoundAddress) -> None:
+        self._app, self._address = app, address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -31,10 +31,10 @@ class Gate:
         await answer(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
-        """Return the HTTP status and the reason to refuse with; None for somebody who may come in."""
+        """Return the HTTP status and the reason to refuse with; None for one that is allowed."""
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or not self._place.answers_to(_name(hosts[0])):
+        if len(hosts) != 1 or not self._address.answers_to(_name(hosts[0])):
             return 421, (
                 "This server does not go by that name. Open the address that it printed, or start it with "
                 "--serve NAME:PORT for the name that you use."
@@ -42,7 +42,7 @@ class Gate:
         # A browser says where a socket was opened from. No other page may do so, whoever's browser shows it.
         if scope["type"] == "websocket" and not _same(headers.getlist("origin"), hosts[0]):
             return 403, "The socket is open to this server's own page only."
-        if self._place.token is not None and not _knows(self._place.token, scope["query_string"]):
+        if self._address.token is not None and not _knows(self._address.token, scope["query_string"]):
             return 403, "A token is missing or wrong. Open the whole address that the server printed."
         return None
 
@@ -64,5 +64,5 @@ def _same(origins: list[str], host: str) -> bool:
 
 
 def _knows(token: str, query: bytes) -> bool:
-    given = parse_qs(query.decode("latin-1")).get("token", [""])
-    return len(given) == 1 and compare_digest(given[0].encode(), token.encode())
+    tokens = parse_qs(query.decode("latin-1")).get("token", [""])
+    return len(tokens) == 1 and compare_digest(tokens[0].encode(), token.encode())
