@@ -23,7 +23,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.footage import film
-from support.live import Gated, Told, asker, frame
+from support.live import FixedFaces, Gated, asker, frame
 
 import coabench.live.job as job
 from coabench.live.detector_process import DetectorProcess
@@ -111,9 +111,9 @@ def show(name: str, seconds: float, answer: float, busy: bool) -> dict[str, Any]
     class Watched(Probe):
         snapshot = watched
 
-        def _tell(self, answers: Sequence[FaceAnswer], asker: Any) -> None:
+        def _deliver(self, answers: Sequence[FaceAnswer], asker: Any) -> None:
             waits.extend((self._newest.time if self._newest else 0.0) - a.time - a.seconds for a in answers)
-            super()._tell(answers, asker)
+            super()._deliver(answers, asker)
 
     shots = list(film(90))
     detector = find_detector(name)
@@ -147,7 +147,7 @@ def show(name: str, seconds: float, answer: float, busy: bool) -> dict[str, Any]
 
 def memory(frames: int) -> dict[str, Any]:
     """Offer frames as fast as detection goes while answers take 50 ms; return how much the process grew."""
-    probe = Probe(Told((10, 10, 200, 200)), asker(Slow(0.05, False)), Settings())
+    probe = Probe(FixedFaces((10, 10, 200, 200)), asker(Slow(0.05, False)), Settings())
     sizes = []
     with probe:
         probe.start()

@@ -93,6 +93,6 @@ def missing(module: str, install: str) -> Unavailable | None:
 
     try:
         found = find_spec(module) is not None
-    except (ImportError, ValueError):  # its parent package is broken, or somebody put a None into sys.modules
+    except (ImportError, ValueError):  # its parent package is broken, or there is a None in sys.modules
         found = False
     return None if found else Unavailable(f"the package {module!r} is not installed", install)

@@ -90,13 +90,13 @@ def _lines(face: FaceView, details: bool) -> tuple[Line, ...]:
     else:
         label = answer.prediction.label
         said = safe(label, 40) if label is not None else f"no label: {safe(answer.outcome, 30)}"
-        sure = "" if answer.confidence is None else f"  {answer.confidence:.0%}"
+        confidence = "" if answer.confidence is None else f"  {answer.confidence:.0%}"
         if face.smoothed is not None:
             lines = [(f"#{face.track}  {safe(face.smoothed, 40)}  (smoothed)", _colour(face))]
             if details:
-                lines.append((f"now {said}{sure}", TEXT))
+                lines.append((f"now {said}{confidence}", TEXT))
         else:
-            lines = [(f"#{face.track}  {said}{sure}", _colour(face))]
+            lines = [(f"#{face.track}  {said}{confidence}", _colour(face))]
     if details:
         stages = _stages(face)
         if stages:

@@ -73,11 +73,11 @@ class _Seen:
     """A frame, the faces that are looked at (some of them missed in this very frame), and all that are known.
 
     Attributes:
-        found: how many of the faces that are looked at were seen in this frame.
+        visible: how many of the faces that are looked at were detected in this frame.
     """
 
     frame: Frame
-    found: int
+    visible: int
     tracks: tuple[Track, ...]
     known: frozenset[int]
 
@@ -97,7 +97,7 @@ class Probe(Closing):
         self.settings = settings
         self._detector, self._asker, self._tracker = detector, asker, Tracker()
         self._changed = threading.Condition()  # guards all that follows
-        self._telling = threading.Lock()  # held while listeners hear; never taken while holding _changed
+        self._notifying = threading.Lock()  # held while listeners are called; never taken while holding _changed
         self._listeners: list[Callable[[FaceAnswer], None]] = []
         self._threads: list[WorkerThread] = []
         self._pending: Frame | None = None
@@ -138,7 +138,7 @@ class Probe(Closing):
         with self._changed:
             self._newest = frame
             self._tally.frames += 1
-        self._saw(self._locate(frame))
+        self._store(self._locate(frame))
         answers: list[FaceAnswer] = []
         while (due := self._due()) is not None:
             answers += self._ask(*due)
@@ -182,22 +182,22 @@ class Probe(Closing):
             self._closed = True
             self._pending = None
             self._changed.notify_all()
-        if self._telling.acquire(timeout=CLOSING):
-            self._telling.release()
+        if self._notifying.acquire(timeout=CLOSING):
+            self._notifying.release()
         ended = [thread.close(max(0.0, until - time.monotonic())) for thread in self._threads]
         return all(ended)
 
     # -- the two threads ----------------------------------------------------------------------------------------------
 
     def _stop_after(self, work: Future[None]) -> None:
-        """Keep what went wrong in a thread for whoever offers the next frame; it ends the other thread too."""
+        """Keep the error of a thread for whoever offers the next frame; it ends the other thread too."""
         with self._changed:
             self._error = self._error or work.exception()
             self._changed.notify_all()
 
     def _watch(self) -> None:
         while (frame := self._next_frame()) is not None:
-            self._saw(self._locate(frame))
+            self._store(self._locate(frame))
 
     def _think(self) -> None:
         with suppress(_Ended):
@@ -231,14 +231,14 @@ class Probe(Closing):
         # Chosen after tracking: a face that is missed in one frame does not lose its place to the next largest.
         tracks = self._tracker.update(self._detector.detect(frame.image), frame.time)
         chosen = select_faces(tracks, self.settings.faces, self.settings.min_face)
-        found = sum(track.last_seen == frame.time for track in chosen)
+        visible = sum(track.last_seen == frame.time for track in chosen)
         ordered = tuple(sorted(chosen, key=lambda track: track.id))
-        return _Seen(frame, found, ordered, frozenset(track.id for track in tracks))
+        return _Seen(frame, visible, ordered, frozenset(track.id for track in tracks))
 
-    def _saw(self, seen: _Seen) -> None:
+    def _store(self, seen: _Seen) -> None:
         with self._changed:
             self._seen = seen
-            self._tally.detected(seen.frame.time, seen.found)
+            self._tally.detected(seen.frame.time, seen.visible)
             for gone in set(self._memory) - seen.known:
                 del self._memory[gone]
             self._changed.notify_all()
@@ -266,14 +266,14 @@ class Probe(Closing):
         return asked is None or (now > asked and now - asked > self.settings.every - 1e-6)  # times of files are rounded
 
     def _ask(self, frame: Frame, tracks: Sequence[Track]) -> list[FaceAnswer]:
-        """Ask about faces of a frame, and tell the answers."""
+        """Ask about faces of a frame, and deliver the answers."""
         started = time.perf_counter()
         with self._changed:
             asker = self._asker
         crops = [crop(frame.image, track.face.box, self.settings.margin) for track in tracks]
         turns: list[tuple[Turn, ...]] = [() for _ in tracks]
 
-        def heard(i: int, turn: Turn) -> None:
+        def on_turn(i: int, turn: Turn) -> None:
             turns[i] += (turn,)
             with self._changed:
                 if self._closed:
@@ -282,7 +282,7 @@ class Probe(Closing):
                 if memory is not None and asker is self._asker:
                     memory.turns = turns[i]
 
-        outcomes = asker.ask(crops, heard)
+        outcomes = asker.ask(crops, on_turn)
         seconds = time.perf_counter() - started
         answers = []
         for track, cut, outcome in zip(tracks, crops, outcomes, strict=True):
@@ -292,11 +292,11 @@ class Probe(Closing):
                 FaceAnswer(frame.index, frame.time, track.id, track.face.box, track.score, cut, name,
                            tuple(outcome.turns), prediction, seconds)
             )  # fmt: skip
-        self._tell(answers, asker)
+        self._deliver(answers, asker)
         return answers
 
-    def _tell(self, answers: Sequence[FaceAnswer], asker: Asker) -> None:
-        """Keep finished answers and tell the listeners, unless the probe was closed meanwhile."""
+    def _deliver(self, answers: Sequence[FaceAnswer], asker: Asker) -> None:
+        """Keep finished answers and call the listeners, unless the probe was closed meanwhile."""
         with self._changed:
             if self._closed:
                 raise _Ended
@@ -310,7 +310,7 @@ class Probe(Closing):
                         memory.labels.popleft()
             self._changed.notify_all()
         for answer in answers:
-            with self._telling:
+            with self._notifying:
                 if self._closed:
                     raise _Ended
                 for listener in self._listeners:

@@ -82,7 +82,7 @@ class Recording(Closing):
 
 
 def check_recording(path: Path, option: str) -> None:
-    """Make sure that a recording can be written: the suffix, the folder, and for real a short video beside it.
+    """Check that a recording can be written: the suffix, the folder, and for real a short video beside it.
 
     Raises:
         UserError: naming *option*; nothing is left behind.
@@ -113,7 +113,7 @@ def check_recording(path: Path, option: str) -> None:
 
 
 def check_new_file(path: Path, option: str) -> None:
-    """Make sure that a file can be made: it is not there, and its folder can be written.
+    """Check that a file can be made: it is not there, and its folder can be written.
 
     Raises:
         UserError: naming *option*.

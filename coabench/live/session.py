@@ -77,7 +77,7 @@ class Session:
 
 @dataclass
 class Summary:
-    """What came of a session.
+    """The result of a session.
 
     Attributes:
         files: what was written.

@@ -1,4 +1,4 @@
-"""What the live probe takes and gives: frames, answers about faces, and views of what is going on."""
+"""What the live probe takes and gives: frames, answers about faces, and views of the present state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a source. Nobody may write into *image*: faces are cut from it later.
+    """One picture of a source. *image* is not written to: faces are cut from it later.
 
     Attributes:
         image: RGB, uint8, (height, width, 3).
@@ -69,7 +69,7 @@ class FaceAnswer:
 
     @property
     def confidence(self) -> float | None:
-        """How sure the answer is: as its strategy says, or by the scores of all turns; None without either."""
+        """The confidence of the answer: its strategy's, or that of the scores of all turns; None without either."""
         details = self.prediction.details
         return details.get("confidence") if details else confidence(self.turns)
 

@@ -38,7 +38,7 @@ class Source(ABC):
 
     Attributes:
         name: what the user typed.
-        live: whether frames come by the clock and are lost where nobody takes them. All others wait.
+        live: whether frames come by the clock and are lost where they are not taken. All others wait.
         fps: frames a second, as far as known.
         stays: whether a window should stay open at its end.
         skipped: how many pictures could not be read.
@@ -135,8 +135,8 @@ class Video(Source):
             read, picture = self._capture.read()
             if not read:
                 return
-            told = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # of this frame; videos of phones have no fixed rate
-            at = told if math.isfinite(told) and told > at else max(at, 0.0) + (1 / fps if index else 0.0)
+            position = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # videos of phones have no fixed rate
+            at = position if math.isfinite(position) and position > at else max(at, 0.0) + (1 / fps if index else 0.0)
             yield Frame(_rgb(picture), round(at, 6), index)
             index += 1
 
@@ -227,16 +227,16 @@ class Camera(Live):
 
 
 def cameras() -> list[str]:
-    """Return the cameras of this machine, as ``--source`` takes them; elsewhere than on Linux by trying the first."""
+    """Return the cameras of this machine, as ``--source`` takes them; except on Linux by trying the first."""
     if sys.platform.startswith("linux"):
         return [str(path) for path in sorted(Path("/dev").glob("video*"), key=_natural)]
-    found = []
+    usable = []
     for number in range(4):
         capture = opencv().VideoCapture(number)
         if capture.isOpened():
-            found.append(str(number))
+            usable.append(str(number))
         capture.release()
-    return found
+    return usable
 
 
 def _no_camera(spec: str, problem: str, first: str = "") -> UserError:

@@ -24,7 +24,7 @@ def save_still(folder: Path, image: NDArray[np.uint8], index: int, snapshot: Sna
     from PIL import Image
 
     still = folder / f"still{index:06}.png"
-    with _told(folder):
+    with _disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(still)
     return [still, *save_crops(folder, [face.answer for face in snapshot.faces if face.answer is not None])]
@@ -35,14 +35,14 @@ def save_crops(folder: Path, answers: Iterable[FaceAnswer]) -> list[Path]:
     files = []
     for answer in answers:
         files.append(folder / f"{answer.name}.png")
-        with _told(folder):
+        with _disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             answer.crop.save(files[-1])
     return files
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def _disk_errors(folder: Path) -> Iterator[None]:
     """Turn a full or read-only disk into a `JobError`."""
     try:
         yield

@@ -70,11 +70,11 @@ class Tracker:
         """
         faces = sorted(faces, key=lambda face: (-face.score, face.box))[:LIMIT]
         known = [track for track in self._tracks if time - track.last_seen <= self.keep]
-        found = _assign([[self._likeness(track, face) for face in faces] for track in known])
-        seen = [self._follow(known[row], faces[column], time) for row, column in found.items()]
-        taken = set(found.values())
+        assigned = _assign([[self._likeness(track, face) for face in faces] for track in known])
+        seen = [self._follow(known[row], faces[column], time) for row, column in assigned.items()]
+        taken = set(assigned.values())
         new = [self._begin(face, time) for column, face in enumerate(faces) if column not in taken]
-        missed = [track for row, track in enumerate(known) if row not in found]
+        missed = [track for row, track in enumerate(known) if row not in assigned]
         missed.sort(key=lambda track: (-track.last_seen, track.id))
         self._time = time
         self._tracks = sorted([*seen, *new, *missed][:LIMIT], key=lambda track: track.id)

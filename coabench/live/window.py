@@ -1,4 +1,4 @@
-"""A window on the screen: shows pictures, tells keys. OpenCV's GUI stays in here."""
+"""A window on the screen: shows pictures, reports keys. OpenCV's GUI stays in here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REMEDY = "add --no-window (with --log or --record), or --serve to see it in a br
 
 
 def check_display() -> None:
-    """Make sure that a window can be opened.
+    """Check that a window can be opened.
 
     OpenCV's GUI does not raise where it finds no display: it aborts the whole process. So a process of its own tries.
 
@@ -46,11 +46,11 @@ def check_display() -> None:
         failed, said = True, "no answer within 30 s"
     if failed:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
-        telling = [line for line in lines if "display" in line.lower() or "not implemented" in line.lower()]
+        relevant = [line for line in lines if "display" in line.lower() or "not implemented" in line.lower()]
         raise UserError(
             "no window can be opened",
             expected="a display that this machine can draw on, and opencv-python rather than opencv-python-headless",
-            found=(telling or lines or ["nothing"])[0],
+            found=(relevant or lines or ["nothing"])[0],
             remedy=REMEDY,
         )
 
@@ -96,5 +96,5 @@ class Window:
 
 
 def _hush_qt() -> None:
-    """Keep OpenCV's Qt from telling with every window that its wheel brings no fonts: we draw our text ourselves."""
+    """Keep OpenCV's Qt from warning with every window that its wheel brings no fonts: we draw our text ourselves."""
     os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")

@@ -51,7 +51,7 @@ class LoadedPlugin:
         name: its entry-point name.
         module: what its entry point names.
         status: ``ok``, ``failed`` or ``disabled``.
-        error: what went wrong, in one line.
+        error: why it failed, in one line.
         remedy: what the user can do about it, in one line.
         api: the version of the plugin interface that it says it was written for; None where it does not say.
         registered: kind -> names; commands among them once they were added.
@@ -167,7 +167,7 @@ class Plugins:
             reserved: the names of the built-in commands.
 
         Returns:
-            what went wrong, one line per plugin.
+            what failed, one line per plugin.
         """
         import click
 
@@ -187,7 +187,7 @@ class Plugins:
         A plugin that raises is not called again.
 
         Returns:
-            what went wrong, one line per plugin.
+            what failed, one line per plugin.
         """
         return self._each(hook, lambda plugin: plugin.call(hook, **arguments))
 

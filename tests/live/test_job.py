@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.footage import film
-from support.live import Gated, Told, asker, frame
+from support.live import FixedFaces, Gated, asker, frame
 from support.process import Run, start, wait_for
 from support.stream import streaming
 
@@ -192,7 +192,7 @@ def test_a_third_party_detector_is_listed_and_its_options_are_set(coabench: Run,
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--source", "nothing.mp4"], "there is nothing there"),
         (["--source", "17"], "no such camera"),
@@ -212,8 +212,8 @@ def test_a_third_party_detector_is_listed_and_its_options_are_set(coabench: Run,
         (["--smooth", "0"], "0 is not in the range"),
     ],
 )
-def test_bad_input_is_told_and_nothing_is_written(
-    coabench: Run, tmp_path: Path, arguments: list[str], told: str
+def test_bad_input_is_refused_and_nothing_is_written(
+    coabench: Run, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     footage(tmp_path / "in.mp4", 2)
     (tmp_path / "junk.mp4").write_bytes(b"\x00" * 999)
@@ -222,7 +222,7 @@ def test_bad_input_is_told_and_nothing_is_written(
     before = {path for path in tmp_path.rglob("*") if "config" not in path.parts}
     result = coabench(*BASE, "--source", "in.mp4", *arguments)
     assert result.returncode == 2, result.stderr
-    assert told in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert {path for path in tmp_path.rglob("*") if "config" not in path.parts} == before
 
@@ -298,7 +298,7 @@ def test_a_stream_is_watched_live_without_a_window(coabench: Run, tmp_path: Path
     assert "frames         15" in result.stdout
 
 
-def test_the_display_goes_on_while_the_model_thinks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_display_continues_while_the_model_thinks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The model never answers; the window shows every frame of the camera nonetheless, and the newest is offered."""
     backbone = Gated()
     shown: list[int] = []
@@ -324,8 +324,8 @@ def test_the_display_goes_on_while_the_model_thinks(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(job, "check_display", lambda: None)
     monkeypatch.setattr(job, "Window", Glass)
     monkeypatch.setattr(job, "open_source", lambda spec, note: Cam(spec, note))
-    told = Told((10, 80, 50, 110))
-    monkeypatch.setattr(job, "equip", lambda *_: job.Equipment(asker(backbone), told, {}, "gated"))  # type: ignore
+    detector = FixedFaces((10, 80, 50, 110))
+    monkeypatch.setattr(job, "equip", lambda *_: job.Equipment(asker(backbone), detector, {}, "gated"))  # type: ignore
     summary = job.webcam(job.Session(settings=Settings(min_face=1)), print)
     assert len(set(shown)) >= 60
     assert len(backbone.seen) == 1
@@ -340,7 +340,7 @@ def test_the_display_goes_on_while_the_model_thinks(tmp_path: Path, monkeypatch:
 def test_the_window_under_a_virtual_display(
     environment: dict[str, str], tmp_path: Path, home: Path, ending: str
 ) -> None:
-    """A folder of images stays on the screen until the window is told to close."""
+    """A folder of images stays on the screen until the window is to close."""
     (tmp_path / "faces").mkdir()
     picture = np.full((240, 320, 3), 20, np.uint8)
     picture[60:160, 100:200] = 220

@@ -4,7 +4,7 @@ import gc
 import threading
 
 import pytest
-from support.live import Gated, Told, asker, frame
+from support.live import FixedFaces, Gated, asker, frame
 from support.process import wait_for
 
 from coabench.dialogue import Answer, Question, Turn
@@ -22,12 +22,12 @@ EVERY_FRAME = Settings(min_face=1)
 def stepping(settings: Settings = EVERY_FRAME, *boxes: tuple[int, int, int, int]) -> Probe:
     backbone = Gated()
     backbone.free = True
-    return Probe(Told(*boxes), asker(backbone), settings)
+    return Probe(FixedFaces(*boxes), asker(backbone), settings)
 
 
 def test_while_the_model_thinks_frames_are_dropped_and_then_the_newest_is_asked_about() -> None:
     backbone = Gated()
-    with Probe(Told(), asker(backbone), EVERY_FRAME) as probe:
+    with Probe(FixedFaces(), asker(backbone), EVERY_FRAME) as probe:
         probe.start()
         probe.offer(frame(1, rate=1000.0))
         wait_for(lambda: backbone.seen == [[1]])
@@ -46,7 +46,7 @@ def test_while_the_model_thinks_frames_are_dropped_and_then_the_newest_is_asked_
 
 def test_memory_is_bounded_while_the_model_hangs() -> None:
     backbone = Gated()
-    with Probe(Told(), asker(backbone), EVERY_FRAME) as probe:
+    with Probe(FixedFaces(), asker(backbone), EVERY_FRAME) as probe:
         probe.start()
         for index in range(3000):
             probe.offer(frame(index))
@@ -58,7 +58,7 @@ def test_memory_is_bounded_while_the_model_hangs() -> None:
 
 def test_the_stages_of_a_chain_arrive_one_by_one() -> None:
     backbone = Gated()
-    with Probe(Told(), asker(backbone), EVERY_FRAME) as probe:
+    with Probe(FixedFaces(), asker(backbone), EVERY_FRAME) as probe:
         probe.start()
         probe.offer(frame(3))
         wait_for(lambda: probe.snapshot().faces and probe.snapshot().faces[0].asking)
@@ -94,7 +94,7 @@ def test_more_faces_than_a_batch_are_asked_about_in_turns() -> None:
     boxes = [(x, 0, x + 20, 20) for x in range(0, 120, 24)]
     backbone = Gated()
     backbone.free = True
-    probe = Probe(Told(*boxes), asker(backbone), Settings(min_face=1, batch=2))
+    probe = Probe(FixedFaces(*boxes), asker(backbone), Settings(min_face=1, batch=2))
     answers = probe.step(frame(0))
     assert sorted(a.track for a in answers) == [1, 2, 3, 4, 5]
     assert [len(batch) for batch in backbone.seen] == [2, 2, 1]
@@ -104,7 +104,7 @@ def test_a_crop_is_cut_from_the_frame_of_its_box() -> None:
     """The detector is slower than the camera: what it found in one frame must not be cut from the next."""
     going, went = threading.Semaphore(0), threading.Semaphore(0)
 
-    class Slow(Told):
+    class Slow(FixedFaces):
         def detect(self, frame):  # type: ignore[no-untyped-def]
             went.release()
             going.acquire()
@@ -145,13 +145,13 @@ def test_in_order_nothing_is_dropped_and_the_same_frames_give_the_same_answers()
 
 def test_the_smoothed_label_is_a_vote_and_the_answer_stays_raw() -> None:
     probe = stepping(Settings(smooth=3, min_face=1))
-    told: list[FaceAnswer] = []
-    probe.listen(told.append)
+    delivered: list[FaceAnswer] = []
+    probe.listen(delivered.append)
     shown = []
     for index in range(6):
         probe.step(frame(index))
         shown.append(probe.snapshot().faces[0].smoothed)
-    raw = [a.prediction.label for a in told]
+    raw = [a.prediction.label for a in delivered]
     assert len(set(raw)) > 1
     assert shown == [vote(raw[max(0, i - 2) : i + 1]) for i in range(6)]
     assert stepping().snapshot().faces == ()
@@ -184,7 +184,7 @@ def test_by_default_an_answer_is_stale_when_the_next_should_have_come() -> None:
 
 
 def test_an_answer_about_a_face_that_moved_on_is_stale() -> None:
-    detector = Told((0, 0, 40, 40))
+    detector = FixedFaces((0, 0, 40, 40))
     backbone = Gated()
     backbone.free = True
     probe = Probe(detector, asker(backbone), Settings(min_face=1, every=100.0))
@@ -224,7 +224,7 @@ def test_a_crop_that_the_backbone_cannot_use_is_an_error_answer_and_the_rest_is_
 
 @pytest.mark.parametrize("part", ["detector", "backbone", "listener"])
 def test_a_failing_thread_ends_the_probe_with_its_error(part: str) -> None:
-    backbone, detector = Gated(), Told()
+    backbone, detector = Gated(), FixedFaces()
     backbone.free = True
 
     def fail(*_: object) -> None:
@@ -256,24 +256,24 @@ def test_a_failing_thread_ends_the_probe_with_its_error(part: str) -> None:
 
 def test_close_leaves_a_hanging_inference_behind_and_drops_its_answer() -> None:
     backbone = Gated()
-    probe = Probe(Told(), asker(backbone), EVERY_FRAME)
-    told: list[FaceAnswer] = []
-    probe.listen(told.append)
+    probe = Probe(FixedFaces(), asker(backbone), EVERY_FRAME)
+    delivered: list[FaceAnswer] = []
+    probe.listen(delivered.append)
     probe.start()
     probe.offer(frame(0))
     wait_for(lambda: backbone.seen)
     assert not probe.close()
     backbone.gate.release(10)
     wait_for(probe.close)
-    assert told == []
+    assert delivered == []
     assert len(backbone.seen) == 1
 
 
 def test_another_strategy_takes_over_while_it_runs() -> None:
     backbone = Gated()
-    with Probe(Told(), asker(backbone), EVERY_FRAME) as probe:
-        told: list[FaceAnswer] = []
-        probe.listen(told.append)
+    with Probe(FixedFaces(), asker(backbone), EVERY_FRAME) as probe:
+        delivered: list[FaceAnswer] = []
+        probe.listen(delivered.append)
         probe.start()
         probe.offer(frame(0))
         wait_for(lambda: backbone.seen)
@@ -281,10 +281,10 @@ def test_another_strategy_takes_over_while_it_runs() -> None:
         assert probe.snapshot().strategy == "direct"
         backbone.free = True
         backbone.gate.release(10)
-        wait_for(lambda: len(told) == 2)  # the old one is finished and told, but no longer shown
-        assert [a.strategy for a in told] == ["chain-of-affect:corrected", "direct"]
-        wait_for(lambda: probe.snapshot().faces[0].answer == told[1])
-        assert len(told[1].turns) == 1
+        wait_for(lambda: len(delivered) == 2)  # the old one is finished and delivered, but no longer shown
+        assert [a.strategy for a in delivered] == ["chain-of-affect:corrected", "direct"]
+        wait_for(lambda: probe.snapshot().faces[0].answer == delivered[1])
+        assert len(delivered[1].turns) == 1
 
 
 def test_rates_count_and_sort() -> None:

@@ -81,11 +81,11 @@ def test_closing_twice_is_harmless_and_the_file_is_valid_after_an_error(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [("a.xyz", "there is no codec for .xyz"), ("a", "a name without a suffix"), ("no/a.mp4", "there is no folder")],
 )
-def test_what_cannot_be_written_is_refused(tmp_path: Path, name: str, told: str) -> None:
-    with pytest.raises(UserError, match=told) as refused:
+def test_what_cannot_be_written_is_refused(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as refused:
         check_recording(tmp_path / name, "--record-clean")
     assert "--record-clean" in str(refused.value)
     assert list(tmp_path.iterdir()) == []

@@ -73,7 +73,7 @@ def test_one_image_is_a_source_and_stands_upright(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (lambda p: p / "nothing.mp4", "there is nothing there"),
         (lambda p: _write(p / "junk.mp4", b"\x00" * 999), "cannot be read as a video"),
@@ -86,11 +86,13 @@ def test_one_image_is_a_source_and_stands_upright(tmp_path: Path) -> None:
         (lambda p: "http://127.0.0.1:9/x", "cannot be opened"),
     ],
 )
-def test_what_cannot_be_opened_is_told(tmp_path: Path, make: Any, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_opened_is_reported(
+    tmp_path: Path, make: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     with pytest.raises(UserError) as refused:
         opened(make(tmp_path))
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert "secret" not in str(refused.value)
     assert refused.value.remedy
 

@@ -1,4 +1,4 @@
-"""Parts of a live probe for tests that need to hold them still: a backbone with a gate, a detector that is told."""
+"""Parts of a live probe for tests that need to hold them still: a backbone with a gate, a detector of fixed faces."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -53,8 +53,8 @@ class Gazing(Viewing):
         return [q and Answer(q.options[v % len(q.options)]) for q, v in zip(questions, self.batch, strict=True)]
 
 
-class Told(Detector):
-    """Finds the faces that it is told."""
+class FixedFaces(Detector):
+    """Finds the same faces in every frame."""
 
     def __init__(self, *boxes: tuple[int, int, int, int]) -> None:
         self.boxes = boxes or ((10, 10, 60, 60),)

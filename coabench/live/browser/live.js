@@ -7,7 +7,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const SILENCE = 6_000; // milliseconds without a word after which the connection counts as dead
   const SLOWEST_RETRY = 10_000;
   const SERIES = 6;
-  // The dark scheme's series colours of page.css: on a picture, in a dark frame, they can be told apart in both schemes.
+  // The dark scheme's series colours of page.css: on a picture, in a dark frame, they can be distinguished in both schemes.
   const COLOURS = ["#5cb3ee", "#ff9c5b", "#35c79b", "#e69bc6", "#dcb93a", "#c4c6ca"];
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -31,7 +31,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   // -- the socket -----------------------------------------------------------------------------------------------------
 
-  const link = { socket: null, state: "connecting", seat: null, heard: 0, tries: 0, retryAt: 0, timer: 0, why: "" };
+  const link = { socket: null, state: "connecting", seat: null, received: 0, tries: 0, retryAt: 0, timer: 0, why: "" };
 
   function connect() {
     clearTimeout(link.timer);
@@ -42,10 +42,10 @@ document.addEventListener("DOMContentLoaded", () => {
     const socket = new WebSocket(address);
     socket.binaryType = "arraybuffer";
     link.socket = socket;
-    link.heard = performance.now();
+    link.received = performance.now();
     socket.addEventListener("message", (event) => { if (socket === link.socket) receive(event.data); });
     socket.addEventListener("close", () => { if (socket === link.socket) lost(); });
-    tell();
+    showStatus();
   }
 
   function lost() {
@@ -59,7 +59,7 @@ document.addEventListener("DOMContentLoaded", () => {
     link.retryAt = performance.now() + delay;
     link.timer = setTimeout(connect, delay);
     if (!wasOpen) invited();
-    tell();
+    showStatus();
   }
 
   // A socket that is refused looks like one that nobody answers. The page itself says which it is.
@@ -69,7 +69,7 @@ document.addEventListener("DOMContentLoaded", () => {
       if (answer.status === 403 || answer.status === 421) {
         clearTimeout(link.timer);
         link.state = "refused";
-        tell();
+        showStatus();
       }
     } catch { /* nobody answers */ }
   }
@@ -81,7 +81,7 @@ document.addEventListener("DOMContentLoaded", () => {
   function receive(data) {
     let message;
     try { message = JSON.parse(data); } catch { return; }
-    link.heard = performance.now();
+    link.received = performance.now();
     const take = { hello: welcome, seat: seated, state: look, answer: noteAnswer, problem: complain, ended: farewell }[message.type];
     if (take) take(message);
   }
@@ -104,7 +104,7 @@ document.addEventListener("DOMContentLoaded", () => {
     $("strategy").replaceChildren(...message.strategies.map((name) => new Option(visible(name), name)));
     timeline.relabel(message.labels);
     if (want === "running") send({ type: "start" });
-    tell();
+    showStatus();
   }
 
   function seated(message) {
@@ -112,7 +112,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (message.seat !== "yours") camera.outstanding = null;
     // Whoever waits for the seat takes it when it is free; out of sight nothing would be sent.
     if (message.seat === "free" && want === "running" && !document.hidden) send({ type: "start" });
-    tell();
+    showStatus();
   }
 
   function look(message) {
@@ -123,7 +123,7 @@ document.addEventListener("DOMContentLoaded", () => {
     }
     const select = $("strategy");
     if (document.activeElement !== select || select.disabled || select.value === message.strategy) select.value = message.switching ?? message.strategy;
-    tell();
+    showStatus();
   }
 
   function complain(message) {
@@ -168,7 +168,7 @@ document.addEventListener("DOMContentLoaded", () => {
         return false;
       }
       const track = stream.getVideoTracks()[0];
-      track.addEventListener("ended", () => { if (stream?.getVideoTracks()[0] === track) { halt(); trouble = "The camera was unplugged or taken away."; tell(); } });
+      track.addEventListener("ended", () => { if (stream?.getVideoTracks()[0] === track) { halt(); trouble = "The camera was unplugged or taken away."; showStatus(); } });
       video.srcObject = stream;
       try { await video.play(); } catch { /* its data will come */ }
       // A camera that looks at whoever looks at the screen is shown as a mirror.
@@ -184,7 +184,7 @@ document.addEventListener("DOMContentLoaded", () => {
       camera.outstanding = null;
     },
 
-    // Names of cameras are told once one was allowed.
+    // Names of cameras are there once one was allowed.
     async list(current) {
       const cameras = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
       const select = $("camera");
@@ -241,7 +241,7 @@ document.addEventListener("DOMContentLoaded", () => {
     } else {
       halt();
     }
-    tell();
+    showStatus();
   }
 
   // Let go of the camera and of the seat.
@@ -253,7 +253,7 @@ document.addEventListener("DOMContentLoaded", () => {
     view.hidden = true;
     $("stage").dataset.state = "before";
     $("consent").hidden = false;
-    tell();
+    showStatus();
   }
 
   function pause() {
@@ -265,7 +265,7 @@ document.addEventListener("DOMContentLoaded", () => {
       video.play().catch(() => {});
       if (link.seat !== "yours") send({ type: "start" });
     }
-    tell();
+    showStatus();
   }
 
   // -- recording, in this browser -------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ document.addEventListener("DOMContentLoaded", () => {
     toggle() {
       if (recorder.media) recorder.stop();
       else if (want !== "off") recorder.start();
-      tell();
+      showStatus();
     },
 
     start() {
@@ -403,8 +403,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const ink = COLOURS[colour(face.track)];
     const big = `600 ${(brief ? 12.5 : 15) * unit}px system-ui, sans-serif`;
     const small = `${12.5 * unit}px system-ui, sans-serif`;
-    const sure = face.confidence !== null && !face.smoothed ? `  ${percent(face.confidence)}` : "";
-    const lines = [{ text: title(face) + sure, font: big, ink: "#ffffff" }];
+    const confidence = face.confidence !== null && !face.smoothed ? `  ${percent(face.confidence)}` : "";
+    const lines = [{ text: title(face) + confidence, font: big, ink: "#ffffff" }];
     const stages = (isNext(face) ? "next: " : "") + chain(turnsOf(face), underWay(face), " → ");
     if (!brief && (turnsOf(face).length > 1 || underWay(face))) lines.push({ text: stages, font: small, ink: "#e3e4e8" });
     const years = age(face);
@@ -444,7 +444,7 @@ document.addEventListener("DOMContentLoaded", () => {
   function makeCard(track) {
     const card = {
       who: element("span"), age: element("span"), label: element("span"), share: element("span", { class: "share" }),
-      stages: element("ol"), vote: element("p", { class: "vote", hidden: "" }), told: "",
+      stages: element("ol"), vote: element("p", { class: "vote", hidden: "" }), shown: "",
     };
     card.root = element("article", { class: `face series-${colour(track)}` },
       element("p", { class: "who" }, card.who, card.age),
@@ -470,8 +470,8 @@ document.addEventListener("DOMContentLoaded", () => {
       say(card.label, title(face));
       say(card.share, face.confidence === null || face.smoothed ? "" : percent(face.confidence));
       const stages = JSON.stringify([turnsOf(face), underWay(face)]);
-      if (stages !== card.told) {
-        card.told = stages;
+      if (stages !== card.shown) {
+        card.shown = stages;
         card.stages.replaceChildren(...(isNext(face) ? [element("li", { class: "name" }, "next:")] : []), ...turnsOf(face).map(stage), ...(underWay(face) ? [element("li", { class: "quiet" }, "asking …")] : []));
       }
       card.vote.hidden = !face.smoothed;
@@ -483,9 +483,9 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   function stage(turn) {
-    const sure = turn.confidence === null ? "" : ` ${percent(turn.confidence)}`;
+    const confidence = turn.confidence === null ? "" : ` ${percent(turn.confidence)}`;
     const said = turn.label === null ? `no label in “${visible(turn.response)}”` : visible(turn.label);
-    return element("li", {}, element("span", { class: "name" }, `${visible(turn.name)} `), said + sure);
+    return element("li", {}, element("span", { class: "name" }, `${visible(turn.name)} `), said + confidence);
   }
 
   function showRates() {
@@ -604,12 +604,12 @@ document.addEventListener("DOMContentLoaded", () => {
   // The newest faces only: colours come again after that.
   function legend() {
     const known = [...new Set(timeline.spans.map(({ track }) => track))].sort((a, b) => a - b).slice(-SERIES);
-    if ($("legend").dataset.told === String(known)) return;
-    $("legend").dataset.told = String(known);
+    if ($("legend").dataset.shown === String(known)) return;
+    $("legend").dataset.shown = String(known);
     $("legend").replaceChildren(...known.map((track) => element("li", {}, element("span", { class: `swatch series-${colour(track)}` }), `Face ${track}`)));
   }
 
-  // -- what the page says of itself -----------------------------------------------------------------------------------
+  // -- the status line ------------------------------------------------------------------------------------------------
 
   function status() {
     if (link.state === "refused") return "This address is no longer valid. Open the one that the server printed last.";
@@ -629,7 +629,7 @@ document.addEventListener("DOMContentLoaded", () => {
     return seen.faces.length === 0 ? "Running. No face in the picture." : `Running. ${seen.faces.length === 1 ? "One face" : `${seen.faces.length} faces`} in the picture.`;
   }
 
-  function tell() {
+  function showStatus() {
     const on = link.state === "open";
     const taken = link.seat === "taken";
     say($("status"), status());
@@ -683,11 +683,11 @@ document.addEventListener("DOMContentLoaded", () => {
 
   let rolled = 0;
   setInterval(() => {
-    if (link.state !== "lost" && link.state !== "refused" && performance.now() - link.heard > SILENCE) {
+    if (link.state !== "lost" && link.state !== "refused" && performance.now() - link.received > SILENCE) {
       link.socket?.close(); // which may take its time: nobody waits for it
       lost();
     }
-    if (link.state === "lost" || link.state === "connecting" || want !== "off") tell();
+    if (link.state === "lost" || link.state === "connecting" || want !== "off") showStatus();
     if (seen) { showCards(); showRates(); }
     const now = performance.now();
     if (want === "running" && now - rolled > (calm.matches ? 1000 : 190)) {

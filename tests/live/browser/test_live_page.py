@@ -238,7 +238,7 @@ def test_a_server_that_ends_and_comes_back(environment: dict[str, str], tmp_path
         page.wait_for_function("(before) => document.getElementById('latest').innerText !== before", arg=before)
 
 
-def test_an_old_token_is_told(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
+def test_an_old_token_is_reported(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
     with served(environment, tmp_path, "--allow-remote", address="0.0.0.0:0") as server:
         port = urlsplit(server.url).port
         query = urlsplit(server.url).query
@@ -248,13 +248,16 @@ def test_an_old_token_is_told(environment: dict[str, str], tmp_path: Path, live:
         status(page, "This address is no longer valid.")
 
 
-def test_no_camera_and_no_permission_are_told(server: Served, live: Open) -> None:
+def test_no_camera_and_no_permission_are_reported(server: Served, live: Open) -> None:
     page = live(server.url)
     status(page, "Connected")
-    for name, told in (("NotAllowedError", "not allowed to use the camera"), ("NotFoundError", "There is no camera")):
+    for name, message in (
+        ("NotAllowedError", "not allowed to use the camera"),
+        ("NotFoundError", "There is no camera"),
+    ):
         page.evaluate(FAIL, name)
         page.click("#agree")
-        status(page, told)
+        status(page, message)
         assert page.is_visible("#consent")
 
 

@@ -202,7 +202,7 @@ def grey() -> bytes:
 
 
 @pytest.mark.parametrize("data", BAD_FRAMES.values(), ids=BAD_FRAMES)
-def test_a_bad_frame_is_told_and_the_connection_survives(server: Served, data: bytes) -> None:
+def test_a_bad_frame_is_reported_and_the_connection_survives(server: Served, data: bytes) -> None:
     with Viewer(server.url) as viewer:
         viewer.start()
         number = viewer.send(data)
@@ -329,7 +329,7 @@ def test_the_end_is_told_even_while_a_model_computes(
         assert "Traceback" not in said
 
 
-def test_a_failing_backbone_ends_the_server_and_is_told(environment: Environment, tmp_path: Path) -> None:
+def test_a_failing_backbone_ends_the_server_and_is_reported(environment: Environment, tmp_path: Path) -> None:
     with served(environment, tmp_path, "--set", "backbone.crash_after=1") as server, Viewer(server.url) as viewer:
         viewer.start().send(picture())  # whether it is still acknowledged is a race with the failing backbone
         assert "the machine is on fire" in viewer.hear("ended")["why"]
@@ -342,7 +342,7 @@ def test_a_failing_backbone_ends_the_server_and_is_told(environment: Environment
 # -- TLS --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_self_signed_certificate_is_made_once_and_its_fingerprint_told(
+def test_a_self_signed_certificate_is_made_once_and_its_fingerprint_shown(
     environment: Environment, tmp_path: Path
 ) -> None:
     fingerprints = []
@@ -353,10 +353,10 @@ def test_a_self_signed_certificate_is_made_once_and_its_fingerprint_told(
             assert fetch(server.url, tls=trust)[0] == 200
             with Viewer(server.url, trust) as viewer:
                 assert viewer.start().look(picture())["faces"]
-            told = next(line for line in server.said if "fingerprint" in line).split()[-1]
-            fingerprints.append(told)
+            fingerprint = next(line for line in server.said if "fingerprint" in line).split()[-1]
+            fingerprints.append(fingerprint)
             der = ssl.PEM_cert_to_DER_cert((kept / "self-signed.pem").read_text())
-            assert told.replace(":", "").lower() == hashlib.sha256(der).hexdigest()
+            assert fingerprint.replace(":", "").lower() == hashlib.sha256(der).hexdigest()
     assert len(set(fingerprints)) == 1
     if os.name == "posix":
         assert (kept / "self-signed.key").stat().st_mode & 0o077 == 0
@@ -370,7 +370,7 @@ def test_a_self_signed_certificate_is_made_once_and_its_fingerprint_told(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--serve", "8765"], "HOST:PORT"),
         (["--serve", "127.0.0.1:99999"], "HOST:PORT"),
@@ -384,14 +384,14 @@ def test_a_self_signed_certificate_is_made_once_and_its_fingerprint_told(
         (["--allow-remote"], "need --serve"),
     ],
 )  # fmt: skip
-def test_a_wrong_option_is_told(coabench: Run, options: list[str], told: str) -> None:
+def test_a_wrong_option_is_reported(coabench: Run, options: list[str], message: str) -> None:
     result = coabench("webcam", *options)
     assert result.returncode == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_files_that_are_no_certificate_are_told(coabench: Run, tmp_path: Path) -> None:
+def test_files_that_are_no_certificate_are_reported(coabench: Run, tmp_path: Path) -> None:
     for name in ("a.pem", "b.pem"):
         (tmp_path / name).write_text("nothing of that kind")
     result = coabench("webcam", "--serve", "127.0.0.1:0", "--tls-cert", "a.pem", "--tls-key", "b.pem")
@@ -399,7 +399,7 @@ def test_files_that_are_no_certificate_are_told(coabench: Run, tmp_path: Path) -
     assert "cannot be used" in result.stderr
 
 
-def test_a_port_that_is_taken_is_told(coabench: Run) -> None:
+def test_a_port_that_is_taken_is_reported(coabench: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         result = coabench("webcam", "--serve", f"127.0.0.1:{other.getsockname()[1]}")
     assert result.returncode == 2
