@@ -23,7 +23,7 @@ from coabench.testing.defects.backbones import (
     PARSES,
     UNSTEADY,
 )
-from coabench.testing.findings import Findings, Stop, is_json, told
+from coabench.testing.findings import Findings, Stop, describe, is_json
 from coabench.testing.pictures import tiny_images
 from coabench.testing.spaces import BASIC, COMPOUND
 
@@ -117,7 +117,7 @@ class Asking:
         except CoabenchError:
             return
         except Exception as error:
-            self.findings.add(FAILS, f"with an exemplar image: {told(error)}")
+            self.findings.add(FAILS, f"with an exemplar image: {describe(error)}")
 
     def openly(self) -> None:
         """A question without options has an answer in words; one that gives none must say so in words."""

@@ -26,7 +26,7 @@ from coabench.testing.defects.backbones import (
     OLD_PREPARE,
     OUTSIDE_IDENTITY,
 )
-from coabench.testing.findings import Finding, Findings, Stop, is_json, told, unchecked
+from coabench.testing.findings import Finding, Findings, Stop, describe, is_json, unchecked
 from coabench.testing.options import check_declared, check_effects, variations
 from coabench.testing.pictures import tiny_images
 from coabench.testing.targets import loaded, named
@@ -141,7 +141,7 @@ class _Check:
             except UserError as error:
                 refusal = error
         if refusal and not self.questions:
-            raise UserError(f"it takes none of the questions of this check: {told(refusal)}")
+            raise UserError(f"it takes none of the questions of this check: {describe(refusal)}")
         return backbone
 
     def make(self, options: Any) -> Backbone[Any]:
@@ -164,10 +164,10 @@ class _Check:
             except SampleError as error:
                 refusal = error
             except Exception as error:
-                self.findings.add(OLD_PREPARE if _takes_no_sample(backbone, error) else FAILS, told(error))
+                self.findings.add(OLD_PREPARE if _takes_no_sample(backbone, error) else FAILS, describe(error))
                 raise Stop from error
         if len(prepared) < 2:
-            raise UserError(f"it takes none of the drawn images: {told(refusal or '')}")
+            raise UserError(f"it takes none of the drawn images: {describe(refusal or '')}")
         return Asking(backbone, self.findings, prepared, self.questions)
 
     def training(self) -> None:

@@ -35,9 +35,9 @@ from coabench.testing.defects.datasets import (
     VERIFY_COMPLAINS,
     VERIFY_RAISES,
 )
-from coabench.testing.findings import Finding, Findings, Stop, is_json, told, unchecked
+from coabench.testing.findings import Finding, Findings, Stop, describe, is_json, unchecked
 from coabench.testing.options import check_declared, check_effects, variations
-from coabench.testing.targets import loaded, named, thing_of
+from coabench.testing.targets import detail_of, loaded, named
 
 READ = 6
 """How many images of each split are read, from its beginning and from its end."""
@@ -59,58 +59,67 @@ def check(
         assignments: ``--set`` options.
     """
     subject = named("datasets", dataset)
-    found = Findings(f"data set {subject.name!r}")
-    return _Check(subject, found, root, card or thing_of(subject, "card"), dict(assignments or {})).all()
+    findings = Findings(f"data set {subject.name!r}")
+    return _Check(subject, findings, root, card or detail_of(subject, "card"), dict(assignments or {})).all()
 
 
 class _Check:
     def __init__(
         self,
         subject: Registration,
-        found: Findings,
+        findings: Findings,
         root: Path | None,
         card: Path | str | None,
         assignments: dict[str, str],
     ) -> None:
-        self.subject, self.found, self.root, self.card_file, self.assignments = subject, found, root, card, assignments
+        self.subject, self.findings, self.root, self.card_file, self.assignments = (
+            subject,
+            findings,
+            root,
+            card,
+            assignments,
+        )
 
     def all(self) -> list[Finding]:
         try:
             self.target()
             self.empty_folder()
             if self.factory.needs_root and self.root is None:
-                return [*self.found.all, unchecked(self.found.subject, "it needs its files", "pass --data-root DIR")]
+                return [
+                    *self.findings.all,
+                    unchecked(self.findings.subject, "it needs its files", "pass --data-root DIR"),
+                ]
             self.dataset = self.make(self.defaults)
             self.splits = self.read_splits()
         except UserError as error:
             remedy = error.remedy or "pass --data-root DIR and options with --set"
-            return [*self.found.all, unchecked(self.found.subject, error, remedy)]
+            return [*self.findings.all, unchecked(self.findings.subject, error, remedy)]
         except Stop:
-            return self.found.all
-        return self.found.run(
-            [self.unknown_split, self.samples, self.order, self.elsewhere, self.images, self.fingerprint, self.verify,
-             self.identity, self.options]
+            return self.findings.all
+        return self.findings.run(
+            [self.unknown_split, self.samples, self.order, self.other_process, self.images, self.fingerprint,
+             self.verify, self.identity, self.options]
         )  # fmt: skip
 
     def target(self) -> None:
-        factory = self.factory = loaded(self.subject, self.found)
+        factory = self.factory = loaded(self.subject, self.findings)
         for name in ("needs_root", "Options"):
-            self.found.need(hasattr(factory, name), NO_DATASET, f"the target {factory!r} has no {name}")
-        if self.found.all:
+            self.findings.need(hasattr(factory, name), NO_DATASET, f"the target {factory!r} has no {name}")
+        if self.findings.all:
             raise Stop
-        check_declared(self.found, factory.Options)
-        if self.found.all:
+        check_declared(self.findings, factory.Options)
+        if self.findings.all:
             raise Stop
         if self.card_file is None:
             raise UserError("it is a loader without a data set of its own", remedy="pass a card that names it")
         try:
             self.card = Card.read(Path(self.card_file))
         except UserError as error:
-            self.found.add(BAD_CARD, told(error))
+            self.findings.add(BAD_CARD, describe(error))
             raise Stop from error
         if self.subject.plugin:
             named = self.card.name == self.subject.name and self.loads(self.card.loader)
-            self.found.need(named, BAD_CARD, f"name is {self.card.name!r}, loader {self.card.loader!r}")
+            self.findings.need(named, BAD_CARD, f"name is {self.card.name!r}, loader {self.card.loader!r}")
         self.defaults = distribute(self.assignments, {"dataset": factory.Options})["dataset"]
 
     def loads(self, loader: str) -> bool:
@@ -119,18 +128,18 @@ class _Check:
         return loader == self.subject.name or (known is not None and known.target == self.subject.target)
 
     def make(self, options: Any, root: Path | None = None) -> Dataset:
-        made: Dataset = self.found.attempt(
+        made: Dataset = self.findings.attempt(
             FAILS, self.factory, self.card, root or self.root, options, allowed=CoabenchError
         )
         return made
 
     def empty_folder(self) -> None:
-        """Nothing there is a user's mistake, and told as one."""
+        """Nothing there is a user's mistake, and reported as one."""
         with TemporaryDirectory() as folder:
             try:
                 dataset = self.make(self.defaults, Path(folder))
-                self.found.attempt(FAILS, dataset.samples, self.card.splits[0], allowed=UserError)
-                self.found.attempt(VERIFY_RAISES, dataset.verify, allowed=UserError)
+                self.findings.attempt(FAILS, dataset.samples, self.card.splits[0], allowed=UserError)
+                self.findings.attempt(VERIFY_RAISES, dataset.verify, allowed=UserError)
             except UserError:
                 return
             except Stop:
@@ -139,21 +148,21 @@ class _Check:
     def read_splits(self) -> dict[str, Sequence[Sample]]:
         """Return the samples of every split that is there; the first one must be."""
         for method in ("samples", "verify", "fingerprint", "identity", "notes"):
-            self.found.need(callable(getattr(self.dataset, method, None)), NO_DATASET, f"no method {method}")
+            self.findings.need(callable(getattr(self.dataset, method, None)), NO_DATASET, f"no method {method}")
         card = getattr(self.dataset, "card", None)
-        self.found.need(isinstance(card, Card), NO_DATASET, f"card = {card!r}")
-        if any(finding.defect is NO_DATASET for finding in self.found.all):
+        self.findings.need(isinstance(card, Card), NO_DATASET, f"card = {card!r}")
+        if any(finding.defect is NO_DATASET for finding in self.findings.all):
             raise Stop
         splits = {}
         for split in self.card.splits:
             try:
-                splits[split] = self.found.attempt(FAILS, self.dataset.samples, split, allowed=UserError)
+                splits[split] = self.findings.attempt(FAILS, self.dataset.samples, split, allowed=UserError)
             except UserError:
                 if split == self.card.splits[0]:
                     raise
         for split, samples in splits.items():
             if not isinstance(samples, Sequence) or not all(isinstance(sample, Sample) for sample in samples):
-                self.found.add(BAD_SAMPLE, f"samples({split!r}) is no list of Sample: {samples!r}"[:200])
+                self.findings.add(BAD_SAMPLE, f"samples({split!r}) is no list of Sample: {samples!r}"[:200])
                 raise Stop
         return splits
 
@@ -163,9 +172,9 @@ class _Check:
         except UserError:
             return
         except Exception as error:
-            self.found.add(UNKNOWN_SPLIT, told(error))
+            self.findings.add(UNKNOWN_SPLIT, describe(error))
         else:
-            self.found.add(UNKNOWN_SPLIT, f"it returns {len(samples)} samples for 'no-such-split'")
+            self.findings.add(UNKNOWN_SPLIT, f"it returns {len(samples)} samples for 'no-such-split'")
 
     def samples(self) -> None:
         seen: dict[str, str] = {}
@@ -173,46 +182,46 @@ class _Check:
         for split, samples in self.splits.items():
             for sample in samples:
                 where = f"{sample.id!r} in {split}"
-                self.found.need(sample.id not in seen, COLLIDING_IDS, f"{where} and in {seen.get(sample.id)}")
+                self.findings.need(sample.id not in seen, COLLIDING_IDS, f"{where} and in {seen.get(sample.id)}")
                 seen[sample.id] = split
                 namespaced = str(sample.id).startswith(f"{self.card.name}/")
-                self.found.need(namespaced, BAD_ID, f"{where}; expected {self.card.name}/…")
-                self.found.need(sample.target in names, BAD_TARGET, f"{sample.target!r} of {where}")
-                self.found.need(sample.split == split, BAD_SAMPLE, f"{where} says split {sample.split!r}")
-                self.found.need(
+                self.findings.need(namespaced, BAD_ID, f"{where}; expected {self.card.name}/…")
+                self.findings.need(sample.target in names, BAD_TARGET, f"{sample.target!r} of {where}")
+                self.findings.need(sample.split == split, BAD_SAMPLE, f"{where} says split {sample.split!r}")
+                self.findings.need(
                     is_json(dict(sample.attributes)), BAD_SAMPLE, f"attributes of {where}: {sample.attributes}"
                 )
                 for what in ("name", "read", "size"):
-                    self.found.need(hasattr(sample.image, what), BAD_SAMPLE, f"the image of {where} has no {what}")
+                    self.findings.need(hasattr(sample.image, what), BAD_SAMPLE, f"the image of {where} has no {what}")
 
     def order(self) -> None:
         """Ask again, and ask another one of its kind."""
         once = listed(self.splits)
         for dataset in (self.dataset, self.make(self.defaults)):
-            again = listed({split: self.found.attempt(FAILS, dataset.samples, split) for split in self.splits})
-            self.found.need(again == once, UNSTABLE_ORDER, _first_difference(once, again))
+            again = listed({split: self.findings.attempt(FAILS, dataset.samples, split) for split in self.splits})
+            self.findings.need(again == once, UNSTABLE_ORDER, _first_difference(once, again))
 
-    def elsewhere(self) -> None:
+    def other_process(self) -> None:
         """Ask in a process with other hashes, in which folders are listed in another order."""
         if not self.subject.target:
             return
         seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
-        asked = {
+        request = {
             "target": self.subject.target, "card": str(self.card_file), "root": str(self.root) if self.root else None,
             "assignments": self.assignments, "splits": list(self.splits),
         }  # fmt: skip
         code = f"import sys; sys.path[:] = {sys.path!r}\nfrom coabench.testing.other_process import main; main()"
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         result = subprocess.run(
-            [sys.executable, "-c", code], input=json.dumps(asked), capture_output=True, text=True, check=False,
+            [sys.executable, "-c", code], input=json.dumps(request), capture_output=True, text=True, check=False,
             env=environment,
         )  # fmt: skip
         if result.returncode != 0:
-            self.found.add(FAILS, f"in another process: {result.stderr.strip().splitlines()[-1:]}")
+            self.findings.add(FAILS, f"in another process: {result.stderr.strip().splitlines()[-1:]}")
             return
-        there = json.loads(result.stdout.splitlines()[-1])
+        theirs = json.loads(result.stdout.splitlines()[-1])
         once = listed(self.splits)
-        self.found.need(there == once, UNSTABLE_ORDER, f"in another process: {_first_difference(once, there)}")
+        self.findings.need(theirs == once, UNSTABLE_ORDER, f"in another process: {_first_difference(once, theirs)}")
 
     def images(self) -> None:
         for samples in self.splits.values():
@@ -221,38 +230,40 @@ class _Check:
                     read_image(sample.image)
                     data = sample.image.read()
                 except (SampleError, OSError) as error:
-                    self.found.add(UNREADABLE, f"{sample.id!r}: {told(error)}")
+                    self.findings.add(UNREADABLE, f"{sample.id!r}: {describe(error)}")
                     continue
                 except Exception as error:
-                    self.found.add(UNREADABLE, f"{sample.id!r}: {told(error)}, which is no OSError")
+                    self.findings.add(UNREADABLE, f"{sample.id!r}: {describe(error)}, which is no OSError")
                     continue
-                self.found.need(data == sample.image.read(), UNREADABLE, f"{sample.id!r}: other bytes the second time")
+                self.findings.need(
+                    data == sample.image.read(), UNREADABLE, f"{sample.id!r}: other bytes the second time"
+                )
                 size = sample.image.size()
-                self.found.need(size == len(data), UNREADABLE, f"{sample.id!r}: size() is {size}, bytes {len(data)}")
+                self.findings.need(size == len(data), UNREADABLE, f"{sample.id!r}: size() is {size}, bytes {len(data)}")
 
     def fingerprint(self) -> None:
         for split in self.splits:
-            once = self.found.attempt(UNSTABLE_FINGERPRINT, self.dataset.fingerprint, split)
-            again = self.found.attempt(UNSTABLE_FINGERPRINT, self.dataset.fingerprint, split)
-            another = self.found.attempt(UNSTABLE_FINGERPRINT, self.make(self.defaults).fingerprint, split)
-            self.found.need(once == again == another, UNSTABLE_FINGERPRINT, f"{once}, {again} and {another}")
+            once = self.findings.attempt(UNSTABLE_FINGERPRINT, self.dataset.fingerprint, split)
+            again = self.findings.attempt(UNSTABLE_FINGERPRINT, self.dataset.fingerprint, split)
+            another = self.findings.attempt(UNSTABLE_FINGERPRINT, self.make(self.defaults).fingerprint, split)
+            self.findings.need(once == again == another, UNSTABLE_FINGERPRINT, f"{once}, {again} and {another}")
 
     def verify(self) -> None:
-        checks = self.found.attempt(VERIFY_RAISES, self.dataset.verify)
+        checks = self.findings.attempt(VERIFY_RAISES, self.dataset.verify)
         if not isinstance(checks, list) or not all(isinstance(check, Check) for check in checks):
-            self.found.add(VERIFY_RAISES, repr(checks)[:200])
+            self.findings.add(VERIFY_RAISES, repr(checks)[:200])
             return
         levels = {check.level for check in checks}
-        self.found.need(levels <= {"ok", "warning", "error"}, VERIFY_RAISES, f"levels {sorted(levels)}")
+        self.findings.need(levels <= {"ok", "warning", "error"}, VERIFY_RAISES, f"levels {sorted(levels)}")
         errors = [check.text for check in checks if check.level == "error"]
-        self.found.need(not errors, VERIFY_COMPLAINS, "; ".join(errors))
+        self.findings.need(not errors, VERIFY_COMPLAINS, "; ".join(errors))
 
     def identity(self) -> None:
-        identity = self.found.attempt(BAD_IDENTITY, self.dataset.identity)
-        self.found.need(isinstance(identity, dict) and is_json(identity), BAD_IDENTITY, repr(identity)[:200])
-        notes = self.found.attempt(FAILS, self.dataset.notes)
+        identity = self.findings.attempt(BAD_IDENTITY, self.dataset.identity)
+        self.findings.need(isinstance(identity, dict) and is_json(identity), BAD_IDENTITY, repr(identity)[:200])
+        notes = self.findings.attempt(FAILS, self.dataset.notes)
         texts = isinstance(notes, list | tuple) and all(isinstance(note, str) for note in notes)
-        self.found.need(texts, FAILS, f"notes() is no list of texts: {notes!r}")
+        self.findings.need(texts, FAILS, f"notes() is no list of texts: {notes!r}")
 
     def options(self) -> None:
         """Set each option to other values: something must change, and what is recorded with the samples."""
@@ -260,16 +271,16 @@ class _Check:
             try:
                 options = changed()
                 other = self.shown(options) != self.shown(self.defaults)
-                told_apart = self.described(options) != self.described(self.defaults)
+                recorded = self.described(options) != self.described(self.defaults)
             except UserError:  # a value that it refuses
                 continue
-            self.found.need(told_apart or not other, OUTSIDE_IDENTITY, repr(name))
+            self.findings.need(recorded or not other, OUTSIDE_IDENTITY, repr(name))
 
         def use(options: Any) -> None:
             self.shown(options)
             self.make(options).verify()
 
-        check_effects(self.found, self.defaults, use, self.same)
+        check_effects(self.findings, self.defaults, use, self.same)
 
     def same(self, options: Any, others: Any) -> bool:
         return (self.described(options), self.shown(options)) == (self.described(others), self.shown(others))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from coabench.testing.defects.detectors import (
 from coabench.testing.findings import Finding, Findings, Stop, unchecked
 from coabench.testing.options import check_declared, check_effects
 from coabench.testing.pictures import draw_face
-from coabench.testing.targets import loaded, named, thing_of
+from coabench.testing.targets import detail_of, loaded, named
 
 
 def frames() -> dict[str, Pixels]:
@@ -70,39 +70,42 @@ def check(
 
 class _Check:
     def __init__(
-        self, subject: Registration, found: Findings, weights: Path | None, assignments: dict[str, str]
+        self, subject: Registration, findings: Findings, weights: Path | None, assignments: dict[str, str]
     ) -> None:
-        self.subject, self.found, self.weights, self.assignments = subject, found, weights, assignments
+        self.subject, self.findings, self.weights, self.assignments = subject, findings, weights, assignments
 
     def all(self) -> list[Finding]:
         try:
-            lacking = unavailable(self.subject)
-            if lacking is not None:
-                failed = lacking.reason.startswith("its check failed")
-                self.found.need(not failed, BAD_CHECK, lacking.reason)
-                return self.found.all or [unchecked(self.found.subject, lacking.reason, lacking.remedy)]
-            if self.weights is None and thing_of(self.subject, "weights", ()):
-                return [unchecked(self.found.subject, "it needs its weights", "pass --detector-weights FILE")]
+            problem = unavailable(self.subject)
+            if problem is not None:
+                failed = problem.reason.startswith("its check failed")
+                self.findings.need(not failed, BAD_CHECK, problem.reason)
+                return self.findings.all or [unchecked(self.findings.subject, problem.reason, problem.remedy)]
+            if self.weights is None and detail_of(self.subject, "weights", ()):
+                return [unchecked(self.findings.subject, "it needs its weights", "pass --detector-weights FILE")]
             self.prepare()
         except UserError as error:
-            return [*self.found.all, unchecked(self.found.subject, error, error.remedy or "install what is missing")]
+            return [
+                *self.findings.all,
+                unchecked(self.findings.subject, error, error.remedy or "install what is missing"),
+            ]
         except Stop:
-            return self.found.all
-        return self.found.run([self.faces, self.options])
+            return self.findings.all
+        return self.findings.run([self.faces, self.options])
 
     def prepare(self) -> None:
-        factory = self.factory = loaded(self.subject, self.found)
+        factory = self.factory = loaded(self.subject, self.findings)
         declared = getattr(factory, "Options", Detector.Options)
-        check_declared(self.found, declared)
+        check_declared(self.findings, declared)
         self.defaults = distribute(self.assignments, {"detector": declared})["detector"]
         self.detector = self.make(self.defaults)
-        self.found.need(callable(getattr(self.detector, "detect", None)), NO_DETECTOR, "no method detect")
-        if self.found.all:
+        self.findings.need(callable(getattr(self.detector, "detect", None)), NO_DETECTOR, "no method detect")
+        if self.findings.all:
             raise Stop
 
     def make(self, options: Any) -> Detector:
         request = DetectorRequest(self.weights, options)
-        made: Detector = self.found.attempt(NO_DETECTOR, self.factory, request, allowed=UserError)
+        made: Detector = self.findings.attempt(NO_DETECTOR, self.factory, request, allowed=UserError)
         return made
 
     def faces(self) -> None:
@@ -111,54 +114,41 @@ class _Check:
         first = {what: self.look(self.detector, what, frame) for what, frame in seen.items()}
         again = {what: self.look(self.detector, what, frame) for what, frame in seen.items()}
         for what in seen:
-            self.found.need(first[what] == again[what], UNSTEADY, f"{what}: {first[what]} and {again[what]}")
+            self.findings.need(first[what] == again[what], UNSTEADY, f"{what}: {first[what]} and {again[what]}")
 
     def look(self, detector: Detector, what: str, frame: Pixels) -> list[Face]:
         copy, printed = frame.copy(), io.StringIO()
         with redirect_stdout(printed):
-            faces = self.found.attempt(FAILS, _in_a_thread, detector.detect, copy)
-        self.found.need(not printed.getvalue(), PRINTS, repr(printed.getvalue()[:80]))
-        self.found.need(bool((copy == frame).all()), WRITES, what)
+            faces = self.findings.attempt(FAILS, _in_a_thread, detector.detect, copy)
+        self.findings.need(not printed.getvalue(), PRINTS, repr(printed.getvalue()[:80]))
+        self.findings.need(bool((copy == frame).all()), WRITES, what)
         if not isinstance(faces, list) or not all(isinstance(face, Face) for face in faces):
-            self.found.add(NO_FACES, f"{what}: {faces!r}"[:200])
+            self.findings.add(NO_FACES, f"{what}: {faces!r}"[:200])
             raise Stop
         height, width = frame.shape[:2]
         for face in faces:
             left, top, right, bottom = face.box
             inside = 0 <= left < right <= width and 0 <= top < bottom <= height
             whole = all(isinstance(edge, int) for edge in face.box)
-            self.found.need(inside and whole, OUTSIDE, f"{what} of {width}×{height} pixels: {face.box}")
+            self.findings.need(inside and whole, OUTSIDE, f"{what} of {width}×{height} pixels: {face.box}")
             number = isinstance(face.score, int | float)
-            self.found.need(number and 0 <= face.score <= 1, BAD_SCORE, f"{what}: {face.score!r}")
+            self.findings.need(number and 0 <= face.score <= 1, BAD_SCORE, f"{what}: {face.score!r}")
         scores = [face.score for face in faces]
-        self.found.need(scores == sorted(scores, reverse=True), UNSORTED, f"{what}: {scores}")
+        self.findings.need(scores == sorted(scores, reverse=True), UNSORTED, f"{what}: {scores}")
         return faces
 
     def options(self) -> None:
-        """An option that nobody reads does nothing; what others do to drawn faces cannot be told."""
+        """An option that is never read does nothing; what others do to drawn faces cannot be known."""
 
         def use(options: Any) -> None:
             detector = self.make(options)
             for what, frame in frames().items():
                 self.look(detector, what, frame)
 
-        check_effects(self.found, self.defaults, use)
+        check_effects(self.findings, self.defaults, use)
 
 
 def _in_a_thread(detect: Callable[[Pixels], Any], frame: Pixels) -> Any:
     """Call *detect* as the webcam does, in a thread of its own."""
-    result: list[Any] = []
-
-    def work() -> None:
-        try:
-            result.append((detect(frame), None))
-        except BaseException as error:
-            result.append((None, error))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    faces, error = result[0]
-    if error is not None:
-        raise error
-    return faces
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(detect, frame).result()

@@ -70,10 +70,10 @@ UNEXPECTED = Defect(
 
 def unchecked(subject: str, error: BaseException | str, remedy: str) -> Finding:
     """Return the finding that *subject* was not looked at, and what is needed for it."""
-    return Finding(subject, replace(UNCHECKED, remedy=remedy), told(error))
+    return Finding(subject, replace(UNCHECKED, remedy=remedy), describe(error))
 
 
-def told(error: BaseException | str) -> str:
+def describe(error: BaseException | str) -> str:
     """Return an error in one line, with the place in the plugin where it was raised."""
     if isinstance(error, str):
         return error
@@ -110,19 +110,19 @@ class Findings:
             self.add(defect, evidence)
 
     def attempt(
-        self, defect: Defect, what: Callable[..., T], *given: Any, allowed: type[BaseException] | tuple[()] = ()
+        self, defect: Defect, what: Callable[..., T], *arguments: Any, allowed: type[BaseException] | tuple[()] = ()
     ) -> T:
-        """Return what *what* returns when it is called with what is *given*; where it raises, note the defect and stop.
+        """Return what *what* returns when it is called with *arguments*; where it raises, note the defect and stop.
 
         Args:
             allowed: an error that is no defect here; it is raised again.
         """
         try:
-            return what(*given)
+            return what(*arguments)
         except allowed:
             raise
         except (Exception, SystemExit) as error:
-            self.add(defect, told(error))
+            self.add(defect, describe(error))
             raise Stop from error
 
     def run(self, checks: Iterable[Callable[[], None]]) -> list[Finding]:
@@ -137,7 +137,7 @@ class Findings:
                 if hidden not in self.all:
                     self.all.append(hidden)
             except (Exception, SystemExit) as error:
-                self.add(UNEXPECTED, told(error))
+                self.add(UNEXPECTED, describe(error))
         return self.all
 
 

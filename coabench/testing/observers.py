@@ -1,4 +1,4 @@
-"""Checks of a plugin that observes runs: tiny runs are made, and it is told of them."""
+"""Checks of a plugin that observes runs: tiny runs are made, and its hooks are called."""
 
 from __future__ import annotations
 
@@ -38,48 +38,48 @@ class _Notes:
 class _Watch:
     """Sees what an observer is called with, before and after, and how long it takes."""
 
-    def __init__(self, found: Findings) -> None:
-        self.found, self.seconds = found, list[float]()
+    def __init__(self, findings: Findings) -> None:
+        self.findings, self.seconds = findings, list[float]()
 
-    def before(self, hook: str, impls: object, given: Mapping[str, Any]) -> None:
-        self.was = deepcopy(_facts(given))
+    def before(self, hook: str, impls: object, arguments: Mapping[str, Any]) -> None:
+        self.was = deepcopy(_facts(arguments))
         self.began = clock()
 
-    def after(self, outcome: object, hook: str, impls: object, given: Mapping[str, Any]) -> None:
+    def after(self, outcome: object, hook: str, impls: object, arguments: Mapping[str, Any]) -> None:
         if hook == "coabench_sample_predicted":
             self.seconds.append(clock() - self.began)
-        self.found.need(_facts(given) == self.was, WRITES, f"{hook}: {_changed(self.was, _facts(given))}")
+        self.findings.need(_facts(arguments) == self.was, WRITES, f"{hook}: {_changed(self.was, _facts(arguments))}")
 
 
 def check(plugin: LoadedPlugin) -> list[Finding]:
-    """Tell a plugin of tiny runs, one of them with invalid answers, and return what is wrong."""
-    found = Findings(f"observers of plugin {plugin.name!r}")
+    """Call a plugin's observers with tiny runs, one of them with invalid answers, and return what is wrong."""
+    findings = Findings(f"observers of plugin {plugin.name!r}")
     assert plugin.manager is not None
     before = plugin.status, plugin.error, plugin.remedy
-    watch = _Watch(found)
+    watch = _Watch(findings)
 
-    def tell() -> None:
+    def observe() -> None:
         for script in (None, ["no label at all"]):
             progress = _Notes()
             with TemporaryDirectory() as folder:
                 tiny_run(Path(folder) / "run", backbone=ScriptedBackbone(script), progress=progress)
             for note in progress.notes:
-                found.need(not note.startswith(f"plugin {plugin.name!r} failed"), FAILS, note)
+                findings.need(not note.startswith(f"plugin {plugin.name!r} failed"), FAILS, note)
         fastest = min(watch.seconds, default=0)  # the machine may be busy at times; the observer is slow each time
-        found.need(fastest < MOST_SECONDS, SLOW, f"{fastest:.2f} seconds for every sample")
+        findings.need(fastest < MOST_SECONDS, SLOW, f"{fastest:.2f} seconds for every sample")
 
     undo = plugin.manager.add_hookcall_monitoring(watch.before, watch.after)
     try:
-        return found.run([tell])
+        return findings.run([observe])
     finally:
         undo()
         plugin.status, plugin.error, plugin.remedy = before
 
 
-def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plain values that a hook is called with: the record, the metrics, the run's manifest."""
-    facts = {name: value for name, value in given.items() if name != "run"}
-    return {**facts, "manifest": given["run"].manifest} if "run" in given else facts
+    facts = {name: value for name, value in arguments.items() if name != "run"}
+    return {**facts, "manifest": arguments["run"].manifest} if "run" in arguments else facts
 
 
 def _changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:

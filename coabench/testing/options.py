@@ -14,28 +14,28 @@ from coabench.testing.defects.common import BAD_OPTIONS, IGNORED_OPTION
 from coabench.testing.findings import Findings
 
 
-def check_declared(found: Findings, declared: Any) -> None:
+def check_declared(findings: Findings, declared: Any) -> None:
     """Note where ``Options`` is not what `coabench.registry.options` needs."""
     if not isinstance(declared, type) or not is_dataclass(declared):
-        found.add(BAD_OPTIONS, f"Options is {declared!r}")
+        findings.add(BAD_OPTIONS, f"Options is {declared!r}")
         return
     missing = [f.name for f in fields(declared) if f.default is MISSING and f.default_factory is MISSING]
-    found.need(not missing, BAD_OPTIONS, f"without a default: {', '.join(missing)}")
-    found.attempt(BAD_OPTIONS, get_type_hints, declared)
-    found.attempt(BAD_OPTIONS, declared)
+    findings.need(not missing, BAD_OPTIONS, f"without a default: {', '.join(missing)}")
+    findings.attempt(BAD_OPTIONS, get_type_hints, declared)
+    findings.attempt(BAD_OPTIONS, declared)
 
 
 def check_effects(
-    found: Findings, defaults: Any, use: Callable[[Any], object], same: Callable[[Any, Any], bool] | None = None
+    findings: Findings, defaults: Any, use: Callable[[Any], object], same: Callable[[Any, Any], bool] | None = None
 ) -> None:
-    """Note the options that do nothing: nobody reads them, or nothing changes with them.
+    """Note the options that do nothing: they are never read, or nothing changes with them.
 
     Each is tried alone, and together with another value of every other option, which it may depend on.
 
     Args:
         defaults: an instance of the declared options.
         use: does with options whatever may read them.
-        same: whether nothing changes from these options to those; None where that cannot be told.
+        same: whether nothing changes from these options to those; None where that cannot be known.
     """
     names = [field.name for field in fields(defaults)]
     unread = set(names) - _read(use, defaults)
@@ -46,7 +46,7 @@ def check_effects(
     if same is not None and varied == set(names):  # a text may be what another option depends on
         idle = [name for name in names if name not in unread and _idle(name, defaults, same)]
         evidence += [f"nothing changes with another {name!r}" for name in idle]
-    found.need(not evidence, IGNORED_OPTION, "; ".join(evidence))
+    findings.need(not evidence, IGNORED_OPTION, "; ".join(evidence))
 
 
 def _read(use: Callable[[Any], object], options: Any) -> set[str]:

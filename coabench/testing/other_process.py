@@ -42,16 +42,16 @@ class _Backwards:
 
 
 def main() -> None:
-    """Read what is asked from standard input, and print the samples as JSON."""
-    asked = json.load(sys.stdin)
-    factory = Registration("", asked["target"], "", "").load()  # imports are over before folders turn round
+    """Read the request from standard input, and print the samples as JSON."""
+    request = json.load(sys.stdin)
+    factory = Registration("", request["target"], "", "").load()  # imports are over before folders turn round
     listdir, scandir = os.listdir, os.scandir
-    os.listdir = lambda *given: listdir(*given)[::-1]  # type: ignore[assignment]
-    os.scandir = lambda *given: _Backwards(scandir(*given))  # type: ignore[assignment]
+    os.listdir = lambda *arguments: listdir(*arguments)[::-1]  # type: ignore[assignment]
+    os.scandir = lambda *arguments: _Backwards(scandir(*arguments))  # type: ignore[assignment]
     for globber in vars(glob).values():  # since Python 3.13 pathlib keeps scandir there
         if isinstance(globber, type) and "scandir" in vars(globber):
             globber.scandir = staticmethod(os.scandir)  # type: ignore[attr-defined]
-    root = Path(asked["root"]) if asked["root"] else None
-    options = distribute(asked["assignments"], {"dataset": factory.Options})["dataset"]
-    dataset = factory(Card.read(Path(asked["card"])), root, options)
-    print(json.dumps(listed({split: dataset.samples(split) for split in asked["splits"]})))
+    root = Path(request["root"]) if request["root"] else None
+    options = distribute(request["assignments"], {"dataset": factory.Options})["dataset"]
+    dataset = factory(Card.read(Path(request["card"])), root, options)
+    print(json.dumps(listed({split: dataset.samples(split) for split in request["splits"]})))

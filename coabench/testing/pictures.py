@@ -58,9 +58,9 @@ def tiny_images(count: int = 5) -> list[Image]:
     from PIL import Image
 
     emotions = list(_DRAWN)
-    odd = [Image.new("RGB", (40, 40), (250, 250, 250)), Image.new("RGB", (60, 20), (10, 120, 30))]
+    unusual = [Image.new("RGB", (40, 40), (250, 250, 250)), Image.new("RGB", (60, 20), (10, 120, 30))]
     faces = [draw_face(emotions[i % len(emotions)], i) for i in range(count)]
-    return [*faces[: max(count - 2, 1)], *odd][:count]
+    return [*faces[: max(count - 2, 1)], *unusual][:count]
 
 
 @cache

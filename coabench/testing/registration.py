@@ -33,20 +33,20 @@ LARGE = (
 
 def check(plugin: LoadedPlugin) -> list[Finding]:
     """Check a plugin as it was loaded, and return what is wrong with it."""
-    found = Findings(f"plugin {plugin.name!r}")
+    findings = Findings(f"plugin {plugin.name!r}")
     if plugin.status == "disabled":
-        found.add(DISABLED)
-        return found.all
+        findings.add(DISABLED)
+        return findings.all
     if plugin.status == "failed":
-        found.add(replace(NOT_LOADED, remedy=plugin.remedy or ""), plugin.error or "")
-        return found.all
+        findings.add(replace(NOT_LOADED, remedy=plugin.remedy or ""), plugin.error or "")
+        return findings.all
 
     def hooks() -> None:
-        found.need(plugin.hooks, NO_HOOKS)
+        findings.need(plugin.hooks, NO_HOOKS)
         unmarked = [name for name in _like_hooks(plugin) if name not in plugin.hooks]
-        found.need(not unmarked, UNMARKED, ", ".join(unmarked))
+        findings.need(not unmarked, UNMARKED, ", ".join(unmarked))
         if plugin.distribution != PROJECT:  # ours cannot be older or newer than coabench
-            found.need(plugin.api is not None, NO_API)
+            findings.need(plugin.api is not None, NO_API)
 
     def descriptions() -> None:
         registries = get_plugins().registries
@@ -56,13 +56,13 @@ def check(plugin: LoadedPlugin) -> list[Finding]:
             for name in plugin.registered.get(kind, ())
             if not registries[kind][name].description
         ]
-        found.need(not bare, NO_DESCRIPTION, ", ".join(bare))
+        findings.need(not bare, NO_DESCRIPTION, ", ".join(bare))
 
     def imports() -> None:
         large = heavy_imports(plugin.module)
-        found.need(not large, HEAVY, ", ".join(large))
+        findings.need(not large, HEAVY, ", ".join(large))
 
-    return found.run([hooks, descriptions, imports])
+    return findings.run([hooks, descriptions, imports])
 
 
 def _like_hooks(plugin: LoadedPlugin) -> list[str]:
@@ -79,9 +79,9 @@ def heavy_imports(entry: str) -> list[str]:
     Args:
         entry: what its entry point names: a module, or ``module:attribute``.
     """
-    asked = json.dumps([entry, LARGE])
+    request = json.dumps([entry, LARGE])
     code = f"import sys; sys.path[:] = {sys.path!r}\nfrom coabench.testing.registration import main; main()"
-    result = subprocess.run([sys.executable, "-c", code], input=asked, capture_output=True, text=True, check=False)
+    result = subprocess.run([sys.executable, "-c", code], input=request, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise RuntimeError("loaded alone, it fails: " + " ".join(result.stderr.strip().splitlines()[-1:]))
     large: list[str] = json.loads(result.stdout.splitlines()[-1])

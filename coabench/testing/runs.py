@@ -61,7 +61,7 @@ def tiny_run(
         backbone: likewise; None for a `ScriptedBackbone`. An object answers through its own script.
         dataset: ``testing-basic``, ``testing-compound`` (drawn faces, nothing to download), or any other.
         options: ``--set`` assignments.
-        progress: is told what a run tells its user.
+        progress: receives what a run reports to its user.
         rest: whatever `coabench.evaluation.job.Evaluation` takes: ``limit=4``, ``decode="score"``.
     """
     with ExitStack() as stack:

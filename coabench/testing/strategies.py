@@ -31,10 +31,10 @@ from coabench.testing.defects.strategies import (
     UNSTEADY,
     UNTEACHABLE,
 )
-from coabench.testing.findings import Finding, Findings, Stop, is_json, told, unchecked
+from coabench.testing.findings import Finding, Findings, Stop, describe, is_json, unchecked
 from coabench.testing.options import check_declared, check_effects
 from coabench.testing.spaces import BASIC, COMPOUND, task
-from coabench.testing.targets import loaded, named, thing_of
+from coabench.testing.targets import detail_of, loaded, named
 
 
 def check(strategy: str | Registration | Callable[[StrategyRequest], Strategy], options: Any = None) -> list[Finding]:
@@ -46,7 +46,7 @@ def check(strategy: str | Registration | Callable[[StrategyRequest], Strategy], 
     """
     subject = named("strategies", strategy)
     findings: list[Finding] = []
-    for variant in (None, *thing_of(subject, "variants", ())):
+    for variant in (None, *detail_of(subject, "variants", ())):
         label = f"strategy {subject.name + (f':{variant}' if variant else '')!r}"
         for finding in _Check(subject, Findings(label), variant, options).all():
             if not any((finding.defect, finding.evidence) == (f.defect, f.evidence) for f in findings):
@@ -116,7 +116,7 @@ class _Check:
                 pass
             fitting.append(made)
         if not fitting:
-            self.findings.add(RAISES, f"it takes neither basic nor compound labels: {told(refused or '')}")
+            self.findings.add(RAISES, f"it takes neither basic nor compound labels: {describe(refused or '')}")
             raise Stop
         return fitting
 
@@ -148,7 +148,7 @@ class _Check:
                 return [*asked, end.value]
             except (Exception, SystemExit) as error:
                 last = f", after hearing {answer.response[:40]!r}" if answer else ""
-                self.findings.add(broken, told(error) + last)
+                self.findings.add(broken, describe(error) + last)
                 raise Stop from error
             self.question(question, made)
             asked.append(question)
@@ -213,7 +213,7 @@ class _Check:
                         del running[i]
                         continue
                     except (Exception, SystemExit) as error:
-                        self.findings.add(SHARED_STATE, told(error))
+                        self.findings.add(SHARED_STATE, describe(error))
                         raise Stop from error
                     together[i].append(question)
                     if len(together[i]) > MOST_QUESTIONS:

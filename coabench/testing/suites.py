@@ -41,7 +41,7 @@ class Conformance:
 
     @classmethod
     def findings(cls) -> list[Finding] | UserError:
-        """Return what is wrong, found once for all tests of the class; the error where there is nothing to check."""
+        """Return what is wrong, checked once for all tests of the class; the error where there is nothing to check."""
         if "_findings" not in vars(cls):
             try:
                 cls._findings = cls.find()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Means:
-    """What the user lends to a check.
+    """What the user provides for a check.
 
     Attributes:
         models: backbone -> what stands after the colon of ``--backbone NAME:MODEL``.
@@ -52,10 +52,10 @@ def find(name: str) -> list[LoadedPlugin]:
         UserError: there is none.
     """
     loaded = get_plugins().loaded
-    if found := [p for p in loaded if p.name == name]:
-        return found
-    if found := [p for p in loaded if _folded(p.distribution) == _folded(name)]:
-        return found
+    if plugins := [p for p in loaded if p.name == name]:
+        return plugins
+    if plugins := [p for p in loaded if _folded(p.distribution) == _folded(name)]:
+        return plugins
     known = sorted({p.name for p in loaded} | {p.distribution for p in loaded})
     raise UserError(
         f"there is no plugin or distribution named {name!r} with an entry point in the group 'coabench'",
@@ -73,7 +73,7 @@ def check(plugin: LoadedPlugin, cli: click.Group, means: Means | None = None) ->
 
     Args:
         cli: the command line, to which plugins have added their commands.
-        means: what the user lends.
+        means: what the user provides.
     """
     means = means or Means()
     yield f"plugin {plugin.name}", registration.check(plugin)
@@ -115,12 +115,12 @@ def check_means(plugins: Sequence[LoadedPlugin], means: Means) -> None:
 def _options(kind: str, name: str) -> list[str]:
     try:
         return [f.name for f in fields(get_plugins().registries[kind][name].load().Options)]
-    except Exception:  # the check tells what is wrong with it
+    except Exception:  # the check reports what is wrong with it
         return []
 
 
 def _one(kind: str, name: str, cli: click.Group, means: Means) -> list[Finding]:
-    given = {key: value for key, value in means.assignments.items() if key in _options(kind, name)}
+    assignments = {key: value for key, value in means.assignments.items() if key in _options(kind, name)}
     match kind:
         case "commands":
             return commands.check(cli.commands[name], name)
@@ -130,11 +130,11 @@ def _one(kind: str, name: str, cli: click.Group, means: Means) -> list[Finding]:
             return metrics.check(name)
         case "backbones":
             return backbones.check(
-                name, means.models.get(name), assignments=given, adapter=means.adapter, device=means.device,
+                name, means.models.get(name), assignments=assignments, adapter=means.adapter, device=means.device,
                 dtype=means.dtype, remote=name in means.models,
             )  # fmt: skip
         case "datasets":
-            return datasets.check(name, means.data_root, assignments=given)
+            return datasets.check(name, means.data_root, assignments=assignments)
     takes = get_plugins().detectors[name].details.get("weights", ())
     fits = means.weights is not None and means.weights.suffix.lower() in takes
-    return detectors.check(name, means.weights if fits else None, assignments=given)
+    return detectors.check(name, means.weights if fits else None, assignments=assignments)
