@@ -58,10 +58,9 @@ class DetectorProcess(Detector):
         return faces
 
     def close(self) -> None:
-        """End the process, at once."""
+        """End the process, at once; a thread that waits for faces learns it from the connection."""
         self._process.kill()
         self._process.wait()
-        self._connection.close()
 
     def _request(self, message: Any) -> Any:
         try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from coabench.live.asker import Asker, Choice, open_asker
 from coabench.live.detector_process import DetectorProcess
 from coabench.live.probe import Settings
+from coabench.live.sources import Note
 from coabench.registry.catalog import origin
 from coabench.registry.detectors import AUTO, find_detector
 from coabench.runs.identity import LiveIdentity
@@ -29,9 +29,7 @@ class Equipment:
     about: str
 
 
-def equip(
-    choice: Choice, detector: str, weights: Path | None, settings: Settings, note: Callable[[str], None]
-) -> Equipment:
+def equip(choice: Choice, detector: str, weights: Path | None, settings: Settings, note: Note) -> Equipment:
     """Check the choice of a backbone, a strategy and a detector; make the detector ready.
 
     Raises:

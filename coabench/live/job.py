@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 
@@ -14,7 +14,7 @@ from coabench.live.equipment import Equipment, equip
 from coabench.live.probe import CLOSING, Probe
 from coabench.live.session import Session, Summary
 from coabench.live.snapshot import Frame
-from coabench.live.sources import Source, open_source
+from coabench.live.sources import Note, Source, open_source
 from coabench.live.stage import Stage, handling
 from coabench.live.window import Window, check_display
 from coabench.live.worker_thread import WorkerThread
@@ -25,7 +25,7 @@ STALLED = 2.0
 """Seconds without a frame after which the window says so."""
 
 
-def webcam(session: Session, note: Callable[[str], None]) -> Summary:
+def webcam(session: Session, note: Note) -> Summary:
     """Probe until the source ends, the user ends it, or a limit is reached.
 
     Raises:

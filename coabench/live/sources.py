@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Note = Callable[[str], None]
+"""Called with what the user should know, in a line."""
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
 RETRIES = 5
@@ -48,7 +50,7 @@ class Source(ABC):
     stays = False
     fps: float | None = None
 
-    def __init__(self, name: str, note: Callable[[str], None]) -> None:
+    def __init__(self, name: str, note: Note) -> None:
         self.name, self.note, self.skipped = name, note, 0
 
     @abstractmethod
@@ -60,7 +62,7 @@ class Source(ABC):
         return
 
 
-def open_source(spec: str, note: Callable[[str], None]) -> Source:
+def open_source(spec: str, note: Note) -> Source:
     """Open what the user typed: a camera's number or device, a video, an image, a folder of images, a URL.
 
     Args:
@@ -91,7 +93,7 @@ class Folder(Source):
     fps = SLIDES
     stays = True
 
-    def __init__(self, path: Path, note: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, note: Note) -> None:
         super().__init__(str(path), note)
         if path.is_dir():
             self.files = sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGES), key=_natural)
@@ -122,7 +124,7 @@ class Folder(Source):
 class Video(Source):
     """A video of known length, frame by frame; times are the file's."""
 
-    def __init__(self, name: str, capture: Any, note: Callable[[str], None]) -> None:
+    def __init__(self, name: str, capture: Any, note: Note) -> None:
         super().__init__(name, note)
         self._capture = capture
         rate = capture.get(opencv().CAP_PROP_FPS)
@@ -149,7 +151,7 @@ class Live(Source):
 
     live = True
 
-    def __init__(self, name: str, note: Callable[[str], None], reopen: Callable[[], Any], opened: Any = None) -> None:
+    def __init__(self, name: str, note: Note, reopen: Callable[[], Any], opened: Any = None) -> None:
         """Take what was *opened*, or open it; `UserError` where it gives no picture."""
         super().__init__(name, note)
         self._reopen = reopen
@@ -207,7 +209,7 @@ class Live(Source):
 class Camera(Live):
     """A camera by its number or device path."""
 
-    def __init__(self, spec: str, note: Callable[[str], None]) -> None:
+    def __init__(self, spec: str, note: Note) -> None:
         self.spec = spec
         super().__init__(spec, note, self._open)
 
@@ -250,7 +252,7 @@ def _no_camera(spec: str, problem: str, first: str = "") -> UserError:
     )
 
 
-def _open_url(url: str, note: Callable[[str], None]) -> Source:
+def _open_url(url: str, note: Note) -> Source:
     """Open a stream; one of known length is a video."""
     cv2 = opencv()
 

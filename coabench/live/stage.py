@@ -19,7 +19,7 @@ from coabench.live.probe import Probe
 from coabench.live.recording import Recording
 from coabench.live.session import Session, Summary
 from coabench.live.snapshot import Frame, Snapshot
-from coabench.live.sources import Source, shown
+from coabench.live.sources import Note, Source, shown
 from coabench.live.stills import save_crops, save_still
 from coabench.runs.folder import now
 
@@ -37,13 +37,7 @@ class Stage:
     """The outputs of a session, and what its window shows beside the faces."""
 
     def __init__(
-        self,
-        session: Session,
-        equipment: Equipment,
-        source: Source,
-        probe: Probe,
-        summary: Summary,
-        note: Callable[[str], None],
+        self, session: Session, equipment: Equipment, source: Source, probe: Probe, summary: Summary, note: Note
     ) -> None:
         self.session, self.source, self.probe, self.summary, self.note = session, source, probe, summary, note
         self.about, self.paused, self.details = equipment.about, False, True

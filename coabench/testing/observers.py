@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter as clock
 from typing import Any
 
+from coabench.evaluation.progress import Silence
 from coabench.registry.loader import LoadedPlugin
 from coabench.testing.defects.observers import FAILS, MOST_SECONDS, SLOW, WRITES
 from coabench.testing.findings import Finding, Findings
@@ -19,17 +19,11 @@ from coabench.testing.scripted import ScriptedBackbone
 HOOKS = ("coabench_run_started", "coabench_sample_predicted", "coabench_run_finished")
 
 
-class _Notes:
+class _Notes(Silence):
     """A progress that keeps what is noted."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
-
-    def start(self, total: int, done: Collection[Mapping[str, Any]]) -> AbstractContextManager[Any]:
-        return nullcontext()
-
-    def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
-        return
 
     def note(self, text: str) -> None:
         self.notes.append(text)

@@ -13,6 +13,7 @@ from coabench.errors import JobError
 from coabench.live.asker import Asker
 from coabench.live.browser.address import BoundAddress
 from coabench.live.probe import Probe
+from coabench.live.sources import Note
 from coabench.live.worker_thread import WorkerThread
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def serve(
     address: BoundAddress,
     probe: Probe,
     asker: Asker,
-    note: Callable[[str], None],
+    note: Note,
     close: Callable[[], object],
     keeps: Sequence[str] = (),
 ) -> None:

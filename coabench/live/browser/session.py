@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +17,7 @@ from coabench.live.browser.frames import MAX_BYTES, Sent
 from coabench.live.browser.messages import Seat, answered
 from coabench.live.probe import Probe
 from coabench.live.snapshot import FaceAnswer, Frame, Snapshot
+from coabench.live.sources import Note
 from coabench.live.worker_thread import WorkerThread
 from coabench.registry.loader import get_plugins
 
@@ -41,9 +42,7 @@ class SharedSession:
         switching: the strategy that is being made ready, if any.
     """
 
-    def __init__(
-        self, probe: Probe, asker: Asker, address: BoundAddress, keeps: Sequence[str], note: Callable[[str], None]
-    ):
+    def __init__(self, probe: Probe, asker: Asker, address: BoundAddress, keeps: Sequence[str], note: Note):
         self.address, self.note, self.keeps = address, note, list(keeps)
         self.ended: str | None = None
         self.switching: str | None = None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from coabench.live.snapshot import Frame
-from coabench.live.sources import Source
+from coabench.live.sources import Note, Source
 
 
 class Browser(Source):
@@ -13,7 +13,7 @@ class Browser(Source):
 
     live = True
 
-    def __init__(self, note: Callable[[str], None]) -> None:
+    def __init__(self, note: Note) -> None:
         super().__init__("browser", note)
 
     def frames(self) -> Iterator[Frame]:
