@@ -48,7 +48,8 @@ class Register(Protocol):
             description: one line for ``coabench list``.
             details: what `list` and the registry of that kind also know: ``variants=("a", "b")`` for a strategy,
                 ``card=Path(...)`` for a data set, with ``short="compound"`` where its labels go by a short name too,
-                ``rank=40``, ``available="module:function"`` and ``weights=(".onnx",)`` for a detector.
+                ``rank=40``, ``available="module:function"`` and ``weights=(".onnx",)`` for a detector,
+                ``title="kappa"`` and ``format="percent"`` for a metric.
         """
 
 
@@ -94,7 +95,8 @@ def coabench_register_detectors(register: Register) -> None:
 @hookspec
 def coabench_register_metrics(register: Register) -> None:
     """Register metrics. The target is called with ``(targets, predictions, labels)``: label names per sample, None for
-    a prediction without a label, and the manifest's ``labels``. What it returns goes into ``metrics.json``."""
+    a prediction without a label, and the manifest's ``labels``. It returns a number, ``{"value": number, "interval":
+    [low, high]}``, or anything else that JSON can hold; only numbers become columns of the leaderboard."""
 
 
 @hookspec

@@ -18,3 +18,6 @@ TRAIN: Final = "train"
 
 SUBJECT: Final = "subject"
 """The attribute that says which person an image shows."""
+
+FIGURE_FORMATS: Final = ("percent", "number")
+"""How a headline figure may be printed: a proportion in percent, or the number as it is."""

@@ -11,17 +11,20 @@ from coabench.base.text import safe
 
 if TYPE_CHECKING:
     from coabench.evaluation.finish import FinishedRun
+    from coabench.metrics.headline import Estimate, Headline
 
 
 def print_summary(run: FinishedRun) -> None:
     """Print the figures of a run, and where it is."""
+    from coabench.metrics.headline import HEADLINES
+    from coabench.runs.metrics import plugin_headlines
+
     directory, metrics = run.directory, run.metrics
-    low, high = metrics["uar_interval"]
+    main, *others = HEADLINES
     rows = [
         ("samples", f"{metrics['samples']}"),
-        ("UAR", f"{metrics['uar']:.2%}  (95 % interval {low:.2%} to {high:.2%})"),
-        ("WAR", f"{metrics['war']:.2%}"),
-        ("macro-F1", f"{metrics['macro_f1']:.2%}"),
+        (main.title, _with_interval(main, main.read(metrics))),
+        *((figure.title, figure.with_unit(figure.read(metrics).value)) for figure in others),
         ("invalid", f"{metrics['invalid']}" + _reasons(metrics["reasons"])),
     ]
     chain = metrics.get("chain")
@@ -29,12 +32,21 @@ def print_summary(run: FinishedRun) -> None:
         given = chain["secondary_given_right_primary"]
         rows.append(("primary in pair", f"{chain['primary_in_pair']:.2%}"))
         rows.append(("secondary, given that", "not applicable" if given is None else f"{given:.2%}"))
-    rows += [(safe(name, 22), safe(value, 80)) for name, value in metrics["plugins"].items()]
+    numbers = {figure.name: figure for figure in plugin_headlines(metrics)}
+    for name, value in (metrics.get("plugins") or {}).items():
+        figure = numbers.get(name)
+        shown = safe(value, 80) if figure is None else _with_interval(figure, figure.read(metrics))
+        rows.append((safe(figure.title if figure else name, 22), shown))
     if metrics["errors"]:
         rows.append(("errors", f"{metrics['errors']} samples could not be used and count as wrong; see {directory}"))
     for name, value in rows:
         click.echo(f"{name:<22} {value}")
     click.echo(f"{'run':<22} {safe(directory)}")
+
+
+def _with_interval(figure: Headline, estimate: Estimate) -> str:
+    value, low, high = (None if number is None else figure.with_unit(number) for number in estimate)
+    return f"{value}" + (f"  (95 % interval {low} to {high})" if low else "")
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from coabench.errors import JobError
 from coabench.evaluation.progress import Progress
 from coabench.registry.loader import get_plugins
 from coabench.runs.identity import RunIdentity
-from coabench.runs.run import Run, read_records
+from coabench.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -38,21 +36,10 @@ class FinishedRun:
 
 def finish(run: Run, progress: Progress) -> FinishedRun:
     """Compute the metrics of a run whose records are all there; mark it complete, unless it was before."""
-    from coabench.metrics.summary import summarise
+    from coabench.runs.metrics import compute_metrics
 
-    labels, digest = run.manifest["labels"], hashlib.sha256()
-    times, given = _Times(), _Given() if get_plugins().metrics else None
-
-    def records() -> Iterator[Mapping[str, Any]]:
-        for record in read_records(run.directory, digest):
-            times.add(record)
-            if given is not None:
-                given.add(record)
-            yield record
-
-    metrics = summarise(records(), labels)  # one pass over the log, for whatever needs one
-    metrics["log_sha256"] = digest.hexdigest()
-    metrics["plugins"] = {} if given is None else _plugin_metrics(given, labels, progress)
+    times = _Times()
+    metrics = compute_metrics(run.directory, run.manifest["labels"], progress.note, times.add)
     if not run.complete:
         run.finish(metrics, **times.facts())
         notify(progress, "coabench_run_finished", run=run, metrics=metrics)
@@ -127,30 +114,3 @@ class _Times:
             return {"seconds": None, "images_per_second": None}
         seconds = sum(self._seconds)
         return {"seconds": round(seconds, 3), "images_per_second": round(self._records / max(seconds, 1e-9), 3)}
-
-
-class _Given:
-    """What the metrics of plugins are given: the targets and the predictions, each label's text once."""
-
-    def __init__(self) -> None:
-        self.targets: list[str] = []
-        self.predictions: list[str | None] = []
-        self._texts: dict[Any, Any] = {}
-
-    def add(self, record: Mapping[str, Any]) -> None:
-        once = self._texts.setdefault
-        self.targets.append(once(record["target"], record["target"]))
-        self.predictions.append(once(record["prediction"], record["prediction"]))
-
-
-def _plugin_metrics(given: _Given, labels: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Return what the registered metrics say; one that fails is reported and left out."""
-    results: dict[str, Any] = {}
-    for name, registration in get_plugins().metrics.items():
-        try:
-            value = registration.load()(list(given.targets), list(given.predictions), labels)
-            json.dumps(value, allow_nan=False)
-            results[name] = value
-        except Exception as error:
-            progress.note(f"metric {name!r} of plugin {registration.plugin!r} failed: {type(error).__name__}: {error}")
-    return results

@@ -6,8 +6,8 @@ The functions take any number of leading axes, so the same formula gives the fig
 bootstrap replicates.
 
 A metric of a plugin is called with ``(targets, predictions, labels)``: two sequences of label names of equal length
-(a prediction may be None) and the manifest's ``labels``, see `coabench.labels.LabelSpace.describe`; it returns anything
-that JSON can hold.
+(a prediction may be None) and the manifest's ``labels``, see `coabench.labels.LabelSpace.describe`; what it may
+return says `coabench.metrics.headline.read_plugin_metric`.
 """
 
 from __future__ import annotations

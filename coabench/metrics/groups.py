@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.base.vocabulary import SUBJECT
-from coabench.metrics.figures import uar, war
+from coabench.metrics.figures import uar
+from coabench.metrics.headline import UAR, WAR, Estimate
 from coabench.metrics.predictions import Predicted, Reading
-from coabench.metrics.statistics import SEED, Counts, percentile_interval, wilson_interval
+from coabench.metrics.statistics import SEED, Counts, percentile_interval
 
 MIN_GROUP = 20
 """Groups below this number of samples are counted and not scored."""
@@ -32,17 +33,14 @@ class Group:
 
     Attributes:
         classes: how many classes have samples in it.
-        uar: the mean recall of those, with a bootstrap interval; None where the group is too small to be scored.
-        war: hits / samples, with Wilson's interval (a bootstrap's where subjects have several samples).
+        uar, war: over those, with their intervals; None where the group is too small to be scored.
     """
 
     value: str
     n: int
     classes: int
-    uar: float | None = None
-    uar_interval: Interval | None = None
-    war: float | None = None
-    war_interval: Interval | None = None
+    uar: Estimate | None = None
+    war: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -186,19 +184,9 @@ class _Scored:
 
 
 def _score(value: str, predicted: Predicted, seed: int) -> tuple[Group, _Scored]:
-    confusion = predicted.confusion
-    drawn, n = predicted.resampled(seed), len(predicted)
-    wilson = wilson_interval(int(confusion.diagonal().sum()), n)
-    group = Group(
-        value,
-        n,
-        int((confusion.sum(axis=-1) > 0).sum()),
-        float(uar(confusion)),
-        percentile_interval(uar(drawn)),
-        float(war(confusion)),
-        wilson if predicted.clusters is None else percentile_interval(war(drawn)),
-    )
-    return group, _Scored(confusion, drawn)
+    scored = _Scored(predicted.confusion, predicted.resampled(seed))
+    figures = (figure.measure(predicted, scored.drawn) for figure in (UAR, WAR))
+    return Group(value, len(predicted), int(scored.present.sum()), *figures), scored
 
 
 def _largest_gap(scored: Mapping[str, _Scored]) -> Gap | None:

@@ -9,7 +9,7 @@ from typing import Any
 from coabench.base.vocabulary import ERROR, INVALID
 from coabench.metrics import statistics
 from coabench.metrics.chain import Chain
-from coabench.metrics.figures import macro_f1, uar, war
+from coabench.metrics.headline import HEADLINES
 from coabench.metrics.predictions import Predicted, Reading
 
 SCHEMA = 2
@@ -46,23 +46,17 @@ def summarise(
     predicted = reading.predicted(Predicted)
     confusion, drawn = predicted.confusion, predicted.resampled()
     hits, n = confusion.diagonal(), confusion.sum(axis=-1)
+    figures: dict[str, Any] = {}
+    for headline in HEADLINES:
+        value, low, high = headline.measure(predicted, drawn)
+        figures |= {headline.name: value, f"{headline.name}_interval": [low, high]}
     samples, errors = len(predicted), statuses[ERROR]
     invalid = int(confusion[:, -1].sum()) - errors
-    clustered = predicted.clusters is not None
     return {
         "schema": SCHEMA,
         "log_sha256": log_sha256,
         "samples": samples,
-        "uar": float(uar(confusion)),
-        "uar_interval": list(statistics.percentile_interval(uar(drawn))),
-        "war": float(war(confusion)),
-        "war_interval": list(
-            statistics.percentile_interval(war(drawn))
-            if clustered
-            else statistics.wilson_interval(int(hits.sum()), samples)
-        ),
-        "macro_f1": float(macro_f1(confusion)),
-        "macro_f1_interval": list(statistics.percentile_interval(macro_f1(drawn))),
+        **figures,
         "level": statistics.LEVEL,
         "bootstrap": {
             "replicates": statistics.REPLICATES,

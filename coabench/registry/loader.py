@@ -143,7 +143,7 @@ class Plugins:
         self, kind: str, entry: Registration, plugin: LoadedPlugin, own: Sequence[Registration]
     ) -> None:
         """Refuse what would break something later on, for others too: a name taken, a detail of the wrong type."""
-        for problem in invalid_parts(entry):
+        for problem in invalid_parts(kind, entry):
             raise _Refused(f"{problem} ({kind})", _report(plugin))
         taken = self.registries[kind].get(entry.name)
         if taken or any(entry.name == other.name for other in own):

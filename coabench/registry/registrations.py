@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from coabench.base.vocabulary import FIGURE_FORMATS
 from coabench.errors import CoabenchError, UserError, did_you_mean, with_type
 
 KINDS = ("backbones", "strategies", "datasets", "detectors", "metrics")
@@ -120,6 +121,10 @@ def _optional_text(value: Any) -> bool:
     return isinstance(value, str | None)
 
 
+def _figure_format(value: Any) -> bool:
+    return value in FIGURE_FORMATS
+
+
 def _file(value: Any) -> bool:
     return value is None or (isinstance(value, str | Path) and Path(value).is_file())
 
@@ -131,11 +136,13 @@ DETAILS = (
     Detail("rank", "detectors", _number, "rank={value!r} of {name!r} is no number"),
     Detail("card", "datasets", _file, "the card of {name!r} is not there: {value}"),
     Detail("short", "datasets", _optional_text, "short={value!r} of {name!r} is no text", alias="short name"),
+    Detail("title", "metrics", _optional_text, "title={value!r} of {name!r} is no text"),
+    Detail("format", "metrics", _figure_format, "format={value!r} of {name!r} is none of " + ", ".join(FIGURE_FORMATS)),
 )
 """The details that the bench reads; docs/plugins.md has a row for each."""
 
 
-def invalid_parts(entry: Registration) -> Iterator[str]:
+def invalid_parts(kind: str, entry: Registration) -> Iterator[str]:
     """Yield what about a registration cannot be used, in words."""
     name = entry.name
     if not isinstance(name, str) or not NAME.fullmatch(name) or name.endswith((".yaml", ".yml")):
@@ -145,8 +152,10 @@ def invalid_parts(entry: Registration) -> Iterator[str]:
     if not isinstance(entry.description, str):
         yield f"the description of {name!r} is no text"
     for detail in DETAILS:
-        if detail.name in entry.details and not detail.valid(value := entry.details[detail.name]):
-            yield detail.problem.format(name=name, value=value)
+        if detail.kind == kind and detail.name in entry.details:
+            value = entry.details[detail.name]
+            if not detail.valid(value):
+                yield detail.problem.format(name=name, value=value)
 
 
 def alias_taken(kind: str, entry: Registration, others: Iterable[Registration]) -> tuple[str, Registration] | None:

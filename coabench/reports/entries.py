@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -15,31 +14,96 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.base import cache
-from coabench.base.files import sha256_of
 from coabench.base.version import __version__
 from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import CoabenchError, UserError
+from coabench.metrics.headline import HEADLINES, UAR, Estimate, Headline, proportion
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.statistics import Counts
-from coabench.metrics.summary import SCHEMA, summarise
+from coabench.metrics.summary import SCHEMA
+from coabench.registry.loader import get_plugins
 from coabench.runs.identity import RunIdentity
+from coabench.runs.metrics import plugin_headlines, read_metrics
 from coabench.runs.run import LOG, MANIFEST, METRICS, read_manifest, read_records
 
 DEPTH = 3
 """How many levels below the given folder runs are looked for."""
 
+FORMAT = 2
+"""The version of what the cache keeps of an entry."""
+
 WORTH_WORKERS = 16
 """From how many runs on it pays to start processes that read them."""
 
-KEYS = (
-    "kind", "dataset", "split", "samples", "fingerprint", "rank_low", "rank_high", "leading", "name",
-    "backbone", "model", "adapter", "strategy", "decode", "parser", "seed",
-    "uar", "uar_low", "uar_high", "war", "war_low", "war_high", "macro_f1", "macro_f1_low", "macro_f1_high",
-    "difference", "difference_low", "difference_high", "p",
-    "invalid", "invalid_rate", "errors", "images_per_second", "date", "source", "note",
-)  # fmt: skip
-"""The fields of a row. *kind* is ``run``, ``published`` or ``not ranked`` (*note* says why); *source* is the run's
-directory or where the published number stands; *difference* and *p* compare with the baseline, if one was named."""
+RUN, PUBLISHED, NOT_RANKED = "run", "published", "not ranked"
+"""What a row can be of."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A row of the leaderboard, of raw values; None for what is not known.
+
+    Attributes:
+        kind: `RUN`, `PUBLISHED` or `NOT_RANKED` (*note* says why).
+        rank_low, rank_high, leading: see `coabench.metrics.ranking.Rank`.
+        figures: column -> headline figure.
+        difference, difference_low, difference_high, p: against the baseline, if one was named.
+        date: when it ended, or began.
+        source: the run's directory, or where the published number stands.
+    """
+
+    kind: str = NOT_RANKED
+    dataset: str | None = None
+    split: str | None = None
+    samples: int | None = None
+    fingerprint: str | None = None
+    rank_low: int | None = None
+    rank_high: int | None = None
+    leading: bool | None = None
+    name: str = ""
+    backbone: str | None = None
+    model: str | None = None
+    adapter: str | None = None
+    strategy: str | None = None
+    decode: str | None = None
+    parser: str | None = None
+    seed: int | None = None
+    figures: Mapping[str, Estimate] = field(default_factory=dict)
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    p: float | None = None
+    invalid: int | None = None
+    invalid_rate: float | None = None
+    errors: int | None = None
+    images_per_second: float | None = None
+    date: str | None = None
+    source: str = ""
+    note: str | None = None
+
+    @property
+    def uar(self) -> Estimate:
+        """The figure that runs are ranked by."""
+        return self.figures.get(UAR.key, Estimate())
+
+    def columns(self, figures: Iterable[Headline]) -> dict[str, Any]:
+        """Return the row as a table shows it, with these *figures* in columns of their own."""
+        row: dict[str, Any] = {}
+        for column in fields(self):
+            if column.name == "figures":
+                for figure in figures:
+                    row |= figure.columns(self.figures.get(figure.key, Estimate()))
+            else:
+                row[column.name] = getattr(self, column.name)
+        return row
+
+    def packed(self) -> dict[str, Any]:
+        """Return it JSON-serialisable; `unpacked` is the way back."""
+        return {column.name: getattr(self, column.name) for column in fields(self)}
+
+    @classmethod
+    def unpacked(cls, data: Mapping[str, Any]) -> Self:
+        return cls(**{**data, "figures": {key: Estimate(*values) for key, values in data["figures"].items()}})
 
 
 class Group(NamedTuple):
@@ -93,12 +157,12 @@ class Answered:
 class Entry:
     """A run in a list of runs: its row, and what it answered, or None where it cannot be compared."""
 
-    row: dict[str, Any]
+    row: RunRow
     answered: Answered | None = None
 
-    def apart(self, reason: str) -> Entry:
+    def not_ranked(self, reason: str) -> Entry:
         """Return the entry as one that cannot be compared."""
-        return Entry(self.row | {"kind": "not ranked", "note": reason})
+        return Entry(replace(self.row, kind=NOT_RANKED, note=reason))
 
 
 def read_entries(root: Path, workers: int = 1) -> list[Entry]:
@@ -161,54 +225,67 @@ def _walk(folder: Path, depth: int) -> Iterable[Path]:
 
 def _named(entry: Entry, directory: Path, root: Path) -> Entry:
     name = directory.name if directory == root else directory.relative_to(root).as_posix()
-    return Entry(entry.row | {"name": name, "source": str(directory)}, entry.answered)
+    return replace(entry, row=replace(entry.row, name=name, source=str(directory)))
 
 
 def _recalled(directory: Path) -> Entry | None:
     """Return the entry of a run from the cache, if the run's files are what they were."""
-    known = cache.recall(*_place(directory))
+    known = cache.recall(*_cache_key(directory))
     if known is None:
         return None
-    return Entry(known["row"], Answered.unpacked(known["answered"]) if known["answered"] else None)
+    return Entry(RunRow.unpacked(known["row"]), Answered.unpacked(known["answered"]) if known["answered"] else None)
 
 
 def _read(directory: Path) -> Entry:
     """Read the entry of a run and keep it in the cache."""
-    key, stamp = _place(directory)  # before reading: what changes meanwhile makes another stamp
+    key, stamp = _cache_key(directory)  # before reading: what changes meanwhile makes another stamp
     entry = read_entry(directory)
-    cache.remember(key, stamp, {"row": entry.row, "answered": entry.answered.packed() if entry.answered else None})
+    answered = entry.answered.packed() if entry.answered else None
+    cache.remember(key, stamp, {"row": entry.row.packed(), "answered": answered})
     return entry
 
 
-def _place(directory: Path) -> tuple[str, cache.Stamp]:
+def _cache_key(directory: Path) -> tuple[str, cache.Stamp]:
+    """Return under which key an entry is kept, and the stamp of the files that it was read from.
+
+    Metrics that are computed again hold those of the plugins that are installed, so these are part of the key.
+    """
     files = [directory / name for name in (MANIFEST, LOG, METRICS)]
-    return f"entry {SCHEMA} of coabench {__version__}: {directory.resolve()}", cache.stamp(files)
+    plugins = " ".join(f"{it.plugin} {it.version} {it.name}" for it in get_plugins().metrics.values())
+    key = f"entry {FORMAT}, metrics {SCHEMA} of coabench {__version__} [{plugins}]: {directory.resolve()}"
+    return key, cache.stamp(files)
 
 
 def read_entry(directory: Path) -> Entry:
     """Read a run. Whatever is wrong with it becomes the reason why it is not ranked; it never raises for a run."""
-    row: dict[str, Any] = dict.fromkeys(KEYS) | {"kind": "not ranked"}
+    row = RunRow()
     try:
         manifest = read_manifest(directory)
-        row |= _described(manifest)
+        row = _described(manifest)
         reason = _why_not(manifest)
         if reason is not None:
-            return Entry(row | {"note": reason})
+            return Entry(replace(row, note=reason))
         labels = manifest["labels"]
         samples, predicted, log_sha256 = _read_log(directory, labels["names"])
-        metrics, row["note"] = read_metrics(directory, manifest, log_sha256)
-        row |= _measured(metrics)
-        if len(predicted.targets) != row["samples"]:
-            return Entry(row | {"note": f"the log holds {len(predicted.targets)} of {row['samples']} records"})
+        metrics, note = read_metrics(directory, manifest, log_sha256)
+        row = replace(row, note=note, **_measured(metrics))
+        identity = RunIdentity.read(manifest["identity"]).dataset
+        if len(predicted) != identity.samples:
+            return Entry(replace(row, note=f"the log holds {len(predicted)} of {identity.samples} records"))
         group = Group(
-            row["dataset"], row["split"], row["samples"], row["fingerprint"], str(labels["space"]), predicted.names
+            identity.name,
+            identity.split,
+            identity.samples,
+            identity.fingerprint,
+            str(labels["space"]),
+            predicted.names,
         )
     except CoabenchError as error:
-        return Entry(row | {"note": error.problem})
+        return Entry(replace(row, note=error.problem))
     except (OSError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         # JSON of the right schema, but a field is missing or of another kind.
-        return Entry(row | {"note": f"damaged: {type(error).__name__}: {error}"})
-    return Entry(row | {"kind": "run"}, Answered(group, samples, predicted))
+        return Entry(replace(row, note=f"damaged: {type(error).__name__}: {error}"))
+    return Entry(replace(row, kind=RUN), Answered(group, samples, predicted))
 
 
 def _read_log(directory: Path, names: Iterable[str]) -> tuple[str, Predicted, str]:
@@ -224,37 +301,6 @@ def _read_log(directory: Path, names: Iterable[str]) -> tuple[str, Predicted, st
     return samples.hexdigest(), predicted, log.hexdigest()
 
 
-def read_metrics(
-    directory: Path, manifest: Mapping[str, Any], log_sha256: str | None = None
-) -> tuple[dict[str, Any], str | None]:
-    """Return the metrics of a run, and what had to be done to get them.
-
-    ``metrics.json`` is trusted as long as it carries the hash of the log beside it; otherwise the metrics are
-    computed again from the log.
-
-    Args:
-        log_sha256: the hash of the log, where it is known already.
-
-    Raises:
-        UserError: the log is damaged or empty.
-    """
-    if log_sha256 is None:
-        log = directory / LOG
-        log_sha256 = sha256_of(log) if log.is_file() else None
-    problem: str | None
-    try:
-        stored = json.loads((directory / METRICS).read_text(encoding="utf-8"))
-        if isinstance(stored, dict) and stored["log_sha256"] == log_sha256 and stored["schema"] == SCHEMA:
-            return stored, None
-        problem = None if stored["schema"] < SCHEMA else f"{METRICS} does not belong to {LOG}"
-    except FileNotFoundError:
-        problem = f"there is no {METRICS}"
-    except (OSError, ValueError, LookupError, TypeError):
-        problem = f"{METRICS} is damaged"
-    metrics = summarise(read_records(directory), manifest["labels"], log_sha256)
-    return metrics, f"{problem}: computed again from the log" if problem else None
-
-
 def _why_not(manifest: Mapping[str, Any]) -> str | None:
     """Say why a run cannot be ranked, as far as its manifest tells."""
     status, limit = manifest["status"], manifest["identity"]["dataset"].get("limit")
@@ -265,33 +311,23 @@ def _why_not(manifest: Mapping[str, Any]) -> str | None:
     return f"not comparable: --limit {limit}" if limit is not None else None
 
 
-def _described(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _described(manifest: Mapping[str, Any]) -> RunRow:
     speed = manifest.get("images_per_second")
-    return {
+    return RunRow(
         **RunIdentity.read(manifest["identity"]).columns(),
-        "images_per_second": None if speed is None else _figure(speed, math.inf),
-        "date": str(manifest.get("ended") or manifest.get("started") or "")[:10] or None,
-    }
+        images_per_second=None if speed is None else proportion(speed, math.inf),
+        date=str(manifest.get("ended") or manifest.get("started") or "")[:10] or None,
+    )
 
 
 def _measured(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {
+    figures = {row.key: row.read(metrics) for row in (*HEADLINES, *plugin_headlines(metrics))}
+    return {
+        "figures": figures,
         "invalid": int(metrics["invalid"]),
-        "invalid_rate": _figure(metrics["invalid_rate"]),
+        "invalid_rate": proportion(metrics["invalid_rate"]),
         "errors": int(metrics["errors"]),
     }
-    for metric in ("uar", "war", "macro_f1"):
-        low, high = metrics[f"{metric}_interval"]
-        row |= {metric: _figure(metrics[metric]), f"{metric}_low": _figure(low), f"{metric}_high": _figure(high)}
-    return row
-
-
-def _figure(value: Any, most: float = 1.0) -> float:
-    """Return *value* as a number within 0…*most*; `ValueError` for anything else, NaN included."""
-    figure = float(value)
-    if not 0 <= figure <= most or math.isinf(figure):
-        raise ValueError(f"{value!r} is no figure")
-    return figure
 
 
 def _packed(array: npt.NDArray[np.int64] | None) -> str | None:

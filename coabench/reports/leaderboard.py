@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -17,11 +18,13 @@ from markupsafe import Markup
 from coabench.base.text import NOTHING, interval, last_part, number, p_value, percent, signed
 from coabench.errors import UserError, did_you_mean
 from coabench.metrics.figures import uar
+from coabench.metrics.headline import HEADLINES, MACRO_F1, UAR, Estimate, Headline
 from coabench.metrics.ranking import ALPHA, difference, ranks
 from coabench.metrics.statistics import Counts, bootstrap, holm, percentile_interval
 from coabench.render.tables import Column, Row, Section
-from coabench.reports.entries import KEYS, Answered, Entry, Group, read_entries
+from coabench.reports.entries import PUBLISHED, RUN, Answered, Entry, Group, RunRow, read_entries
 from coabench.reports.published import PublishedResult, load_published
+from coabench.runs.metrics import headlines
 
 RULE = (
     f"Ranks: a run is above another only if a paired test on the same samples, Holm-corrected over all pairs, says so "
@@ -53,7 +56,7 @@ def leaderboard(
     entries = read_entries(root, workers)
     results = load_published(published)
     if dataset is not None:
-        known = sorted({e.row["dataset"] for e in entries if e.row["dataset"]} | {r.dataset for r in results})
+        known = sorted({e.row.dataset for e in entries if e.row.dataset} | {r.dataset for r in results})
         if dataset not in known:
             raise UserError(
                 f"{did_you_mean(dataset, known)}there is no run and no published result on {dataset!r}",
@@ -61,7 +64,7 @@ def leaderboard(
                 remedy="choose another --dataset",
             )
         # A run too damaged to say what it is about is shown whatever is asked for.
-        entries = [e for e in entries if e.row["dataset"] in (dataset, None)]
+        entries = [e for e in entries if e.row.dataset in (dataset, None)]
         results = [r for r in results if r.dataset == dataset]
 
     entries = _same_samples(entries)
@@ -70,22 +73,23 @@ def leaderboard(
     for entry in entries:
         if entry.answered:
             groups.setdefault(entry.answered.group, []).append(entry)
-    sections = [_group_section(group, groups[group], results, chosen) for group in sorted(groups)]
+    figures = headlines({key for entry in entries for key in entry.row.figures})
+    sections = [_group_section(group, groups[group], results, chosen, figures) for group in sorted(groups)]
     if dataset is not None and not groups:
-        sections += _published_only(results)
-    apart = [entry.row for entry in entries if entry.answered is None]
-    return [*sections, _apart_section(apart)] if apart else sections
+        sections += _published_only(results, figures)
+    others = [entry.row for entry in entries if entry.answered is None]
+    return [*sections, _not_ranked_section(others, figures)] if others else sections
 
 
 def _same_samples(entries: Sequence[Entry]) -> list[Entry]:
-    """Set apart the runs whose log holds other samples than most logs of the same fingerprint do."""
+    """Do not rank the runs whose log holds other samples than most logs of the same fingerprint do."""
     counts: dict[Group, Counter[str]] = {}
     for entry in entries:
         if entry.answered:
             counts.setdefault(entry.answered.group, Counter())[entry.answered.samples] += 1
     usual = {group: max(sorted(found), key=lambda samples: found[samples]) for group, found in counts.items()}
     return [
-        entry.apart("mismatched: its log holds other samples than those of the runs with the same fingerprint")
+        entry.not_ranked("mismatched: its log holds other samples than those of the runs with the same fingerprint")
         if entry.answered and entry.answered.samples != usual[entry.answered.group]
         else entry
         for entry in entries
@@ -94,15 +98,15 @@ def _same_samples(entries: Sequence[Entry]) -> list[Entry]:
 
 def _baseline(directory: Path, entries: Sequence[Entry]) -> Entry:
     for entry in entries:
-        if Path(entry.row["source"]).resolve() == directory.resolve():
+        if Path(entry.row.source).resolve() == directory.resolve():
             if entry.answered is None:
                 raise UserError(
                     f"the baseline {directory} cannot be compared with",
-                    found=str(entry.row["note"]),
+                    found=str(entry.row.note),
                     remedy="choose a complete run as --baseline",
                 )
             return entry
-    names = ", ".join(str(entry.row["source"]) for entry in entries if entry.answered)
+    names = ", ".join(entry.row.source for entry in entries if entry.answered)
     raise UserError(
         f"the baseline {directory} is not among the runs",
         expected=names or "a run that can be compared",
@@ -110,20 +114,21 @@ def _baseline(directory: Path, entries: Sequence[Entry]) -> Entry:
     )
 
 
-def _published_row(result: PublishedResult) -> dict[str, Any]:
-    row = dict.fromkeys(KEYS) | {
-        "kind": "published",
-        "dataset": result.dataset,
-        "split": result.split,
-        "name": result.name,
-        **result.metrics,
-        "source": result.source,
-        "note": result.note,
-    }
-    if result.per_class:
-        row["samples"] = sum(n for _, n in result.per_class.values())
-        row["uar_low"], row["uar_high"] = _published_interval(list(result.per_class.values()))
-    return row
+def _published_row(result: PublishedResult) -> RunRow:
+    figures = {name: Estimate(value) for name, value in result.metrics.items()}
+    counts = list((result.per_class or {}).values())
+    if counts:
+        figures[UAR.key] = Estimate(result.metrics.get(UAR.key), *_published_interval(counts))
+    return RunRow(
+        kind=PUBLISHED,
+        dataset=result.dataset,
+        split=result.split,
+        samples=sum(n for _, n in counts) or None,
+        name=result.name,
+        figures=figures,
+        source=result.source,
+        note=result.note,
+    )
 
 
 def _published_interval(counts: Sequence[tuple[int, int]]) -> tuple[float, float]:
@@ -135,12 +140,16 @@ def _published_interval(counts: Sequence[tuple[int, int]]) -> tuple[float, float
 
 
 def _group_section(
-    group: Group, entries: Sequence[Entry], results: Sequence[PublishedResult], baseline: Entry | None
+    group: Group,
+    entries: Sequence[Entry],
+    results: Sequence[PublishedResult],
+    baseline: Entry | None,
+    figures: Sequence[Headline],
 ) -> Section:
-    ordered = sorted(entries, key=lambda e: (-e.row["uar"], e.row["name"]))
+    ordered = sorted(entries, key=lambda entry: (-(entry.row.uar.value or 0), entry.row.name))
     answered = [entry.answered for entry in ordered if entry.answered]
     rows = [
-        entry.row | {"rank_low": rank.best, "rank_high": rank.worst, "leading": rank.leading}
+        replace(entry.row, rank_low=rank.best, rank_high=rank.worst, leading=rank.leading)
         for entry, rank in zip(ordered, ranks([run.predicted for run in answered]), strict=True)
     ]
     notes = [RULE]
@@ -148,44 +157,33 @@ def _group_section(
     if baseline is not None and baseline.answered is not None and compared:
         rows = _with_differences(rows, answered, baseline.answered)
         notes.append(
-            f"Difference: UAR minus that of {baseline.row['name']}, in points, with the paired bootstrap's 95 % "
+            f"Difference: UAR minus that of {baseline.row.name}, in points, with the paired bootstrap's 95 % "
             "interval; p of the paired test, Holm-corrected over the runs in this table."
         )
     elif baseline is not None:
-        notes.append(f"The baseline {baseline.row['name']} answered other samples: no differences here.")
+        notes.append(f"The baseline {baseline.row.name} answered other samples: no differences here.")
     rows += _published_rows([r for r in results if (r.dataset, r.split) == (group.dataset, group.split)])
-    return _section(group.title, rows, notes, compared, lambda: _plot(rows))
+    return _section(group.title, rows, figures, notes, compared, lambda: _plot(rows))
 
 
-def _with_differences(
-    rows: Sequence[dict[str, Any]], answered: Sequence[Answered], baseline: Answered
-) -> list[dict[str, Any]]:
+def _with_differences(rows: Sequence[RunRow], answered: Sequence[Answered], baseline: Answered) -> list[RunRow]:
     others = [i for i, run in enumerate(answered) if run is not baseline]
-    found = [difference(answered[i].predicted, baseline.predicted) for i in others]
+    differences = [difference(answered[i].predicted, baseline.predicted) for i in others]
     made = list(rows)
-    for i, one, p in zip(others, found, holm([d.p for d in found]), strict=True):
-        made[i] = rows[i] | {
-            "difference": one.value, "difference_low": one.low, "difference_high": one.high, "p": float(p),
-        }  # fmt: skip
+    for i, one, p in zip(others, differences, holm([d.p for d in differences]), strict=True):
+        made[i] = replace(rows[i], difference=one.value, difference_low=one.low, difference_high=one.high, p=float(p))
     return made
 
 
-def _plot(rows: Sequence[Row]) -> Markup | None:
+def _plot(rows: Sequence[RunRow]) -> Markup | None:
     """Accuracy against cost, of the runs that were timed."""
     from coabench.render.charts import Point, scatter
 
-    points = [
-        Point(
-            row["name"],
-            1 / row["images_per_second"],
-            100 * row["uar"],
-            100 * row["uar_low"],
-            100 * row["uar_high"],
-            row["strategy"],
-        )
-        for row in rows
-        if row["kind"] == "run" and row["images_per_second"]
-    ]
+    points = []
+    for row in rows:
+        if row.kind == RUN and row.images_per_second:
+            figure, low, high = (100 * (number or 0) for number in row.uar)
+            points.append(Point(row.name, 1 / row.images_per_second, figure, low, high, row.strategy or ""))
     if not points:
         return None
     return scatter(
@@ -197,76 +195,101 @@ def _plot(rows: Sequence[Row]) -> Markup | None:
     )
 
 
-def _published_only(results: Sequence[PublishedResult]) -> list[Section]:
+def _published_only(results: Sequence[PublishedResult], figures: Sequence[Headline]) -> list[Section]:
     splits = sorted({(r.dataset, r.split) for r in results})
     return [
-        _section(f"{name}, split {split}: no comparable run", _published_rows([r for r in results if r.split == split]))
+        _section(
+            f"{name}, split {split}: no comparable run",
+            _published_rows([r for r in results if r.split == split]),
+            figures,
+        )
         for name, split in splits
     ]
 
 
-def _published_rows(results: Sequence[PublishedResult]) -> list[dict[str, Any]]:
-    rows = [_published_row(result) for result in results]
-    return sorted(rows, key=lambda row: (row["uar"] is None, -(row["uar"] or 0), -(row["war"] or 0), row["name"]))
+def _published_rows(results: Sequence[PublishedResult]) -> list[RunRow]:
+    return sorted(map(_published_row, results), key=_by_figures)
+
+
+def _by_figures(row: RunRow) -> tuple[bool, list[float], str]:
+    """Sort by the headline figures, the first first; a row without it comes last."""
+    values = [row.figures.get(figure.key, Estimate()).value for figure in HEADLINES]
+    return values[0] is None, [-(value or 0) for value in values], row.name
 
 
 def _section(
     title: str,
-    rows: Sequence[Row],
+    rows: Sequence[RunRow],
+    figures: Sequence[Headline],
     notes: Sequence[str] = (),
     compared: bool = False,
     chart: Callable[[], Markup | None] | None = None,
 ) -> Section:
-    """A table whose rows are told apart by the number of their source; the sources stand below."""
-    sources = list(dict.fromkeys(row["source"] for row in rows))
+    """A table whose rows are identified by the number of their source; the sources stand below."""
+    sources = list(dict.fromkeys(row.source for row in rows))
     differences = [
         Column("Difference", _difference, width=14, value="difference"),
         Column("p", lambda row: p_value(row["p"]), "right", value="p"),
     ]
+    first, *others = (_figure_column(figure, compared) for figure in figures)
     columns = [
         Column("Rank", _rank, value="rank_low"),
         Column("Run", _run, wide=True),
         Column("Model", _model, width=24, choices=True),
         Column("Strategy", _strategy, width=15, choices=True),
-        Column("UAR", lambda row: _with_interval(row, "uar"), width=12, value="uar"),
+        first,
         *(differences if compared else ()),
-        Column("WAR", lambda row: _with_interval(row, "war"), width=12, value="war"),
-        Column("Macro-F1", lambda row: _with_interval(row, "macro_f1"), width=12, value="macro_f1", wide=compared),
+        *others,
         Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right", value="invalid_rate"),
         Column("img/s", lambda row: number(row["images_per_second"], 1), "right", value="images_per_second"),
         Column("Date", "date", wide=True),
         Column("Ref", lambda row: f"[{sources.index(row['source']) + 1}]", "right"),
     ]
-    remarks = [f"{row['name']}: {remark}" for row in rows for remark in _remarks(row)]
-    legend = "UAR, WAR, macro-F1 and Inv (answers without a label; counted wrong) in %, with 95 % intervals."
-    dates = {row["source"]: f" ({row['date']})" if row["date"] else "" for row in rows}
+    in_percent = ", ".join(figure.title for figure in HEADLINES)
+    legend = f"{in_percent} and Inv (answers without a label; counted wrong) in %, with 95 % intervals."
+    about = [f"{it.title}{' (%)' if it.format == 'percent' else ''}: {it.about}." for it in figures if it.about]
+    remarks = [f"{row.name}: {remark}" for row in rows for remark in _remarks(row)]
+    dates = {row.source: f" ({row.date})" if row.date else "" for row in rows}
     references = [f"[{i}] {source}{dates[source]}" for i, source in enumerate(sources, 1)]
-    return Section(columns, rows, title, [legend, *notes, *remarks, *references], chart)
+    cells = [row.columns(figures) for row in rows]
+    return Section(columns, cells, title, [legend, *about, *notes, *remarks, *references], chart)
 
 
-def _apart_section(rows: Sequence[Row]) -> Section:
+def _not_ranked_section(rows: Sequence[RunRow], figures: Sequence[Headline]) -> Section:
     columns = [
         Column("Run", "name", width=50),
         Column("Data set", "dataset", width=20),
         Column("Why", "note", width=44),
     ]
-    return Section(columns, rows, "Not ranked")
+    return Section(columns, [row.columns(figures) for row in rows], "Not ranked")
+
+
+def _figure_column(figure: Headline, compared: bool) -> Column:
+    wide = compared and figure is MACRO_F1  # the terminal has room for the differences or for this
+    return Column(figure.heading, partial(_figure, figure), width=12, value=figure.key, wide=wide)
+
+
+def _figure(figure: Headline, row: Row) -> str:
+    """Published numbers have the digits that they were printed with."""
+    estimate = figure.estimate(row)
+    value = estimate.value
+    return figure.cell(estimate, f"{100 * value:.4g}" if row["kind"] == PUBLISHED and value is not None else None)
 
 
 def _rank(row: Row) -> str:
-    if row["kind"] == "published":
+    if row["kind"] == PUBLISHED:
         return NOTHING
     low, high = row["rank_low"], row["rank_high"]
     return (str(low) if low == high else f"{low}–{high}") + ("*" if row["leading"] else "")
 
 
 def _run(row: Row) -> str:
-    return NOTHING if row["kind"] == "published" else str(row["name"])
+    return NOTHING if row["kind"] == PUBLISHED else str(row["name"])
 
 
 def _model(row: Row) -> str:
     """``backbone[:model] + adapter``, paths by their last part; a model named like its backbone is left out."""
-    if row["kind"] == "published":
+    if row["kind"] == PUBLISHED:
         return str(row["name"])
     model = last_part(row["model"])
     name = row["backbone"]
@@ -277,27 +300,20 @@ def _model(row: Row) -> str:
 
 def _strategy(row: Row) -> str:
     """``strategy, decode``, and the parser where it is not the usual one; nothing was decoded for a file."""
-    if row["kind"] == "published":
+    if row["kind"] == PUBLISHED:
         return "published"
     parser = f"{row['parser']} parser" if row["parser"] not in (None, "standard") else None
     decode = row["decode"] if row["decode"] != "external" else None
     return ", ".join(filter(None, [row["strategy"], decode, parser]))
 
 
-def _with_interval(row: Row, metric: str) -> str:
-    """Two digits for runs; published numbers with the digits they were printed with."""
-    value, low, high = row[metric], row[f"{metric}_low"], row[f"{metric}_high"]
-    shown = f"{100 * value:.4g}" if value is not None and row["kind"] == "published" else percent(value)
-    return shown if low is None else f"{shown} {interval(percent(low, 1), percent(high, 1))}"
-
-
 def _difference(row: Row) -> str:
     if row["difference"] is None:
-        return NOTHING if row["kind"] == "published" else "baseline"
+        return NOTHING if row["kind"] == PUBLISHED else "baseline"
     low, high = signed(row["difference_low"]), signed(row["difference_high"])
     return f"{signed(row['difference'])} {interval(low, high)}"
 
 
-def _remarks(row: Row) -> list[str]:
-    errors = f"{row['errors']} samples could not be asked about and count as wrong" if row["errors"] else None
-    return [remark for remark in (row["note"], errors) if remark]
+def _remarks(row: RunRow) -> list[str]:
+    errors = f"{row.errors} samples could not be asked about and count as wrong" if row.errors else None
+    return [remark for remark in (row.note, errors) if remark]

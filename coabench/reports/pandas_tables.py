@@ -22,11 +22,13 @@ def load_runs(directory: str | PathLike[str] = "results") -> DataFrame:
     """
     import pandas
 
-    from coabench.reports.entries import KEYS, read_entries
+    from coabench.reports.entries import read_entries
+    from coabench.runs.metrics import headlines
 
-    left_out = {"rank_low", "rank_high", "leading", "difference", "difference_low", "difference_high", "p"}
-    columns = [key for key in KEYS if key not in left_out]
-    return pandas.DataFrame([entry.row for entry in read_entries(Path(directory))], columns=columns)
+    rows = [entry.row for entry in read_entries(Path(directory))]
+    figures = headlines({key for row in rows for key in row.figures})
+    compared = ["rank_low", "rank_high", "leading", "difference", "difference_low", "difference_high", "p"]
+    return pandas.DataFrame([row.columns(figures) for row in rows]).drop(columns=compared)
 
 
 def load_records(run: str | PathLike[str]) -> DataFrame:

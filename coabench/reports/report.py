@@ -17,14 +17,15 @@ from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.calibration import Calibration
 from coabench.metrics.groups import MIN_GROUP
+from coabench.metrics.headline import HEADLINES
 from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.render import charts
 from coabench.render.page import render_page
-from coabench.reports.entries import read_metrics
-from coabench.reports.report_data import Gathered
+from coabench.reports.report_data import RunData
 from coabench.reports.samples import columns
 from coabench.reports.thumbnails import Thumbnails, thumbnails
 from coabench.runs.identity import RunIdentity
+from coabench.runs.metrics import plugin_headlines, read_metrics
 from coabench.runs.run import LOG, read_manifest
 
 THIN = 30
@@ -72,33 +73,33 @@ def report(request: Report) -> str:
             remedy="evaluate first (coabench evaluate), or correct the path",
         )
     manifest = read_manifest(directory)
-    with _whole(directory):
+    with _damage_reported(directory):
         labels = manifest["labels"]
-        gathered = Gathered(directory, labels["names"])
-    if not len(gathered):
+        data = RunData(directory, labels["names"])
+    if not len(data):
         raise UserError(
             f"the log of {directory} holds no records",
             expected=f"at least one line in {LOG}",
             remedy="the same `coabench evaluate` command goes on with the run",
         )
-    with _whole(directory):
-        metrics, recomputed = read_metrics(directory, manifest, gathered.log_sha256)
+    with _damage_reported(directory):
+        metrics, recomputed = read_metrics(directory, manifest, data.log_sha256)
         dataset = RunIdentity.read(manifest["identity"]).dataset
         choice = _card(request, dataset.name)
-        shown = gathered.choose(request.samples, request.only)
-        records = gathered.records(shown)
+        shown = data.choose(request.samples, request.only)
+        records = data.records(shown)
     pictures = None
     if request.images:
         assert choice is not None  # _card has raised where there is no such data set
         pictures = thumbnails(records, choice, request.data_root, dataset.to_json())
-    with _whole(directory):
+    with _damage_reported(directory):
         return render_page(
             Path(__file__).with_name("report.html"),
             styles=["report.css"],
             scripts=["report.js"],
-            **_overview(directory.resolve().name, manifest, metrics, len(gathered), recomputed),
-            **_figures(metrics, gathered),
-            **_samples(records, gathered, labels, request.min_group, pictures),
+            **_overview(directory.resolve().name, manifest, metrics, len(data), recomputed),
+            **_figures(metrics, data),
+            **_samples(records, data, labels, request.min_group, pictures),
             shown=shown,
             pictures=pictures,
             card=None if choice is None else choice.card,
@@ -106,7 +107,7 @@ def report(request: Report) -> str:
 
 
 @contextmanager
-def _whole(directory: Path) -> Iterator[None]:
+def _damage_reported(directory: Path) -> Iterator[None]:
     """Turn what JSON of another shape leads to into a message: a field is missing, or of another kind."""
     try:
         yield
@@ -146,6 +147,7 @@ def _overview(
         "manifest": manifest,
         "facts": [(title, str(value)) for title, value in _facts(manifest) if value is not None],
         "metrics": metrics,
+        "headlines": [(figure, figure.read(metrics)) for figure in (*HEADLINES, *plugin_headlines(metrics))],
         "present": present,
         "guessing": 1 / len(metrics["per_class"]),
         "warnings": list(_warnings(manifest, n)),
@@ -227,12 +229,13 @@ def _matrix(labels: Sequence[str], rows: Sequence[Sequence[int]], keys: tuple[st
     return _Matrix(labels, shown, [sum(column) for column in zip(*rows, strict=True)])
 
 
-def _figures(metrics: Mapping[str, Any], gathered: Gathered) -> dict[str, Any]:
+def _figures(metrics: Mapping[str, Any], data: RunData) -> dict[str, Any]:
     """Return everything that is drawn from the metrics and the records as a whole."""
+    numbers = {figure.name for figure in plugin_headlines(metrics)}
     chain = metrics.get("chain")
     confusion = metrics["confusion"]
     answers = (chain or {}).get("primary_secondary")
-    calibration, seconds = gathered.calibration, gathered.seconds
+    calibration, seconds = data.calibration, data.seconds
     return {
         "thin": THIN,
         "interval": charts.interval,
@@ -244,8 +247,8 @@ def _figures(metrics: Mapping[str, Any], gathered: Gathered) -> dict[str, Any]:
         "reliability": calibration and _reliability(calibration),
         "latency": _spread(seconds) if seconds else None,
         "seconds": _seconds_chart(seconds) if seconds else None,
-        "tokens": list(_tokens(gathered.tokens)),
-        "plugins": metrics.get("plugins") or {},
+        "tokens": list(_tokens(data.tokens)),
+        "plugins": {name: value for name, value in (metrics.get("plugins") or {}).items() if name not in numbers},
     }
 
 
@@ -300,19 +303,19 @@ def _tokens(tokens: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, _Spread]
 
 def _samples(
     records: Sequence[Mapping[str, Any]],
-    gathered: Gathered,
+    data: RunData,
     labels: Mapping[str, Any],
     min_group: int,
     pictures: Thumbnails | None,
 ) -> dict[str, Any]:
     """Return what is shown of single samples and groups of them."""
-    attributes, others = gathered.groups.results(min_group)
+    attributes, others = data.groups.results(min_group)
     groups = [attribute.name for attribute in attributes]
     return {
         "attributes": attributes,
         "no_groups": others,
         "min_group": min_group,
-        "reasons": gathered.reasons,
+        "reasons": data.reasons,
         "samples": columns(records, labels, groups, pictures.images if pictures else {}),
         "filter_link": lambda **wanted: "#" + urlencode(wanted),
     }

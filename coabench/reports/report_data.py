@@ -45,7 +45,7 @@ class Reason:
     examples: list[Mapping[str, Any]] = field(default_factory=list)
 
 
-class Gathered:
+class RunData:
     """The records of a log as a whole.
 
     Attributes:

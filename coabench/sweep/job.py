@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import CoabenchError, UserError
-from coabench.reports.entries import read_metrics
+from coabench.runs.metrics import read_metrics
 from coabench.runs.run import read_manifest
 from coabench.sweep.executor import Executor
 from coabench.sweep.plan import Planned, SweepPlan

@@ -23,11 +23,13 @@ def test_every_detail_belongs_to_a_kind() -> None:
         {"variants": ["a", "b"]},
         {"card": None, "short": None},
         {"card": Path(__file__), "short": "s"},
+        {"title": "Cohen's kappa", "format": "number"},
         {"anything": object()},
     ],
 )
 def test_what_can_be_registered(details: dict[str, Any]) -> None:
-    assert list(invalid_parts(entry(**details))) == []
+    for kind in KINDS:
+        assert list(invalid_parts(kind, entry(**details))) == []
 
 
 @pytest.mark.parametrize(
@@ -47,11 +49,15 @@ def test_what_can_be_registered(details: dict[str, Any]) -> None:
         (entry(rank="high"), "rank='high' of 'mine' is no number"),
         (entry(card="/nowhere"), "the card of 'mine' is not there: /nowhere"),
         (entry(short=3), "short=3 of 'mine' is no text"),
+        (entry(title=3), "title=3 of 'mine' is no text"),
+        (entry(format="%"), "format='%' of 'mine' is none of percent, number"),
     ],
 )
 def test_what_cannot_be_registered_is_named(registration: Registration, problem: str) -> None:
-    [found] = invalid_parts(registration)
-    assert found.startswith(problem)
+    kinds = {detail.kind for detail in DETAILS if detail.name in registration.details} or set(KINDS)
+    for kind in KINDS:
+        problems = list(invalid_parts(kind, registration))
+        assert [line.startswith(problem) for line in problems] == ([True] if kind in kinds else [])
 
 
 def test_a_second_name_is_a_name() -> None:

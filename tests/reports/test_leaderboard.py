@@ -18,9 +18,17 @@ from support.leaderboard_run import N, write_run
 from coabench.cli.leaderboard import command
 from coabench.errors import UserError
 from coabench.render.tables import FORMATS
-from coabench.reports.entries import KEYS, find_runs
+from coabench.reports.entries import find_runs
 from coabench.reports.leaderboard import leaderboard
 from coabench.reports.published import load_published
+
+COLUMNS = (
+    "kind", "dataset", "split", "samples", "fingerprint", "rank_low", "rank_high", "leading", "name",
+    "backbone", "model", "adapter", "strategy", "decode", "parser", "seed",
+    "uar", "uar_low", "uar_high", "war", "war_low", "war_high", "macro_f1", "macro_f1_low", "macro_f1_high",
+    "difference", "difference_low", "difference_high", "p",
+    "invalid", "invalid_rate", "errors", "images_per_second", "date", "source", "note",
+)  # fmt: skip
 
 
 def run(*arguments: object) -> Result:
@@ -52,7 +60,7 @@ def test_ranks_by_uar_with_intervals(root: Path) -> None:
         "2026-01-03",
         pytest.approx(0.1),
     )
-    assert {tuple(row) for row in rows(root)} == {KEYS}
+    assert {tuple(row) for row in rows(root)} == {COLUMNS}
 
 
 def test_runs_that_cannot_be_told_apart_share_ranks(root: Path) -> None:

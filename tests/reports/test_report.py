@@ -83,7 +83,7 @@ def test_the_summary_says_what_ran_and_what_came_out(tmp_path: Path) -> None:
         "first-run", "tiny", "shipped/x (aaaaaaaaaaaa)", "chain-of-affect (bbbbbbbbbbbb)", "generate", "toy",
         "test (ffffffffffff)", "float32", "cpu", "2026-01-02 03:04 UTC", "coabench evaluate --seed 7",
         "UAR 70.00 % 95 % interval ", "Invalid 20.00 % 18 of 90", "12.5 images per second", "an unofficial copy",
-        "valence0.25", "Averaged over the 3 classes", "guessing would give 33.3 %",
+        "Valence 0.25", "pairs['a', 'b']", "Averaged over the 3 classes", "guessing would give 33.3 %",
     ):  # fmt: skip
         assert words in text
     assert "must not be compared" not in text

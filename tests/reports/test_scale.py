@@ -20,7 +20,7 @@ from coabench.cli.report import command
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.summary import summarise
 from coabench.reports.report import Report, report
-from coabench.reports.report_data import Gathered, _evenly
+from coabench.reports.report_data import RunData, _evenly
 
 LABELS = {"names": NAMES, "pairs": {}, "basic": []}
 
@@ -120,10 +120,10 @@ def test_a_page_of_what_went_wrong(tmp_path: Path) -> None:
 
 def test_what_is_gathered_is_little(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [r | {"attributes": {"gender": "male"}} for r in records(1000)])
-    Gathered(run, NAMES)
+    RunData(run, NAMES)
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    gathered = Gathered(run, NAMES)
+    gathered = RunData(run, NAMES)
     kept = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert len(gathered) == 1000

@@ -87,7 +87,7 @@ def test_they_work_together(run: Run) -> None:
         "--set", "remind=no", "--output", "run",
     )  # fmt: skip
     assert evaluated.returncode == 0, evaluated.stderr
-    assert "'kappa': " in evaluated.stdout
+    assert "\nkappa                  0\n" in evaluated.stdout
     told = run("coabench", NAMES["command"], "run")
     assert told.returncode == 0, told.stderr
     assert " -> " in told.stdout

@@ -117,6 +117,8 @@ def write_run(
     (directory / "run.json").write_text(json.dumps(manifest))
     (directory / "predictions.jsonl").write_bytes(log)
     if metrics and given:
-        summary = summarise(given, manifest["labels"], hashlib.sha256(log).hexdigest()) | {"plugins": {"valence": 0.25}}
+        summary = summarise(given, manifest["labels"], hashlib.sha256(log).hexdigest()) | {
+            "plugins": {"valence": 0.25, "pairs": ["a", "b"]}
+        }
         (directory / "metrics.json").write_text(json.dumps(summary))
     return directory

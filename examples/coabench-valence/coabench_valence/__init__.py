@@ -21,4 +21,6 @@ def coabench_register_metrics(register):
         "across-valence",
         "coabench_valence.metric:across_valence",
         description="how many mistakes take pleasant for unpleasant, or the reverse",
+        title="across valence",
+        format="percent",
     )

@@ -18,4 +18,4 @@ def across_valence(targets, predictions, labels):
 
     wrong = [(t, p) for t, p in zip(targets, predictions, strict=True) if p is not None and p != t]
     across = [(t, p) for t, p in wrong if valence(t) and valence(p) and not valence(t) & valence(p)]
-    return {"mistakes": len(wrong), "across": len(across), "share": len(across) / len(wrong) if wrong else None}
+    return {"value": len(across) / len(wrong) if wrong else None, "mistakes": len(wrong), "across": len(across)}

@@ -12,7 +12,7 @@ class TestMetric(MetricConformance):
 def test_only_mistakes_of_direction_count():
     targets = ["Happiness", "Happiness", "Sadness", "Sadness", "Sadness"]
     predictions = ["Happiness", "Fear", "Fear", "Surprise", None]
-    assert across_valence(targets, predictions, LABELS) == {"mistakes": 3, "across": 1, "share": 1 / 3}
+    assert across_valence(targets, predictions, LABELS) == {"mistakes": 3, "across": 1, "value": 1 / 3}
 
 
 def test_mixtures_have_both_sides():
@@ -21,7 +21,7 @@ def test_mixtures_have_both_sides():
 
 
 def test_no_mistakes_no_share():
-    assert across_valence(["Fear"], ["Fear"], LABELS)["share"] is None
+    assert across_valence(["Fear"], ["Fear"], LABELS)["value"] is None
 
 
 def test_it_stands_in_the_metrics_of_a_run(coabench_run):

@@ -36,8 +36,16 @@ def coabench_register_detectors(register):
 
 @hookimpl
 def coabench_register_metrics(register):
-    register("silence", "coabench_scripted.metrics:silence", description="share of samples without a label")
+    register(
+        "silence",
+        "coabench_scripted.metrics:silence",
+        description="share of samples without a label",
+        title="silent",
+        format="percent",
+    )
+    register("labels-used", "coabench_scripted.metrics:labels_used")
     register("failing", "coabench_scripted.metrics:failing")
+    register("leaving", "coabench_scripted.metrics:leaving")
 
 
 @hookimpl

@@ -1,0 +1,119 @@
+"""The metrics of a run: computed from its log, ours and those that plugins register, and read from ``metrics.json``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from coabench.base.files import sha256_of
+from coabench.errors import with_type
+from coabench.metrics.headline import HEADLINES, Headline
+from coabench.metrics.summary import SCHEMA, summarise
+from coabench.registry.loader import get_plugins
+from coabench.registry.registrations import Registration
+from coabench.runs.run import LOG, METRICS, read_records
+
+
+def headlines(keys: Iterable[str]) -> tuple[Headline, ...]:
+    """Return our headline figures, then those of plugins among *keys*, the columns of some runs' figures.
+
+    A metric whose plugin is not installed here is a number, named as it is in ``metrics.json``.
+    """
+    registered = get_plugins().metrics
+    names = sorted({key.removeprefix("plugins.") for key in keys if key.startswith("plugins.")})
+    return (*HEADLINES, *(_headline(name, registered.get(name)) for name in names))
+
+
+def plugin_headlines(metrics: Mapping[str, Any]) -> list[Headline]:
+    """Return the headline figures of the metrics of plugins that returned a number, in the order of their names."""
+    rows = headlines(f"plugins.{name}" for name in metrics.get("plugins") or {})[len(HEADLINES) :]
+    return [row for row in rows if row.read(metrics).value is not None]
+
+
+def _headline(name: str, registration: Registration | None) -> Headline:
+    if registration is None:
+        return Headline(name, name, format="number", about="a metric of a plugin that is not installed here")
+    details = registration.details
+    about = f"{registration.description or 'a metric'} (plugin {registration.plugin})"
+    return Headline(name, details.get("title") or name, format=details.get("format", "number"), about=about)
+
+
+def compute_metrics(
+    directory: Path,
+    labels: Mapping[str, Any],
+    note: Callable[[str], None],
+    each: Callable[[Mapping[str, Any]], None] = lambda record: None,
+) -> dict[str, Any]:
+    """Compute what stands in ``metrics.json``, in one pass over the log.
+
+    Args:
+        labels: the manifest's ``labels``.
+        note: called with what the user should know: a metric of a plugin that failed, and is left out.
+        each: called with every record.
+
+    Raises:
+        UserError: the log is damaged or empty.
+    """
+    registered, digest = get_plugins().metrics, hashlib.sha256()
+    targets: list[str] = []
+    predictions: list[str | None] = []
+    texts: dict[Any, Any] = {}  # each label's text once: there may be millions of records
+
+    def records() -> Iterator[Mapping[str, Any]]:
+        for record in read_records(directory, digest):
+            each(record)
+            if registered:
+                targets.append(texts.setdefault(record["target"], record["target"]))
+                predictions.append(texts.setdefault(record["prediction"], record["prediction"]))
+            yield record
+
+    metrics = summarise(records(), labels)
+    metrics["log_sha256"] = digest.hexdigest()
+    metrics["plugins"] = {}
+    for name, registration in registered.items():
+        try:
+            with redirect_stdout(sys.stderr):  # stdout is for data
+                value = registration.load()(list(targets), list(predictions), labels)
+            json.dumps(value, allow_nan=False)
+        except (Exception, SystemExit) as error:
+            note(f"metric {name!r} of plugin {registration.plugin!r} failed: {with_type(error)}")
+        else:
+            metrics["plugins"][name] = value
+    return metrics
+
+
+def read_metrics(
+    directory: Path, manifest: Mapping[str, Any], log_sha256: str | None = None
+) -> tuple[dict[str, Any], str | None]:
+    """Return the metrics of a run, and what had to be done to get them.
+
+    ``metrics.json`` is trusted as long as it carries the hash of the log beside it; otherwise the metrics are
+    computed again from the log.
+
+    Args:
+        log_sha256: the hash of the log, where it is known already.
+
+    Raises:
+        UserError: the log is damaged or empty.
+    """
+    if log_sha256 is None:
+        log = directory / LOG
+        log_sha256 = sha256_of(log) if log.is_file() else None
+    problem: str | None
+    try:
+        stored = json.loads((directory / METRICS).read_text(encoding="utf-8"))
+        if isinstance(stored, dict) and stored["log_sha256"] == log_sha256 and stored["schema"] == SCHEMA:
+            return stored, None
+        problem = None if stored["schema"] < SCHEMA else f"{METRICS} does not belong to {LOG}"
+    except FileNotFoundError:
+        problem = f"there is no {METRICS}"
+    except (OSError, ValueError, LookupError, TypeError):
+        problem = f"{METRICS} is damaged"
+    notes = [f"{problem}: computed again from the log"] if problem else []
+    metrics = compute_metrics(directory, manifest["labels"], notes.append)
+    return metrics, "; ".join(notes) or None
