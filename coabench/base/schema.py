@@ -3,7 +3,7 @@
 A field is read as its type hint says: str, int, float, bool, Path, Literal, Any, tuples, Mapping, dataclasses, and
 unions of these. A key that is left empty counts as left out, unless None is among its types. What a hint cannot say is
 added to it with `Annotated` and a `Read`; a field whose name in the file is another has it under ``key`` in its
-metadata.
+metadata. A field declared with `others` takes what no other field reads.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -93,6 +93,11 @@ class At:
         return self.wrong(f"unknown {what} {name!r}", ", ".join(known) or "none", remedy=hint + self.remedy)
 
 
+def others() -> Any:
+    """Declare the field that takes what no other field reads: what plugins add, or what another version wrote."""
+    return field(default_factory=dict, metadata={"others": True})
+
+
 def read_file(kind: type[T], path: Path, what: str, /, *, schema: int, **known: Any) -> T:
     """Read a dataclass from a YAML file.
 
@@ -120,7 +125,7 @@ def read_fields(kind: type[T], value: object, at: At, /, *, others: bool = False
         kind: the dataclass.
         value: the mapping.
         at: its position.
-        others: whether fields that the dataclass does not have are passed over, as where a newer version wrote them.
+        others: whether fields that the dataclass does not have are passed over.
         known: fields that are not in the mapping, with their values.
 
     Raises:
@@ -129,15 +134,17 @@ def read_fields(kind: type[T], value: object, at: At, /, *, others: bool = False
     if not isinstance(value, Mapping):
         raise at.bad(value, expected(kind))
     declared = _declared(kind)  # type: ignore[arg-type]  # mypy doubts that every class is hashable
-    named = {name: (field, hint) for name, (field, hint) in declared.items() if field.name not in known}
-    for name in value if not others else ():
-        if name not in named:
-            raise at.unknown(name, list(named))
-    made = dict(known)
-    for name, (field, hint) in named.items():
+    named = {name: (each, hint) for name, (each, hint) in declared.items() if each.name not in known}
+    made, rest = dict(known), {name: item for name, item in value.items() if name not in named}
+    for each in fields(kind):  # type: ignore[arg-type]  # it is a dataclass
+        if each.metadata.get("others"):
+            made[each.name], rest = rest, {}
+    for name in rest if not others else ():
+        raise at.unknown(name, list(named))
+    for name, (each, hint) in named.items():
         if value.get(name) is not None or (name in value and fits(hint, None)):
-            made[field.name] = read_value(hint, value[name], at.field(name))
-        elif field.default is MISSING and field.default_factory is MISSING:
+            made[each.name] = read_value(hint, value[name], at.field(name))
+        elif each.default is MISSING and each.default_factory is MISSING:
             raise at.wrong(f"the field {name!r} is missing", expected(hint), remedy=f"add {name!r}")
     return kind(**made)
 
@@ -146,7 +153,8 @@ def read_fields(kind: type[T], value: object, at: At, /, *, others: bool = False
 def _declared(kind: Any) -> Mapping[str, tuple[Field[Any], Any]]:
     """Return the fields of a dataclass by their name in a file, each with its type hint."""
     hints = get_type_hints(kind, include_extras=True)
-    return {f.metadata.get("key", f.name): (f, hints[f.name]) for f in fields(kind) if f.init}
+    read = (f for f in fields(kind) if f.init and not f.metadata.get("others"))
+    return {f.metadata.get("key", f.name): (f, hints[f.name]) for f in read}
 
 
 def read_value(kind: Any, value: Any, at: At) -> Any:

@@ -109,7 +109,7 @@ def check(request: Evaluation) -> Plan:
     identity = RunIdentity(
         **vars(respondent.identity(backbone)),
         dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, len(samples), request.limit),
-        exemplars=pool.identity(),
+        exemplars=tuple(pool.identity()),
     )
     notes = [*dataset.notes(), *trained, *respondent.notes(backbone)]
     if request.limit is not None:

@@ -167,7 +167,7 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
     identity = LiveIdentity(
         **vars(respondent.identity(backbone)),
         labels={"space": space.name, "names": list(space.names), "sha256": space.digest},
-        exemplars=pool.identity(),
+        exemplars=tuple(pool.identity()),
     )
     return Asker(choice, backbone, strategy, space, pool, identity, respondent.options, respondent.notes(backbone))
 

@@ -22,8 +22,8 @@ class TrainingManifest(Manifest):
     kind = "training"
     file = MANIFEST
 
-    options: dict[str, Any]
-    facts: dict[str, Any]
+    options: Mapping[str, Any]
+    facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class TrainingRecord:
             )
         try:
             identity = TrainingIdentity.read(manifest["identity"])
-        except (LookupError, TypeError, ValueError, OverflowError) as error:
+        except ValueError as error:
             raise UserError(
-                f"the manifest {folder / MANIFEST} is damaged", found=f"identity: {error}", remedy="restore it"
+                f"the manifest {folder / MANIFEST} is damaged", found=str(error), remedy="restore it"
             ) from None
         return cls(folder, identity, manifest["options"], manifest["facts"])
 

@@ -106,10 +106,8 @@ def _identity(directory: Path, data: Mapping[str, Any]) -> RunIdentity:
     """Return the identity of a run, the digest of its labels included."""
     try:
         identity = RunIdentity.read(data)
-    except KeyError as error:
-        raise _damaged(directory, expected=f"the field 'identity.{error.args[0]}'") from None
-    except (TypeError, ValueError, OverflowError) as error:
-        raise _damaged(directory, found=f"identity: {error}") from None
+    except ValueError as error:
+        raise _damaged(directory, found=str(error)) from None
     if identity.dataset.labels is None:
         raise _damaged(directory, expected="the field 'identity.dataset.labels'")
     return identity

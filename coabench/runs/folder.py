@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, get_origin, get_type_hints
+from typing import Any, ClassVar
 
 from coabench.base.files import Closing, write_json
+from coabench.base.schema import At, read_fields
 from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import JobError, UserError
 from coabench.runs.identity import list_differences
@@ -38,7 +39,7 @@ class Manifest:
 
     schema: int
     status: str
-    identity: dict[str, Any]
+    identity: Mapping[str, Any]
 
 
 def read_manifest(folder: Path, manifest: type[Manifest]) -> dict[str, Any]:
@@ -68,10 +69,7 @@ def read_manifest(folder: Path, manifest: type[Manifest]) -> dict[str, Any]:
             found=f"schema {data['schema']}",
             remedy="upgrade coabench",
         )
-    kinds = get_type_hints(manifest)
-    for name in (each.name for each in fields(manifest)):
-        if not isinstance(data.get(name), get_origin(kinds[name]) or kinds[name]):
-            raise UserError(f"the manifest {path} is damaged", expected=f"the field {name!r}")
+    read_fields(manifest, data, At(f"the manifest {path}", "restore it, or run again with --overwrite"), others=True)
     return data
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
-from types import NoneType
-from typing import Any, Self, get_args, get_type_hints
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
 
+from coabench.base.schema import At, others, read_fields
 from coabench.dataset import Dataset
+from coabench.errors import UserError
 from coabench.registry.catalog import DatasetChoice
 from coabench.strategy import Strategy
 
@@ -33,28 +34,19 @@ class Part:
         more: the fields that are not declared: what plugins add, and what another version wrote. They come last.
     """
 
-    more: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Any] = others()
 
     @classmethod
-    def read(cls, data: Any, path: str = "") -> Self:
+    def read(cls, data: object) -> Self:
         """Read what `to_json` wrote, by this version or an older one.
 
-        Args:
-            path: where in the identity it is, with a dot at the end; for errors.
-
         Raises:
-            KeyError: with the path of a field that is missing.
-            TypeError, ValueError, OverflowError: something is of another kind.
+            ValueError: a field is missing, or of another kind.
         """
-        if not isinstance(data, Mapping):
-            raise TypeError(f"{path.rstrip('.') or 'the identity'} is no object")
-        kinds, values = get_type_hints(cls), {}
-        for each in fields(cls):
-            if each.name in data and each.name != "more":
-                values[each.name] = _value(kinds[each.name], data[each.name], f"{path}{each.name}")
-            elif each.default is MISSING and each.default_factory is MISSING:
-                raise KeyError(f"{path}{each.name}")
-        return cls(**values, more={name: value for name, value in data.items() if name not in values})
+        try:
+            return read_fields(cls, data, At("identity"))
+        except UserError as error:
+            raise ValueError(f"{error.problem} (expected: {error.expected})") from None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the manifest has it, in plain JSON values."""
@@ -77,22 +69,6 @@ class Part:
 
 def _part_to_json(part: Part) -> dict[str, Any]:
     return part.to_json()
-
-
-def _value(kind: Any, value: Any, path: str) -> Any:
-    """Return a JSON value as the declared kind; a union with None is None or the other kind."""
-    kinds = get_args(kind)
-    if NoneType in kinds:
-        return None if value is None else _value(kinds[0], value, path)
-    if kinds and kinds[-1] is ...:
-        return tuple(_value(kinds[0], each, f"{path}[{i}]") for i, each in enumerate(value))
-    if not isinstance(kind, type):
-        return value
-    if issubclass(kind, Part):
-        return kind.read(value, f"{path}.")
-    if kind is str and not isinstance(value, str):
-        return json.dumps(value, sort_keys=True)
-    return int(value) if kind is int else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +198,7 @@ class RunIdentity(RespondentIdentity):
     """
 
     dataset: DatasetIdentity
-    exemplars: Sequence[Mapping[str, str]] | None = left_out()
+    exemplars: tuple[Mapping[str, str], ...] | None = left_out()
     source: Mapping[str, Any] | None = left_out()
     rescored: Mapping[str, Any] | None = left_out()
 
@@ -266,7 +242,7 @@ class LiveIdentity(RespondentIdentity):
     """A live session: faces of no data set, found by a detector."""
 
     labels: Mapping[str, Any]
-    exemplars: Sequence[Mapping[str, str]]
+    exemplars: tuple[Mapping[str, str], ...]
     detector: Mapping[str, Any] | None = left_out()
     settings: Mapping[str, Any] | None = left_out()
 

@@ -36,7 +36,7 @@ class RunManifest(Manifest):
     kind = "run"
     file = MANIFEST
 
-    labels: dict[str, Any]
+    labels: Mapping[str, Any]
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:

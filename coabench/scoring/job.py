@@ -114,7 +114,7 @@ def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
         backbone=BackboneIdentity(name=request.name or request.predictions.stem),
         strategy=StrategyIdentity(name=request.strategy),
         dataset=known.dataset,
-        exemplars=[],
+        exemplars=(),
         decode="external",
         source={
             "file": request.predictions.name,

@@ -70,14 +70,14 @@ def test_what_is_needed_is_named_where_it_is_missing(field: str) -> None:
     part, _, name = field.partition(".")
     data = json.loads(json.dumps(LEAST))
     del (data[part] if name else data)[name or part]
-    with pytest.raises(KeyError) as error:
+    at = f"identity: {part}" if name else "identity"
+    with pytest.raises(ValueError, match=f"^{at}: the field '{name or part}' is missing"):
         RunIdentity.read(data)
-    assert error.value.args == (field,)
 
 
 @pytest.mark.parametrize("damage", [[], {**LEAST, "dataset": []}, {**LEAST, "backbone": "b"}, {**LEAST, "seed": "x"}])
 def test_other_kinds_of_values_are_refused(damage: Any) -> None:
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises(ValueError, match=r"^identity(: .*)? cannot be read"):
         RunIdentity.read(damage)
 
 
@@ -101,7 +101,7 @@ def test_differences_are_listed_leaf_by_leaf() -> None:
         seed=1,
         parsing=Parsing(version=1, parser="lenient"),
         backbone=replace(identity.backbone, adapter="mine"),
-        exemplars=[{"id": "x"}],
+        exemplars=({"id": "x"},),
     )
     assert differences(identity.to_json(), other.to_json()) == [
         'backbone.adapter: "shipped/direct" -> "mine"',

@@ -30,7 +30,7 @@ def test_a_manifest_is_returned_as_it_is(tmp_path: Path) -> None:
         ({**RUN, "schema": "1"}, "is no manifest"),
         ({**RUN, "schema": 2}, "newer coabench"),
         ({**RUN, "status": None}, "the field 'status'"),
-        ({**RUN, "identity": []}, "the field 'identity'"),
+        ({**RUN, "identity": []}, "identity cannot be read"),
         ({key: RUN[key] for key in ("schema", "status", "identity")}, "the field 'labels'"),
     ],
 )
