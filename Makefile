@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo test lint clean
+.PHONY: demo test quick lint clean
 
 # The main job on the model and the faces that ship: three strategies, the model without its adapters, a page that shows
 # every sample, a leaderboard.
@@ -20,6 +20,10 @@ demo: $(VENV)/installed
 # Two processes of one thread each: two of two threads on two cores wait for one another.
 test: $(VENV)/ready lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# What to run while one works: everything that needs no browser, no training and no process of its own.
+quick: $(VENV)/ready lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser and not training and not process"
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

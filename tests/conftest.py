@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,28 @@ from support.in_process import declare, in_process
 from support.process import ROOT, SCRIPTED, Run, install, process_environment
 
 __all__ = ["browser", "browser_page"]  # fixtures: pytest finds them here
+
+MARKS = {"browser": {"browser", "browser_page"}, "process": {"coabench_process", "environment", "installed", "wheel"}}
+"""Marker -> the fixtures that set it; tests that need no such fixture set it themselves."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark, fixtures in MARKS.items():
+            if fixtures.intersection(getattr(item, "fixturenames", ())):
+                item.add_marker(mark)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where tests that start processes are left out, no other test may start one."""
+    runs_tests = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
+    if "not process" in config.option.markexpr and runs_tests:
+        sys.addaudithook(_refuse_interpreters)
+
+
+def _refuse_interpreters(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "subprocess.Popen" and Path(str(arguments[0])).name.startswith("python"):
+        raise AssertionError("this test starts a Python interpreter: mark it with pytest.mark.process")
 
 
 @pytest.fixture(autouse=True)

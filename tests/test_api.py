@@ -38,6 +38,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+@pytest.mark.process
 def test_importing_takes_in_nothing_heavy() -> None:
     heavy = "'torch', 'transformers', 'pandas', 'numpy', 'click', 'PIL', 'scipy', 'rich', 'coabench.api'"
     code = f"import coabench, sys; print([m for m in ({heavy}) if m in sys.modules], coabench.evaluate.__module__)"

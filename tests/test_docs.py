@@ -143,6 +143,7 @@ class Reader:
         assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
 
 
+@pytest.mark.process
 def test_the_guide_leads_to_a_published_package(tmp_path: Path) -> None:
     """Every command and every file of the guide, in order."""
     reader = Reader(tmp_path)

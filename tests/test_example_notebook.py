@@ -11,6 +11,8 @@ import pytest
 from nbclient import NotebookClient
 from support.process import ROOT
 
+pytestmark = pytest.mark.training
+
 NOTEBOOK = ROOT / "examples" / "first-steps.ipynb"
 
 

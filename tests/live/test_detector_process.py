@@ -14,6 +14,8 @@ from coabench.errors import JobError, UserError
 from coabench.live.detector_process import DetectorProcess
 from coabench.registry.detectors import find_detector
 
+pytestmark = pytest.mark.process
+
 
 def test_it_finds_what_the_detector_finds() -> None:
     choice = find_detector("none")

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from support.process import ROOT, Run, install
 
+pytestmark = pytest.mark.process
+
 EXAMPLE = ROOT / "examples" / "coabench-valence"
 
 

@@ -14,6 +14,8 @@ from support.process import ROOT, Run, install
 from coabench.errors import UserError
 from coabench.scaffold import KINDS, LONGEST, write
 
+pytestmark = pytest.mark.process
+
 NAMES = {  # some are words of YAML, or what a template imports
     "backbone": "brightness",
     "strategy": "my-strategies",

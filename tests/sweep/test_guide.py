@@ -5,10 +5,13 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
 from support.process import ROOT, Run
 
 from coabench.sweep.settings import OPTIONS
 from coabench.sweep.sheet import SheetFields, read_sheet
+
+pytestmark = pytest.mark.process
 
 
 def test_the_sweep_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:

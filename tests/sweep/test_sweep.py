@@ -13,6 +13,8 @@ from support.sweeps import SHEET, SLOW, Write, children, logs, manifests
 
 from coabench.sweep.local import surroundings
 
+pytestmark = pytest.mark.process
+
 OUTPUT = Path("results/four")
 MODULE = b"coabench.sweep.worker"
 

@@ -263,6 +263,7 @@ def check(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
+@pytest.mark.process
 def test_plugins_check_names_the_defects_of_an_installed_package(broken: Path) -> None:
     told = check(broken, "coabench_Broken")  # names of distributions are spelt in several ways
     assert told.returncode == 1, told.stderr
@@ -285,6 +286,7 @@ def test_plugins_check_names_the_defects_of_an_installed_package(broken: Path) -
     assert "Traceback" not in told.stderr
 
 
+@pytest.mark.process
 def test_plugins_check_with_the_means_of_the_user(broken: Path) -> None:
     told = check(broken, "broken", "--backbone", "chatty:here", "--set", "loud=yes")
     assert told.returncode == 1
@@ -292,6 +294,7 @@ def test_plugins_check_with_the_means_of_the_user(broken: Path) -> None:
     assert "0 not checked" in told.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "told", "advised"),
     [
@@ -310,6 +313,7 @@ def test_plugins_check_refuses_what_it_cannot_use(
     assert result.stdout == ""
 
 
+@pytest.mark.process
 def test_plugins_check_passes_what_ships(broken: Path) -> None:
     told = check(broken, "strategies")
     assert told.returncode == 0

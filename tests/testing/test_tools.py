@@ -31,6 +31,7 @@ from coabench.testing import (
 )
 
 
+@pytest.mark.process
 def test_everything_that_is_named_is_there_and_nothing_is_imported_before() -> None:
     code = f"""
 import sys
@@ -174,6 +175,7 @@ class TestNeedsFiles(DatasetConformance):
 """
 
 
+@pytest.mark.process
 def test_the_suites_where_something_is_wrong(tmp_path: Path) -> None:
     """A test fails for each defect, with what to do; what is not installed is told once, what is not here skipped."""
     (tmp_path / "test_mine.py").write_text(FAILING)

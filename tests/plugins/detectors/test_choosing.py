@@ -99,6 +99,7 @@ def test_the_list_says_what_is_available(coabench: Run) -> None:
     assert "not here: the stars are wrong" in shown
 
 
+@pytest.mark.process
 def test_neither_the_package_nor_the_list_nor_the_choice_imports_a_detector(environment: dict[str, str]) -> None:
     code = """
 import sys
@@ -114,6 +115,7 @@ assert not heavy, heavy
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True)
 
 
+@pytest.mark.process
 def test_a_detector_of_an_installed_plugin_works(environment: dict[str, str]) -> None:
     code = """
 import numpy as np
@@ -129,6 +131,7 @@ assert auto.passed_over[0] == "unready: the stars are wrong (wait)", auto
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True)
 
 
+@pytest.mark.process
 def test_the_detector_of_the_guide_works(environment: dict[str, str], tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "plugins.md").read_text()
     example = re.search(r"## A detector\n+```python\n(.*?)```", guide, re.DOTALL)

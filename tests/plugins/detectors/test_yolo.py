@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 
 def _works() -> str:
     """Return why ultralytics cannot be imported, in a process of its own: it changes the one that imports it."""

@@ -14,6 +14,8 @@ from support.transformers_serve import TransformersServe
 from coabench.errors import JobError
 from coabench.testing import tiny_run
 
+pytestmark = pytest.mark.process
+
 pytest.importorskip("torch")
 pytest.importorskip("fastapi", reason="transformers[serving]")
 

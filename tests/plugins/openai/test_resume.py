@@ -17,6 +17,8 @@ from support.runs import untimed
 from coabench.errors import JobError
 from coabench.runs.run import PENDING
 
+pytestmark = pytest.mark.process
+
 FILE = Path(PENDING) / "openai.jsonl"
 
 

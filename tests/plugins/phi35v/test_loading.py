@@ -377,6 +377,7 @@ def test_pickles_run_no_code(tiny, adapter, tmp_path, monkeypatch):
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.process
 def test_listing_imports_no_torch():
     import subprocess
     import sys

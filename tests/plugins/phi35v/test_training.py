@@ -21,6 +21,8 @@ from coabench.backbone import BackboneRequest
 from coabench.dialogue import Answer, Message, Question, Turn
 from coabench.labels import Choices
 
+pytestmark = pytest.mark.training
+
 EXACT = 2e-6
 
 

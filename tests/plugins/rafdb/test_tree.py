@@ -7,6 +7,7 @@ import sys
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from support import rafdb_tree
 from support.rafdb_tree import image_file, make_rafdb
@@ -36,6 +37,7 @@ def test_images_can_be_derived_from_given_pictures(tmp_path):
     assert not (root / "compound").exists()
 
 
+@pytest.mark.process
 def test_it_runs_as_a_program(tmp_path, open_rafdb):
     command = [sys.executable, rafdb_tree.__file__, str(tmp_path / "out"), "--basic", "1", "2", "--layout", "merged"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

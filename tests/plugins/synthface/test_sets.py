@@ -157,6 +157,7 @@ def test_a_missing_extra_is_named(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 def test_listing_imports_nothing_heavy() -> None:
     code = "import sys, coabench_synthface.command, coabench_synthface.dataset; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

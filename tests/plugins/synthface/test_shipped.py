@@ -130,6 +130,7 @@ def test_threads_may_read_at_the_same_time(dataset: SynthFace) -> None:
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (sums[name], size)
 
 
+@pytest.mark.process
 def test_reading_it_imports_nothing_heavy() -> None:
     code = """
 import sys

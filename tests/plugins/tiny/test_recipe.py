@@ -17,6 +17,8 @@ from coabench_tiny.faces import LANDMARKS, TARGETS, Faces, make_faces
 from coabench_tiny.pretrain import Plan, pretrain
 from coabench_tiny.recipe import install
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Faces:

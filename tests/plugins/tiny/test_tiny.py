@@ -14,6 +14,8 @@ from tokenizers import Tokenizer
 
 from coabench.backbone import BackboneRequest
 
+pytestmark = pytest.mark.training
+
 
 def metrics(folder: Path) -> dict[str, float]:
     found: dict[str, float] = json.loads((folder / "metrics.json").read_text())
