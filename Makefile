@@ -21,9 +21,9 @@ demo: $(VENV)/installed
 test: $(VENV)/ready lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# What to run while one works: everything that needs no browser, no training and no process of its own.
+# What to run while one works: everything that needs no browser, no process of its own and no patience.
 quick: $(VENV)/ready lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser and not training and not process"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser and not process and not slow"
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 from support.process import ROOT
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.slow
 
 NOTEBOOK = ROOT / "examples" / "first-steps.ipynb"
 

@@ -23,6 +23,8 @@ from coabench.live.probe import Settings
 from coabench.live.recording import Recording, count_frames
 from coabench.live.sources import Source
 
+pytestmark = pytest.mark.process
+
 pytest.importorskip("cv2", reason="OpenCV is not installed")
 
 BASE = ("webcam", "--no-window", "--backbone", "scripted:a", "--detector", "brightest")
@@ -337,7 +339,6 @@ def test_the_display_continues_while_the_model_thinks(tmp_path: Path, monkeypatc
     backbone.gate.release(5)
 
 
-@pytest.mark.process
 @pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="xvfb-run is not installed")
 @pytest.mark.parametrize("ending", ["end", "mouse"])
 def test_the_window_under_a_virtual_display(
@@ -420,7 +421,6 @@ main(sys.argv[1:])
 """
 
 
-@pytest.mark.process
 def test_help_needs_no_opencv(coabench: Run) -> None:
     result = coabench("webcam", "--help")
     assert result.returncode == 0

@@ -174,6 +174,7 @@ def test_a_stream_that_is_gone_for_good_ends(monkeypatch: pytest.MonkeyPatch) ->
         assert notes[-1].endswith("is gone")
 
 
+@pytest.mark.slow
 def test_a_stream_that_stalls_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "PAUSE", 0.0)
     monkeypatch.setattr(sources, "STALL", 5.0)

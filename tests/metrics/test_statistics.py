@@ -115,6 +115,7 @@ def test_bootstrap_se_is_the_analytic_one() -> None:
     assert uar(bootstrap(published())).std() == pytest.approx(analytic, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recall", [None, 0.5, 0.9])
 def test_uar_intervals_cover_the_truth(recall: float | None) -> None:
     """At RAF-DB compound's class counts (18 to 174), with the published recalls and with equal ones."""
@@ -128,6 +129,7 @@ def test_uar_intervals_cover_the_truth(recall: float | None) -> None:
     assert 0.93 <= covered / TRIALS <= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("only_a", "only_b"), [(0.1, 0.1), (0.2, 0.1), (0.05, 0.03)])
 def test_paired_intervals_cover_the_truth_and_the_test_keeps_its_level(only_a: float, only_b: float) -> None:
     rng = np.random.default_rng(1)

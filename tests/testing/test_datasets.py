@@ -281,6 +281,7 @@ class Folder(Dataset):
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("order", "sound"),
     [
@@ -350,6 +351,7 @@ def test_a_card_that_is_another_ones(tmp_path: Path) -> None:
     assert_named(check(registration), "unusable-card", "name is 'testing-basic'")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", list(get_plugins().datasets))
 def test_data_sets_that_ship_conform(name: str) -> None:
     """As far as they can be looked at without their files."""
@@ -358,6 +360,7 @@ def test_data_sets_that_ship_conform(name: str) -> None:
     assert findings == [] or not name.startswith("synthface")
 
 
+@pytest.mark.process
 def test_raf_db_conforms(tmp_path: Path) -> None:
     from support.rafdb_tree import make_rafdb
 

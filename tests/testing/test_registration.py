@@ -17,6 +17,8 @@ from coabench.registry.loader import LoadedPlugin, Plugins, get_plugins
 from coabench.testing import observers, registration
 from coabench.testing.findings import Finding
 
+pytestmark = pytest.mark.process
+
 
 def loaded(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str, name: str = "planted") -> LoadedPlugin:
     """Return a plugin, loaded from a module of this code."""
@@ -263,7 +265,6 @@ def check(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
-@pytest.mark.process
 def test_plugins_check_names_the_defects_of_an_installed_package(broken: Path) -> None:
     told = check(broken, "coabench_Broken")  # names of distributions are spelt in several ways
     assert told.returncode == 1, told.stderr
@@ -286,7 +287,6 @@ def test_plugins_check_names_the_defects_of_an_installed_package(broken: Path) -
     assert "Traceback" not in told.stderr
 
 
-@pytest.mark.process
 def test_plugins_check_with_the_means_of_the_user(broken: Path) -> None:
     told = check(broken, "broken", "--backbone", "chatty:here", "--set", "loud=yes")
     assert told.returncode == 1
@@ -294,7 +294,6 @@ def test_plugins_check_with_the_means_of_the_user(broken: Path) -> None:
     assert "0 not checked" in told.stdout
 
 
-@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "told", "advised"),
     [
@@ -313,7 +312,6 @@ def test_plugins_check_refuses_what_it_cannot_use(
     assert result.stdout == ""
 
 
-@pytest.mark.process
 def test_plugins_check_passes_what_ships(broken: Path) -> None:
     told = check(broken, "strategies")
     assert told.returncode == 0

@@ -21,7 +21,7 @@ from support.rafdb_tree import REAL_COUNTS, make_rafdb
 
 from coabench.backbone import BackboneRequest
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.slow
 
 SMALL = ("--set", "num_crops=1", "--set", "max_new_tokens=3", "--device", "cpu", "--dtype", "float32", "--steps", "4",
          "--batch-size", "8", "--rank", "4", "--lr", "1e-3", "--evaluations", "2")  # fmt: skip

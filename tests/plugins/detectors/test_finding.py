@@ -14,6 +14,8 @@ from coabench.live.tracker import Tracker, iou
 from coabench.registry.detectors import AUTO, find_detector, unavailable
 from coabench.registry.loader import get_plugins
 
+pytestmark = pytest.mark.slow
+
 SHOTS = 50
 
 

@@ -37,6 +37,7 @@ def test_a_card_reads_its_layout(name: str, tmp_path: Path) -> None:
     assert errors == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", TREES)
 def test_a_card_conforms(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if name not in ("kdef", "ferplus"):  # the same in a process of its own takes a second each

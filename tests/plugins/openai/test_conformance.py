@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from support.chat_server import ChatServer
 
 from coabench.testing import BackboneConformance, PluginConformance
 from coabench.testing.backbones import check
+
+pytestmark = pytest.mark.process
 
 
 class TestPlugin(PluginConformance):

@@ -178,6 +178,7 @@ def test_an_option_that_the_server_refuses_is_no_matter_of_samples(
 # -- in the middle ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "told"),
     [

@@ -132,6 +132,7 @@ def test_the_same_request_is_sent_once(server, opened) -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trouble",
     [

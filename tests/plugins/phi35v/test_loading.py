@@ -13,6 +13,8 @@ from safetensors.torch import load_file, save_file
 from coabench.backbone import BackboneRequest
 from coabench.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 TOWER = "model.vision_embed_tokens.img_processor.vision_model"
 
 

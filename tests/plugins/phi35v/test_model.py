@@ -10,6 +10,8 @@ from coabench_phi35v.prompt import Control, ImageAt, chat
 
 from coabench.dialogue import Message
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 5e-4
 S1 = (
     "Select an emotion label from the following options: 'Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', "

@@ -21,7 +21,7 @@ from coabench.backbone import BackboneRequest
 from coabench.dialogue import Answer, Message, Question, Turn
 from coabench.labels import Choices
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.slow
 
 EXACT = 2e-6
 

@@ -15,6 +15,8 @@ from coabench.dialogue import Message, Question
 from coabench.errors import JobError, UserError
 from coabench.labels import Choices
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 5e-4
 BASIC = Choices(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
 

@@ -23,6 +23,7 @@ def root(tmp_path):
     return make_rafdb(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subset", ["basic", "compound"])
 def test_a_tree_with_the_real_counts_passes(tmp_path, open_rafdb, subset):
     counts = {subset: REAL_COUNTS[subset]}

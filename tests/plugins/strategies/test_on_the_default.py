@@ -13,7 +13,7 @@ from coabench.metrics.calibration import confidence, confidence_of
 from coabench.registry.loader import get_plugins
 from coabench.scoring.rescore import Rescoring, rescore
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.slow
 
 SUITS = {"few-shot": "one-shot", "pair-scores": "chain-of-affect", "permute-vote": "direct", "top-1": "chain-of-affect"}
 """Whose adapter suits a strategy that asks another's questions."""

@@ -66,6 +66,7 @@ def test_it_is_what_the_recipe_says() -> None:
     assert described["counts"] == counts
 
 
+@pytest.mark.slow
 def test_its_pictures_can_be_rendered_anew(assets: None, tmp_path: Path) -> None:
     """Byte for byte where versions and processor are those that made it, else within what rounding may do."""
     described, archive = about(), shipped.open_shipped()

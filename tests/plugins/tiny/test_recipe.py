@@ -17,7 +17,7 @@ from coabench_tiny.faces import LANDMARKS, TARGETS, Faces, make_faces
 from coabench_tiny.pretrain import Plan, pretrain
 from coabench_tiny.recipe import install
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from coabench.backbone import BackboneRequest
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.slow
 
 
 def metrics(folder: Path) -> dict[str, float]:

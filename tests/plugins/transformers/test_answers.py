@@ -18,6 +18,8 @@ from coabench.errors import JobError, SampleError, UserError
 from coabench.labels import Choices
 from coabench.testing.pictures import draw_face
 
+pytestmark = pytest.mark.slow
+
 BASIC = Choices(LABELS)
 COMPOUND = Choices(("Happily Surprised", "Sadly Angry", "Fear"))
 FIRST = Question(PROMPTS[0], BASIC)

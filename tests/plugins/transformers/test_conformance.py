@@ -15,6 +15,8 @@ from support import tiny_vlms
 from coabench.testing import BackboneConformance
 from coabench.testing.backbones import check
 
+pytestmark = pytest.mark.slow
+
 
 class Tiny(BackboneConformance):
     @classmethod

@@ -18,6 +18,8 @@ from coabench.errors import UserError
 from coabench.evaluation.job import evaluate
 from coabench.evaluation.plan import Evaluation
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[Path], None]
 
 

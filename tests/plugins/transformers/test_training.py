@@ -26,7 +26,7 @@ from coabench.testing.pictures import draw_face
 from coabench.training.job import train
 from coabench.training.plan import Training, part_of
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.slow
 
 RECIPE = {"steps": 2, "batch_size": 4, "rank": 2, "learning_rate": 1e-2, "dropout": 0.0, "dev": 0.0, "dtype": "float32"}
 
