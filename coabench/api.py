@@ -37,7 +37,7 @@ from coabench.registry.defaults import (
     Dtype,
 )
 from coabench.strategy import Strategy
-from coabench.training.job import Trained
+from coabench.training.job import FinishedTraining
 from coabench.training.job import train as run_training
 from coabench.training.plan import Training
 from coabench.training.progress import TrainingProgress
@@ -156,7 +156,7 @@ def train(
     overwrite: bool = False,
     export: Literal["published"] | None = None,
     progress: bool | TrainingProgress = False,
-) -> Trained:
+) -> FinishedTraining:
     """Train an adapter on a strategy's questions, as ``coabench train`` does; go on with a training that stopped.
 
     What is None is left to the preset of the backbone; see `coabench.recipe.Recipe` for what each setting means.
@@ -194,7 +194,7 @@ def train(
         datasets=[fspath(each) for each in _several(dataset)],
         data_root=_path(data_root),
         preset=preset,
-        given=_recipe(typed),
+        settings=_recipe(typed),
         micro_batch=None if micro_batch is None else _whole("micro_batch", micro_batch, 1),
         seed=_whole("seed", seed),
         device=device,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from coabench.errors import UserError
@@ -90,8 +90,11 @@ class Preset:
     description: str = ""
 
 
-def choose(presets: Mapping[str, Preset], name: str | None, given: Mapping[str, Any]) -> tuple[Recipe, Preset]:
-    """Return the recipe of a preset (``default`` where *name* is None), changed by what the user gave, and the preset.
+def make_recipe(presets: Mapping[str, Preset], name: str | None, settings: Mapping[str, Any]) -> tuple[Recipe, Preset]:
+    """Return the recipe of a preset (``default`` where *name* is None), changed by settings, and the preset.
+
+    Args:
+        settings: field of `Recipe` -> value; None where it is left to the preset.
 
     Raises:
         UserError: there is no such preset, or a value makes no sense.
@@ -103,8 +106,7 @@ def choose(presets: Mapping[str, Preset], name: str | None, given: Mapping[str, 
             remedy="correct --preset",
         )
     preset = presets.get(name or "default", Preset())
-    known = {f.name for f in fields(Recipe)}
-    changes = {key: value for key, value in given.items() if key in known and value is not None}
+    changes = {key: value for key, value in settings.items() if value is not None}
     if "epochs" in changes and "steps" not in changes:
         changes["steps"] = None  # the preset's steps give way
     return Recipe(**{**preset.recipe, **changes}), preset

@@ -79,7 +79,7 @@ def command(
     request = Training(
         strategies=strategies,
         datasets=datasets,
-        given={field.name: rest.pop(field.name) for field in dataclasses.fields(Recipe)},
+        settings={field.name: rest.pop(field.name) for field in dataclasses.fields(Recipe)},
         options=parse_assignments(assignments),
         trainer=parse_assignments(fields, option="--trainer"),
         published=export is not None,

@@ -13,7 +13,7 @@ from coabench.training.data import DrawnExemplars, Item, Source
 from coabench.training.plan import Plan
 
 BATCH = 16
-"""Samples that are asked about at a time."""
+"""Samples that go through the model at a time."""
 
 
 def development_scores(plan: Plan) -> dict[str, float]:
@@ -30,7 +30,7 @@ def development_scores(plan: Plan) -> dict[str, float]:
             if not source.dev:
                 continue
             own = source.dev[plan.world.rank :: plan.world.size]
-            answered = _gathered(_predictions(plan, strategy, source, own), plan.world)
+            answered = _from_all(plan.world, _predictions(plan, strategy, source, own))
             asked += len(answered)
             invalid += sum(prediction is None for _, prediction in answered)
             names = source.space.names
@@ -55,8 +55,8 @@ def _predictions(
     return answered
 
 
-def _gathered(own: list[Any], world: World) -> list[Any]:
-    """Return what all processes have, on every one of them."""
+def _from_all(world: World, own: list[Any]) -> list[Any]:
+    """Return the items of all processes, on every one of them."""
     if world.size == 1:
         return own
     import torch

@@ -11,10 +11,11 @@ from coabench.backbone import Backbone, BackboneRequest, Trainee
 from coabench.base.processes import World
 from coabench.base.version import __version__
 from coabench.errors import UserError, did_you_mean
-from coabench.recipe import Preset, Recipe, choose
-from coabench.registry.catalog import find_backbone, find_dataset, open_strategy
+from coabench.recipe import Preset, Recipe, make_recipe
+from coabench.registry.catalog import DatasetChoice, find_backbone, find_dataset, open_strategy
 from coabench.registry.defaults import DEVICE, SEED
 from coabench.registry.options import distribute
+from coabench.registry.registrations import Registration
 from coabench.runs.identity import StrategyIdentity, TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
 from coabench.training.data import Item, Source, collect, open_source
@@ -36,19 +37,12 @@ OURS = {
 
 @dataclass(frozen=True)
 class Training:
-    """What to train, as the command line says it.
+    """What to train: the arguments of `coabench.api.train`, checked.
 
     Attributes:
-        backbone: ``NAME[:MODEL]``; from Python, a class.
-        strategies: each ``NAME[:VARIANT]`` or a prompt file; from Python, a strategy itself.
-        datasets: each ``NAME`` or a card.
-        preset: the name of one of the backbone's presets; None for its default.
-        given: fields of `Recipe` that the user gave; None for those he did not.
-        micro_batch: turns per forward pass and process; None to choose.
-        options: ``--set`` assignments.
-        trainer: ``--trainer`` assignments: further fields of transformers' TrainingArguments.
-        output: where the adapter goes; None for a folder named after what trains, below ``adapters``.
+        settings: fields of `Recipe` that the user set; None for the others.
         published: write the published layout as well.
+        command: the command line, for the manifest.
     """
 
     backbone: str | type[Backbone[Any]]
@@ -56,7 +50,7 @@ class Training:
     datasets: Sequence[str]
     data_root: Path | None = None
     preset: str | None = None
-    given: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     micro_batch: int | None = None
     seed: int = SEED
     device: str = DEVICE
@@ -73,11 +67,9 @@ class Plan:
     """Everything that was checked before the weights are loaded.
 
     Attributes:
-        trainee: what the backbone lends; its parameters have no memory yet.
+        trainee: the backbone's part that is trained; its parameters have no memory yet.
         name: of the training folder, where the user names none.
-        manifest: to open the training folder with.
-        device: of this process.
-        dtype: of the arithmetic.
+        options: of the backbone.
         trainer: further fields of transformers' TrainingArguments.
     """
 
@@ -90,68 +82,63 @@ class Plan:
     trainee: Trainee
     name: str
     identity: TrainingIdentity
-    manifest: dict[str, Any]
+    options: Any
     world: World
-    device: str
-    dtype: str
     trainer: Mapping[str, Any]
 
     @property
     def turns(self) -> int:
         """How many questions with answers there are: the training examples."""
-        return sum(len(item.turns) for item in self.items)
+        return sum(self.schedule.turns)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What `coabench.training.files.TrainingFolder` is opened with."""
+        return {
+            "identity": self.identity.to_json(),
+            "options": asdict(self.options),
+            "facts": dict(self.backbone.identity()),
+            "examples": self.turns,
+            "steps": self.schedule.steps,
+            "notes": list(dict.fromkeys(note for source in self.sources for note in source.dataset.notes())),
+        }
+
+    @property
+    def device(self) -> str:
+        """The device of this process."""
+        return str(self.backbone.details().get("device", "cpu")).split()[0]
+
+    @property
+    def dtype(self) -> str:
+        """The precision of the arithmetic."""
+        return self.recipe.dtype if self.recipe.full else str(self.backbone.identity().get("dtype", self.recipe.dtype))
 
 
 def check(request: Training) -> Plan:
-    """Check the whole request, cheapest first."""
+    """Check the whole request, cheapest first.
+
+    Raises:
+        UserError: bad input.
+    """
     world = World.from_environment()
     registration, model = find_backbone(request.backbone)
     factory = registration.load()
-    if "trains" not in factory.capabilities:
-        raise UserError(
-            f"backbone {registration.name!r} cannot be trained",
-            expected="a backbone that trains",
-            found=", ".join(sorted(factory.capabilities)),
-            remedy="choose another --backbone",
-        )
-    recipe, preset = choose(factory.presets, request.preset, request.given)
-    if request.published and recipe.full:
-        raise UserError("--export published is for adapters", found="--full", remedy="leave out one of the two")
-    micro = _micro_batch(request, recipe, preset, world)
+    recipe, preset = _recipe(request, registration, factory)
+    micro_batch = _micro_batch(request, recipe, preset, world)
     strategies = [open_strategy(spec) for spec in request.strategies]
     choices = [find_dataset(spec) for spec in request.datasets]
-    for what, specs in (("--strategy", request.strategies), ("--dataset", request.datasets)):
-        if len(set(specs)) < len(specs):
-            raise UserError(
-                f"{what} names the same thing twice", found=", ".join(map(str, specs)), remedy="name each once"
-            )
-    loaders = {choice.loader.target: choice.loader.load().Options for choice in choices}
-    names = {target: "dataset" if len(loaders) == 1 else target.partition(".")[0] for target in loaders}
-    options = distribute(
-        {**preset.options, **request.options},
-        {"backbone": factory.Options, "training": factory.TrainingOptions, **{names[t]: o for t, o in loaders.items()}},
-    )
+    _check_distinct(request)
+    ours, *theirs = _options({**preset.options, **request.options}, factory, choices)
     sources = [
-        open_source(c.open(request.data_root, options[names[c.loader.target]]), recipe.dev, request.seed)
-        for c in choices
+        open_source(choice.open(request.data_root, options), recipe.dev, request.seed)
+        for choice, options in zip(choices, theirs, strict=True)
     ]
     items = collect([strategy for strategy, _ in strategies], sources, recipe.ambiguous, request.seed)
-    backbone = factory(
-        BackboneRequest(model, None, world.device(request.device), _load_dtype(recipe), options["backbone"])
-    )
-    trainee = backbone.trainee(options["training"])
+    dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
+    backbone = factory(BackboneRequest(model, None, world.device(request.device), dtype, ours["backbone"]))
+    trainee = backbone.trainee(ours["training"])
     targets(trainee, recipe)
-    turns = [len(item.turns) for item in items]
-    steps = recipe.steps or int(sum(turns) * recipe.epochs / recipe.batch_size)
-    if steps < 1:
-        raise UserError(
-            f"{sum(turns)} questions make less than one step",
-            expected=f"at least {recipe.batch_size} questions, the batch size",
-            remedy="lower --batch-size, raise --epochs, or pass --steps",
-        )
-    schedule = Schedule(
-        turns, [_length(item) for item in items], request.seed, recipe.batch_size, micro, steps, recipe.mirror
-    )
+    schedule = _schedule(items, recipe, micro_batch, request.seed)
     trainer = _trainer_fields(request.trainer)
     identity = TrainingIdentity(
         coabench=__version__,
@@ -164,40 +151,74 @@ def check(request: Training) -> Plan:
             plugin=registration.plugin,
             plugin_version=registration.version,
             facts=backbone.identity(),
-            training=asdict(options["training"]),
+            training=asdict(ours["training"]),
         ),
-        strategies=tuple(StrategyIdentity.of(strategy, where) for strategy, where in strategies),
+        strategies=tuple(StrategyIdentity.of(strategy, origin) for strategy, origin in strategies),
         data=tuple(source.identity() for source in sources),
     )
-    manifest = {
-        "identity": identity.to_json(),
-        "options": asdict(options["backbone"]),
-        "facts": dict(backbone.identity()),
-        "examples": sum(turns),
-        "steps": steps,
-        "notes": list(dict.fromkeys(note for source in sources for note in source.dataset.notes())),
-    }
-    details = backbone.details()
+    name = identity.folder_name(["+".join(strategy.name for strategy, _ in strategies), registration.name])
     return Plan(
-        recipe,
-        [strategy for strategy, _ in strategies],
-        sources,
-        items,
-        schedule,
-        backbone,
-        trainee,
-        identity.folder_name(["+".join(strategy.name for strategy, _ in strategies), registration.name]),
-        identity,
-        manifest,
-        world,
-        device=str(details.get("device", "cpu")).split()[0],
-        dtype=recipe.dtype if recipe.full else str(backbone.identity().get("dtype", recipe.dtype)),
-        trainer=trainer,
+        recipe, [strategy for strategy, _ in strategies], sources, items, schedule, backbone, trainee, name, identity,
+        ours["backbone"], world, trainer,
+    )  # fmt: skip
+
+
+def _recipe(request: Training, registration: Registration, factory: type[Backbone[Any]]) -> tuple[Recipe, Preset]:
+    """Return the recipe and the preset that it is based on; `UserError` where the backbone cannot be trained so."""
+    if "trains" not in factory.capabilities:
+        raise UserError(
+            f"backbone {registration.name!r} cannot be trained",
+            expected="a backbone that trains",
+            found=", ".join(sorted(factory.capabilities)),
+            remedy="choose another --backbone",
+        )
+    recipe, preset = make_recipe(factory.presets, request.preset, request.settings)
+    if request.published and recipe.full:
+        raise UserError("--export published is for adapters", found="--full", remedy="leave out one of the two")
+    return recipe, preset
+
+
+def _check_distinct(request: Training) -> None:
+    for option, specs in (("--strategy", request.strategies), ("--dataset", request.datasets)):
+        if len(set(specs)) < len(specs):
+            raise UserError(
+                f"{option} names the same thing twice", found=", ".join(map(str, specs)), remedy="name each once"
+            )
+
+
+def _options(
+    assignments: Mapping[str, str], factory: type[Backbone[Any]], choices: Sequence[DatasetChoice]
+) -> tuple[Any, ...]:
+    """Return the options of ``backbone`` and ``training`` in a mapping, and those of each data set."""
+    loaders = {choice.loader.target: choice.loader.load().Options for choice in choices}
+    owners = {target: "dataset" if len(loaders) == 1 else target.partition(".")[0] for target in loaders}
+    options = distribute(
+        assignments,
+        {
+            "backbone": factory.Options,
+            "training": factory.TrainingOptions,
+            **{owners[target]: declared for target, declared in loaders.items()},
+        },
     )
+    return (options, *(options[owners[choice.loader.target]] for choice in choices))
+
+
+def _schedule(items: Sequence[Item], recipe: Recipe, micro_batch: int, seed: int) -> Schedule:
+    """Return which turns make which step; `UserError` where there are too few for one."""
+    turns = [len(item.turns) for item in items]
+    steps = recipe.steps or int(sum(turns) * recipe.epochs / recipe.batch_size)
+    if steps < 1:
+        raise UserError(
+            f"{sum(turns)} questions make less than one step",
+            expected=f"at least {recipe.batch_size} questions, the batch size",
+            remedy="lower --batch-size, raise --epochs, or pass --steps",
+        )
+    lengths = [sum(len(message.text) for turn in item.turns for message in turn.question.messages) for item in items]
+    return Schedule(turns, lengths, seed, recipe.batch_size, micro_batch, steps, recipe.mirror)
 
 
 def _micro_batch(request: Training, recipe: Recipe, preset: Preset, world: World) -> int:
-    """Return the turns per forward pass: what the user gave, or the most that divides, up to a bound."""
+    """Return the turns per forward pass: what the user set, or the most that divides, up to a bound."""
     share, rest = divmod(recipe.batch_size, world.size)
     if rest:
         raise UserError(
@@ -217,17 +238,8 @@ def _micro_batch(request: Training, recipe: Recipe, preset: Preset, world: World
     return request.micro_batch
 
 
-def _load_dtype(recipe: Recipe) -> str:
-    """Return the precision of the weights. All of them trained, they are kept in float32 whatever the arithmetic."""
-    return "float32" if recipe.full else recipe.dtype
-
-
-def _length(item: Item) -> int:
-    return sum(len(message.text) for turn in item.turns for message in turn.question.messages)
-
-
-def _trainer_fields(given: Mapping[str, str]) -> dict[str, Any]:
-    """Return ``--trainer`` assignments with their values read; `UserError` for a field that is none, or ours."""
+def _trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
+    """Return ``--trainer`` assignments with their values read; `UserError` for an unknown field, or one of `OURS`."""
     import json
     from dataclasses import fields
 
@@ -235,7 +247,7 @@ def _trainer_fields(given: Mapping[str, str]) -> dict[str, Any]:
 
     known = [f.name for f in fields(TrainingArguments)]
     values: dict[str, Any] = {}
-    for key, text in given.items():
+    for key, text in assignments.items():
         if key in OURS:
             raise UserError(
                 f"--trainer {key} has an option of its own", expected=OURS[key], remedy=f"use {OURS[key]} instead"
@@ -253,7 +265,7 @@ def _trainer_fields(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def targets(trainee: Trainee, recipe: Recipe) -> list[str]:
-    """Return the full names of the modules that LoRA goes on; `UserError` where a target names no part."""
+    """Return the full names of the modules that get a LoRA; `UserError` where a target names no part."""
     for part in recipe.targets:
         if part not in trainee.groups:
             raise UserError(

@@ -10,22 +10,95 @@ from typing import Any
 
 import torch
 from tensorboardX import SummaryWriter
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from coabench.backbone import Backbone, Trainee
 from coabench.base.files import write_text
 from coabench.base.jsonlines import LineWriter, encode, read_lines
-from coabench.errors import JobError, SampleError
+from coabench.errors import JobError, SampleError, UserError, first_line
 from coabench.training.data import Item
+from coabench.training.development import development_scores
+from coabench.training.plan import Plan
 from coabench.training.schedule import Piece, Schedule
 
 Evaluate = Callable[[], Mapping[str, float]]
 """Evaluates the model as it is on the dev part; the same answer on every process."""
 
 
+def make_arguments(plan: Plan, checkpoints: Path) -> TrainingArguments:
+    """Return transformers' TrainingArguments; `UserError` where they do not fit together."""
+    recipe, schedule = plan.recipe, plan.schedule
+    on_cpu = torch.device(plan.device).type == "cpu"
+    every = math.ceil(schedule.steps / recipe.evaluations)
+    selects = any(source.dev for source in plan.sources)
+    fields: dict[str, Any] = {
+        "output_dir": str(checkpoints),
+        "per_device_train_batch_size": schedule.micro_batch,
+        "gradient_accumulation_steps": schedule.per_process(plan.world.size),
+        "max_steps": schedule.steps,
+        "learning_rate": recipe.learning_rate,
+        "lr_scheduler_type": recipe.schedule,
+        "warmup_steps": round(recipe.warmup * schedule.steps),
+        "weight_decay": recipe.weight_decay,
+        "seed": schedule.seed,
+        "bf16": plan.dtype == "bfloat16",
+        "fp16": plan.dtype == "float16",
+        "use_cpu": on_cpu,
+        "ddp_backend": "gloo" if on_cpu and plan.world.size > 1 else None,
+        "eval_strategy": "steps" if selects else "no",
+        "eval_steps": every,
+        "save_steps": every,
+        "save_total_limit": 2,
+        "load_best_model_at_end": selects,
+        "metric_for_best_model": "uar" if selects else None,
+        "greater_is_better": True,
+        "logging_steps": max(1, schedule.steps // 100),
+        "logging_nan_inf_filter": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "log_level": "error",
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "dataloader_num_workers": 0 if on_cpu else 4,
+        "ddp_find_unused_parameters": False,
+        **plan.trainer,
+    }
+    try:
+        arguments = TrainingArguments(**fields)
+    except (ValueError, TypeError, ImportError, FileNotFoundError) as error:
+        raise UserError(
+            "transformers' TrainingArguments refuses these settings",
+            found=first_line(error),
+            remedy="correct --trainer, --schedule or --dtype",
+        ) from None
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # one process drives one device; several are torchrun's business
+    return arguments
+
+
+def make_trainer(plan: Plan, model: nn.Module, arguments: TrainingArguments, log: Log) -> TurnTrainer:
+    """Return the Trainer of a plan; the backbone is loaded."""
+    callbacks: list[TrainerCallback] = [log, FiniteGradients()]
+    if plan.recipe.patience is not None and arguments.eval_strategy != "no":
+        callbacks.append(Patience(plan.recipe.patience))
+    pieces = Pieces(plan.items, plan.backbone, plan.trainee)
+    trainer = TurnTrainer(
+        pieces, plan.schedule, lambda: development_scores(plan), model=model, args=arguments, callbacks=callbacks
+    )
+    trainer.remove_callback(PrinterCallback)  # our log has it
+    return trainer
+
+
 class Pieces(Dataset[Any]):
-    """Encodes pieces of the schedule: the turns of one sample that stand in the same micro-batch."""
+    """Encodes pieces of the schedule: the turns of one sample in the same micro-batch."""
 
     def __init__(self, items: Sequence[Item], backbone: Backbone[Any], trainee: Trainee) -> None:
         self._items = items
@@ -33,7 +106,7 @@ class Pieces(Dataset[Any]):
         self._trainee = trainee
 
     def __getitem__(self, piece: Piece) -> Any:
-        """Return the example, or the error that stands in its way: raised in a worker, it would lose its words."""
+        """Return the example, or the error that prevents it: raised in a worker, it would lose its text."""
         position, turns, mirrored = piece
         item = self._items[position]
         try:
@@ -69,7 +142,7 @@ class Share:
 class TurnTrainer(Trainer):
     """Trainer with our schedule and our evaluation.
 
-    To the Trainer the whole run is one epoch, so that going on after *n* steps means leaving out *n* steps of the
+    To the Trainer the whole run is one epoch, so that resuming after *n* steps means skipping *n* steps of the
     schedule, whatever an epoch is.
     """
 
@@ -97,7 +170,7 @@ class TurnTrainer(Trainer):
             raise inputs["error"]
         loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         if not bool(torch.isfinite(loss)):
-            raise not_a_number(f"the loss is {float(loss)}", self.state.global_step + 1)
+            raise _diverged(f"the loss is {float(loss)}", self.state.global_step + 1)
         return loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -111,22 +184,30 @@ class TurnTrainer(Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
+    def best_evaluation(self) -> dict[str, Any] | None:
+        """Return the log entry of the best dev UAR so far; None where nothing was evaluated."""
+        return max(_evaluations(self.state), key=lambda entry: float(entry["eval_uar"]), default=None)
+
+
+def _evaluations(state: TrainerState) -> list[dict[str, Any]]:
+    return [entry for entry in state.log_history if "eval_uar" in entry]
+
 
 class Log(TrainerCallback):
-    """Writes ``training.jsonl``, one line per log entry, and TensorBoard's files, and tells the user."""
+    """Writes ``training.jsonl``, one line per log entry, and TensorBoard's files, and reports each line."""
 
     def __init__(
-        self, path: Path, board: Path, epochs_per_step: float, tell: Callable[[Mapping[str, Any]], None]
+        self, path: Path, board: Path, epochs_per_step: float, report: Callable[[Mapping[str, Any]], None]
     ) -> None:
         self._path = path
         self._folder = board
         self._epochs_per_step = epochs_per_step
-        self._tell = tell
+        self._report = report
         self._first, self._since = 0, time.monotonic()
         self._board: SummaryWriter | None = None
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Drop lines that a killed process wrote after the checkpoint we go on from."""
+        """Drop lines that a killed process wrote after the checkpoint that is resumed."""
         self._first, self._since = state.global_step, time.monotonic()
         if state.is_world_process_zero:
             kept = [line.data for line in read_lines(self._path) if line.data["step"] <= state.global_step]
@@ -134,7 +215,7 @@ class Log(TrainerCallback):
             self._board = SummaryWriter(str(self._folder), purge_step=state.global_step + 1)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """See to it that the last step is evaluated: it may be the best."""
+        """Make sure that the last step is evaluated: it may be the best."""
         if state.global_step >= state.max_steps and args.eval_strategy != "no":
             control.should_evaluate = True
 
@@ -169,7 +250,7 @@ class Log(TrainerCallback):
                 if name not in ("step", "seconds"):
                     self._board.add_scalar(name.replace(" ", "/"), value, state.global_step)
         left = (state.max_steps - state.global_step) * seconds / done if done else None
-        self._tell({**line, "steps": state.max_steps, "left": left})
+        self._report({**line, "steps": state.max_steps, "left": left})
 
 
 class FiniteGradients(TrainerCallback):
@@ -178,13 +259,13 @@ class FiniteGradients(TrainerCallback):
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
     ) -> None:
-        """Look at the norm over all gradients; float16 is left to its loss scaler, which skips such steps."""
+        """Check the norm over all gradients; float16 is left to its loss scaler, which skips such steps."""
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         if not args.fp16 and not bool(torch.nn.utils.get_total_norm(gradients).isfinite()):
-            raise not_a_number("the gradient is no number", state.global_step + 1)
+            raise _diverged("the gradient is no number", state.global_step + 1)
 
 
-def not_a_number(problem: str, step: int) -> JobError:
+def _diverged(problem: str, step: int) -> JobError:
     """Return the error that ends a run that diverged."""
     return JobError(
         f"{problem} at step {step}",
@@ -200,8 +281,8 @@ class Patience(TrainerCallback):
         self._patience = patience
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Count over the log, which is part of every checkpoint: going on after a kill changes nothing."""
-        scores = [entry["eval_uar"] for entry in state.log_history if "eval_uar" in entry]
+        """Count over the log, which is part of every checkpoint: resuming changes nothing."""
+        scores = [entry["eval_uar"] for entry in _evaluations(state)]
         best = scores.index(max(scores))
         if len(scores) - 1 - best >= self._patience:
             control.should_training_stop = True

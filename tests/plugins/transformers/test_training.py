@@ -40,8 +40,8 @@ PARTS = {
 
 def trained(model: Path, output: Path, micro: int = 4, also: str | None = None, **recipe: Any) -> Path:
     request = Training(
-        f"transformers:{model}", ["direct", *([also] if also else [])], ["synthface-basic"], given={**RECIPE, **recipe},
-        micro_batch=micro, device="cpu", output=output, options={"max_new_tokens": "4"},
+        f"transformers:{model}", ["direct", *([also] if also else [])], ["synthface-basic"],
+        settings={**RECIPE, **recipe}, micro_batch=micro, device="cpu", output=output, options={"max_new_tokens": "4"},
     )  # fmt: skip
     return train(request).directory
 

@@ -1,0 +1,99 @@
+"""The folder of an adapter in training: its manifest, checkpoints, and the files that come out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coabench.base.files import write_json, write_text
+from coabench.base.vocabulary import RUNNING
+from coabench.runs.adapter import MANIFEST, TrainingManifest
+from coabench.runs.folder import LOCK, JobFolder, now
+from coabench.training.plan import Plan, targets
+
+if TYPE_CHECKING:
+    from torch import nn
+
+LOG, CHECKPOINTS, BOARD, PUBLISHED = "training.jsonl", "checkpoints", "tensorboard", "published"
+WEIGHTS, CONFIG, OTHERS = "adapter_model.safetensors", "adapter_config.json", "non_lora_state_dict.bin"
+
+
+class TrainingFolder(JobFolder):
+    """The folder of an adapter in training."""
+
+    declared = TrainingManifest
+    contents = (MANIFEST, LOG, CHECKPOINTS, BOARD, LOCK)
+
+    def begin(self, overwrite: bool, session: Mapping[str, Any]) -> None:
+        """Record that a process starts or resumes; delete what is to be overwritten, and torn checkpoints."""
+        if overwrite:
+            for path in self.directory.iterdir():
+                if path.name != LOCK:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        whole = dict(self._checkpoints())
+        for path in (self.directory / CHECKPOINTS).glob("checkpoint-*"):
+            if path not in whole:  # its writer was killed
+                shutil.rmtree(path, ignore_errors=True)
+        self.manifest.update(status=RUNNING, reason=None)
+        self.manifest["sessions"].append({"started": now(), **session})
+        self.write(MANIFEST, self.manifest)
+
+    def end(self, status: str, **facts: Any) -> None:
+        """Record how it ended; a failed training keeps its checkpoints."""
+        self.manifest.update(status=status, ended=now(), **facts)
+        self.write(MANIFEST, self.manifest)
+
+    def last_checkpoint(self) -> str | None:
+        """Return the last checkpoint that was written to its end."""
+        last = max(self._checkpoints(), key=lambda checkpoint: checkpoint[1], default=None)
+        return str(last[0]) if last else None
+
+    def _checkpoints(self) -> Iterator[tuple[Path, int]]:
+        """Yield the whole checkpoints, each with its step: the Trainer writes its state file last."""
+        for path in (self.directory / CHECKPOINTS).glob("checkpoint-*"):
+            try:
+                state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+                yield path, int(state["global_step"])
+            except (OSError, ValueError, KeyError):
+                continue
+
+
+def save_trained(model: nn.Module, plan: Plan, directory: Path) -> None:
+    """Write the adapter as PEFT reads it, or the whole model as its backbone reads it."""
+    if plan.recipe.full:
+        plan.trainee.save(directory)
+        return
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
+    config = model.peft_config["default"].to_dict()  # type: ignore[index,union-attr]
+    plain = {k: sorted(v) if isinstance(v, set) else getattr(v, "value", v) for k, v in config.items()}
+    plain |= {
+        "inference_mode": True,
+        "base_model_name_or_path": plan.identity.backbone.model,
+        "target_modules": targets(plan.trainee, plan.recipe),  # in full: PEFT has shortened them to what is distinct
+    }
+    save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, directory / WEIGHTS, {"format": "pt"})
+    (directory / WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner alone
+    write_json(directory / CONFIG, plain)
+
+
+def export_published(plan: Plan, directory: Path) -> None:
+    """Write the adapter once more in the layout of the published training script, to ``published/``.
+
+    That is PEFT's, with the base's ``config.json`` and the tensors that were trained whole (none) beside it.
+    """
+    import torch
+
+    folder = directory / PUBLISHED
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(directory / WEIGHTS, folder / WEIGHTS)
+    config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+    write_json(folder / CONFIG, {**config, "task_type": "CAUSAL_LM"})
+    torch.save({}, folder / OTHERS)
+    for name, text in plan.trainee.extras().items():
+        write_text(folder / name, text)
