@@ -6,17 +6,16 @@ the command line that would have made it, so that it can be repeated there.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from numbers import Real
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from os import PathLike, fspath
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from coabench.backbone import Backbone
-from coabench.decode import DECODES, Decode
-from coabench.errors import UserError, did_you_mean
+from coabench.base.schema import At, read_fields, read_value
+from coabench.decode import Decode
+from coabench.errors import UserError
 from coabench.evaluation.finish import FinishedRun
 from coabench.evaluation.job import evaluate as run_evaluation
 from coabench.evaluation.plan import Evaluation
@@ -31,7 +30,6 @@ from coabench.registry.defaults import (
     DECODE,
     DEVICE,
     DTYPE,
-    DTYPES,
     SEED,
     STRATEGY,
     Dtype,
@@ -42,6 +40,7 @@ from coabench.training.job import train as run_training
 from coabench.training.plan import Training
 from coabench.training.progress import TrainingProgress
 
+T = TypeVar("T")
 Name = str | PathLike[str]
 """The name of something registered, or a file."""
 
@@ -66,7 +65,7 @@ def evaluate(
     allow_trained_split: bool = False,
     progress: bool | Progress = False,
 ) -> FinishedRun:
-    """Evaluate a backbone with a strategy on a data set, as ``coabench evaluate`` does; go on with a run that stopped.
+    """Evaluate a backbone with a strategy on a data set, as ``coabench evaluate`` does; resume a run that stopped.
 
     Args:
         backbone: ``NAME[:MODEL]``, for example ``phi-3.5-vision:/models/Phi-3.5-vision``; or a class of your own.
@@ -85,35 +84,17 @@ def evaluate(
         output: the run directory; below ``results`` by default.
         overwrite: delete the run that is there.
         allow_trained_split: score a split that the adapter was trained on.
-        progress: show progress as the command line does, on stderr; or an object that is told.
+        progress: show progress as the command line does, on stderr; or an object that is notified.
 
     Returns:
         The finished run: ``directory``, ``manifest`` and ``metrics``.
 
     Raises:
         UserError: bad input; nothing was written.
-        JobError: the run could not be finished; the records so far are safe, and the same call goes on.
+        JobError: the run could not be finished; the records so far are safe, and the same call resumes it.
     """
     typed = dict(locals())
-    request = Evaluation(
-        backbone=backbone,
-        strategy=_spec(strategy),
-        dataset=fspath(dataset),
-        adapter=None if adapter is None else fspath(adapter),
-        data_root=_path(data_root),
-        split=split,
-        limit=None if limit is None else _whole("limit", limit, 1),
-        batch_size="auto" if batch_size == "auto" else _whole("batch_size", batch_size, 1),
-        decode=_one_of("decode", decode, DECODES),
-        device=device,
-        dtype=_one_of("dtype", dtype, DTYPES),
-        seed=_whole("seed", seed),
-        options=_assignments("options", options),
-        output=_path(output),
-        overwrite=overwrite,
-        allow_trained_split=allow_trained_split,
-        command=_command(evaluate, typed),
-    )
+    request = _request(Evaluation, evaluate, typed, backbone=backbone, strategy=_spec(strategy))
     if progress is True:
         from coabench.cli.progress import RunTerminal
 
@@ -157,7 +138,7 @@ def train(
     export: Literal["published"] | None = None,
     progress: bool | TrainingProgress = False,
 ) -> FinishedTraining:
-    """Train an adapter on a strategy's questions, as ``coabench train`` does; go on with a training that stopped.
+    """Train an adapter on a strategy's questions, as ``coabench train`` does; resume a training that stopped.
 
     What is None is left to the preset of the backbone; see `coabench.recipe.Recipe` for what each setting means.
 
@@ -166,7 +147,7 @@ def train(
         strategy: whose questions: ``NAME[:VARIANT]``, a prompt file, a `coabench.strategy.Strategy`; or several.
         dataset: whose train split to learn from: ``NAME`` or a card; or several.
         data_root: the folder that holds the data sets.
-        preset: a recipe of the backbone; the settings that are given change it.
+        preset: a recipe of the backbone; the other settings change it.
         full: train every parameter instead of a LoRA.
         targets: parts that are trained: ``language``, ``projector``, ``vision``.
         micro_batch: questions per forward pass and process.
@@ -178,32 +159,26 @@ def train(
         output: where the adapter goes; below ``adapters`` by default.
         overwrite: delete the training that is there.
         export: ``published`` writes the published script's layout as well.
-        progress: show progress as the command line does, on stderr; or an object that is told.
+        progress: show progress as the command line does, on stderr; or an object that is notified.
 
     Returns:
         The finished training: ``directory`` (pass it as ``adapter``) and ``manifest``.
 
     Raises:
         UserError: bad input; nothing was written.
-        JobError: the training could not be finished; the checkpoints so far are kept, and the same call goes on.
+        JobError: the training could not be finished; the checkpoints so far are kept, and the same call resumes it.
     """
     typed = dict(locals())
-    request = Training(
+    request = _request(
+        Training,
+        train,
+        typed,
         backbone=backbone,
         strategies=[_spec(each) for each in _several(strategy)],
         datasets=[fspath(each) for each in _several(dataset)],
-        data_root=_path(data_root),
-        preset=preset,
-        settings=_recipe(typed),
-        micro_batch=None if micro_batch is None else _whole("micro_batch", micro_batch, 1),
-        seed=_whole("seed", seed),
-        device=device,
-        options=_assignments("options", options),
+        settings=_settings(typed),
         trainer=_assignments("trainer", trainer),
-        output=_path(output),
-        overwrite=overwrite,
-        published=_one_of("export", export, ("published", None)) is not None,
-        command=_command(train, typed),
+        published=_read(Literal["published"] | None, export, "export") is not None,
     )
     if progress is True:
         from coabench.cli.progress import TrainingTerminal
@@ -212,66 +187,59 @@ def train(
     return run_training(request, progress or None)
 
 
-def _several(given: Any) -> Sequence[Any]:
-    return given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+@dataclass(frozen=True)
+class _Argument(At):
+    """An argument of a call, for error messages."""
+
+    def bad(self, value: object, expected: str, remedy: str = "") -> UserError:
+        hint = remedy.removesuffix(self.remedy) if remedy.endswith(self.remedy) else ""
+        return UserError(f"{self}={value!r} does not fit", expected=expected, remedy=f"{hint}correct {self}")
+
+    def field(self, name: object) -> _Argument:
+        return _Argument(name)
+
+
+def _request(kind: type[T], function: Any, typed: Mapping[str, Any], **made: Any) -> T:
+    """Return a request made of the arguments of a call that are named as its fields, and of *made*."""
+    names = {each.name for each in fields(kind)} - {*made}  # type: ignore[arg-type]  # it is a dataclass
+    plain = {name: _plain(value) for name, value in typed.items() if name in names - {"options"}}
+    options = _assignments("options", typed["options"])
+    return read_fields(kind, plain, _Argument(""), options=options, command=_command(function, typed), **made)
+
+
+def _settings(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `Recipe`, each of its type: 3 epochs are 3.0, as the command line reads them."""
+    targets = typed["targets"]
+    parts = targets.split(",") if isinstance(targets, str) else targets or ()
+    values = {**typed, "learning_rate": typed["lr"], "targets": [part.strip() for part in parts] or None}
+    kinds = {**get_type_hints(Recipe, include_extras=True), "dtype": Dtype}
+    return {name: _read(kind | None, values[name], name) for name, kind in kinds.items()}
+
+
+def _read(kind: Any, value: Any, name: str) -> Any:
+    return read_value(kind, _plain(value), _Argument(name))
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's numbers and paths as Python's own numbers and text."""
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool | int) else value
+
+
+def _several(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
 
 
 def _spec(strategy: Name | Strategy) -> str | Strategy:
     return strategy if isinstance(strategy, Strategy) else fspath(strategy)
 
 
-def _path(given: Name | None) -> Path | None:
-    """Return a path with ``~`` expanded, as a shell would."""
-    return None if given is None else Path(given).expanduser()
-
-
-def _recipe(typed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of `Recipe`, each of its type: 3 epochs are 3.0, as the command line reads them."""
-    given = {**typed, "learning_rate": typed["lr"]}
-    parts = given["targets"]
-    given["targets"] = tuple(p.strip() for p in (parts.split(",") if isinstance(parts, str) else parts or ())) or None
-    if given["dtype"] is not None:
-        _one_of("dtype", given["dtype"], DTYPES)
-    readers = {"int": _whole, "int | None": _whole, "float": _number}  # annotations are text in that module
-    return {
-        field.name: readers[str(field.type)](field.name, value)
-        if (value := given[field.name]) is not None and field.type in readers
-        else value
-        for field in fields(Recipe)
-    }
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise _unfit(name, value, "a number")
-    return float(value)
-
-
-def _whole(name: str, value: Any, least: int | None = None) -> int:
-    expected = "a whole number" if least is None else f"a whole number, {least} or more"
-    try:
-        number = operator.index(value)  # NumPy's integers, too
-    except TypeError:
-        raise _unfit(name, value, expected) from None
-    if isinstance(value, bool) or (least is not None and number < least):
-        raise _unfit(name, value, expected)
-    return number
-
-
-def _one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:
-    if value not in choices:
-        hint = did_you_mean(str(value), [str(choice) for choice in choices])
-        raise _unfit(name, value, " or ".join(map(repr, choices)), hint)
-    return value
-
-
-def _unfit(name: str, value: object, expected: str, hint: str = "") -> UserError:
-    return UserError(f"{name}={value!r} does not fit", expected=expected, remedy=f"{hint}correct {name}")
-
-
-def _assignments(name: str, given: Mapping[str, object] | None) -> dict[str, str]:
+def _assignments(name: str, options: Mapping[str, object] | None) -> dict[str, str]:
     """Return options as they would be typed after ``--set``: `coabench.registry.options` reads text."""
-    return {key: _text(f"{name}[{key!r}]", value) for key, value in (given or {}).items()}
+    return {key: _text(f"{name}[{key!r}]", value) for key, value in (options or {}).items()}
 
 
 def _text(name: str, value: object) -> str:
@@ -279,17 +247,17 @@ def _text(name: str, value: object) -> str:
         return str(value).lower()
     if isinstance(value, str | Real | PathLike):
         return str(value)
-    raise _unfit(name, value, "text, a number, True, False, None or a path")
+    raise _Argument(name).bad(value, "text, a number, True, False, None or a path")
 
 
 OPPOSITES = {"full": "lora", "ambiguous": "unambiguous"}
 """What switches an option off where it is not spelt ``--no-…``."""
 
 
-def _command(function: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
+def _command(function: Any, typed: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the command line that says what a call said; what is as by default is left out."""
     words = ["coabench", function.__name__]
-    for name, value in given.items():
+    for name, value in typed.items():
         option = f"--{name.replace('_', '-')}"
         if name == "progress" or value is None or value == function.__kwdefaults__[name]:
             continue

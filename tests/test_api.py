@@ -150,13 +150,13 @@ def test_a_backbone_written_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "words"),
     [
         ({"limit": 0}, "limit=0 does not fit"),
         ({"limit": True}, "limit=True does not fit"),
         ({"batch_size": 2.5}, "batch_size=2.5 does not fit"),
         ({"decode": "scores"}, "did you mean 'score'"),
-        ({"dtype": "fp16"}, "'float16'"),
+        ({"dtype": "fp16"}, "dtype='fp16' does not fit"),
         ({"seed": "0"}, "seed='0' does not fit"),
         ({"options": {"nonsense": 1}}, "no plugin in use has"),
         ({"options": {"k": [1]}}, r"options['k']=[1] does not fit"),
@@ -164,8 +164,8 @@ def test_a_backbone_written_here() -> None:
         ({"strategy": Path("absent.yaml")}, "absent.yaml"),
     ],
 )
-def test_mistakes(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(coabench.UserError, match=re.escape(told)) as found:
+def test_mistakes(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(coabench.UserError, match=re.escape(words)) as found:
         coabench.evaluate(**{**DRAWN, **given})
     assert isinstance(found.value, coabench.CoabenchError)
     assert not Path("results").exists()
@@ -212,7 +212,7 @@ def test_training(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "words"),
     [
         ({"rank": "4"}, "rank='4' does not fit"),
         ({"epochs": "three"}, "epochs='three' does not fit"),
@@ -222,8 +222,8 @@ def test_training(capfd: pytest.CaptureFixture[str]) -> None:
         ({"targets": "languag"}, "did you mean 'language'"),
     ],
 )
-def test_mistakes_of_a_training(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(coabench.UserError, match=re.escape(told)):
+def test_mistakes_of_a_training(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(coabench.UserError, match=re.escape(words)):
         coabench.train(**given)
 
 

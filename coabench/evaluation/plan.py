@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from coabench.backbone import Backbone
+from coabench.base.schema import at_least
 from coabench.dataset import Dataset, Sample
 from coabench.decode import Decode
 from coabench.dialogue import Task
@@ -16,7 +17,7 @@ from coabench.evaluation.respondent import Respondent
 from coabench.inference.batching import BatchSize
 from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.registry.catalog import find_dataset
-from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED
+from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.identity import DatasetIdentity, RunIdentity
 from coabench.strategy import Strategy
@@ -24,17 +25,10 @@ from coabench.strategy import Strategy
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What to evaluate, as options of the command line.
+    """What to evaluate: the arguments of `coabench.api.evaluate`, checked.
 
     Attributes:
-        backbone: ``NAME[:MODEL]``; from Python, a class.
-        strategy: ``NAME[:VARIANT]`` or a prompt file; from Python, a strategy itself.
-        dataset: ``NAME`` or a card.
-        adapter: a folder or hub id, ``none``, or None for the one that ships with the backbone, if any.
-        options: ``--set`` assignments.
-        batch_size: how many samples go through the model together, or ``auto`` for what is fastest and fits.
-        allow_trained_split: score a split that the adapter was trained on.
-        output: the run directory; None for one named after what runs, below ``results``.
+        command: the command line, for the manifest.
     """
 
     backbone: str | type[Backbone[Any]]
@@ -43,11 +37,11 @@ class Evaluation:
     adapter: str | None = None
     data_root: Path | None = None
     split: str | None = None
-    limit: int | None = None
+    limit: Annotated[int, at_least(1)] | None = None
     batch_size: BatchSize = BATCH_SIZE
     decode: Decode = DECODE
     device: str = DEVICE
-    dtype: str = DTYPE
+    dtype: Dtype = DTYPE
     seed: int = SEED
     options: Mapping[str, str] | None = None
     output: Path | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-BatchSize = int | Literal["auto"]
+from coabench.base.schema import at_least
+
+BatchSize = Annotated[int, at_least(1)] | Literal["auto"]
 
 FIRST, MOST = 4, 512
 GAIN = 1.03

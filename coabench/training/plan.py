@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from coabench.backbone import Backbone, BackboneRequest, Trainee
 from coabench.base.processes import World
+from coabench.base.schema import at_least
 from coabench.base.version import __version__
 from coabench.errors import UserError, did_you_mean
 from coabench.recipe import Preset, Recipe, make_recipe
@@ -51,7 +52,7 @@ class Training:
     data_root: Path | None = None
     preset: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    micro_batch: int | None = None
+    micro_batch: Annotated[int, at_least(1)] | None = None
     seed: int = SEED
     device: str = DEVICE
     options: Mapping[str, str] = field(default_factory=dict)
