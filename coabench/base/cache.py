@@ -28,7 +28,7 @@ def folder() -> Path:
 
 
 def stamp(files: Sequence[Path]) -> Stamp:
-    """Return what tells whether *files* were changed, None for one that is not there."""
+    """Return the state of *files*, by which a change is seen; None for one that is not there."""
     return [_stamp(file) for file in files]
 
 

@@ -63,11 +63,11 @@ def cli(debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; errors become one clear message and an exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        code = cli.main(given, prog_name="coabench", standalone_mode=False)
+        code = cli.main(words, prog_name="coabench", standalone_mode=False)
     except Exception as error:
-        if "--debug" in given:
+        if "--debug" in words:
             raise
         code = _explain(error)
     except KeyboardInterrupt:

@@ -26,10 +26,10 @@ def command(first: Path, second: Path, flips: int, format: Format, output: Path 
     """
     from coabench.reports.compare import compare
 
-    found = compare(first, second)
+    comparison = compare(first, second)
     if format == "json":
-        text = json.dumps(found.as_json(), indent=2, allow_nan=False) + "\n"
+        text = json.dumps(comparison.as_json(), indent=2, allow_nan=False) + "\n"
     else:
-        sections = [found.figures_section()] if format == "csv" else found.sections(flips)
-        text = render_sections(sections, format, f"{found.a} against {found.b}")
+        sections = [comparison.figures_section()] if format == "csv" else comparison.sections(flips)
+        text = render_sections(sections, format, f"{comparison.a} against {comparison.b}")
     write(text, output)

@@ -99,17 +99,17 @@ def _machine(context: click.Context, format: Format) -> None:
     raise SystemExit(1 if broken else 0)
 
 
-def _batches(format: Format, **given: Any) -> None:
+def _batches(format: Format, **options: Any) -> None:
     from coabench.cli.progress import RunTerminal
     from coabench.doctor.batches import compare_batches
     from coabench.evaluation.plan import Evaluation
 
-    request = Evaluation(**given, allow_trained_split=True, command=("coabench", *sys.argv[1:]))  # nothing is ranked
-    found = compare_batches(request, RunTerminal())
+    request = Evaluation(**options, allow_trained_split=True, command=("coabench", *sys.argv[1:]))  # nothing is ranked
+    result = compare_batches(request, RunTerminal())
     if format == "json":
-        text = json.dumps(found.as_json(), indent=2, allow_nan=False) + "\n"
+        text = json.dumps(result.as_json(), indent=2, allow_nan=False) + "\n"
     else:
-        shown = [found.figures_section()] if format == "csv" else found.sections()
+        shown = [result.figures_section()] if format == "csv" else result.sections()
         text = render_sections(shown, format, "coabench doctor")
     click.echo(text, nl=False)
-    raise SystemExit(0 if found.invariant else 1)
+    raise SystemExit(0 if result.invariant else 1)

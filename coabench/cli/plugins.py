@@ -111,8 +111,8 @@ def check(
                 for line in str(finding).splitlines():
                     click.echo(f"           {safe(line)}")
     verdict = "failed" if count["error"] else "passed"
-    told = f"{count['error']} errors, {count['warning']} warnings, {count['unchecked']} not checked"
-    click.echo(f"\n{safe(name)}: {verdict} ({told})")
+    counts = f"{count['error']} errors, {count['warning']} warnings, {count['unchecked']} not checked"
+    click.echo(f"\n{safe(name)}: {verdict} ({counts})")
     raise SystemExit(1 if count["error"] else 0)
 
 

@@ -88,7 +88,7 @@ CHOICE = (
               help="Where the keys s and r save; a folder per session.")  # fmt: skip
 @click.option("--max-frames", type=click.IntRange(min=1), help="End after so many frames.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="End after so much time of the source.")
-def command(assignments: tuple[str, ...], faces: str, margin: float | None, serve: str | None, **given: Any) -> None:
+def command(assignments: tuple[str, ...], faces: str, margin: float | None, serve: str | None, **rest: Any) -> None:
     """Try a backbone and a strategy live: on a camera, a video, a folder or a stream, or the camera of a browser.
 
     In the window: space pauses, s saves a still and its crops, r records, d shows less or more, q or Esc ends. Nothing
@@ -108,28 +108,28 @@ def command(assignments: tuple[str, ...], faces: str, margin: float | None, serv
     settings = Settings(
         margin=MARGIN if margin is None else margin,
         faces=parse_count(faces),
-        **{name: given.pop(name) for name in ("every", "smooth", "stale_after", "min_face")},
+        **{name: rest.pop(name) for name in ("every", "smooth", "stale_after", "min_face")},
     )
     choice = Choice(
         options=parse_assignments(assignments),
-        allow_remote=given.pop("allow_remote"),
-        **{name: given.pop(name) for name in CHOICE},
+        allow_remote=rest.pop("allow_remote"),
+        **{name: rest.pop(name) for name in CHOICE},
     )
     folder = Path(click.get_app_dir("coabench"))
-    tls = {name: given.pop(name) for name in ("tls_cert", "tls_key", "tls_self_signed")}
-    remote = given.pop("serve_remote")
+    tls = {name: rest.pop(name) for name in ("tls_cert", "tls_key", "tls_self_signed")}
+    remote = rest.pop("serve_remote")
     if serve is not None:
         _check_served()
-        given["serving"] = Serving(serve, remote, **tls, certificates=folder / "tls")
-        given["window"] = False
+        rest["serving"] = Serving(serve, remote, **tls, certificates=folder / "tls")
+        rest["window"] = False
     elif remote or any(tls.values()):
         raise UserError("--allow-remote and --tls-… need --serve", remedy="add --serve HOST:PORT, or leave them out")
-    session = Session(choice=choice, settings=settings, command=("coabench", *sys.argv[1:]), **given)
+    session = Session(choice=choice, settings=settings, command=("coabench", *sys.argv[1:]), **rest)
     notice = first_notice(folder)
     if notice:
         click.echo(notice, err=True)
     done = webcam(session, note)
-    _tell(done)
+    _print_summary(done)
     code = 130 if done.interrupted else 0
     if done.left_behind or done.interrupted:
         # All files are closed. A thread that computes on while the interpreter is torn down under it can crash, and
@@ -158,12 +158,12 @@ def _check_served() -> None:
         )
 
 
-def _tell(done: Summary) -> None:
+def _print_summary(done: Summary) -> None:
     rates = done.rates
-    found = rates.detections - rates.faceless
+    with_face = rates.detections - rates.faceless
     rows = [
         ("frames", f"{rates.frames}"),
-        ("with a face", f"{found} of {rates.detections} looked at"),
+        ("with a face", f"{with_face} of {rates.detections} looked at"),
         ("answers", f"{rates.answers}"),
     ]
     if rates.median is not None and rates.p95 is not None:

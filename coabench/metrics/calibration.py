@@ -1,4 +1,4 @@
-"""Whether a model is right as often as it is sure: confidence against accuracy, for runs that have scores.
+"""Calibration: confidence against accuracy, for runs that have scores.
 
 Pure functions. Sources: M. Pakdaman Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities
 using Bayesian binning", AAAI 2015 (the expected calibration error); C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On
@@ -49,10 +49,10 @@ class Calibration:
 
 
 def confidence(turns: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return how sure the model was of the answers it gave, or None where a turn has no scores for its answer.
+    """Return the model's confidence in its answers, or None where a turn has no scores for its answer.
 
     The product over the turns of the chosen option's probability, the options' probabilities made to sum to 1. Of a
-    chain this is the probability of the answers in the order in which they were given; that of the label may be higher,
+    chain this is the probability of the answers in their order; that of the label may be higher,
     since the same pair can be reached the other way round.
 
     Args:
@@ -70,10 +70,9 @@ def confidence(turns: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def confidence_of(record: Mapping[str, Any]) -> float | None:
-    """Return how sure a strategy was: as it says itself where it adds ``details``, else the `confidence` of its turns.
+    """Return a strategy's confidence: from ``details`` where it adds some, else the `confidence` of its turns.
 
-    A strategy that adds details draws its conclusion otherwise than by following its answers; where it does not say how
-    sure it is, nobody knows.
+    A strategy that adds details does not just follow its answers; its confidence is unknown where they do not hold it.
     """
     details = record.get("details")
     return details.get("confidence") if details else confidence(record["turns"])
@@ -93,26 +92,26 @@ def calibrate(confidences: npt.ArrayLike, right: npt.ArrayLike, bins: int = BINS
     Raises:
         ValueError: there are no predictions, the shapes differ, or a confidence is no probability.
     """
-    sure, hit = np.asarray(confidences, dtype=np.float64), np.asarray(right, dtype=bool)
-    if sure.ndim != 1 or sure.shape != hit.shape or not sure.size:
-        raise ValueError(f"confidences {sure.shape} and hits {hit.shape} must be vectors of one length, not empty")
-    if not (sure.min() >= 0 and sure.max() <= 1):
+    confident, hit = np.asarray(confidences, dtype=np.float64), np.asarray(right, dtype=bool)
+    if confident.ndim != 1 or confident.shape != hit.shape or not confident.size:
+        raise ValueError(f"confidences {confident.shape} and hits {hit.shape} must be vectors of one length, not empty")
+    if not (confident.min() >= 0 and confident.max() <= 1):
         raise ValueError("a confidence is no probability")
     edges = np.arange(bins + 1) / bins
-    place = np.maximum(np.searchsorted(edges, sure, side="left") - 1, 0)
-    found = []
-    for b in np.unique(place):
-        inside = place == b
+    position = np.maximum(np.searchsorted(edges, confident, side="left") - 1, 0)
+    filled = []
+    for b in np.unique(position):
+        inside = position == b
         n, hits = int(inside.sum()), int(hit[inside].sum())
-        found.append(
+        filled.append(
             Bin(
                 float(edges[b]),
                 float(edges[b + 1]),
                 n,
-                float(sure[inside].mean()),
+                float(confident[inside].mean()),
                 hits / n,
                 wilson_interval(hits, n),
             )
         )
-    error = sum(b.n * abs(b.accuracy - b.confidence) for b in found) / sure.size
-    return Calibration(int(sure.size), tuple(found), error, float(sure.mean()), float(hit.mean()))
+    error = sum(b.n * abs(b.accuracy - b.confidence) for b in filled) / confident.size
+    return Calibration(int(confident.size), tuple(filled), error, float(confident.mean()), float(hit.mean()))

@@ -24,8 +24,8 @@ def summarise(
     Args:
         records: the run's records, each with ``target``, ``prediction``, ``status``, ``reason`` and ``turns``.
         labels: the manifest's ``labels``: ``names``, and for compound labels ``pairs``.
-        log_sha256: the hash of the log that the records were read from, kept so that it can be told later whether
-            the metrics still belong to the log.
+        log_sha256: the hash of the log that the records were read from, by which one sees whether the metrics
+            still belong to the log.
 
     Returns:
         Plain numbers, strings, lists and dictionaries; proportions are within 0…1, an interval is ``[low, high]``, a

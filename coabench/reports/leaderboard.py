@@ -87,7 +87,7 @@ def _same_samples(entries: Sequence[Entry]) -> list[Entry]:
     for entry in entries:
         if entry.answered:
             counts.setdefault(entry.answered.group, Counter())[entry.answered.samples] += 1
-    usual = {group: max(sorted(found), key=lambda samples: found[samples]) for group, found in counts.items()}
+    usual = {group: max(sorted(seen), key=lambda samples: seen[samples]) for group, seen in counts.items()}
     return [
         entry.not_ranked("mismatched: its log holds other samples than those of the runs with the same fingerprint")
         if entry.answered and entry.answered.samples != usual[entry.answered.group]

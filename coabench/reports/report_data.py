@@ -1,4 +1,4 @@
-"""What the report needs of a run's records: gathered in one pass over the log, a few bytes of each record.
+"""What the report needs of a run's records: read in one pass over the log, a few bytes of each record.
 
 And which samples the page holds. A page of a million samples opens in no browser, so there are at most so many; which
 ones is decided by the confusion matrix: rare outcomes are all there, frequent ones are drawn at random.
@@ -67,7 +67,7 @@ class RunData:
         self.tokens = {kind: array("q") for kind in TOKENS}
         self._directory = directory
         self._statuses = array("b")
-        self._sure, self._right = array("d"), array("b")
+        self._confidences, self._right = array("d"), array("b")
         self._reasons: dict[tuple[str, str], Reason] = {}
         for record in read_records(directory, digest):
             self._add(record)
@@ -84,21 +84,21 @@ class RunData:
         for kind, numbers in self.tokens.items():
             if record["turns"]:
                 numbers.append(sum(turn[kind] for turn in record["turns"]))
-        sure = confidence_of(record)
-        if sure is not None:
-            self._sure.append(sure)
+        confidence = confidence_of(record)
+        if confidence is not None:
+            self._confidences.append(confidence)
             self._right.append(record["status"] == OK and record["prediction"] == record["target"])
         if record["status"] != OK:
             reason = "" if record["status"] == ERROR else str(record["reason"] or "unknown")
-            found = self._reasons.setdefault((record["status"], reason), Reason(record["status"], reason))
-            found.n += 1
-            if len(found.examples) < EXAMPLES:
-                found.examples.append(record)
+            entry = self._reasons.setdefault((record["status"], reason), Reason(record["status"], reason))
+            entry.n += 1
+            if len(entry.examples) < EXAMPLES:
+                entry.examples.append(record)
 
     @property
     def calibration(self) -> Calibration | None:
         """The calibration over all samples with a score for every answer, a label or not; None without any."""
-        return calibrate(np.array(self._sure), np.array(self._right, dtype=bool)) if self._sure else None
+        return calibrate(np.array(self._confidences), np.array(self._right, dtype=bool)) if self._confidences else None
 
     @property
     def reasons(self) -> list[Reason]:
@@ -122,13 +122,13 @@ class RunData:
 
     def records(self, choice: Choice) -> list[dict[str, Any]]:
         """Return the chosen records, read from the log again."""
-        wanted, found = np.zeros(len(self), dtype=bool), []
+        wanted, chosen = np.zeros(len(self), dtype=bool), []
         wanted[choice.chosen] = True
         with (self._directory / LOG).open("rb") as file:
             for want, line in zip(wanted, file, strict=False):
                 if want:
-                    found.append(json.loads(line))
-        return found
+                    chosen.append(json.loads(line))
+        return chosen
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a training would do, told without doing it: examples, tokens, parameters, memory."""
+"""What a training would do, without doing it: examples, tokens, parameters, memory."""
 
 from __future__ import annotations
 
