@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from coabench.base.text import NOTHING, interval, percent
+from coabench.base.text import NOTHING, percent
 from coabench.base.vocabulary import FAILED
 from coabench.errors import first_line
+from coabench.metrics.headline import UAR, Estimate
 from coabench.render.tables import Column, Row, Section
 from coabench.sweep.costs import Cost
 from coabench.sweep.job import Result
@@ -69,14 +70,12 @@ def result_section(plan: SweepPlan, results: Sequence[Result]) -> Section:
     rows = []
     for result in results:
         metrics = result.metrics or {}
-        low, high = metrics.get("uar_interval", (None, None))
+        uar = UAR.read(metrics) if metrics else Estimate()
         rows.append(
             _options(result.run)
             | {
                 "status": result.status,
-                "uar": metrics.get("uar"),
-                "uar_low": low,
-                "uar_high": high,
+                **UAR.columns(uar),
                 "invalid_rate": metrics.get("invalid_rate"),
                 "samples": result.run.samples,
                 "done": result.done,
@@ -88,7 +87,7 @@ def result_section(plan: SweepPlan, results: Sequence[Result]) -> Section:
     columns = [
         *_columns(plan.runs),
         Column("Status", "status"),
-        Column("UAR", _uar, value="uar"),
+        Column("UAR", lambda row: UAR.cell(UAR.estimate(row)), value=UAR.key),
         Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right", value="invalid_rate"),
         Column("Samples", lambda row: _samples(row), "right", value="samples"),
         Column(
@@ -132,12 +131,6 @@ def _sum(name: str, values: Sequence[float | None], spec: str) -> str:
 
 def _status(row: Row) -> str:
     return f"{row['status']}, {row['done']} done" if row["status"] in ("begun", FAILED) else str(row["status"])
-
-
-def _uar(row: Row) -> str:
-    if row["uar"] is None:
-        return NOTHING
-    return f"{percent(row['uar'])} {interval(percent(row['uar_low'], 1), percent(row['uar_high'], 1))}"
 
 
 def _samples(row: Row) -> str:
