@@ -252,7 +252,8 @@ def _cache_key(directory: Path) -> tuple[str, cache.Stamp]:
     """
     files = [directory / name for name in (MANIFEST, LOG, METRICS)]
     plugins = " ".join(f"{it.plugin} {it.version} {it.name}" for it in get_plugins().metrics.values())
-    key = f"entry {FORMAT}, metrics {SCHEMA} of coabench {__version__} [{plugins}]: {directory.resolve()}"
+    figures = " ".join(figure.name for figure in HEADLINES)
+    key = f"entry {FORMAT}, metrics {SCHEMA} ({figures}) of coabench {__version__} [{plugins}]: {directory.resolve()}"
     return key, cache.stamp(files)
 
 

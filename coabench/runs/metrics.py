@@ -92,8 +92,8 @@ def read_metrics(
 ) -> tuple[dict[str, Any], str | None]:
     """Return the metrics of a run, and what had to be done to get them.
 
-    ``metrics.json`` is trusted as long as it carries the hash of the log beside it; otherwise the metrics are
-    computed again from the log.
+    ``metrics.json`` is trusted as long as it carries the hash of the log beside it and has all of our figures;
+    otherwise the metrics are computed again from the log.
 
     Args:
         log_sha256: the hash of the log, where it is known already.
@@ -107,9 +107,10 @@ def read_metrics(
     problem: str | None
     try:
         stored = json.loads((directory / METRICS).read_text(encoding="utf-8"))
-        if isinstance(stored, dict) and stored["log_sha256"] == log_sha256 and stored["schema"] == SCHEMA:
+        older = stored["schema"] < SCHEMA or not all(figure.name in stored for figure in HEADLINES)
+        if stored["log_sha256"] == log_sha256 and stored["schema"] == SCHEMA and not older:
             return stored, None
-        problem = None if stored["schema"] < SCHEMA else f"{METRICS} does not belong to {LOG}"
+        problem = None if older else f"{METRICS} does not belong to {LOG}"
     except FileNotFoundError:
         problem = f"there is no {METRICS}"
     except (OSError, ValueError, LookupError, TypeError):

@@ -1,7 +1,7 @@
 """The options of ``coabench evaluate`` as a sheet spells them: their names, the kinds of their values, a run's request.
 
 Names are those of the command line with underscores. They and their kinds are read off
-`coabench.evaluation.job.Evaluation`, so an option that is added there can be swept the same day.
+`coabench.evaluation.plan.Evaluation`, so an option that is added there can be swept the same day.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def tiny_run(
         dataset: ``testing-basic``, ``testing-compound`` (drawn faces, nothing to download), or any other.
         options: ``--set`` assignments.
         progress: receives what a run reports to its user.
-        rest: whatever `coabench.evaluation.job.Evaluation` takes: ``limit=4``, ``decode="score"``.
+        rest: whatever `coabench.evaluation.plan.Evaluation` takes: ``limit=4``, ``decode="score"``.
     """
     with ExitStack() as stack:
         for name, card in CARDS.items():

@@ -95,3 +95,13 @@ def test_runs_with_and_without_it_stand_in_one_table(stdout: str, coabench: Run,
     rows = {row["name"]: row for row in csv.DictReader(StringIO(coabench("leaderboard", "--format", "csv").stdout))}
     assert rows["one"]["plugins.silence"] == str(metrics["plugins"]["silence"])
     assert rows["two"]["plugins.silence"] == ""
+
+
+def test_metrics_that_lack_a_figure_of_ours_are_computed_again(stdout: str, coabench: Run, tmp_path: Path) -> None:
+    path = tmp_path / "results" / "one" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    before = json.loads(coabench("leaderboard", "--format", "json").stdout)
+    del metrics["macro_f1"]
+    path.write_text(json.dumps(metrics))
+    [row] = json.loads(coabench("leaderboard", "--format", "json").stdout)
+    assert (row["kind"], row["macro_f1"]) == ("run", before[0]["macro_f1"])
