@@ -6,7 +6,7 @@ import statistics
 from typing import Any
 
 from coabench.errors import SampleError
-from coabench.training.data import describe
+from coabench.training.data import count_turns
 from coabench.training.plan import Plan, part_of, targets
 
 PROBED = 64
@@ -17,7 +17,7 @@ def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     """Return (name, text) rows; reads some images, loads no weights."""
     recipe, schedule = plan.recipe, plan.schedule
     rows = [("examples", f"{plan.turns:,} questions about {len(plan.items):,} images")]
-    rows += [("", f"{count:,} {name}") for name, count in describe(plan.items).items()]
+    rows += [("", f"{count:,} {name}") for name, count in count_turns(plan.items).items()]
     rows += [("development part", ", ".join(f"{len(s.dev):,} of {s.dataset.card.name}" for s in plan.sources))]
     rows += _shown(plan)
     epochs = schedule.steps * recipe.batch_size / plan.turns
