@@ -130,7 +130,7 @@ def test_a_strategy_written_here() -> None:
         coabench.evaluate(**DRAWN, output="mine")
 
 
-class Sure(ScriptedBackbone):
+class OnDevice(ScriptedBackbone):
     """Made as a plugin's backbone is, by calling its class with a request."""
 
     def __init__(self, request: BackboneRequest) -> None:
@@ -142,15 +142,15 @@ class Sure(ScriptedBackbone):
 
 
 def test_a_backbone_written_here() -> None:
-    run = coabench.evaluate(**{**DRAWN, "backbone": Sure}, device="cpu", output="mine")
+    run = coabench.evaluate(**{**DRAWN, "backbone": OnDevice}, device="cpu", output="mine")
     backbone = run.manifest["identity"]["backbone"]
-    assert (backbone["name"], backbone["plugin"]) == ("Sure", "python")
+    assert (backbone["name"], backbone["plugin"]) == ("OnDevice", "python")
     assert run.manifest["sessions"][0]["device"] == "cpu"
-    assert "<Sure, from Python>" in run.manifest["sessions"][0]["command"]
+    assert "<OnDevice, from Python>" in run.manifest["sessions"][0]["command"]
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("arguments", "words"),
     [
         ({"limit": 0}, "limit=0 does not fit"),
         ({"limit": True}, "limit=True does not fit"),
@@ -164,10 +164,10 @@ def test_a_backbone_written_here() -> None:
         ({"strategy": Path("absent.yaml")}, "absent.yaml"),
     ],
 )
-def test_mistakes(given: dict[str, Any], words: str) -> None:
-    with pytest.raises(coabench.UserError, match=re.escape(words)) as found:
-        coabench.evaluate(**{**DRAWN, **given})
-    assert isinstance(found.value, coabench.CoabenchError)
+def test_mistakes(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(coabench.UserError, match=re.escape(words)) as refused:
+        coabench.evaluate(**{**DRAWN, **arguments})
+    assert isinstance(refused.value, coabench.CoabenchError)
     assert not Path("results").exists()
 
 
@@ -212,7 +212,7 @@ def test_training(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("arguments", "words"),
     [
         ({"rank": "4"}, "rank='4' does not fit"),
         ({"epochs": "three"}, "epochs='three' does not fit"),
@@ -222,9 +222,9 @@ def test_training(capfd: pytest.CaptureFixture[str]) -> None:
         ({"targets": "languag"}, "did you mean 'language'"),
     ],
 )
-def test_mistakes_of_a_training(given: dict[str, Any], words: str) -> None:
+def test_mistakes_of_a_training(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(coabench.UserError, match=re.escape(words)):
-        coabench.train(**given)
+        coabench.train(**arguments)
 
 
 def test_the_page_about_python_is_true(capsys: pytest.CaptureFixture[str]) -> None:
