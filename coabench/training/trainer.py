@@ -126,7 +126,7 @@ class Pieces(Dataset[Any]):
         return self._trainee.collate(examples)
 
 
-class Share:
+class ScheduleSampler:
     """The micro-batches of one process, as a batch sampler."""
 
     def __init__(self, schedule: Schedule, rank: int, world: int) -> None:
@@ -158,7 +158,7 @@ class TurnTrainer(Trainer):
         workers = args.dataloader_num_workers
         return DataLoader(
             self._pieces,
-            batch_sampler=Share(self._schedule, args.process_index, args.world_size),
+            batch_sampler=ScheduleSampler(self._schedule, args.process_index, args.world_size),
             collate_fn=self.data_collator,
             num_workers=workers,
             prefetch_factor=args.dataloader_prefetch_factor if workers else None,
