@@ -7,13 +7,13 @@ the command line that would have made it, so that it can be repeated there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from coabench.backbone import Backbone
-from coabench.base.schema import At, read_fields, read_value
+from coabench.base.schema import At, read_value
 from coabench.decode import Decode
 from coabench.errors import UserError
 from coabench.evaluation.finish import FinishedRun
@@ -175,7 +175,7 @@ def train(
         typed,
         backbone=backbone,
         strategies=[_spec(each) for each in _several(strategy)],
-        datasets=[fspath(each) for each in _several(dataset)],
+        datasets=[_read(str, each, "dataset") for each in _several(dataset)],
         settings=_settings(typed),
         trainer=_assignments("trainer", trainer),
         published=_read(Literal["published"] | None, export, "export") is not None,
@@ -195,23 +195,22 @@ class _Argument(At):
         hint = remedy.removesuffix(self.remedy) if remedy.endswith(self.remedy) else ""
         return UserError(f"{self}={value!r} does not fit", expected=expected, remedy=f"{hint}correct {self}")
 
-    def field(self, name: object) -> _Argument:
-        return _Argument(name)
+    def item(self, index: int) -> _Argument:
+        return _Argument(f"{self}[{index}]")
 
 
 def _request(kind: type[T], function: Any, typed: Mapping[str, Any], **made: Any) -> T:
     """Return a request made of the arguments of a call that are named as its fields, and of *made*."""
-    names = {each.name for each in fields(kind)} - {*made}  # type: ignore[arg-type]  # it is a dataclass
-    plain = {name: _plain(value) for name, value in typed.items() if name in names - {"options"}}
-    options = _assignments("options", typed["options"])
-    return read_fields(kind, plain, _Argument(""), options=options, command=_command(function, typed), **made)
+    hints = get_type_hints(kind, include_extras=True)
+    made |= {"options": _assignments("options", typed["options"]), "command": _command(function, typed)}
+    return kind(**made, **{name: _read(hints[name], typed[name], name) for name in typed if name in {*hints} - {*made}})
 
 
 def _settings(typed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of `Recipe`, each of its type: 3 epochs are 3.0, as the command line reads them."""
-    targets = typed["targets"]
-    parts = targets.split(",") if isinstance(targets, str) else targets or ()
-    values = {**typed, "learning_rate": typed["lr"], "targets": [part.strip() for part in parts] or None}
+    parts = typed["targets"] or None
+    targets = [part.strip() for part in parts.split(",")] if isinstance(parts, str) else parts
+    values = {**typed, "learning_rate": typed["lr"], "targets": targets}
     kinds = {**get_type_hints(Recipe, include_extras=True), "dtype": Dtype}
     return {name: _read(kind | None, values[name], name) for name, kind in kinds.items()}
 
@@ -234,7 +233,7 @@ def _several(value: Any) -> Sequence[Any]:
 
 
 def _spec(strategy: Name | Strategy) -> str | Strategy:
-    return strategy if isinstance(strategy, Strategy) else fspath(strategy)
+    return strategy if isinstance(strategy, Strategy) else _read(str, strategy, "strategy")
 
 
 def _assignments(name: str, options: Mapping[str, object] | None) -> dict[str, str]:

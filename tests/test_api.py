@@ -130,7 +130,7 @@ def test_a_strategy_written_here() -> None:
         coabench.evaluate(**DRAWN, output="mine")
 
 
-class Sure(ScriptedBackbone):
+class OnDevice(ScriptedBackbone):
     """Made as a plugin's backbone is, by calling its class with a request."""
 
     def __init__(self, request: BackboneRequest) -> None:
@@ -142,15 +142,15 @@ class Sure(ScriptedBackbone):
 
 
 def test_a_backbone_written_here() -> None:
-    run = coabench.evaluate(**{**DRAWN, "backbone": Sure}, device="cpu", output="mine")
+    run = coabench.evaluate(**{**DRAWN, "backbone": OnDevice}, device="cpu", output="mine")
     backbone = run.manifest["identity"]["backbone"]
-    assert (backbone["name"], backbone["plugin"]) == ("Sure", "python")
+    assert (backbone["name"], backbone["plugin"]) == ("OnDevice", "python")
     assert run.manifest["sessions"][0]["device"] == "cpu"
-    assert "<Sure, from Python>" in run.manifest["sessions"][0]["command"]
+    assert "<OnDevice, from Python>" in run.manifest["sessions"][0]["command"]
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("arguments", "words"),
     [
         ({"limit": 0}, "limit=0 does not fit"),
         ({"limit": True}, "limit=True does not fit"),
@@ -158,16 +158,19 @@ def test_a_backbone_written_here() -> None:
         ({"decode": "scores"}, "did you mean 'score'"),
         ({"dtype": "fp16"}, "dtype='fp16' does not fit"),
         ({"seed": "0"}, "seed='0' does not fit"),
+        ({"seed": None}, "seed=None does not fit"),
+        ({"dataset": None}, "dataset=None does not fit"),
+        ({"strategy": 3}, "strategy=3 does not fit"),
         ({"options": {"nonsense": 1}}, "no plugin in use has"),
         ({"options": {"k": [1]}}, r"options['k']=[1] does not fit"),
         ({"strategy": "dirct"}, "did you mean 'direct'"),
         ({"strategy": Path("absent.yaml")}, "absent.yaml"),
     ],
 )
-def test_mistakes(given: dict[str, Any], words: str) -> None:
-    with pytest.raises(coabench.UserError, match=re.escape(words)) as found:
-        coabench.evaluate(**{**DRAWN, **given})
-    assert isinstance(found.value, coabench.CoabenchError)
+def test_mistakes(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(coabench.UserError, match=re.escape(words)) as refused:
+        coabench.evaluate(**{**DRAWN, **arguments})
+    assert isinstance(refused.value, coabench.CoabenchError)
     assert not Path("results").exists()
 
 
@@ -212,19 +215,23 @@ def test_training(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("arguments", "words"),
     [
         ({"rank": "4"}, "rank='4' does not fit"),
         ({"epochs": "three"}, "epochs='three' does not fit"),
+        ({"targets": 3}, "targets=3 does not fit"),
+        ({"targets": ["language", 3]}, "targets[1]=3 does not fit"),
+        ({"dataset": [None]}, "dataset=None does not fit"),
+        ({"micro_batch": 0}, "micro_batch=0 does not fit"),
         ({"dtype": "bf16"}, "'bfloat16'"),
         ({"export": "llava"}, "export='llava' does not fit"),
         ({"strategy": ["direct", "direct"]}, "names the same thing twice"),
         ({"targets": "languag"}, "did you mean 'language'"),
     ],
 )
-def test_mistakes_of_a_training(given: dict[str, Any], words: str) -> None:
+def test_mistakes_of_a_training(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(coabench.UserError, match=re.escape(words)):
-        coabench.train(**given)
+        coabench.train(**arguments)
 
 
 def test_the_page_about_python_is_true(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,19 +9,7 @@ from typing import Any
 import click
 
 from coabench.base.text import safe
-from coabench.cli.options import (
-    adapter_option,
-    data_root_option,
-    dataset_option,
-    decode_option,
-    device_option,
-    dtype_option,
-    format_option,
-    seed_option,
-    set_option,
-    split_option,
-    strategy_option,
-)
+from coabench.cli.options import data_options, format_option, model_options
 from coabench.registry.defaults import BATCH_SIZE
 from coabench.registry.options import parse_assignments
 from coabench.render.tables import Format, render_sections
@@ -29,19 +17,11 @@ from coabench.render.tables import Format, render_sections
 
 @click.command("doctor")
 @click.option("--backbone", metavar="NAME[:MODEL]", help="Check whether its answers depend on the batch, instead.")
-@adapter_option
-@strategy_option
-@dataset_option
-@data_root_option
-@split_option
+@data_options
 @click.option("--limit", type=click.IntRange(min=1), default=32, show_default=True, help="Ask about N samples.")
 @click.option("--batch-size", type=click.IntRange(min=2), default=BATCH_SIZE, show_default=True,
               help="Ask about one at a time, and about so many.")  # fmt: skip
-@decode_option
-@device_option
-@dtype_option
-@seed_option
-@set_option
+@model_options
 @format_option
 @click.pass_context
 def command(

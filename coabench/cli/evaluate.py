@@ -8,20 +8,7 @@ from typing import Any
 
 import click
 
-from coabench.cli.options import (
-    adapter_option,
-    backbone_option,
-    batch_size_option,
-    data_root_option,
-    dataset_option,
-    decode_option,
-    device_option,
-    dtype_option,
-    seed_option,
-    set_option,
-    split_option,
-    strategy_option,
-)
+from coabench.cli.options import backbone_option, batch_size_option, data_options, model_options
 from coabench.cli.processes import first_process
 from coabench.cli.summary import print_summary
 from coabench.registry.options import parse_assignments
@@ -29,18 +16,10 @@ from coabench.registry.options import parse_assignments
 
 @click.command("evaluate")
 @backbone_option
-@adapter_option
-@strategy_option
-@dataset_option
-@data_root_option
-@split_option
+@data_options
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples; the run is not comparable.")
 @batch_size_option
-@decode_option
-@device_option
-@dtype_option
-@seed_option
-@set_option
+@model_options
 @click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
 @click.option("--allow-trained-split", is_flag=True, help="Score a split that the adapter was trained on.")
@@ -55,11 +34,7 @@ def command(assignments: tuple[str, ...], **rest: Any) -> None:
     from coabench.evaluation.job import evaluate
     from coabench.evaluation.plan import Evaluation
 
-    request = Evaluation(
-        options=parse_assignments(assignments),
-        command=("coabench", *sys.argv[1:]),
-        **rest,
-    )
+    request = Evaluation(options=parse_assignments(assignments), command=("coabench", *sys.argv[1:]), **rest)
     with first_process("what is recorded is safe, the same command continues from there") as first:
         done = evaluate(request, RunTerminal() if first else None)
         if first:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +15,9 @@ from coabench.errors import UserError
 from coabench.inference.batching import BatchSize
 from coabench.registry.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
 from coabench.render.tables import FORMATS
+
+Command = Callable[..., Any]
+"""A function that becomes a command."""
 
 
 class BatchSizeType(click.ParamType[BatchSize]):
@@ -62,6 +67,24 @@ seed_option = click.option("--seed", type=int, default=SEED, show_default=True, 
 set_option = click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable."
 )
+
+
+def data_options(command: Command) -> Command:
+    """Add what is asked, and about which samples: adapter, strategy, data set, its folder, split."""
+    return _add(command, adapter_option, strategy_option, dataset_option, data_root_option, split_option)
+
+
+def model_options(command: Command) -> Command:
+    """Add how the model answers: decode mode, device, precision, seed, options of plugins."""
+    return _add(command, decode_option, device_option, dtype_option, seed_option, set_option)
+
+
+def _add(command: Command, *options: Callable[[Command], Command]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 format_option = click.option(
     "--format", "format", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print the table."
 )

@@ -15,7 +15,7 @@ def first_process(interrupted: str) -> Iterator[bool]:
     """Yield whether this is the first process; the others end silently, with the same exit code.
 
     Args:
-        interrupted: what the user is told after an interrupt: how the job continues.
+        interrupted: what is printed after an interrupt: how the job continues.
     """
     from coabench.base.processes import World
 

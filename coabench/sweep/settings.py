@@ -14,9 +14,9 @@ from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from coabench.base.schema import At, Read, Text, at_least, read_value
+from coabench.base.schema import At, Read, Text, read_value
 from coabench.evaluation.plan import Evaluation
-from coabench.registry.defaults import BACKBONE, DATASET, DTYPES, STRATEGY
+from coabench.registry.defaults import BACKBONE, DATASET, STRATEGY
 
 Settings = Mapping[str, Any]
 """Option -> value; ``set`` is a mapping of its own, plugin option -> text."""
@@ -29,8 +29,6 @@ OURS = {
 """What ``coabench evaluate`` offers and a sweep decides itself, with the reason."""
 EMBEDDED = {"backbone": BACKBONE, "strategy": STRATEGY, "dataset": DATASET}
 """What is evaluated where nothing else is said, as on the command line."""
-CHOICES = {"dtype": DTYPES}
-AT_LEAST_ONE = ("limit", "batch_size")
 
 
 def _expand_home(text: str) -> str:
@@ -47,21 +45,19 @@ Assigned = Annotated[str, Read(_assigned, str | int | float | bool | None)]
 """The value of a plugin's option, as it would be typed after ``--set option=``."""
 
 
-def _kind(name: str, hint: Any) -> Any:
+def _kind(hint: Any) -> Any:
     """Return the type hint of an option as sheets have it: without what only Python can pass."""
-    if name in CHOICES:
-        return Literal[CHOICES[name]]
-    number = Annotated[int, at_least(1)] if name in AT_LEAST_ONE else int
-    plain = {str: Word, Path: Annotated[Path, Read(Path, Word)], int: number, bool: bool, type(None): None}
+    as_text = {str: Word, Path: Annotated[Path, Read(Path, Word)]}
     members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    return reduce(or_, [plain.get(m, m) for m in members if m in plain or get_origin(m) is Literal])
+    read = [m for m in members if m in (*as_text, int, bool, type(None)) or get_origin(m) in (Literal, Annotated)]
+    return reduce(or_, [as_text.get(m, m) for m in read])
 
 
 _FIELDS = {f.name: f for f in fields(Evaluation) if f.name not in (*OURS, "command", "options")}
 OPTIONS = (*_FIELDS, SET)
 """The names of all options, in the order of the command line."""
-_HINTS = get_type_hints(Evaluation)
-KINDS: Mapping[str, Any] = {name: _kind(name, _HINTS[name]) for name in _FIELDS} | {SET: Mapping[str, Assigned]}
+_HINTS = get_type_hints(Evaluation, include_extras=True)
+KINDS: Mapping[str, Any] = {name: _kind(_HINTS[name]) for name in _FIELDS} | {SET: Mapping[str, Assigned]}
 """Option -> the type hint of its values in a sheet."""
 DEFAULTS: Settings = {
     **{name: EMBEDDED[name] if f.default is MISSING else f.default for name, f in _FIELDS.items()},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ class Source:
     """The train split of a data set, cut in two.
 
     Attributes:
-        fit: the samples that are learnt from.
+        fit: the samples that are trained on.
         dev: the samples kept for selection.
     """
 
@@ -42,7 +42,7 @@ class Source:
         return self.dataset.card.space
 
     def identity(self) -> TrainingData:
-        """Return what tells this part of the training data from another."""
+        """Return what distinguishes this part of the training data from another."""
         return TrainingData(
             dataset=self.dataset.card.name,
             split=TRAIN,
@@ -51,6 +51,12 @@ class Source:
             dev=len(self.dev),
             more=self.dataset.identity(),
         )
+
+    def items(self, strategy: Strategy, samples: Sequence[Sample], ambiguous: bool, seed: int) -> list[Item]:
+        """Return samples as a strategy asks about them; exemplars come from the samples that are trained on."""
+        drawn = (draw_exemplars(sample, self.fit, strategy.exemplars, seed) for sample in samples)
+        pairs = zip(samples, drawn, strict=True)
+        return [Item(sample, exemplars, self.space, strategy, ambiguous) for sample, exemplars in pairs]
 
 
 def open_source(dataset: Dataset, dev: float, seed: int) -> Source:
@@ -98,18 +104,10 @@ def development_part(samples: Sequence[Sample], fraction: float, seed: int) -> f
     return frozenset(sample.id for person in chosen for sample in persons[person])
 
 
-class DrawnExemplars:
-    """Exemplars for training: every sample gets its own, drawn by seed and id from the samples that are learnt from."""
-
-    def __init__(self, pool: Sequence[Sample], each: int, seed: int) -> None:
-        self._pool = pool
-        self._each = each
-        self._seed = seed
-
-    def of(self, sample: Sample) -> list[Sample]:
-        """Return the exemplars of a sample, never the sample itself."""
-        drawn = random.Random(f"{self._seed}:{sample.id}").sample(self._pool, min(self._each + 1, len(self._pool)))
-        return [other for other in drawn if other.id != sample.id][: self._each]
+def draw_exemplars(sample: Sample, pool: Sequence[Sample], each: int, seed: int) -> list[Sample]:
+    """Return the exemplars of a sample, drawn from the pool by seed and id; never the sample itself."""
+    drawn = random.Random(f"{seed}:{sample.id}").sample(pool, min(each + 1, len(pool)))
+    return [other for other in drawn if other.id != sample.id][:each]
 
 
 @dataclass(frozen=True)
@@ -140,50 +138,47 @@ class Item:
 
 
 def collect(strategies: Sequence[Strategy], sources: Sequence[Source], ambiguous: bool, seed: int) -> list[Item]:
-    """Return every sample, under every strategy, that has something to teach.
+    """Return every sample, under every strategy, that has a question to train on.
 
     Raises:
         UserError: a strategy has nothing to learn from a label, or too few samples for its exemplars.
     """
     items = []
     for strategy in strategies:
-        taught = 0
-        for source in sources:
-            if len(source.fit) <= strategy.exemplars:
-                raise UserError(
-                    f"strategy {strategy.name!r} needs {strategy.exemplars} exemplars beside each sample",
-                    found=f"{len(source.fit)} samples of {source.dataset.card.name!r}",
-                    remedy="use a larger train split",
-                )
-            drawn = DrawnExemplars(source.fit, strategy.exemplars, seed)
-            answerless: dict[str, int] = {}
-            for sample in source.fit:
-                item = Item(sample, drawn.of(sample), source.space, strategy, ambiguous)
-                if item.turns:
-                    items.append(item)
-                    taught += 1
-                else:
-                    answerless[sample.target] = answerless.get(sample.target, 0) + 1
-            if answerless and set(answerless) != set(source.space.names):
-                raise UserError(
-                    f"strategy {strategy.name!r} has no right answer for some labels of {source.dataset.card.name!r}",
-                    expected="questions whose options hold each label, or the emotions that it mixes",
-                    found=", ".join(f"{label} ({n} samples)" for label, n in sorted(answerless.items())),
-                    remedy="use another strategy, or override Strategy.right_answers",
-                )
-        if not taught:
+        own = [item for source in sources for item in _with_turns(strategy, source, ambiguous, seed)]
+        if not own:
             raise UserError(
                 f"strategy {strategy.name!r} has no question with one right answer on these data sets",
                 expected="options that hold the labels, or the emotions that they mix",
                 remedy="add a data set, pass --ambiguous, or use another strategy",
             )
+        items += own
     return items
 
 
-def describe(items: Sequence[Item]) -> Mapping[str, int]:
+def _with_turns(strategy: Strategy, source: Source, ambiguous: bool, seed: int) -> list[Item]:
+    """Return the items of a source that have turns; `UserError` where those of some labels have none."""
+    if len(source.fit) <= strategy.exemplars:
+        raise UserError(
+            f"strategy {strategy.name!r} needs {strategy.exemplars} exemplars beside each sample",
+            found=f"{len(source.fit)} samples of {source.dataset.card.name!r}",
+            remedy="use a larger train split",
+        )
+    items = source.items(strategy, source.fit, ambiguous, seed)
+    answerless = Counter(item.sample.target for item in items if not item.turns)
+    if answerless and set(answerless) != set(source.space.names):
+        raise UserError(
+            f"strategy {strategy.name!r} has no right answer for some labels of {source.dataset.card.name!r}",
+            expected="questions whose options hold each label, or the emotions that it mixes",
+            found=", ".join(f"{label} ({n} samples)" for label, n in sorted(answerless.items())),
+            remedy="use another strategy, or override Strategy.right_answers",
+        )
+    return [item for item in items if item.turns]
+
+
+def count_turns(items: Sequence[Item]) -> Counter[str]:
     """Return how many turns each question of each strategy has on each label space."""
-    counts: dict[str, int] = defaultdict(int)
-    for item in items:
-        for turn in item.turns:
-            counts[f"{item.strategy.name} / {turn.question.name} / {item.space.name}"] += 1
-    return dict(counts)
+    kinds = (
+        f"{item.strategy.name} / {turn.question.name} / {item.space.name}" for item in items for turn in item.turns
+    )
+    return Counter(kinds)

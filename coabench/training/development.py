@@ -9,7 +9,7 @@ from coabench.base.processes import World
 from coabench.dataset import Sample
 from coabench.inference.engine import converse
 from coabench.strategy import Strategy
-from coabench.training.data import DrawnExemplars, Item, Source
+from coabench.training.data import Source
 from coabench.training.plan import Plan
 
 BATCH = 16
@@ -19,7 +19,7 @@ BATCH = 16
 def development_scores(plan: Plan) -> dict[str, float]:
     """Evaluate the model as it is, decoding freely: UAR per strategy and data set, and their mean as ``uar``.
 
-    The samples are dealt out to the processes; every process gets the whole result.
+    Each process evaluates its share of the samples; all of them get the whole result.
     """
     from coabench.metrics.figures import confusion_matrix, encode, uar
 
@@ -44,8 +44,7 @@ def development_scores(plan: Plan) -> dict[str, float]:
 def _predictions(
     plan: Plan, strategy: Strategy, source: Source, samples: Sequence[Sample]
 ) -> list[tuple[str, str | None]]:
-    drawn = DrawnExemplars(source.fit, strategy.exemplars, plan.schedule.seed)
-    items = [Item(sample, drawn.of(sample), source.space, strategy, False) for sample in samples]
+    items = source.items(strategy, samples, False, plan.schedule.seed)
     answered: list[tuple[str, str | None]] = []
     for start in range(0, len(items), BATCH):
         batch = items[start : start + BATCH]

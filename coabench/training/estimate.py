@@ -6,8 +6,8 @@ import statistics
 from typing import Any
 
 from coabench.errors import SampleError
-from coabench.training.data import describe
-from coabench.training.plan import Plan, part_of, targets
+from coabench.training.data import count_turns
+from coabench.training.plan import Plan, fully_trained, targets
 
 PROBED = 64
 """Samples whose tokens are counted."""
@@ -17,7 +17,7 @@ def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     """Return (name, text) rows; reads some images, loads no weights."""
     recipe, schedule = plan.recipe, plan.schedule
     rows = [("examples", f"{plan.turns:,} questions about {len(plan.items):,} images")]
-    rows += [("", f"{count:,} {name}") for name, count in describe(plan.items).items()]
+    rows += [("", f"{count:,} {name}") for name, count in count_turns(plan.items).items()]
     rows += [("development part", ", ".join(f"{len(s.dev):,} of {s.dataset.card.name}" for s in plan.sources))]
     rows += _shown(plan)
     epochs = schedule.steps * recipe.batch_size / plan.turns
@@ -68,10 +68,8 @@ def _probe(plan: Plan, trainee: Any) -> list[Any]:
 def _trained(plan: Plan, trainee: Any) -> int:
     module = trainee.module
     if plan.recipe.full:
-        chosen = plan.recipe.targets or tuple(trainee.parts)
-        resting = tuple(f"{name}." for name in trainee.unused)
-        named = [(n, p) for n, p in module.named_parameters() if not n.startswith(resting)]
-        return int(sum(p.numel() for name, p in named if part_of(name, trainee) in chosen))
+        trained = fully_trained(trainee, plan.recipe)
+        return int(sum(p.numel() for name, p in module.named_parameters() if name in trained))
     shapes = [module.get_submodule(name).weight.shape for name in targets(trainee, plan.recipe)]
     return int(sum(plan.recipe.rank * (out + into) for out, into in shapes))
 

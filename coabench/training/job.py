@@ -17,7 +17,7 @@ from coabench.errors import JobError
 from coabench.recipe import Recipe
 from coabench.support.memory import explained_oom
 from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, export_published, save_trained
-from coabench.training.plan import Plan, Training, check, part_of, targets
+from coabench.training.plan import Plan, Training, check, fully_trained, targets
 from coabench.training.progress import TrainingProgress
 
 if TYPE_CHECKING:
@@ -134,11 +134,9 @@ def trainable(trainee: Trainee, recipe: Recipe) -> nn.Module:
     """Return the module with what the recipe trains switched on: LoRA by PEFT, or every parameter in use."""
     module = trainee.module
     if recipe.full:
-        chosen = recipe.targets or tuple(trainee.parts)
+        trained = fully_trained(trainee, recipe)
         for name, parameter in module.named_parameters():
-            parameter.requires_grad_(part_of(name, trainee) in chosen)
-        for name in trainee.unused:
-            module.get_submodule(name).requires_grad_(False)
+            parameter.requires_grad_(name in trained)
     else:
         from peft import LoraConfig, PeftModel
 

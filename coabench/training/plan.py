@@ -25,7 +25,7 @@ from coabench.training.schedule import Schedule
 MICRO_BATCH = 4
 """Turns that go through the model at a time, unless the user or a preset says otherwise."""
 
-OURS = {
+OWN_OPTIONS = {
     "output_dir": "--output", "overwrite_output_dir": "--overwrite", "resume_from_checkpoint": "the same command again",
     "per_device_train_batch_size": "--micro-batch", "gradient_accumulation_steps": "--batch-size and --micro-batch",
     "num_train_epochs": "--epochs", "max_steps": "--steps", "learning_rate": "--lr", "warmup_steps": "--warmup",
@@ -129,15 +129,15 @@ def check(request: Training) -> Plan:
     strategies = [open_strategy(spec) for spec in request.strategies]
     choices = [find_dataset(spec) for spec in request.datasets]
     _check_distinct(request)
-    ours, *theirs = _options({**preset.options, **request.options}, factory, choices)
+    options, *of_datasets = _options({**preset.options, **request.options}, factory, choices)
     sources = [
-        open_source(choice.open(request.data_root, options), recipe.dev, request.seed)
-        for choice, options in zip(choices, theirs, strict=True)
+        open_source(choice.open(request.data_root, own), recipe.dev, request.seed)
+        for choice, own in zip(choices, of_datasets, strict=True)
     ]
     items = collect([strategy for strategy, _ in strategies], sources, recipe.ambiguous, request.seed)
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
-    backbone = factory(BackboneRequest(model, None, world.device(request.device), dtype, ours["backbone"]))
-    trainee = backbone.trainee(ours["training"])
+    backbone = factory(BackboneRequest(model, None, world.device(request.device), dtype, options["backbone"]))
+    trainee = backbone.trainee(options["training"])
     targets(trainee, recipe)
     schedule = _schedule(items, recipe, micro_batch, request.seed)
     trainer = _trainer_fields(request.trainer)
@@ -152,7 +152,7 @@ def check(request: Training) -> Plan:
             plugin=registration.plugin,
             plugin_version=registration.version,
             facts=backbone.identity(),
-            training=asdict(ours["training"]),
+            training=asdict(options["training"]),
         ),
         strategies=tuple(StrategyIdentity.of(strategy, origin) for strategy, origin in strategies),
         data=tuple(source.identity() for source in sources),
@@ -160,7 +160,7 @@ def check(request: Training) -> Plan:
     name = identity.folder_name(["+".join(strategy.name for strategy, _ in strategies), registration.name])
     return Plan(
         recipe, [strategy for strategy, _ in strategies], sources, items, schedule, backbone, trainee, name, identity,
-        ours["backbone"], world, trainer,
+        options["backbone"], world, trainer,
     )  # fmt: skip
 
 
@@ -240,7 +240,7 @@ def _micro_batch(request: Training, recipe: Recipe, preset: Preset, world: World
 
 
 def _trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
-    """Return ``--trainer`` assignments with their values read; `UserError` for an unknown field, or one of `OURS`."""
+    """Return ``--trainer`` assignments with their values read; `UserError` for a field that is unknown or an option."""
     import json
     from dataclasses import fields
 
@@ -249,9 +249,9 @@ def _trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
     known = [f.name for f in fields(TrainingArguments)]
     values: dict[str, Any] = {}
     for key, text in assignments.items():
-        if key in OURS:
+        if option := OWN_OPTIONS.get(key):
             raise UserError(
-                f"--trainer {key} has an option of its own", expected=OURS[key], remedy=f"use {OURS[key]} instead"
+                f"--trainer {key} has an option of its own", expected=option, remedy=f"use {option} instead"
             )
         if key not in known:
             raise UserError(
@@ -275,6 +275,14 @@ def targets(trainee: Trainee, recipe: Recipe) -> list[str]:
                 remedy=f"{did_you_mean(part, list(trainee.groups))}correct --targets",
             )
     return [name for part in recipe.targets or trainee.groups for name in trainee.groups[part]]
+
+
+def fully_trained(trainee: Trainee, recipe: Recipe) -> set[str]:
+    """Return the names of the parameters that a full training changes."""
+    chosen = recipe.targets or tuple(trainee.parts)
+    unused = tuple(f"{name}." for name in trainee.unused)
+    names = [name for name, _ in trainee.module.named_parameters() if not name.startswith(unused)]
+    return {name for name in names if part_of(name, trainee) in chosen}
 
 
 def part_of(parameter: str, trainee: Trainee) -> str:

@@ -1,13 +1,14 @@
 """Which training turns make which optimizer step: a pure function of seed and sizes, on any number of processes.
 
 The epochs, each shuffled, follow one another in one endless stream that is cut into batches of exactly ``batch_size``
-turns, so no turn is left out at the end of an epoch. A batch is cut into micro-batches, dealt out to the processes in
+turns, so no turn is left out at the end of an epoch. A batch is cut into micro-batches, which the processes take in
 turn.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +16,7 @@ from itertools import islice
 Piece = tuple[int, tuple[int, ...], bool]
 """A sample, by position; some of its turns, by position; whether it is mirrored: what is encoded together."""
 
-_Dealt = tuple[int, int, bool]
+_Turn = tuple[int, int, bool]
 """A sample, one of its turns, whether it is mirrored."""
 
 
@@ -53,7 +54,7 @@ class Schedule:
         """Return how many micro-batches each process gets in a step."""
         return self.batch_size // self.micro_batch // world
 
-    def _stream(self) -> Iterator[_Dealt]:
+    def _stream(self) -> Iterator[_Turn]:
         """Yield turns for ever, those of a sample one after the other."""
         epoch = 0
         while True:
@@ -65,19 +66,17 @@ class Schedule:
                 yield from ((sample, turn, mirrored) for turn in range(self.turns[sample]))
             epoch += 1
 
-    def _grouped(self, batch: Sequence[_Dealt]) -> list[_Dealt]:
+    def _grouped(self, batch: Sequence[_Turn]) -> list[_Turn]:
         """Put turns of the same sample together, samples with many turns first, then by length."""
-        count: dict[int, int] = {}
-        for sample, *_ in batch:
-            count[sample] = count.get(sample, 0) + 1
+        count = Counter(sample for sample, *_ in batch)
         return sorted(batch, key=lambda item: (-count[item[0]], self.lengths[item[0]], item[0], item[2], item[1]))
 
 
-def _cut(batch: Sequence[_Dealt], size: int) -> list[Sequence[_Dealt]]:
+def _cut(batch: Sequence[_Turn], size: int) -> list[Sequence[_Turn]]:
     return [batch[start : start + size] for start in range(0, len(batch), size)]
 
 
-def _fold(turns: Sequence[_Dealt]) -> list[Piece]:
+def _fold(turns: Sequence[_Turn]) -> list[Piece]:
     folded: dict[tuple[int, bool], list[int]] = {}
     for sample, turn, mirrored in turns:
         folded.setdefault((sample, mirrored), []).append(turn)

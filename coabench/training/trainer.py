@@ -126,7 +126,7 @@ class Pieces(Dataset[Any]):
         return self._trainee.collate(examples)
 
 
-class Share:
+class ScheduleSampler:
     """The micro-batches of one process, as a batch sampler."""
 
     def __init__(self, schedule: Schedule, rank: int, world: int) -> None:
@@ -153,12 +153,12 @@ class TurnTrainer(Trainer):
         super().__init__(train_dataset=pieces, data_collator=pieces.collate, eval_dataset=pieces, **arguments)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """Return this process's share; it is dealt out by the schedule, not by accelerate."""
+        """Return this process's share; the schedule divides the turns, not accelerate."""
         args = self.args
         workers = args.dataloader_num_workers
         return DataLoader(
             self._pieces,
-            batch_sampler=Share(self._schedule, args.process_index, args.world_size),
+            batch_sampler=ScheduleSampler(self._schedule, args.process_index, args.world_size),
             collate_fn=self.data_collator,
             num_workers=workers,
             prefetch_factor=args.dataloader_prefetch_factor if workers else None,
@@ -215,7 +215,7 @@ class Log(TrainerCallback):
             self._board = SummaryWriter(str(self._folder), purge_step=state.global_step + 1)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Make sure that the last step is evaluated: it may be the best."""
+        """Have the last step evaluated: it may be the best."""
         if state.global_step >= state.max_steps and args.eval_strategy != "no":
             control.should_evaluate = True
 

@@ -1,6 +1,7 @@
 """What a sheet may say, and the runs that it asks for."""
 
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -8,7 +9,7 @@ from support.sweeps import Write
 
 from coabench.cli.evaluate import command
 from coabench.errors import UserError
-from coabench.sweep.settings import CHOICES, DEFAULTS, OPTIONS, OURS, command_of, request_of
+from coabench.sweep.settings import DEFAULTS, KINDS, OPTIONS, OURS, command_of, request_of
 from coabench.sweep.sheet import Resources, read_sheet
 
 
@@ -20,10 +21,9 @@ def test_every_option_of_evaluate_can_be_swept() -> None:
     assert {name: DEFAULTS[name] for name in OPTIONS if name != "set"} == {
         name: untouched[name] for name in OPTIONS if name != "set"
     }
-    for name, choices in CHOICES.items():
-        kind = of_evaluate[name].type
-        assert isinstance(kind, click.Choice)
-        assert tuple(kind.choices) == choices
+    choices = {name: p.type.choices for name, p in of_evaluate.items() if isinstance(p.type, click.Choice)}
+    assert {*choices} == {"decode", "dtype"}
+    assert all(get_args(KINDS[name]) == tuple(named) for name, named in choices.items())
 
 
 def test_the_command_of_a_request_makes_that_request() -> None:

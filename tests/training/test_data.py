@@ -1,4 +1,4 @@
-"""What is learnt from: the strategy's own questions with right answers, and a development part that stays out of it."""
+"""Training data: a strategy's own questions with right answers, and a development part that is not trained on."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,7 +10,7 @@ from coabench.dialogue import Exemplar, Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import training_turns
 from coabench.registry.catalog import find_dataset, open_strategy
-from coabench.training.data import DrawnExemplars, collect, development_part, open_source
+from coabench.training.data import collect, development_part, draw_exemplars, open_source
 
 BASIC, COMPOUND = find_dataset("raf-db-basic").card.space, find_dataset("raf-db-compound").card.space
 
@@ -79,7 +79,7 @@ def test_a_person_is_on_one_side_only() -> None:
     assert all(len(side) == 1 for side in sides.values())
 
 
-def test_the_shipped_set_keeps_persons_apart() -> None:
+def test_no_person_of_the_shipped_set_is_in_both_parts() -> None:
     source = open_source(find_dataset("synthface-compound").open(None), 0.1, 0)
     subjects = [{s.attributes["subject"] for s in part} for part in (source.fit, source.dev)]
     assert subjects[0]
@@ -89,12 +89,11 @@ def test_the_shipped_set_keeps_persons_apart() -> None:
 
 def test_exemplars_are_others_and_stay_the_same() -> None:
     samples = [sample(i, "Fear") for i in range(10)]
-    drawn = DrawnExemplars(samples, 3, 0)
     for s in samples:
-        chosen = [e.id for e in drawn.of(s)]
+        chosen = [e.id for e in draw_exemplars(s, samples, 3, 0)]
         assert len(set(chosen)) == 3
         assert s.id not in chosen
-        assert chosen == [e.id for e in DrawnExemplars(samples, 3, 0).of(s)]
+        assert chosen == [e.id for e in draw_exemplars(s, samples, 3, 0)]
 
 
 def test_a_label_without_a_right_answer_is_named(tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ def turns_of(micro_batches: list[list[Piece]]) -> list[tuple[int, int]]:
 
 def test_every_turn_comes_once_an_epoch() -> None:
     epochs = schedule(steps=4)  # 16 turns an epoch: two steps of eight
-    dealt = turns_of(list(epochs.micro_batches()))
+    turns = turns_of(list(epochs.micro_batches()))
     every = Counter((sample, turn) for sample, count in enumerate(TURNS) for turn in range(count))
-    assert Counter(dealt) == Counter(dict.fromkeys(every, 2))
-    assert Counter(dealt[:16]) == every
-    assert dealt[:16] != dealt[16:]
+    assert Counter(turns) == Counter(dict.fromkeys(every, 2))
+    assert Counter(turns[:16]) == every
+    assert turns[:16] != turns[16:]
 
 
 def test_every_micro_batch_is_full() -> None:
