@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from coabench.base.text import safe
 from coabench.detector import Box
 from coabench.live.snapshot import FaceView, Snapshot
+from coabench.live.tracker import intersection
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +63,7 @@ def draw(image: Pixels, snapshot: Snapshot, marks: Marks = Marks()) -> Pixels:
         spare = max(0, width - plate.shape[1])
         left = {"left": 0, "right": spare, "bottom": spare // 2}[where]
         top = 0 if where != "bottom" else max(0, height - plate.shape[0])
-        if where == "right" and any(_shared((left, top, width, plate.shape[0]), box) for box in taken):
+        if where == "right" and any(intersection((left, top, width, plate.shape[0]), box) for box in taken):
             top = max(box[3] for box in taken)
         taken.append(_paste(canvas, plate, left, top))
     for face in snapshot.faces:
@@ -132,7 +133,7 @@ def _colour(face: FaceView) -> Colour:
 
 
 def _corners(snapshot: Snapshot, marks: Marks, unit: int, width: int) -> list[tuple[Pixels, str]]:
-    """Return the plates that belong to no face, each with its place."""
+    """Return the plates that belong to no face, each with the edge that it goes to."""
     rates = snapshot.rates
     speed = [] if marks.fps is None else [f"{marks.fps:.0f} fps"]
     speed.append(f"{rates.answers_per_second:.1f} answers/s")
@@ -175,19 +176,13 @@ def _place(
     for rank, (x, y) in enumerate(tries):
         inside = min(max(x, 0), max(width - wide, 0)), min(max(y, 0), max(height - high, 0))
         area = (*inside, inside[0] + wide, inside[1] + high)
-        plates = sum(_shared(area, other) for other in taken)
-        faces = 2 * sum(_shared(area, other) for other in others) + _shared(area, box)
+        plates = sum(intersection(area, other) for other in taken)
+        faces = 2 * sum(intersection(area, other) for other in others) + intersection(area, box)
         away = abs(inside[0] - x) + abs(inside[1] - y) + rank
         cost = 10 * plates + faces + away
         if cost < least:
             best, least, free = inside, cost, plates == 0
     return best, free
-
-
-def _shared(one: Box, other: Box) -> int:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    return max(width, 0) * max(height, 0)
 
 
 def _outline(canvas: Pixels, box: Box, colour: Colour, thick: int, *, dashed: bool) -> None:

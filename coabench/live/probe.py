@@ -167,8 +167,7 @@ class Probe(Closing):
                 now = self._newest.time if self._newest else 0.0
             seen = self._seen
             faces = [] if seen is None else [self._view(track, seen, now) for track in seen.tracks]
-            rates, strategy = self._tally.rates(), self._asker.strategy.name
-        return Snapshot(seen.frame if seen else None, tuple(faces), rates, strategy)
+            return Snapshot(seen.frame if seen else None, tuple(faces), self._tally.rates())
 
     def close(self) -> bool:
         """End the threads, within half a second; once it returns no listener is called any more.
@@ -270,7 +269,7 @@ class Probe(Closing):
         started = time.perf_counter()
         with self._changed:
             asker = self._asker
-        crops = [crop(frame.image, track.face.box, self.settings.margin) for track in tracks]
+        crops = [crop(frame.image, track.box, self.settings.margin) for track in tracks]
         turns: list[tuple[Turn, ...]] = [() for _ in tracks]
 
         def on_turn(i: int, turn: Turn) -> None:
@@ -289,7 +288,7 @@ class Probe(Closing):
             prediction = outcome.prediction or Prediction(None, ERROR, "no prediction")
             name = asker.strategy.name
             answers.append(
-                FaceAnswer(frame.index, frame.time, track.id, track.face.box, track.score, cut, name,
+                FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, cut, name,
                            tuple(outcome.turns), prediction, seconds)
             )  # fmt: skip
         self._deliver(answers, asker)

@@ -105,13 +105,11 @@ class Snapshot:
     Attributes:
         frame: the frame that the boxes belong to; None before the first detection.
         faces: in the order of their tracks.
-        strategy: the strategy that asks.
     """
 
     frame: Frame | None
     faces: tuple[FaceView, ...]
     rates: Rates
-    strategy: str
 
 
 def confidence(turns: Sequence[Turn]) -> float | None:

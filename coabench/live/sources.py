@@ -43,7 +43,6 @@ class Source(ABC):
         live: whether frames come by the clock and are lost where they are not taken. All others wait.
         fps: frames a second, as far as known.
         stays: whether a window should stay open at its end.
-        skipped: how many pictures could not be read.
     """
 
     live = False
@@ -51,7 +50,7 @@ class Source(ABC):
     fps: float | None = None
 
     def __init__(self, name: str, note: Note) -> None:
-        self.name, self.note, self.skipped = name, note, 0
+        self.name, self.note = name, note
 
     @abstractmethod
     def frames(self) -> Iterator[Frame]:
@@ -114,7 +113,6 @@ class Folder(Source):
         for file in self.files:
             picture = _picture(file)
             if picture is None:
-                self.skipped += 1
                 self.note(f"{file.name} cannot be read as an image and is skipped")
                 continue
             yield Frame(picture, index / SLIDES, index)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from math import exp
 
 from coabench.detector import Box, Face
 
@@ -27,16 +26,18 @@ class Track:
 
     Attributes:
         id: its identity, from 1; never used again.
-        face: the face as last detected; what a crop is cut by, from the frame of that time.
-        box: where to draw it: the detected box, smoothed over time if the tracker does so.
-        first_seen, last_seen: seconds. Missed in the current frame if *last_seen* is not the frame's time.
+        face: the face as last detected.
+        last_seen: seconds. Missed in the current frame if it is not the frame's time.
     """
 
     id: int
     face: Face
-    box: Box
-    first_seen: float
     last_seen: float
+
+    @property
+    def box(self) -> Box:
+        """Where the face was last seen."""
+        return self.face.box
 
     @property
     def score(self) -> float:
@@ -50,15 +51,12 @@ class Tracker:
     Args:
         keep: seconds for which a face may be missed and still be the same. Seconds, because machines differ
             in how many frames they see.
-        smoothing: time constant in seconds with which `Track.box` follows the detections; 0 for not at all.
     """
 
-    def __init__(self, keep: float = 1.0, smoothing: float = 0.0) -> None:
+    def __init__(self, keep: float = 1.0) -> None:
         self.keep = keep
-        self.smoothing = smoothing
         self._ids = count(1)
         self._tracks: list[Track] = []
-        self._exact: dict[int, tuple[float, ...]] = {}
         self._time = float("-inf")
 
     def update(self, faces: Sequence[Face], time: float) -> list[Track]:
@@ -71,44 +69,34 @@ class Tracker:
         faces = sorted(faces, key=lambda face: (-face.score, face.box))[:LIMIT]
         known = [track for track in self._tracks if time - track.last_seen <= self.keep]
         assigned = _assign([[self._likeness(track, face) for face in faces] for track in known])
-        seen = [self._follow(known[row], faces[column], time) for row, column in assigned.items()]
+        seen = [replace(known[row], face=faces[column], last_seen=time) for row, column in assigned.items()]
         taken = set(assigned.values())
-        new = [self._begin(face, time) for column, face in enumerate(faces) if column not in taken]
+        new = [Track(next(self._ids), face, time) for column, face in enumerate(faces) if column not in taken]
         missed = [track for row, track in enumerate(known) if row not in assigned]
         missed.sort(key=lambda track: (-track.last_seen, track.id))
         self._time = time
         self._tracks = sorted([*seen, *new, *missed][:LIMIT], key=lambda track: track.id)
-        self._exact = {track.id: self._exact[track.id] for track in self._tracks}
         return list(self._tracks)
 
     def _likeness(self, track: Track, face: Face) -> float:
-        overlap = iou(track.face.box, face.box)
+        overlap = iou(track.box, face.box)
         if overlap < OVERLAP:
             return 0.0
         return overlap if track.last_seen == self._time else overlap * STALE
 
-    def _begin(self, face: Face, time: float) -> Track:
-        track = Track(next(self._ids), face, face.box, time, time)
-        self._exact[track.id] = face.box
-        return track
 
-    def _follow(self, track: Track, face: Face, time: float) -> Track:
-        elapsed = max(time - track.last_seen, 0.0)
-        weight = 1 - exp(-elapsed / self.smoothing) if self.smoothing > 0 else 1.0
-        exact = tuple(old + weight * (new - old) for old, new in zip(self._exact[track.id], face.box, strict=True))
-        self._exact[track.id] = exact
-        left, top, right, bottom = map(round, exact)
-        return replace(track, face=face, box=(left, top, right, bottom), last_seen=time)
+def intersection(first: Box, second: Box) -> int:
+    """Return how many pixels two boxes share."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    return max(width, 0) * max(height, 0)
 
 
 def iou(first: Box, second: Box) -> float:
     """Return the intersection over union of two boxes, 0…1."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    if width <= 0 or height <= 0:
-        return 0.0
+    shared = intersection(first, second)
     areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (first, second))
-    return width * height / (areas - width * height)
+    return shared / (areas - shared) if shared else 0.0
 
 
 def _assign(likeness: Sequence[Sequence[float]]) -> dict[int, int]:

@@ -1,11 +1,13 @@
-"""What `Dataset.verify` of any data set checks alike: counts against the card, and images decoded in full."""
+"""What data sets check alike: labels that cannot be trusted, counts against the card, images decoded in full."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 from coabench.dataset import Card, Check, ImageSource
 
@@ -16,9 +18,41 @@ Outcome = tuple[int, int] | str
 """Width and height of an image, pixels, or what is wrong with it."""
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Something in a data set's files that makes a label unsafe to use.
+
+    Attributes:
+        kind: a key of the headings of `check_problems`.
+        where: file and line.
+        split: the one that it spoils, None where it may be any.
+    """
+
+    kind: str
+    where: str
+    expected: str
+    found: str
+    split: str | None = None
+
+
+def contents(folder: Path) -> str:
+    """Return the first names in a folder, for error messages; no folder is an empty one."""
+    names = sorted(p.name + "/" * p.is_dir() for p in folder.iterdir()) if folder.is_dir() else []
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(names[:8]) + more or "an empty folder"
+
+
 def check(level: Literal["ok", "warning", "error"], text: str, examples: Sequence[str] = ()) -> Check:
     """Return a check with the first few of its examples."""
     return Check(level, text, tuple(examples[:EXAMPLES]))
+
+
+def check_problems(problems: Sequence[Problem], headings: Mapping[Any, str]) -> Iterator[Check]:
+    """Yield an error for every kind of problem that there is."""
+    for kind, heading in headings.items():
+        examples = [f"{p.where}: {p.found} (expected {p.expected})" for p in problems if p.kind == kind]
+        if examples:
+            yield check("error", f"{heading}: {len(examples):,}", examples)
 
 
 def check_counts(card: Card, split: str, counts: Counter[str]) -> Check:

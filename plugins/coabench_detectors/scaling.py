@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from coabench.detector import Face, Pixels, clipped
+from coabench.detector import Detector, DetectorRequest, Face, Pixels, clipped
+
+
+class ScaledDetector(Detector):
+    """Detects in a smaller copy of the frame."""
+
+    @dataclass(frozen=True)
+    class Options(Detector.Options):
+        threshold: float = 0.6
+        """Faces with a lower score are left out."""
+        size: int = 480
+        """The longer side, in pixels, of the copy. Time grows with its square."""
+
+    options: Options
+
+    def __init__(self, request: DetectorRequest) -> None:
+        self.options = request.options or self.Options()
+
+    def detect(self, frame: Pixels) -> list[Face]:
+        small, factor = shrink(frame, self.options.size)
+        return restore(self.boxes(small), factor, frame, self.options.threshold)
+
+    @abstractmethod
+    def boxes(self, small: Pixels) -> Iterable[Sequence[float]]:
+        """Return left, top, right, bottom and score of each face in the copy."""
 
 
 def shrink(frame: Pixels, size: int) -> tuple[Pixels, float]:

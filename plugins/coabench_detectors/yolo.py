@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from coabench.detector import Detector, DetectorRequest, Face, Pixels
-from coabench.errors import UserError
+from coabench.detector import DetectorRequest, Pixels
+from coabench.errors import UserError, first_line
 from coabench.support.opencv import opencv
 from coabench_detectors.importing import load
-from coabench_detectors.scaling import restore, shrink
+from coabench_detectors.scaling import ScaledDetector
 
 INSTALL = "pip install 'coabench[yolo]'"
 GREY = 114
@@ -29,20 +29,20 @@ OVERLAP = 0.7
 """Boxes that overlap more are the same face: ultralytics' default."""
 
 
-class YoloFace(Detector):
+class YoloFace(ScaledDetector):
     """Any detection or pose model of ultralytics (AGPL-3.0) with a class for faces; YOLOv8n is the usual one."""
 
     @dataclass(frozen=True)
-    class Options:
+    class Options(ScaledDetector.Options):
         threshold: float = 0.5
-        """Faces with a lower score are left out."""
         size: int = 640
-        """The longer side, in pixels, at which a frame is looked at."""
         device: str = "cpu"
         """Where the model runs: cpu, cuda, cuda:1…"""
 
+    options: Options
+
     def __init__(self, request: DetectorRequest) -> None:
-        self.options: YoloFace.Options = request.options or self.Options()
+        super().__init__(request)
         assert request.weights is not None  # the bench has checked
         torch = load("torch", "pip install torch")  # before ultralytics, which would have it use one thread only
         with _hermetic():
@@ -60,8 +60,7 @@ class YoloFace(Detector):
                 f"--set device={self.options.device} cannot be used", found=str(error), remedy="write --set device=cpu"
             ) from error
 
-    def detect(self, frame: Pixels) -> list[Face]:
-        small, factor = shrink(frame, self.options.size)
+    def boxes(self, small: Pixels) -> list[list[float]]:
         torch = self._torch
         with torch.inference_mode():
             image = torch.from_numpy(_padded(small)).to(self.options.device)
@@ -74,7 +73,8 @@ class YoloFace(Detector):
                 nc=self._named,
                 end2end=getattr(self._model, "end2end", False),
             )[0]
-        return restore(kept[:, :5].tolist(), factor, frame, self.options.threshold)
+        boxes: list[list[float]] = kept[:, :5].tolist()
+        return boxes
 
 
 def _padded(small: Pixels) -> Pixels:
@@ -98,7 +98,7 @@ def _read(tasks: Any, weights: Path) -> Any:
         raise UserError(
             f"--detector-weights {weights} cannot be used",
             expected="a detection model that ultralytics saved, such as yolov8n-face.pt",
-            found=str(error).strip().splitlines()[0],
+            found=first_line(error),
             remedy="get the file anew, from where you trust it",
         ) from error
     if getattr(model, "task", "detect") not in ("detect", "pose"):

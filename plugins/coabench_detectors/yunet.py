@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from coabench.detector import Detector, DetectorRequest, Face, Pixels
+from coabench.detector import DetectorRequest, Pixels
 from coabench.errors import UserError
 from coabench.support.opencv import opencv
-from coabench_detectors.scaling import restore, shrink
+from coabench_detectors.scaling import ScaledDetector
 
 OVERLAP = 0.3
 """Boxes that overlap more are the same face: OpenCV's default."""
 
 
-class YuNet(Detector):
+class YuNet(ScaledDetector):
     """YuNet (Wu et al., 2023) by ``cv2.FaceDetectorYN``; OpenCV's model zoo has weights, MIT."""
 
-    @dataclass(frozen=True)
-    class Options:
-        threshold: float = 0.6
-        """Faces with a lower score are left out."""
-        size: int = 480
-        """The longer side, in pixels, at which a frame is looked at."""
-
     def __init__(self, request: DetectorRequest) -> None:
-        self.options: YuNet.Options = request.options or self.Options()
+        super().__init__(request)
         cv2 = opencv()
         try:
             self._net = cv2.FaceDetectorYN.create(
@@ -42,13 +34,8 @@ class YuNet(Detector):
                 remedy="get the file anew, or choose another detector",
             ) from error
 
-    def detect(self, frame: Pixels) -> list[Face]:
-        small, factor = shrink(frame, self.options.size)
+    def boxes(self, small: Pixels) -> list[tuple[float, ...]]:
         self._net.setInputSize((small.shape[1], small.shape[0]))
         detections: Any = self._net.detect(np.ascontiguousarray(small[..., ::-1]))[1]
-        rows = [(x, y, x + width, y + height, score) for x, y, width, height, *_, score in _numbers(detections)]
-        return restore(rows, factor, frame, self.options.threshold)
-
-
-def _numbers(detections: Any) -> list[list[float]]:
-    return [] if detections is None else [[float(value) for value in row] for row in detections]
+        rows = [] if detections is None else detections.astype(float).tolist()
+        return [(x, y, x + width, y + height, score) for x, y, width, height, *_, score in rows]

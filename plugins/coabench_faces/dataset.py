@@ -10,8 +10,9 @@ from typing import Any
 
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import UserError
+from coabench.support.verification import Problem, contents
 from coabench_faces.layout import read_layout
-from coabench_faces.listing import Listing, Problem, find_source, read_listing
+from coabench_faces.listing import Listing, find_source, read_listing
 
 
 class Faces(Dataset):
@@ -40,14 +41,14 @@ class Faces(Dataset):
         try:
             if any(True for source in sources for _ in find_source(source, self.root, self.layout.tables)):
                 return
-            names = sorted(p.name + "/" * p.is_dir() for p in self.root.iterdir()) if self.root.is_dir() else []
+            found = contents(self.root)
         except OSError as error:
             raise self._unreadable(error) from None
         what = "table" if self.layout.tables else "image"
         raise UserError(
             f"no {what} of {self.card.name} in {self.root}",
             expected=" or ".join(dict.fromkeys(source.text for source in sources)),
-            found=", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "an empty folder",
+            found=found,
             remedy="correct --data-root, or the options of the card"
             + (f". {self.card.title}: {self.card.homepage}" if self.card.homepage else ""),
         )

@@ -85,11 +85,7 @@ class Encoded:
     """The bytes of an image file in a table, read when they are needed; a column of a table may hold such."""
 
     fetch: Callable[[], bytes]
-    where: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.where
+    name: str
 
     def read(self) -> bytes:
         return self.fetch()

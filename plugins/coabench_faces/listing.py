@@ -11,6 +11,7 @@ from typing import Any, Literal
 from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, ImageSource
 from coabench.errors import UserError, did_you_mean
+from coabench.support.verification import Problem
 from coabench_faces.images import SUFFIXES, Encoded, Fence, PixelImage, grey_values
 from coabench_faces.labelling import LeftOut, Unknown
 from coabench_faces.layout import BUILT_IN, Layout
@@ -30,17 +31,6 @@ class Entry:
     split: str
     where: str
     attributes: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that makes a label unsafe to use. *split* is the one that it spoils, None where it may be any."""
-
-    kind: ProblemKind
-    where: str
-    expected: str
-    found: str
-    split: str | None = None
 
 
 @dataclass

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, Check, ImageFile
-from coabench.support.verification import EXAMPLES, check, check_counts, check_images, decode_all
+from coabench.support.verification import EXAMPLES, check, check_counts, check_images, check_problems, decode_all
 from coabench_faces.images import SUFFIXES
 from coabench_faces.listing import Entry, Listing, ProblemKind
 
-_HEADINGS: dict[ProblemKind, str] = {
+_HEADINGS: Mapping[ProblemKind, str] = {
     "unreadable": "rows that cannot be read",
     "label": "labels that are not on the card",
     "split": "rows of unknown splits",
@@ -36,11 +36,7 @@ def verify(card: Card, root: Path, listing: Listing) -> list[Check]:
 
 
 def _rows(listing: Listing, entries: Sequence[Entry]) -> Iterator[Check]:
-    for kind, heading in _HEADINGS.items():
-        here = [p for p in listing.problems if p.kind == kind]
-        if here:
-            examples = [f"{p.where}: {p.found} (expected {p.expected})" for p in here]
-            yield check("error", f"{heading}: {len(here):,}", examples)
+    yield from check_problems(listing.problems, _HEADINGS)
     if not listing.problems:
         yield check("ok", f"labels: {len(entries):,} read, every one on the card, every id once")
 

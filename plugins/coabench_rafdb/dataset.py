@@ -11,6 +11,7 @@ from typing import Any, Literal
 from coabench.base.schema import At, read_fields
 from coabench.dataset import Card, Check, Dataset, ImageFile, Sample
 from coabench.errors import UserError
+from coabench.support.verification import contents
 from coabench_rafdb.attributes import read_attributes
 from coabench_rafdb.folders import Folders
 from coabench_rafdb.layout import Layout, Request
@@ -172,11 +173,10 @@ def _not_found(request: Request, candidates: Sequence[type[Layout]], card: Card)
             expected="the folder that holds basic/ and compound/",
             remedy=f"correct --data-root. {_how_to_get(card)}",
         )
-    names = sorted(p.name + "/" * p.is_dir() for p in root.iterdir())
     return UserError(
         f"no {request.subset} subset of RAF-DB in {root}",
         expected="; or ".join(layout.looks_like(request.subset) for layout in candidates),
-        found=", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "an empty folder",
+        found=contents(root),
         remedy=f"point --data-root at the folder that holds {request.subset}/. {_how_to_get(card)}",
     )
 

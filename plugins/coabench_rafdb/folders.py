@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from coabench.errors import UserError
 from coabench.labels import fold
-from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, folders_in, image_names, only_aligned
+from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, folders_in, image_names
 from coabench_rafdb.listing import Entry, Listing, Subset, parse_name
 
 SPLITS = ("train", "test")
@@ -30,9 +30,7 @@ class Folders(Layout):
     )
 
     def __init__(self, request: Request, home: Path) -> None:
-        only_aligned(request, self.name)
-        self.request = request
-        self.home = home
+        super().__init__(request, home)
         self.csvs = self._find_csvs()
         self.words = request.space.spellings(request.space.names)
         numbered = [self.request.relative(f) for split in SPLITS for f in self._classes(split) if f.name.isdecimal()]

@@ -53,11 +53,28 @@ class Layout(ABC):
         name: what ``--set layout=`` calls it.
         unofficial: why numbers on this copy need care, or None.
         has_attributes: whether copies of this kind carry perceived gender, race and age group.
+        has_originals: whether they have the original images beside the aligned ones.
+
+    Args:
+        home: the folder of the copy.
+
+    Raises:
+        UserError: the copy lacks what is asked for.
     """
 
     name: ClassVar[str]
     unofficial: ClassVar[str | None] = None
     has_attributes: ClassVar[bool] = False
+    has_originals: ClassVar[bool] = False
+
+    def __init__(self, request: Request, home: Path) -> None:
+        if request.images != "aligned" and not self.has_originals:
+            raise UserError(
+                f"the {self.name} layout in {request.root} has no original images",
+                expected="Image/original in the official layout",
+                remedy="leave out --set images=original, or point --data-root at an official copy",
+            )
+        self.request, self.home = request, home
 
     @classmethod
     @abstractmethod
@@ -115,13 +132,3 @@ def find_home(root: Path, fits: Callable[[Path], bool], what: str) -> Path | Non
             remedy=f"point --data-root at one of them, such as {inside[0]}",
         )
     return inside[0] if inside else None
-
-
-def only_aligned(request: Request, layout: str) -> None:
-    """Refuse original images where a layout has aligned ones only."""
-    if request.images != "aligned":
-        raise UserError(
-            f"the {layout} layout in {request.root} has no original images",
-            expected="Image/original in the official layout",
-            remedy="leave out --set images=original, or point --data-root at an official copy",
-        )

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from coabench.support.verification import Problem
+
 Subset = Literal["basic", "compound"]
 
 WIDTHS: dict[Subset, dict[str, int]] = {"basic": {"train": 5, "test": 4}, "compound": {"train": 4, "test": 3}}
@@ -43,16 +45,6 @@ class Entry:
     stem: Stem
     label: str
     image: str
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something in the label files that makes a label unsafe to use; *where* names file and line."""
-
-    kind: ProblemKind
-    where: str
-    expected: str
-    found: str
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from coabench.errors import UserError
 from coabench.labels import fold
-from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names, only_aligned
+from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names
 from coabench_rafdb.listing import Entry, Listing, Stem, Subset, parse_name
 
 FOLDERS = {"train": "train", "test": "valid"}
@@ -42,9 +42,7 @@ class Merged(Layout):
     name: ClassVar[str] = "merged"
 
     def __init__(self, request: Request, home: Path) -> None:
-        only_aligned(request, self.name)
-        self.request = request
-        self.home = home
+        super().__init__(request, home)
         self.jsons = sorted([*home.glob("*.json"), *home.glob("all/*.json")])
         if not self.jsons:
             raise UserError(

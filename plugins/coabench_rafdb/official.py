@@ -20,10 +20,10 @@ class Official(Layout):
 
     name: ClassVar[str] = "official"
     has_attributes: ClassVar[bool] = True
+    has_originals: ClassVar[bool] = True
 
     def __init__(self, request: Request, home: Path) -> None:
-        self.request = request
-        self.home = home
+        super().__init__(request, home)
         self.images = home / "Image" / request.images
         self.labels = self._label_file()
         if not self.images.is_dir():

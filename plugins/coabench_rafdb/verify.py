@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from coabench.dataset import Card, Check, ImageFile
 from coabench.errors import UserError
-from coabench.support.verification import check, check_counts, check_images, decode_all
+from coabench.support.verification import Problem, check, check_counts, check_images, check_problems, decode_all
 from coabench_rafdb.attributes import read_attributes
 from coabench_rafdb.layout import Layout
-from coabench_rafdb.listing import Entry, Listing, Problem, ProblemKind, parse_name
+from coabench_rafdb.listing import Entry, Listing, ProblemKind, parse_name
 
 ALIGNED_SIZE = (100, 100)
 """Width and height of RAF-DB's aligned faces, pixels."""
 
-_HEADINGS: dict[ProblemKind, str] = {
+_HEADINGS: Mapping[ProblemKind, str] = {
     "unreadable": "label lines that cannot be read",
     "code": "labels that are not on the card",
     "duplicate": "images labelled more than once",
@@ -49,11 +49,7 @@ def verify(
 
 
 def _labels(problems: Sequence[Problem], entries: Sequence[Entry]) -> Iterator[Check]:
-    for kind, heading in _HEADINGS.items():
-        here = [p for p in problems if p.kind == kind]
-        if here:
-            examples = [f"{p.where}: {p.found} (expected {p.expected})" for p in here]
-            yield check("error", f"{heading}: {len(here):,}", examples)
+    yield from check_problems(problems, _HEADINGS)
     if not problems:
         yield check("ok", f"labels: {len(entries):,} read, every one on the card and given once")
 

@@ -4,67 +4,45 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from coabench.dataset import ImageFile
 from coabench.errors import UserError
 
 
-class Storage(Protocol):
-    """The files of a set, by names such as ``images/test/basic_test_00000.jpg``. Threads may share it."""
-
-    @property
-    def root(self) -> Path:
-        """What the user would give as --data-root."""
-        ...
-
-    def names(self) -> Iterable[str]:
-        """Return the names of all files, sorted."""
-        ...
-
-    def read(self, name: str) -> bytes:
-        """Return the content of a file; FileNotFoundError where there is none, OSError where it cannot be read."""
-        ...
-
-    def size(self, name: str) -> int:
-        """Return the number of bytes of a file, or -1 where there is none."""
-        ...
-
-
 @dataclass(frozen=True)
-class Folder:
-    """Files in a folder."""
+class Storage:
+    """The files of a set in the folder *root*, by names such as ``images/test/basic_test_00000.jpg``.
+
+    Threads may share it.
+    """
 
     root: Path
 
-    def names(self) -> Iterable[str]:
+    def names(self) -> list[str]:
+        """Return the names of all files, sorted."""
         return sorted(file.relative_to(self.root).as_posix() for file in self.root.rglob("*") if file.is_file())
 
     def read(self, name: str) -> bytes:
+        """Return the content of a file; FileNotFoundError where there is none, OSError where it cannot be read."""
         return (self.root / name).read_bytes()
 
     def size(self, name: str) -> int:
-        try:
-            return (self.root / name).stat().st_size
-        except OSError:
-            return -1
+        """Return the number of bytes of a file, or -1 where there is none."""
+        return ImageFile(self.root, name).size()
 
 
-@dataclass(frozen=True)
-class Archive:
-    """Files in a ZIP archive as `pack` writes it."""
-
-    root: Path
+class Archive(Storage):
+    """The files in the ZIP archive *root*, as `pack` writes it."""
 
     @property
     def _zip(self) -> ZipFile:
         return _opened(self.root, os.getpid())
 
-    def names(self) -> Iterable[str]:
+    def names(self) -> list[str]:
         return sorted(name for name in self._zip.namelist() if not name.endswith("/"))
 
     def read(self, name: str) -> bytes:
@@ -115,7 +93,7 @@ class Picture:
 def open_storage(root: Path) -> Storage:
     """Return the files below *root*, a folder or an archive; `UserError` where there is neither."""
     if root.is_dir():
-        return Folder(root)
+        return Storage(root)
     if root.exists():
         return Archive(root)
     raise UserError(
@@ -132,7 +110,7 @@ def pack(folder: Path, file: Path) -> None:
     Pictures are stored as they are, text is deflated (another zlib may deflate it to other bytes).
     """
     beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    storage = Folder(folder)
+    storage = Storage(folder)
     try:
         with ZipFile(beside, "w") as archive:
             for name in storage.names():

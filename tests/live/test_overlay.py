@@ -13,6 +13,7 @@ from coabench.live import overlay
 from coabench.live.overlay import Marks, draw
 from coabench.live.rates import Rates
 from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
+from coabench.live.tracker import intersection
 
 QUESTION = Question("?", Choices(("Happiness", "Surprise")))
 
@@ -35,7 +36,7 @@ def face(
 
 
 def snapshot(*faces: FaceView) -> Snapshot:
-    return Snapshot(Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 0), faces, Rates(9, 9, 9, 0, 9, 1.0, 0.9, 1.1), "direct")
+    return Snapshot(Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 0), faces, Rates(9, 9, 9, 0, 9, 1.0, 0.9, 1.1))
 
 
 def grey(width: int, height: int) -> NDArray[np.uint8]:
@@ -83,7 +84,7 @@ def test_plates_of_neighbours_do_not_hide_each_other(monkeypatch: pytest.MonkeyP
     boxes = [(100, 200, 180, 280), (190, 200, 270, 280), (280, 200, 360, 280)]
     draw(grey(640, 480), snapshot(*[face(b, turn("Happiness"), turn("Surprise")) for b in boxes]), Marks())
     faces = placed[-3:]
-    assert all(overlay._shared(a, b) == 0 for i, a in enumerate(faces) for b in faces[i + 1 :])
+    assert all(intersection(a, b) == 0 for i, a in enumerate(faces) for b in faces[i + 1 :])
 
 
 def test_what_is_said_about_a_face() -> None:

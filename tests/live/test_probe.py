@@ -278,7 +278,6 @@ def test_another_strategy_takes_over_while_it_runs() -> None:
         probe.offer(frame(0))
         wait_for(lambda: backbone.seen)
         probe.switch(asker(backbone, "direct"))
-        assert probe.snapshot().strategy == "direct"
         backbone.free = True
         backbone.gate.release(10)
         wait_for(lambda: len(delivered) == 2)  # the old one is finished and delivered, but no longer shown

@@ -95,23 +95,11 @@ def test_a_face_that_hides_another_does_not_take_its_identity() -> None:
             assert found[face(300).box] == staying
 
 
-def test_the_drawn_box_is_smoothed_and_the_detected_one_is_not() -> None:
-    tracker = Tracker(smoothing=0.1)
-    tracker.update([face(100)], 0.0)
-    (track,) = tracker.update([face(120)], 0.1)
-    assert track.face.box[0] == 120
-    assert 110 < track.box[0] < 120  # 1 - 1/e of the way
-    for step in range(2, 30):
-        (track,) = tracker.update([face(120)], step / 10)
-    assert track.box == face(120).box
-    assert (track.first_seen, track.last_seen, track.score) == (0.0, 2.9, 0.9)
-
-
-def test_without_smoothing_the_drawn_box_is_the_detected_one() -> None:
+def test_a_track_is_where_its_face_was_last_detected() -> None:
     tracker = Tracker()
     tracker.update([face(100)], 0.0)
-    (track,) = tracker.update([face(120)], 0.0)
-    assert track.box == face(120).box
+    (track,) = tracker.update([face(120)], 0.1)
+    assert (track.box, track.last_seen, track.score) == (face(120).box, 0.1, 0.9)
 
 
 def test_memory_is_bounded_whatever_a_detector_reports() -> None:
@@ -120,7 +108,6 @@ def test_memory_is_bounded_whatever_a_detector_reports() -> None:
     for step in range(20):
         crowd = [face(rng.uniform(0, 4000), rng.uniform(0, 4000), 10, rng.random()) for _ in range(300)]
         assert len(tracker.update(crowd, float(step))) <= LIMIT
-    assert len(tracker._exact) <= LIMIT
 
 
 def test_the_same_faces_in_another_order_give_the_same_tracks() -> None:
