@@ -27,7 +27,7 @@ from coabench.testing.defects.backbones import (
     OUTSIDE_IDENTITY,
 )
 from coabench.testing.findings import Finding, Findings, Stop, describe, is_json, unchecked
-from coabench.testing.options import check_declared, check_effects, variations
+from coabench.testing.options import check_declared, check_read, variations
 from coabench.testing.pictures import tiny_images
 from coabench.testing.targets import loaded, named
 
@@ -182,17 +182,17 @@ class _Check:
         check_lessons(self.findings, trainee, prepared, self.questions[0])
 
     def options(self) -> None:
-        """Set each option to other values: something must change, and identity() with the answers."""
+        """Set each option to other values: identity() must change with the answers, and each must be read."""
         for name, changed in variations(self.defaults):
             try:
                 options = changed()
-                if self.described(options)[0] != self.described(self.defaults)[0]:
+                if self.described(options) != self.described(self.defaults):
                     continue
                 before, after = self.behaviour(self.defaults), self.behaviour(options)
             except (UserError, SampleError):  # a value that it refuses
                 continue
             self.findings.need(alike(before, after), OUTSIDE_IDENTITY, f"{name!r}: {difference(before, after)}")
-        check_effects(self.findings, self.defaults, self.use, self.same)
+        check_read(self.findings, self.defaults, self.use)
 
     def use(self, options: Any) -> None:
         """Do all that a run does, except for reading identity and details."""
@@ -203,15 +203,9 @@ class _Check:
             backbone.remember(Path(folder) / "memory")
             self.answers(options)
 
-    def same(self, options: Any, others: Any) -> bool:
-        return self.described(options) == self.described(others) and alike(
-            self.behaviour(options), self.behaviour(others)
-        )
-
-    def described(self, options: Any) -> tuple[Any, Any]:
-        """Return its identity and details with these options."""
-        backbone = self.make(options)
-        return _frozen(backbone.identity()), _frozen(backbone.details())
+    def described(self, options: Any) -> Any:
+        """Return its identity with these options."""
+        return _frozen(self.make(options).identity())
 
     def behaviour(self, options: Any) -> list[Said]:
         """Return what it answers with these options."""

@@ -36,7 +36,7 @@ from coabench.testing.defects.datasets import (
     VERIFY_RAISES,
 )
 from coabench.testing.findings import Finding, Findings, Stop, describe, is_json, unchecked
-from coabench.testing.options import check_declared, check_effects, variations
+from coabench.testing.options import check_declared, check_read, variations
 from coabench.testing.targets import detail_of, loaded, named
 
 READ = 6
@@ -266,7 +266,7 @@ class _Check:
         self.findings.need(texts, FAILS, f"notes() is no list of texts: {notes!r}")
 
     def options(self) -> None:
-        """Set each option to other values: something must change, and what is recorded with the samples."""
+        """Set each option to other values: what is recorded must change with the samples, and each must be read."""
         for name, changed in variations(self.defaults):
             try:
                 options = changed()
@@ -280,10 +280,7 @@ class _Check:
             self.shown(options)
             self.make(options).verify()
 
-        check_effects(self.findings, self.defaults, use, self.same)
-
-    def same(self, options: Any, others: Any) -> bool:
-        return (self.described(options), self.shown(options)) == (self.described(others), self.shown(others))
+        check_read(self.findings, self.defaults, use)
 
     def described(self, options: Any) -> Any:
         """Return what a manifest says of the data set with these options."""

@@ -27,7 +27,7 @@ from coabench.testing.defects.detectors import (
     WRITES,
 )
 from coabench.testing.findings import Finding, Findings, Stop, unchecked
-from coabench.testing.options import check_declared, check_effects
+from coabench.testing.options import check_declared, check_read
 from coabench.testing.pictures import draw_face
 from coabench.testing.targets import detail_of, loaded, named
 
@@ -145,7 +145,7 @@ class _Check:
             for what, frame in frames().items():
                 self.look(detector, what, frame)
 
-        check_effects(self.findings, self.defaults, use)
+        check_read(self.findings, self.defaults, use)
 
 
 def _in_a_thread(detect: Callable[[Pixels], Any], frame: Pixels) -> Any:

@@ -32,7 +32,7 @@ from coabench.testing.defects.strategies import (
     UNTEACHABLE,
 )
 from coabench.testing.findings import Finding, Findings, Stop, describe, is_json, unchecked
-from coabench.testing.options import check_declared, check_effects
+from coabench.testing.options import check_declared, check_read
 from coabench.testing.spaces import BASIC, COMPOUND, task
 from coabench.testing.targets import detail_of, loaded, named
 
@@ -57,7 +57,6 @@ def check(strategy: str | Registration | Callable[[StrategyRequest], Strategy], 
 class _Check:
     def __init__(self, subject: Registration, findings: Findings, variant: str | None, options: Any) -> None:
         self.subject, self.findings, self.variant, self.chosen = subject, findings, variant, options
-        self.behaviours: dict[str, Any] = {}
 
     def all(self) -> list[Finding]:
         try:
@@ -239,34 +238,18 @@ class _Check:
                     )
 
     def options(self) -> None:
-        """Set each option to other values until something changes."""
-        check_effects(self.findings, self.defaults, self.behaviour, self.same)
+        """Use each option, in every mode and with answers of every kind."""
 
-    def same(self, options: Any, others: Any) -> bool:
-        for each in (options, others):
-            if repr(each) not in self.behaviours:
-                self.behaviours[repr(each)] = self.behaviour(each)
-        return bool(self.behaviours[repr(options)] == self.behaviours[repr(others)])
+        def use(options: Any) -> None:
+            strategy = self.make(options)
+            quiet = _Check(self.subject, Findings(""), self.variant, self.chosen)  # findings that nobody reads
+            quiet.strategy = strategy
+            for made in self.tasks:
+                for decode in DECODES:
+                    for answerer in (*SENSIBLE, *LAPSES):
+                        quiet.talk(strategy, task(made.space, strategy.exemplars), decode, answerer)
 
-    def behaviour(self, options: Any) -> Any:
-        """Return everything that an option may change."""
-        strategy = self.make(options)
-        quiet = _quietly(self, strategy)
-        answerers = [*SENSIBLE, *LAPSES]
-        talks = [
-            quiet.talk(strategy, task(made.space, strategy.exemplars), decode, answerer)
-            for made in self.tasks
-            for decode in DECODES
-            for answerer in answerers
-        ]
-        return strategy.exemplars, strategy.parser, talks
-
-
-def _quietly(check: _Check, strategy: Strategy) -> _Check:
-    """Return the check of another strategy whose findings nobody reads."""
-    other = _Check(check.subject, Findings(""), check.variant, check.chosen)
-    other.strategy = strategy
-    return other
+        check_read(self.findings, self.defaults, use)
 
 
 def _difference(one: Sequence[Any], other: Sequence[Any]) -> str:

@@ -128,19 +128,6 @@ class Ignores(Sound):
         folder: str = "cache"
 
 
-class ReadsAndIgnores(Sound):
-    @dataclass(frozen=True)
-    class Options:
-        sharpness: float = 2.0
-        patience: int = 3
-
-    def identity(self) -> dict[str, Any]:
-        return {"sharpness": self.options.sharpness}
-
-    def prepare(self, images: Sequence[Any], sample: str | None = None) -> float:
-        return min(sum(images[-1].getpixel((9, 9))) / 765, self.options.patience * 1e9)
-
-
 class FailsToLoad(Sound):
     def load(self) -> None:
         raise FileNotFoundError("weights.bin")
@@ -271,7 +258,6 @@ PLANTED: list[tuple[Any, str, str]] = [
     (IdentityAfterLoad, "unusable-identity", "before load: {'loaded': 0}, after it: {'loaded': 1}"),
     (OutsideIdentity, "option-outside-identity", "'sharpness'"),
     (Ignores, "ignored-option", "'patience' is never read; 'folder' is never read"),
-    (ReadsAndIgnores, "ignored-option", "nothing changes with another 'patience'"),
     (FailsToLoad, "fails", "FileNotFoundError: weights.bin (test_backbones.py, line "),
     (FailsAlone, "fails", "expected a batch"),
     (FailsWhereNothingIsAsked, "fails", "'NoneType' object has no attribute 'options'"),

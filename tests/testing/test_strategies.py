@@ -53,11 +53,6 @@ class Forgets(Sound):
     class Options:
         patience: int = 3
 
-    def converse(self, task: Any) -> Any:
-        for _ in range(self.options.patience - self.options.patience + 1):  # read, and of no consequence
-            answer = yield Question("Which?", task.labels)
-        return Prediction(answer.label) if answer.label else Prediction.invalid("unparsed-answer")
-
 
 class Remembers(Sound):
     def converse(self, task: Any) -> Any:
