@@ -74,7 +74,7 @@ def unchecked(subject: str, error: BaseException | str, remedy: str) -> Finding:
 
 
 def describe(error: BaseException | str) -> str:
-    """Return an error in one line, with the place in the plugin where it was raised."""
+    """Return an error in one line, with the file and line of the plugin where it was raised."""
     if isinstance(error, str):
         return error
     if isinstance(error, CoabenchError):
@@ -83,9 +83,9 @@ def describe(error: BaseException | str) -> str:
     text = " ".join(str(error).split())
     files = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
     own = Path(__file__).parent
-    places = [(file, line) for file, line in files if file.parent != own and not file.name.startswith("<frozen")]
-    place = f" ({places[-1][0].name}, line {places[-1][1]})" if places else ""
-    return f"{type(error).__name__}: {text}{place}"
+    lines = [(file, line) for file, line in files if file.parent != own and not file.name.startswith("<frozen")]
+    position = f" ({lines[-1][0].name}, line {lines[-1][1]})" if lines else ""
+    return f"{type(error).__name__}: {text}{position}"
 
 
 class Stop(Exception):
