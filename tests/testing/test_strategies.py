@@ -184,7 +184,7 @@ def test_a_sound_strategy_has_no_finding() -> None:
     assert check(Sound) == []
 
 
-def test_the_place_of_an_exception_is_told() -> None:
+def test_the_file_and_line_of_an_exception_are_named() -> None:
     [finding] = [f for f in check(Crashes) if f.defect.name == "raises-on-unparsed-answer"]
     assert "test_strategies.py, line " in finding.evidence
     assert "ValueError" in finding.evidence
