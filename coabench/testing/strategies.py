@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from coabench.base.vocabulary import OK
-from coabench.decode import DECODES, GENERATE, MODES, Decode
+from coabench.decode import DECODES, GENERATE, SCORED, Decode
 from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import training_turns
@@ -147,7 +147,6 @@ class _Checks(Checks):
         if not isinstance(question, Question):
             self.fail(defects.BAD_QUESTION, f"it yields {question!r}")
         images = [i for message in question.messages for i in message.images]
-        scored = [mode.name for mode in MODES.values() if mode.scored]
         problems = {
             "its prompt is empty": not isinstance(question.prompt, str) or not question.prompt.strip(),
             f"options are repeated: {question.options}": len(set(question.options)) < len(question.options),
@@ -161,7 +160,7 @@ class _Checks(Checks):
                 not 0 <= i <= made.query for i in images
             ),
             f"decode is {question.decode!r}": question.decode not in (None, *DECODES),
-            "an open question asks to be scored": not question.options and question.decode in scored,
+            "an open question asks to be scored": not question.options and question.decode in SCORED,
             "it has no name": not isinstance(question.name, str) or not question.name,
         }
         for problem, there in problems.items():
