@@ -42,6 +42,11 @@ MODES: Mapping[str, Mode] = {mode.name: mode for mode in (GENERATE, SCORE)}
 
 DECODES = tuple(mode.name for mode in MODES.values())
 
+SCORED = tuple(mode.name for mode in MODES.values() if mode.scored)
+
+EXTERNAL = "external"
+"""What a manifest names instead of a mode where the predictions come from a file."""
+
 
 def mode_of(name: str) -> Mode:
     """Return the mode of that name; `UserError` where there is none."""

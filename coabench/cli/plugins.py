@@ -92,17 +92,17 @@ def check(
     Everything that it registers is checked against what the bench needs; each finding says why it matters and what to
     do. What cannot be looked at without a model or files is told. Exit code 1 where something is wrong.
     """
-    from coabench.testing.whole_plugin import Means, check, check_means, find
+    from coabench.testing.whole_plugin import CheckOptions, check, check_options, find
 
     root = _commands_of(context)
     plugins = find(name)
     models = {spec.partition(":")[0]: spec.partition(":")[2] or None for spec in backbones}
-    means = Means(models, parse_assignments(assignments), data_root, weights, adapter, device, dtype)
-    check_means(plugins, means)
+    options = CheckOptions(models, parse_assignments(assignments), data_root, weights, adapter, device, dtype)
+    check_options(plugins, options)
     count = {"error": 0, "warning": 0, "unchecked": 0}
     click.echo(f"{safe(plugins[0].distribution)} {safe(plugins[0].version)}")
     for plugin in plugins:
-        for what, findings in check(plugin, root, means):
+        for what, findings in check(plugin, root, options):
             levels = {finding.defect.level for finding in findings}
             verdict = next((level for level in ("error", "warning", "unchecked") if level in levels), "ok")
             click.echo(f"{verdict:<10} {safe(what)}")

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from coabench.base.schema import NotEmpty, Read, at_least
-from coabench.decode import Decode
+from coabench.decode import SCORED, Decode
 from coabench.dialogue import Answer, Message, Prediction, Question, Task
 from coabench.errors import UserError
 from coabench.labels import Choices
@@ -182,7 +182,7 @@ class PromptStrategy(Strategy):
 
         The published pipeline passes on the text itself, which equals the label only where it is one exactly.
         """
-        if answer.label is None or (self.on_invalid == "continue" and answer.match not in ("exact", "score")):
+        if answer.label is None or (self.on_invalid == "continue" and answer.match not in ("exact", *SCORED)):
             return answer.response.strip()
         return answer.label
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from coabench.base.schema import At, read_file
+from coabench.decode import SCORED
 from coabench.inference.parsing import PARSERS
 from coabench.inference.promptfile import PromptStrategy, QuestionSpec, template
 
@@ -30,7 +31,7 @@ def read_prompt_file(path: Path) -> PromptStrategy:
         if name not in names:
             raise at.field("conclude").unknown(name, sorted(names), "question")
     for question in strategy.questions:
-        if question.options == "none" and (question.name in strategy.conclude or question.decode == "score"):
+        if question.options == "none" and (question.name in strategy.conclude or question.decode in SCORED):
             raise at.wrong(
                 f"the question {question.name!r} has no options",
                 "options where a question is scored or makes the conclusion",

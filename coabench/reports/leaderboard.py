@@ -16,6 +16,7 @@ import numpy as np
 from markupsafe import Markup
 
 from coabench.base.text import NOTHING, interval, last_part, number, p_value, percent, signed
+from coabench.decode import EXTERNAL
 from coabench.errors import UserError, did_you_mean
 from coabench.metrics.figures import uar
 from coabench.metrics.headline import HEADLINES, MACRO_F1, UAR, Estimate, Headline
@@ -303,7 +304,7 @@ def _strategy(row: Row) -> str:
     if row["kind"] == PUBLISHED:
         return "published"
     parser = f"{row['parser']} parser" if row["parser"] not in (None, "standard") else None
-    decode = row["decode"] if row["decode"] != "external" else None
+    decode = row["decode"] if row["decode"] != EXTERNAL else None
     return ", ".join(filter(None, [row["strategy"], decode, parser]))
 
 

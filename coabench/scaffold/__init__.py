@@ -91,7 +91,7 @@ KINDS = {
 def write(name: str, kind: str, output: Path) -> Path:
     """Write the package ``coabench-NAME`` in *output* and return its folder.
 
-    It is written beside its place and then renamed: either all of it is there, or nothing.
+    It is written in a temporary folder beside it, which is then renamed: either all of it is there, or nothing.
 
     Raises:
         UserError: a name, kind or folder that cannot be used; nothing was written.
@@ -158,7 +158,7 @@ def _fill(folder: Path, name: str, kind: str) -> None:
     words = _words(name, kind)
     for part in ("common", kind):
         for template in sorted(path for path in (TEMPLATES / part).rglob("*.txt") if path.is_file()):
-            target = folder / _place(template.relative_to(TEMPLATES / part), words)
+            target = folder / _target(template.relative_to(TEMPLATES / part), words)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(Template(template.read_text(encoding="utf-8")).substitute(words), encoding="utf-8")
     if kind == "dataset":
@@ -188,14 +188,14 @@ def _class(parts: list[str], kind: str) -> str:
     return "".join(part.capitalize() for part in [*own, kind])
 
 
-def _place(template: Path, words: dict[str, str]) -> Path:
-    """Return where a template goes: PACKAGE is the package, and gitignore and LICENSE have names of their own."""
+def _target(template: Path, words: dict[str, str]) -> Path:
+    """Return where a template is written: PACKAGE is the package, and gitignore is .gitignore."""
     parts = [words["package"] if part == "PACKAGE" else part for part in template.with_suffix("").parts]
     return Path(*parts[:-1], ".gitignore" if parts[-1] == "gitignore" else parts[-1])
 
 
 def _drawn() -> Iterator[tuple[str, bytes]]:
-    """Yield drawn faces as PNG, each with its place below the folder of images."""
+    """Yield drawn faces as PNG, each with its path below the folder of images."""
     from coabench.testing.pictures import Picture
 
     for shift, split in enumerate(("test", "train")):

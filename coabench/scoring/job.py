@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from coabench.base.version import __version__
 from coabench.base.vocabulary import SUBJECT
+from coabench.decode import EXTERNAL
 from coabench.dialogue import Prediction
 from coabench.errors import UserError
 from coabench.evaluation.finish import FinishedRun, store
@@ -115,7 +116,7 @@ def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
         strategy=StrategyIdentity(name=request.strategy),
         dataset=known.dataset,
         exemplars=(),
-        decode="external",
+        decode=EXTERNAL,
         source={
             "file": request.predictions.name,
             "sha256": table.sha256,

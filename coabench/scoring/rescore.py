@@ -15,6 +15,7 @@ from typing import Any
 
 from coabench.base.files import sha256_of
 from coabench.base.vocabulary import ERROR
+from coabench.decode import EXTERNAL, GENERATE, SCORED
 from coabench.dialogue import Answer, Exemplar, Prediction, Task, Turn
 from coabench.errors import UserError, did_you_mean
 from coabench.evaluation.finish import FinishedRun, store
@@ -120,7 +121,7 @@ def replay(strategy: Strategy, task: Task, asked: list[Mapping[str, Any]], parse
             cached_tokens=turn.get("cached_tokens") or 0,
             new_tokens=turn.get("new_tokens") or 0,
         )
-        read = understand(question, answer, task.space, parser, "generate")
+        read = understand(question, answer, task.space, parser, GENERATE.name)
         outcome.turns.append(Turn(question, read))
         question = advance(conversation, read, outcome)
     return outcome
@@ -128,15 +129,15 @@ def replay(strategy: Strategy, task: Task, asked: list[Mapping[str, Any]], parse
 
 def _check_responses(run: RecordedRun) -> None:
     """Refuse a run that has no responses of its own to parse."""
-    decode = run.identity.decode
-    why = {
-        "score": "with --decode score the label is the best-scoring option: there is nothing to parse",
-        "external": "its predictions come from a file: there are no responses to parse",
-    }.get(decode)
+    decode, why = run.identity.decode, None
+    if decode in SCORED:
+        why = f"with --decode {decode} the label is the best-scoring option: there is nothing to parse"
+    elif decode == EXTERNAL:
+        why = "its predictions come from a file: there are no responses to parse"
     if why is not None:
         raise UserError(
             f"{run.directory} cannot be rescored: {why}",
-            expected="a run made with --decode generate",
+            expected=f"a run made with --decode {GENERATE.name}",
             found=f"decode {decode}",
         )
     if run.identity.rescored is not None:

@@ -1,4 +1,4 @@
-"""Scripted answerers of a strategy's questions: sensible ones, by chance, off the list, gibberish."""
+"""Scripted answers to a strategy's questions: sensible ones, random ones, labels no longer offered, gibberish."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,23 +13,14 @@ from coabench.backbone import Backbone, BackboneRequest
 from coabench.decode import MODES
 from coabench.dialogue import Answer
 from coabench.errors import SampleError, UserError
-from coabench.registry.options import distribute
 from coabench.registry.registrations import Registration
-from coabench.testing.backbone_answers import QUESTIONS, Asking, Said, alike, decodes, difference
-from coabench.testing.backbone_training import check_lessons, check_parts
-from coabench.testing.defects.backbones import (
-    BAD_CAPABILITIES,
-    BAD_IDENTITY,
-    BAD_TRAINEE,
-    FAILS,
-    NO_BACKBONE,
-    OLD_PREPARE,
-    OUTSIDE_IDENTITY,
-)
-from coabench.testing.findings import Finding, Findings, Stop, describe, is_json, unchecked
-from coabench.testing.options import check_declared, check_effects, variations
+from coabench.testing.backbone_answers import QUESTIONS, AnswerChecks, Reply, alike, decodes, difference
+from coabench.testing.backbone_training import check_loss, check_parts
+from coabench.testing.check import Check, Checks
+from coabench.testing.defects import backbones as defects
+from coabench.testing.findings import Finding, describe, is_json
+from coabench.testing.options import check_declared, check_read, variations
 from coabench.testing.pictures import tiny_images
-from coabench.testing.targets import loaded, named
 
 
 def check(
@@ -52,91 +43,86 @@ def check(
             batches of other sizes.
         remote: ask one that sends images away (it gets drawn faces); without it, such a one is not asked anything.
     """
-    subject = named("backbones", backbone)
-    findings = Findings(f"backbone {subject.name!r}")
-    return _Check(subject, findings, (model, adapter, device, dtype), assignments or {}, remote).all()
+    return _Checks(backbone, assignments, (model, adapter, device, dtype), remote).result()
 
 
-class _Check:
+TARGET = ("capabilities", "remote", "presets", "Options", "TrainingOptions", "default_adapter")
+"""What jobs read off a target."""
+METHODS = ("identity", "details", "remember", "check", "load", "prepare", "look")
+
+
+class _Checks(Checks):
+    kind, part = "backbones", "backbone"
+    factory: Any = Backbone
+
     def __init__(
         self,
-        subject: Registration,
-        findings: Findings,
-        asked_for: tuple[str | None, str | None, str, str | None],
-        assignments: dict[str, str],
+        what: Any,
+        assignments: Mapping[str, str] | None,
+        requested: tuple[str | None, str | None, str, str | None],
         remote: bool,
     ) -> None:
-        self.subject, self.findings, self.asked_for = subject, findings, asked_for
-        self.assignments, self.remote = assignments, remote
-        self.behaviours: dict[str, list[Said]] = {}
+        super().__init__(what, assignments)
+        self.requested, self.remote = requested, remote
+        self.behaviours: dict[str, list[Reply]] = {}
 
-    def all(self) -> list[Finding]:
-        name = self.subject.name
-        try:
-            self.target()
-            backbone = self.open()
-            if self.factory.remote and not self.remote:
-                remedy = f"pass --backbone {name}:MODEL to allow it"
-                return [*self.findings.all, unchecked(self.findings.subject, "it sends images away", remedy)]
-            asking = self.load(backbone)
-        except UserError as error:
-            remedy = f"pass --backbone {name}:MODEL, and its options with --set"
-            return [*self.findings.all, unchecked(self.findings.subject, error, remedy)]
-        except Stop:
-            return self.findings.all
-        self.findings.run(asking.checks())
-        del backbone, asking  # a large model is not held twice
-        return self.findings.run([self.options, *([self.training] if "trains" in self.factory.capabilities else [])])
+    def remedy_for(self, error: UserError) -> str:
+        backbone = f"--backbone {self.registration.name}:MODEL"
+        if self.factory.remote and not self.remote:
+            return f"pass {backbone} to allow it"
+        return f"pass {backbone}, and its options with --set"
+
+    def checks(self) -> Iterator[Check]:
+        self.target()
+        backbone = self.open()
+        if self.factory.remote and not self.remote:
+            raise UserError("it sends images away")
+        answers = self.load_weights(backbone)
+        yield from answers.checks()
+        del backbone, answers  # a large model is not held twice
+        yield self.options
+        if "trains" in self.factory.capabilities:
+            yield self.training
 
     def target(self) -> None:
-        factory = self.factory = loaded(self.subject, self.findings)
-        for name in ("capabilities", "remote", "presets", "Options", "TrainingOptions", "default_adapter"):
-            self.findings.need(hasattr(factory, name), NO_BACKBONE, f"the target {factory!r} has no {name}")
-        if self.findings.all:
-            raise Stop
+        factory = self.factory = self.load()
+        self.need_attributes(defects.NO_BACKBONE, factory, *TARGET)
         capabilities = factory.capabilities
         answering = {mode.needs for mode in MODES.values()}
-        self.findings.need(
+        self.need(
             isinstance(capabilities, frozenset | set)
             and capabilities <= {*answering, "trains"}
             and capabilities & answering,
-            BAD_CAPABILITIES,
+            defects.BAD_CAPABILITIES,
             repr(capabilities),
         )
         if "trains" in capabilities:
             there = getattr(factory, "trainee", Backbone.trainee) is not Backbone.trainee
-            self.findings.need(there, BAD_CAPABILITIES, "it declares trains and does not implement trainee")
-        check_declared(self.findings, factory.Options)
-        check_declared(self.findings, factory.TrainingOptions)
-        if self.findings.all:
-            raise Stop
+            self.need(there, defects.BAD_CAPABILITIES, "it declares trains and does not implement trainee")
+        check_declared(self, factory.TrainingOptions)
+        self.read_options(factory.Options)
 
     def open(self) -> Backbone[Any]:
         """Make it twice, compare its identity before anything is loaded, and see which questions it takes."""
-        self.defaults = distribute(self.assignments, {"backbone": self.factory.Options})["backbone"]
         try:
             backbone = self.make(self.defaults)
         except UserError:
-            if self.asked_for[-1]:
+            if self.requested[-1]:
                 raise
-            self.asked_for = (*self.asked_for[:-1], "auto")  # one without weights may refuse any other
+            self.requested = (*self.requested[:-1], "auto")  # one without weights may refuse any other
             backbone = self.make(self.defaults)
-        for method in ("identity", "details", "remember", "check", "load", "prepare", "look"):
-            self.findings.need(callable(getattr(backbone, method, None)), NO_BACKBONE, f"no method {method}")
-        if self.findings.all:
-            raise Stop
-        identity = self.findings.attempt(BAD_IDENTITY, backbone.identity, allowed=UserError)
-        if not isinstance(identity, dict) or not is_json(identity):
-            self.findings.add(BAD_IDENTITY, repr(identity)[:300])
-            raise Stop
+        self.need_methods(defects.NO_BACKBONE, backbone, *METHODS)
+        identity = self.attempt(defects.BAD_IDENTITY, backbone.identity, allowed=UserError)
+        self.need(isinstance(identity, dict) and is_json(identity), defects.BAD_IDENTITY, repr(identity)[:300])
+        self.stop_where_wrong()
         self.identity = _frozen(identity)
-        again = _frozen(self.findings.attempt(BAD_IDENTITY, self.make(self.defaults).identity))
-        self.findings.need(again == self.identity, BAD_IDENTITY, f"{self.identity} and, made again, {again}")
+        again = _frozen(self.attempt(defects.BAD_IDENTITY, self.make(self.defaults).identity))
+        self.need(again == self.identity, defects.BAD_IDENTITY, f"{self.identity} and, made again, {again}")
         [decode, *_] = decodes(self.factory.capabilities)
         self.questions, refusal = [], None
         for question in QUESTIONS:
             try:
-                self.findings.attempt(FAILS, backbone.check, [question], decode, allowed=UserError)
+                self.attempt(defects.FAILS, backbone.check, [question], decode, allowed=UserError)
                 self.questions.append(question)
             except UserError as error:
                 refusal = error
@@ -145,16 +131,16 @@ class _Check:
         return backbone
 
     def make(self, options: Any) -> Backbone[Any]:
-        model, adapter, device, dtype = self.asked_for
+        model, adapter, device, dtype = self.requested
         request = BackboneRequest(model, adapter, device, dtype or "float32", options)
-        made: Backbone[Any] = self.findings.attempt(NO_BACKBONE, self.factory, request, allowed=UserError)
+        made: Backbone[Any] = self.attempt(defects.NO_BACKBONE, self.factory, request, allowed=UserError)
         return made
 
-    def load(self, backbone: Backbone[Any]) -> Asking:
+    def load_weights(self, backbone: Backbone[Any]) -> AnswerChecks:
         """Load it, and prepare images in several threads, as a run does."""
-        self.findings.attempt(FAILS, backbone.load, allowed=UserError)
-        after = _frozen(self.findings.attempt(BAD_IDENTITY, backbone.identity))
-        self.findings.need(after == self.identity, BAD_IDENTITY, f"before load: {self.identity}, after it: {after}")
+        self.attempt(defects.FAILS, backbone.load, allowed=UserError)
+        after = _frozen(self.attempt(defects.BAD_IDENTITY, backbone.identity))
+        self.need(after == self.identity, defects.BAD_IDENTITY, f"before load: {self.identity}, after it: {after}")
         with ThreadPoolExecutor(2) as pool:
             waiting = [pool.submit(backbone.prepare, [image], f"check/{i}") for i, image in enumerate(tiny_images())]
         prepared, refusal = [], None
@@ -164,35 +150,32 @@ class _Check:
             except SampleError as error:
                 refusal = error
             except Exception as error:
-                self.findings.add(OLD_PREPARE if _takes_no_sample(backbone, error) else FAILS, describe(error))
-                raise Stop from error
+                self.fail(defects.OLD_PREPARE if _takes_no_sample(backbone, error) else defects.FAILS, describe(error))
         if len(prepared) < 2:
             raise UserError(f"it takes none of the drawn images: {describe(refusal or '')}")
-        return Asking(backbone, self.findings, prepared, self.questions)
+        return AnswerChecks(backbone, self, prepared, self.questions)
 
     def training(self) -> None:
         """Take what training needs of it: the names before it is loaded, a loss after that."""
         backbone = self.make(self.defaults)
-        trainee = self.findings.attempt(
-            BAD_TRAINEE, backbone.trainee, self.factory.TrainingOptions(), allowed=UserError
-        )
-        check_parts(self.findings, trainee)
+        trainee = self.attempt(defects.BAD_TRAINEE, backbone.trainee, self.factory.TrainingOptions(), allowed=UserError)
+        check_parts(self, trainee)
         backbone.load()
         prepared = [backbone.prepare([image], f"check/{i}") for i, image in enumerate(tiny_images(2))]
-        check_lessons(self.findings, trainee, prepared, self.questions[0])
+        check_loss(self, trainee, prepared, self.questions[0])
 
     def options(self) -> None:
-        """Set each option to other values: something must change, and identity() with the answers."""
+        """Set each option to other values: identity() must change with the answers, and each must be read."""
         for name, changed in variations(self.defaults):
             try:
                 options = changed()
-                if self.described(options)[0] != self.described(self.defaults)[0]:
+                if self.described(options) != self.described(self.defaults):
                     continue
                 before, after = self.behaviour(self.defaults), self.behaviour(options)
             except (UserError, SampleError):  # a value that it refuses
                 continue
-            self.findings.need(alike(before, after), OUTSIDE_IDENTITY, f"{name!r}: {difference(before, after)}")
-        check_effects(self.findings, self.defaults, self.use, self.same)
+            self.need(alike(before, after), defects.OUTSIDE_IDENTITY, f"{name!r}: {difference(before, after)}")
+        check_read(self, self.defaults, self.use)
 
     def use(self, options: Any) -> None:
         """Do all that a run does, except for reading identity and details."""
@@ -203,32 +186,26 @@ class _Check:
             backbone.remember(Path(folder) / "memory")
             self.answers(options)
 
-    def same(self, options: Any, others: Any) -> bool:
-        return self.described(options) == self.described(others) and alike(
-            self.behaviour(options), self.behaviour(others)
-        )
+    def described(self, options: Any) -> Any:
+        """Return its identity with these options."""
+        return _frozen(self.make(options).identity())
 
-    def described(self, options: Any) -> tuple[Any, Any]:
-        """Return its identity and details with these options."""
-        backbone = self.make(options)
-        return _frozen(backbone.identity()), _frozen(backbone.details())
-
-    def behaviour(self, options: Any) -> list[Said]:
+    def behaviour(self, options: Any) -> list[Reply]:
         """Return what it answers with these options."""
         if repr(options) not in self.behaviours:
             self.behaviours[repr(options)] = self.answers(options)
         return self.behaviours[repr(options)]
 
-    def answers(self, options: Any) -> list[Said]:
+    def answers(self, options: Any) -> list[Reply]:
         backbone = self.make(options)
-        self.findings.attempt(FAILS, backbone.load, allowed=UserError)
+        self.attempt(defects.FAILS, backbone.load, allowed=UserError)
         prepared = [backbone.prepare([image], f"check/{i}") for i, image in enumerate(tiny_images())]
         viewing = backbone.look(prepared)
-        said: list[Said] = []
+        replies: list[Reply] = []
         for decode in decodes(self.factory.capabilities):
-            answers = self.findings.attempt(FAILS, viewing.ask, [self.questions[0]] * len(prepared), decode)
-            said += [(a.response, dict(a.scores or {})) if isinstance(a, Answer) else None for a in answers]
-        return said
+            answers = self.attempt(defects.FAILS, viewing.ask, [self.questions[0]] * len(prepared), decode)
+            replies += [(a.response, dict(a.scores or {})) if isinstance(a, Answer) else None for a in answers]
+        return replies
 
 
 def _takes_no_sample(backbone: Backbone[Any], error: Exception) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 from click.testing import CliRunner
 
-from coabench.testing.defects.commands import HELP_FAILS, NO_HELP
+from coabench.testing.defects import commands as defects
 from coabench.testing.findings import Finding, Findings, Stop, describe
 
 
@@ -20,10 +20,10 @@ def check(command: click.Command, name: str | None = None) -> list[Finding]:
         failed = result.exit_code != 0 or result.exception is not None
         findings.need(
             not failed,
-            HELP_FAILS,
+            defects.HELP_FAILS,
             describe(result.exception) if result.exception else result.output.strip()[-200:],
         )
-        findings.need(failed or each.get_short_help_str() or each.hidden, NO_HELP)
+        findings.need(failed or each.get_short_help_str() or each.hidden, defects.NO_HELP)
         seen += findings.all
     return seen
 
@@ -38,10 +38,10 @@ def _walk(
     context = click.Context(command)
     findings = Findings(f"command {' '.join(path)!r}")
     try:
-        for name in findings.attempt(HELP_FAILS, command.list_commands, context):
-            below = findings.attempt(HELP_FAILS, command.get_command, context, name)
+        for name in findings.attempt(defects.HELP_FAILS, command.list_commands, context):
+            below = findings.attempt(defects.HELP_FAILS, command.get_command, context, name)
             if below is None:
-                findings.add(HELP_FAILS, f"it lists a command {name!r} that is not there")
+                findings.add(defects.HELP_FAILS, f"it lists a command {name!r} that is not there")
             else:
                 yield from _walk(below, (*path, name), seen)
     except Stop:

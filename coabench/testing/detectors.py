@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -12,24 +12,12 @@ from typing import Any
 from coabench.detector import Detector, DetectorRequest, Face, Pixels
 from coabench.errors import UserError
 from coabench.registry.detectors import unavailable
-from coabench.registry.options import distribute
 from coabench.registry.registrations import Registration
-from coabench.testing.defects.detectors import (
-    BAD_CHECK,
-    BAD_SCORE,
-    FAILS,
-    NO_DETECTOR,
-    NO_FACES,
-    OUTSIDE,
-    PRINTS,
-    UNSORTED,
-    UNSTEADY,
-    WRITES,
-)
-from coabench.testing.findings import Finding, Findings, Stop, unchecked
-from coabench.testing.options import check_declared, check_effects
+from coabench.testing.check import Check, Checks
+from coabench.testing.defects import detectors as defects
+from coabench.testing.findings import Finding
+from coabench.testing.options import check_read
 from coabench.testing.pictures import draw_face
-from coabench.testing.targets import detail_of, loaded, named
 
 
 def frames() -> dict[str, Pixels]:
@@ -64,77 +52,61 @@ def check(
         weights: ``--detector-weights``.
         assignments: ``--set`` options.
     """
-    subject = named("detectors", detector)
-    return _Check(subject, Findings(f"detector {subject.name!r}"), weights, assignments or {}).all()
+    return _Checks(detector, assignments, weights).result()
 
 
-class _Check:
-    def __init__(
-        self, subject: Registration, findings: Findings, weights: Path | None, assignments: dict[str, str]
-    ) -> None:
-        self.subject, self.findings, self.weights, self.assignments = subject, findings, weights, assignments
+class _Checks(Checks):
+    kind, part, remedy = "detectors", "detector", "install what is missing"
 
-    def all(self) -> list[Finding]:
-        try:
-            problem = unavailable(self.subject)
-            if problem is not None:
-                failed = problem.reason.startswith("its check failed")
-                self.findings.need(not failed, BAD_CHECK, problem.reason)
-                return self.findings.all or [unchecked(self.findings.subject, problem.reason, problem.remedy)]
-            if self.weights is None and detail_of(self.subject, "weights", ()):
-                return [unchecked(self.findings.subject, "it needs its weights", "pass --detector-weights FILE")]
-            self.prepare()
-        except UserError as error:
-            return [
-                *self.findings.all,
-                unchecked(self.findings.subject, error, error.remedy or "install what is missing"),
-            ]
-        except Stop:
-            return self.findings.all
-        return self.findings.run([self.faces, self.options])
+    def __init__(self, what: Any, assignments: Mapping[str, str] | None, weights: Path | None) -> None:
+        super().__init__(what, assignments)
+        self.weights = weights
 
-    def prepare(self) -> None:
-        factory = self.factory = loaded(self.subject, self.findings)
-        declared = getattr(factory, "Options", Detector.Options)
-        check_declared(self.findings, declared)
-        self.defaults = distribute(self.assignments, {"detector": declared})["detector"]
+    def checks(self) -> Iterator[Check]:
+        problem = unavailable(self.registration)
+        if problem is not None:
+            if problem.reason.startswith("its check failed"):
+                self.fail(defects.BAD_CHECK, problem.reason)
+            raise UserError(problem.reason, remedy=problem.remedy)
+        if self.weights is None and self.detail("weights"):
+            raise UserError("it needs its weights", remedy="pass --detector-weights FILE")
+        self.factory = self.load()
+        self.read_options(getattr(self.factory, "Options", Detector.Options))
         self.detector = self.make(self.defaults)
-        self.findings.need(callable(getattr(self.detector, "detect", None)), NO_DETECTOR, "no method detect")
-        if self.findings.all:
-            raise Stop
+        self.need_methods(defects.NO_DETECTOR, self.detector, "detect")
+        yield from (self.faces, self.options)
 
     def make(self, options: Any) -> Detector:
         request = DetectorRequest(self.weights, options)
-        made: Detector = self.findings.attempt(NO_DETECTOR, self.factory, request, allowed=UserError)
+        made: Detector = self.attempt(defects.NO_DETECTOR, self.factory, request, allowed=UserError)
         return made
 
     def faces(self) -> None:
         """Look at every frame twice, with others in between, in another thread than it was made in."""
-        seen = frames()
-        first = {what: self.look(self.detector, what, frame) for what, frame in seen.items()}
-        again = {what: self.look(self.detector, what, frame) for what, frame in seen.items()}
-        for what in seen:
-            self.findings.need(first[what] == again[what], UNSTEADY, f"{what}: {first[what]} and {again[what]}")
+        first, again = (
+            {what: self.look(self.detector, what, frame) for what, frame in frames().items()} for _ in range(2)
+        )
+        for what in first:
+            self.need(first[what] == again[what], defects.UNSTEADY, f"{what}: {first[what]} and {again[what]}")
 
     def look(self, detector: Detector, what: str, frame: Pixels) -> list[Face]:
         copy, printed = frame.copy(), io.StringIO()
         with redirect_stdout(printed):
-            faces = self.findings.attempt(FAILS, _in_a_thread, detector.detect, copy)
-        self.findings.need(not printed.getvalue(), PRINTS, repr(printed.getvalue()[:80]))
-        self.findings.need(bool((copy == frame).all()), WRITES, what)
+            faces = self.attempt(defects.FAILS, _in_a_thread, detector.detect, copy)
+        self.need(not printed.getvalue(), defects.PRINTS, repr(printed.getvalue()[:80]))
+        self.need(bool((copy == frame).all()), defects.WRITES, what)
         if not isinstance(faces, list) or not all(isinstance(face, Face) for face in faces):
-            self.findings.add(NO_FACES, f"{what}: {faces!r}"[:200])
-            raise Stop
+            self.fail(defects.NO_FACES, f"{what}: {faces!r}"[:200])
         height, width = frame.shape[:2]
         for face in faces:
             left, top, right, bottom = face.box
             inside = 0 <= left < right <= width and 0 <= top < bottom <= height
             whole = all(isinstance(edge, int) for edge in face.box)
-            self.findings.need(inside and whole, OUTSIDE, f"{what} of {width}×{height} pixels: {face.box}")
+            self.need(inside and whole, defects.OUTSIDE, f"{what} of {width}×{height} pixels: {face.box}")
             number = isinstance(face.score, int | float)
-            self.findings.need(number and 0 <= face.score <= 1, BAD_SCORE, f"{what}: {face.score!r}")
+            self.need(number and 0 <= face.score <= 1, defects.BAD_SCORE, f"{what}: {face.score!r}")
         scores = [face.score for face in faces]
-        self.findings.need(scores == sorted(scores, reverse=True), UNSORTED, f"{what}: {scores}")
+        self.need(scores == sorted(scores, reverse=True), defects.UNSORTED, f"{what}: {scores}")
         return faces
 
     def options(self) -> None:
@@ -145,7 +117,7 @@ class _Check:
             for what, frame in frames().items():
                 self.look(detector, what, frame)
 
-        check_effects(self.findings, self.defaults, use)
+        check_read(self, self.defaults, use)
 
 
 def _in_a_thread(detect: Callable[[Pixels], Any], frame: Pixels) -> Any:

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from coabench.errors import CoabenchError, UserError
 
@@ -74,7 +74,7 @@ def unchecked(subject: str, error: BaseException | str, remedy: str) -> Finding:
 
 
 def describe(error: BaseException | str) -> str:
-    """Return an error in one line, with the place in the plugin where it was raised."""
+    """Return an error in one line, with the file and line of the plugin where it was raised."""
     if isinstance(error, str):
         return error
     if isinstance(error, CoabenchError):
@@ -83,9 +83,9 @@ def describe(error: BaseException | str) -> str:
     text = " ".join(str(error).split())
     files = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
     own = Path(__file__).parent
-    places = [(file, line) for file, line in files if file.parent != own and not file.name.startswith("<frozen")]
-    place = f" ({places[-1][0].name}, line {places[-1][1]})" if places else ""
-    return f"{type(error).__name__}: {text}{place}"
+    lines = [(file, line) for file, line in files if file.parent != own and not file.name.startswith("<frozen")]
+    position = f" ({lines[-1][0].name}, line {lines[-1][1]})" if lines else ""
+    return f"{type(error).__name__}: {text}{position}"
 
 
 class Stop(Exception):
@@ -108,6 +108,28 @@ class Findings:
         """Note a defect where the condition does not hold."""
         if not condition:
             self.add(defect, evidence)
+
+    def fail(self, defect: Defect, evidence: object = "") -> NoReturn:
+        """Note a defect, and stop."""
+        self.add(defect, evidence)
+        raise Stop
+
+    def need_methods(self, defect: Defect, thing: object, *names: str) -> None:
+        """Note the first method that an object does not have, and stop."""
+        for name in names:
+            if not callable(getattr(thing, name, None)):
+                self.fail(defect, f"no method {name}")
+
+    def need_attributes(self, defect: Defect, thing: object, *names: str) -> None:
+        """Note the first attribute that a target does not have, and stop."""
+        for name in names:
+            if not hasattr(thing, name):
+                self.fail(defect, f"the target {thing!r} has no {name}")
+
+    def stop_where_wrong(self) -> None:
+        """Stop where there is a finding."""
+        if self.all:
+            raise Stop
 
     def attempt(
         self, defect: Defect, what: Callable[..., T], *arguments: Any, allowed: type[BaseException] | tuple[()] = ()

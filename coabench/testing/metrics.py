@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import partial
 from typing import Any
 
 from coabench.registry.registrations import Registration
-from coabench.testing.defects.metrics import FAILS, FAILS_ON_NONE, NOT_JSON, UNSTEADY, WRITES
-from coabench.testing.findings import Finding, Findings, is_json
+from coabench.testing.check import Check, Checks
+from coabench.testing.defects import metrics as defects
+from coabench.testing.findings import Finding, is_json
 from coabench.testing.spaces import BASIC, COMPOUND
-from coabench.testing.targets import loaded, named
 
 Case = tuple[list[str], list[str | None], dict[str, Any]]
 
@@ -36,18 +36,26 @@ def cases() -> dict[str, Case]:
     return made
 
 
+class _Checks(Checks):
+    kind = "metrics"
+
+    def checks(self) -> Iterator[Check]:
+        function = self.load()
+        for what, case in cases().items():
+            yield partial(self.call, function, what, case)
+
+    def call(self, function: Callable[..., Any], what: str, case: Case) -> None:
+        """Call it twice with a case."""
+        targets, predictions, labels = deepcopy(case)
+        value = self.attempt(
+            defects.FAILS_ON_NONE if None in predictions else defects.FAILS, function, targets, predictions, labels
+        )
+        self.need(is_json(value), defects.NOT_JSON, f"{what}: {value!r}"[:200])
+        self.need((targets, predictions, labels) == case, defects.WRITES, what)
+        again = function(*deepcopy(case))
+        self.need(not is_json(value) or value == again, defects.UNSTEADY, f"{what}: {value!r} and {again!r}"[:300])
+
+
 def check(metric: str | Registration | Callable[..., Any]) -> list[Finding]:
     """Check a metric (the name it is registered under, its registration, or the target) and return what is wrong."""
-    subject = named("metrics", metric)
-    found = Findings(f"metric {subject.name!r}")
-
-    def one(what: str, case: Case) -> None:
-        function = loaded(subject, found)
-        targets, predictions, labels = deepcopy(case)
-        value = found.attempt(FAILS_ON_NONE if None in predictions else FAILS, function, targets, predictions, labels)
-        found.need(is_json(value), NOT_JSON, f"{what}: {value!r}"[:200])
-        found.need((targets, predictions, labels) == case, WRITES, what)
-        again = function(*deepcopy(case))
-        found.need(not is_json(value) or value == again, UNSTEADY, f"{what}: {value!r} and {again!r}"[:300])
-
-    return found.run(partial(one, what, case) for what, case in cases().items())
+    return _Checks(metric).result()

@@ -11,7 +11,7 @@ from typing import Any
 
 from coabench.evaluation.progress import Silence
 from coabench.registry.loader import LoadedPlugin
-from coabench.testing.defects.observers import FAILS, MOST_SECONDS, SLOW, WRITES
+from coabench.testing.defects import observers as defects
 from coabench.testing.findings import Finding, Findings
 from coabench.testing.runs import tiny_run
 from coabench.testing.scripted import ScriptedBackbone
@@ -42,7 +42,9 @@ class _Watch:
     def after(self, outcome: object, hook: str, impls: object, arguments: Mapping[str, Any]) -> None:
         if hook == "coabench_sample_predicted":
             self.seconds.append(clock() - self.began)
-        self.findings.need(_facts(arguments) == self.was, WRITES, f"{hook}: {_changed(self.was, _facts(arguments))}")
+        self.findings.need(
+            _facts(arguments) == self.was, defects.WRITES, f"{hook}: {_changed(self.was, _facts(arguments))}"
+        )
 
 
 def check(plugin: LoadedPlugin) -> list[Finding]:
@@ -58,9 +60,9 @@ def check(plugin: LoadedPlugin) -> list[Finding]:
             with TemporaryDirectory() as folder:
                 tiny_run(Path(folder) / "run", backbone=ScriptedBackbone(script), progress=progress)
             for note in progress.notes:
-                findings.need(not note.startswith(f"plugin {plugin.name!r} failed"), FAILS, note)
+                findings.need(not note.startswith(f"plugin {plugin.name!r} failed"), defects.FAILS, note)
         fastest = min(watch.seconds, default=0)  # the machine may be busy at times; the observer is slow each time
-        findings.need(fastest < MOST_SECONDS, SLOW, f"{fastest:.2f} seconds for every sample")
+        findings.need(fastest < defects.MOST_SECONDS, defects.SLOW, f"{fastest:.2f} seconds for every sample")
 
     undo = plugin.manager.add_hookcall_monitoring(watch.before, watch.after)
     try:

@@ -1,10 +1,9 @@
-"""Options of a plugin: are they declared as they must be, and does setting them do anything?"""
+"""Options of a plugin: are they declared as they must be, and are they read?"""
 
 from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import partial
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -25,57 +24,25 @@ def check_declared(findings: Findings, declared: Any) -> None:
     findings.attempt(BAD_OPTIONS, declared)
 
 
-def check_effects(
-    findings: Findings, defaults: Any, use: Callable[[Any], object], same: Callable[[Any, Any], bool] | None = None
-) -> None:
-    """Note the options that do nothing: they are never read, or nothing changes with them.
-
-    Each is tried alone, and together with another value of every other option, which it may depend on.
+def check_read(findings: Findings, defaults: Any, use: Callable[[Any], object]) -> None:
+    """Note the options that are never read, whatever values the others have.
 
     Args:
         defaults: an instance of the declared options.
         use: does with options whatever may read them.
-        same: whether nothing changes from these options to those; None where that cannot be known.
     """
-    names = [field.name for field in fields(defaults)]
-    unread = set(names) - _read(use, defaults)
-    for _, changed in variations(defaults) if unread else ():
-        unread -= _read(use, changed)
-    evidence = [f"{name!r} is never read" for name in names if name in unread]
-    varied = {name for name, _ in variations(defaults)}
-    if same is not None and varied == set(names):  # a text may be what another option depends on
-        idle = [name for name in names if name not in unread and _idle(name, defaults, same)]
-        evidence += [f"nothing changes with another {name!r}" for name in idle]
+    unread = {field.name for field in fields(defaults)}
+    for changed in (partial(replace, defaults), *(changed for _, changed in variations(defaults))):
+        if not unread:
+            return
+        try:
+            copy, read = watched(changed())
+            use(copy)
+        except (UserError, SampleError):  # what refuses a value has read it
+            return
+        unread -= read
+    evidence = [f"{field.name!r} is never read" for field in fields(defaults) if field.name in unread]
     findings.need(not evidence, IGNORED_OPTION, "; ".join(evidence))
-
-
-def _read(use: Callable[[Any], object], options: Any) -> set[str]:
-    """Return the options that are read where these are used; all of them where their values are refused."""
-    try:
-        copy, read = watched(options() if isinstance(options, partial) else options)
-        use(copy)
-    except (UserError, SampleError):
-        refused = options.args[0] if isinstance(options, partial) else options
-        return {field.name for field in fields(refused)}
-    return read
-
-
-def _idle(name: str, defaults: Any, same: Callable[[Any, Any], bool]) -> bool:
-    """Whether nothing changes with another value of an option, whatever value any other option has."""
-    values = [changed.keywords[name] for which, changed in variations(defaults) if which == name]
-    for base in (partial(replace, defaults), *(changed for which, changed in variations(defaults) if which != name)):
-        with suppress(UserError, SampleError):  # where the base is refused, it says nothing
-            if same(base(), base()) and not all(_same_or_refused(same, base, name, value) for value in values):
-                return False
-    return True
-
-
-def _same_or_refused(same: Callable[[Any, Any], bool], base: partial[Any], name: str, value: Any) -> bool:
-    """Whether nothing changes with a value; a value that is refused is a value that is read."""
-    try:
-        return same(base(), base(**{name: value}))
-    except (UserError, SampleError):
-        return False
 
 
 def variations(options: Any) -> Iterator[tuple[str, partial[Any]]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from dataclasses import replace
 from difflib import get_close_matches
@@ -12,16 +10,9 @@ from coabench import hookspecs
 from coabench.hookspecs import PROJECT
 from coabench.registry.loader import LoadedPlugin, get_plugins
 from coabench.registry.registrations import KINDS, singular
-from coabench.testing.defects.registration import (
-    DISABLED,
-    HEAVY,
-    NO_API,
-    NO_DESCRIPTION,
-    NO_HOOKS,
-    NOT_LOADED,
-    UNMARKED,
-)
+from coabench.testing.defects import registration as defects
 from coabench.testing.findings import Finding, Findings
+from coabench.testing.other_process import call_in_process
 
 LARGE = (
     "torch", "torchvision", "transformers", "peft", "accelerate", "pandas", "numpy", "scipy", "sklearn", "cv2", "PIL",
@@ -35,18 +26,18 @@ def check(plugin: LoadedPlugin) -> list[Finding]:
     """Check a plugin as it was loaded, and return what is wrong with it."""
     findings = Findings(f"plugin {plugin.name!r}")
     if plugin.status == "disabled":
-        findings.add(DISABLED)
+        findings.add(defects.DISABLED)
         return findings.all
     if plugin.status == "failed":
-        findings.add(replace(NOT_LOADED, remedy=plugin.remedy or ""), plugin.error or "")
+        findings.add(replace(defects.NOT_LOADED, remedy=plugin.remedy or ""), plugin.error or "")
         return findings.all
 
     def hooks() -> None:
-        findings.need(plugin.hooks, NO_HOOKS)
+        findings.need(plugin.hooks, defects.NO_HOOKS)
         unmarked = [name for name in _like_hooks(plugin) if name not in plugin.hooks]
-        findings.need(not unmarked, UNMARKED, ", ".join(unmarked))
+        findings.need(not unmarked, defects.UNMARKED, ", ".join(unmarked))
         if plugin.distribution != PROJECT:  # ours cannot be older or newer than coabench
-            findings.need(plugin.api is not None, NO_API)
+            findings.need(plugin.api is not None, defects.NO_API)
 
     def descriptions() -> None:
         registries = get_plugins().registries
@@ -56,11 +47,11 @@ def check(plugin: LoadedPlugin) -> list[Finding]:
             for name in plugin.registered.get(kind, ())
             if not registries[kind][name].description
         ]
-        findings.need(not bare, NO_DESCRIPTION, ", ".join(bare))
+        findings.need(not bare, defects.NO_DESCRIPTION, ", ".join(bare))
 
     def imports() -> None:
         large = heavy_imports(plugin.module)
-        findings.need(not large, HEAVY, ", ".join(large))
+        findings.need(not large, defects.HEAVY, ", ".join(large))
 
     return findings.run([hooks, descriptions, imports])
 
@@ -79,17 +70,14 @@ def heavy_imports(entry: str) -> list[str]:
     Args:
         entry: what its entry point names: a module, or ``module:attribute``.
     """
-    request = json.dumps([entry, LARGE])
-    code = f"import sys; sys.path[:] = {sys.path!r}\nfrom coabench.testing.registration import main; main()"
-    result = subprocess.run([sys.executable, "-c", code], input=request, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise RuntimeError("loaded alone, it fails: " + " ".join(result.stderr.strip().splitlines()[-1:]))
-    large: list[str] = json.loads(result.stdout.splitlines()[-1])
-    return large
+    try:
+        return call_in_process(imported_by, entry, LARGE)
+    except RuntimeError as error:
+        raise RuntimeError(f"loaded alone, it fails: {error}") from None
 
 
-def main() -> None:
-    """Load the plugin that standard input names, list what it offers, and print what was imported for it."""
+def imported_by(entry: str, large: list[str]) -> list[str]:
+    """Load the plugin of an entry point, list what it offers, and return which large packages that imported."""
     from importlib.metadata import EntryPoint
 
     import click
@@ -97,10 +85,9 @@ def main() -> None:
     from coabench.registry.detectors import unavailable
     from coabench.registry.loader import Plugins
 
-    entry, large = json.load(sys.stdin)
     before = set(sys.modules)
     plugins = Plugins([EntryPoint("checked", entry, "coabench")])
     plugins.add_commands(click.Group(), ())
     for detector in plugins.detectors.values():
         unavailable(detector)
-    print(json.dumps([name for name in large if name in sys.modules and name not in before]))
+    return [name for name in large if name in sys.modules and name not in before]

@@ -18,7 +18,7 @@ Script = Sequence[str] | Mapping[str, str] | Callable[[Question], str] | None
 """What to say: the responses to the first, second… question about each sample (the last one again after that), or
 question name -> response, or a function of the question; None for the first option, whatever it is."""
 
-SURE = 0.9
+CHOSEN = 0.9
 """The probability of the option that the script names, where a question is scored; the rest share the rest."""
 
 
@@ -50,7 +50,7 @@ class ScriptedBackbone(Backbone[Any]):
     def look(self, batch: Sequence[Any]) -> Viewing:
         self.looked += 1
         self.images += len(batch)
-        return _Seen(self, len(batch))
+        return _ScriptedViewing(self, len(batch))
 
     def says(self, question: Question, position: int) -> str:
         """Return the response to a question, the *position*-th about its sample."""
@@ -64,7 +64,7 @@ class ScriptedBackbone(Backbone[Any]):
         return script[min(position, len(script) - 1)]
 
 
-class _Seen(Viewing):
+class _ScriptedViewing(Viewing):
     def __init__(self, backbone: ScriptedBackbone, size: int) -> None:
         self.backbone, self.positions = backbone, [0] * size
 
@@ -87,7 +87,7 @@ def scored(question: Question, response: str) -> dict[str, float]:
     others = len(question.options) - 1
     if response not in question.options or not others:
         return dict.fromkeys(question.options, -log(len(question.options)))
-    return {o: log(SURE) if o == response else log((1 - SURE) / others) for o in question.options}
+    return {o: log(CHOSEN) if o == response else log((1 - CHOSEN) / others) for o in question.options}
 
 
 def play(

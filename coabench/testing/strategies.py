@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any
 
 from coabench.base.vocabulary import OK
-from coabench.decode import DECODES, MODES, Decode
+from coabench.decode import DECODES, GENERATE, SCORED, Decode
 from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import training_turns
@@ -15,26 +15,12 @@ from coabench.inference.parsing import PARSERS
 from coabench.registry.registrations import Registration
 from coabench.strategy import Strategy, StrategyRequest
 from coabench.testing.answerers import LAPSES, SENSELESS, SENSIBLE, Answerer, understood_as
-from coabench.testing.defects.common import BAD_OPTIONS
-from coabench.testing.defects.strategies import (
-    BAD_IDENTITY,
-    BAD_NAME,
-    BAD_QUESTION,
-    GUESSES,
-    MOST_QUESTIONS,
-    NEVER_ENDS,
-    NO_PREDICTION,
-    NO_STRATEGY,
-    RAISES,
-    RAISES_ON_UNPARSED,
-    SHARED_STATE,
-    UNSTEADY,
-    UNTEACHABLE,
-)
-from coabench.testing.findings import Finding, Findings, Stop, describe, is_json, unchecked
-from coabench.testing.options import check_declared, check_effects
+from coabench.testing.check import Check, Checks
+from coabench.testing.defects import strategies as defects
+from coabench.testing.defects.strategies import MOST_QUESTIONS
+from coabench.testing.findings import Finding, Stop, describe, is_json
+from coabench.testing.options import check_read
 from coabench.testing.spaces import BASIC, COMPOUND, task
-from coabench.testing.targets import detail_of, loaded, named
 
 
 def check(strategy: str | Registration | Callable[[StrategyRequest], Strategy], options: Any = None) -> list[Finding]:
@@ -44,62 +30,52 @@ def check(strategy: str | Registration | Callable[[StrategyRequest], Strategy], 
         strategy: the name it is registered under, its registration, or the target itself.
         options: an instance of its ``Options``; the defaults where there is none.
     """
-    subject = named("strategies", strategy)
     findings: list[Finding] = []
-    for variant in (None, *detail_of(subject, "variants", ())):
-        label = f"strategy {subject.name + (f':{variant}' if variant else '')!r}"
-        for finding in _Check(subject, Findings(label), variant, options).all():
+    for variant in (None, *_Checks(strategy, None, options).detail("variants", ())):
+        for finding in _Checks(strategy, variant, options).result():
             if not any((finding.defect, finding.evidence) == (f.defect, f.evidence) for f in findings):
                 findings.append(finding)
     return findings
 
 
-class _Check:
-    def __init__(self, subject: Registration, findings: Findings, variant: str | None, options: Any) -> None:
-        self.subject, self.findings, self.variant, self.chosen = subject, findings, variant, options
-        self.behaviours: dict[str, Any] = {}
+class _Checks(Checks):
+    kind, part, remedy = "strategies", "strategy", "set what it asks for"
 
-    def all(self) -> list[Finding]:
-        try:
-            self.prepare()
-        except UserError as error:
-            return [unchecked(self.findings.subject, error, error.remedy or "set what it asks for")]
-        except Stop:
-            return self.findings.all
-        return self.findings.run(
-            [self.identity, self.name, self.conversations, self.side_by_side, self.teaching, self.options]
-        )
+    def __init__(self, what: Any, variant: str | None, options: Any) -> None:
+        super().__init__(what)
+        self.subject = f"strategy {self.registration.name + (f':{variant}' if variant else '')!r}"
+        self.variant, self.chosen = variant, options
 
-    def prepare(self) -> None:
-        self.factory = loaded(self.subject, self.findings)
-        declared = getattr(self.factory, "Options", Strategy.Options)
-        check_declared(self.findings, declared)
-        self.defaults = self.chosen if self.chosen is not None else self.findings.attempt(BAD_OPTIONS, declared)
-        self.strategy = self.make(self.defaults)
-        for method in ("converse", "identity", "right_answers"):
-            self.findings.need(callable(getattr(self.strategy, method, None)), NO_STRATEGY, f"no method {method}")
-        exemplars, parser = getattr(self.strategy, "exemplars", None), getattr(self.strategy, "parser", None)
-        self.findings.need(isinstance(exemplars, int) and exemplars >= 0, NO_STRATEGY, f"exemplars = {exemplars!r}")
-        self.findings.need(parser in PARSERS, NO_STRATEGY, f"parser = {parser!r}, and there is {', '.join(PARSERS)}")
-        if self.findings.all:
-            raise Stop
+    def checks(self) -> Iterator[Check]:
+        self.factory = self.load()
+        self.read_options(getattr(self.factory, "Options", Strategy.Options))
+        if self.chosen is not None:
+            self.defaults = self.chosen
+        strategy = self.strategy = self.make(self.defaults)
+        self.need_methods(defects.NO_STRATEGY, strategy, "converse", "identity", "right_answers")
+        exemplars, parser = getattr(strategy, "exemplars", None), getattr(strategy, "parser", None)
+        self.need(isinstance(exemplars, int) and exemplars >= 0, defects.NO_STRATEGY, f"exemplars = {exemplars!r}")
+        self.need(parser in PARSERS, defects.NO_STRATEGY, f"parser = {parser!r}, and there is {', '.join(PARSERS)}")
+        self.stop_where_wrong()
+        yield from (self.identity, self.name, self.conversations, self.side_by_side, self.teaching, self.options)
 
     def make(self, options: Any) -> Strategy:
         request = StrategyRequest(self.variant, options)
-        made: Strategy = self.findings.attempt(NO_STRATEGY, self.factory, request, allowed=UserError)
+        made: Strategy = self.attempt(defects.NO_STRATEGY, self.factory, request, allowed=UserError)
         return made
 
     def identity(self) -> None:
-        identity = self.findings.attempt(BAD_IDENTITY, self.strategy.identity)
-        self.findings.need(isinstance(identity, dict) and is_json(dict(identity)), BAD_IDENTITY, repr(identity)[:200])
-        other = self.findings.attempt(BAD_IDENTITY, self.make(self.defaults).identity)
-        self.findings.need(other == identity, BAD_IDENTITY, f"{identity} and, made again, {other}")
+        identity = self.attempt(defects.BAD_IDENTITY, self.strategy.identity)
+        self.need(isinstance(identity, dict) and is_json(dict(identity)), defects.BAD_IDENTITY, repr(identity)[:200])
+        other = self.attempt(defects.BAD_IDENTITY, self.make(self.defaults).identity)
+        self.need(other == identity, defects.BAD_IDENTITY, f"{identity} and, made again, {other}")
 
     def name(self) -> None:
         name = getattr(self.strategy, "name", None)
-        self.findings.need(isinstance(name, str) and name, NO_STRATEGY, f"name = {name!r}")
-        if self.subject.plugin and isinstance(name, str):
-            self.findings.need(name.partition(":")[0] == self.subject.name, BAD_NAME, f"name = {name!r}")
+        if not isinstance(name, str) or not name:
+            self.fail(defects.NO_STRATEGY, f"name = {name!r}")
+        if self.registration.plugin:
+            self.need(name.partition(":")[0] == self.registration.name, defects.BAD_NAME, f"name = {name!r}")
 
     @cached_property
     def tasks(self) -> list[Task]:
@@ -116,29 +92,40 @@ class _Check:
                 pass
             fitting.append(made)
         if not fitting:
-            self.findings.add(RAISES, f"it takes neither basic nor compound labels: {describe(refused or '')}")
-            raise Stop
+            self.fail(defects.RAISES, f"it takes neither basic nor compound labels: {describe(refused or '')}")
         return fitting
 
     def conversations(self) -> None:
-        """Let everybody answer, twice."""
+        """Let every answerer answer, twice."""
         for made in self.tasks:
             for decode in DECODES:
                 for answerer in (*SENSIBLE, *SENSELESS, *LAPSES):
-                    said = self.talk(self.strategy, made, decode, answerer)
-                    again = self.talk(self.make(self.defaults), made, decode, answerer)
-                    self.findings.need(said == again, UNSTEADY, _difference(said, again))
+                    once, again = (
+                        self.talk(strategy, made, decode, answerer)
+                        for strategy in (self.strategy, self.make(self.defaults))
+                    )
+                    self.need(once == again, defects.UNSTEADY, _difference(once, again))
 
     def talk(self, strategy: Strategy, made: Task, decode: Decode, answerer: Answerer) -> list[Any]:
         """Return what was asked, and in the end the prediction; note what is wrong with either."""
+        steps = self.steps(strategy, made, decode, answerer)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                result: list[Any] = end.value
+                return result
+
+    def steps(
+        self, strategy: Strategy, made: Task, decode: Decode, answerer: Answerer
+    ) -> Generator[None, None, list[Any]]:
+        """Pause after each question; return what `talk` returns."""
         asked: list[Any] = []
         understood = False
-        sensible = answerer in SENSIBLE
-        broken = RAISES if sensible else RAISES_ON_UNPARSED
-        conversation = self.findings.attempt(RAISES, strategy.converse, made)
+        broken = defects.RAISES if answerer in SENSIBLE else defects.RAISES_ON_UNPARSED
+        conversation = self.attempt(defects.RAISES, strategy.converse, made)
         if not hasattr(conversation, "send"):
-            self.findings.add(NO_STRATEGY, f"converse returns {conversation!r}, which is no generator")
-            raise Stop
+            self.fail(defects.NO_STRATEGY, f"converse returns {conversation!r}, which is no generator")
         answer: Answer | None = None
         while True:
             try:
@@ -147,23 +134,19 @@ class _Check:
                 self.conclusion(end.value, made, understood)
                 return [*asked, end.value]
             except (Exception, SystemExit) as error:
-                last = f", after hearing {answer.response[:40]!r}" if answer else ""
-                self.findings.add(broken, describe(error) + last)
-                raise Stop from error
+                self.fail(broken, describe(error) + (f", after the answer {answer.response[:40]!r}" if answer else ""))
             self.question(question, made)
             asked.append(question)
             if len(asked) > MOST_QUESTIONS:
-                self.findings.add(NEVER_ENDS)
-                raise Stop
+                self.fail(defects.NEVER_ENDS)
             answer = understood_as(question, answerer(question, len(asked) - 1), made, strategy.parser, decode)
             understood = understood or answer.label is not None
+            yield
 
     def question(self, question: Any, made: Task) -> None:
         if not isinstance(question, Question):
-            self.findings.add(BAD_QUESTION, f"it yields {question!r}")
-            raise Stop
+            self.fail(defects.BAD_QUESTION, f"it yields {question!r}")
         images = [i for message in question.messages for i in message.images]
-        scored = [mode.name for mode in MODES.values() if mode.scored]
         problems = {
             "its prompt is empty": not isinstance(question.prompt, str) or not question.prompt.strip(),
             f"options are repeated: {question.options}": len(set(question.options)) < len(question.options),
@@ -177,96 +160,69 @@ class _Check:
                 not 0 <= i <= made.query for i in images
             ),
             f"decode is {question.decode!r}": question.decode not in (None, *DECODES),
-            "an open question asks to be scored": not question.options and question.decode in scored,
+            "an open question asks to be scored": not question.options and question.decode in SCORED,
             "it has no name": not isinstance(question.name, str) or not question.name,
         }
         for problem, there in problems.items():
-            self.findings.need(not there, BAD_QUESTION, f"{problem} (question {question.name!r})")
+            self.need(not there, defects.BAD_QUESTION, f"{problem} (question {question.name!r})")
 
     def conclusion(self, prediction: Any, made: Task, understood: bool) -> None:
         if not isinstance(prediction, Prediction):
-            self.findings.add(NO_PREDICTION, f"it returns {prediction!r}")
-            raise Stop
+            self.fail(defects.NO_PREDICTION, f"it returns {prediction!r}")
         label = prediction.label
-        self.findings.need(label is None or label in made.labels, NO_PREDICTION, f"{label!r} is no label of the task")
-        self.findings.need((label is None) == (prediction.status != OK), NO_PREDICTION, f"{prediction}")
-        self.findings.need(label is not None or prediction.reason, NO_PREDICTION, "no label, and no reason")
-        self.findings.need(
-            is_json(dict(prediction.details)), NO_PREDICTION, f"details are no JSON: {prediction.details}"
+        self.need(label is None or label in made.labels, defects.NO_PREDICTION, f"{label!r} is no label of the task")
+        self.need((label is None) == (prediction.status != OK), defects.NO_PREDICTION, f"{prediction}")
+        self.need(label is not None or prediction.reason, defects.NO_PREDICTION, "no label, and no reason")
+        self.need(
+            is_json(dict(prediction.details)), defects.NO_PREDICTION, f"details are no JSON: {prediction.details}"
         )
-        self.findings.need(label is None or understood, GUESSES, f"it concludes {label!r}")
+        self.need(label is None or understood, defects.GUESSES, f"it concludes {label!r}")
 
     def side_by_side(self) -> None:
         """Ask about many samples in lock-step, as a run does, and compare with asking about each alone."""
         for made in self.tasks:
             answerers = [*SENSIBLE, *LAPSES]
-            alone = [self.talk(self.make(self.defaults), made, "generate", answerer) for answerer in answerers]
-            strategy = self.make(self.defaults)
-            together: list[list[Any]] = [[] for _ in answerers]
-            running = {i: (strategy.converse(made), None) for i in range(len(answerers))}
+            alone = [self.talk(self.make(self.defaults), made, GENERATE.name, answerer) for answerer in answerers]
+            strategy, quiet = self.make(self.defaults), self.quiet()
+            running = {i: quiet.steps(strategy, made, GENERATE.name, one) for i, one in enumerate(answerers)}
             while running:
-                for i, (conversation, answer) in list(running.items()):
+                for i, steps in list(running.items()):
                     try:
-                        question = next(conversation) if answer is None else conversation.send(answer)
+                        next(steps)
                     except StopIteration as end:
-                        together[i].append(end.value)
+                        self.need(alone[i] == end.value, defects.SHARED_STATE, _difference(alone[i], end.value))
                         del running[i]
-                        continue
-                    except (Exception, SystemExit) as error:
-                        self.findings.add(SHARED_STATE, describe(error))
-                        raise Stop from error
-                    together[i].append(question)
-                    if len(together[i]) > MOST_QUESTIONS:
-                        self.findings.add(SHARED_STATE, "it does not end")
-                        raise Stop
-                    said = answerers[i](question, len(together[i]) - 1)
-                    read: Any = understood_as(question, said, made, strategy.parser, "generate")
-                    running[i] = (conversation, read)
-            for one, many in zip(alone, together, strict=True):
-                self.findings.need(one == many, SHARED_STATE, _difference(one, many))
+                    except Stop:
+                        self.fail(defects.SHARED_STATE, quiet.all[-1].evidence or quiet.all[-1].defect.title)
 
     def teaching(self) -> None:
         for made in self.tasks:
             for target in made.labels:
-                turns = self.findings.attempt(
-                    UNTEACHABLE, partial(training_turns, ambiguous=True), self.strategy, made, target
+                turns = self.attempt(
+                    defects.UNTEACHABLE, partial(training_turns, ambiguous=True), self.strategy, made, target
                 )
                 for turn in turns:
-                    self.findings.need(
+                    self.need(
                         turn.answer.response in turn.question.options,
-                        UNTEACHABLE,
+                        defects.UNTEACHABLE,
                         f"{turn.answer.response!r} for {turn.question.name!r} of a sample labelled {target!r}",
                     )
 
     def options(self) -> None:
-        """Set each option to other values until something changes."""
-        check_effects(self.findings, self.defaults, self.behaviour, self.same)
+        """Use each option, in every mode and with answers of every kind."""
 
-    def same(self, options: Any, others: Any) -> bool:
-        for each in (options, others):
-            if repr(each) not in self.behaviours:
-                self.behaviours[repr(each)] = self.behaviour(each)
-        return bool(self.behaviours[repr(options)] == self.behaviours[repr(others)])
+        def use(options: Any) -> None:
+            strategy, quiet = self.make(options), self.quiet()
+            for made in self.tasks:
+                for decode in DECODES:
+                    for answerer in (*SENSIBLE, *LAPSES):
+                        quiet.talk(strategy, task(made.space, strategy.exemplars), decode, answerer)
 
-    def behaviour(self, options: Any) -> Any:
-        """Return everything that an option may change."""
-        strategy = self.make(options)
-        quiet = _quietly(self, strategy)
-        answerers = [*SENSIBLE, *LAPSES]
-        talks = [
-            quiet.talk(strategy, task(made.space, strategy.exemplars), decode, answerer)
-            for made in self.tasks
-            for decode in DECODES
-            for answerer in answerers
-        ]
-        return strategy.exemplars, strategy.parser, talks
+        check_read(self, self.defaults, use)
 
-
-def _quietly(check: _Check, strategy: Strategy) -> _Check:
-    """Return the check of another strategy whose findings nobody reads."""
-    other = _Check(check.subject, Findings(""), check.variant, check.chosen)
-    other.strategy = strategy
-    return other
+    def quiet(self) -> _Checks:
+        """Return checks of the same strategy whose findings nobody reads."""
+        return _Checks(self.registration, self.variant, self.chosen)
 
 
 def _difference(one: Sequence[Any], other: Sequence[Any]) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Means:
+class CheckOptions:
     """What the user provides for a check.
 
     Attributes:
@@ -68,28 +68,30 @@ def _folded(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def check(plugin: LoadedPlugin, cli: click.Group, means: Means | None = None) -> Iterator[tuple[str, list[Finding]]]:
+def check(
+    plugin: LoadedPlugin, cli: click.Group, options: CheckOptions | None = None
+) -> Iterator[tuple[str, list[Finding]]]:
     """Yield (what was checked, what is wrong with it) for a plugin and everything that it registered.
 
     Args:
         cli: the command line, to which plugins have added their commands.
-        means: what the user provides.
+        options: what the user provides.
     """
-    means = means or Means()
+    options = options or CheckOptions()
     yield f"plugin {plugin.name}", registration.check(plugin)
     if plugin.status != "ok":
         return
     for kind, names in plugin.registered.items():
         for name in names:
-            yield f"{singular(kind)} {name}", _one(kind, name, cli, means)
+            yield f"{singular(kind)} {name}", _check_registered(kind, name, cli, options)
     if any(hook in plugin.hooks for hook in observers.HOOKS):
         yield f"observers of {plugin.name}", observers.check(plugin)
 
 
-def check_means(plugins: Sequence[LoadedPlugin], means: Means) -> None:
+def check_options(plugins: Sequence[LoadedPlugin], options: CheckOptions) -> None:
     """Refuse (`UserError`) what no plugin here can use: a backbone or an option that none of them has."""
     names = [name for plugin in plugins for name in plugin.registered.get("backbones", ())]
-    for name in means.models:
+    for name in options.models:
         if name not in names:
             raise UserError(
                 f"none of these plugins has a backbone {name!r}",
@@ -101,9 +103,9 @@ def check_means(plugins: Sequence[LoadedPlugin], means: Means) -> None:
         for plugin in plugins
         for kind in ("backbones", "datasets", "detectors")
         for name in plugin.registered.get(kind, ())
-        for option in _options(kind, name)
+        for option in _declared_options(kind, name)
     })  # fmt: skip
-    for key in means.assignments:
+    for key in options.assignments:
         if key not in known:
             raise UserError(
                 f"--set {key}: nothing here has this option",
@@ -112,15 +114,15 @@ def check_means(plugins: Sequence[LoadedPlugin], means: Means) -> None:
             )
 
 
-def _options(kind: str, name: str) -> list[str]:
+def _declared_options(kind: str, name: str) -> list[str]:
     try:
         return [f.name for f in fields(get_plugins().registries[kind][name].load().Options)]
     except Exception:  # the check reports what is wrong with it
         return []
 
 
-def _one(kind: str, name: str, cli: click.Group, means: Means) -> list[Finding]:
-    assignments = {key: value for key, value in means.assignments.items() if key in _options(kind, name)}
+def _check_registered(kind: str, name: str, cli: click.Group, options: CheckOptions) -> list[Finding]:
+    assignments = {key: value for key, value in options.assignments.items() if key in _declared_options(kind, name)}
     match kind:
         case "commands":
             return commands.check(cli.commands[name], name)
@@ -130,11 +132,11 @@ def _one(kind: str, name: str, cli: click.Group, means: Means) -> list[Finding]:
             return metrics.check(name)
         case "backbones":
             return backbones.check(
-                name, means.models.get(name), assignments=assignments, adapter=means.adapter, device=means.device,
-                dtype=means.dtype, remote=name in means.models,
+                name, options.models.get(name), assignments=assignments, adapter=options.adapter, device=options.device,
+                dtype=options.dtype, remote=name in options.models,
             )  # fmt: skip
         case "datasets":
-            return datasets.check(name, means.data_root, assignments=assignments)
+            return datasets.check(name, options.data_root, assignments=assignments)
     takes = get_plugins().detectors[name].details.get("weights", ())
-    fits = means.weights is not None and means.weights.suffix.lower() in takes
-    return detectors.check(name, means.weights if fits else None, assignments=assignments)
+    fits = options.weights is not None and options.weights.suffix.lower() in takes
+    return detectors.check(name, options.weights if fits else None, assignments=assignments)

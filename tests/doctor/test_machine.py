@@ -68,10 +68,10 @@ def test_a_machine_on_which_much_is_broken(coabench_process: Run, environment: d
         ("files", "cache"): ("note", "results is no folder", "COABENCH_CACHE"),
         ("files", "offline"): ("note", "HF_HUB_OFFLINE=1", ""),
     }
-    for key, (state, told, remedy) in expected.items():
+    for key, (state, message, remedy) in expected.items():
         row = found[key]
         assert row["state"] == state, row
-        assert told in row["found"], row
+        assert message in row["found"], row
         assert remedy in row["remedy"], row
     assert "broken: " in result.stderr
     assert "Traceback" not in result.stderr
@@ -97,7 +97,7 @@ def test_a_machine_on_which_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "bytes" in found["files", "cache"].found or "not there yet" in found["files", "cache"].found
 
 
-def test_gpus_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_listed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     class Card:
@@ -109,8 +109,8 @@ def test_gpus_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     found = {finding.item: finding for finding in machine._devices()}
-    told = "Some GPU, 16.0 GiB, compute capability 7.5; --dtype auto is float32"
-    assert found["cuda:0"].found == found["cuda:1"].found == told
+    message = "Some GPU, 16.0 GiB, compute capability 7.5; --dtype auto is float32"
+    assert found["cuda:0"].found == found["cuda:1"].found == message
     assert found["auto"].found.startswith("--device auto takes cuda")
     assert (found["mps"].state, "does not support" in found["mps"].found) == ("note", True)
 
@@ -261,7 +261,7 @@ def test_the_model_that_ships(capsys: pytest.CaptureFixture[str], tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--limit", "3", "--decode", "score"], "--limit, --decode need --backbone"),
         (["--backbone", "tiny", "--limit", "1"], "one sample makes no batch"),
@@ -269,8 +269,8 @@ def test_the_model_that_ships(capsys: pytest.CaptureFixture[str], tmp_path: Path
         (["--backbone", "tiny", "--batch-size", "1"], "--batch-size"),
     ],
 )
-def test_mistakes(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["doctor", *arguments])
     assert ended.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -90,9 +90,9 @@ def test_they_work_together(run: Run) -> None:
     )  # fmt: skip
     assert evaluated.returncode == 0, evaluated.stderr
     assert "\nkappa                  0\n" in evaluated.stdout
-    told = run("coabench", NAMES["command"], "run")
-    assert told.returncode == 0, told.stderr
-    assert " -> " in told.stdout
+    message = run("coabench", NAMES["command"], "run")
+    assert message.returncode == 0, message.stderr
+    assert " -> " in message.stdout
 
 
 def test_the_detector_works(run: Run, site: Path, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_the_command_says_what_comes_next(coabench: Run, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "told", "advised"),
+    ("name", "kind", "message", "advised"),
     [
         ("Mood", "strategy", "cannot be the name of a package", "take mood, for instance"),
         ("mood_1", "strategy", "cannot be the name of a package", "take mood-1, for instance"),
@@ -177,10 +177,10 @@ def test_the_command_says_what_comes_next(coabench: Run, tmp_path: Path) -> None
         ("tiny", "strategy", "a plugin 'tiny' is installed already", "uninstall it"),
     ],
 )
-def test_what_cannot_be_written_is_refused(tmp_path: Path, name: str, kind: str, told: str, advised: str) -> None:
+def test_what_cannot_be_written_is_refused(tmp_path: Path, name: str, kind: str, message: str, advised: str) -> None:
     with pytest.raises(UserError) as refused:
         write(name, kind, tmp_path)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert advised in str(refused.value)
     assert list(tmp_path.iterdir()) == []
 

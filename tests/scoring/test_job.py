@@ -151,12 +151,12 @@ def test_the_page_shows_what_is_printed(call: Call, tmp_path: Path) -> None:
     assert shown == printed.splitlines()
 
 
-def test_observers_are_told_as_of_any_run(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_observers_are_called_as_of_any_run(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCRIPTED_EVENTS", str(tmp_path / "events"))
     write_csv(tmp_path / "answers.csv", *GOOD)
     assert call("score", "answers.csv", *NAMED).code == 0
-    told = (tmp_path / "events").read_text().splitlines()
-    assert told == ["started running", *(f"predicted {i}" for i in "abcd"), "finished complete 4"]
+    calls = (tmp_path / "events").read_text().splitlines()
+    assert calls == ["started running", *(f"predicted {i}" for i in "abcd"), "finished complete 4"]
 
 
 @pytest.mark.parametrize(
@@ -237,14 +237,16 @@ def test_a_target_must_be_a_label(refuse: Call, tmp_path: Path, target: str) -> 
     write_csv(tmp_path / "a.csv", "truth,answer", "Sadly Angry,4", f"{target},4")
     refused = refuse("a.csv", *NAMED, "--unknown", "invalid")
     assert "1 target is no label of raf-db-compound" in refused.err
-    told = {"": "nothing", "nan": "NaN"}.get(target, target if target == "NaN" else f"'{target}'")
-    assert f"line 3: {told}" in refused.err
+    message = {"": "nothing", "nan": "NaN"}.get(target, target if target == "NaN" else f"'{target}'")
+    assert f"line 3: {message}" in refused.err
 
 
-@pytest.mark.parametrize(("value", "told"), [("NaN", "NaN"), ("null", "nothing"), ("[4]", "'[4]'"), ("true", "'True'")])
-def test_a_json_value_that_is_no_target(refuse: Call, tmp_path: Path, value: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "message"), [("NaN", "NaN"), ("null", "nothing"), ("[4]", "'[4]'"), ("true", "'True'")]
+)
+def test_a_json_value_that_is_no_target(refuse: Call, tmp_path: Path, value: str, message: str) -> None:
     (tmp_path / "a.jsonl").write_text(f'{{"truth": {value}, "answer": 4}}\n')
-    assert f"line 1: {told}" in refuse("a.jsonl", *NAMED).err
+    assert f"line 1: {message}" in refuse("a.jsonl", *NAMED).err
 
 
 def test_a_typo_beside_an_empty_value_is_still_a_typo(refuse: Call, tmp_path: Path) -> None:
@@ -261,7 +263,7 @@ def test_a_pair_without_a_class_is_no_target(refuse: Call, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("a.csv", b"id,truth,answer\na,4,4\nb,3,3\na,3,3\n", "'a' in lines 2, 4"),
         ("a.csv", b"id,truth,answer\n,4,4\nnan,3,3\n", "2 rows are without an id"),
@@ -279,13 +281,13 @@ def test_a_pair_without_a_class_is_no_target(refuse: Call, tmp_path: Path) -> No
         ("a", b"truth,answer\n4,4\n", "no ending"),
     ],
 )
-def test_a_file_that_cannot_be_read(refuse: Call, tmp_path: Path, name: str, content: bytes, told: str) -> None:
+def test_a_file_that_cannot_be_read(refuse: Call, tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
-    assert told in refuse(name, *NAMED).err
+    assert message in refuse(name, *NAMED).err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["a.csv"], "--labels compound"),
         (["a.csv", "--labels", "compond"], "did you mean 'compound'"),
@@ -302,9 +304,9 @@ def test_a_file_that_cannot_be_read(refuse: Call, tmp_path: Path, name: str, con
         (["nowhere.csv", *NAMED], "No such file"),
     ],
 )
-def test_wrong_usage_is_told(refuse: Call, tmp_path: Path, arguments: list[str], told: str) -> None:
+def test_wrong_usage_is_reported(refuse: Call, tmp_path: Path, arguments: list[str], message: str) -> None:
     write_csv(tmp_path / "a.csv", *GOOD)
-    assert told in refuse(*arguments).err
+    assert message in refuse(*arguments).err
 
 
 def test_columns_are_kept(call: Call, tmp_path: Path) -> None:
@@ -415,7 +417,7 @@ Edit = Callable[[list[list[str]]], list[list[str]]]
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "message"),
     [
         (lambda rows: [[i, "Sadly Fearful", p] for i, _, p in rows],
          ["16 targets are other than in the run run", "line 2: 'Sadly Fearful', but drawn/test_000 is 'Happily Surp"]),
@@ -425,10 +427,10 @@ Edit = Callable[[list[list[str]]], list[list[str]]]
     ],
     ids=["targets", "missing", "extra", "twice"],
 )  # fmt: skip
-def test_other_samples_are_refused(refuse: Call, drawn: Path, tmp_path: Path, edit: Edit, told: list[str]) -> None:
+def test_other_samples_are_refused(refuse: Call, drawn: Path, tmp_path: Path, edit: Edit, message: list[str]) -> None:
     write_rows(tmp_path / "a.csv", edit(rows_about(drawn)))
     refused = refuse("a.csv", "--like", "run")
-    for text in told:
+    for text in message:
         assert text in refused.err
 
 
@@ -444,7 +446,7 @@ def test_an_ambiguous_id_is_refused(refuse: Call, drawn: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--image-column", "target"], "--image-column does not fit"),
         (["--attribute", "target"], "those of its samples"),
@@ -453,10 +455,10 @@ def test_an_ambiguous_id_is_refused(refuse: Call, drawn: Path, tmp_path: Path) -
     ],
 )
 def test_options_that_do_not_fit_known_samples(
-    refuse: Call, drawn: Path, tmp_path: Path, arguments: list[str], told: str
+    refuse: Call, drawn: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     write_rows(tmp_path / "a.csv", rows_about(drawn))
-    assert told in refuse("a.csv", "--like", "run", *arguments).err
+    assert message in refuse("a.csv", "--like", "run", *arguments).err
 
 
 def test_rows_without_ids_are_about_no_known_sample(refuse: Call, drawn: Path, tmp_path: Path) -> None:
@@ -546,7 +548,7 @@ def test_runs_without_responses_are_refused(call: Call, refuse: Call, drawn: Pat
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["run"], "add --parser"),
         (["run", "--parser", "lenint"], "did you mean 'lenient'"),
@@ -557,8 +559,8 @@ def test_runs_without_responses_are_refused(call: Call, refuse: Call, drawn: Pat
         (["run", "--parser", "lenient", "--strategy", "direct"], "name: \"chain-of-affect:corrected\" -> \"direct\""),
     ],
 )  # fmt: skip
-def test_wrong_usage_with_a_run_is_told(refuse: Call, drawn: Path, arguments: list[str], told: str) -> None:
-    assert told in refuse(*arguments).err
+def test_wrong_usage_with_a_run_is_reported(refuse: Call, drawn: Path, arguments: list[str], message: str) -> None:
+    assert message in refuse(*arguments).err
 
 
 def test_the_run_that_is_read_is_never_written(call: Call, drawn: Path, tmp_path: Path) -> None:
@@ -572,17 +574,17 @@ def test_the_run_that_is_read_is_never_written(call: Call, drawn: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("status", "lines", "told"), [("failed", 24, "is not finished"), ("complete", 23, "24 records")]
+    ("status", "lines", "message"), [("failed", 24, "is not finished"), ("complete", 23, "24 records")]
 )
 def test_an_unfinished_run_is_refused(
-    refuse: Call, drawn: Path, tmp_path: Path, status: str, lines: int, told: str
+    refuse: Call, drawn: Path, tmp_path: Path, status: str, lines: int, message: str
 ) -> None:
     write_rows(tmp_path / "a.csv", rows_about(drawn))
     (drawn / "run.json").write_text(json.dumps({**manifest(drawn), "status": status}))
     log = drawn / "predictions.jsonl"
     log.write_text("".join(log.read_text().splitlines(keepends=True)[:lines]))
-    assert told in refuse("run", "--parser", "lenient").err
-    assert told in refuse("a.csv", "--like", "run").err
+    assert message in refuse("run", "--parser", "lenient").err
+    assert message in refuse("a.csv", "--like", "run").err
 
 
 def test_a_prompt_file_is_found_again_or_asked_for(call: Call, refuse: Call, tmp_path: Path) -> None:

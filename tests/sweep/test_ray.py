@@ -33,8 +33,8 @@ def test_workers_that_are_killed_lose_nothing(
         pid = wait_for(lambda: sorted(set(workers(b"ray::scripted")) - killed), process)[0]
         os.kill(pid, signal.SIGKILL)
         killed.add(pid)
-    out, told = process.communicate(timeout=120)
-    assert process.returncode == 0, told
+    out, message = process.communicate(timeout=120)
+    assert process.returncode == 0, message
     assert {row["status"] for row in json.loads(out)} == {"complete"}
     sessions = [json.loads(path.read_text())["sessions"] for path in (tmp_path / OUTPUT).glob("*/run.json")]
     assert sum(map(len, sessions)) > 4  # some were begun again
@@ -51,12 +51,14 @@ def test_what_the_machine_never_has_is_refused(coabench_process: Run, sheet: Wri
 
 @here
 @pytest.mark.parametrize(
-    ("address", "told"), [("127.0.0.1:9", "nobody answers"), ("ray://127.0.0.1:9", "HOST:PORT, auto or local")]
+    ("address", "message"), [("127.0.0.1:9", "nobody answers"), ("ray://127.0.0.1:9", "HOST:PORT, auto or local")]
 )
-def test_an_address_without_a_cluster_is_refused(coabench_process: Run, sheet: Write, address: str, told: str) -> None:
+def test_an_address_without_a_cluster_is_refused(
+    coabench_process: Run, sheet: Write, address: str, message: str
+) -> None:
     result = coabench_process("sweep", sheet(), "--executor", "ray", "--ray-address", address)
     assert result.returncode == 2
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 def test_without_ray_the_extra_is_named(

@@ -53,11 +53,11 @@ def test_axes_make_combinations_and_the_last_is_the_fastest(sheet: Write) -> Non
         resources: {cpus: 2, memory: 1.5 GiB}
     """)
     wanted = read_sheet(path).wanted()
-    told = [
+    message = [
         (w.settings["strategy"], w.settings["decode"], w.settings["set"].get("num_crops"), w.settings["seed"])
         for w in wanted
     ]
-    assert told == [
+    assert message == [
         ("direct", "generate", "4", 3),
         ("direct", "generate", "16", 5),
         ("direct", "score", "4", 3),
@@ -80,7 +80,7 @@ def test_the_name_and_the_output_follow_the_file(sheet: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("axis: {seed: [1]}", ["unknown field 'axis'", "did you mean 'axes'"]),
         ("axes: {strategies: [direct]}", ["axes: unknown option 'strategies'", "did you mean 'strategy'"]),
@@ -116,9 +116,9 @@ def test_the_name_and_the_output_follow_the_file(sheet: Write) -> None:
         ("- 1", ["holds no fields"]),
     ],
 )
-def test_what_a_sheet_cannot_say_is_told(sheet: Write, text: str, told: list[str]) -> None:
+def test_what_a_sheet_cannot_say_is_reported(sheet: Write, text: str, message: list[str]) -> None:
     path = sheet(text)
     with pytest.raises(UserError) as refused:
         read_sheet(path).wanted()
-    for words in [str(path), *told]:
+    for words in [str(path), *message]:
         assert words in str(refused.value)

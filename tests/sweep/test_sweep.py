@@ -31,8 +31,8 @@ def undisturbed(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> di
     (folder / "sheet.yaml").write_text(SHEET)
     environment = process_environment(installed, COABENCH_CACHE=str(folder / "cache"))
     process = start(folder, environment, "sweep", "sheet.yaml")
-    _, told = process.communicate(timeout=120)
-    assert process.returncode == 0, told
+    _, message = process.communicate(timeout=120)
+    assert process.returncode == 0, message
     return logs(folder / OUTPUT)
 
 
@@ -72,19 +72,19 @@ include:
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / OUTPUT).rglob("*")} == before
 
 
-def test_a_mistake_in_one_run_is_told_before_any_begins(coabench: Run, sheet: Write, tmp_path: Path) -> None:
+def test_a_mistake_in_one_run_is_reported_before_any_begins(coabench: Run, sheet: Write, tmp_path: Path) -> None:
     result = coabench("sweep", sheet(further="""
 include: [{strategy: chain-of-afect}, {dataset: raf-db-compound}, {split: tset, seed: 1}, {set: {noize: no}}]
 """))  # fmt: skip
     assert result.returncode == 2
-    for told in ("4 of 8 runs cannot be done", "chain-of-afect", "did you mean 'chain-of-affect'", "--data-root",
+    for message in ("4 of 8 runs cannot be done", "chain-of-afect", "did you mean 'chain-of-affect'", "--data-root",
                  "no split 'tset'", "did you mean 'noise'", "'exclude'"):  # fmt: skip
-        assert told in result.stderr
+        assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "results").exists()
 
 
-def test_what_stands_in_the_way_is_told(coabench: Run, sheet: Write, tmp_path: Path) -> None:
+def test_what_stands_in_the_way_is_reported(coabench: Run, sheet: Write, tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / OUTPUT).write_text("mine")
     refused = coabench("sweep", sheet())
@@ -101,7 +101,7 @@ def test_what_stands_in_the_way_is_told(coabench: Run, sheet: Write, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--measure", "2"], "--measure is for --dry-run"),
         (["--measure", "2", "--dry-run", "--executor", "ray"], "--measure times runs on this machine"),
@@ -110,11 +110,11 @@ def test_what_stands_in_the_way_is_told(coabench: Run, sheet: Write, tmp_path: P
     ],
 )
 def test_options_that_do_not_go_together_are_refused(
-    coabench: Run, sheet: Write, arguments: list[str], told: str
+    coabench: Run, sheet: Write, arguments: list[str], message: str
 ) -> None:
     result = coabench("sweep", sheet(), *arguments)
     assert result.returncode == 2
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 def test_a_run_that_fails_stops_no_other(
@@ -126,8 +126,13 @@ def test_a_run_that_fails_stops_no_other(
     assert [row["status"] for row in rows(result)] == ["failed", "complete", "complete", "complete"]
     assert rows(result)[0]["done"] == 8
     assert "the machine is on fire" in rows(result)[0]["problem"]
-    for told in ("direct, generate, 3: failed", "put it out", "1 of 4 runs could not be finished", "the same command"):
-        assert told in result.stderr
+    for message in (
+        "direct, generate, 3: failed",
+        "put it out",
+        "1 of 4 runs could not be finished",
+        "the same command",
+    ):
+        assert message in result.stderr
     assert "the machine is on fire" in coabench("sweep", "sheet.yaml").stdout
     fixed = coabench("sweep", sheet())
     assert fixed.returncode == 0, fixed.stderr
@@ -141,10 +146,10 @@ def test_a_process_that_is_killed_is_one_run_that_failed(
     process = start(tmp_path, environment, "sweep", sheet(SLOW), "--jobs", "2", "--format", "json")
     wait_for(lambda: any((tmp_path / OUTPUT).glob("*/predictions.jsonl")), process)
     os.kill(children(process.pid)[0], signal.SIGKILL)
-    out, told = process.communicate(timeout=120)
+    out, message = process.communicate(timeout=120)
     assert process.returncode == 1
     assert sorted(row["status"] for row in json.loads(out)) == ["complete", "complete", "complete", "failed"]
-    assert "was killed by SIGKILL" in told
+    assert "was killed by SIGKILL" in message
     assert coabench("sweep", "sheet.yaml").returncode == 0
     assert logs(tmp_path / OUTPUT) == undisturbed
 
@@ -162,13 +167,13 @@ def test_a_sweep_that_is_stopped_goes_on(
     wait_for(lambda: len(list((tmp_path / OUTPUT).glob("*/predictions.jsonl"))) == 2, process)
     at_work = children(process.pid)
     process.send_signal(how)
-    _, told = process.communicate(timeout=60)
+    _, message = process.communicate(timeout=60)
     assert at_work
     wait_for(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in at_work))
     if how == signal.SIGINT:
         assert process.returncode == 130
-        assert "continues from there" in told
-        assert "Traceback" not in told
+        assert "continues from there" in message
+        assert "Traceback" not in message
     states = [made["status"] for made in manifests(tmp_path / OUTPUT)]
     assert sorted(states) == ["complete", "running"]
     again = coabench("sweep", "sheet.yaml")

@@ -128,19 +128,6 @@ class Ignores(Sound):
         folder: str = "cache"
 
 
-class ReadsAndIgnores(Sound):
-    @dataclass(frozen=True)
-    class Options:
-        sharpness: float = 2.0
-        patience: int = 3
-
-    def identity(self) -> dict[str, Any]:
-        return {"sharpness": self.options.sharpness}
-
-    def prepare(self, images: Sequence[Any], sample: str | None = None) -> float:
-        return min(sum(images[-1].getpixel((9, 9))) / 765, self.options.patience * 1e9)
-
-
 class FailsToLoad(Sound):
     def load(self) -> None:
         raise FileNotFoundError("weights.bin")
@@ -271,7 +258,6 @@ PLANTED: list[tuple[Any, str, str]] = [
     (IdentityAfterLoad, "unusable-identity", "before load: {'loaded': 0}, after it: {'loaded': 1}"),
     (OutsideIdentity, "option-outside-identity", "'sharpness'"),
     (Ignores, "ignored-option", "'patience' is never read; 'folder' is never read"),
-    (ReadsAndIgnores, "ignored-option", "nothing changes with another 'patience'"),
     (FailsToLoad, "fails", "FileNotFoundError: weights.bin (test_backbones.py, line "),
     (FailsAlone, "fails", "expected a batch"),
     (FailsWhereNothingIsAsked, "fails", "'NoneType' object has no attribute 'options'"),
@@ -363,7 +349,7 @@ class Weightless(Sound):
 
 
 @pytest.mark.parametrize("backbone", [Weightless, Remembering, RefusesOne, OnlyTwoOptions, OneDependsOnTheOther])
-def test_what_is_told_in_words_is_no_defect(backbone: Any) -> None:
+def test_a_refusal_with_a_reason_is_no_defect(backbone: Any) -> None:
     assert [str(finding) for finding in check(backbone)] == []
 
 
@@ -398,8 +384,8 @@ def test_a_log_that_is_replayed_has_nothing_to_say_to_other_questions(tmp_path: 
         "the backbone replay needs a log; expected --backbone replay:RUN, the directory of a run or its "
         "predictions.jsonl"
     ]
-    [told] = unchecked(check("replay", str(tmp_path / "run")))
-    assert told.startswith("it takes none of the questions of this check")
+    [message] = unchecked(check("replay", str(tmp_path / "run")))
+    assert message.startswith("it takes none of the questions of this check")
 
 
 def test_a_registered_target_that_cannot_be_imported() -> None:
@@ -409,7 +395,7 @@ def test_a_registered_target_that_cannot_be_imported() -> None:
 
 
 def test_a_classifier_conforms(tmp_path: Path) -> None:
-    """It takes questions about its classes only, and one image; both are told in words."""
+    """It takes questions about its classes only, and one image; it refuses others with a reason."""
     pytest.importorskip("onnx")
     from support.colour_net import write_onnx
 
@@ -417,11 +403,11 @@ def test_a_classifier_conforms(tmp_path: Path) -> None:
     assert [str(finding) for finding in check("classifier", str(tmp_path / "net.onnx"))] == []
 
 
-class Lender(Sound):
-    """Lends a linear layer to training."""
+class Trainable(Sound):
+    """Has a linear layer to train."""
 
     capabilities = frozenset({"generates", "scores", "trains"})
-    lends: ClassVar[dict[str, Any]] = {}
+    changes: ClassVar[dict[str, Any]] = {}
 
     def trainee(self, options: Any) -> Any:
         import torch
@@ -436,7 +422,7 @@ class Lender(Sound):
                 self.head = torch.nn.Linear(1, 7)
 
             def forward(self, seen: Any, labels: Any, num_items_in_batch: float) -> dict[str, Any]:
-                centred = seen - seen.mean() if "centred" in lends else seen
+                centred = seen - seen.mean() if "centred" in changes else seen
                 loss = torch.nn.functional.cross_entropy(self.head(centred), labels[:, -1], reduction="sum")
                 return {"loss": loss / num_items_in_batch}
 
@@ -446,11 +432,11 @@ class Lender(Sound):
             label: int
             tokens: int = 2
 
-        lends = self.lends
+        changes = self.changes
 
-        class Lent(Trainee):
-            groups: ClassVar[dict[str, Any]] = lends.get("groups", {"language": ["head"]})
-            parts: ClassVar[dict[str, Any]] = lends.get("parts", {"language": "head."})
+        class TrainedHead(Trainee):
+            groups: ClassVar[dict[str, Any]] = changes.get("groups", {"language": ["head"]})
+            parts: ClassVar[dict[str, Any]] = changes.get("parts", {"language": "head."})
 
             def __init__(self) -> None:
                 torch.manual_seed(0)
@@ -458,21 +444,21 @@ class Lender(Sound):
 
             def encode(self, prepared: float, turns: Sequence[Any]) -> Any:
                 label = list(turns[0].question.options).index(turns[0].answer.response)
-                return Example(prepared, label, lends.get("tokens", 2))
+                return Example(prepared, label, changes.get("tokens", 2))
 
             def collate(self, examples: Sequence[Any]) -> dict[str, Any]:
                 labels = torch.tensor([[-100, e.label] for e in examples])
-                if "no labels" in lends:
+                if "no labels" in changes:
                     labels[:] = -100
                 return {"seen": torch.tensor([[9 * e.seen] for e in examples]), "labels": labels}
 
             def save(self, folder: Path) -> None: ...
 
-        return Lent()
+        return TrainedHead()
 
 
 @pytest.mark.parametrize(
-    ("lends", "name", "seen"),
+    ("changes", "name", "seen"),
     [
         ({"groups": {"language": ["tail"]}}, "unusable-trainee", "no modules of these names: tail"),
         ({"groups": {}}, "unusable-trainee", "groups name no module"),
@@ -482,10 +468,10 @@ class Lender(Sound):
         ({"centred": True}, "unusable-loss", "together"),
     ],
 )
-def test_what_is_lent_to_training(lends: dict[str, Any], name: str, seen: str) -> None:
-    class Lends(Lender):
+def test_what_training_needs(changes: dict[str, Any], name: str, seen: str) -> None:
+    class Changed(Trainable):
         pass
 
-    assert [str(finding) for finding in check(Lender)] == []
-    Lends.lends = lends
-    assert_named(check(Lends), name, seen)
+    assert [str(finding) for finding in check(Trainable)] == []
+    Changed.changes = changes
+    assert_named(check(Changed), name, seen)

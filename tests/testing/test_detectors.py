@@ -182,7 +182,7 @@ def not_here() -> Unavailable:
     return Unavailable("the camera is gone", "plug it in")
 
 
-def test_what_is_not_here_is_told_and_a_check_that_fails_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_reported_and_a_check_that_fails_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "planted_checks", sys.modules[__name__])

@@ -99,7 +99,7 @@ def test_plugins_that_ship_conform(plugin: LoadedPlugin) -> None:
 
 
 def observe(monkeypatch: pytest.MonkeyPatch, *hooks: Any) -> list[Finding]:
-    """Return what is wrong with observers, told of real runs."""
+    """Return what is wrong with observers, message of real runs."""
     import types
 
     import pluggy
@@ -266,9 +266,9 @@ def check(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_plugins_check_names_the_defects_of_an_installed_package(broken: Path) -> None:
-    told = check(broken, "coabench_Broken")  # names of distributions are spelt in several ways
-    assert told.returncode == 1, told.stderr
-    assert told.stdout.startswith("coabench-broken 0.3\nok         plugin broken\n")
+    message = check(broken, "coabench_Broken")  # names of distributions are spelt in several ways
+    assert message.returncode == 1, message.stderr
+    assert message.stdout.startswith("coabench-broken 0.3\nok         plugin broken\n")
     for line in (
         "error      strategy guess",
         "[label-from-nothing]",
@@ -282,20 +282,20 @@ def test_plugins_check_names_the_defects_of_an_installed_package(broken: Path) -
         "FileNotFoundError: settings.toml",
         "coabench_Broken: failed (4 errors, 0 warnings, 1 not checked)",
     ):
-        assert line in told.stdout, line
-    assert told.stdout.count("why it matters: ") == told.stdout.count("seen: ") - 1 == 4
-    assert "Traceback" not in told.stderr
+        assert line in message.stdout, line
+    assert message.stdout.count("why it matters: ") == message.stdout.count("seen: ") - 1 == 4
+    assert "Traceback" not in message.stderr
 
 
 def test_plugins_check_with_the_means_of_the_user(broken: Path) -> None:
-    told = check(broken, "broken", "--backbone", "chatty:here", "--set", "loud=yes")
-    assert told.returncode == 1
-    assert "OSError: the weights are torn (parts.py, line " in told.stdout
-    assert "0 not checked" in told.stdout
+    message = check(broken, "broken", "--backbone", "chatty:here", "--set", "loud=yes")
+    assert message.returncode == 1
+    assert "OSError: the weights are torn (parts.py, line " in message.stdout
+    assert "0 not checked" in message.stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told", "advised"),
+    ("arguments", "message", "advised"),
     [
         (("brocken",), "there is no plugin or distribution named 'brocken'", "did you mean 'broken'?"),
         (("broken", "--backbone", "chatti:here"), "none of these plugins has a backbone 'chatti'", "'chatty'"),
@@ -303,17 +303,17 @@ def test_plugins_check_with_the_means_of_the_user(broken: Path) -> None:
     ],
 )
 def test_plugins_check_refuses_what_it_cannot_use(
-    broken: Path, arguments: tuple[str, ...], told: str, advised: str
+    broken: Path, arguments: tuple[str, ...], message: str, advised: str
 ) -> None:
     result = check(broken, *arguments)
     assert result.returncode == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert advised in result.stderr
     assert result.stdout == ""
 
 
 def test_plugins_check_passes_what_ships(broken: Path) -> None:
-    told = check(broken, "strategies")
-    assert told.returncode == 0
-    assert told.stdout.endswith("strategies: passed (0 errors, 0 warnings, 0 not checked)\n")
-    assert json.dumps(told.stdout).isascii()
+    message = check(broken, "strategies")
+    assert message.returncode == 0
+    assert message.stdout.endswith("strategies: passed (0 errors, 0 warnings, 0 not checked)\n")
+    assert json.dumps(message.stdout).isascii()

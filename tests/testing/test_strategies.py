@@ -53,11 +53,6 @@ class Forgets(Sound):
     class Options:
         patience: int = 3
 
-    def converse(self, task: Any) -> Any:
-        for _ in range(self.options.patience - self.options.patience + 1):  # read, and of no consequence
-            answer = yield Question("Which?", task.labels)
-        return Prediction(answer.label) if answer.label else Prediction.invalid("unparsed-answer")
-
 
 class Remembers(Sound):
     def converse(self, task: Any) -> Any:
@@ -189,7 +184,7 @@ def test_a_sound_strategy_has_no_finding() -> None:
     assert check(Sound) == []
 
 
-def test_the_place_of_an_exception_is_told() -> None:
+def test_the_file_and_line_of_an_exception_are_named() -> None:
     [finding] = [f for f in check(Crashes) if f.defect.name == "raises-on-unparsed-answer"]
     assert "test_strategies.py, line " in finding.evidence
     assert "ValueError" in finding.evidence

@@ -1,4 +1,4 @@
-"""What `coabench.testing` lends to the tests of a plugin, and its suites where something is wrong."""
+"""What `coabench.testing` offers to the tests of a plugin, and its suites where something is wrong."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_conversation_is_played() -> None:
         (lambda question: question.options[-1], "Neutral", "Neutral"),
     ],
 )
-def test_a_scripted_backbone_says_what_it_is_told(script: Any, first: str, second: str) -> None:
+def test_a_scripted_backbone_follows_its_script(script: Any, first: str, second: str) -> None:
     backbone = ScriptedBackbone(script)
     questions = [Question(f"{name}?", BASIC.basic, name=name) for name in ("one", "two")]
     viewing = backbone.look(["a sample", "another"])
@@ -177,7 +177,7 @@ class TestNeedsFiles(DatasetConformance):
 
 @pytest.mark.process
 def test_the_suites_where_something_is_wrong(tmp_path: Path) -> None:
-    """A test fails for each defect, with what to do; what is not installed is told once, what is not here skipped."""
+    """A test fails for each defect, with what to do; what is missing is reported once or skipped."""
     (tmp_path / "test_mine.py").write_text(FAILING)
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
     environment = {**os.environ, "COLUMNS": "200"}

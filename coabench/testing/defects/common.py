@@ -12,9 +12,9 @@ BAD_OPTIONS = Defect(
 )
 IGNORED_OPTION = Defect(
     "ignored-option",
-    "it declares an option that does nothing",
+    "it declares an option that is never read",
     "the user sets it, believes that it worked, and reports a number under a false name",
-    "use the option, or delete it; one that changes no answer (a time-out) must at least be in details()",
+    "use the option, or delete it",
 )
 NOT_IMPORTABLE = Defect(
     "not-importable",

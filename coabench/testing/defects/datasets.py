@@ -26,7 +26,7 @@ FAILS = Defect(
 UNKNOWN_SPLIT = Defect(
     "unknown-split",
     "it does not refuse a split that is not there",
-    "a misspelt --split must be told, not crash or give no samples",
+    "a misspelt --split must be reported, not crash or give no samples",
     "raise UserError, naming the splits that there are",
 )
 UNSTABLE_ORDER = Defect(
@@ -38,7 +38,7 @@ UNSTABLE_ORDER = Defect(
 COLLIDING_IDS = Defect(
     "colliding-ids",
     "two samples have the same id",
-    "records are told apart by id alone, and runs are paired by it",
+    "only the id distinguishes records, and runs are paired by it",
     "make ids from the split and the whole relative path of the image",
 )
 BAD_ID = Defect(
@@ -68,7 +68,7 @@ UNREADABLE = Defect(
 UNSTABLE_FINGERPRINT = Defect(
     "unstable-fingerprint",
     "its fingerprint changes from one call to the next",
-    "the fingerprint decides whether a run may go on",
+    "the fingerprint decides whether a run may be resumed",
     "leave fingerprint() as it is, or hash nothing but the samples in order",
 )
 VERIFY_RAISES = Defect(
@@ -87,13 +87,13 @@ VERIFY_COMPLAINS = Defect(
 BAD_IDENTITY = Defect(
     "unusable-identity",
     "its identity() cannot stand in a manifest",
-    "a run's identity decides whether it may go on; it is compared as JSON",
+    "a run's identity decides whether it may be resumed; it is compared as JSON",
     "return a dictionary of plain values: the options that change images or labels",
 )
 OUTSIDE_IDENTITY = Defect(
     "option-outside-identity",
     "an option changes the samples, and neither identity() nor the fingerprint does",
-    "a run could go on with other images, and two different runs would pass as one",
+    "a run could be resumed with other images, and two different runs would pass as one",
     "return every option that changes images or labels from identity()",
 )
 DEFECTS = (

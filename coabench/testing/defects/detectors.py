@@ -26,7 +26,7 @@ NO_FACES = Defect(
 OUTSIDE = Defect(
     "box-outside-frame",
     "a box is not inside the frame",
-    "what is cut out of the frame would be empty or of another place",
+    "what is cut out of the frame would be empty or of another region",
     "clip boxes with coabench.detector.clipped, and leave out what it returns None for",
 )
 BAD_SCORE = Defect(
@@ -44,7 +44,7 @@ UNSORTED = Defect(
 UNSTEADY = Defect(
     "unsteady-faces",
     "the same frame gives other faces",
-    "a recording could not be replayed; tracking is somebody else's work",
+    "a recording could not be replayed; tracking comes after detection",
     "keep nothing from one frame to the next",
 )
 WRITES = Defect(

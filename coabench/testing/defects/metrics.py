@@ -31,7 +31,7 @@ UNSTEADY = Defect(
 )
 WRITES = Defect(
     "writes-to-arguments",
-    "it changes what it is given",
+    "it changes its arguments",
     "they are what the run's log and manifest say, and the next metric gets them, too",
     "work on copies",
 )

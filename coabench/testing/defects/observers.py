@@ -6,13 +6,13 @@ from coabench.testing.findings import UNEXPECTED, Defect
 
 FAILS = Defect(
     "observer-fails",
-    "it raises when it is told of a run",
-    "it is left out for the rest of the run, and hears of nothing more",
+    "it raises when a run is reported to it",
+    "it is left out for the rest of the run, and receives nothing more",
     "catch what may go wrong in the hook; a run must not depend on an observer",
 )
 WRITES = Defect(
     "writes-to-arguments",
-    "it changes the record, the metrics or the manifest that it is told of",
+    "it changes the record, the metrics or the manifest that it receives",
     "other observers and the metrics get the same ones, and the log would say something else",
     "work on copies: dict(record), copy.deepcopy(metrics)",
 )
@@ -23,7 +23,7 @@ SLOW = Defect(
     "slow-observer",
     f"it takes more than {MOST_SECONDS} seconds for each sample",
     "the run waits for it, and a run may have thousands of samples",
-    "collect what you hear, and send it in a thread of your own, or when the run is finished",
+    "collect what you receive, and send it in a thread of your own, or when the run is finished",
     "warning",
 )
 DEFECTS = (FAILS, WRITES, SLOW, UNEXPECTED)
