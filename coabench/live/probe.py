@@ -98,7 +98,7 @@ class Probe(Closing):
         self._detector, self._asker, self._tracker = detector, asker, Tracker()
         self._changed = threading.Condition()  # guards all that follows
         self._notifying = threading.Lock()  # held while listeners are called; never taken while holding _changed
-        self._listeners: list[Callable[[FaceAnswer], None]] = []
+        self._listeners: list[Callable[[FaceAnswer], object]] = []
         self._threads: list[WorkerThread] = []
         self._pending: Frame | None = None
         self._newest: Frame | None = None
@@ -110,7 +110,7 @@ class Probe(Closing):
 
     # -- from outside -------------------------------------------------------------------------------------------------
 
-    def listen(self, listener: Callable[[FaceAnswer], None]) -> None:
+    def listen(self, listener: Callable[[FaceAnswer], object]) -> None:
         """Call *listener* with every finished answer, in order, from the thread that asks. Its error ends the probe."""
         self._listeners.append(listener)
 

@@ -65,7 +65,7 @@ class Stage:
         if session.crops is not None:
             folder = session.crops
             summary.files.append(folder)
-            probe.listen(lambda answer: _ignore(save_crops(folder, [answer])))
+            probe.listen(lambda answer: save_crops(folder, [answer]))
 
     def at_end(self, close: Callable[[], object]) -> None:
         """Call *close* at the end, the last one first; where it returns False a thread is left behind."""
@@ -154,10 +154,6 @@ class Stage:
                     output.close()
             self.summary.rates = self.probe.snapshot().rates
             self.summary.files = [file for file in self.summary.files if file.exists()]
-
-
-def _ignore(_: object) -> None:
-    return
 
 
 @contextmanager

@@ -5,7 +5,7 @@ into a template of `coabench.render.page`: ``{{ chart }}``. Text in them is esca
 Numbers come in the unit they are shown in (percent, seconds), or as proportions where the docstring says so.
 
 - `scatter`: points with vertical intervals, for a figure against its cost. Each point's `Point.label` stands beside it
-  where there is room, and always in its tooltip; ``group`` gives colour and shape, named in a legend.
+  where there is space, and always in its tooltip; ``group`` gives colour and shape, named in a legend.
 - `interval` and `scale`: a dot with its interval to stand in a table's cell, and the scale for the column's heading, so
   that a table of figures is a dot plot as well and stays one when it is sorted.
 - `histogram`, `reliability`: what they say.
@@ -24,7 +24,7 @@ from markupsafe import Markup, escape
 from coabench.base.text import safe
 
 NAMED = 60
-"""Up to how many points of `scatter` are named beside; with more, tooltips tell."""
+"""Up to how many points of `scatter` are named beside; with more, only tooltips name them."""
 
 SERIES = 6
 """How many groups have a colour and a shape of their own; the others share the last."""
@@ -35,7 +35,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Point:
-    """A point of `scatter`: its name, its place, the interval of y (None: it has none) and its group."""
+    """A point of `scatter`: its name, its coordinates, the interval of y (None: it has none) and its group."""
 
     label: str
     x: float
@@ -248,7 +248,7 @@ def _linear_axis(values: Sequence[float], *, whole: bool = False, ticks: int = 6
 
 
 def _log_axis(values: Sequence[float]) -> _Axis:
-    """Return a logarithmic axis with some room at both ends, and its ticks at 1, 2, 5 (or only 1) times 10ⁿ."""
+    """Return a logarithmic axis with a margin at both ends, and its ticks at 1, 2, 5 (or only 1) times 10ⁿ."""
     low, high = min(values) / 1.4, max(values) * 1.4
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     figures = (1, 2, 5) if math.log10(high / low) <= 3 else (1,)
@@ -289,7 +289,7 @@ def _axes(frame: _Frame, x: _Axis, y: _Axis, x_title: str, y_title: str) -> Iter
 
 
 def _place(label: str, x: float, y: float, taken: list[Box], frame: _Frame) -> list[Markup]:
-    """Return a point's label where nothing else is, with a line to the point where it stands apart; or nothing.
+    """Return a point's label where nothing else is, with a line to the point where it is farther off; or nothing.
 
     Widths are estimated, since no font is at hand: 6.5 units per character of a 12-unit sans serif.
     """

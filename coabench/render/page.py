@@ -68,8 +68,10 @@ def render_page(
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "number": number, "thousands": thousands, "shade": shade}
-    style_sources = [_source(path) for path in (HERE / "page.css", *(template.with_name(name) for name in styles))]
-    script_sources = [_source(path) for path in (HERE / "page.js", *(template.with_name(name) for name in scripts))]
+    style_sources, script_sources = (
+        [path.read_text(encoding="utf-8") for path in (HERE / common, *map(template.with_name, further))]
+        for common, further in (("page.css", styles), ("page.js", scripts))
+    )
     return environment.get_template(template.name).render(
         **data,
         embed=embed,
@@ -100,10 +102,6 @@ def thousands(value: int | None) -> str:
 
 def _visible(value: Any) -> Any:
     return safe(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
-
-
-def _source(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
 
 
 def _policy(styles: Sequence[str], scripts: Sequence[str]) -> str:

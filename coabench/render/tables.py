@@ -37,7 +37,7 @@ class Column:
         show: the key of the value to show, or a function from the row to the text; the title by default.
         align: ``left`` for words, ``right`` for numbers.
         width: where the terminal table wraps the cell, in characters; None: never.
-        wide: shown only where there is room: in Markdown and HTML.
+        wide: shown only where there is space: in Markdown and HTML.
         value: the key of the number by which an HTML table sorts this column; *show* where that is a number.
         choices: an HTML table offers to show the rows with one of this column's texts only.
     """
@@ -78,7 +78,7 @@ class Section:
     chart: Callable[[], Markup | None] | None = None
 
     def columns_for(self, format: Format) -> list[Column]:
-        """Return the columns that this format has room for."""
+        """Return the columns that this format has space for."""
         columns = [Column(column) if isinstance(column, str) else column for column in self.columns]
         return columns if format in ("markdown", "html") else [column for column in columns if not column.wide]
 

@@ -1,1 +1,1 @@
-"""Lent to plugins: hub folders, devices, checkpoint files, fast linear layers, OpenCV, checks of image files."""
+"""For plugins: hub folders, devices, checkpoint files, fast linear layers, OpenCV, checks of image files."""

@@ -17,10 +17,10 @@ import httpx2
 from coabench.base.text import safe
 from coabench.errors import JobError, UserError
 from coabench_openai.address import Address, is_secret
-from coabench_openai.replies import Malformed, in_words, is_page
+from coabench_openai.replies import Malformed, error_text, is_page
 
 T = TypeVar("T")
-AGAIN = frozenset({408, 409, 425, 429})
+RETRIED = frozenset({408, 409, 425, 429})
 """Statuses after which a request is tried again, beside all from 500 on."""
 REFUSALS = frozenset({400, 413, 415, 422})
 """Statuses by which a server refuses this request, and perhaps no other."""
@@ -30,7 +30,7 @@ CONNECTING = 10.0
 """Seconds for connecting."""
 LARGEST = 16 * 2**20
 """Bytes of a reply."""
-SAFE = "what is recorded is safe: when it is back, run the same command again"
+RESUME = "what is recorded is safe: when it is back, run the same command again"
 
 
 class Refused(Exception):
@@ -54,13 +54,13 @@ class _Transient(Exception):
 
     Attributes:
         message: what it was.
-        again: how long the server wants us to wait, in seconds.
-        mine: whether it may be due to this one request, and others fare better.
+        retry_after: how long the server wants us to wait, in seconds.
+        of_request: whether it may be due to this one request, and others fare better.
     """
 
-    def __init__(self, message: str, again: float | None = None, mine: bool = False) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, of_request: bool = False) -> None:
         super().__init__(message)
-        self.message, self.again, self.mine = message, again, mine
+        self.message, self.retry_after, self.of_request = message, retry_after, of_request
 
 
 class Client:
@@ -105,14 +105,14 @@ class Client:
             except _Transient as transient:
                 if repetition == self.retries:
                     times = f"{repetition + 1} times" if repetition else "once"
-                    if transient.mine:
+                    if transient.of_request:
                         raise Refused(f"{transient.message}, {times}", failing=True) from None
                     raise JobError(
                         f"the server at {self.address.url} has not answered a request that was sent {times}",
                         found=transient.message,
-                        remedy=SAFE,
+                        remedy=RESUME,
                     ) from None
-                await _wait(transient.again, repetition, halt)
+                await _wait(transient.retry_after, repetition, halt)
                 repetition += 1
 
     async def _once(self, content: bytes, read: Callable[[Any], T]) -> T:
@@ -130,7 +130,7 @@ class Client:
             raise JobError(
                 f"what answers at {self.address.chat} is no server of the OpenAI protocol",
                 expected="JSON",
-                found=in_words(text),
+                found=error_text(text),
                 remedy="correct --set base_url; it usually ends in /v1",
             )
         try:
@@ -141,11 +141,11 @@ class Client:
             code = data["error"].get("code") if isinstance(data["error"], dict) else None
             if isinstance(code, int) and 400 <= code < 600:
                 raise self._problem(code, text, headers)
-            raise _Transient(in_words(text), mine=True)
+            raise _Transient(error_text(text), of_request=True)
         try:
             return read(data)
         except Malformed as error:
-            raise _Transient(str(error), mine=True) from None
+            raise _Transient(str(error), of_request=True) from None
 
     async def _exchange(self, content: bytes) -> tuple[int, httpx2.Headers, str]:
         """Send the request; return status, headers and body, which does not hold the key even if the server sent it."""
@@ -195,11 +195,11 @@ class Client:
 
     def _problem(self, status: int, text: str, headers: httpx2.Headers) -> Exception:
         """Return what a status other than 200 means."""
-        url, words = self.address.url, f"status {status}: {in_words(text)}"
+        url, words = self.address.url, f"status {status}: {error_text(text)}"
         if status in REFUSALS:
             return Refused(words)
-        if (status in AGAIN and "insufficient_quota" not in text) or status >= 500:
-            return _Transient(words, _seconds(headers.get("retry-after")), mine=status == 500)
+        if (status in RETRIED and "insufficient_quota" not in text) or status >= 500:
+            return _Transient(words, _seconds(headers.get("retry-after")), of_request=status == 500)
         if status in (401, 403):
             key = f"the key from {self._variable} was sent" if self._key else f"no key was sent: no {self._variable}"
             return JobError(
@@ -223,13 +223,15 @@ class Client:
                 remedy="give that address as --set base_url if you trust it",
             )
         if status in (402, 429):
-            return JobError(f"the account at {self.address.host} is used up", found=words, remedy=f"top it up; {SAFE}")
-        return JobError(f"the server at {url} does not answer", found=words, remedy=SAFE)
+            return JobError(
+                f"the account at {self.address.host} is used up", found=words, remedy=f"top it up; {RESUME}"
+            )
+        return JobError(f"the server at {url} does not answer", found=words, remedy=RESUME)
 
 
-async def _wait(again: float | None, repetition: int, halt: asyncio.Event | None) -> None:
+async def _wait(retry_after: float | None, repetition: int, halt: asyncio.Event | None) -> None:
     """Wait as long as the server says, or twice as long each time; not in step with others."""
-    seconds = FIRST_WAIT * 2**repetition * random.uniform(0.5, 1.0) if again is None else again
+    seconds = FIRST_WAIT * 2**repetition * random.uniform(0.5, 1.0) if retry_after is None else retry_after
     try:
         await asyncio.wait_for((halt or asyncio.Event()).wait(), min(seconds, LONGEST_WAIT))
     except TimeoutError:

@@ -11,7 +11,7 @@ from coabench.backbone import Questions
 from coabench.decode import Mode
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, SampleError
-from coabench_openai.client import SAFE, Client, Halted, Refused
+from coabench_openai.client import RESUME, Client, Halted, Refused
 from coabench_openai.options import ServerOptions
 from coabench_openai.picture import plain_picture
 from coabench_openai.replies import Reply, read_reply, unwrapped
@@ -171,18 +171,18 @@ class Dispatcher:
             try:
                 reply = await self._client.post(body, lambda data: read_reply(data, question, mode), halt)
             except Refused as refused:
-                raise await self._useless(question, mode, refused) from None
+                raise await self._why_useless(question, mode, refused) from None
             self._tried[key] = self._within_constraint(question, mode, reply)
         return reply
 
-    async def _useless(self, question: Question, mode: Mode, refused: Refused) -> JobError:
+    async def _why_useless(self, question: Question, mode: Mode, refused: Refused) -> JobError:
         """Return why no sample can be asked about."""
         url = self._client.address.url
         try:
             await self._post_blind(question, mode)
         except (Refused, JobError):
             if refused.failing:
-                return JobError(f"the server at {url} fails over every picture", found=str(refused), remedy=SAFE)
+                return JobError(f"the server at {url} fails over every picture", found=str(refused), remedy=RESUME)
             return JobError(
                 f"the server at {url} refuses the question {question.name!r}, even about a plain picture",
                 found=str(refused),

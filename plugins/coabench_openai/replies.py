@@ -76,7 +76,7 @@ def unwrapped(text: str) -> str:
     return value if isinstance(value, str) else text
 
 
-def in_words(body: str) -> str:
+def error_text(body: str) -> str:
     """Return what a server says went wrong, on one line that a terminal can show."""
     try:
         data = json.loads(body)

@@ -18,6 +18,7 @@ from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.decoding import OptionTree
 from coabench_phi35v.images import Picture
 from coabench_phi35v.model import Phi3VForCausalLM
+from coabench_phi35v.packing import common
 from coabench_phi35v.prompt import ChatTokenizer, Control, chat
 from coabench_phi35v.shared_cache import Prefix, SharedCache
 
@@ -166,12 +167,8 @@ class Phi35Viewing(Viewing):
 
         The last token is always computed again: what follows is read off its state.
         """
-        cache, shared = self._cache, 0
-        if cache.long[row] == long:
-            for held, wanted in zip(cache.tokens[row], prompt[:-1], strict=False):
-                if held != wanted:
-                    break
-                shared += 1
+        cache = self._cache
+        shared = common([cache.tokens[row], prompt[:-1]]) if cache.long[row] == long else 0
         cache.keep(row, shared)
         cache.long[row] = long
         return shared

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coabench.dialogue import Task
 from coabench.errors import UserError
-from coabench.strategy import Conversation, StrategyRequest
+from coabench.strategy import StrategyRequest
 from coabench_strategies.prompted import Prompted
 
 
@@ -36,6 +35,3 @@ class FewShot(Prompted):
     def __init__(self, request: StrategyRequest) -> None:
         super().__init__(request)
         self.exemplars = (request.options or self.Options()).k
-
-    def converse(self, task: Task) -> Conversation:
-        return self.prompts.converse(task)

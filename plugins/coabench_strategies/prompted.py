@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from coabench.strategy import Strategy, StrategyRequest
+from coabench.dialogue import Task
+from coabench.strategy import Conversation, Strategy, StrategyRequest
 from coabench_strategies.files import read
 
 
@@ -26,3 +27,7 @@ class Prompted(Strategy):
     def identity(self) -> Mapping[str, Any]:
         """Return the identity of the prompt file, and the version of the logic."""
         return {**self.prompts.identity(), "logic": self.logic}
+
+    def converse(self, task: Task) -> Conversation:
+        """Ask the questions as they stand."""
+        return self.prompts.converse(task)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from coabench.dialogue import Prediction, Question, Task
+from coabench.dialogue import Prediction, Task
 from coabench.inference.parsing import RULES
 from coabench.labels import Choices
 from coabench.strategy import Conversation
@@ -26,7 +26,8 @@ class Rank(Prompted):
     file = "rank"
 
     def converse(self, task: Task) -> Conversation:
-        answer = yield _opened(self.prompts.question("rank", task))
+        # An open question: its answer is a list, not one of its options.
+        answer = yield replace(self.prompts.question("rank", task), options=Choices(), recognised=Choices())
         ranked = read_rank(answer.response, task.space.spellings(task.basic))
         if ranked is None:
             return Prediction.invalid("unparsed-rank")
@@ -55,8 +56,3 @@ def read_rank(response: str, spellings: Mapping[str, str]) -> list[str] | None:
     read = (RULES["synonym"](_MARK.sub("", item.strip(), count=1), spellings) for item in items)
     ranked = [emotion for emotion in read if emotion is not None]
     return ranked if len(ranked) == len(items) == len(set(ranked)) else None
-
-
-def _opened(question: Question) -> Question:
-    """Return the question as an open one: its answer is a list, not one of its options."""
-    return replace(question, options=Choices(), recognised=Choices())

@@ -151,9 +151,9 @@ def load() -> Assets:
     folder, version = data_folder()
     mesh = _read_mesh(folder)
     files = dict(sorted(_target_files(folder).items()))
-    place = np.full(int(mesh.source.max()) + 1, -1, np.int32)
-    place[mesh.source] = np.arange(len(mesh.source))
-    offsets = np.stack([_read_target(file, place, len(mesh.source)) for file in files.values()])
+    row_of = np.full(int(mesh.source.max()) + 1, -1, np.int32)
+    row_of[mesh.source] = np.arange(len(mesh.source))
+    offsets = np.stack([_read_target(file, row_of, len(mesh.source)) for file in files.values()])
     return Assets(mesh, {name: row for row, name in enumerate(files)}, offsets, folder, version)
 
 
@@ -206,14 +206,14 @@ def _read_mesh(folder: Path) -> Mesh:
     )
 
 
-def _read_target(path: Path, place: Ints, vertices: int) -> Floats:
+def _read_target(path: Path, row_of: Ints, vertices: int) -> Floats:
     """Return (V, 3) offsets; the lines of the file are ``index dx dy dz``, for the whole mesh."""
     text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     lines = text.decode("ascii", "replace").splitlines()
     rows = np.loadtxt([x for x in lines if x[:1].isdigit()] or ["0 0 0 0"], np.float32, ndmin=2)
     index = rows[:, 0].astype(np.int32)
-    known = index < len(place)
-    row = np.where(known, place[np.minimum(index, len(place) - 1)], -1)
+    known = index < len(row_of)
+    row = np.where(known, row_of[np.minimum(index, len(row_of) - 1)], -1)
     offsets = np.zeros((vertices, 3), np.float32)
     offsets[row[row >= 0]] = rows[row >= 0, 1:]
     return offsets

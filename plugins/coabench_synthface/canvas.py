@@ -1,6 +1,6 @@
 """The canvas: the face of the base mesh seen from the front, on which skin, lips and eyebrows are painted.
 
-Paint sticks to the skin because every vertex keeps its place on the canvas however the face moves.
+Paint sticks to the skin because every vertex keeps its position on the canvas however the face moves.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from coabench_synthface import raster
 from coabench_synthface.assets import Floats, Ints, Mesh, Part, floats, load, sample_mask
 
 LEFT, RIGHT, BOTTOM, TOP = -0.9, 0.9, 6.0, 8.3
-"""What the canvas covers, decimetres of the base mesh. Beyond, its edge goes on."""
+"""What the canvas covers, decimetres of the base mesh. Beyond, its edge is repeated."""
 
 TEXEL = 0.01
 """Width of a texel, decimetres: a little more than half a pixel of the finished image."""
@@ -34,7 +34,7 @@ class Canvas:
 
     Attributes:
         x, y: (HEIGHT, WIDTH) where a texel is, decimetres of the base mesh; row 0 is at the top.
-        place: (V, 2) column and row of each vertex.
+        texels: (V, 2) column and row of each vertex.
         lips: (HEIGHT, WIDTH) 0–1.
         lash: (HEIGHT, WIDTH) 0–1, the edges of the eyelids.
         folds: (8, HEIGHT, WIDTH) the darkness of each fold of `FOLDS`; negative where the skin beside it is brighter.
@@ -47,7 +47,7 @@ class Canvas:
 
     x: Floats
     y: Floats
-    place: Floats
+    texels: Floats
     lips: Floats
     lash: Floats
     folds: Floats
@@ -77,7 +77,7 @@ def canvas() -> Canvas:
     return Canvas(
         x=x,
         y=y,
-        place=np.ascontiguousarray(points[:, :2]),
+        texels=np.ascontiguousarray(points[:, :2]),
         lips=blur(lips.astype(np.float32), 0.9),
         lash=_lash(eye, x, y),
         folds=np.stack([_fold(x, y, name) for name in FOLDS]),

@@ -101,13 +101,13 @@ class _Progress:
     """A line on stderr: renewed in a terminal, a new one every ten seconds in a file."""
 
     def __init__(self) -> None:
-        self._began = self._told = time.monotonic()
+        self._began = self._printed = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         now, tty = time.monotonic(), sys.stderr.isatty()
-        if done < total and now - self._told < (0.2 if tty else 10):
+        if done < total and now - self._printed < (0.2 if tty else 10):
             return
-        self._told = now
+        self._printed = now
         speed = done / max(now - self._began, 1e-9)
         text = f"{done:,}/{total:,} images  {speed:.0f}/s  {(total - done) / speed:.0f} s left"
         end = "\n" if done == total or not tty else ""

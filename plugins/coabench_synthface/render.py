@@ -56,6 +56,14 @@ class Posed:
     centre: tuple[float, float]
     scale: float
 
+    def project(self, points: Floats, scene: Scene) -> tuple[Floats, Floats]:
+        """Return x and y of *points*, (N, 3): parts of the picture's width and height, from its upper left corner."""
+        depth = points[:, 2] - self.eyes[:, 2].mean()
+        nearness = scene.distance / (scene.distance - depth)  # 1 at the eyes, which therefore stay where they are
+        x = (points[:, 0] * nearness - self.centre[0]) * self.scale + 0.5 + scene.shift[0]
+        y = EYES_AT - (points[:, 1] * nearness - self.centre[1]) * self.scale + scene.shift[1]
+        return x, y
+
 
 def render(person: Person, expression: Expression, scene: Scene, rng: np.random.Generator, size: int = SIZE) -> Image:
     """Return a picture of *size* × *size* pixels. *rng* is used for the camera's noise only."""
@@ -80,16 +88,13 @@ def _expose(person: Person, expression: Expression, scene: Scene, size: int) -> 
     mesh, on = load().mesh, canvas()
     posed = pose(person, expression, scene)
     fine = size * SUPERSAMPLING
-    depth = posed.points[:, 2] - posed.eyes[:, 2].mean()
-    nearness = scene.distance / (scene.distance - depth)  # 1 at the eyes, which therefore stay where they are framed
-    x = (posed.points[:, 0] * nearness - posed.centre[0]) * posed.scale + 0.5 + scene.shift[0]
-    y = EYES_AT - (posed.points[:, 1] * nearness - posed.centre[1]) * posed.scale + scene.shift[1]
+    x, y = posed.project(posed.points, scene)
     screen = np.column_stack([x * fine, y * fine, posed.points[:, 2]]).astype(np.float32)
     front, inside = raster.rasterise(screen, mesh.triangles, fine, fine)
     directions = raster.normals(posed.points, mesh.triangles)
     hollow = np.clip(raster.hollowness(posed.points, directions, mesh.triangles), 0, 0.35)
     covered = hair_depth(person, on)
-    attributes = np.column_stack([on.place, covered, 1 - 1.6 * hollow]).astype(np.float32)
+    attributes = np.column_stack([on.texels, covered, 1 - 1.6 * hollow]).astype(np.float32)
     style = 0.0 if person.hair == "bald" else 0.8 if person.hair == "cropped" else 1.0
     hair = np.array([*person.hair_colour, style, 0.45], np.float32)
     light = np.stack([scene.light, scene.key, scene.ambient])

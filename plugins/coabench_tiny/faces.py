@@ -13,13 +13,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from coabench_synthface.assets import Floats, Ints, Part, load
+from coabench_synthface.assets import Ints, Part, load
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.expression import FACE_UNITS, Expression
 from coabench_synthface.person import draw_person
-from coabench_synthface.render import EYES_AT, Posed, encode, pose, render
+from coabench_synthface.render import encode, pose, render
 from coabench_synthface.samples import generator
-from coabench_synthface.scene import Scene, draw_scene
+from coabench_synthface.scene import draw_scene
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -90,16 +90,9 @@ def _face(seed: int, side: int, index: int) -> tuple[NDArray[np.uint8], NDArray[
         picture = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
     units = [expression.intensity(au) for au in ACTION_UNITS]
     known = [*units, expression.blink, scene.yaw, scene.pitch, scene.roll]
-    return picture, np.array([*known, *_places(pose(person, expression, scene), scene)], np.float32)
-
-
-def _places(posed: Posed, scene: Scene) -> Floats:
-    """Return x of every landmark, then y: parts of the picture's width and height, projected as `render` does."""
-    points = posed.points[landmarks()]
-    nearness = scene.distance / (scene.distance - (points[:, 2] - posed.eyes[:, 2].mean()))
-    x = (points[:, 0] * nearness - posed.centre[0]) * posed.scale + 0.5 + scene.shift[0]
-    y = EYES_AT - (points[:, 1] * nearness - posed.centre[1]) * posed.scale + scene.shift[1]
-    return np.concatenate([x, y])
+    posed = pose(person, expression, scene)
+    x, y = posed.project(posed.points[landmarks()], scene)
+    return picture, np.array([*known, *x, *y], np.float32)
 
 
 def draw_units(rng: np.random.Generator) -> Expression:

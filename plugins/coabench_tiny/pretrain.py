@@ -108,7 +108,7 @@ def pretrain(eyes: ImageEmbedding, train: Faces, held_out: Faces, plan: Plan, re
             if step % 250 == 0 or step == steps:
                 report(
                     f"{step}/{steps}  {time.monotonic() - start:.0f} s  loss {np.mean(losses[-250:]):.3f}"
-                    f"  held out: {_in_words(explained(reader, held_out))}"
+                    f"  held out: {_summary(explained(reader, held_out))}"
                 )
     reader.eval().requires_grad_(False)
     return reader
@@ -160,7 +160,7 @@ def rate(done: float, warmup: float) -> float:
     return done / warmup if done < warmup else 0.5 * (1 + math.cos(math.pi * min(1, (done - warmup) / (1 - warmup))))
 
 
-def _in_words(r2: NDArray[np.float32]) -> str:
+def _summary(r2: NDArray[np.float32]) -> str:
     known = "  ".join(f"{name} {value:.2f}" for name, value in zip(TARGETS, r2[:KNOWN], strict=True))
     return f"AU {r2[: KNOWN - 4].mean():.3f}  landmarks {r2[KNOWN:].mean():.3f}  | {known}"
 

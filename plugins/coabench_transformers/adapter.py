@@ -57,7 +57,7 @@ class Adapter:
         """Compare it with a model whose parameters have no memory, which is changed by that.
 
         Raises:
-            UserError: a tensor finds no place in the model, has another shape, or a place stays empty.
+            UserError: a tensor belongs to no module of the model or has another shape, or a module gets none.
         """
         from peft import get_peft_model_state_dict
 

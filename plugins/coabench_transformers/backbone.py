@@ -89,7 +89,7 @@ class TransformersVision(Backbone[Prepared]):
         return {
             "type": self.checkpoint.config.model_type,
             "checkpoint": self.checkpoint.fingerprint(),
-            "processor": self.checkpoint.words(),
+            "processor": self.checkpoint.processor_fingerprint(),
             "adapter": self._adapter.fingerprint() if self._adapter else None,
             "dtype": dtype_name(self.dtype),
             "transformers": transformers.__version__,

@@ -74,7 +74,7 @@ class Chat:
         return int(self.tokenizer.pad_token_id)
 
     def shows_every_image(self, messages: Sequence[Message]) -> bool:
-        """Whether the template writes a place for every image; not every processor counts them.
+        """Whether the template writes a placeholder for every image; not every processor counts them.
 
         Raises:
             Refused: by the template.

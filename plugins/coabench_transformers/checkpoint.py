@@ -15,10 +15,10 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from coabench.errors import UserError, first_line
 from coabench.support.tensorfile import TensorFile, file_digest, fingerprint
 
-OWN = {"phi3_v": "phi-3.5-vision"}
+OTHER_BACKBONES = {"phi3_v": "phi-3.5-vision"}
 """Types of models that transformers does not have -> the backbone that runs them."""
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-WORDS = ("*.json", "*.jinja", "*.txt", "*.model")
+PROCESSOR_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
 """The files that say how images and text become numbers, beside the weights."""
 HISTORY = ("training.json", INDEX)
 
@@ -45,10 +45,10 @@ class Checkpoint:
         """Return a SHA-256, in hex, over the weights (of large files header and samples of every tensor)."""
         return fingerprint(self.files)
 
-    def words(self) -> str:
+    def processor_fingerprint(self) -> str:
         """Return a SHA-256, in hex, over the configs, the tokenizer, the processor and the chat template."""
         digest = hashlib.sha256()
-        paths = {path for pattern in WORDS for path in self.folder.glob(pattern) if path.name not in HISTORY}
+        paths = {path for pattern in PROCESSOR_FILES for path in self.folder.glob(pattern) if path.name not in HISTORY}
         for path in sorted(paths):
             digest.update(path.name.encode() + b"\0" + file_digest(path))
         return digest.hexdigest()
@@ -104,10 +104,10 @@ def _config(folder: Path) -> PretrainedConfig:
             found=_config_problem(error) if path.is_file() else "no config.json",
             remedy="point to the folder of a complete checkpoint, or give a hub id",
         ) from None
-    if kind in OWN:
+    if kind in OTHER_BACKBONES:
         raise UserError(
             f"transformers has no model of the type {kind!r}: the code that comes with its checkpoint never runs here",
-            remedy=f"take --backbone {OWN[kind]}:{folder}",
+            remedy=f"take --backbone {OTHER_BACKBONES[kind]}:{folder}",
         )
     if raw.get("quantization_config"):
         raise UserError(

@@ -16,7 +16,7 @@ from coabench.backbone import Trainee
 from coabench.dialogue import Turn
 from coabench.support.trainee import activation_bytes, modules_by_part
 from coabench_transformers.chat import Chat
-from coabench_transformers.checkpoint import HISTORY, WORDS, Checkpoint
+from coabench_transformers.checkpoint import HISTORY, PROCESSOR_FILES, Checkpoint
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -84,7 +84,7 @@ class TransformersTrainee(Trainee):
         model.save_pretrained(folder)
         for path in folder.glob("*.safetensors"):
             path.chmod(0o644)  # safetensors makes it readable by its owner alone
-        for path in {path for pattern in WORDS for path in self._checkpoint.folder.glob(pattern)}:
+        for path in {path for pattern in PROCESSOR_FILES for path in self._checkpoint.folder.glob(pattern)}:
             if path.name not in (*HISTORY, "config.json") and not path.name.endswith(".index.json"):
                 shutil.copyfile(path, folder / path.name)
 
