@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -109,13 +108,10 @@ def write(name: str, kind: str, output: Path) -> Path:
     if folder.exists():
         raise UserError(f"{folder} is there already", remedy="choose another NAME or --output, or remove it")
     try:
-        beside = Path(tempfile.mkdtemp(prefix=f".coabench-{name}.", dir=output))
-        try:
-            beside.chmod(0o755)  # mkdtemp makes folders that nobody else can read
-            _fill(beside, name, kind)
-            beside.rename(folder)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=f".coabench-{name}.", dir=output) as temporary:
+            written = Path(temporary) / folder.name
+            _fill(written, name, kind)
+            written.rename(folder)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written", found=error.strerror or str(error), remedy="choose another --output"
@@ -177,7 +173,7 @@ def _words(name: str, kind: str) -> dict[str, str]:
         "api": str(API_VERSION),
         "summary": about.summary,
         "about": about.about,
-        "try": Template(about.trial).substitute(name=name),
+        "try": trial(name, kind),
         "dependencies": ", ".join(f'"{package}"' for package in ("coabench", *about.dependencies)),
     }
 

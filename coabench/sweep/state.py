@@ -57,11 +57,7 @@ def read_state(directory: Path, identity: RunIdentity) -> State:
 
 def count_records(directory: Path) -> int:
     """Return how many whole lines a run's log has; 0 where there is none."""
-    try:
-        with (directory / LOG).open("rb") as file:
-            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-    except OSError:
-        return 0
+    return Tally([directory]).count()
 
 
 class Tally:

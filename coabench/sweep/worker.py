@@ -54,8 +54,12 @@ def order(request: Evaluation, identity: RunIdentity) -> bytes:
 
 def main() -> None:
     """Carry out the run that standard input orders."""
-    message = json.loads(_line())
-    said = os.dup(1)
+    with os.fdopen(0, "rb", buffering=0, closefd=False) as orders:  # a buffer's lock would hang the end of the process
+        line = orders.readline()
+    if not line.endswith(b"\n"):
+        raise SystemExit("no order came")
+    message = json.loads(line)
+    answers = os.dup(1)
     os.dup2(2, 1)  # what libraries print is not the answer
     Thread(target=_end_with_input, daemon=True).start()
     fields = message["request"]
@@ -63,18 +67,7 @@ def main() -> None:
         fields[name] = None if fields[name] is None else Path(fields[name])
     request = Evaluation(**{**fields, "command": tuple(fields["command"])})
     problem = perform(request, RunIdentity.read(message["identity"]))
-    os.write(said, json.dumps({"problem": problem}).encode() + b"\n")
-
-
-def _line() -> bytes:
-    """Read a line, unbuffered: a buffer's lock would hang the end of the process."""
-    read = b""
-    while not read.endswith(b"\n"):
-        block = os.read(0, 1 << 16)
-        if not block:
-            raise SystemExit("no order came")
-        read += block
-    return read
+    os.write(answers, json.dumps({"problem": problem}).encode() + b"\n")
 
 
 def _end_with_input() -> None:

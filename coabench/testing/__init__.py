@@ -24,22 +24,8 @@ if TYPE_CHECKING:
         StrategyConformance,
     )
 
-_WHERE = {
-    "findings": ("Defect", "Finding"),
-    "pictures": ("Picture", "draw_face", "tiny_images"),
-    "runs": ("registered", "tiny_run"),
-    "scripted": ("ScriptedBackbone", "play"),
-    "spaces": ("BASIC", "COMPOUND", "task"),
-    "suites": (
-        "BackboneConformance",
-        "CommandConformance",
-        "DatasetConformance",
-        "DetectorConformance",
-        "MetricConformance",
-        "PluginConformance",
-        "StrategyConformance",
-    ),
-}
+_MODULES = ("findings", "pictures", "spaces", "scripted", "runs", "suites")
+"""Those that name what is offered, the lightest first."""
 
 __all__ = [
     "BASIC",
@@ -65,7 +51,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _WHERE.items():
-        if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    if name in __all__:
+        modules = (importlib.import_module(f"{__name__}.{module}") for module in _MODULES)
+        return next(getattr(module, name) for module in modules if hasattr(module, name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -64,7 +65,6 @@ class _Checks(Checks):
     ) -> None:
         super().__init__(what, assignments)
         self.requested, self.remote = requested, remote
-        self.behaviours: dict[str, list[Reply]] = {}
 
     def remedy_for(self, error: UserError) -> str:
         backbone = f"--backbone {self.registration.name}:MODEL"
@@ -169,9 +169,9 @@ class _Checks(Checks):
         for name, changed in variations(self.defaults):
             try:
                 options = changed()
-                if self.described(options) != self.described(self.defaults):
+                if _frozen(self.make(options).identity()) != self.identity:
                     continue
-                before, after = self.behaviour(self.defaults), self.behaviour(options)
+                before, after = self.usual_answers, self.answers(options)
             except (UserError, SampleError):  # a value that it refuses
                 continue
             self.need(alike(before, after), defects.OUTSIDE_IDENTITY, f"{name!r}: {difference(before, after)}")
@@ -186,17 +186,13 @@ class _Checks(Checks):
             backbone.remember(Path(folder) / "memory")
             self.answers(options)
 
-    def described(self, options: Any) -> Any:
-        """Return its identity with these options."""
-        return _frozen(self.make(options).identity())
-
-    def behaviour(self, options: Any) -> list[Reply]:
-        """Return what it answers with these options."""
-        if repr(options) not in self.behaviours:
-            self.behaviours[repr(options)] = self.answers(options)
-        return self.behaviours[repr(options)]
+    @cached_property
+    def usual_answers(self) -> list[Reply]:
+        """What it answers with the options that the user chose."""
+        return self.answers(self.defaults)
 
     def answers(self, options: Any) -> list[Reply]:
+        """Load it with these options, and ask."""
         backbone = self.make(options)
         self.attempt(defects.FAILS, backbone.load, allowed=UserError)
         prepared = [backbone.prepare([image], f"check/{i}") for i, image in enumerate(tiny_images())]
