@@ -358,7 +358,7 @@ def test_the_window_under_a_virtual_display(
         env={**environment, "XDG_CONFIG_HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -382,7 +382,7 @@ import itertools, sys, threading, time
 from pathlib import Path
 from coabench.live import window
 
-patience = iter(range(40))  # half a second each: a busy machine draws late
+patience = iter(range(120))  # half a second each: a busy machine draws late
 script = iter(["details", "details", "still", "record", "record", "pause", "pause", sys.argv.pop()])
 
 class Pressing(window.Window):
