@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.process import ROOT
+from support.runs import manifest
 
 from coabench.errors import UserError
 from coabench.runs.adapter import TrainingRecord
@@ -22,7 +23,7 @@ from coabench.runs.identity import (
     list_differences,
 )
 
-OLD: dict[str, Any] = json.loads((Path(__file__).parent / "made_by_0.1.0" / "run.json").read_text())["identity"]
+OLD: dict[str, Any] = manifest(ROOT / "tests/support/written_by_0_1_0/runs/complete")["identity"]
 """The identity of a run that 0.1.0 wrote."""
 TRAININGS = sorted((ROOT / "plugins" / "coabench_tiny").rglob("training.json"))
 LEAST: dict[str, Any] = {
@@ -37,7 +38,7 @@ def test_a_run_of_0_1_0_is_read_and_written_as_it_was() -> None:
     identity = RunIdentity.read(OLD)
     assert json.dumps(identity.to_json()) == json.dumps(OLD)
     assert identity.digest == hashlib.sha256(json.dumps(OLD, sort_keys=True).encode()).hexdigest()
-    assert (identity.backbone.title, identity.dataset.samples, identity.parser) == ("tiny", 8, "standard")
+    assert (identity.backbone.title, identity.dataset.samples, identity.parser) == ("tiny", 22, "standard")
     assert identity.strategy.sha256 == OLD["strategy"]["sha256"]
 
 
@@ -104,7 +105,7 @@ def test_differences_are_listed_leaf_by_leaf() -> None:
         exemplars=({"id": "x"},),
     )
     assert differences(identity.to_json(), other.to_json()) == [
-        'backbone.adapter: "shipped/direct" -> "mine"',
+        'backbone.adapter: "shipped/chain-of-affect" -> "mine"',
         'exemplars: [] -> [{"id": "x"}]',
         'parsing.parser: "standard" -> "lenient"',
         "seed: 0 -> 1",
