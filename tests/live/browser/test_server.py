@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -406,9 +405,8 @@ def test_a_port_that_is_taken_is_reported(coabench: Run) -> None:
     assert "cannot be taken" in result.stderr
 
 
-def test_the_missing_extra_is_named(environment: Environment, tmp_path: Path) -> None:
-    code = "import sys; sys.modules['uvicorn'] = None; from coabench.cli import main; main(sys.argv[1:])"
-    command = [sys.executable, "-c", code, "webcam", "--serve", "127.0.0.1:0"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+def test_the_missing_extra_is_named(coabench: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    result = coabench("webcam", "--serve", "127.0.0.1:0")
     assert result.returncode == 2
     assert "pip install 'coabench[serve]'" in result.stderr
