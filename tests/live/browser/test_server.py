@@ -116,7 +116,7 @@ def test_other_machines_need_consent_and_a_token(environment: Environment, tmp_p
     assert "--allow-remote" in result.stderr
     assert "SSH tunnel" in result.stderr
     with served(environment, tmp_path, "--allow-remote", address="0.0.0.0:0") as server:
-        assert "without TLS a browser gives its camera to localhost only" in "".join(server.said)
+        server.wait_for("without TLS a browser gives (its camera to localhost only)")
         address, _, token = server.url.partition("?token=")
         assert len(token) >= 32
         local = f"http://127.0.0.1:{urlsplit(address).port}/"
@@ -352,7 +352,7 @@ def test_a_self_signed_certificate_is_made_once_and_its_fingerprint_shown(
             assert fetch(server.url, tls=trust)[0] == 200
             with Viewer(server.url, trust) as viewer:
                 assert viewer.start().look(picture())["faces"]
-            fingerprint = next(line for line in server.said if "fingerprint" in line).split()[-1]
+            fingerprint = server.wait_for(r"fingerprint: (\S+)\n")
             fingerprints.append(fingerprint)
             der = ssl.PEM_cert_to_DER_cert((kept / "self-signed.pem").read_text())
             assert fingerprint.replace(":", "").lower() == hashlib.sha256(der).hexdigest()
@@ -362,7 +362,7 @@ def test_a_self_signed_certificate_is_made_once_and_its_fingerprint_shown(
         assert kept.stat().st_mode & 0o077 == 0
     (kept / "self-signed.pem").write_text("torn")
     with served(environment, tmp_path, "--tls-self-signed") as server:
-        assert next(line for line in server.said if "fingerprint" in line).split()[-1] != fingerprints[0]
+        assert server.wait_for(r"fingerprint: (\S+)\n") != fingerprints[0]
 
 
 # -- what is refused before anything starts ---------------------------------------------------------------------------
