@@ -38,10 +38,12 @@ def test_the_leaderboard_ranks_its_runs(coabench: Run, tmp_path: Path) -> None:
         assert result.returncode == 0, result.stderr
         rows = {row["source"]: row for row in csv.DictReader(result.stdout.splitlines())}
         assert [row["kind"] for row in rows.values()] == ["run", "run", "not ranked"]
+        assert rows["runs/complete"]["adapter"] == "shipped/chain-of-affect"
         for name in ("complete", "prompted"):
             row, written = rows[f"runs/{name}"], metrics(WRITTEN / "runs" / name)
             for figure in ("uar", "war", "macro_f1", "invalid"):
                 assert float(row[figure]) == pytest.approx(written[figure])
+            assert row["date"] == manifest(WRITTEN / "runs" / name)["ended"][:10]
             assert ("computed again" in str(row)) is again
         for path in (tmp_path / "runs").glob("*/metrics.json"):
             path.unlink()
@@ -51,7 +53,9 @@ def test_the_leaderboard_ranks_its_runs(coabench: Run, tmp_path: Path) -> None:
 def test_a_run_is_shown_and_compared(coabench: Run, tmp_path: Path, name: str) -> None:
     shown = coabench("report", f"runs/{name}", "--images", *CARD, "--output", "page.html")
     assert shown.returncode == 0, shown.stderr
-    assert f"{metrics(WRITTEN / 'runs' / name)['uar']:.1%}"[:-2] in (tmp_path / "page.html").read_text()
+    page = (tmp_path / "page.html").read_text()
+    assert f"{metrics(WRITTEN / 'runs' / name)['uar']:.1%}"[:-2] in page
+    assert manifest(WRITTEN / "runs" / name)["identity"]["backbone"]["facts"]["adapter"]["fingerprint"][:12] in page
     compared = coabench("compare", "runs/complete", "runs/prompted")
     assert compared.returncode == 0, compared.stderr
 
@@ -64,6 +68,8 @@ def test_a_run_that_was_killed_resumes(coabench: Run, tmp_path: Path) -> None:
     for part in ("backbone", "strategy", "dataset"):
         identity[part]["plugin_version"] = __version__
     (run / "run.json").write_text(json.dumps(written))
+    with (run / "predictions.jsonl").open("ab") as log:
+        log.write(b'{"id": "torn')
     result = coabench("evaluate", *CARD, "--batch-size", 2, "--output", "runs/unfinished")
     assert result.returncode == 0, result.stderr
     assert "continuing after 8 of 22 records" in result.stderr
@@ -95,6 +101,9 @@ def test_its_responses_are_read_again(coabench: Run, tmp_path: Path) -> None:
     result = coabench("score", "runs/complete", "--parser", "lenient", "--output", "lenient")
     assert result.returncode == 0, result.stderr
     assert said(tmp_path / "lenient") == said(WRITTEN / "runs" / "complete")
+    was, now = (manifest(run)["identity"] for run in (WRITTEN / "runs" / "complete", tmp_path / "lenient"))
+    assert now.pop("rescored")["run"] == "complete"
+    assert now == {**was, "parsing": {**was["parsing"], "parser": "lenient"}}
 
 
 def test_its_card_is_verified(coabench: Run) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.process import ROOT
+from support.runs import manifest
 
 from coabench.errors import UserError
 from coabench.runs.adapter import TrainingRecord
@@ -22,8 +23,7 @@ from coabench.runs.identity import (
     list_differences,
 )
 
-WRITTEN = ROOT / "tests" / "support" / "written_by_0_1_0" / "runs" / "complete" / "run.json"
-OLD: dict[str, Any] = json.loads(WRITTEN.read_text())["identity"]
+OLD: dict[str, Any] = manifest(ROOT / "tests/support/written_by_0_1_0/runs/complete")["identity"]
 """The identity of a run that 0.1.0 wrote."""
 TRAININGS = sorted((ROOT / "plugins" / "coabench_tiny").rglob("training.json"))
 LEAST: dict[str, Any] = {

@@ -5,60 +5,27 @@ import hashlib
 import json
 import re
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from support.process import ROOT
-
-from coabench.cli import main
-from coabench.registry.loader import get_plugins
+from support.process import ROOT, Run
+from support.runs import manifest, metrics, records, untimed
 
 CARD = ROOT / "tests/support/scripted/coabench_scripted/drawn.yaml"
 
 
-class Called(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Called]
-
-
 @pytest.fixture
-def call(
-    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Call]:
-    """Run ``coabench`` in this process, in an empty folder, with the scripted plugin."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(installed)
-    get_plugins.cache_clear()
-
-    def called(*arguments: object) -> Called:
-        words = [str(argument) for argument in arguments]
-        monkeypatch.setattr(sys, "argv", ["coabench", *words])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main(words)
-        assert isinstance(end.value.code, int)
-        return Called(end.value.code, *capsys.readouterr())
-
-    yield called
-    get_plugins.cache_clear()
-
-
-@pytest.fixture
-def refuse(call: Call, tmp_path: Path) -> Call:
+def refuse(coabench: Run, tmp_path: Path) -> Run:
     """Run ``coabench score`` with ``--output out``, which must be refused as the user's mistake, nothing written."""
 
-    def refused(*arguments: object) -> Called:
+    def refused(*arguments: object) -> "subprocess.CompletedProcess[str]":
         before = set(tmp_path.iterdir())
-        result = call("score", *arguments, "--output", "out")
-        assert result.code == 2, result
-        assert "Traceback" not in result.err
+        result = coabench("score", *arguments, "--output", "out")
+        assert result.returncode == 2, result
+        assert "Traceback" not in result.stderr
         assert set(tmp_path.iterdir()) == before
         return result
 
@@ -66,25 +33,11 @@ def refuse(call: Call, tmp_path: Path) -> Call:
 
 
 @pytest.fixture
-def drawn(call: Call, tmp_path: Path) -> Path:
+def drawn(coabench: Run, tmp_path: Path) -> Path:
     """A run of the scripted backbone on the 24 samples of ``drawn``."""
-    result = call("evaluate", "--backbone", "scripted:a", "--dataset", "drawn", "--output", "run")
-    assert result.code == 0, result.err
+    result = coabench("evaluate", "--backbone", "scripted:a", "--dataset", "drawn", "--output", "run")
+    assert result.returncode == 0, result.stderr
     return tmp_path / "run"
-
-
-def records(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def manifest(run: Path) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    return data
-
-
-def metrics(run: Path) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    return data
 
 
 def write_csv(path: Path, header: str, *rows: str) -> Path:
@@ -111,12 +64,12 @@ NAMED = ("--labels", "compound", "--target-column", "truth", "--prediction-colum
 # --- a file of predictions ---------------------------------------------------------------------------------------
 
 
-def test_a_file_becomes_a_run_like_any_other(call: Call, tmp_path: Path) -> None:
+def test_a_file_becomes_a_run_like_any_other(coabench: Run, tmp_path: Path) -> None:
     write_csv(tmp_path / "answers.csv", *GOOD)
-    result = call("score", "answers.csv", *NAMED, "--name", "my-model", "--output", "results/mine")
-    assert result.code == 0, result.err
-    assert "UAR                    83.33%" in result.out  # recalls 1, 1/2 and 1
-    assert "coabench did not make them" in result.err
+    result = coabench("score", "answers.csv", *NAMED, "--name", "my-model", "--output", "results/mine")
+    assert result.returncode == 0, result.stderr
+    assert "UAR                    83.33%" in result.stdout  # recalls 1, 1/2 and 1
+    assert "coabench did not make them" in result.stderr
     run = tmp_path / "results/mine"
     made = manifest(run)
     assert made["status"] == "complete"
@@ -131,32 +84,32 @@ def test_a_file_becomes_a_run_like_any_other(call: Call, tmp_path: Path) -> None
     assert log[3]["given"] == ["disgust and anger"]
     assert all(r["turns"] == [] and r["seconds"] is None for r in log)
     assert metrics(run)["plugins"]["silence"] == 0.0
-    ranked = call("leaderboard", "results")
-    assert ranked.code == 0, ranked.err
-    assert "my-model" in ranked.out
-    assert "Not ranked" not in ranked.out
+    ranked = coabench("leaderboard", "results")
+    assert ranked.returncode == 0, ranked.stderr
+    assert "my-model" in ranked.stdout
+    assert "Not ranked" not in ranked.stdout
 
 
-def test_the_page_shows_what_is_printed(call: Call, tmp_path: Path) -> None:
+def test_the_page_shows_what_is_printed(coabench: Run, tmp_path: Path) -> None:
     page = (ROOT / "docs" / "scoring.md").read_text(encoding="utf-8")
     table, command, printed = re.findall(r"```\w*\n(.*?)```", page, re.DOTALL)[:3]
     (tmp_path / "answers.csv").write_text(table)
-    result = call(*command.replace("\\\n", " ").split()[1:])
-    assert result.code == 0, result.err
+    result = coabench(*command.replace("\\\n", " ").split()[1:])
+    assert result.returncode == 0, result.stderr
     shown = [
         line
-        for line in (result.err + result.out).splitlines()
+        for line in (result.stderr + result.stdout).splitlines()
         if not line.startswith(("metric", "silent", "labels-used", "words"))
     ]
     assert shown == printed.splitlines()
 
 
-def test_observers_are_called_as_of_any_run(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_observers_are_told_as_of_any_run(coabench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCRIPTED_EVENTS", str(tmp_path / "events"))
     write_csv(tmp_path / "answers.csv", *GOOD)
-    assert call("score", "answers.csv", *NAMED).code == 0
-    calls = (tmp_path / "events").read_text().splitlines()
-    assert calls == ["started running", *(f"predicted {i}" for i in "abcd"), "finished complete 4"]
+    assert coabench("score", "answers.csv", *NAMED).returncode == 0
+    told = (tmp_path / "events").read_text().splitlines()
+    assert told == ["started running", *(f"predicted {i}" for i in "abcd"), "finished complete 4"]
 
 
 @pytest.mark.parametrize(
@@ -172,13 +125,13 @@ def test_observers_are_called_as_of_any_run(call: Call, tmp_path: Path, monkeypa
                        b'{"id": "b", "truth": 3, "answer": null}\n'),
     ],
 )  # fmt: skip
-def test_formats_say_the_same(call: Call, tmp_path: Path, name: str, content: bytes) -> None:
+def test_formats_say_the_same(coabench: Run, tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    result = call("score", name, *NAMED, "--output", "out")
-    assert result.code == 0, result.err
+    result = coabench("score", name, *NAMED, "--output", "out")
+    assert result.returncode == 0, result.stderr
     made = [(r["id"], r["target"], r["prediction"], r["reason"]) for r in records(tmp_path / "out")]
     assert made == [("a", "Sadly Angry", "Sadly Angry", None), ("b", "Sadly Fearful", None, "unparsed-answer")]
-    assert "1 prediction is empty or NaN, counted as INVALID: line " in result.err
+    assert "1 prediction is empty or NaN, counted as INVALID: line " in result.stderr
     samples = b'["a", "Sadly Angry"]\n["b", "Sadly Fearful"]\n'
     assert manifest(tmp_path / "out")["identity"]["dataset"]["fingerprint"] == hashlib.sha256(samples).hexdigest()
 
@@ -197,11 +150,11 @@ def test_formats_say_the_same(call: Call, tmp_path: Path, name: str, content: by
     ],
 )
 def test_two_columns_are_two_emotions(
-    call: Call, tmp_path: Path, first: str, second: str, label: str | None, reason: str | None
+    coabench: Run, tmp_path: Path, first: str, second: str, label: str | None, reason: str | None
 ) -> None:
     write_csv(tmp_path / "pairs.csv", "t1,t2,first,second", f"Anger,Disgust,{first},{second}", "fear,sad,Sadness,Fear")
     columns = ("--prediction-column", "first,second", "--target-column", "t2, t1")
-    assert call("score", "pairs.csv", "--labels", "compound", *columns, "--output", "out").code == 0
+    assert coabench("score", "pairs.csv", "--labels", "compound", *columns, "--output", "out").returncode == 0
     (one, two) = records(tmp_path / "out")
     assert (one["target"], one["prediction"], one["reason"]) == ("Angrily Disgusted", label, reason)
     assert one["status"] == ("ok" if label else "invalid")
@@ -209,57 +162,55 @@ def test_two_columns_are_two_emotions(
     assert two["prediction"] == two["target"] == "Sadly Fearful"
 
 
-def test_a_typo_is_an_error_unless_it_is_to_count_as_invalid(call: Call, refuse: Call, tmp_path: Path) -> None:
+def test_a_typo_is_an_error_unless_it_is_to_count_as_invalid(coabench: Run, refuse: Run, tmp_path: Path) -> None:
     typos = [f'"cell\nof two lines {i}",Sadly Angry,Sadley Angry' for i in range(12)]
     write_csv(tmp_path / "typos.csv", "id,truth,answer", "a,Sadly Angry,Sadly Angry", *typos, "z,Sadly Angry,not sad")
     refused = refuse("typos.csv", *NAMED)
-    assert "13 predictions are no label of raf-db-compound" in refused.err
-    assert "line 3: 'Sadley Angry' (did you mean 'Sadly Angry'?)" in refused.err
-    assert "line 5: 'Sadley Angry'" in refused.err
-    assert refused.err.count("Sadley") == 10
-    assert "and 3 more" in refused.err
-    assert "--unknown invalid" in refused.err
-    counted = call("score", "typos.csv", *NAMED, "--unknown", "invalid", "--output", "out")
-    assert counted.code == 0
-    assert "13 predictions are no label of raf-db-compound, counted as INVALID: lines 3, 5, 7" in counted.err
+    assert "13 predictions are no label of raf-db-compound" in refused.stderr
+    assert "line 3: 'Sadley Angry' (did you mean 'Sadly Angry'?)" in refused.stderr
+    assert "line 5: 'Sadley Angry'" in refused.stderr
+    assert refused.stderr.count("Sadley") == 10
+    assert "and 3 more" in refused.stderr
+    assert "--unknown invalid" in refused.stderr
+    counted = coabench("score", "typos.csv", *NAMED, "--unknown", "invalid", "--output", "out")
+    assert counted.returncode == 0
+    assert "13 predictions are no label of raf-db-compound, counted as INVALID: lines 3, 5, 7" in counted.stderr
     assert metrics(tmp_path / "out")["reasons"] == {"unparsed-answer": 13}
     assert records(tmp_path / "out")[-1]["given"] == ["not sad"]
 
 
 @pytest.mark.parametrize("given", ["0", "12", "-1", "3.5", "1e0", "Happiness", "Happily", "None", "inf", "٣", "³"])
-def test_what_is_no_compound_label(refuse: Call, tmp_path: Path, given: str) -> None:
+def test_what_is_no_compound_label(refuse: Run, tmp_path: Path, given: str) -> None:
     write_csv(tmp_path / "a.csv", "truth,answer", f"Sadly Angry,{given}")
-    assert f"line 2: '{given}'" in refuse("a.csv", *NAMED).err
+    assert f"line 2: '{given}'" in refuse("a.csv", *NAMED).stderr
 
 
 @pytest.mark.parametrize("target", ["", "nan", "NaN", "Sadly", "12"])
-def test_a_target_must_be_a_label(refuse: Call, tmp_path: Path, target: str) -> None:
+def test_a_target_must_be_a_label(refuse: Run, tmp_path: Path, target: str) -> None:
     write_csv(tmp_path / "a.csv", "truth,answer", "Sadly Angry,4", f"{target},4")
     refused = refuse("a.csv", *NAMED, "--unknown", "invalid")
-    assert "1 target is no label of raf-db-compound" in refused.err
-    message = {"": "nothing", "nan": "NaN"}.get(target, target if target == "NaN" else f"'{target}'")
-    assert f"line 3: {message}" in refused.err
+    assert "1 target is no label of raf-db-compound" in refused.stderr
+    told = {"": "nothing", "nan": "NaN"}.get(target, target if target == "NaN" else f"'{target}'")
+    assert f"line 3: {told}" in refused.stderr
 
 
-@pytest.mark.parametrize(
-    ("value", "message"), [("NaN", "NaN"), ("null", "nothing"), ("[4]", "'[4]'"), ("true", "'True'")]
-)
-def test_a_json_value_that_is_no_target(refuse: Call, tmp_path: Path, value: str, message: str) -> None:
+@pytest.mark.parametrize(("value", "told"), [("NaN", "NaN"), ("null", "nothing"), ("[4]", "'[4]'"), ("true", "'True'")])
+def test_a_json_value_that_is_no_target(refuse: Run, tmp_path: Path, value: str, told: str) -> None:
     (tmp_path / "a.jsonl").write_text(f'{{"truth": {value}, "answer": 4}}\n')
-    assert f"line 1: {message}" in refuse("a.jsonl", *NAMED).err
+    assert f"line 1: {told}" in refuse("a.jsonl", *NAMED).stderr
 
 
-def test_a_typo_beside_an_empty_value_is_still_a_typo(refuse: Call, tmp_path: Path) -> None:
+def test_a_typo_beside_an_empty_value_is_still_a_typo(refuse: Run, tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", "truth,one,two", "4,Feer,", "4,Surprize,Hapiness")
     refused = refuse("a.csv", "--labels", "compound", "--target-column", "truth", "--prediction-column", "one,two")
-    assert "line 2: 'Feer' (did you mean 'Fear'?)" in refused.err
-    assert "'Surprize' (did you mean 'Surprise'?), 'Hapiness' (did you mean 'Happiness'?)" in refused.err
+    assert "line 2: 'Feer' (did you mean 'Fear'?)" in refused.stderr
+    assert "'Surprize' (did you mean 'Surprise'?), 'Hapiness' (did you mean 'Happiness'?)" in refused.stderr
 
 
-def test_a_pair_without_a_class_is_no_target(refuse: Call, tmp_path: Path) -> None:
+def test_a_pair_without_a_class_is_no_target(refuse: Run, tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", "one,two,answer", "Fear,Disgust,4")
     refused = refuse("a.csv", "--labels", "compound", "--target-column", "one,two", "--prediction-column", "answer")
-    assert "line 2: 'Fear' + 'Disgust' (no-class)" in refused.err
+    assert "line 2: 'Fear' + 'Disgust' (no-class)" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -281,9 +232,9 @@ def test_a_pair_without_a_class_is_no_target(refuse: Call, tmp_path: Path) -> No
         ("a", b"truth,answer\n4,4\n", "no ending"),
     ],
 )
-def test_a_file_that_cannot_be_read(refuse: Call, tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_a_file_that_cannot_be_read(refuse: Run, tmp_path: Path, name: str, content: bytes, told: str) -> None:
     (tmp_path / name).write_bytes(content)
-    assert message in refuse(name, *NAMED).err
+    assert told in refuse(name, *NAMED).stderr
 
 
 @pytest.mark.parametrize(
@@ -304,64 +255,64 @@ def test_a_file_that_cannot_be_read(refuse: Call, tmp_path: Path, name: str, con
         (["nowhere.csv", *NAMED], "No such file"),
     ],
 )
-def test_wrong_usage_is_reported(refuse: Call, tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_wrong_usage_is_told(refuse: Run, tmp_path: Path, arguments: list[str], told: str) -> None:
     write_csv(tmp_path / "a.csv", *GOOD)
-    assert message in refuse(*arguments).err
+    assert told in refuse(*arguments).stderr
 
 
-def test_columns_are_kept(call: Call, tmp_path: Path) -> None:
+def test_columns_are_kept(coabench: Run, tmp_path: Path) -> None:
     lines = ['{"target": 4, "prediction": 4, "img": "x.jpg", "age": 31, "group": "a ", "who": "p1", "far": 1e999}',
              '{"target": 4, "prediction": 4, "img": "", "age": NaN, "group": null, "who": 7}']  # fmt: skip
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
-    kept = ("--image-column", "img", "--subject-column", "who", "--attribute", "age", "--attribute", "group")
-    assert call("score", "a.jsonl", "--labels", "compound", *kept, "--attribute", "far", "--output", "o").code == 0
+    kept = ["--image-column=img", "--subject-column=who", *(f"--attribute={name}" for name in ("age", "group", "far"))]
+    assert coabench("score", "a.jsonl", "--labels", "compound", *kept, "--output", "o").returncode == 0
     one, two = records(tmp_path / "o")
     assert (one["image"], two["image"]) == ("x.jpg", None)
     assert one["attributes"] == {"age": 31, "group": "a", "far": "1e999", "subject": "p1"}
     assert two["attributes"] == {"age": None, "group": None, "far": None, "subject": 7}
 
 
-def test_a_card_brings_other_labels(call: Call, tmp_path: Path) -> None:
+def test_a_card_brings_other_labels(coabench: Run, tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", "target,prediction", "Sadly Fearful,1")
-    assert call("score", "a.csv", "--labels", CARD, "--output", "o").code == 0
+    assert coabench("score", "a.csv", "--labels", CARD, "--output", "o").returncode == 0
     assert manifest(tmp_path / "o")["labels"]["space"] == "drawn"
     write_csv(tmp_path / "b.csv", "target,prediction", "happy,joy", "7,Surprise")
-    assert call("score", "b.csv", "--labels", "basic", "--output", "b").code == 0
+    assert coabench("score", "b.csv", "--labels", "basic", "--output", "b").returncode == 0
     assert [r["target"] for r in records(tmp_path / "b")] == ["Happiness", "Neutral"]
 
 
-def test_two_files_about_the_same_samples_are_compared(call: Call, tmp_path: Path) -> None:
+def test_two_files_about_the_same_samples_are_compared(coabench: Run, tmp_path: Path) -> None:
     write_csv(tmp_path / "one.csv", *GOOD)
     write_csv(tmp_path / "two.csv", *[row.replace(",4", ",5") for row in GOOD])
     write_csv(tmp_path / "other.csv", *[row.replace("c,", "e,") for row in GOOD])
     for name in ("one", "two", "other"):
-        assert call("score", f"{name}.csv", *NAMED, "--output", f"runs/{name}").code == 0
-    rows = json.loads(call("leaderboard", "runs", "--format", "json").out)
+        assert coabench("score", f"{name}.csv", *NAMED, "--output", f"runs/{name}").returncode == 0
+    rows = json.loads(coabench("leaderboard", "runs", "--format", "json").stdout)
     prints = {row["backbone"]: row["fingerprint"] for row in rows}
     assert prints["one"] == prints["two"] != prints["other"]
 
 
-def test_the_same_command_finds_its_run_and_another_is_refused(call: Call, tmp_path: Path) -> None:
+def test_the_same_command_finds_its_run_and_another_is_refused(coabench: Run, tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", *GOOD)
-    assert call("score", "a.csv", *NAMED).code == 0
-    assert "already complete" in call("score", "a.csv", *NAMED).err
+    assert coabench("score", "a.csv", *NAMED).returncode == 0
+    assert "already complete" in coabench("score", "a.csv", *NAMED).stderr
     (run,) = (tmp_path / "results").iterdir()
     assert run.name.startswith("raf-db-compound.external.a.")
     write_csv(tmp_path / "a.csv", *GOOD[:-1])
-    refused = call("score", "a.csv", *NAMED, "--output", run)
-    assert refused.code == 2
-    assert "source.sha256" in refused.err
-    assert "samples: 4 -> 3" in refused.err
+    refused = coabench("score", "a.csv", *NAMED, "--output", run)
+    assert refused.returncode == 2
+    assert "source.sha256" in refused.stderr
+    assert "samples: 4 -> 3" in refused.stderr
     assert len(records(run)) == 4
-    assert call("score", "a.csv", *NAMED, "--output", run, "--overwrite").code == 0
+    assert coabench("score", "a.csv", *NAMED, "--output", run, "--overwrite").returncode == 0
     assert len(records(run)) == 3
 
 
-def test_a_folder_with_other_files_is_never_touched(call: Call, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_never_touched(coabench: Run, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     write_csv(tmp_path / "out" / "a.csv", *GOOD)
-    result = call("score", "out/a.csv", *NAMED, "--output", "out", "--overwrite")
-    assert result.code == 2
+    result = coabench("score", "out/a.csv", *NAMED, "--output", "out", "--overwrite")
+    assert result.returncode == 2
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.csv"]
 
 
@@ -379,11 +330,11 @@ def test_a_folder_with_other_files_is_never_touched(call: Call, tmp_path: Path) 
     ids=["id", "last part", "file name", "without extension"],
 )
 def test_predictions_about_the_samples_of_a_run(
-    call: Call, drawn: Path, tmp_path: Path, id_of: Callable[[Any], str]
+    coabench: Run, drawn: Path, tmp_path: Path, id_of: Callable[[Any], str]
 ) -> None:
     write_rows(tmp_path / "answers.csv", rows_about(drawn, id_of)[::-1])
-    result = call("score", "answers.csv", "--like", "run", "--output", "mine")
-    assert result.code == 0, result.err
+    result = coabench("score", "answers.csv", "--like", "run", "--output", "mine")
+    assert result.returncode == 0, result.stderr
     assert manifest(tmp_path / "mine")["identity"]["dataset"] == manifest(drawn)["identity"]["dataset"]
     assert manifest(tmp_path / "mine")["labels"] == manifest(drawn)["labels"]
     for new, old in zip(records(tmp_path / "mine"), records(drawn), strict=True):
@@ -391,25 +342,25 @@ def test_predictions_about_the_samples_of_a_run(
             k: old[k] for k in ("id", "image", "image_sha256", "target", "attributes")
         }
         assert new["prediction"] == new["target"]
-    rows = json.loads(call("leaderboard", tmp_path, "--format", "json").out)
+    rows = json.loads(coabench("leaderboard", tmp_path, "--format", "json").stdout)
     assert {row["name"]: row["kind"] for row in rows} == {"mine": "run", "run": "run"}
     assert len({row["fingerprint"] for row in rows}) == 1
 
 
-def test_a_data_set_gives_what_a_run_on_it_gives(call: Call, drawn: Path, tmp_path: Path) -> None:
+def test_a_data_set_gives_what_a_run_on_it_gives(coabench: Run, drawn: Path, tmp_path: Path) -> None:
     write_rows(tmp_path / "a.csv", rows_about(drawn))
-    assert call("score", "a.csv", "--like", "run", "--output", "one").code == 0
-    assert call("score", "a.csv", "--dataset", "drawn", "--output", "two").code == 0
+    assert coabench("score", "a.csv", "--like", "run", "--output", "one").returncode == 0
+    assert coabench("score", "a.csv", "--dataset", "drawn", "--output", "two").returncode == 0
     assert records(tmp_path / "one") == records(tmp_path / "two")
     assert manifest(tmp_path / "one")["identity"] == manifest(tmp_path / "two")["identity"]
-    refused = call("score", "a.csv", "--dataset", "drawn", "--set", "count=23", "--output", "three")
-    assert refused.code == 2
-    assert "line 25: 'drawn/test_023'" in refused.err
+    refused = coabench("score", "a.csv", "--dataset", "drawn", "--set", "count=23", "--output", "three")
+    assert refused.returncode == 2
+    assert "line 25: 'drawn/test_023'" in refused.stderr
 
 
-def test_the_target_column_may_be_left_out(call: Call, drawn: Path, tmp_path: Path) -> None:
+def test_the_target_column_may_be_left_out(coabench: Run, drawn: Path, tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", "id,answer", *[f"{r['id']},{1 + i % 3}" for i, r in enumerate(records(drawn))])
-    assert call("score", "a.csv", "--like", "run", "--prediction-column", "answer", "--output", "o").code == 0
+    assert coabench("score", "a.csv", "--like", "run", "--prediction-column", "answer", "--output", "o").returncode == 0
     assert metrics(tmp_path / "o")["war"] == 1.0  # by code: the run's label space was found again
 
 
@@ -427,22 +378,22 @@ Edit = Callable[[list[list[str]]], list[list[str]]]
     ],
     ids=["targets", "missing", "extra", "twice"],
 )  # fmt: skip
-def test_other_samples_are_refused(refuse: Call, drawn: Path, tmp_path: Path, edit: Edit, message: list[str]) -> None:
+def test_other_samples_are_refused(refuse: Run, drawn: Path, tmp_path: Path, edit: Edit, told: list[str]) -> None:
     write_rows(tmp_path / "a.csv", edit(rows_about(drawn)))
     refused = refuse("a.csv", "--like", "run")
-    for text in message:
-        assert text in refused.err
+    for text in told:
+        assert text in refused.stderr
 
 
-def test_an_ambiguous_id_is_refused(refuse: Call, drawn: Path, tmp_path: Path) -> None:
+def test_an_ambiguous_id_is_refused(refuse: Run, drawn: Path, tmp_path: Path) -> None:
     log = drawn / "predictions.jsonl"
     log.write_text(log.read_text().replace('"test_001.png"', '"other/test_000.png"'))
     write_rows(tmp_path / "a.csv", rows_about(drawn, lambda r: r["image"].rpartition("/")[2]))
     refused = refuse("a.csv", "--like", "run")
-    assert "'test_000.png' in lines 2, 3" in refused.err  # twice in the file
+    assert "'test_000.png' in lines 2, 3" in refused.stderr  # twice in the file
     write_rows(tmp_path / "a.csv", rows_about(drawn, lambda r: "test_000.png" if "000" in r["id"] else r["id"]))
     refused = refuse("a.csv", "--like", "run")
-    assert "line 2: 'test_000.png' may be 'drawn/test_000' or 'drawn/test_001'" in refused.err
+    assert "line 2: 'test_000.png' may be 'drawn/test_000' or 'drawn/test_001'" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -455,22 +406,18 @@ def test_an_ambiguous_id_is_refused(refuse: Call, drawn: Path, tmp_path: Path) -
     ],
 )
 def test_options_that_do_not_fit_known_samples(
-    refuse: Call, drawn: Path, tmp_path: Path, arguments: list[str], message: str
+    refuse: Run, drawn: Path, tmp_path: Path, arguments: list[str], told: str
 ) -> None:
     write_rows(tmp_path / "a.csv", rows_about(drawn))
-    assert message in refuse("a.csv", "--like", "run", *arguments).err
+    assert told in refuse("a.csv", "--like", "run", *arguments).stderr
 
 
-def test_rows_without_ids_are_about_no_known_sample(refuse: Call, drawn: Path, tmp_path: Path) -> None:
+def test_rows_without_ids_are_about_no_known_sample(refuse: Run, drawn: Path, tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", "prediction", *[r["target"] for r in records(drawn)])
-    assert "--id-column" in refuse("a.csv", "--like", "run").err
+    assert "--id-column" in refuse("a.csv", "--like", "run").stderr
 
 
 # --- a run's responses, read again -------------------------------------------------------------------------------
-
-
-def untimed(run: Path) -> list[dict[str, Any]]:
-    return [{k: v for k, v in record.items() if k != "seconds"} for record in records(run)]
 
 
 def answer(run: Path, position: int, turn: int, response: str) -> None:
@@ -484,12 +431,12 @@ def answer(run: Path, position: int, turn: int, response: str) -> None:
     ("strategy", "parser"),
     [("chain-of-affect", "standard"), ("chain-of-affect:published", "exact"), ("one-shot", "standard")],
 )
-def test_its_own_parser_reproduces_a_run(call: Call, tmp_path: Path, strategy: str, parser: str) -> None:
+def test_its_own_parser_reproduces_a_run(coabench: Run, tmp_path: Path, strategy: str, parser: str) -> None:
     base = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn", "--set", "broken=4")
-    assert call(*base, "--strategy", strategy, "--output", "run").code == 0
-    result = call("score", "run", "--parser", parser, "--output", "again")
-    assert result.code == 0, result.err
-    assert "0 of 24 predictions differ" in result.err
+    assert coabench(*base, "--strategy", strategy, "--output", "run").returncode == 0
+    result = coabench("score", "run", "--parser", parser, "--output", "again")
+    assert result.returncode == 0, result.stderr
+    assert "0 of 24 predictions differ" in result.stderr
     assert untimed(tmp_path / "again") == untimed(tmp_path / "run")
     old, new = metrics(tmp_path / "run"), metrics(tmp_path / "again")
     assert {k: v for k, v in new.items() if k != "log_sha256"} == {k: v for k, v in old.items() if k != "log_sha256"}
@@ -499,7 +446,7 @@ def test_its_own_parser_reproduces_a_run(call: Call, tmp_path: Path, strategy: s
     assert manifest(tmp_path / "again")["images_per_second"] is None
 
 
-def test_another_parser_is_followed_as_far_as_the_model_was_asked(call: Call, drawn: Path, tmp_path: Path) -> None:
+def test_another_parser_is_followed_as_far_as_the_model_was_asked(coabench: Run, drawn: Path, tmp_path: Path) -> None:
     log = records(drawn)
     two = [i for i, r in enumerate(log) if len(r["turns"]) == 2 and r["turns"][1]["label"]]
     one = [i for i, r in enumerate(log) if len(r["turns"]) == 1]
@@ -509,9 +456,9 @@ def test_another_parser_is_followed_as_far_as_the_model_was_asked(call: Call, dr
     answer(drawn, other, 0, next(o for o in log[other]["turns"][0]["options"] if o != log[other]["turns"][0]["label"]))
     answer(drawn, second, 1, f"{log[second]['turns'][1]['label']} - the mouth is open")
     answer(drawn, one[0], 0, "1. Happiness")  # invalid then: the second question was never asked
-    result = call("score", "run", "--parser", "lenient", "--output", "lenient")
-    assert result.code == 0, result.err
-    assert "2 samples are invalid (not-asked)" in result.err
+    result = coabench("score", "run", "--parser", "lenient", "--output", "lenient")
+    assert result.returncode == 0, result.stderr
+    assert "2 samples are invalid (not-asked)" in result.stderr
     new = records(tmp_path / "lenient")
     assert new[same]["prediction"] == log[same]["prediction"]
     assert [t["match"] for t in new[same]["turns"]] == ["because", "exact"]
@@ -521,30 +468,30 @@ def test_another_parser_is_followed_as_far_as_the_model_was_asked(call: Call, dr
         assert (new[position]["status"], new[position]["reason"]) == ("invalid", "not-asked")
         assert len(new[position]["turns"]) == 1
     assert metrics(tmp_path / "lenient")["reasons"]["not-asked"] == 2
-    standard = call("score", "run", "--parser", "standard", "--output", "standard")
-    assert standard.code == 0
+    standard = coabench("score", "run", "--parser", "standard", "--output", "standard")
+    assert standard.returncode == 0
     strict = records(tmp_path / "standard")
     assert strict[same]["reason"] == "unparsed-primary"  # read so, the recorded second answer is not used
     assert len(strict[same]["turns"]) == 1
 
 
-def test_a_limit_stays(call: Call, tmp_path: Path) -> None:
+def test_a_limit_stays(coabench: Run, tmp_path: Path) -> None:
     base = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn", "--limit", 5, "--output", "run")
-    assert call(*base).code == 0
-    assert call("score", "run", "--parser", "lenient", "--output", "runs/again").code == 0
+    assert coabench(*base).returncode == 0
+    assert coabench("score", "run", "--parser", "lenient", "--output", "runs/again").returncode == 0
     assert manifest(tmp_path / "runs/again")["identity"]["dataset"]["limit"] == 5
-    assert "not comparable: --limit 5" in call("leaderboard", "runs", "--format", "csv").out
+    assert "not comparable: --limit 5" in coabench("leaderboard", "runs", "--format", "csv").stdout
 
 
-def test_runs_without_responses_are_refused(call: Call, refuse: Call, drawn: Path, tmp_path: Path) -> None:
+def test_runs_without_responses_are_refused(coabench: Run, refuse: Run, drawn: Path, tmp_path: Path) -> None:
     base = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn")
-    assert call(*base, "--decode", "score", "--output", "scored").code == 0
-    assert "there is nothing to parse" in refuse("scored", "--parser", "lenient").err
+    assert coabench(*base, "--decode", "score", "--output", "scored").returncode == 0
+    assert "there is nothing to parse" in refuse("scored", "--parser", "lenient").stderr
     write_csv(tmp_path / "a.csv", *GOOD)
-    assert call("score", "a.csv", *NAMED, "--output", "external").code == 0
-    assert "come from a file" in refuse("external", "--parser", "lenient").err
-    assert call("score", "run", "--parser", "exact", "--output", "again").code == 0
-    assert "rescored from run" in refuse("again", "--parser", "lenient").err
+    assert coabench("score", "a.csv", *NAMED, "--output", "external").returncode == 0
+    assert "come from a file" in refuse("external", "--parser", "lenient").stderr
+    assert coabench("score", "run", "--parser", "exact", "--output", "again").returncode == 0
+    assert "rescored from run" in refuse("again", "--parser", "lenient").stderr
 
 
 @pytest.mark.parametrize(
@@ -559,17 +506,17 @@ def test_runs_without_responses_are_refused(call: Call, refuse: Call, drawn: Pat
         (["run", "--parser", "lenient", "--strategy", "direct"], "name: \"chain-of-affect:corrected\" -> \"direct\""),
     ],
 )  # fmt: skip
-def test_wrong_usage_with_a_run_is_reported(refuse: Call, drawn: Path, arguments: list[str], message: str) -> None:
-    assert message in refuse(*arguments).err
+def test_wrong_usage_with_a_run_is_told(refuse: Run, drawn: Path, arguments: list[str], told: str) -> None:
+    assert told in refuse(*arguments).stderr
 
 
-def test_the_run_that_is_read_is_never_written(call: Call, drawn: Path, tmp_path: Path) -> None:
+def test_the_run_that_is_read_is_never_written(coabench: Run, drawn: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in drawn.iterdir()}
     write_rows(tmp_path / "a.csv", rows_about(drawn))
     for arguments in (["run", "--parser", "exact"], ["a.csv", "--like", "run"]):
-        refused = call("score", *arguments, "--output", tmp_path / "run", "--overwrite")
-        assert refused.code == 2
-        assert "is the run that is read" in refused.err
+        refused = coabench("score", *arguments, "--output", tmp_path / "run", "--overwrite")
+        assert refused.returncode == 2
+        assert "is the run that is read" in refused.stderr
     assert {path.name: path.read_bytes() for path in drawn.iterdir()} == before
 
 
@@ -577,41 +524,42 @@ def test_the_run_that_is_read_is_never_written(call: Call, drawn: Path, tmp_path
     ("status", "lines", "message"), [("failed", 24, "is not finished"), ("complete", 23, "24 records")]
 )
 def test_an_unfinished_run_is_refused(
-    refuse: Call, drawn: Path, tmp_path: Path, status: str, lines: int, message: str
+    refuse: Run, drawn: Path, tmp_path: Path, status: str, lines: int, told: str
 ) -> None:
     write_rows(tmp_path / "a.csv", rows_about(drawn))
     (drawn / "run.json").write_text(json.dumps({**manifest(drawn), "status": status}))
     log = drawn / "predictions.jsonl"
     log.write_text("".join(log.read_text().splitlines(keepends=True)[:lines]))
-    assert message in refuse("run", "--parser", "lenient").err
-    assert message in refuse("a.csv", "--like", "run").err
+    assert told in refuse("run", "--parser", "lenient").stderr
+    assert told in refuse("a.csv", "--like", "run").stderr
 
 
-def test_a_prompt_file_is_found_again_or_asked_for(call: Call, refuse: Call, tmp_path: Path) -> None:
+def test_a_prompt_file_is_found_again_or_asked_for(coabench: Run, refuse: Run, tmp_path: Path) -> None:
     prompt = "name: mine\nquestions:\n  - name: answer\n    prompt: Which of {{ options | listed }}?\n"
     (tmp_path / "mine.yaml").write_text(prompt)
     base = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn", "--strategy", "mine.yaml", "--output", "run")
-    assert call(*base).code == 0
-    assert call("score", "run", "--parser", "lenient", "--output", "one").code == 0
+    assert coabench(*base).returncode == 0
+    assert coabench("score", "run", "--parser", "lenient", "--output", "one").returncode == 0
     (tmp_path / "mine.yaml").rename(tmp_path / "moved.yaml")
     refused = refuse("run", "--parser", "lenient")
-    assert "'mine.yaml'" in refused.err
-    assert "--strategy FILE.yaml" in refused.err
-    assert call("score", "run", "--parser", "lenient", "--strategy", "moved.yaml", "--output", "two").code == 0
+    assert "'mine.yaml'" in refused.stderr
+    assert "--strategy FILE.yaml" in refused.stderr
+    moved = ("--strategy", "moved.yaml")
+    assert coabench("score", "run", "--parser", "lenient", *moved, "--output", "two").returncode == 0
     assert records(tmp_path / "one") == records(tmp_path / "two")
     (tmp_path / "moved.yaml").write_text(prompt.replace("Which", "What"))
-    assert "prompts.answer: " in refuse("run", "--parser", "lenient", "--strategy", "moved.yaml").err
+    assert "prompts.answer: " in refuse("run", "--parser", "lenient", *moved).stderr
 
 
-def test_a_card_is_found_again_or_asked_for(call: Call, refuse: Call, tmp_path: Path) -> None:
+def test_a_card_is_found_again_or_asked_for(coabench: Run, refuse: Run, tmp_path: Path) -> None:
     shutil.copy(CARD, tmp_path / "card.yaml")
     text = (tmp_path / "card.yaml").read_text()
     (tmp_path / "card.yaml").write_text(text.replace("code: 1, ", "code: 1, aliases: [glad shock], "))
-    always = ("--strategy", "direct", "--set", "always=Glad shock", "--set", "noise=no")
-    assert call("evaluate", "--backbone", "scripted", "--dataset", "card.yaml", *always, "--output", "run").code == 0
-    assert call("score", "run", "--parser", "standard", "--output", "one").code == 0
+    always = ("--backbone", "scripted", "--strategy", "direct", "--set", "always=Glad shock", "--set", "noise=no")
+    assert coabench("evaluate", "--dataset", "card.yaml", *always, "--output", "run").returncode == 0
+    assert coabench("score", "run", "--parser", "standard", "--output", "one").returncode == 0
     (tmp_path / "card.yaml").rename(tmp_path / "moved.yaml")
-    assert "--labels CARD.yaml" in refuse("run", "--parser", "standard").err
-    assert call("score", "run", "--parser", "standard", "--labels", "moved.yaml", "--output", "two").code == 0
+    assert "--labels CARD.yaml" in refuse("run", "--parser", "standard").stderr
+    assert coabench("score", "run", "--parser", "standard", "--labels", "moved.yaml", "--output", "two").returncode == 0
     assert {r["prediction"] for r in records(tmp_path / "two")} == {"Happily Surprised"}
-    assert "codes or aliases may differ" in refuse("run", "--parser", "standard", "--labels", "drawn").err
+    assert "codes or aliases may differ" in refuse("run", "--parser", "standard", "--labels", "drawn").stderr

@@ -41,13 +41,14 @@ class Served:
         self.said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.url = self._wait(r"open (\S+) in a browser")
+        self.url = self.wait_for(r"open (\S+) in a browser")
 
     def _read(self) -> None:
         assert self.process.stderr is not None
         self.said.extend(self.process.stderr)
 
-    def _wait(self, pattern: str) -> str:
+    def wait_for(self, pattern: str) -> str:
+        """Return the group of *pattern*, as soon as the process has said that on stderr."""
         until = time.monotonic() + 120
         while time.monotonic() < until and (self.process.poll() is None or self._reader.is_alive()):
             if found := re.search(pattern, "".join(list(self.said))):

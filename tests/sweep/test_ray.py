@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,20 +54,14 @@ def test_what_the_machine_never_has_is_refused(coabench_process: Run, sheet: Wri
 @pytest.mark.parametrize(
     ("address", "message"), [("127.0.0.1:9", "nobody answers"), ("ray://127.0.0.1:9", "HOST:PORT, auto or local")]
 )
-def test_an_address_without_a_cluster_is_refused(
-    coabench_process: Run, sheet: Write, address: str, message: str
-) -> None:
-    result = coabench_process("sweep", sheet(), "--executor", "ray", "--ray-address", address)
+def test_an_address_without_a_cluster_is_refused(coabench: Run, sheet: Write, address: str, told: str) -> None:
+    result = coabench("sweep", sheet(), "--executor", "ray", "--ray-address", address)
     assert result.returncode == 2
     assert message in result.stderr
 
 
-def test_without_ray_the_extra_is_named(
-    coabench_process: Run, sheet: Write, tmp_path: Path, environment: dict[str, str]
-) -> None:
-    (tmp_path / "absent").mkdir()
-    (tmp_path / "absent" / "ray.py").write_text("raise ImportError('no ray')")
-    path = f"{tmp_path / 'absent'}:{environment['PYTHONPATH']}"
-    result = coabench_process("sweep", sheet(), "--executor", "ray", PYTHONPATH=path)
+def test_without_ray_the_extra_is_named(coabench: Run, sheet: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    result = coabench("sweep", sheet(), "--executor", "ray")
     assert result.returncode == 2
     assert "pip install 'coabench[ray]'" in result.stderr

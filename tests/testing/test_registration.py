@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.in_process import declare
 from support.planted import assert_named
+from support.process import Run
 
 from coabench import hookimpl
 from coabench.registry.loader import LoadedPlugin, Plugins, get_plugins
 from coabench.testing import observers, registration
 from coabench.testing.findings import Finding
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.process  # what a plugin imports is seen in a process of its own
 
 
 def loaded(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str, name: str = "planted") -> LoadedPlugin:
@@ -240,35 +241,28 @@ class Chatty(Backbone):
 
 
 @pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which pip has installed a package with several defects."""
-    from support.process import install
-
+def broken(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PYTHONPATH on which a package with several defects is installed."""
     project = tmp_path_factory.mktemp("project")
     (project / "coabench_broken").mkdir()
     (project / "coabench_broken" / "__init__.py").write_text(BROKEN)
     (project / "coabench_broken" / "parts.py").write_text(PARTS)
     (project / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
         '[project]\nname = "coabench-broken"\nversion = "0.3"\n'
         '[project.entry-points.coabench]\nbroken = "coabench_broken"\n'
     )
-    target = tmp_path_factory.mktemp("site")
-    install(project, target)
-    return target
+    return os.pathsep.join(declare(project, tmp_path_factory.mktemp("site")))
 
 
-def check(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "coabench", "plugins", "check", *arguments]
-    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": path}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+@pytest.fixture
+def check(coabench: Run, broken: str) -> Run:
+    return partial(coabench, "plugins", "check", PYTHONPATH=broken)
 
 
-def test_plugins_check_names_the_defects_of_an_installed_package(broken: Path) -> None:
-    message = check(broken, "coabench_Broken")  # names of distributions are spelt in several ways
-    assert message.returncode == 1, message.stderr
-    assert message.stdout.startswith("coabench-broken 0.3\nok         plugin broken\n")
+def test_plugins_check_names_the_defects_of_an_installed_package(check: Run) -> None:
+    told = check("coabench_Broken")  # names of distributions are spelt in several ways
+    assert told.returncode == 1, told.stderr
+    assert told.stdout.startswith("coabench-broken 0.3\nok         plugin broken\n")
     for line in (
         "error      strategy guess",
         "[label-from-nothing]",
@@ -287,11 +281,11 @@ def test_plugins_check_names_the_defects_of_an_installed_package(broken: Path) -
     assert "Traceback" not in message.stderr
 
 
-def test_plugins_check_with_the_means_of_the_user(broken: Path) -> None:
-    message = check(broken, "broken", "--backbone", "chatty:here", "--set", "loud=yes")
-    assert message.returncode == 1
-    assert "OSError: the weights are torn (parts.py, line " in message.stdout
-    assert "0 not checked" in message.stdout
+def test_plugins_check_with_the_means_of_the_user(check: Run) -> None:
+    told = check("broken", "--backbone", "chatty:here", "--set", "loud=yes")
+    assert told.returncode == 1
+    assert "OSError: the weights are torn (parts.py, line " in told.stdout
+    assert "0 not checked" in told.stdout
 
 
 @pytest.mark.parametrize(
@@ -303,17 +297,17 @@ def test_plugins_check_with_the_means_of_the_user(broken: Path) -> None:
     ],
 )
 def test_plugins_check_refuses_what_it_cannot_use(
-    broken: Path, arguments: tuple[str, ...], message: str, advised: str
+    check: Run, arguments: tuple[str, ...], told: str, advised: str
 ) -> None:
-    result = check(broken, *arguments)
+    result = check(*arguments)
     assert result.returncode == 2
     assert message in result.stderr
     assert advised in result.stderr
     assert result.stdout == ""
 
 
-def test_plugins_check_passes_what_ships(broken: Path) -> None:
-    message = check(broken, "strategies")
-    assert message.returncode == 0
-    assert message.stdout.endswith("strategies: passed (0 errors, 0 warnings, 0 not checked)\n")
-    assert json.dumps(message.stdout).isascii()
+def test_plugins_check_passes_what_ships(check: Run) -> None:
+    told = check("strategies")
+    assert told.returncode == 0
+    assert told.stdout.endswith("strategies: passed (0 errors, 0 warnings, 0 not checked)\n")
+    assert json.dumps(told.stdout).isascii()

@@ -234,21 +234,19 @@ def test_two_processes_train_as_one_does(environment: dict[str, str], model: Pat
 # -- the published preset ----------------------------------------------------------------------------------------------
 
 
-def test_the_published_preset_counts_the_published_examples(
-    coabench_process: Run, oracle: Path, tmp_path: Path
-) -> None:
+def test_the_published_preset_counts_the_published_examples(coabench: Run, oracle: Path, tmp_path: Path) -> None:
     make_rafdb(tmp_path / "RAF-DB", counts=REAL_COUNTS, annotations=False, distinct=2)
     data = ("--dataset", "raf-db-basic", "--dataset", "raf-db-compound", "--data-root", "RAF-DB")
     model = f"phi-3.5-vision:{oracle / 'tiny'}"
     published = ("train", "--backbone", model, "--preset", "published", *data, "--device", "cpu")
-    planned = coabench_process(*published, "--dry-run")
+    planned = coabench(*published, "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert "18,595 questions about 15,433 images" in planned.stdout
     assert "5,810 of 32 questions" in planned.stdout
     assert "12,271 chain-of-affect:corrected / primary / raf-db-basic" in planned.stdout
     assert "6,324 chain-of-affect:corrected / secondary / raf-db-compound" in planned.stdout
     assert not (tmp_path / "adapters").exists()
-    started = coabench_process(*published, "--steps", 1, "--batch-size", 2, "--set", "num_crops=1", "--output", "coa")
+    started = coabench(*published, "--steps", 1, "--batch-size", 2, "--set", "num_crops=1", "--output", "coa")
     assert started.returncode == 0, started.stderr
     record = manifest(tmp_path / "coa")
     assert record["examples"] == 18_595
@@ -293,13 +291,13 @@ def test_fewer_questions_than_a_batch_are_refused(coabench: Run, model: Path) ->
     assert "less than one step" in result.stderr
 
 
-def test_processes_that_do_not_divide_the_batch_are_refused(train_process: Run, tmp_path: Path) -> None:
+def test_processes_that_do_not_divide_the_batch_are_told(train: Run) -> None:
     world = {"RANK": "0", "WORLD_SIZE": "3", "LOCAL_RANK": "0"}
-    result = train_process("--output", "out", **world)
+    result = train("--output", "out", **world)
     assert result.returncode == 2
     assert "a batch of 8 cannot be dealt out evenly to 3 processes" in result.stderr
     assert "--batch-size 9" in result.stderr
-    quiet = train_process("--output", "out", **{**world, "RANK": "1"})
+    quiet = train("--output", "out", **{**world, "RANK": "1"})
     assert (quiet.returncode, quiet.stderr) == (2, "")
 
 

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -117,7 +116,7 @@ def test_other_machines_need_consent_and_a_token(environment: Environment, tmp_p
     assert "--allow-remote" in result.stderr
     assert "SSH tunnel" in result.stderr
     with served(environment, tmp_path, "--allow-remote", address="0.0.0.0:0") as server:
-        assert "without TLS a browser gives its camera to localhost only" in "".join(server.said)
+        server.wait_for("without TLS a browser gives (its camera to localhost only)")
         address, _, token = server.url.partition("?token=")
         assert len(token) >= 32
         local = f"http://127.0.0.1:{urlsplit(address).port}/"
@@ -353,7 +352,7 @@ def test_a_self_signed_certificate_is_made_once_and_its_fingerprint_shown(
             assert fetch(server.url, tls=trust)[0] == 200
             with Viewer(server.url, trust) as viewer:
                 assert viewer.start().look(picture())["faces"]
-            fingerprint = next(line for line in server.said if "fingerprint" in line).split()[-1]
+            fingerprint = server.wait_for(r"fingerprint: (\S+)\n")
             fingerprints.append(fingerprint)
             der = ssl.PEM_cert_to_DER_cert((kept / "self-signed.pem").read_text())
             assert fingerprint.replace(":", "").lower() == hashlib.sha256(der).hexdigest()
@@ -363,7 +362,7 @@ def test_a_self_signed_certificate_is_made_once_and_its_fingerprint_shown(
         assert kept.stat().st_mode & 0o077 == 0
     (kept / "self-signed.pem").write_text("torn")
     with served(environment, tmp_path, "--tls-self-signed") as server:
-        assert next(line for line in server.said if "fingerprint" in line).split()[-1] != fingerprints[0]
+        assert server.wait_for(r"fingerprint: (\S+)\n") != fingerprints[0]
 
 
 # -- what is refused before anything starts ---------------------------------------------------------------------------
@@ -406,9 +405,8 @@ def test_a_port_that_is_taken_is_reported(coabench: Run) -> None:
     assert "cannot be taken" in result.stderr
 
 
-def test_the_missing_extra_is_named(environment: Environment, tmp_path: Path) -> None:
-    code = "import sys; sys.modules['uvicorn'] = None; from coabench.cli import main; main(sys.argv[1:])"
-    command = [sys.executable, "-c", code, "webcam", "--serve", "127.0.0.1:0"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+def test_the_missing_extra_is_named(coabench: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    result = coabench("webcam", "--serve", "127.0.0.1:0")
     assert result.returncode == 2
     assert "pip install 'coabench[serve]'" in result.stderr

@@ -1,6 +1,5 @@
 """``classifier:``: files that are classifiers, their scores in a run, and files that are not."""
 
-import json
 import math
 import sys
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from coabench_classifier.picture import IMAGENET, Input, pixels_of
 from onnx import TensorProto
 from PIL import Image
 from support.colour_net import FER2013, list_labels, weights, write_onnx, write_torchscript
-from support.few_faces import few_faces
+from support.runs import records, untimed
 
 from coabench.backbone import BackboneRequest
 from coabench.dialogue import Question
@@ -27,21 +26,11 @@ SEVEN = Choices(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger",
 IMAGE = Image.new("RGB", (100, 90), (250, 120, 10))
 
 
-@pytest.fixture(scope="module")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return few_faces(tmp_path_factory.mktemp("faces"))
-
-
 def run(faces: Path, model: Path, strategy: str, output: Path, half: str = "compound", **rest: Any) -> Any:
     rest = {"options": {"size": "32"} if model.suffix == ".pt" else {}, **rest}
     return evaluate(
         Evaluation(f"classifier:{model}", strategy, f"synthface-{half}", data_root=faces, output=output, **rest)
     )
-
-
-def records(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "predictions.jsonl").read_text().splitlines()
-    return [json.loads(line) | {"seconds": 0} for line in lines]
 
 
 def scores(model: Path, image: Image.Image = IMAGE, options: Choices = SEVEN, **given: Any) -> dict[str, float]:
@@ -79,7 +68,7 @@ def test_probabilities_are_taken_as_they_are(tmp_path: Path) -> None:
 def test_onnx_and_torchscript_of_the_same_network_make_the_same_run(faces: Path, tmp_path: Path) -> None:
     run(faces, write_onnx(tmp_path / "net.onnx"), "top-2-pair", tmp_path / "onnx")
     run(faces, write_torchscript(tmp_path / "net.pt"), "top-2-pair", tmp_path / "torch")
-    for one, other in zip(records(tmp_path / "onnx"), records(tmp_path / "torch"), strict=True):
+    for one, other in zip(untimed(tmp_path / "onnx"), untimed(tmp_path / "torch"), strict=True):
         assert one["prediction"] == other["prediction"]
         assert one["turns"][0]["scores"] == pytest.approx(other["turns"][0]["scores"], abs=1e-4)
     told = [record["turns"][0]["scores"]["Fear"] for record in records(tmp_path / "onnx")]
@@ -90,7 +79,7 @@ def test_onnx_and_torchscript_of_the_same_network_make_the_same_run(faces: Path,
 def test_no_answer_depends_on_the_batch(strategy: str, faces: Path, tmp_path: Path) -> None:
     model = write_onnx(tmp_path / "net.onnx")
     done = [run(faces, model, strategy, tmp_path / str(size), batch_size=size) for size in (1, 5)]
-    assert records(done[0].directory) == records(done[1].directory)
+    assert untimed(done[0].directory) == untimed(done[1].directory)
     assert done[0].manifest["identity"] == done[1].manifest["identity"]
 
 

@@ -5,15 +5,14 @@ from pathlib import Path
 
 from support.chat_server import ChatServer, says
 from support.colour_net import write_onnx
-from support.few_faces import few_faces
 from support.process import Run
 
 from coabench.evaluation.job import evaluate
 from coabench.evaluation.plan import Evaluation
 
 
-def test_a_leaderboard_ranks_all_kinds_of_backbones_side_by_side(coabench: Run, tmp_path: Path) -> None:
-    faces, runs = few_faces(tmp_path / "faces"), tmp_path / "runs"
+def test_a_leaderboard_ranks_all_kinds_of_backbones_side_by_side(coabench: Run, faces: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
     backbones = {
         "model": ("tiny", "chain-of-affect"),
         "classifier": (f"classifier:{write_onnx(tmp_path / 'colour.onnx')}", "top-2-pair:known"),

@@ -4,41 +4,40 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.chat_server import ChatServer, hang_up, honest, says, waits
-from support.process import wait_for
+from support.process import Run, start, wait_for
 from support.runs import untimed
 
 from coabench.errors import JobError
 from coabench.runs.run import PENDING
 
-pytestmark = pytest.mark.process
-
 FILE = Path(PENDING) / "openai.jsonl"
 
 
 def command(server: ChatServer, output: Path) -> list[str]:
-    given = ["--limit", "10", "--batch-size", "5", "--output", str(output), "--set", "concurrency=2"]
-    address = ["--backbone", "openai:my-vlm", "--set", f"base_url={server.url}"]
-    return [sys.executable, "-m", "coabench", "evaluate", *address, *given]
+    options = ["--limit", "10", "--batch-size", "5", "--output", str(output), "--set", "concurrency=2"]
+    return ["evaluate", "--backbone", "openai:my-vlm", "--set", f"base_url={server.url}", *options]
 
 
 def kept(run: Path) -> list[bytes]:
     return [line for line in (run / FILE).read_bytes().splitlines() if line]
 
 
-def test_a_killed_run_goes_on_and_asks_nothing_twice(server: ChatServer, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_and_asks_nothing_twice(
+    server: ChatServer, environment: dict[str, str], coabench: Run, tmp_path: Path
+) -> None:
     reached, release = threading.Event(), threading.Event()
     held = waits(reached, release, hang_up)
     server.then.extend([honest] * 13)
     server.always = lambda handler, request: (honest if request.trial else held)(handler, request)
     run, whole = tmp_path / "run", tmp_path / "whole"
-    with subprocess.Popen(command(server, run), stderr=subprocess.DEVNULL, cwd=tmp_path) as process:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with start(tmp_path, environment, *command(server, run), **quiet) as process:
         assert reached.wait(120)
         wait_for(lambda: len(kept(run)) == 13, process)  # the second batch is under way
         process.send_signal(signal.SIGKILL)
@@ -49,11 +48,11 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(server: ChatServer, tmp_pat
     assert b"base64" not in remembered
     (run / FILE).write_bytes(remembered + remembered[:99])  # and a torn line
     asked = set(server.answered)
-    subprocess.run(command(server, run), check=True, capture_output=True, cwd=tmp_path)
+    assert coabench(*command(server, run)).returncode == 0
     assert set(server.answered.values()) == {1}
     assert asked < set(server.answered)
     assert not (run / PENDING).exists()
-    subprocess.run(command(server, whole), check=True, capture_output=True, cwd=tmp_path)
+    assert coabench(*command(server, whole)).returncode == 0
     assert untimed(run) == untimed(whole)
 
 

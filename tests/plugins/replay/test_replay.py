@@ -6,19 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.few_faces import few_faces
 from support.process import ROOT
+from support.runs import records
 
 from coabench.errors import JobError, UserError
 from coabench.evaluation.job import evaluate
 from coabench.evaluation.plan import Evaluation
 
 LOG = "predictions.jsonl"
-
-
-@pytest.fixture(scope="module")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return few_faces(tmp_path_factory.mktemp("faces"))
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +28,6 @@ def made(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ask(faces: Path, backbone: str, strategy: str, output: Path, **rest: Any) -> Any:
     rest = {"dataset": "synthface-compound", **rest}
     return evaluate(Evaluation(backbone, strategy, data_root=faces, output=output, **rest))
-
-
-def records(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / LOG).read_text().splitlines()]
 
 
 def kept(run: Path, to: Path, change: Any = None, manifest: bool = True) -> Path:

@@ -1,11 +1,9 @@
 """Every strategy, on the model and the faces that ship: its run, and the same run read again."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.few_faces import few_faces
+from support.runs import records
 
 from coabench.evaluation.job import evaluate
 from coabench.evaluation.plan import Evaluation
@@ -20,15 +18,6 @@ SUITS = {"few-shot": "one-shot", "pair-scores": "chain-of-affect", "permute-vote
 ONLY = {"top-1": "basic", "top-2-pair": "compound"}
 NEEDS_TRAIN = ("few-shot", "one-shot")
 OURS = sorted(name for name, entry in get_plugins().strategies.items() if entry.plugin == "strategies")
-
-
-@pytest.fixture(scope="module")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return few_faces(tmp_path_factory.mktemp("faces"))
-
-
-def records(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize("half", ["basic", "compound"])

@@ -9,7 +9,9 @@ import pytest
 from coabench_phi35v.backbone import Phi35Vision
 from coabench_tiny.backbone import ADAPTERS, BASE, Tiny
 from coabench_tiny.checkpoint import VOCABULARY, tokenizer, write
+from support.in_process import in_process
 from support.process import ROOT, Run
+from support.runs import metrics
 from tokenizers import Tokenizer
 
 from coabench.backbone import BackboneRequest
@@ -17,22 +19,11 @@ from coabench.backbone import BackboneRequest
 pytestmark = pytest.mark.slow
 
 
-def metrics(folder: Path) -> dict[str, float]:
-    found: dict[str, float] = json.loads((folder / "metrics.json").read_text())
-    return found
-
-
 @pytest.fixture(scope="module")
 def default(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of ``coabench evaluate`` with no options but where to write."""
-    import os
-    import subprocess
-    import sys
-
     folder = tmp_path_factory.mktemp("default") / "run"
-    command = [sys.executable, "-m", "coabench", "evaluate", "--output", str(folder)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    result = in_process(folder.parent, [], {})("evaluate", "--output", folder)
     assert result.returncode == 0, result.stderr
     assert "synthetic faces: a number on them says nothing about accuracy on people" in result.stderr
     assert "differs" not in result.stderr
