@@ -54,7 +54,7 @@ def test_what_the_machine_never_has_is_refused(coabench_process: Run, sheet: Wri
 @pytest.mark.parametrize(
     ("address", "message"), [("127.0.0.1:9", "nobody answers"), ("ray://127.0.0.1:9", "HOST:PORT, auto or local")]
 )
-def test_an_address_without_a_cluster_is_refused(coabench: Run, sheet: Write, address: str, told: str) -> None:
+def test_an_address_without_a_cluster_is_refused(coabench: Run, sheet: Write, address: str, message: str) -> None:
     result = coabench("sweep", sheet(), "--executor", "ray", "--ray-address", address)
     assert result.returncode == 2
     assert message in result.stderr

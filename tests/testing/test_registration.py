@@ -260,9 +260,9 @@ def check(coabench: Run, broken: str) -> Run:
 
 
 def test_plugins_check_names_the_defects_of_an_installed_package(check: Run) -> None:
-    told = check("coabench_Broken")  # names of distributions are spelt in several ways
-    assert told.returncode == 1, told.stderr
-    assert told.stdout.startswith("coabench-broken 0.3\nok         plugin broken\n")
+    message = check("coabench_Broken")  # names of distributions are spelt in several ways
+    assert message.returncode == 1, message.stderr
+    assert message.stdout.startswith("coabench-broken 0.3\nok         plugin broken\n")
     for line in (
         "error      strategy guess",
         "[label-from-nothing]",
@@ -282,10 +282,10 @@ def test_plugins_check_names_the_defects_of_an_installed_package(check: Run) -> 
 
 
 def test_plugins_check_with_the_means_of_the_user(check: Run) -> None:
-    told = check("broken", "--backbone", "chatty:here", "--set", "loud=yes")
-    assert told.returncode == 1
-    assert "OSError: the weights are torn (parts.py, line " in told.stdout
-    assert "0 not checked" in told.stdout
+    message = check("broken", "--backbone", "chatty:here", "--set", "loud=yes")
+    assert message.returncode == 1
+    assert "OSError: the weights are torn (parts.py, line " in message.stdout
+    assert "0 not checked" in message.stdout
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_plugins_check_with_the_means_of_the_user(check: Run) -> None:
     ],
 )
 def test_plugins_check_refuses_what_it_cannot_use(
-    check: Run, arguments: tuple[str, ...], told: str, advised: str
+    check: Run, arguments: tuple[str, ...], message: str, advised: str
 ) -> None:
     result = check(*arguments)
     assert result.returncode == 2
@@ -307,7 +307,7 @@ def test_plugins_check_refuses_what_it_cannot_use(
 
 
 def test_plugins_check_passes_what_ships(check: Run) -> None:
-    told = check("strategies")
-    assert told.returncode == 0
-    assert told.stdout.endswith("strategies: passed (0 errors, 0 warnings, 0 not checked)\n")
-    assert json.dumps(told.stdout).isascii()
+    message = check("strategies")
+    assert message.returncode == 0
+    assert message.stdout.endswith("strategies: passed (0 errors, 0 warnings, 0 not checked)\n")
+    assert json.dumps(message.stdout).isascii()
