@@ -214,7 +214,7 @@ def test_a_pair_without_a_class_is_no_target(refuse: Run, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("name", "content", "told"),
     [
         ("a.csv", b"id,truth,answer\na,4,4\nb,3,3\na,3,3\n", "'a' in lines 2, 4"),
         ("a.csv", b"id,truth,answer\n,4,4\nnan,3,3\n", "2 rows are without an id"),
@@ -238,7 +238,7 @@ def test_a_file_that_cannot_be_read(refuse: Run, tmp_path: Path, name: str, cont
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "told"),
     [
         (["a.csv"], "--labels compound"),
         (["a.csv", "--labels", "compond"], "did you mean 'compound'"),
@@ -368,7 +368,7 @@ Edit = Callable[[list[list[str]]], list[list[str]]]
 
 
 @pytest.mark.parametrize(
-    ("edit", "message"),
+    ("edit", "told"),
     [
         (lambda rows: [[i, "Sadly Fearful", p] for i, _, p in rows],
          ["16 targets are other than in the run run", "line 2: 'Sadly Fearful', but drawn/test_000 is 'Happily Surp"]),
@@ -397,7 +397,7 @@ def test_an_ambiguous_id_is_refused(refuse: Run, drawn: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "told"),
     [
         (["--image-column", "target"], "--image-column does not fit"),
         (["--attribute", "target"], "those of its samples"),
@@ -495,7 +495,7 @@ def test_runs_without_responses_are_refused(coabench: Run, refuse: Run, drawn: P
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "told"),
     [
         (["run"], "add --parser"),
         (["run", "--parser", "lenint"], "did you mean 'lenient'"),
@@ -521,7 +521,7 @@ def test_the_run_that_is_read_is_never_written(coabench: Run, drawn: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("status", "lines", "message"), [("failed", 24, "is not finished"), ("complete", 23, "24 records")]
+    ("status", "lines", "told"), [("failed", 24, "is not finished"), ("complete", 23, "24 records")]
 )
 def test_an_unfinished_run_is_refused(
     refuse: Run, drawn: Path, tmp_path: Path, status: str, lines: int, told: str

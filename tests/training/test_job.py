@@ -1,4 +1,4 @@
-"""`coabench train` as its users run it: from the command line, killed and resumed, in one process and in several."""
+"""`coabench train` as its users run it: from the command line, killed and gone on with, alone and in company."""
 
 from __future__ import annotations
 
@@ -73,17 +73,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
 
 
 def test_the_folder_says_what_it_is(trained: Path) -> None:
-    record = manifest(trained)
-    assert record["status"] == "complete"
-    assert record["examples"] == 1260 - 7 + 2 * (1980 - 11)  # stage 1 on basic, stage 2 both ways, dev taken off
-    assert [(part["dataset"], part["fit"], part["dev"]) for part in record["identity"]["data"]] == [
+    told = manifest(trained)
+    assert told["status"] == "complete"
+    assert told["examples"] == 1260 - 7 + 2 * (1980 - 11)  # stage 1 on basic, stage 2 both ways, dev taken off
+    assert [(part["dataset"], part["fit"], part["dev"]) for part in told["identity"]["data"]] == [
         ("synthface-basic", 1253, 7),
         ("synthface-compound", 1969, 11),
     ]
-    assert record["options"]["num_crops"] == 1
-    assert set(record["dev"]) == {"uar", "invalid", "uar synthface-basic", "uar synthface-compound"}
-    assert record["selected_step"] in (2, 4)
-    assert record["identity"]["strategies"][0]["prompts"]
+    assert told["options"]["num_crops"] == 1
+    assert set(told["dev"]) == {"uar", "invalid", "uar synthface-basic", "uar synthface-compound"}
+    assert told["selected_step"] in (2, 4)
+    assert told["identity"]["strategies"][0]["prompts"]
     assert not (trained / "checkpoints").exists()
 
 
@@ -177,17 +177,17 @@ def test_a_full_training_is_a_model_of_its_own(train_process: Run, coabench: Run
     assert (tmp_path / "whole" / "model.safetensors").read_bytes() != (model / "model.safetensors").read_bytes()
 
 
-# -- killed, and in several processes ----------------------------------------------------------------------------------
+# -- killed, and in company --------------------------------------------------------------------------------------------
 
 
-def test_a_killed_training_resumes_to_the_same_weights(
+def test_a_killed_training_goes_on_to_the_same_weights(
     train_process: Run, environment: dict[str, str], model: Path, tmp_path: Path
 ) -> None:
     options = ("--dev", "0", "--steps", "8", "--evaluations", "4")
     assert train_process(*options, "--output", "whole").returncode == 0
     command = ["train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options]
-    with (tmp_path / "killed.log").open("w") as output:
-        process = start(tmp_path, environment, *command, "--output", "killed", stdout=output, stderr=output)
+    with (tmp_path / "killed.log").open("w") as told:
+        process = start(tmp_path, environment, *command, "--output", "killed", stdout=told, stderr=told)
         state = tmp_path / "killed" / "checkpoints" / "checkpoint-2" / "trainer_state.json"
         wait_for(state.exists, process)
         process.send_signal(signal.SIGKILL)
@@ -248,17 +248,17 @@ def test_the_published_preset_counts_the_published_examples(coabench: Run, oracl
     assert not (tmp_path / "adapters").exists()
     started = coabench(*published, "--steps", 1, "--batch-size", 2, "--set", "num_crops=1", "--output", "coa")
     assert started.returncode == 0, started.stderr
-    record = manifest(tmp_path / "coa")
-    assert record["examples"] == 18_595
-    assert record["identity"]["recipe"]["rank"] == 32
-    assert record["identity"]["backbone"]["training"] == {"extra_bos": True}
+    told = manifest(tmp_path / "coa")
+    assert told["examples"] == 18_595
+    assert told["identity"]["recipe"]["rank"] == 32
+    assert told["identity"]["backbone"]["training"] == {"extra_bos": True}
 
 
 # -- what goes wrong ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "told"),
     [
         (("--targets", "langage"), "did you mean 'language'"),
         (("--preset", "publised"), "no preset 'publised'"),
@@ -275,17 +275,17 @@ def test_the_published_preset_counts_the_published_examples(coabench: Run, oracl
         (("--dataset", "synthface-basic", "--dataset", "synthface-basic"), "names the same thing twice"),
     ],
 )
-def test_wrong_usage_is_refused_and_writes_nothing(
-    train: Run, tmp_path: Path, arguments: tuple[str, ...], words: str
+def test_wrong_usage_is_told_and_writes_nothing(
+    train: Run, tmp_path: Path, arguments: tuple[str, ...], told: str
 ) -> None:
     result = train("--output", "out", *arguments)
     assert result.returncode == 2, result.stderr
-    assert words in result.stderr
+    assert told in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_fewer_questions_than_a_batch_are_refused(coabench: Run, model: Path) -> None:
+def test_fewer_questions_than_a_batch_are_told(coabench: Run, model: Path) -> None:
     result = coabench("train", "--backbone", f"phi-3.5-vision:{model}", "--batch-size", 9000, "--epochs", 1)
     assert result.returncode == 2, result.stderr
     assert "less than one step" in result.stderr
@@ -347,8 +347,8 @@ def test_an_image_that_cannot_be_read_is_named(train_process: Run, tmp_path: Pat
 def test_an_unfinished_adapter_is_not_evaluated(coabench: Run, trained: Path, model: Path, tmp_path: Path) -> None:
     half = tmp_path / "half"
     half.mkdir()
-    record = manifest(trained)
-    (half / "training.json").write_text(json.dumps({**record, "status": "running"}))
+    told = manifest(trained)
+    (half / "training.json").write_text(json.dumps({**told, "status": "running"}))
     (half / "adapter_model.safetensors").write_bytes((trained / "adapter_model.safetensors").read_bytes())
     result = coabench("evaluate", "--backbone", f"phi-3.5-vision:{model}", "--adapter", half, "--limit", 2)
     assert result.returncode == 2
