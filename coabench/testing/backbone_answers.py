@@ -1,4 +1,4 @@
-"""AnswerChecks a backbone in every way that a run may, and comparing what it says."""
+"""Asking a backbone in every way that a run may, and comparing its answers."""
 
 from __future__ import annotations
 
