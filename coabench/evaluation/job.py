@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.base import environment
 from coabench.base.processes import Meeting, World
-from coabench.dataset import Sample
+from coabench.dataset import ImageSource, Sample
 from coabench.dialogue import Task
-from coabench.errors import CoabenchError, JobError, OutOfMemory
+from coabench.errors import CoabenchError, JobError, OutOfMemory, SampleError
 from coabench.evaluation.finish import FinishedRun, finish, notify
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.batching import Sizer, sizer_of
 from coabench.inference.engine import Outcome, converse
-from coabench.inference.loading import Loaded, load_ahead
+from coabench.inference.loading import Loaded, load_ahead, read_image
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
 from coabench.runs.record import make_record
-from coabench.runs.run import Batch, Run, SharedRun
+from coabench.runs.run import Batch, Run, SharedRun, read_manifest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,6 +47,7 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
     """Carry out a checked plan; see `evaluate`."""
     world = World.from_environment()
     directory = request.output or Path("results") / plan.name
+    plan = _as_begun(plan, directory)
     if world.size > 1:
         progress.note(f"one of {world.size} processes (RANK, WORLD_SIZE): waiting for the others")
     with world.meeting() as meeting:
@@ -64,6 +65,28 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
             else:
                 _fill(run, plan, request, progress, meeting)
             return meeting.agree(finish(run, progress))  # type: ignore[no-any-return]
+
+
+def _as_begun(plan: Plan, directory: Path) -> Plan:
+    """Return the plan without the version of the image reader where 0.1.0 began this very run.
+
+    Only where both versions read every image alike, so that none of its records would be another today.
+    """
+    old = replace(plan.identity, images=None)
+    try:
+        begun = read_manifest(directory)["identity"]
+    except CoabenchError:
+        return plan  # there is none, or a damaged one, which `Run` refuses
+    if begun != old.to_json() or not all(_is_plain(sample.image) for sample in plan.samples):
+        return plan
+    return replace(plan, identity=old)
+
+
+def _is_plain(source: ImageSource) -> bool:
+    try:
+        return not read_image(source).notes
+    except SampleError:
+        return False
 
 
 def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting: Meeting) -> None:

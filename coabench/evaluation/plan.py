@@ -91,6 +91,7 @@ def check(request: Evaluation) -> Plan:
     dataset = choice.open(request.data_root, respondent.options["dataset"])
     split = request.split or choice.card.splits[0]
     samples = samples_of(dataset, split)
+    absent = sorted({*choice.card.space.names} - {sample.target for sample in samples})
     samples = samples if request.limit is None else samples[: request.limit]
     fingerprint = dataset.fingerprint(split)
     trained = [
@@ -106,6 +107,8 @@ def check(request: Evaluation) -> Plan:
         exemplars=tuple(pool.identity()),
     )
     notes = [*dataset.notes(), *trained, *respondent.notes(backbone)]
+    if absent:
+        notes.append(f"split {split!r} has no sample of {', '.join(absent)}: `coabench datasets verify` may say why")
     if request.limit is not None:
         notes.append(f"--limit {request.limit}: this run's numbers are not comparable and will not be ranked")
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])

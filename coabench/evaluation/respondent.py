@@ -21,6 +21,7 @@ from coabench.runs.adapter import TrainingRecord
 from coabench.runs.identity import BackboneIdentity, Parsing, RespondentIdentity, StrategyIdentity
 from coabench.strategy import Strategy
 from coabench.support.hub import folder_of
+from coabench.support.images import READER
 
 
 class Choice(Protocol):
@@ -126,6 +127,7 @@ class Respondent:
         """Return what of it can change an answer: versions, weights, options, prompts, parser, decode, seed."""
         return RespondentIdentity(
             coabench=__version__,
+            images=READER,
             parsing=Parsing(version=PARSING_VERSION, parser=self.strategy.parser),
             backbone=BackboneIdentity(
                 name=self.registration.name,

@@ -86,7 +86,8 @@ def draw_pool(dataset: Dataset, split: str, strategy: Strategy, seed: int) -> Ex
 def _first_readable(samples: Sequence[Sample]) -> Shown | None:
     for sample in samples:
         try:
-            return Shown(sample, *read_image(sample.image))
+            picture = read_image(sample.image)
+            return Shown(sample, picture.image, picture.sha256)
         except SampleError:
             continue
     return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from coabench.dataset import ImageSource
-from coabench.errors import SampleError
+from coabench.errors import SampleError, first_line
+from coabench.support.images import UnreadableImage, decode
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,29 +19,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The prepared images of a sample, or the reason why there are none; and the hash of the query image's bytes."""
+    """The prepared images of a sample, or the reason why there are none.
+
+    Attributes:
+        sha256: of the query image's bytes.
+        notes: what was done to the query image beyond decoding; see `coabench.support.images`.
+    """
 
     prepared: Any
     sha256: str | None
     error: str | None = None
+    notes: tuple[str, ...] = ()
 
 
-def read_image(source: ImageSource) -> tuple[Image, str]:
-    """Return the decoded RGB image and the SHA-256 of its encoded bytes.
+@dataclass(frozen=True)
+class Picture:
+    """An image as 8-bit RGB, upright; the SHA-256 of its bytes; and what was done beyond decoding them."""
+
+    image: Image
+    sha256: str
+    notes: tuple[str, ...]
+
+
+def read_image(source: ImageSource) -> Picture:
+    """Return an image as `coabench.support.images.decode` reads it.
 
     Raises:
-        SampleError: the image is missing, truncated, no image, or suspiciously large.
+        SampleError: the image is missing or cannot be decoded.
     """
-    from PIL import Image
-
     try:
         data = source.read()
-        image = Image.open(io.BytesIO(data)).convert("RGB")
+        image, notes = decode(data)
     except FileNotFoundError:
         raise SampleError(f"image {source.name} is missing") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except OSError as error:
+        raise SampleError(f"image {source.name} cannot be read: {error.strerror or first_line(error)}") from None
+    except UnreadableImage as error:
         raise SampleError(f"image {source.name} cannot be decoded: {error}") from None
-    return image, hashlib.sha256(data).hexdigest()
+    return Picture(image, hashlib.sha256(data).hexdigest(), notes)
 
 
 def load_ahead(
@@ -58,8 +73,9 @@ def load_ahead(
     def one(position: int, source: ImageSource) -> Loaded:
         digest = None
         try:
-            image, digest = read_image(source)
-            return Loaded(prepare(position, image), digest)
+            picture = read_image(source)
+            digest = picture.sha256
+            return Loaded(prepare(position, picture.image), digest, notes=picture.notes)
         except SampleError as error:
             return Loaded(None, digest, str(error))
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from coabench.errors import UserError
 from coabench.live.snapshot import Frame
+from coabench.support.images import SUFFIXES, UnreadableImage, decode
 from coabench.support.opencv import opencv
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 Note = Callable[[str], None]
 """Called with what the user should know, in a line."""
-IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
 RETRIES = 5
 """How often a camera or stream that gives nothing is opened again before the source ends."""
@@ -75,7 +75,7 @@ def open_source(spec: str, note: Note) -> Source:
     if urlsplit(spec).scheme.lower() in SCHEMES and "://" in spec:
         return _open_url(spec, note)
     path = Path(spec).expanduser()
-    if path.is_dir() or path.suffix.lower() in IMAGES:
+    if path.is_dir() or path.suffix.lower() in SUFFIXES:
         return Folder(path, note)
     if not path.is_file():
         raise UserError(
@@ -95,13 +95,13 @@ class Folder(Source):
     def __init__(self, path: Path, note: Note) -> None:
         super().__init__(str(path), note)
         if path.is_dir():
-            self.files = sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGES), key=_natural)
+            self.files = sorted((p for p in path.iterdir() if p.suffix.lower() in SUFFIXES), key=_natural)
         else:
             self.files = [path]
         if not any(_picture(file) is not None for file in self.files):
             raise UserError(
                 f"--source {path} holds no image that can be read",
-                expected="images: " + ", ".join(IMAGES),
+                expected="images: " + ", ".join(sorted(SUFFIXES)),
                 found=f"{len(self.files)} files with such a name"
                 if path.is_dir() or path.exists()
                 else "nothing there",
@@ -295,12 +295,10 @@ def _video(path: str, spec: str) -> Any:
 def _picture(path: Path) -> NDArray[np.uint8] | None:
     """Return an image file as an RGB array, upright; None where it cannot be read."""
     import numpy as np
-    from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return np.asarray(decode(path.read_bytes())[0])
+    except (OSError, UnreadableImage):
         return None
 
 

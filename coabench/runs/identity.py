@@ -172,10 +172,12 @@ class RespondentIdentity(Part):
 
     Attributes:
         coabench: the version.
+        images: how image files are read, `coabench.support.images.READER`; absent in 0.1.0 and where none are read.
         parsing: None where nothing is parsed: the predictions come from a file.
     """
 
     coabench: str | None = None
+    images: int | None = left_out()
     parsing: Parsing | None = None
     backbone: BackboneIdentity
     strategy: StrategyIdentity
@@ -273,9 +275,10 @@ class TrainingData(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingIdentity(Part):
-    """A training."""
+    """A training; *images* as in `RespondentIdentity`."""
 
     coabench: str | None = None
+    images: int | None = left_out()
     seed: int | None = None
     recipe: Mapping[str, Any]
     trainer: Mapping[str, Any]

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coabench.dataset import Card, Check, ImageSource
+from coabench.errors import first_line
+from coabench.support.images import UnreadableImage, decode
 
 EXAMPLES = 5
 """How many examples a check names."""
@@ -63,7 +65,9 @@ def check_counts(card: Card, split: str, counts: Counter[str]) -> Check:
         default = split == card.splits[0]
         return check("error" if default else "warning", f"{split}: no labelled images in this copy")
     if expected is None:
-        return check("warning", f"{split}: {total:,} images; the card gives no counts to compare with")
+        absent = [label for label in card.space.names if not counts[label]]
+        missing = f"; without any: {', '.join(absent)}" if absent else ""
+        return check("warning", f"{split}: {total:,} images{missing}; the card gives no counts to compare with")
     differing = [label for label in card.space.names if counts[label] != expected.get(label, 0)]
     if not differing:
         return check("ok", f"{split}: {total:,} images, every class as on the card")
@@ -96,17 +100,9 @@ def check_images(images: Sequence[ImageSource], outcomes: Sequence[Outcome | Non
 
 
 def _decode(source: ImageSource) -> Outcome | None:
-    from io import BytesIO
-
-    from PIL import Image, UnidentifiedImageError
-
     if source.size() < 0:
         return None
     try:
-        with Image.open(BytesIO(source.read())) as image:
-            image.load()
-            return image.size
-    except UnidentifiedImageError:
-        return "no image"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return str(error)
+        return decode(source.read())[0].size
+    except (OSError, UnreadableImage) as error:
+        return first_line(error)

@@ -172,7 +172,7 @@ def _tokens(plan: Plan) -> float | None:
     for sample in plan.samples[:: max(1, -(-len(plan.samples) // PROBED))]:
         task = plan.task(sample)
         try:
-            images = [*plan.pool.images(sample.id), read_image(sample.image)[0]]
+            images = [*plan.pool.images(sample.id), read_image(sample.image).image]
             prepared = plan.backbone.prepare(images, sample.id)
         except SampleError:
             continue  # the run will name it; here it only makes no estimate

@@ -133,7 +133,7 @@ class Item:
         """Return the images, exemplars first."""
         from PIL import ImageOps
 
-        images = [read_image(sample.image)[0] for sample in (*self.exemplars, self.sample)]
+        images = [read_image(sample.image).image for sample in (*self.exemplars, self.sample)]
         return [ImageOps.mirror(image) for image in images] if mirrored else images
 
 

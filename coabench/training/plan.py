@@ -19,6 +19,7 @@ from coabench.registry.options import distribute
 from coabench.registry.registrations import Registration
 from coabench.runs.identity import StrategyIdentity, TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
+from coabench.support.images import READER
 from coabench.training.data import Item, Source, collect, open_source
 from coabench.training.schedule import Schedule
 
@@ -143,6 +144,7 @@ def check(request: Training) -> Plan:
     trainer = _trainer_fields(request.trainer)
     identity = TrainingIdentity(
         coabench=__version__,
+        images=READER,
         seed=request.seed,
         recipe=asdict(recipe),
         trainer=trainer,

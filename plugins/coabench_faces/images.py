@@ -12,8 +12,6 @@ from pathlib import Path, PurePosixPath
 
 from coabench.dataset import ImageFile
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".gif"))
-
 
 class Fence:
     """The data root, out of which no image may lie: a table may come from anywhere."""

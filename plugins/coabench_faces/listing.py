@@ -11,8 +11,9 @@ from typing import Any, Literal
 from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, ImageSource
 from coabench.errors import UserError, did_you_mean
+from coabench.support.images import SUFFIXES
 from coabench.support.verification import Problem
-from coabench_faces.images import SUFFIXES, Encoded, Fence, PixelImage, grey_values
+from coabench_faces.images import Encoded, Fence, PixelImage, grey_values
 from coabench_faces.labelling import LeftOut, Unknown
 from coabench_faces.layout import BUILT_IN, Layout
 from coabench_faces.tables import BadRow, Table, read_table

@@ -209,3 +209,6 @@ _READERS: dict[str, Callable[[Path, Table, Format], Rows]] = {
     ".parquet": _parquet,
     ".npy": _npy,
 }
+
+TABLES = frozenset(_READERS)
+"""How the names of tables end."""

@@ -8,9 +8,10 @@ from pathlib import Path, PurePosixPath
 
 from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, Check, ImageFile
+from coabench.support.images import SUFFIXES
 from coabench.support.verification import EXAMPLES, check, check_counts, check_images, check_problems, decode_all
-from coabench_faces.images import SUFFIXES
 from coabench_faces.listing import Entry, Listing, ProblemKind
+from coabench_faces.tables import TABLES
 
 _HEADINGS: Mapping[ProblemKind, str] = {
     "unreadable": "rows that cannot be read",
@@ -88,16 +89,23 @@ def _images(entries: Sequence[Entry]) -> Iterator[Check]:
 
 
 def _strays(root: Path, listing: Listing, entries: Sequence[Entry]) -> Iterator[Check]:
-    """Find images beside those that rows name which no row names."""
+    """Find what lies beside the images that rows name: images that no row names, and files of other kinds."""
     named = listing.images
     folders = {str(PurePosixPath(e.image.name).parent) for e in entries if isinstance(e.image, ImageFile)}
-    strays = []
+    strays: list[str] = []
+    others: Counter[str] = Counter()
     for folder in sorted(folders):
         try:
             names = sorted(path.name for path in (root / folder).iterdir())
         except OSError:
             continue
-        paths = [PurePosixPath(folder, name) for name in names if not name.startswith(".")]
-        strays += [str(p) for p in paths if p.suffix.lower() in SUFFIXES and str(p) not in named]
+        for path in (PurePosixPath(folder, name) for name in names if not name.startswith(".")):
+            if path.suffix.lower() in SUFFIXES:
+                strays += [str(path)] if str(path) not in named else []
+            elif path.suffix.lower() not in TABLES and (root / path).is_file():
+                others[path.suffix.lower() or "no ending"] += 1
     if strays:
         yield check("warning", f"images that no row names: {len(strays):,}", strays)
+    if others:
+        counted = ", ".join(f"{number:,} {suffix}" for suffix, number in sorted(others.items()))
+        yield check("warning", f"files beside the images that are not read: {counted}")

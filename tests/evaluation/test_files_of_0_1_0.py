@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support.process import ROOT, Run
 from support.runs import manifest, metrics, records
 
@@ -60,7 +61,9 @@ def test_a_run_is_shown_and_compared(coabench: Run, tmp_path: Path, name: str) -
     assert compared.returncode == 0, compared.stderr
 
 
-def test_a_run_that_was_killed_resumes(coabench: Run, tmp_path: Path) -> None:
+@pytest.fixture
+def unfinished(tmp_path: Path) -> Path:
+    """The unfinished run, as if this version were still called 0.1.0."""
     run = tmp_path / "runs" / "unfinished"
     written = manifest(run)
     identity = written["identity"]
@@ -68,6 +71,23 @@ def test_a_run_that_was_killed_resumes(coabench: Run, tmp_path: Path) -> None:
     for part in ("backbone", "strategy", "dataset"):
         identity[part]["plugin_version"] = __version__
     (run / "run.json").write_text(json.dumps(written))
+    return run
+
+
+def test_a_run_whose_images_were_read_otherwise_does_not_resume(coabench: Run, unfinished: Path) -> None:
+    file = unfinished.parent.parent / "faces" / "compound_test_00000.jpg"
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.open(file).save(file, exif=turned)
+    before = (unfinished / "predictions.jsonl").read_bytes()
+    result = coabench("evaluate", *CARD, "--batch-size", 2, "--output", "runs/unfinished")
+    assert result.returncode == 2
+    assert "images: null -> 2" in result.stderr
+    assert (unfinished / "predictions.jsonl").read_bytes() == before
+
+
+def test_a_run_that_was_killed_resumes(coabench: Run, unfinished: Path) -> None:
+    run = unfinished
     with (run / "predictions.jsonl").open("ab") as log:
         log.write(b'{"id": "torn')
     result = coabench("evaluate", *CARD, "--batch-size", 2, "--output", "runs/unfinished")

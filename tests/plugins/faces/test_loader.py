@@ -182,7 +182,7 @@ def test_grey_values_become_an_image(root: Path, open_faces: Open) -> None:
     write(root / "p.csv", "label,pixels\n1,0 255 128 7\n2,1 2 3\n3,1 2 3 300\n1,1 2 3 x\n1,\n")
     dataset = open_faces("table: p.csv\npixels: pixels\nid: '{label}-{row:03}'")
     (entry,) = dataset.listing.entries.values()
-    image, _ = read_image(entry.image)
+    image = read_image(entry.image).image
     assert entry.id == "1-001"
     assert [image.getpixel((x, y)) for y in (0, 1) for x in (0, 1)] == [(v, v, v) for v in (0, 255, 128, 7)]
     assert [p.found for p in dataset.listing.problems] == [

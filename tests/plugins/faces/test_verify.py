@@ -42,7 +42,9 @@ def test_everything_at_once(root: Path, open_faces: Open, write_card: Callable[.
     assert checks["labels that are not on the card"].examples[0].startswith("t.csv, line 7: '9'")
     assert checks["persons in more than one split"].examples == ("p1: test, train",)
     assert checks["missing image files"].examples == ("gone.png",)
-    assert checks["images that cannot be decoded in full"].examples == ("broken.png: no image",)
+    assert checks["images that cannot be decoded in full"].examples == (
+        "broken.png: it is no image of a format that is read (JPEG, PNG, WEBP, BMP, GIF, TIFF, AVIF, PPM)",
+    )
     assert checks["images that no row names"].examples == ("stray.png",)
     assert checks["dev2"].text == "dev2: no labelled images in this copy"
 

@@ -35,7 +35,7 @@ def test_a_set_comes_back_as_it_was_made(pretended: Path, open_set: Open) -> Non
     assert Counter(s.target for s in samples) == dict.fromkeys(dataset.card.space.names, 2)
     assert samples[0].id == "synthface-compound/compound_test_00000"
     assert samples[0].attributes["action_units"].keys() >= {"1", "2", "12"}
-    assert read_image(samples[0].image)[0].size == (100, 100)
+    assert read_image(samples[0].image).image.size == (100, 100)
     assert dataset.fingerprint("test") == open_set(pretended, "compound").fingerprint("test")
     assert "nothing about accuracy on people" in dataset.notes()[0]
     assert bad(dataset.verify()) == []

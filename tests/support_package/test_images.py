@@ -1,0 +1,182 @@
+"""One picture in many files: whatever the format, the mode and the orientation, the pixels are the same."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from coabench.dataset import ImageFile
+from coabench.errors import SampleError
+from coabench.inference.loading import read_image
+from coabench.support.images import SUFFIXES, UnreadableImage, decode
+
+COLOUR = Image.fromarray((np.arange(40 * 30 * 3) % 251).reshape(30, 40, 3).astype("uint8"))
+GREY = COLOUR.convert("L")
+DEEP = np.asarray(GREY).astype(np.uint16)
+TURNS: Mapping[int, Image.Transpose] = {  # orientation -> what undoes what EXIF asks for
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def encoded(image: Image.Image, format: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def exif(orientation: int) -> Image.Exif:
+    made = Image.Exif()
+    made[0x0112] = orientation
+    return made
+
+
+def pixels(data: bytes) -> Any:
+    image, _ = decode(data)
+    assert image.mode == "RGB"
+    return np.asarray(image)
+
+
+LOSSLESS: Mapping[str, Callable[[Image.Image], bytes]] = {
+    "PNG": lambda image: encoded(image, "PNG"),
+    "BMP": lambda image: encoded(image, "BMP"),
+    "PPM": lambda image: encoded(image, "PPM"),
+    "TIFF": lambda image: encoded(image, "TIFF", compression="tiff_lzw"),
+    "WebP": lambda image: encoded(image, "WEBP", lossless=True),
+    "first of two pages": lambda image: encoded(image, "TIFF", save_all=True, append_images=[GREY]),
+    "opaque": lambda image: encoded(image.convert("RGBA"), "PNG"),
+}
+
+
+@pytest.mark.parametrize("kind", LOSSLESS)
+def test_formats_give_the_same_pixels(kind: str) -> None:
+    assert (pixels(LOSSLESS[kind](COLOUR)) == np.asarray(COLOUR)).all()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(COLOUR, "JPEG", quality=100, subsampling=0),
+        encoded(COLOUR, "MPO", save_all=True, append_images=[COLOUR], quality=100, subsampling=0),
+        encoded(COLOUR, "AVIF", quality=100, subsampling="4:4:4"),
+    ],
+    ids=["JPEG", "MPO", "AVIF"],
+)
+def test_formats_with_losses_are_close(data: bytes) -> None:
+    assert np.abs(pixels(data).astype(int) - np.asarray(COLOUR)).max() <= 4
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
+def test_the_orientation_is_obeyed(format: str, orientation: int) -> None:
+    options = {"lossless": True} if format == "WEBP" else {}
+    stored = encoded(COLOUR.transpose(TURNS[orientation]), format, exif=exif(orientation), **options)
+    image, notes = decode(stored)
+    assert (np.asarray(image) == np.asarray(COLOUR)).all()
+    assert notes == (f"turned upright (orientation {orientation})",)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "AVIF"])
+def test_the_orientation_is_obeyed_where_pixels_are_lossy(format: str) -> None:
+    stored = encoded(COLOUR.transpose(TURNS[6]), format, exif=exif(6), quality=100)
+    assert pixels(stored).shape == np.asarray(COLOUR).shape
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9, 200])
+def test_an_orientation_that_means_nothing_changes_nothing(orientation: int) -> None:
+    image, notes = decode(encoded(COLOUR, "PNG", exif=exif(orientation)))
+    assert (np.asarray(image) == np.asarray(COLOUR)).all()
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "white"),
+    [
+        (encoded(Image.fromarray(DEEP * 257), "PNG"), 65535),
+        (encoded(Image.fromarray(DEEP * 257), "TIFF"), 65535),
+        (encoded(Image.fromarray(np.rint(DEEP * (4095 / 255)).astype(np.uint16)), "PNG"), 4095),
+        (encoded(Image.fromarray(np.rint(DEEP * (1023 / 255)).astype(np.uint16)), "TIFF"), 1023),
+        (encoded(Image.fromarray(DEEP.astype(np.int32) * 257), "TIFF"), 65535),
+        (encoded(Image.fromarray(DEEP.astype(np.float32) / 255), "TIFF"), 1),
+        (encoded(Image.fromarray(DEEP.astype(np.float32)), "TIFF"), 255),
+        (encoded(Image.fromarray(DEEP.astype(np.float32) * 257), "TIFF"), 65535),
+    ],
+    ids=["16", "16 tiff", "12 in 16", "10 in 16", "32", "float 1", "float 255", "float 65535"],
+)
+def test_deep_greys_are_scaled(data: bytes, white: int) -> None:
+    image, notes = decode(data)
+    assert (np.asarray(image) == np.asarray(GREY.convert("RGB"))).all()
+    assert notes == (f"greys scaled (white is {white})",)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_parts_show_white(mode: str) -> None:
+    if mode == "P":
+        palette = Image.new("P", (4, 4), 1)
+        palette.putpalette([0, 0, 0, 200, 10, 10])
+        palette.putpixel((0, 0), 0)
+        data = encoded(palette, "PNG", transparency=0)
+    else:
+        image = Image.new(mode, (4, 4), (0, 0, 0, 255)[-len(mode) :] if mode == "RGBA" else (0, 255))
+        image.putpixel((0, 0), (0,) * len(mode))
+        data = encoded(image, "PNG")
+    image, notes = decode(data)
+    assert image.getpixel((0, 0)) == (255, 255, 255)
+    assert image.getpixel((1, 1)) != (255, 255, 255)
+    assert notes == ("white behind transparent parts",)
+
+
+def test_print_colours_palettes_and_bits_become_rgb() -> None:
+    assert np.abs(pixels(encoded(COLOUR.convert("CMYK"), "TIFF")).astype(int) - np.asarray(COLOUR)).max() <= 1
+    assert (pixels(encoded(GREY.convert("1"), "PNG")) == np.asarray(GREY.convert("1").convert("RGB"))).all()
+    assert (pixels(encoded(GREY, "GIF")) == np.asarray(GREY.convert("RGB"))).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "no image of a format that is read"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image of a format that is read"),
+        (encoded(COLOUR, "ICO"), "no image of a format that is read"),
+        (encoded(COLOUR, "PNG")[:200], "truncated"),
+        (encoded(COLOUR, "JPEG")[:400], "(?i)truncated"),
+        (encoded(Image.fromarray(-DEEP.astype(np.float32)), "TIFF"), "negative or no numbers"),
+        (encoded(Image.fromarray(DEEP.astype(np.float32) * np.nan), "TIFF"), "negative or no numbers"),
+        (encoded(Image.fromarray(DEEP.astype(np.float32) * 1e6), "TIFF"), "expected 65535 at most"),
+        (b"\0\0\0\x18ftypheic" + b"\0" * 64, "HEIC: pip install 'coabench"),
+    ],
+)
+def test_what_cannot_be_read_says_why(data: bytes, words: str) -> None:
+    with pytest.raises(UnreadableImage, match=words) as error:
+        decode(data)
+    assert "0x" not in str(error.value)
+
+
+def test_no_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ghostscript = tmp_path / "gs"
+    ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path}/called\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "face.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
+    with pytest.raises(SampleError, match=r"face\.jpg cannot be decoded: it is no image of a format"):
+        read_image(ImageFile(tmp_path, "face.jpg"))
+    assert not (tmp_path / "called").exists()
+
+
+def test_a_file_is_read_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(COLOUR, "BMP"))
+    picture = read_image(ImageFile(tmp_path, "a.png"))
+    assert (np.asarray(picture.image) == np.asarray(COLOUR)).all()
+    assert ".jfif" in SUFFIXES
