@@ -188,6 +188,7 @@ def test_options_are_read_as_on_the_command_line(monkeypatch: pytest.MonkeyPatch
     assert seen["command"][2:6] == ("--adapter", "adapter", "--data-root", "~/faces")
 
 
+@pytest.mark.slow
 def test_training(capfd: pytest.CaptureFixture[str]) -> None:
     trained = coabench.train(
         dataset="synthface-compound", strategy="direct", steps=1, epochs=3, batch_size=4, rank=2, dev=0, mirror=False,
@@ -234,6 +235,7 @@ def test_mistakes_of_a_training(arguments: dict[str, Any], words: str) -> None:
         coabench.train(**arguments)
 
 
+@pytest.mark.slow
 def test_the_page_about_python_is_true(capsys: pytest.CaptureFixture[str]) -> None:
     """Run the code of the page, block after block, in one namespace; what it prints is what the page shows."""
     page = (ROOT / "docs" / "python.md").read_text()

@@ -15,7 +15,7 @@ from coabench_synthface.samples import PictureKey, draft
 
 from coabench.inference.loading import read_image
 
-pytestmark = pytest.mark.usefixtures("assets")
+pytestmark = [pytest.mark.usefixtures("assets"), pytest.mark.slow]
 
 
 def lines(folder: Path) -> dict[str, dict[str, Any]]:
