@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import re
-import struct
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -38,8 +37,15 @@ content, whatever its ending."""
 
 HEIC_REMEDY = "pip install 'coabench[heic]', or convert them to JPEG"
 
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+
 ORIENTATION = 0x0112
 """The EXIF tag."""
+TURNS = {
+    2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE",
+    6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90",
+}  # fmt: skip
+"""Orientation -> what turns the stored picture upright, as `PIL.ImageOps.exif_transpose` does."""
 BITS = (8, 10, 12, 14, 16, 32)
 FLOATS = (1.0, 255.0, 65535.0)
 DEEP = ("I", "F")
@@ -56,38 +62,46 @@ def decode(data: bytes) -> tuple[Image, tuple[str, ...]]:
     Raises:
         UnreadableImage: truncated, of another format, suspiciously large, or with values that are no greys.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
-    notes = []
+    notes: list[str] = []
     try:
-        with Image.open(io.BytesIO(data), formats=_formats(is_heic(data))) as image:
-            orientation = image.getexif().get(ORIENTATION, 1)
-            image.load()  # Pillow's TIFF reader turns the picture here
-            upright = ImageOps.exif_transpose(image)
-            if orientation in range(2, 9):
+        with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
+            orientation = _orientation(image)
+            image.load()  # of a TIFF, this turns the picture and drops the tag
+            picture = image.transpose(Image.Transpose[TURNS[left]]) if (left := _orientation(image)) in TURNS else image
+            if orientation in TURNS:
                 notes.append(f"turned upright (orientation {orientation})")
-            if upright.mode.startswith(DEEP):
-                return _scaled(upright, notes)
-            if upright.has_transparency_data:
-                notes.append("white behind transparent parts")
-                return _on_white(upright), tuple(notes)
-            return upright.convert("RGB"), tuple(notes)
+            if picture.mode.startswith(DEEP):
+                picture = _scaled(picture, notes)
+            elif picture.has_transparency_data:
+                picture = _on_white(picture, notes)
+            return picture.convert("RGB"), tuple(notes)
     except UnidentifiedImageError:
         raise UnreadableImage(f"it is no image of a format that is read ({', '.join(FORMATS)})") from None
-    except UnreadableImage:
+    except (UnreadableImage, MemoryError):
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders meet damaged files with all kinds of errors
         raise UnreadableImage(re.sub(r" ?<[^>]* at 0x[0-9a-f]+>", "", first_line(error))) from None
 
 
+def _orientation(image: Image) -> int:
+    """Return what EXIF says of how to turn the picture; 1, not at all, where it is damaged."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # of Pillow's reader of EXIF, which meets damaged data with all kinds of errors
+        return 1
+
+
 def is_heic(data: bytes) -> bool:
-    """Whether bytes are an HEIC or HEIF picture, as iPhones write them."""
-    return data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+    """Whether bytes are an HEIC or HEIF picture, as iPhones write them; an AVIF picture may begin like one."""
+    brands = {data[i : i + 4] for i in range(8, min(int.from_bytes(data[:4]), len(data), 256), 4)}
+    return data[4:8] == b"ftyp" and b"avif" not in brands and not brands.isdisjoint(HEIC_BRANDS)
 
 
-def _formats(heic: bool) -> tuple[str, ...]:
+def _formats(data: bytes) -> tuple[str, ...]:
     """Return the formats that may be decoded; for HEIC that is what the extra brings."""
-    if not heic:
+    if not is_heic(data):
         return _known_formats()
     try:
         from pillow_heif import register_heif_opener
@@ -106,17 +120,18 @@ def _known_formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _on_white(image: Image) -> Image:
+def _on_white(image: Image, notes: list[str]) -> Image:
     from PIL import Image as images
 
+    notes.append("white behind transparent parts")
     layer = image.convert("RGBA")
     white = images.new("RGBA", layer.size, "white")
     white.alpha_composite(layer)
-    return white.convert("RGB")
+    return white
 
 
-def _scaled(image: Image, notes: list[str]) -> tuple[Image, tuple[str, ...]]:
-    """Return deep greys as 8-bit RGB."""
+def _scaled(image: Image, notes: list[str]) -> Image:
+    """Return deep greys as 8-bit greys."""
     import numpy as np
     from PIL import Image as images
 
@@ -124,10 +139,9 @@ def _scaled(image: Image, notes: list[str]) -> tuple[Image, tuple[str, ...]]:
     if not np.isfinite(values).all() or values.min(initial=0) < 0:
         raise UnreadableImage("its grey values are negative or no numbers")
     most = values.max(initial=0)
-    floats = image.mode == "F"
-    white = next((top for top in (FLOATS if floats else (2.0**bits - 1 for bits in BITS)) if most <= top), None)
+    tops = FLOATS if image.mode == "F" else tuple(2.0**bits - 1 for bits in BITS)
+    white = next((top for top in tops if most <= top), None)
     if white is None:
-        raise UnreadableImage(f"its grey values reach {most:g}; expected {FLOATS[-1]:g} at most")
+        raise UnreadableImage(f"its grey values reach {most:g}; expected {tops[-1]:g} at most")
     notes.append(f"greys scaled (white is {white:g})")
-    scaled = np.rint(values * (255 / white)).astype(np.uint8)
-    return images.fromarray(scaled).convert("RGB"), tuple(notes)
+    return images.fromarray(np.rint(values * (255 / white)).astype(np.uint8))

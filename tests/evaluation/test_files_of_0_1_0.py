@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.orientations import exif
 from support.process import ROOT, Run
 from support.runs import manifest, metrics, records
 
@@ -76,9 +77,7 @@ def unfinished(tmp_path: Path) -> Path:
 
 def test_a_run_whose_images_were_read_otherwise_does_not_resume(coabench: Run, unfinished: Path) -> None:
     file = unfinished.parent.parent / "faces" / "compound_test_00000.jpg"
-    turned = Image.Exif()
-    turned[0x0112] = 6
-    Image.open(file).save(file, exif=turned)
+    Image.open(file).save(file, exif=exif(6))
     before = (unfinished / "predictions.jsonl").read_bytes()
     result = coabench("evaluate", *CARD, "--batch-size", 2, "--output", "runs/unfinished")
     assert result.returncode == 2

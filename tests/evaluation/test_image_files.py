@@ -11,6 +11,7 @@ import pytest
 from coabench_synthface.folder import SetFolder
 from coabench_synthface.shipped import open_shipped
 from PIL import Image
+from support.orientations import STORED, exif
 from support.process import Run
 from support.runs import manifest, records
 
@@ -27,16 +28,6 @@ labels:
      {name: Neutral}]
   neutral: Neutral
 """
-UNDO = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
-"""Orientation -> how the picture is stored that EXIF says to turn so."""
 
 
 @pytest.fixture
@@ -55,10 +46,8 @@ def folder(tmp_path: Path) -> Path:
     face.convert("RGBA").save(made / "opaque.png")
     Image.fromarray(grey.astype(np.uint16) * 257).save(made / "sixteen.png")
     Image.fromarray(grey.astype(np.float32) / 255).save(made / "float.tif")
-    for orientation, transpose in UNDO.items():
-        exif = Image.Exif()
-        exif[0x0112] = orientation
-        face.transpose(transpose).save(made / f"turned{orientation}.png", exif=exif)
+    for orientation, stored in STORED.items():
+        face.transpose(stored).save(made / f"turned{orientation}.png", exif=exif(orientation))
     (tmp_path / "files.yaml").write_text(CARD)
     return made
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import os
+import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.orientations import STORED, exif
 
 from coabench.dataset import ImageFile
 from coabench.errors import SampleError
@@ -20,27 +23,12 @@ from coabench.support.images import SUFFIXES, UnreadableImage, decode
 COLOUR = Image.fromarray((np.arange(40 * 30 * 3) % 251).reshape(30, 40, 3).astype("uint8"))
 GREY = COLOUR.convert("L")
 DEEP = np.asarray(GREY).astype(np.uint16)
-TURNS: Mapping[int, Image.Transpose] = {  # orientation -> what undoes what EXIF asks for
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 def encoded(image: Image.Image, format: str, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, format, **options)
     return file.getvalue()
-
-
-def exif(orientation: int) -> Image.Exif:
-    made = Image.Exif()
-    made[0x0112] = orientation
-    return made
 
 
 def pixels(data: bytes) -> Any:
@@ -78,11 +66,11 @@ def test_formats_with_losses_are_close(data: bytes) -> None:
     assert np.abs(pixels(data).astype(int) - np.asarray(COLOUR)).max() <= 4
 
 
-@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("orientation", STORED)
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
 def test_the_orientation_is_obeyed(format: str, orientation: int) -> None:
     options = {"lossless": True} if format == "WEBP" else {}
-    stored = encoded(COLOUR.transpose(TURNS[orientation]), format, exif=exif(orientation), **options)
+    stored = encoded(COLOUR.transpose(STORED[orientation]), format, exif=exif(orientation), **options)
     image, notes = decode(stored)
     assert (np.asarray(image) == np.asarray(COLOUR)).all()
     assert notes == (f"turned upright (orientation {orientation})",)
@@ -90,7 +78,7 @@ def test_the_orientation_is_obeyed(format: str, orientation: int) -> None:
 
 @pytest.mark.parametrize("format", ["JPEG", "AVIF"])
 def test_the_orientation_is_obeyed_where_pixels_are_lossy(format: str) -> None:
-    stored = encoded(COLOUR.transpose(TURNS[6]), format, exif=exif(6), quality=100)
+    stored = encoded(COLOUR.transpose(STORED[6]), format, exif=exif(6), quality=100)
     assert pixels(stored).shape == np.asarray(COLOUR).shape
 
 
@@ -162,6 +150,34 @@ def test_what_cannot_be_read_says_why(data: bytes, words: str) -> None:
     with pytest.raises(UnreadableImage, match=words) as error:
         decode(data)
     assert "0x" not in str(error.value)
+
+
+def test_avif_that_begins_as_heic_does_is_read() -> None:
+    data = bytearray(encoded(COLOUR, "AVIF", quality=100, subsampling="4:4:4"))
+    data[8:12] = b"mif1"
+    assert np.abs(pixels(bytes(data)).astype(int) - np.asarray(COLOUR)).max() <= 4
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP"])
+def test_damaged_files_are_read_or_refused(format: str) -> None:
+    rng = random.Random(0)
+    sound = encoded(COLOUR, format, exif=exif(6))
+    for _ in range(150):
+        data = bytearray(sound)
+        for _ in range(rng.randint(1, 6)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        with suppress(UnreadableImage):
+            assert decode(bytes(data))[0].mode == "RGB"
+
+
+def test_damaged_exif_does_not_hide_the_picture() -> None:
+    sound, rng = encoded(COLOUR, "JPEG", exif=exif(6)), random.Random(0)
+    first = sound.index(b"Exif") + 6
+    for _ in range(600):
+        data = bytearray(sound)
+        for _ in range(rng.randint(1, 8)):
+            data[first + rng.randrange(len(exif(6).tobytes()) - 6)] = rng.randrange(256)
+        assert decode(bytes(data))[0].mode == "RGB"
 
 
 def test_no_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
