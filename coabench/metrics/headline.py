@@ -46,8 +46,14 @@ class Headline:
 
     @property
     def key(self) -> str:
-        """The column of its value in tables; those of the interval end in ``_low`` and ``_high``."""
+        """The column of its value in tables."""
         return self.name if self.formula else f"plugins.{self.name}"
+
+    @property
+    def bounds(self) -> tuple[str, str]:
+        """The columns of its interval; of a plugin's metric with a colon, which no name of a metric has."""
+        mark = "_" if self.formula else ":"
+        return f"{self.key}{mark}low", f"{self.key}{mark}high"
 
     @property
     def heading(self) -> str:
@@ -82,7 +88,7 @@ class Headline:
 
     def columns(self, estimate: Estimate) -> dict[str, float | None]:
         """Return the columns of a table that hold this figure."""
-        return {self.key: estimate.value, f"{self.key}_low": estimate.low, f"{self.key}_high": estimate.high}
+        return dict(zip((self.key, *self.bounds), estimate, strict=True))
 
     def text(self, value: float | None, digits: int = 2) -> str:
         """Return a value for people: percent without the sign, with so many digits; another number with 4 of them."""
@@ -96,7 +102,7 @@ class Headline:
 
     def estimate(self, row: Mapping[str, Any]) -> Estimate:
         """Return what stands in the `columns` of a table's row."""
-        return Estimate(row[self.key], row[f"{self.key}_low"], row[f"{self.key}_high"])
+        return Estimate(*(row[column] for column in (self.key, *self.bounds)))
 
     def cell(self, estimate: Estimate, value: str | None = None) -> str:
         """Return value (or what is passed as its text) and interval for people, ``60.87 [56.5, 65.3]``."""
@@ -128,8 +134,12 @@ def read_plugin_metric(result: Any) -> Estimate:
     return Estimate(result)
 
 
+LARGEST = 1e300
+"""A whole number beyond it, which JSON can hold, is no float and cannot be shown in percent."""
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def proportion(value: Any, most: float = 1.0) -> float:

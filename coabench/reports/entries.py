@@ -99,7 +99,7 @@ class RunRow:
 
     def packed(self) -> dict[str, Any]:
         """Return it JSON-serialisable; `unpacked` is the way back."""
-        return {column.name: getattr(self, column.name) for column in fields(self)}
+        return dict(vars(self))
 
     @classmethod
     def unpacked(cls, data: Mapping[str, Any]) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from coabench.testing.options import check_declared
 Check = Callable[[], None]
 
 
-class Checks(Findings):
+class Checks(Findings, ABC):
     """The checks of one registered thing, and the findings that they make.
 
     Attributes:
@@ -42,9 +43,9 @@ class Checks(Findings):
         self.defaults: Any = None
         super().__init__(f"{singular(self.kind)} {what.name!r}")
 
+    @abstractmethod
     def checks(self) -> Iterator[Check]:
         """Prepare, which may raise `UserError` or `Stop`; then yield the checks, to be done one after the other."""
-        raise NotImplementedError
 
     def result(self) -> list[Finding]:
         """Do the checks and return what is wrong."""

@@ -24,6 +24,7 @@ from coabench.metrics.headline import HEADLINES, UAR, Estimate, Headline, read_p
         ("0.5", Estimate()),
         ([0.5], Estimate()),
         (float("nan"), Estimate()),
+        (10**400, Estimate()),
         (None, Estimate()),
     ],
 )

@@ -43,11 +43,11 @@ def test_it_is_a_column_of_the_leaderboard(stdout: str, coabench: Run, tmp_path:
     [row] = json.loads(coabench("leaderboard", "--format", "json").stdout)
     expected = {
         "plugins.labels-used": used,
-        "plugins.labels-used_low": used - 1,
-        "plugins.labels-used_high": used + 0.5,
+        "plugins.labels-used:low": used - 1,
+        "plugins.labels-used:high": used + 0.5,
         "plugins.silence": silence,
-        "plugins.silence_low": None,
-        "plugins.silence_high": None,
+        "plugins.silence:low": None,
+        "plugins.silence:high": None,
     }
     assert {key: value for key, value in row.items() if key.startswith("plugins.")} == expected
     [cells] = csv.DictReader(StringIO(coabench("leaderboard", "--format", "csv").stdout))
@@ -67,8 +67,8 @@ def test_it_is_in_the_report_and_the_pandas_table(stdout: str, coabench: Run, tm
     assert f"Silent {100 * silence:.2f} %" in text
     table = load_runs(tmp_path)
     assert table.loc[0, "plugins.silence"] == silence
-    figures = [column for column in table.columns if column.endswith("_low")]
-    assert figures == ["uar_low", "war_low", "macro_f1_low", "plugins.labels-used_low", "plugins.silence_low"]
+    figures = [column for column in table.columns if column.endswith("low")]
+    assert figures == ["uar_low", "war_low", "macro_f1_low", "plugins.labels-used:low", "plugins.silence:low"]
 
 
 def test_metrics_that_are_computed_again_hold_it(stdout: str, coabench: Run, tmp_path: Path) -> None:

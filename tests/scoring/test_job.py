@@ -108,8 +108,8 @@ def test_observers_are_told_as_of_any_run(coabench: Run, tmp_path: Path, monkeyp
     monkeypatch.setenv("SCRIPTED_EVENTS", str(tmp_path / "events"))
     write_csv(tmp_path / "answers.csv", *GOOD)
     assert coabench("score", "answers.csv", *NAMED).returncode == 0
-    told = (tmp_path / "events").read_text().splitlines()
-    assert told == ["started running", *(f"predicted {i}" for i in "abcd"), "finished complete 4"]
+    message = (tmp_path / "events").read_text().splitlines()
+    assert message == ["started running", *(f"predicted {i}" for i in "abcd"), "finished complete 4"]
 
 
 @pytest.mark.parametrize(
@@ -190,14 +190,16 @@ def test_a_target_must_be_a_label(refuse: Run, tmp_path: Path, target: str) -> N
     write_csv(tmp_path / "a.csv", "truth,answer", "Sadly Angry,4", f"{target},4")
     refused = refuse("a.csv", *NAMED, "--unknown", "invalid")
     assert "1 target is no label of raf-db-compound" in refused.stderr
-    told = {"": "nothing", "nan": "NaN"}.get(target, target if target == "NaN" else f"'{target}'")
-    assert f"line 3: {told}" in refused.stderr
+    message = {"": "nothing", "nan": "NaN"}.get(target, target if target == "NaN" else f"'{target}'")
+    assert f"line 3: {message}" in refused.stderr
 
 
-@pytest.mark.parametrize(("value", "told"), [("NaN", "NaN"), ("null", "nothing"), ("[4]", "'[4]'"), ("true", "'True'")])
-def test_a_json_value_that_is_no_target(refuse: Run, tmp_path: Path, value: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "message"), [("NaN", "NaN"), ("null", "nothing"), ("[4]", "'[4]'"), ("true", "'True'")]
+)
+def test_a_json_value_that_is_no_target(refuse: Run, tmp_path: Path, value: str, message: str) -> None:
     (tmp_path / "a.jsonl").write_text(f'{{"truth": {value}, "answer": 4}}\n')
-    assert f"line 1: {told}" in refuse("a.jsonl", *NAMED).stderr
+    assert f"line 1: {message}" in refuse("a.jsonl", *NAMED).stderr
 
 
 def test_a_typo_beside_an_empty_value_is_still_a_typo(refuse: Run, tmp_path: Path) -> None:
@@ -214,7 +216,7 @@ def test_a_pair_without_a_class_is_no_target(refuse: Run, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("a.csv", b"id,truth,answer\na,4,4\nb,3,3\na,3,3\n", "'a' in lines 2, 4"),
         ("a.csv", b"id,truth,answer\n,4,4\nnan,3,3\n", "2 rows are without an id"),
@@ -232,13 +234,13 @@ def test_a_pair_without_a_class_is_no_target(refuse: Run, tmp_path: Path) -> Non
         ("a", b"truth,answer\n4,4\n", "no ending"),
     ],
 )
-def test_a_file_that_cannot_be_read(refuse: Run, tmp_path: Path, name: str, content: bytes, told: str) -> None:
+def test_a_file_that_cannot_be_read(refuse: Run, tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
-    assert told in refuse(name, *NAMED).stderr
+    assert message in refuse(name, *NAMED).stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["a.csv"], "--labels compound"),
         (["a.csv", "--labels", "compond"], "did you mean 'compound'"),
@@ -255,9 +257,9 @@ def test_a_file_that_cannot_be_read(refuse: Run, tmp_path: Path, name: str, cont
         (["nowhere.csv", *NAMED], "No such file"),
     ],
 )
-def test_wrong_usage_is_told(refuse: Run, tmp_path: Path, arguments: list[str], told: str) -> None:
+def test_wrong_usage_is_refused(refuse: Run, tmp_path: Path, arguments: list[str], message: str) -> None:
     write_csv(tmp_path / "a.csv", *GOOD)
-    assert told in refuse(*arguments).stderr
+    assert message in refuse(*arguments).stderr
 
 
 def test_columns_are_kept(coabench: Run, tmp_path: Path) -> None:
@@ -368,7 +370,7 @@ Edit = Callable[[list[list[str]]], list[list[str]]]
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "message"),
     [
         (lambda rows: [[i, "Sadly Fearful", p] for i, _, p in rows],
          ["16 targets are other than in the run run", "line 2: 'Sadly Fearful', but drawn/test_000 is 'Happily Surp"]),
@@ -378,10 +380,10 @@ Edit = Callable[[list[list[str]]], list[list[str]]]
     ],
     ids=["targets", "missing", "extra", "twice"],
 )  # fmt: skip
-def test_other_samples_are_refused(refuse: Run, drawn: Path, tmp_path: Path, edit: Edit, told: list[str]) -> None:
+def test_other_samples_are_refused(refuse: Run, drawn: Path, tmp_path: Path, edit: Edit, message: list[str]) -> None:
     write_rows(tmp_path / "a.csv", edit(rows_about(drawn)))
     refused = refuse("a.csv", "--like", "run")
-    for text in told:
+    for text in message:
         assert text in refused.stderr
 
 
@@ -397,7 +399,7 @@ def test_an_ambiguous_id_is_refused(refuse: Run, drawn: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--image-column", "target"], "--image-column does not fit"),
         (["--attribute", "target"], "those of its samples"),
@@ -406,10 +408,10 @@ def test_an_ambiguous_id_is_refused(refuse: Run, drawn: Path, tmp_path: Path) ->
     ],
 )
 def test_options_that_do_not_fit_known_samples(
-    refuse: Run, drawn: Path, tmp_path: Path, arguments: list[str], told: str
+    refuse: Run, drawn: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     write_rows(tmp_path / "a.csv", rows_about(drawn))
-    assert told in refuse("a.csv", "--like", "run", *arguments).stderr
+    assert message in refuse("a.csv", "--like", "run", *arguments).stderr
 
 
 def test_rows_without_ids_are_about_no_known_sample(refuse: Run, drawn: Path, tmp_path: Path) -> None:
@@ -495,7 +497,7 @@ def test_runs_without_responses_are_refused(coabench: Run, refuse: Run, drawn: P
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["run"], "add --parser"),
         (["run", "--parser", "lenint"], "did you mean 'lenient'"),
@@ -506,8 +508,8 @@ def test_runs_without_responses_are_refused(coabench: Run, refuse: Run, drawn: P
         (["run", "--parser", "lenient", "--strategy", "direct"], "name: \"chain-of-affect:corrected\" -> \"direct\""),
     ],
 )  # fmt: skip
-def test_wrong_usage_with_a_run_is_told(refuse: Run, drawn: Path, arguments: list[str], told: str) -> None:
-    assert told in refuse(*arguments).stderr
+def test_wrong_usage_with_a_run_is_refused(refuse: Run, drawn: Path, arguments: list[str], message: str) -> None:
+    assert message in refuse(*arguments).stderr
 
 
 def test_the_run_that_is_read_is_never_written(coabench: Run, drawn: Path, tmp_path: Path) -> None:
@@ -521,17 +523,17 @@ def test_the_run_that_is_read_is_never_written(coabench: Run, drawn: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("status", "lines", "told"), [("failed", 24, "is not finished"), ("complete", 23, "24 records")]
+    ("status", "lines", "message"), [("failed", 24, "is not finished"), ("complete", 23, "24 records")]
 )
 def test_an_unfinished_run_is_refused(
-    refuse: Run, drawn: Path, tmp_path: Path, status: str, lines: int, told: str
+    refuse: Run, drawn: Path, tmp_path: Path, status: str, lines: int, message: str
 ) -> None:
     write_rows(tmp_path / "a.csv", rows_about(drawn))
     (drawn / "run.json").write_text(json.dumps({**manifest(drawn), "status": status}))
     log = drawn / "predictions.jsonl"
     log.write_text("".join(log.read_text().splitlines(keepends=True)[:lines]))
-    assert told in refuse("run", "--parser", "lenient").stderr
-    assert told in refuse("a.csv", "--like", "run").stderr
+    assert message in refuse("run", "--parser", "lenient").stderr
+    assert message in refuse("a.csv", "--like", "run").stderr
 
 
 def test_a_prompt_file_is_found_again_or_asked_for(coabench: Run, refuse: Run, tmp_path: Path) -> None:
