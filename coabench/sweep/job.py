@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import CoabenchError, UserError
+from coabench.metrics.headline import UAR
 from coabench.runs.metrics import read_metrics
-from coabench.runs.run import read_manifest
+from coabench.runs.run import METRICS, read_manifest
 from coabench.sweep.executor import Executor
 from coabench.sweep.plan import Planned, SweepPlan
 from coabench.sweep.state import Tally, count_records, read_state
@@ -106,6 +107,9 @@ def read_result(run: Planned, problem: str | None = None) -> Result:
             return Result(run, FAILED if problem or state.reason else state.status, state.done, problem=reason)
         manifest = read_manifest(run.directory)
         metrics, _ = read_metrics(run.directory, manifest)
+        UAR.read(metrics)  # which is printed
         return Result(run, COMPLETE, state.done, metrics, manifest.get("seconds"))
     except CoabenchError as error:
         return Result(run, FAILED, count_records(run.directory), problem=problem or str(error))
+    except (LookupError, TypeError, ValueError) as error:
+        return Result(run, FAILED, state.done, problem=f"{run.directory / METRICS} is damaged: {error}; delete it")

@@ -73,9 +73,12 @@ class Tally:
             try:
                 with (directory / LOG).open("rb") as file:
                     file.seek(start)
-                    added = file.read()
+                    for block in iter(lambda: file.read(1 << 20), b""):  # called here only
+                        lines = block.count(b"\n")
+                        self._count += lines
+                        if lines:  # a torn line at the end may be cut off and written anew
+                            self._read[directory] = start + block.rfind(b"\n") + 1
+                        start += len(block)
             except OSError:  # no log yet
                 continue
-            self._count += added.count(b"\n")
-            self._read[directory] = start + added.rfind(b"\n") + 1  # a torn line may be cut off and written anew
         return self._count
