@@ -61,6 +61,10 @@ class Source(ABC):
         return
 
 
+FILMS = frozenset((".gif",))
+"""Endings of images that are films where one of them is the source."""
+
+
 def open_source(spec: str, note: Note) -> Source:
     """Open what the user typed: a camera's number or device, a video, an image, a folder of images, a URL.
 
@@ -75,7 +79,7 @@ def open_source(spec: str, note: Note) -> Source:
     if urlsplit(spec).scheme.lower() in SCHEMES and "://" in spec:
         return _open_url(spec, note)
     path = Path(spec).expanduser()
-    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+    if path.is_dir() or path.suffix.lower() in SUFFIXES - FILMS:
         return Folder(path, note)
     if not path.is_file():
         raise UserError(

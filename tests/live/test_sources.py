@@ -226,3 +226,11 @@ def test_capture_tells_what_ended_the_source() -> None:
     capture = Capture(Still(0, ZeroDivisionError("a defect")))
     with pytest.raises(ZeroDivisionError):
         capture.take(60.0)
+
+
+def test_a_gif_is_a_film_alone_and_a_picture_in_a_folder(tmp_path: Path) -> None:
+    pictures = [Image.new("L", (64, 48), grey) for grey in (0, 90, 180, 250)]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=100)
+    alone, inside = (list(open_source(str(path), print).frames()) for path in (tmp_path / "a.gif", tmp_path))
+    assert len(alone) == 4
+    assert len(inside) == 1
