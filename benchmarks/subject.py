@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
-from coabench_phi35v.config import EMBEDDING, ModelConfig
+from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.images import Picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import ChatTokenizer, Control, chat
@@ -23,6 +22,8 @@ from coabench.labels import Choices
 from coabench.support.linear import fast_linear
 from coabench.support.placement import cpu_flags
 
+EMBEDDING = {"hd_transform_order": "sub_glb", "projection_cls": "mlp", "use_hd_transform": True,
+             "with_learnable_separator": True}  # fmt: skip
 BASIC = Choices(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
 SIZES: dict[str, dict[str, Any]] = {
     "mid": {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 8,
@@ -39,7 +40,7 @@ def config_of(size: str) -> ModelConfig:
     half = own["hidden_size"] // own["num_attention_heads"] // 2
     return ModelConfig.from_mapping(
         {
-            **{"model_type": "phi3_v", "vocab_size": 32064, "rms_norm_eps": 1e-5, "embd_layer": dict(EMBEDDING)},
+            **{"model_type": "phi3_v", "vocab_size": 32064, "rms_norm_eps": 1e-5, "embd_layer": EMBEDDING},
             **{"max_position_embeddings": 131072, "original_max_position_embeddings": 4096},
             "num_key_value_heads": own["num_attention_heads"],
             "rope_scaling": {"type": "su", "short_factor": [1.0] * half, "long_factor": [2.0] * half},
@@ -141,6 +142,17 @@ def random_model(
     return model
 
 
+def whole_tower(model: Phi3VForCausalLM, crops: torch.Tensor) -> torch.Tensor:
+    """Return the patches of crops as the published loop computes them: the last layer and the norm run, unused."""
+    tower: Any = model.model.vision_embed_tokens.img_processor.vision_model
+    states = [tower.pre_layrnorm(tower.embeddings(crops))]
+    for layer in tower.encoder.layers:
+        states.append(layer(states[-1]))
+    tower.post_layernorm(states[-1][:, 0])
+    patches: torch.Tensor = states[-2][:, 1:]
+    return patches
+
+
 def causal(width: int, device: torch.device | str = "cpu") -> torch.Tensor:
     """Return the mask of one row in which every token sees itself and those before it."""
     return torch.ones(width, width, dtype=torch.bool, device=device).tril()[None, None]
@@ -165,7 +177,6 @@ def machine(device: str, threads: int) -> dict[str, Any]:
         "device": name,
         **({"threads": threads} if device == "cpu" else {}),
         "torch": torch.__version__,
-        "transformers": transformers.__version__,
     }
 
 
@@ -215,8 +226,7 @@ def _best(what: Callable[[], Any], device: str, times: int = 7) -> float:
 
 def vision_operations(config: ModelConfig, crops: int) -> float:
     """Return the operations of the vision tower on some crops: two per weight and token, and those of attention."""
-    own: Any = config.vision
-    tokens = (own.image_size // own.patch_size) ** 2 + 1
+    own, tokens = config.vision, config.vision.positions
     weights = 4 * own.hidden_size**2 + 2 * own.hidden_size * own.intermediate_size
     depth = own.num_hidden_layers - 1  # nothing depends on the last
     return float(crops * depth * (2 * tokens * weights + 4 * tokens**2 * own.hidden_size))

@@ -31,7 +31,7 @@ from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control, chat
 from coabench_phi35v.training import Phi35Trainee
 from PIL.Image import Image
-from subject import BASIC, WordPieces, causal, clock, face, machine, random_model
+from subject import BASIC, WordPieces, causal, clock, face, machine, random_model, whole_tower
 from torch import Tensor, nn
 
 from coabench.dialogue import Task, Turn
@@ -111,8 +111,8 @@ class Plain:
                       WORDS.control(Control.ENDOFTEXT)]  # fmt: skip
             vision = self.model.model.vision_embed_tokens
             crops = own.crops.to(device, self.model.lm_head.weight.dtype)
-            tower = vision.img_processor.vision_model(crops, output_hidden_states=True)
-            tokens = vision.img_projection(vision._arrange(vision._merge(tower.hidden_states[-2][:, 1:]), own))
+            patches = vision._merge(whole_tower(self.model, crops))
+            tokens = vision.img_projection(vision._arrange(patches, own))
             embedded.append(self.model.embed([[*prompt, *answer]], [{0: tokens}])[0])
             wanted.append(torch.tensor([-100] * len(prompt) + answer, device=device))
             widths.append(len(prompt) + len(answer))

@@ -1,4 +1,4 @@
-"""Phi-3.5-vision as a backbone: a native port on transformers, without remote code and without torchvision."""
+"""Phi-3.5-vision as a backbone: a native port on torch, without remote code and without torchvision."""
 
 from __future__ import annotations
 

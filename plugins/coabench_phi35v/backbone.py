@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import tokenizers
 import torch
-import transformers
 
 from coabench.backbone import Backbone, BackboneRequest
 from coabench.dialogue import Question
@@ -131,7 +131,7 @@ class Phi35Vision(Backbone[Prepared]):
         return {
             "device": device_name(self.device),
             "torch": torch.__version__,
-            "transformers": transformers.__version__,
+            "tokenizers": tokenizers.__version__,
             "notes": list(self._adapter.notes) if self._adapter else [],
         }
 

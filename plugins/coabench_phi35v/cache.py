@@ -19,7 +19,7 @@ GROWTH = 64
 
 
 class SlotCache:
-    """The key-value cache of *rows* sequences; the decoder layers see it as ``past_key_values``.
+    """The key-value cache of *rows* sequences; every decoder layer writes into it in place.
 
     Attributes:
         tokens: the ids that each row holds.
@@ -87,7 +87,7 @@ class SlotCache:
         self._positions[self._rows, start:stop] = positions
         return self._positions[self._rows, :stop]
 
-    def update(self, keys: Tensor, values: Tensor, layer: int, *_: object, **__: object) -> tuple[Tensor, Tensor]:
+    def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
         """Store the new keys and values of a layer, (rows, heads, width, head size); return all of those rows."""
         return self._store(self._keys, keys, layer), self._store(self._values, values, layer)
 

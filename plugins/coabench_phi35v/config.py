@@ -4,35 +4,68 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from transformers import CLIPVisionConfig, Phi3Config
-
+from coabench.base.schema import At, at_least, read_fields
 from coabench.errors import UserError
 from coabench_phi35v.images import CropSize
 
-CLIP_L_14_336: Mapping[str, Any] = {
-    "hidden_size": 1024,
-    "intermediate_size": 4096,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "num_channels": 3,
-    "image_size": 336,
-    "patch_size": 14,
-    "hidden_act": "quick_gelu",
-    "layer_norm_eps": 1e-5,
-}
-"""The vision tower that the published config implies without spelling it out (openai/clip-vit-large-patch14-336)."""
+REMEDY = "use a complete, unquantised checkpoint of the Phi-3.5-vision architecture"
 
-EMBEDDING = {
-    "hd_transform_order": "sub_glb",
-    "projection_cls": "mlp",
-    "use_hd_transform": True,
-    "with_learnable_separator": True,
-}
-"""The one image embedding that is ported, as config.json names it."""
+Size = Annotated[int, at_least(1)]
+Epsilon = Annotated[float, at_least(0)]
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """Sizes of the decoder, as config.json names them; what is fixed has one value that is accepted."""
+
+    vocab_size: Size
+    hidden_size: Size
+    intermediate_size: Size
+    num_hidden_layers: Size
+    num_attention_heads: Size
+    rms_norm_eps: Epsilon
+    num_key_value_heads: Size | None = None
+    hidden_act: Literal["silu"] = "silu"
+    tie_word_embeddings: Literal[False] = False
+    quantization_config: None = None
+
+    @property
+    def head_size(self) -> int:
+        """Channels of a head."""
+        return self.hidden_size // self.num_attention_heads
+
+    @property
+    def key_heads(self) -> int:
+        """Heads of keys and values."""
+        return self.num_key_value_heads or self.num_attention_heads
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    """Sizes of the CLIP tower.
+
+    The defaults are those of openai/clip-vit-large-patch14-336, which the published config implies without spelling
+    them out.
+    """
+
+    hidden_size: Size = 1024
+    intermediate_size: Size = 4096
+    num_hidden_layers: Size = 24
+    num_attention_heads: Size = 16
+    num_channels: Size = 3
+    image_size: Size = 336
+    patch_size: Size = 14
+    hidden_act: Literal["quick_gelu"] = "quick_gelu"
+    layer_norm_eps: Epsilon = 1e-5
+
+    @property
+    def positions(self) -> int:
+        """Tokens of a crop: its patches, and the class token."""
+        return (self.image_size // self.patch_size) ** 2 + 1
 
 
 @dataclass(frozen=True)
@@ -54,19 +87,52 @@ class Rope:
 
 
 @dataclass(frozen=True)
+class _Scaling:
+    short_factor: tuple[float, ...]
+    long_factor: tuple[float, ...]
+    type: Literal["su", "longrope"]
+
+
+@dataclass(frozen=True)
+class _ImageProcessor:
+    image_dim_out: Size
+    clip_config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Embedding:
+    hd_transform_order: Literal["sub_glb"]
+    projection_cls: Literal["mlp"]
+    use_hd_transform: Literal[True]
+    with_learnable_separator: Literal[True]
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """The fields of config.json that are no size of the decoder."""
+
+    rope_scaling: Mapping[str, Any]
+    img_processor: Mapping[str, Any]
+    embd_layer: Mapping[str, Any]
+    max_position_embeddings: Size
+    original_max_position_embeddings: Size
+    rope_theta: float = 10000.0
+    sliding_window: int | None = None
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The sizes of a checkpoint. *image_dim* is the width of the vision tower's patches."""
 
-    text: Phi3Config
-    vision: CLIPVisionConfig
+    text: TextConfig
+    vision: VisionConfig
     rope: Rope
     image_dim: int
 
     @property
     def crop(self) -> CropSize:
         """How large the crops are that the vision tower takes."""
-        vision: Any = self.vision  # transformers types both sizes more widely than they are here
-        return CropSize(vision.image_size, vision.image_size // vision.patch_size // 2)
+        return CropSize(self.vision.image_size, self.vision.image_size // self.vision.patch_size // 2)
 
     @classmethod
     def read(cls, folder: Path) -> ModelConfig:
@@ -89,23 +155,60 @@ class ModelConfig:
                 remedy="give the folder or hub id of a Phi-3.5-vision checkpoint, e.g. "
                 "microsoft/Phi-3.5-vision-instruct",
             )
-        try:
-            rope = _rope(data)
-            _supported(data, path)
-            return cls(_text(data, rope), _vision(data, path), rope, int(data["img_processor"]["image_dim_out"]))
-        except KeyError as e:
-            raise UserError(
-                f"{path} lacks {e.args[0]!r}",
-                expected="the config.json of a Phi-3.5-vision checkpoint, unabridged",
-                remedy="fetch the checkpoint's config.json again",
-            ) from e
+        at = At(path, REMEDY)
+        text, rest = read_fields(TextConfig, data, at, others=True), read_fields(_Rest, data, at, others=True)
+        scaling = read_fields(_Scaling, rest.rope_scaling, at.field("rope_scaling"), others=True)
+        at_images = at.field("img_processor")
+        images = read_fields(_ImageProcessor, rest.img_processor, at_images, others=True)
+        vision = read_fields(VisionConfig, images.clip_config, at_images.field("clip_config"), others=True)
+        read_fields(_Embedding, rest.embd_layer, at.field("embd_layer"), others=True)
+        longest, original = rest.max_position_embeddings, rest.original_max_position_embeddings
+        rope = Rope(rest.rope_theta, scaling.short_factor, scaling.long_factor, original, longest)
+        config = cls(text, vision, rope, images.image_dim_out)
+        config._check(at, rest.sliding_window or longest)
+        return config
+
+    def _check(self, at: At, window: int) -> None:
+        """Refuse sizes that do not go together."""
+        text, vision, rope = self.text, self.vision, self.rope
+        if text.hidden_size % (2 * text.num_attention_heads) or text.num_attention_heads % text.key_heads:
+            raise at.wrong(
+                "the heads of the decoder do not share its width evenly",
+                "a hidden_size that is a multiple of twice num_attention_heads, itself one of num_key_value_heads",
+                found=f"{text.hidden_size}, {text.num_attention_heads} and {text.key_heads}",
+            )
+        if vision.hidden_size % vision.num_attention_heads or vision.hidden_size != self.image_dim:
+            raise at.wrong(
+                "the vision tower's width does not fit its heads or image_dim_out",
+                "a hidden_size that is a multiple of num_attention_heads, and image_dim_out the same",
+                found=f"{vision.hidden_size}, {vision.num_attention_heads} and {self.image_dim}",
+            )
+        if vision.image_size % (2 * vision.patch_size):
+            raise at.wrong(
+                "the patches of a crop cannot be merged two by two",
+                "an image_size that is a multiple of twice the patch_size",
+                found=f"image_size {vision.image_size}, patch_size {vision.patch_size}",
+            )
+        if (half := text.head_size // 2) != len(rope.short) or half != len(rope.long):
+            raise at.wrong(
+                "the number of rope factors does not fit the decoder",
+                f"{half} each, one for every pair of channels of a head",
+                found=f"{len(rope.short)} in rope_scaling.short_factor, {len(rope.long)} in long_factor",
+            )
+        if window < rope.longest:
+            raise at.wrong(
+                "attention is limited to a window, which this port does not compute",
+                "no sliding_window, or one not below max_position_embeddings",
+                found=f"{window}, below {rope.longest}",
+            )
 
     def differences(self, other: ModelConfig) -> list[str]:
         """Return the fields in which two configs are not the same architecture, as ``"field: mine / theirs"``."""
-        text = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-                "num_key_value_heads", "rms_norm_eps")  # fmt: skip
-        pairs = [(f, getattr(self.text, f), getattr(other.text, f)) for f in text]
-        pairs += [(f"vision {f}", getattr(self.vision, f), getattr(other.vision, f)) for f in CLIP_L_14_336]
+        pairs = [(f.name, getattr(self.text, f.name), getattr(other.text, f.name)) for f in fields(TextConfig)]
+        pairs += [
+            (f"vision {f.name}", getattr(self.vision, f.name), getattr(other.vision, f.name))
+            for f in fields(VisionConfig)
+        ]
         pairs += [("rope", self.rope, other.rope)]
         return [f"{name}: {mine} / {theirs}" for name, mine, theirs in pairs if mine != theirs]
 
@@ -125,74 +228,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UserError(f"{path} cannot be read", expected="a JSON object", found=type(data).__name__)
     return data
-
-
-def _rope(data: Mapping[str, Any]) -> Rope:
-    scaling = data["rope_scaling"]
-    return Rope(
-        theta=float(data.get("rope_theta", 10000.0)),
-        short=tuple(map(float, scaling["short_factor"])),
-        long=tuple(map(float, scaling["long_factor"])),
-        original=int(data["original_max_position_embeddings"]),
-        longest=int(data["max_position_embeddings"]),
-    )
-
-
-def _supported(data: Mapping[str, Any], path: Path) -> None:
-    scaling, embedding = data["rope_scaling"], data["embd_layer"]
-    half = int(data["hidden_size"]) // int(data["num_attention_heads"]) // 2
-    facts: list[tuple[str, Any, Any]] = [(f"embd_layer.{k}", embedding.get(k), v) for k, v in EMBEDDING.items()]
-    facts += [
-        ("hidden_act", data.get("hidden_act", "silu"), "silu"),
-        ("tie_word_embeddings", data.get("tie_word_embeddings", False), False),
-        ("rope_scaling.type", "su" if scaling.get("type") == "longrope" else scaling.get("type"), "su"),
-        ("length of rope_scaling.short_factor", len(scaling["short_factor"]), half),
-        ("length of rope_scaling.long_factor", len(scaling["long_factor"]), half),
-        ("quantization_config", data.get("quantization_config"), None),
-    ]
-    for name, value, expected in facts:
-        if value != expected:
-            raise UserError(
-                f"{path}: {name} is not what this port knows",
-                expected=repr(expected),
-                found=repr(value),
-                remedy="use a checkpoint of the Phi-3.5-vision architecture, unquantised",
-            )
-
-
-def _text(data: Mapping[str, Any], rope: Rope) -> Phi3Config:
-    return Phi3Config(
-        vocab_size=data["vocab_size"],
-        hidden_size=data["hidden_size"],
-        intermediate_size=data["intermediate_size"],
-        num_hidden_layers=data["num_hidden_layers"],
-        num_attention_heads=data["num_attention_heads"],
-        num_key_value_heads=data.get("num_key_value_heads"),
-        rms_norm_eps=data["rms_norm_eps"],
-        max_position_embeddings=rope.longest,
-        original_max_position_embeddings=rope.original,
-        # "su" is how the checkpoint spells what transformers 5 calls longrope.
-        rope_parameters={
-            "rope_type": "longrope",
-            "rope_theta": rope.theta,
-            "factor": rope.longest / rope.original,
-            "short_factor": list(rope.short),
-            "long_factor": list(rope.long),
-            "original_max_position_embeddings": rope.original,
-        },
-        sliding_window=None,
-        bos_token_id=None,  # chats are written by prompt.py, not by transformers
-        eos_token_id=None,
-        pad_token_id=None,
-    )
-
-
-def _vision(data: Mapping[str, Any], path: Path) -> CLIPVisionConfig:
-    sizes: dict[str, Any] = {**CLIP_L_14_336, **data["img_processor"].get("clip_config", {})}
-    if sizes["image_size"] % (2 * sizes["patch_size"]):
-        raise UserError(
-            f"{path}: the patches of a crop cannot be merged two by two",
-            expected="an image_size that is a multiple of twice the patch_size",
-            found=f"image_size {sizes['image_size']}, patch_size {sizes['patch_size']}",
-        )
-    return CLIPVisionConfig(**{name: sizes[name] for name in CLIP_L_14_336})

@@ -82,12 +82,9 @@ class Phi35Trainee(Trainee):
 
     def activations(self, example: Encoded, width: int, checkpointing: bool) -> int:
         """Estimate the bytes of activations of the decoder and the vision tower."""
-        sizes = self.module.sizes
-        vision: Any = sizes.vision
+        text, vision = self.module.sizes.text, self.module.sizes.vision
         crops = {p.digest: len(p.distinct) for row in example.rows for p in row.pictures}
-        patches = (vision.image_size // vision.patch_size) ** 2 + 1
-        seen = sum(crops.values()) * patches * vision.hidden_size * (vision.num_hidden_layers - 1)
-        text: Any = sizes.text
+        seen = sum(crops.values()) * vision.positions * vision.hidden_size * (vision.num_hidden_layers - 1)
         return activation_bytes(example.tokens * text.hidden_size * text.num_hidden_layers + seen, width, checkpointing)
 
     def save(self, folder: Path) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 import torch
 from coabench_phi35v.images import MEAN, STD
-from coabench_phi35v.model import ImageEmbedding
+from coabench_phi35v.vision import ImageEmbedding
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer

@@ -126,7 +126,15 @@ def test_damaged_files_are_named(tiny, file, damage, words):
     ("edit", "words"),
     [
         (lambda c: c.update(model_type="llava"), "another architecture(.|\n)*llava"),
-        (lambda c: c.pop("rope_scaling"), "lacks 'rope_scaling'"),
+        (lambda c: c.pop("rope_scaling"), "'rope_scaling' is missing"),
+        (lambda c: c.update(hidden_size="wide"), "hidden_size cannot be read(.|\n)*whole number"),
+        (lambda c: c.update(hidden_act="gelu"), "hidden_act cannot be read(.|\n)*silu"),
+        (lambda c: c["img_processor"]["clip_config"].update(hidden_act="gelu"), "clip_config.hidden_act"),
+        (lambda c: c["img_processor"]["clip_config"].update(image_size=330), "merged two by two"),
+        (lambda c: c["img_processor"].update(image_dim_out=128), "vision tower's width"),
+        (lambda c: c.update(num_attention_heads=7), "heads of the decoder"),
+        (lambda c: c["rope_scaling"]["long_factor"].pop(), "8 in rope_scaling.short_factor, 7 in long_factor"),
+        (lambda c: c.update(sliding_window=2047), "limited to a window"),
         (lambda c: c["rope_scaling"].update(type="yarn"), "rope_scaling.type(.|\n)*yarn"),
         (lambda c: c["embd_layer"].update(hd_transform_order="glb_sub"), "hd_transform_order"),
         (lambda c: c.update(quantization_config={"bits": 4}), "quantization_config"),
@@ -141,7 +149,7 @@ def test_other_architectures_are_refused(tiny, edit, words):
 
 def test_clip_l_is_implied(tiny):
     change(tiny / "config.json", lambda c: c["img_processor"].pop("clip_config"))
-    with pytest.raises(UserError, match=r"lacks .*encoder.layers.\d"):
+    with pytest.raises(UserError, match=r"1024, 16 and 64"):
         check(tiny)
 
 
