@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo test quick quick-tests lint clean
+.PHONY: demo test quick quick-tests lint newest oldest clean
 
 # The main job on the model and the faces that ship: three strategies, the model without its adapters, a page that shows
 # every sample, a leaderboard.
@@ -37,12 +37,32 @@ lint: $(VENV)/ready
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) .
+	$(INSTALL) '.[tested]'
 	touch $@
 
 $(VENV)/ready: $(VENV)/installed
-	$(INSTALL) '.[dev,serve,synthface]'
+	$(INSTALL) '.[dev,serve,synthface,tested]'
 	touch $@
 
+# Every job on the newest releases of all dependencies, and on the oldest that pyproject.toml admits; torch as pinned, for
+# its size. Each in an environment of its own: it is the installing that is tried, too.
+TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
+JOBS := -m pytest --noconftest --override-ini timeout=900 tests/releases.py
+
+newest:
+	$(PYTHON) -m venv --clear $(VENV)-newest
+	$(VENV)-newest/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' '.[serve]' pytest pytest-timeout
+	$(VENV)-newest/bin/python -m pip list --disable-pip-version-check
+	OMP_NUM_THREADS=1 $(VENV)-newest/bin/python $(JOBS)
+
+oldest:
+	$(PYTHON) -m venv --clear $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check packaging
+	$(VENV)-oldest/bin/python tests/support/floors.py > $(VENV)-oldest/floors.txt
+	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(VENV)-oldest/floors.txt \
+	  '$(TORCH)' '.[serve]' pytest pytest-timeout
+	$(VENV)-oldest/bin/python -m pip list --disable-pip-version-check
+	OMP_NUM_THREADS=1 $(VENV)-oldest/bin/python $(JOBS)
+
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-newest $(VENV)-oldest dist build .mypy_cache .pytest_cache .ruff_cache

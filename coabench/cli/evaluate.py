@@ -11,6 +11,7 @@ import click
 from coabench.cli.options import backbone_option, batch_size_option, data_options, model_options
 from coabench.cli.processes import first_process
 from coabench.cli.summary import print_summary
+from coabench.cli.versions import checks_versions
 from coabench.registry.options import parse_assignments
 
 
@@ -23,6 +24,7 @@ from coabench.registry.options import parse_assignments
 @click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
 @click.option("--allow-trained-split", is_flag=True, help="Score a split that the adapter was trained on.")
+@checks_versions
 def command(assignments: tuple[str, ...], **rest: Any) -> None:
     """Evaluate a backbone with a strategy on a data set; with no options, the model and the faces that ship.
 

@@ -20,21 +20,17 @@ Command = Callable[..., Any]
 """A function that becomes a command."""
 
 
-class BatchSizeType(click.ParamType[BatchSize]):
-    """A number, 1 or more, or ``auto``."""
-
-    name = "N|auto"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> BatchSize:
-        if value == "auto":
-            return "auto"
-        try:
-            number = int(str(value))
-        except ValueError:
-            number = 0
-        if number < 1:
-            self.fail(f"{value!r} is neither a whole number of 1 or more nor auto", param, ctx)
-        return number
+def _batch_size(value: object) -> BatchSize:
+    """Read a number, 1 or more, or ``auto``."""
+    if value == "auto":
+        return "auto"
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise click.BadParameter(f"{value!r} is neither a whole number of 1 or more nor auto")
+    return number
 
 
 backbone_option = click.option(
@@ -54,7 +50,7 @@ data_root_option = click.option(
 )
 split_option = click.option("--split", help="The split; the card's first by default.")
 batch_size_option = click.option(
-    "--batch-size", type=BatchSizeType(), default=BATCH_SIZE, show_default=True,
+    "--batch-size", metavar="N|auto", type=_batch_size, default=BATCH_SIZE, show_default=True,
     help="Samples at a time; auto for what is fastest and fits.",
 )  # fmt: skip
 decode_option = click.option(

@@ -10,6 +10,7 @@ import click
 
 from coabench.base.vocabulary import COMPLETE
 from coabench.cli.options import format_option
+from coabench.cli.versions import checks_versions
 from coabench.errors import JobError, UserError
 from coabench.render.tables import Format, render_sections
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--ray-address", metavar="ADDRESS",
               help="The Ray cluster; that of RAY_ADDRESS, else one on this machine, by default.")  # fmt: skip
 @format_option
+@checks_versions
 def command(
     sheet: Path,
     dry_run: bool,

@@ -12,6 +12,7 @@ import click
 from coabench.base.text import safe
 from coabench.cli.options import device_option, set_option
 from coabench.cli.processes import first_process
+from coabench.cli.versions import checks_versions
 from coabench.recipe import Recipe
 from coabench.registry.defaults import BACKBONE, DATASETS, DTYPES, SEED, STRATEGY
 from coabench.registry.options import parse_assignments
@@ -55,6 +56,7 @@ from coabench.registry.options import parse_assignments
 @click.option("--overwrite", is_flag=True, help="Delete the training that is in the output directory.")
 @click.option("--export", type=click.Choice(["published"]), help="Also write the published script's layout.")
 @click.option("--dry-run", is_flag=True, help="Show examples, tokens, parameters and memory, and stop.")
+@checks_versions
 def command(
     strategies: tuple[str, ...],
     datasets: tuple[str, ...],

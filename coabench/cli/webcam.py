@@ -19,6 +19,7 @@ from coabench.cli.options import (
     set_option,
     strategy_option,
 )
+from coabench.cli.versions import checks_versions
 from coabench.decode import DECODES
 from coabench.registry.defaults import DATASET, DECODE
 from coabench.registry.options import parse_assignments
@@ -88,6 +89,7 @@ CHOICE = (
               help="Where the keys s and r save; a folder per session.")  # fmt: skip
 @click.option("--max-frames", type=click.IntRange(min=1), help="End after so many frames.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="End after so much time of the source.")
+@checks_versions
 def command(assignments: tuple[str, ...], faces: str, margin: float | None, serve: str | None, **rest: Any) -> None:
     """Try a backbone and a strategy live: on a camera, a video, a folder or a stream, or the camera of a browser.
 

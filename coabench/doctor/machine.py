@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Literal
 
 from coabench.base import cache, environment
+from coabench.base.requirements import Package, declared
 from coabench.base.version import __version__
-from coabench.doctor.requirements import Package, declared
 from coabench.render.tables import Column, Section
 
 State = Literal["ok", "note", "missing", "broken"]
@@ -135,7 +135,11 @@ def _needed(package: Package, problems: dict[str, str]) -> Diagnosis:
         problems[package.name] = problem
         found = f"{package.installed} is installed and cannot be imported: {problem}"
         return Diagnosis("software", package.name, "broken", found, f"pip install --force-reinstall '{package.wanted}'")
-    return Diagnosis("software", package.name, "ok", f"{package.installed}; supported: {package.supported or 'any'}")
+    found = f"{package.installed}; supported: {package.supported or 'any'}"
+    if package.newer:
+        remedy = "should anything fail: pip install 'coabench[tested]'"
+        return Diagnosis("software", package.name, "note", f"{found}; tested up to {package.tested}", remedy)
+    return Diagnosis("software", package.name, "ok", found)
 
 
 def _import_problem(distribution: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What the package's own metadata asks for: the supported range of every package, and the extras."""
+"""What the package's own metadata asks for: the supported range of every package, what was tested, and the extras."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 DISTRIBUTION = "coabench"
+TESTED = "tested"
+"""The extra that pins the newest releases which the tests passed with."""
 ALTERNATIVES = {
     "opencv-python": ("opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"),
 }
@@ -28,17 +30,28 @@ class Package:
         supported: the range, as pip reads it; empty for any version.
         installed: the version that is there, None for none.
         fits: whether that version is in the range.
+        tested: the newest release that was tested; None where that is not said.
     """
 
     name: str
     supported: str
     installed: str | None
     fits: bool
+    tested: str | None = None
 
     @property
     def wanted(self) -> str:
         """What to tell pip."""
         return f"{self.name}{self.supported}"
+
+    @property
+    def newer(self) -> bool:
+        """Whether what is installed is newer than what was tested, fixes (the third number) left out of account."""
+        from packaging.version import Version
+
+        if self.installed is None or self.tested is None:
+            return False
+        return Version(self.installed).release[:2] > Version(self.tested).release[:2]
 
 
 @dataclass(frozen=True)
@@ -53,11 +66,17 @@ class Declared:
 def declared() -> Declared:
     """Read the metadata of the installed distribution, or of a checkout that was never installed."""
     python, requirements, names = _installed() or _checkout()
+    tested = {each.name: next(iter(each.specifier)).version for each in _applying(requirements, TESTED)}
     return Declared(
         python,
-        tuple(_package(each) for each in _applying(requirements, "")),
-        {name: tuple(_package(each) for each in _applying(requirements, name)) for name in names},
+        tuple(_package(each, tested.get(each.name)) for each in _applying(requirements, "")),
+        {name: tuple(_package(each) for each in _applying(requirements, name)) for name in names if name != TESTED},
     )
+
+
+def newer_than_tested() -> list[str]:
+    """Return the packages that are newer than was tested, each with both versions."""
+    return [f"{p.name} {p.installed} (tested: {p.tested})" for p in declared().packages if p.newer]
 
 
 def _installed() -> tuple[str, list[Requirement], list[str]] | None:
@@ -99,12 +118,12 @@ def _applying(requirements: list[Requirement], extra: str) -> Iterator[Requireme
             yield each
 
 
-def _package(requirement: Requirement) -> Package:
+def _package(requirement: Requirement, tested: str | None = None) -> Package:
     for name in (requirement.name, *ALTERNATIVES.get(requirement.name, ())):
         try:
             installed = version(name)
         except PackageNotFoundError:
             continue
         fits = requirement.specifier.contains(installed, prereleases=True)
-        return Package(name, str(requirement.specifier), installed, fits)
-    return Package(requirement.name, str(requirement.specifier), None, False)
+        return Package(name, str(requirement.specifier), installed, fits, tested)
+    return Package(requirement.name, str(requirement.specifier), None, False, tested)
