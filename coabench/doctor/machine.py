@@ -14,18 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from coabench.base import cache, environment
 from coabench.base.version import __version__
+from coabench.doctor import checks
+from coabench.doctor.diagnosis import Diagnosis, described
 from coabench.doctor.requirements import Package, declared
-from coabench.render.tables import Column, Section
-
-State = Literal["ok", "note", "missing", "broken"]
-"""``note``: works, and there is something to know. ``missing``: would add something, and is not needed. ``broken``: is
-needed, or installed to be used, and does not work."""
 
 IMPORTED = {
     **{name: name for name in ("torch", "torchvision", "transformers", "peft", "accelerate", "numpy", "pandas")},
@@ -40,23 +35,13 @@ LOW_SPACE = 2**30
 """Bytes; with less on the disk, a word about it."""
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """One line of the examination."""
-
-    topic: str
-    item: str
-    state: State
-    found: str
-    remedy: str = ""
-
-
 def examine(load_commands: Callable[[], object] = lambda: None) -> list[Diagnosis]:
     """Examine this machine.
 
     Args:
         load_commands: called before the plugins are looked at; a plugin may fail only when its commands are asked for.
     """
+    trials = checks.start()  # while the rest is looked at
     topics: dict[str, Callable[[], Iterator[Diagnosis]]] = {
         "software": _software,
         "devices": _devices,
@@ -64,17 +49,9 @@ def examine(load_commands: Callable[[], object] = lambda: None) -> list[Diagnosi
         "extras": _extras,
         "detectors": _detectors,
         "files": _files,
+        "checks": lambda: checks.outcomes(trials),
     }
     return [finding for name, look in topics.items() for finding in _guarded(name, look)]
-
-
-def sections(findings: list[Diagnosis]) -> list[Section]:
-    """Return the findings as a table per topic."""
-    columns: list[Column | str] = [
-        Column("item", width=32), "state", Column("found", width=64), Column("what to do", "remedy", width=48),
-    ]  # fmt: skip
-    topics = list(dict.fromkeys(finding.topic for finding in findings))
-    return [Section(columns, [vars(f) for f in findings if f.topic == topic], topic.capitalize()) for topic in topics]
 
 
 def _guarded(topic: str, look: Callable[[], Iterator[Diagnosis]]) -> list[Diagnosis]:
@@ -86,14 +63,8 @@ def _guarded(topic: str, look: Callable[[], Iterator[Diagnosis]]) -> list[Diagno
                 findings.append(finding)
     except (Exception, SystemExit) as error:
         what = "examined further" if findings else "examined"
-        findings.append(Diagnosis(topic, topic, "broken", f"could not be {what}: {_described(error)}"))
+        findings.append(Diagnosis(topic, topic, "broken", f"could not be {what}: {described(error)}"))
     return findings
-
-
-def _described(error: BaseException) -> str:
-    """Return an error in one line, not too long a one."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
 
 
 def _software() -> Iterator[Diagnosis]:
@@ -146,7 +117,7 @@ def _import_problem(distribution: str) -> str | None:
     try:
         importlib.import_module(module)
     except (Exception, SystemExit) as error:
-        return _described(error)
+        return described(error)
     return None
 
 
@@ -163,7 +134,7 @@ def _devices() -> Iterator[Diagnosis]:
     except (Exception, SystemExit) as error:
         yield Diagnosis("devices", "cpu", "ok", machine)
         remedy = "see torch, under software: without it no model runs here"
-        yield Diagnosis("devices", "torch", "broken", f"cannot be imported: {_described(error)}", remedy)
+        yield Diagnosis("devices", "torch", "broken", f"cannot be imported: {described(error)}", remedy)
         return
 
     def auto(device: torch.device) -> str:
@@ -293,7 +264,7 @@ def _folder(item: str, find: Callable[[], Path], setting: str, role: str) -> Dia
         free = shutil.disk_usage(there).free
         description = f"{path}, {_size(path) if there == path else 'not there yet'}; {_bytes(free)} free on the disk"
     except (Exception, SystemExit) as error:
-        return Diagnosis("files", item, "note", f"cannot be looked at: {_described(error)}; {role}", f"set {setting}")
+        return Diagnosis("files", item, "note", f"cannot be looked at: {described(error)}; {role}", f"set {setting}")
     if free < LOW_SPACE:
         return Diagnosis("files", item, "note", description, "make room")
     return Diagnosis("files", item, "ok", description)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import Closing
 from coabench.errors import JobError, UserError
-from coabench.live.film import slot
+from coabench.support.films import slot
 from coabench.support.opencv import opencv
 
 if TYPE_CHECKING:

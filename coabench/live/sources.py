@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from coabench.errors import UserError
-from coabench.live.film import Film, even_rate, opened
 from coabench.live.snapshot import Frame
+from coabench.support.films import Film, even_rate, opened
 from coabench.support.images import SUFFIXES, UnreadableImage, decode
 from coabench.support.opencv import opencv
 

@@ -7,9 +7,9 @@ import pytest
 from support.films import grey, timed
 
 from coabench.errors import UserError
-from coabench.live.film import even_rate
 from coabench.live.recording import CODECS, Recording, check_recording, count_frames
 from coabench.live.sources import open_source
+from coabench.support.films import even_rate
 
 pytest.importorskip("cv2", reason="OpenCV is not installed")
 
