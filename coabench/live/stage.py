@@ -171,10 +171,12 @@ class Stage:
             for close in reversed(self._ends):
                 if close() is False:
                     self.summary.left_behind = True
-            for recording in filter(None, (self._overlaid, self._clean)):
-                self._finish(recording)
-            if self._log is not None:
-                self._log.close()
+            try:
+                for recording in filter(None, (self._overlaid, self._clean)):
+                    self._finish(recording)
+            finally:
+                if self._log is not None:
+                    self._log.close()
             self.summary.rates = self.probe.snapshot().rates
             self.summary.files = [file for file in self.summary.files if file.exists()]
 
