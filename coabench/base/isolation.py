@@ -47,7 +47,10 @@ def call_in_process(
         raise ProcessFailed(f"its process crashed ({ended}){_last_line(result.stderr, ' after: ')}")
     if result.returncode != 0 or not result.stdout:
         raise ProcessFailed(_last_line(result.stderr) or f"its process ended with exit code {result.returncode}")
-    returned: T = json.loads(result.stdout.splitlines()[-1])
+    try:
+        returned: T = json.loads(result.stdout.splitlines()[-1])
+    except ValueError:
+        raise ProcessFailed(f"its process wrote something else at the end{_last_line(result.stdout, ': ')}") from None
     return returned
 
 

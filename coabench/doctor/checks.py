@@ -45,7 +45,7 @@ def outcomes(started: Mapping[str, Future[list[Row]]]) -> Iterator[Diagnosis]:
     for name, future in started.items():
         try:
             yield from (Diagnosis(TOPIC, **row) for row in future.result())
-        except ProcessFailed as error:
+        except (ProcessFailed, OSError) as error:
             yield Diagnosis(TOPIC, name, "broken", str(error), REPORT)
 
 
@@ -126,7 +126,8 @@ def _images() -> Iterator[Row]:
                 yield _row(name, "ok", found, "", began)
                 continue
             found += ", but not as it was written"
-        yield _row(name, "broken", found, "pip install --force-reinstall pillow", began)
+        package = "pillow-heif" if name == "HEIC" else "pillow"
+        yield _row(name, "broken", found, f"pip install --force-reinstall {package}", began)
 
 
 class _NoEncoder(Exception):

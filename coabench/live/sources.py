@@ -134,7 +134,7 @@ class Video(Source):
     def __init__(self, name: str, capture: Any, note: Note, path: str | None = None) -> None:
         """Take an opened capture; *path* where it is of a file on this machine."""
         super().__init__(name, note)
-        self._capture, self._film, self._path = capture, Film(capture), path
+        self._capture, self._film, self._path = capture, Film(capture, remote=path is None), path
         self.fps = self._film.fps
 
     def frames(self) -> Iterator[Frame]:

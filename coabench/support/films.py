@@ -13,7 +13,7 @@ TRIES = 3000
 """Reads in a row that may fail before a film counts as ended. OpenCV reports a bad frame and the end alike, but reads
 on behind a bad one; behind the end 3,000 reads take some milliseconds."""
 HANG = 2.0
-"""Seconds of a failed read from which a connection is lost; a bad frame takes milliseconds."""
+"""Seconds of a failed read from which the connection to a film elsewhere is lost; a bad frame takes milliseconds."""
 TICK = 0.001
 """Seconds between frames that the file stamps with the same time."""
 USUAL_RATE = 25.0
@@ -33,13 +33,14 @@ class Film:
         skipped: how many reads failed before and between them.
     """
 
-    def __init__(self, capture: Any) -> None:
+    def __init__(self, capture: Any, remote: bool = False) -> None:
+        """Take an opened capture, of a file or, with *remote*, of an address."""
         cv2 = opencv()
         rate, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.fps = rate if math.isfinite(rate) and 0 < rate <= 1000 else USUAL_RATE
         self.announced = int(count) if math.isfinite(count) and count > 0 else None
         self.read = self.skipped = 0
-        self._capture = capture
+        self._capture, self._patience = capture, HANG if remote else math.inf
         self._time, self._interval, self._regular = -1.0, 0.0, 0
 
     def pictures(self) -> Iterator[tuple[Any, float]]:
@@ -77,7 +78,7 @@ class Film:
                 self.read += 1
                 self.skipped += failed
                 return picture
-            if time.monotonic() - began > HANG:
+            if time.monotonic() - began > self._patience:
                 break
         return None
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from support.odd_ends import crash, double, fail, hang, leave
+from support.odd_ends import babble, crash, double, fail, hang, leave
 
 from coabench.base.isolation import ProcessFailed, call_in_process
 
@@ -20,6 +20,7 @@ def test_what_a_function_returns_comes_back() -> None:
         (crash, None, r"its process crashed \(Segmentation fault\) after: loading the library"),
         (hang, 2.0, "no answer within 2 s after: opening the device"),
         (fail, None, "ValueError: no luck"),
+        (babble, None, "its process wrote something else at the end: and goodbye"),
         (leave, None, "its process ended with exit code 0"),
     ],
 )

@@ -1,5 +1,6 @@
 """Functions that do not return, each in its own way."""
 
+import atexit
 import os
 import signal
 import sys
@@ -28,3 +29,7 @@ def fail() -> None:
 
 def leave() -> None:
     os._exit(0)
+
+
+def babble() -> None:
+    atexit.register(print, "and goodbye")
