@@ -6,7 +6,6 @@ Nothing is fetched and nothing is written.
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
 import shutil
@@ -20,14 +19,8 @@ from coabench.base import cache, environment
 from coabench.base.version import __version__
 from coabench.doctor import checks
 from coabench.doctor.diagnosis import Diagnosis, described
+from coabench.doctor.imports import IMPORTED, import_problem, import_problems
 from coabench.doctor.requirements import Package, declared
-
-IMPORTED = {
-    **{name: name for name in ("torch", "torchvision", "transformers", "peft", "accelerate", "numpy", "pandas")},
-    **{"pillow": "PIL", "opencv-python": "cv2", "opencv-python-headless": "cv2", "safetensors": "safetensors"},
-}
-"""Distribution -> module, of those that are compiled or fit only some versions of each other: installed is not enough.
-None of them touches the network when it is imported."""
 
 PATIENCE = 2.0
 """Seconds that the size of a folder may take."""
@@ -41,6 +34,7 @@ def examine(load_commands: Callable[[], object] = lambda: None) -> list[Diagnosi
     Args:
         load_commands: called before the plugins are looked at; a plugin may fail only when its commands are asked for.
     """
+    import_problems.cache_clear()
     trials = checks.start()  # while the rest is looked at
     topics: dict[str, Callable[[], Iterator[Diagnosis]]] = {
         "software": _software,
@@ -98,7 +92,7 @@ def _needed(package: Package, problems: dict[str, str]) -> Diagnosis:
     if not package.fits:
         found = f"{package.installed} is outside of what is supported: {package.supported}"
         return Diagnosis("software", package.name, "broken", found, install)
-    if problem := _import_problem(package.name):
+    if problem := import_problem(package.name):
         cause = next((name for name, other in problems.items() if other == problem), None)
         if cause is not None:
             found = f"{package.installed} cannot be imported, because {cause} cannot"
@@ -109,33 +103,20 @@ def _needed(package: Package, problems: dict[str, str]) -> Diagnosis:
     return Diagnosis("software", package.name, "ok", f"{package.installed}; supported: {package.supported or 'any'}")
 
 
-def _import_problem(distribution: str) -> str | None:
-    """Return why a package cannot be imported; None where it can, or need not be tried."""
-    module = IMPORTED.get(distribution)
-    if module is None:
-        return None
-    try:
-        importlib.import_module(module)
-    except (Exception, SystemExit) as error:
-        return described(error)
-    return None
-
-
 def _devices() -> Iterator[Diagnosis]:
     cores = os.cpu_count() or 0
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
     limited = f", {usable} of them usable" if usable != cores else ""
     processor = next(iter(environment.cpu_fields("model name")), platform.processor() or platform.machine())
     machine = f"{processor}, {cores} cores{limited}{_memory()}"
-    try:
-        import torch
-
-        from coabench.support.placement import cpu_flags, device_of, dtype_name, dtype_of
-    except (Exception, SystemExit) as error:
+    if problem := import_problem("torch"):
         yield Diagnosis("devices", "cpu", "ok", machine)
         remedy = "see torch, under software: without it no model runs here"
-        yield Diagnosis("devices", "torch", "broken", f"cannot be imported: {described(error)}", remedy)
+        yield Diagnosis("devices", "torch", "broken", f"cannot be imported: {problem}", remedy)
         return
+    import torch
+
+    from coabench.support.placement import cpu_flags, device_of, dtype_name, dtype_of
 
     def auto(device: torch.device) -> str:
         return dtype_name(dtype_of("auto", device))
@@ -203,7 +184,7 @@ def _extras() -> Iterator[Diagnosis]:
     for name, packages in declared().extras.items():
         absent = [p.name for p in packages if p.installed is None]
         outside = [f"{p.name} {p.installed} is not {p.supported}" for p in packages if p.installed and not p.fits]
-        broken = [f"{p.name}: {problem}" for p in packages if p.fits and (problem := _import_problem(p.name))]
+        broken = [f"{p.name}: {problem}" for p in packages if p.fits and (problem := import_problem(p.name))]
         there = ", ".join(f"{p.name} {p.installed}" for p in packages if p.fits)
         install = f"pip install 'coabench[{name}]'"
         if broken:

@@ -83,6 +83,24 @@ def test_a_machine_on_which_much_is_broken(coabench_process: Run, environment: d
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
+def test_a_package_that_crashes_when_it_is_imported(
+    coabench_process: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "site" / "cv2").mkdir(parents=True)
+    (tmp_path / "site" / "cv2" / "__init__.py").write_text("import os\nos.abort()\n")
+    path = f"{tmp_path / 'site'}:{environment['PYTHONPATH']}"
+    result = coabench_process("doctor", "--json", PYTHONPATH=path)
+    assert result.returncode == 1, result.stderr
+    report = json.loads(result.stdout)
+    assert {"opencv-python", "film"} <= set(report["broken"])
+    found = {(finding["topic"], finding["item"]): finding for finding in report["findings"]}
+    assert "its process crashed (Aborted)" in found["software", "opencv-python"]["found"]
+    assert "its process crashed (Aborted) after: importing OpenCV" in found["checks", "film"]["found"]
+    assert found["software", "torch"]["state"] == found["checks", "answer"]["state"] == "ok"
+    assert "Traceback" not in result.stderr
+
+
 def test_a_machine_on_which_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     import torch
 
@@ -113,6 +131,7 @@ def test_one_object_for_bug_reports(
     monkeypatch.setenv("COABENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setattr(checks, "CHECKS", {"images": checks.CHECKS["images"]})  # the others: see above
+    monkeypatch.setattr(machine, "import_problem", lambda name: None)
     with pytest.raises(SystemExit) as ended:
         main(["doctor", "--json"])
     text = capsys.readouterr().out
@@ -138,6 +157,7 @@ def test_gpus_are_listed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     class Card:
         name, total_memory, major, minor = "Some GPU", 16 * 2**30, 7, 5
 
+    monkeypatch.setattr(machine, "import_problem", lambda name: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: Card)
@@ -179,7 +199,7 @@ def test_extras_as_the_metadata_declares_them(monkeypatch: pytest.MonkeyPatch) -
         return found
 
     monkeypatch.setattr(requirements, "version", installed)
-    monkeypatch.setattr(machine, "_import_problem", lambda name: "torn" if name == "torchvision" else None)
+    monkeypatch.setattr(machine, "import_problem", lambda name: "torn" if name == "torchvision" else None)
     found = {finding.item: finding for finding in machine._extras()}
     assert set(found) >= EXTRAS
     assert (found["yolo"].state, found["yolo"].found) == ("missing", "missing: ultralytics")
