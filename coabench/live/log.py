@@ -51,7 +51,7 @@ class LiveLog(Closing):
         self._write(answer_record(answer))
 
     def note(self, text: str) -> None:
-        """Write what the user was told meanwhile: frames that did not come, say. From any thread."""
+        """Write what happened meanwhile: frames that did not come, say. From any thread."""
         self._write({"kind": "note", "text": text})
 
     def _write(self, data: Mapping[str, Any]) -> None:

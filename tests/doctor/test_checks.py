@@ -107,7 +107,7 @@ def test_a_detector_that_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--detector" in row["remedy"]
 
 
-def test_a_crash_of_one_does_not_keep_the_others_from_being_told() -> None:
+def test_a_crash_of_one_does_not_keep_the_others_from_being_reported() -> None:
     crashed: Future[list[Row]] = Future()
     crashed.set_exception(ProcessFailed("its process crashed (Segmentation fault) after: reading AVIF"))
     done: Future[list[Row]] = Future()
