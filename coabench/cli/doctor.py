@@ -23,21 +23,32 @@ from coabench.render.tables import Format, render_sections
               help="Ask about one at a time, and about so many.")  # fmt: skip
 @model_options
 @format_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with everything, for bug reports.")
 @click.pass_context
 def command(
-    context: click.Context, /, backbone: str | None, assignments: tuple[str, ...], format: Format, **rest: Any
+    context: click.Context,
+    /,
+    backbone: str | None,
+    assignments: tuple[str, ...],
+    format: Format,
+    as_json: bool,
+    **rest: Any,
 ) -> None:
-    """Say what this machine has and lacks: versions, devices, plugins, extras, detectors, folders.
+    """Say what this machine has and lacks: versions, devices, plugins, extras, detectors, folders. And try it: the
+    model that ships answers about an image, every image format and a film are read, a face is found.
 
     Exit code 1 where something is broken that is needed or installed: a version outside of the supported range, a
-    package that cannot be imported, a plugin that failed. Nothing is fetched and nothing is written.
+    package that cannot be imported, a plugin that failed, a check without its answer. Nothing is fetched, and nothing
+    is left behind.
 
     With --backbone: ask it about the same samples one at a time and --batch-size at a time, and say which labels,
     responses and scores differ. Exit code 1 where a label does. No run is made.
     """
+    if as_json:
+        _check_json(context)
     if backbone is None:
         _check_alone(context)
-        _machine(context, format)
+        _machine(context, format, as_json)
     else:
         _batches(format, backbone=backbone, options=parse_assignments(assignments), **rest)
 
@@ -51,7 +62,7 @@ def _check_alone(context: click.Context) -> None:
     found = [
         parameter.opts[-1]
         for parameter in context.command.params
-        if parameter.name not in ("backbone", "format")
+        if parameter.name not in ("backbone", "format", "as_json")
         and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
     ]
     if found:
@@ -62,14 +73,33 @@ def _check_alone(context: click.Context) -> None:
         )
 
 
-def _machine(context: click.Context, format: Format) -> None:
-    from coabench.doctor.machine import examine, sections
+def _check_json(context: click.Context) -> None:
+    """Refuse --json beside options that decide what is printed."""
+    from click.core import ParameterSource
+
+    from coabench.errors import UserError
+
+    for name in ("backbone", "format"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UserError(
+                f"--json and --{name} do not go together",
+                expected="--json alone, for a bug report about this machine",
+                remedy="leave one out; with --backbone, --format json has everything",
+            )
+
+
+def _machine(context: click.Context, format: Format, as_json: bool) -> None:
+    from coabench.doctor.diagnosis import report, sections
+    from coabench.doctor.machine import examine
 
     root = context.find_root().command
     assert isinstance(root, click.Group)
     findings = examine(lambda: root.list_commands(context))  # which adds the commands of plugins
     try:
-        text = render_sections(sections(findings), format, "coabench doctor")
+        if as_json:
+            text = json.dumps(report(findings), indent=2, allow_nan=False) + "\n"
+        else:
+            text = render_sections(sections(findings), format, "coabench doctor")
     except ImportError as error:  # what draws the table may be what is missing
         lines = [f"{f.topic:<10} {f.state:<8} {safe(f.item)}: {safe(f.found)} {safe(f.remedy)}" for f in findings]
         text = "\n".join([f"without a table: {safe(error)}", *lines, ""])

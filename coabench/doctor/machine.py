@@ -6,7 +6,6 @@ Nothing is fetched and nothing is written.
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
 import shutil
@@ -14,41 +13,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from coabench.base import cache, environment
 from coabench.base.requirements import Package, declared
 from coabench.base.version import __version__
-from coabench.render.tables import Column, Section
-
-State = Literal["ok", "note", "missing", "broken"]
-"""``note``: works, and there is something to know. ``missing``: would add something, and is not needed. ``broken``: is
-needed, or installed to be used, and does not work."""
-
-IMPORTED = {
-    **{name: name for name in ("torch", "torchvision", "transformers", "peft", "accelerate", "numpy", "pandas")},
-    **{"pillow": "PIL", "opencv-python": "cv2", "opencv-python-headless": "cv2", "safetensors": "safetensors"},
-}
-"""Distribution -> module, of those that are compiled or fit only some versions of each other: installed is not enough.
-None of them touches the network when it is imported."""
+from coabench.doctor import checks
+from coabench.doctor.diagnosis import Diagnosis, described
+from coabench.doctor.imports import IMPORTED, import_problem, import_problems
 
 PATIENCE = 2.0
 """Seconds that the size of a folder may take."""
 LOW_SPACE = 2**30
 """Bytes; with less on the disk, a word about it."""
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """One line of the examination."""
-
-    topic: str
-    item: str
-    state: State
-    found: str
-    remedy: str = ""
 
 
 def examine(load_commands: Callable[[], object] = lambda: None) -> list[Diagnosis]:
@@ -57,6 +34,8 @@ def examine(load_commands: Callable[[], object] = lambda: None) -> list[Diagnosi
     Args:
         load_commands: called before the plugins are looked at; a plugin may fail only when its commands are asked for.
     """
+    import_problems.cache_clear()
+    trials = checks.start()  # while the rest is looked at
     topics: dict[str, Callable[[], Iterator[Diagnosis]]] = {
         "software": _software,
         "devices": _devices,
@@ -64,17 +43,9 @@ def examine(load_commands: Callable[[], object] = lambda: None) -> list[Diagnosi
         "extras": _extras,
         "detectors": _detectors,
         "files": _files,
+        "checks": lambda: checks.outcomes(trials),
     }
     return [finding for name, look in topics.items() for finding in _guarded(name, look)]
-
-
-def sections(findings: list[Diagnosis]) -> list[Section]:
-    """Return the findings as a table per topic."""
-    columns: list[Column | str] = [
-        Column("item", width=32), "state", Column("found", width=64), Column("what to do", "remedy", width=48),
-    ]  # fmt: skip
-    topics = list(dict.fromkeys(finding.topic for finding in findings))
-    return [Section(columns, [vars(f) for f in findings if f.topic == topic], topic.capitalize()) for topic in topics]
 
 
 def _guarded(topic: str, look: Callable[[], Iterator[Diagnosis]]) -> list[Diagnosis]:
@@ -86,14 +57,8 @@ def _guarded(topic: str, look: Callable[[], Iterator[Diagnosis]]) -> list[Diagno
                 findings.append(finding)
     except (Exception, SystemExit) as error:
         what = "examined further" if findings else "examined"
-        findings.append(Diagnosis(topic, topic, "broken", f"could not be {what}: {_described(error)}"))
+        findings.append(Diagnosis(topic, topic, "broken", f"could not be {what}: {described(error)}"))
     return findings
-
-
-def _described(error: BaseException) -> str:
-    """Return an error in one line, not too long a one."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
 
 
 def _software() -> Iterator[Diagnosis]:
@@ -127,7 +92,7 @@ def _needed(package: Package, problems: dict[str, str]) -> Diagnosis:
     if not package.fits:
         found = f"{package.installed} is outside of what is supported: {package.supported}"
         return Diagnosis("software", package.name, "broken", found, install)
-    if problem := _import_problem(package.name):
+    if problem := import_problem(package.name):
         cause = next((name for name, other in problems.items() if other == problem), None)
         if cause is not None:
             found = f"{package.installed} cannot be imported, because {cause} cannot"
@@ -142,33 +107,20 @@ def _needed(package: Package, problems: dict[str, str]) -> Diagnosis:
     return Diagnosis("software", package.name, "ok", found)
 
 
-def _import_problem(distribution: str) -> str | None:
-    """Return why a package cannot be imported; None where it can, or need not be tried."""
-    module = IMPORTED.get(distribution)
-    if module is None:
-        return None
-    try:
-        importlib.import_module(module)
-    except (Exception, SystemExit) as error:
-        return _described(error)
-    return None
-
-
 def _devices() -> Iterator[Diagnosis]:
     cores = os.cpu_count() or 0
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
     limited = f", {usable} of them usable" if usable != cores else ""
     processor = next(iter(environment.cpu_fields("model name")), platform.processor() or platform.machine())
     machine = f"{processor}, {cores} cores{limited}{_memory()}"
-    try:
-        import torch
-
-        from coabench.support.placement import cpu_flags, device_of, dtype_name, dtype_of
-    except (Exception, SystemExit) as error:
+    if problem := import_problem("torch"):
         yield Diagnosis("devices", "cpu", "ok", machine)
         remedy = "see torch, under software: without it no model runs here"
-        yield Diagnosis("devices", "torch", "broken", f"cannot be imported: {_described(error)}", remedy)
+        yield Diagnosis("devices", "torch", "broken", f"cannot be imported: {problem}", remedy)
         return
+    import torch
+
+    from coabench.support.placement import cpu_flags, device_of, dtype_name, dtype_of
 
     def auto(device: torch.device) -> str:
         return dtype_name(dtype_of("auto", device))
@@ -236,7 +188,7 @@ def _extras() -> Iterator[Diagnosis]:
     for name, packages in declared().extras.items():
         absent = [p.name for p in packages if p.installed is None]
         outside = [f"{p.name} {p.installed} is not {p.supported}" for p in packages if p.installed and not p.fits]
-        broken = [f"{p.name}: {problem}" for p in packages if p.fits and (problem := _import_problem(p.name))]
+        broken = [f"{p.name}: {problem}" for p in packages if p.fits and (problem := import_problem(p.name))]
         there = ", ".join(f"{p.name} {p.installed}" for p in packages if p.fits)
         install = f"pip install 'coabench[{name}]'"
         if broken:
@@ -297,7 +249,7 @@ def _folder(item: str, find: Callable[[], Path], setting: str, role: str) -> Dia
         free = shutil.disk_usage(there).free
         description = f"{path}, {_size(path) if there == path else 'not there yet'}; {_bytes(free)} free on the disk"
     except (Exception, SystemExit) as error:
-        return Diagnosis("files", item, "note", f"cannot be looked at: {_described(error)}; {role}", f"set {setting}")
+        return Diagnosis("files", item, "note", f"cannot be looked at: {described(error)}; {role}", f"set {setting}")
     if free < LOW_SPACE:
         return Diagnosis("files", item, "note", description, "make room")
     return Diagnosis("files", item, "ok", description)

@@ -106,7 +106,7 @@ def _live(stage: Stage, source: Source, probe: Probe) -> None:
         if key == "end":
             return
         if key == "pause":
-            stage.paused = not stage.paused
+            stage.pause()
             capture.pause(stage.paused)
         elif key is not None and current is not None:
             stage.press(key, current, probe.snapshot())

@@ -1,7 +1,8 @@
-"""The log of a live session: a header line that says what answered, then one line per finished answer."""
+"""The log of a live session: a header line that says what answered, then one line per finished answer, and notes."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class LiveLog(Closing):
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         """Make the file; `JobError` where it is already there or cannot be written."""
-        self.path = path
+        self.path, self._writing = path, threading.Lock()
         try:
             self._file = path.open("xb", buffering=0)
         except OSError as error:
@@ -49,9 +50,15 @@ class LiveLog(Closing):
         """Write an answer."""
         self._write(answer_record(answer))
 
+    def note(self, text: str) -> None:
+        """Write what happened meanwhile: frames that did not come, say. From any thread."""
+        self._write({"kind": "note", "text": text})
+
     def _write(self, data: Mapping[str, Any]) -> None:
         try:
-            write_whole(self._file, encode(data))
+            with self._writing:
+                if not self._file.closed:
+                    write_whole(self._file, encode(data))
         except OSError as error:
             raise self._failed(error) from None
 
@@ -62,5 +69,6 @@ class LiveLog(Closing):
         )
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; what is still written is dropped."""
+        with self._writing:
+            self._file.close()

@@ -1,7 +1,8 @@
-"""Videos at a constant rate out of frames that come at any."""
+"""Videos at a constant rate out of frames that come at any: time is kept, and only what the user paused is cut."""
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import Closing
 from coabench.errors import JobError, UserError
+from coabench.support.films import slot
 from coabench.support.opencv import opencv
 
 if TYPE_CHECKING:
@@ -17,43 +19,77 @@ if TYPE_CHECKING:
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
 """Suffix -> a codec that the FFmpeg inside OpenCV's wheels can write (it has no H.264 encoder)."""
-GAP = 1.0
-"""Seconds without frames that a recording bridges with the last one; a longer pause is cut out."""
-FASTEST = 60.0
+LONGEST = 600.0
+"""Seconds without frames that a recording bridges with the last one. A longer gap is a clock that jumped, and would
+fill the disk: it is cut, and `Recording.notes` says so."""
+FASTEST = 240.0
+"""Frames a second."""
+EXACT = 60.0
+"""Frames a second from which rates become whole numbers: MPEG-4 cannot write 66.667."""
 
 
 class Recording(Closing):
     """A video file being written. Use as a context manager; it is a valid file once closed.
 
     The file appears with the first frame, which fixes its size (rounded down to even numbers, as codecs want it); later
-    frames of another size are fitted into it on black.
+    frames of another size are fitted into it on black. Each frame is shown until the next one comes.
+
+    Args:
+        fps: frames a second; 30 where they are not known.
+        since: the time at which the recording begins; that of its first frame by default.
     """
 
-    def __init__(self, path: Path, fps: float | None) -> None:
+    def __init__(self, path: Path, fps: float | None, since: float | None = None) -> None:
         self.path, self.frames = path, 0
-        self.fps = min(fps or 30.0, FASTEST)
+        rate = min(fps or 30.0, FASTEST)
+        self.fps = rate if rate <= EXACT else float(math.ceil(rate))
+        self.left_out, self.cut_out = 0, 0.0
         self._writer: Any = None
+        self._picture: Any = None
         self._size = (0, 0)
-        self._began = self._last = 0.0
+        self._began = self._last = since
 
     def write(self, image: NDArray[np.uint8], time: float) -> None:
-        """Add an RGB frame that was taken at *time* (seconds, growing): none, once or several times, to keep the rate.
+        """Add an RGB frame that was taken at *time* (seconds, growing).
 
         Raises:
             JobError: the file cannot be written.
         """
         if self._writer is None:
             self._open(image)
+        if self._began is None or self._last is None:
             self._began = self._last = time
-        if time - self._last > GAP:
-            self._began += time - self._last - 1 / self.fps
+        if time - self._last > LONGEST:
+            cut = time - self._last - 1 / self.fps
+            self._began += cut
+            self.cut_out += cut
         self._last = time
-        due = round((time - self._began) * self.fps) + 1
-        if due > self.frames:
-            picture = self._fitted(image)
-            for _ in range(due - self.frames):
-                self._writer.write(picture)
-            self.frames = due
+        number = slot(time - self._began, self.fps)
+        held = self._picture
+        self._picture = self._fitted(image)
+        if number < self.frames:
+            self.left_out += 1
+            return
+        for _ in range(number - self.frames):
+            self._writer.write(self._picture if held is None else held)
+        self._writer.write(self._picture)
+        self.frames = number + 1
+
+    def skip(self, seconds: float) -> None:
+        """Leave out a time that has passed: the user paused."""
+        if self._began is not None and self._last is not None:
+            self._began += seconds
+            self._last += seconds
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not as it was, in sentences."""
+        notes = []
+        if self.left_out:
+            notes.append(f"{self.path.name} lacks {self.left_out} frames, which came faster than {self.fps:g} a second")
+        if self.cut_out:
+            notes.append(f"{self.path.name} lacks {self.cut_out:.0f} s without frames, too long to bridge")
+        return notes
 
     def close(self) -> None:
         """Finish the file."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from coabench.errors import UserError
 from coabench.live.snapshot import Frame
+from coabench.support.films import Film, even_rate, opened
 from coabench.support.images import SUFFIXES, UnreadableImage, decode
 from coabench.support.opencv import opencv
 
@@ -56,6 +57,10 @@ class Source(ABC):
     def frames(self) -> Iterator[Frame]:
         """Yield the frames, each with an array of its own; end where the source ends."""
 
+    def recording_rate(self) -> float | None:
+        """Return the frames a second at which a recording loses none, as far as known."""
+        return self.fps
+
     def close(self) -> None:
         """Let go of the device or file."""
         return
@@ -87,7 +92,7 @@ def open_source(spec: str, note: Note) -> Source:
             expected="a camera's number, a video, an image, a folder of images, or a URL (rtsp://…, http://…)",
             remedy="correct --source",
         )
-    return Video(spec, _video(str(path), spec), note)
+    return Video(spec, _video(str(path), spec), note, str(path))
 
 
 class Folder(Source):
@@ -126,23 +131,20 @@ class Folder(Source):
 class Video(Source):
     """A video of known length, frame by frame; times are the file's."""
 
-    def __init__(self, name: str, capture: Any, note: Note) -> None:
+    def __init__(self, name: str, capture: Any, note: Note, path: str | None = None) -> None:
+        """Take an opened capture; *path* where it is of a file on this machine."""
         super().__init__(name, note)
-        self._capture = capture
-        rate = capture.get(opencv().CAP_PROP_FPS)
-        self.fps = rate if math.isfinite(rate) and 0 < rate <= 1000 else 25.0
+        self._capture, self._film, self._path = capture, Film(capture, remote=path is None), path
+        self.fps = self._film.fps
 
     def frames(self) -> Iterator[Frame]:
-        cv2, fps = opencv(), self.fps or 25.0
-        index, at = 0, -1.0
-        while True:
-            read, picture = self._capture.read()
-            if not read:
-                return
-            position = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # videos of phones have no fixed rate
-            at = position if math.isfinite(position) and position > at else max(at, 0.0) + (1 / fps if index else 0.0)
-            yield Frame(_rgb(picture), round(at, 6), index)
-            index += 1
+        for index, (picture, at) in enumerate(self._film.pictures()):
+            yield Frame(_rgb(picture), at, index)
+        if self._film.shortfall:
+            self.note(f"{self.name}: {self._film.shortfall}")
+
+    def recording_rate(self) -> float | None:
+        return even_rate(self._path, self._film.fps) if self._path else self.fps
 
     def close(self) -> None:
         self._capture.release()
@@ -281,19 +283,16 @@ def shown(spec: str) -> str:
 
 
 def _video(path: str, spec: str) -> Any:
-    """Return the opened video; its first frame was read for a test."""
-    cv2 = opencv()
-    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
-    if capture.isOpened() and capture.read()[0]:
-        capture.release()
-        return cv2.VideoCapture(path, cv2.CAP_FFMPEG)
-    capture.release()
-    raise UserError(
-        f"--source {spec} cannot be read as a video",
-        expected="a video with a codec that OpenCV's FFmpeg knows",
-        found=f"{Path(path).stat().st_size} bytes",
-        remedy="try it in a player; convert it, for example: ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4",
-    )
+    """Return the opened video, of which a frame was read for a test."""
+    capture = opened(path)
+    if capture is None:
+        raise UserError(
+            f"--source {spec} cannot be read as a video",
+            expected="a video with a codec that OpenCV's FFmpeg knows; an MP4 file that was cut off lacks its index",
+            found=f"{Path(path).stat().st_size} bytes",
+            remedy="try it in a player; convert it, for example: ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4",
+        )
+    return capture
 
 
 def _picture(path: Path) -> NDArray[np.uint8] | None:

@@ -40,6 +40,7 @@ class Stage:
         self, session: Session, equipment: Equipment, source: Source, probe: Probe, summary: Summary, note: Note
     ) -> None:
         self.session, self.source, self.probe, self.summary, self.note = session, source, probe, summary, note
+        self._paused_at = 0.0
         self.about, self.paused, self.details = equipment.about, False, True
         self._ends: list[Callable[[], object]] = []
         self._reported = time.monotonic()
@@ -47,8 +48,8 @@ class Stage:
         self._shown: list[float] = []
         self._frames = 0
         self._notice, self._until = "", 0.0
-        self._overlaid = self._recording(session.record)
-        self._clean = self._recording(session.record_clean)
+        self._overlaid = self._recording(session.record, 0.0)
+        self._clean = self._recording(session.record_clean, 0.0)
         self._recordings = 0
         self._log: LiveLog | None = None
         if session.log is not None:
@@ -62,6 +63,7 @@ class Stage:
             self._log = LiveLog(session.log, header)
             summary.files.append(session.log)
             probe.listen(self._log)
+        source.note = self.say
         if session.crops is not None:
             folder = session.crops
             summary.files.append(folder)
@@ -88,6 +90,21 @@ class Stage:
             rates = self.probe.snapshot().rates
             self.note(f"{self._frames} frames, {rates.answers} answers, {rates.answers_per_second:.1f} a second")
 
+    def say(self, text: str) -> None:
+        """Say what happened to the source or an output, and log it."""
+        self.note(text)
+        if self._log is not None:
+            self._log.note(text)
+
+    def pause(self) -> None:
+        """Pause or continue. A camera's time passes meanwhile, and recordings leave it out; a film's stands still."""
+        self.paused = not self.paused
+        if self.paused:
+            self._paused_at = time.monotonic()
+        elif self.source.live:
+            for recording in filter(None, (self._overlaid, self._clean)):
+                recording.skip(time.monotonic() - self._paused_at)
+
     def notice(self, text: str, seconds: float = 0.2) -> None:
         """Show a line in the window for a while."""
         self._notice, self._until = text, time.monotonic() + seconds
@@ -112,7 +129,7 @@ class Stage:
             self.summary.files += [file for file in files if file not in self.summary.files]
             self.notice(f"saved {files[0].name} and {len(files) - 1} crops in {self._folder}", NOTICE)
         elif key == "record" and self._overlaid is not None:
-            self._overlaid.close()
+            self._finish(self._overlaid)
             self.notice(f"recorded {self._overlaid.path.name}", NOTICE)
             self._overlaid = None
         elif key == "record":
@@ -120,12 +137,17 @@ class Stage:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._overlaid = self._recording(self._folder / f"recording{self._recordings}.mp4")
 
-    def _recording(self, path: Path | None) -> Recording | None:
+    def _recording(self, path: Path | None, since: float | None = None) -> Recording | None:
         if path is None:
             return None
-        recording = Recording(path, self.source.fps)
+        recording = Recording(path, self.source.recording_rate(), since)
         self.summary.files.append(path)
         return recording
+
+    def _finish(self, recording: Recording) -> None:
+        recording.close()
+        for note in recording.notes if not self.source.live else ():  # no camera's clock is that even
+            self.say(note)
 
     def _marks(self, snapshot: Snapshot) -> Marks:
         notice: str | None = self._notice if time.monotonic() < self._until else None
@@ -149,9 +171,12 @@ class Stage:
             for close in reversed(self._ends):
                 if close() is False:
                     self.summary.left_behind = True
-            for output in (self._overlaid, self._clean, self._log):
-                if output is not None:
-                    output.close()
+            try:
+                for recording in filter(None, (self._overlaid, self._clean)):
+                    self._finish(recording)
+            finally:
+                if self._log is not None:
+                    self._log.close()
             self.summary.rates = self.probe.snapshot().rates
             self.summary.files = [file for file in self.summary.files if file.exists()]
 

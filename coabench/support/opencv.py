@@ -7,6 +7,9 @@ from types import ModuleType
 
 from coabench.errors import UserError
 
+SILENT = 0
+"""OpenCV's level of its log at which nothing is written."""
+
 
 def opencv() -> ModuleType:
     """Return the module ``cv2``.
@@ -27,5 +30,6 @@ def opencv() -> ModuleType:
             remedy="pip install opencv-python",
         ) from None
     if quiet:  # it may have been imported before
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        logging = getattr(cv2.utils, "logging", cv2)  # where OpenCV 5 has it, and OpenCV 4
+        logging.setLogLevel(SILENT)
     return cv2

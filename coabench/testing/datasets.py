@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from coabench.base.isolation import call_in_process
 from coabench.dataset import Card, Dataset, Sample
 from coabench.dataset import Check as FileCheck
 from coabench.errors import CoabenchError, SampleError, UserError
@@ -20,7 +21,7 @@ from coabench.testing.check import Check, Checks
 from coabench.testing.defects import datasets as defects
 from coabench.testing.findings import Finding, Stop, describe, is_json
 from coabench.testing.options import check_read, variations
-from coabench.testing.other_process import call_in_process, list_folders_backwards
+from coabench.testing.other_process import list_folders_backwards
 
 READ = 6
 """How many images of each split are read, from its beginning and from its end."""

@@ -1,42 +1,12 @@
-"""Functions called in a process of their own: nothing imported before, other hashes, folders listed backwards."""
+"""Folders listed backwards, as another file system may list them."""
 
 from __future__ import annotations
 
 import glob
-import json
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, TypeVar
-
-T = TypeVar("T")
-
-
-def call_in_process(function: Callable[..., T], *arguments: Any, **environment: str) -> T:
-    """Return what a function of a module returns in a new process.
-
-    Args:
-        arguments: of the function; they and what it returns pass as JSON.
-        environment: variables of the process beside those of this one.
-
-    Raises:
-        RuntimeError: it fails, with the last line of its standard error.
-    """
-    code = (
-        f"import json, sys; sys.path[:] = {sys.path!r}\n"
-        f"from {function.__module__} import {function.__name__} as function\n"
-        "print(json.dumps(function(*json.load(sys.stdin))))"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], input=json.dumps(arguments), capture_output=True, text=True, check=False,
-        env={**os.environ, **environment},
-    )  # fmt: skip
-    if result.returncode != 0:
-        raise RuntimeError(" ".join(result.stderr.strip().splitlines()[-1:]))
-    returned: T = json.loads(result.stdout.splitlines()[-1])
-    return returned
+from typing import Any
 
 
 class _Backwards(ExitStack):

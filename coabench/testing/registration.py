@@ -7,12 +7,12 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from coabench import hookspecs
+from coabench.base.isolation import call_in_process
 from coabench.hookspecs import PROJECT
 from coabench.registry.loader import LoadedPlugin, get_plugins
 from coabench.registry.registrations import KINDS, singular
 from coabench.testing.defects import registration as defects
 from coabench.testing.findings import Finding, Findings
-from coabench.testing.other_process import call_in_process
 
 LARGE = (
     "torch", "torchvision", "transformers", "peft", "accelerate", "pandas", "numpy", "scipy", "sklearn", "cv2", "PIL",

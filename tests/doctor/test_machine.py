@@ -13,17 +13,20 @@ import pytest
 from support.process import ROOT, Run
 
 from coabench.backbone import Questions, Viewing
+from coabench.base import requirements
 from coabench.cli import main
 from coabench.dialogue import Answer, Question
-from coabench.doctor import machine, requirements
-from coabench.doctor.machine import Diagnosis, examine
+from coabench.doctor import checks, machine
+from coabench.doctor.diagnosis import Diagnosis
+from coabench.doctor.machine import examine
+from coabench.support.images import FORMATS
 from coabench.testing import registered
 from coabench.testing.pictures import Pictures
 from coabench.testing.scripted import ScriptedBackbone, scored
 from coabench.testing.spaces import CARDS, COMPOUND
 
 EXTRAS = {"serve", "vision", "classifier", "yolo", "synthface"}
-TOPICS = {"software", "devices", "plugins", "extras", "detectors", "files"}
+TOPICS = {"software", "devices", "plugins", "extras", "detectors", "files", "checks"}
 
 
 def distribution(folder: Path, name: str, version: str, entry_points: str = "") -> None:
@@ -67,6 +70,10 @@ def test_a_machine_on_which_much_is_broken(coabench_process: Run, environment: d
         ("files", "results"): ("note", "is no folder", "--output"),
         ("files", "cache"): ("note", "results is no folder", "COABENCH_CACHE"),
         ("files", "offline"): ("note", "HF_HUB_OFFLINE=1", ""),
+        ("checks", "answer"): ("broken", "OSError: libc10.so", "install what is missing"),
+        ("checks", "JPEG"): ("ok", "read in", ""),
+        ("checks", "film"): ("ok", "4 frames", ""),
+        ("checks", "face"): ("ok", "finds the face of synthface-compound", ""),
     }
     for key, (state, message, remedy) in expected.items():
         row = found[key]
@@ -74,6 +81,24 @@ def test_a_machine_on_which_much_is_broken(coabench_process: Run, environment: d
         assert message in row["found"], row
         assert remedy in row["remedy"], row
     assert "broken: " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.slow
+def test_a_package_that_crashes_when_it_is_imported(
+    coabench_process: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "site" / "cv2").mkdir(parents=True)
+    (tmp_path / "site" / "cv2" / "__init__.py").write_text("import os\nos.abort()\n")
+    path = f"{tmp_path / 'site'}:{environment['PYTHONPATH']}"
+    result = coabench_process("doctor", "--json", PYTHONPATH=path)
+    assert result.returncode == 1, result.stderr
+    report = json.loads(result.stdout)
+    assert {"opencv-python", "film"} <= set(report["broken"])
+    found = {(finding["topic"], finding["item"]): finding for finding in report["findings"]}
+    assert "its process crashed (Aborted)" in found["software", "opencv-python"]["found"]
+    assert "its process crashed (Aborted) after: importing OpenCV" in found["checks", "film"]["found"]
+    assert found["software", "torch"]["state"] == found["checks", "answer"]["state"] == "ok"
     assert "Traceback" not in result.stderr
 
 
@@ -94,7 +119,37 @@ def test_a_machine_on_which_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys:
     auto = str(dtype_of("auto", torch.device("cpu"))).removeprefix("torch.")
     assert f"--dtype auto is {auto}" in found["devices", "cpu"].found
     assert found["plugins", "strategies"].state == "ok"
+    tried = {item: finding for (topic, item), finding in found.items() if topic == "checks"}
+    assert {"answer", "film", "face", *FORMATS} <= {item for item, finding in tried.items() if finding.state == "ok"}
+    assert all(finding.seconds is not None for finding in tried.values())
     assert "bytes" in found["files", "cache"].found or "not there yet" in found["files", "cache"].found
+
+
+def test_one_object_for_bug_reports(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COABENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(checks, "CHECKS", {"images": checks.CHECKS["images"]})  # the others: see above
+    monkeypatch.setattr(machine, "import_problem", lambda name: None)
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--json"])
+    text = capsys.readouterr().out
+    report = json.loads(text)
+    assert ended.value.code == (1 if report["broken"] else 0)
+    assert set(report) == {"schema", "kind", "broken", "environment", "versions", "findings"}
+    assert (report["schema"], report["kind"]) == (1, "doctor")
+    assert report["versions"]["pillow"]["installed"]
+    assert report["versions"]["torch"]["supported"].startswith(">=")
+    assert {"python", "platform", "packages", "git"} == set(report["environment"])
+    found = {(finding["topic"], finding["item"]): finding for finding in report["findings"]}
+    assert {topic for topic, _ in found} == TOPICS
+    assert found["checks", "JPEG"]["seconds"] is not None
+    assert found["devices", "cpu"]["seconds"] is None
+    assert found["files", "cache"]["found"].startswith("~/cache")
+    assert str(tmp_path) not in text
+    assert "hf_secret" not in text
 
 
 def test_gpus_are_listed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +158,7 @@ def test_gpus_are_listed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     class Card:
         name, total_memory, major, minor = "Some GPU", 16 * 2**30, 7, 5
 
+    monkeypatch.setattr(machine, "import_problem", lambda name: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: Card)
@@ -123,6 +179,8 @@ def test_each_topic_is_examined_on_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(machine.cache, "folder", fail)
     monkeypatch.setattr(machine.environment, "cpu_fields", fail)
     monkeypatch.setattr("coabench.registry.loader.get_plugins", fail)
+    monkeypatch.setattr(checks, "start", dict)
+    monkeypatch.setattr(checks, "outcomes", fail)
     findings = examine()
     assert {finding.topic for finding in findings} == TOPICS
     broken = {finding.topic for finding in findings if finding.state == "broken"}
@@ -142,7 +200,7 @@ def test_extras_as_the_metadata_declares_them(monkeypatch: pytest.MonkeyPatch) -
         return found
 
     monkeypatch.setattr(requirements, "version", installed)
-    monkeypatch.setattr(machine, "_import_problem", lambda name: "torn" if name == "torchvision" else None)
+    monkeypatch.setattr(machine, "import_problem", lambda name: "torn" if name == "torchvision" else None)
     found = {finding.item: finding for finding in machine._extras()}
     assert set(found) >= EXTRAS
     assert (found["yolo"].state, found["yolo"].found) == ("missing", "missing: ultralytics")
@@ -161,7 +219,7 @@ def test_a_checkout_that_was_never_installed(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(requirements, "metadata", absent)
     declared = requirements.declared()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert list(declared.extras) == list(project["optional-dependencies"])
+    assert [*declared.extras, "tested"] == sorted(project["optional-dependencies"], key="tested".__eq__)
     assert declared.python == project["requires-python"]
     assert [p.name for p in declared.extras["yolo"]] == ["ultralytics"]
     assert "torch" in {p.name for p in declared.packages}
@@ -266,6 +324,8 @@ def test_the_model_that_ships(capsys: pytest.CaptureFixture[str], tmp_path: Path
         (["--limit", "3", "--decode", "score"], "--limit, --decode need --backbone"),
         (["--backbone", "tiny", "--limit", "1"], "one sample makes no batch"),
         (["--backbone", "tinyy"], "did you mean 'tiny'"),
+        (["--json", "--backbone", "tiny"], "--json and --backbone do not go together"),
+        (["--json", "--format", "csv"], "--json and --format do not go together"),
         (["--backbone", "tiny", "--batch-size", "1"], "--batch-size"),
     ],
 )

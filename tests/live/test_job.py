@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support.films import cut_off, grey, timed
 from support.footage import film
 from support.live import FixedFaces, Gated, asker, frame
 from support.process import Run, start, wait_for
@@ -21,7 +22,8 @@ from support.stream import streaming
 import coabench.live.job as job
 from coabench.live.probe import Settings
 from coabench.live.recording import Recording, count_frames
-from coabench.live.sources import Source
+from coabench.live.snapshot import Frame
+from coabench.live.sources import Source, open_source
 
 pytestmark = pytest.mark.process
 
@@ -91,6 +93,39 @@ def test_a_video_is_answered_logged_and_recorded(coabench: Run, tmp_path: Path) 
     assert "with a face    19 of 20 looked at" in result.stdout
     assert "answers        19" in result.stdout
     assert "median" in result.stdout
+
+
+def test_a_film_that_ends_early_is_said_and_logged(coabench: Run, tmp_path: Path) -> None:
+    cut_off(footage(tmp_path / "in.avi"), 0.5)
+    result = coabench(*BASE, "--source", "in.avi", "--log", "out.jsonl")
+    assert result.returncode == 0, result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("in.avi: ")]
+    assert " of 20 announced frames; it ends early, at " in line
+    *answers, note = log(tmp_path / "out.jsonl")[1]
+    assert note == {"kind": "note", "text": line}
+    assert f"in.avi: {answers[-1]['frame'] + 1} of 20" in line
+    assert coabench(*BASE, "--source", "in.avi", "--log", "b.jsonl", "--max-frames", 3).returncode == 0
+    assert all("kind" not in answer for answer in log(tmp_path / "b.jsonl")[1])  # nobody looked for its end
+
+
+def test_the_log_matches_the_recording_of_a_film_of_variable_rate(coabench: Run, tmp_path: Path) -> None:
+    times = [0.0, 0.5, 1.0, *(1.0 + n / 60 for n in range(1, 9)), 4.2, 4.7]  # a fast part, and a gap of three seconds
+    pictures = [grey(20, 160, 120) for _ in times]
+    for number, picture in enumerate(pictures):
+        picture[30:80, 10 + 5 * number : 60 + 5 * number] = 220
+    timed(tmp_path / "in.mkv", pictures, times)
+    outputs = ("--record", "out.mp4", "--record-clean", "clean.avi", "--log", "out.jsonl")
+    result = coabench(*BASE, "--source", "in.mkv", *outputs)
+    assert result.returncode == 0, result.stderr
+    assert "announced" in result.stderr  # as many as its length and its highest rate make
+    answers = [line for line in log(tmp_path / "out.jsonl")[1] if "kind" not in line]
+    assert [a["time"] for a in answers] == pytest.approx(times, abs=0.001)
+    source = open_source(str(tmp_path / "clean.avi"), print)
+    recorded = [frame.image for frame in source.frames()]
+    assert count_frames(tmp_path / "out.mp4") == len(recorded)
+    for answer in answers:
+        picture = recorded[round(answer["time"] * (source.fps or 0))]
+        assert np.flatnonzero(picture[50, :, 0] > 128)[0] == pytest.approx(answer["box"][0], abs=2)
 
 
 def test_the_same_video_gives_the_same_log_each_time(coabench: Run, tmp_path: Path) -> None:
@@ -337,6 +372,56 @@ def test_the_display_continues_while_the_model_thinks(tmp_path: Path, monkeypatc
     assert summary.left_behind
     backbone.free = True
     backbone.gate.release(5)
+
+
+def test_a_recording_leaves_out_what_the_user_paused_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bright: list[float] = []
+    pressed: list[float] = []
+
+    class Glass:
+        def show(self, image: Any) -> None:
+            if image[120, 220, 0] > 100:  # where no text is
+                bright.append(time.monotonic())
+
+        def pressed(self) -> str | None:
+            if len(bright) < 10:
+                return None
+            if len(pressed) == 1:
+                time.sleep(0.5)
+            elif len(pressed) == 2:
+                return "end" if len(bright) > 20 else None
+            pressed.append(time.monotonic())
+            return "pause"
+
+        def close(self) -> None:
+            return
+
+    class Cam(Source):
+        live, fps = True, 50.0
+
+        def frames(self) -> Any:
+            began = time.monotonic()
+            yield Frame(grey(0, 240, 180), 0.0, 0)
+            time.sleep(1.0)  # a camera that stalls
+            for index in range(1, 10**6):
+                seen.append(time.monotonic() - began)
+                yield Frame(grey(200, 240, 180), seen[-1], index)
+                time.sleep(0.02)
+
+    seen: list[float] = []
+    monkeypatch.setattr(job, "check_display", lambda: None)
+    monkeypatch.setattr(job, "Window", Glass)
+    monkeypatch.setattr(job, "open_source", lambda spec, note: Cam(spec, note))
+    backbone = Gated()
+    backbone.free = True
+    equipment = job.Equipment(asker(backbone), FixedFaces((10, 10, 50, 40)), {}, "gated")  # type: ignore
+    monkeypatch.setattr(job, "equip", lambda *_: equipment)
+    job.webcam(job.Session(settings=Settings(min_face=1), record_clean=tmp_path / "a.avi"), print)
+    shown = [float(frame.image.mean()) > 100 for frame in open_source(str(tmp_path / "a.avi"), print).frames()]
+    assert 45 <= shown.index(True) <= seen[0] * 50 + 1  # the camera's second is kept
+    assert len(shown) <= (seen[-1] - (pressed[1] - pressed[0])) * 50 + 3
 
 
 @pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="xvfb-run is not installed")

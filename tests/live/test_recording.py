@@ -3,18 +3,15 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
+from support.films import grey, timed
 
 from coabench.errors import UserError
 from coabench.live.recording import CODECS, Recording, check_recording, count_frames
 from coabench.live.sources import open_source
+from coabench.support.films import even_rate
 
 pytest.importorskip("cv2", reason="OpenCV is not installed")
-
-
-def grey(value: int, width: int = 64, height: int = 48) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return np.full((height, width, 3), value, np.uint8)
 
 
 def brightness(path: Path) -> list[int]:
@@ -38,16 +35,59 @@ def test_frames_that_come_irregularly_keep_their_time(tmp_path: Path) -> None:
     with Recording(tmp_path / "a.avi", 10.0) as recording:
         for number, time in enumerate(times):
             recording.write(grey(number * 30), time)
-    # Ten pictures a second: of the three at the beginning one is kept, the gaps are bridged.
+    # Ten pictures a second: of the three at the beginning one is kept; each is shown until the next one.
     shown = [round(value / 30) for value in brightness(tmp_path / "a.avi")]
-    assert shown == [0, 3, 4, 4, 4, 4, 6, 6, 6, 6, 6]
+    assert shown == [0, 3, 3, 3, 3, 4, 5, 5, 5, 5, 6]
+    assert recording.notes == ["a.avi lacks 3 frames, which came faster than 10 a second"]
 
 
-def test_a_long_pause_is_cut_out(tmp_path: Path) -> None:
+def test_a_gap_is_kept_and_what_the_user_paused_is_cut(tmp_path: Path) -> None:
+    with Recording(tmp_path / "a.avi", 10.0, since=0.0) as recording:
+        recording.write(grey(40), 0.2)
+        recording.write(grey(80), 3.2)
+        recording.skip(60.0)
+        recording.write(grey(120), 63.4)
+    shown = [round(value / 40) for value in brightness(tmp_path / "a.avi")]
+    assert shown == [1] * 32 + [2] * 2 + [3]
+    assert recording.notes == []
+
+
+def test_a_clock_that_jumps_does_not_fill_the_disk(tmp_path: Path) -> None:
     with Recording(tmp_path / "a.avi", 10.0) as recording:
-        for time in (0.0, 0.1, 3600.0, 3600.1):
+        for time in (0.0, 0.1, 95000.0, 95000.1):
             recording.write(grey(0), time)
     assert count_frames(tmp_path / "a.avi") == 4
+    assert recording.notes == ["a.avi lacks 95000 s without frames, too long to bridge"]
+
+
+@pytest.mark.parametrize("rate", [10.0, 29.97, 60.0, 200 / 3, 119.88, 240.0])
+def test_any_rate_can_be_written(tmp_path: Path, rate: float) -> None:
+    with Recording(tmp_path / "a.mp4", rate) as recording:
+        for number in range(10):
+            recording.write(grey(20 * number), number / rate)
+    assert count_frames(tmp_path / "a.mp4") == 10
+
+
+FAST = [0.0, 0.5, 1.0, *(1.0 + n / 60 for n in range(1, 13)), 4.2, 4.7]
+
+
+def test_a_film_of_variable_rate_is_recorded_at_one_that_loses_nothing(tmp_path: Path) -> None:
+    source = open_source(str(timed(tmp_path / "a.mkv", [grey(14 * n) for n in range(len(FAST))], FAST)), print)
+    with Recording(tmp_path / "b.avi", source.recording_rate(), since=0.0) as recording:
+        for frame in source.frames():
+            recording.write(frame.image, frame.time)
+    shown = [round(value / 14) for value in brightness(tmp_path / "b.avi")]
+    assert sorted(set(shown)) == list(range(len(FAST)))
+    assert [shown[round(time * recording.fps)] for time in FAST] == list(range(len(FAST)))
+    assert shown[round(3.0 * recording.fps)] == 14  # in the gap
+
+
+@pytest.mark.parametrize(
+    ("times", "rate"),
+    [([0.0, 0.1, 0.2], 10.0), ([0.0, 0.5, 0.51, 0.52, 3.0], 90.0), ([0.0, 0.001, 0.002, 1.0], 240.0), ([0, 0, 0], 10)],
+)
+def test_the_rate_at_which_no_two_frames_fall_together(tmp_path: Path, times: list[float], rate: float) -> None:
+    assert even_rate(str(timed(tmp_path / "a.mkv", [grey(0)] * len(times), times)), 10.0) == rate
 
 
 def test_frames_of_another_size_are_fitted_into_the_first(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support.films import cut_off, damaged, grey, timed, written
 from support.stream import streaming
 
 from coabench.errors import UserError
@@ -21,10 +22,7 @@ pytest.importorskip("cv2", reason="OpenCV is not installed")
 
 def video(path: Path, frames: int = 12, fps: float = 12.0, size: tuple[int, int] = (64, 48)) -> Path:
     """Write a video whose frames say their number by their brightness."""
-    with Recording(path, fps) as recording:
-        for number in range(frames):
-            recording.write(np.full((size[1], size[0], 3), 20 * number, np.uint8), number / fps)
-    return path
+    return written(path, [grey(20 * number, *size) for number in range(frames)], fps)
 
 
 def opened(spec: object) -> tuple[Source, list[str]]:
@@ -34,14 +32,72 @@ def opened(spec: object) -> tuple[Source, list[str]]:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".webm"])
 def test_a_video_gives_its_frames_in_order_with_its_times(tmp_path: Path, suffix: str) -> None:
-    source, _ = opened(video(tmp_path / f"a{suffix}"))
+    source, notes = opened(video(tmp_path / f"a{suffix}"))
     frames = list(source.frames())
+    assert notes == []
     assert [f.index for f in frames] == list(range(12))
     assert [f.time for f in frames] == pytest.approx([n / 12 for n in range(12)], abs=0.002)
     assert [round(float(f.image.mean()) / 20) for f in frames] == list(range(12))
     assert frames[0].image.shape == (48, 64, 3)
     assert source.fps == pytest.approx(12.0)
     assert not source.live
+
+
+GREYS = [grey(12 * n, 160, 120) for n in range(20)]
+
+
+def noisy() -> list[Any]:
+    """Return pictures that take some bytes, so that damage hits few of them."""
+    noise = np.random.default_rng(0)
+    return [np.concatenate([grey[:60], noise.integers(0, 255, (60, 160, 3), np.uint8)]) for grey in GREYS]
+
+
+def test_a_film_that_ends_early_says_so(tmp_path: Path) -> None:
+    source, notes = opened(cut_off(written(tmp_path / "a.avi", noisy(), 10.0), 0.45))
+    frames = list(source.frames())
+    assert 5 < len(frames) < 12
+    (note,) = notes
+    assert note.startswith(f"{tmp_path}/a.avi: {len(frames)} of 20 announced frames; it ends early, at ")
+    assert note.endswith(" s of 2.0 s")
+
+
+def test_a_film_is_read_past_bad_frames(tmp_path: Path) -> None:
+    source, notes = opened(damaged(written(tmp_path / "a.mp4", noisy(), 10.0), 0.4, 0.6))
+    frames = list(source.frames())
+    assert frames[-1].time == pytest.approx(1.9, abs=0.002)
+    assert [f.index for f in frames] == list(range(len(frames)))
+    assert [f.time for f in frames] == sorted({f.time for f in frames})
+    read = len(frames)
+    assert 12 < read < 20
+    lost = f"{20 - read} could not be decoded"
+    assert notes == [f"{tmp_path}/a.mp4: {read} of 20 announced frames; {lost}"]
+
+
+def test_a_film_that_lost_frames_unnoticed_says_so(tmp_path: Path) -> None:
+    source, notes = opened(damaged(written(tmp_path / "a.mkv", noisy(), 10.0), 0.4, 0.6))
+    frames = list(source.frames())
+    assert frames[-1].time == pytest.approx(1.9, abs=0.002)
+    assert len(frames) < 20
+    assert notes == [f"{tmp_path}/a.mkv: {len(frames)} of 20 announced frames; some are damaged, or the rate varies"]
+
+
+def test_a_film_whose_first_frame_is_bad_is_read(tmp_path: Path) -> None:
+    path = timed(tmp_path / "a.mkv", GREYS, [n / 10 for n in range(20)])
+    data = bytearray(path.read_bytes())
+    first = data.index(b"\xff\xd8")
+    data[first : first + 640] = bytes(640)
+    path.write_bytes(data)
+    source, notes = opened(path)
+    frames = list(source.frames())
+    assert [round(float(f.image.mean()) / 12) for f in frames] == list(range(1, 20))
+    assert [f.time for f in frames] == pytest.approx([n / 10 for n in range(1, 20)])
+    assert notes == [f"{path}: 19 of 20 announced frames; 1 could not be decoded"]
+
+
+def test_times_are_those_of_the_frames(tmp_path: Path) -> None:
+    times = [0.0, 0.5, 0.51, 0.52, 0.52, 0.53, 3.6, 4.0]
+    source, _ = opened(timed(tmp_path / "a.mkv", GREYS[:8], times))
+    assert [f.time for f in source.frames()] == pytest.approx([*times[:4], 0.521, *times[5:]])
 
 
 def test_frames_are_rgb(tmp_path: Path) -> None:
