@@ -104,13 +104,13 @@ def missing(card: Card, split: str, samples: Sequence[Sample]) -> str:
     parts = [
         _named("no sample of", (name for name in card.space.names if name not in labels)),
         _named("no image that can be read of", (n for n in card.space.names if n in labels - readable)),
-        f"{len(absent):,} of {len(samples):,} image files" if absent else "",
-        f"{len(empty):,} image files are empty" if empty else "",
-        f"{len(heic - absent - empty):,} images are HEIC ({HEIC_REMEDY})" if heic - absent - empty else "",
+        f"{len(absent):,} of {len(samples):,} image files missing" if absent else "",
+        f"{len(empty):,} image files empty" if empty else "",
+        f"{len(heic - absent - empty):,} images in HEIC ({HEIC_REMEDY})" if heic - absent - empty else "",
         f"{len(samples):,} images, the card says {expected:,}" if expected != len(samples) else "",
     ]
     said = "; ".join(filter(None, parts))
-    return f"split {split!r} misses, as `coabench datasets verify` says: {said}" if said else ""
+    return f"in split {split!r}, as `coabench datasets verify` says: {said}" if said else ""
 
 
 def _named(what: str, labels: Iterable[str]) -> str:

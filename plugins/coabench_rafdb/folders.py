@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from coabench.errors import UserError
 from coabench.labels import fold
-from coabench.support.verification import HOW_TO_NAME, values_to_paste
+from coabench.support.verification import values_to_paste
 from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, folders_in, image_names
 from coabench_rafdb.listing import Entry, Listing, Subset, parse_name
 
@@ -38,14 +38,17 @@ class Folders(Layout):
         for folder in (f for split in SPLITS for f in self._classes(split) if f.name.isdecimal()):
             numbered.setdefault(folder.name, []).append(request.relative(folder))
         if numbered and not self.csvs:
+            where = home.relative_to(request.root) / "{split}/{label}/*"
+            options, *values = values_to_paste(numbered, request.space)
             raise UserError(
                 f"the numbered folders in {home} do not say which class they hold",
                 expected="train_labels.csv and test_labels.csv beside them, or folders with names such as Surprise",
                 found=", ".join(folders[0] for folders in list(numbered.values())[:7]),
                 remedy="copies number their classes in different ways, so the labels would be guesses; "
                 "get the CSV files of this copy, or the official files from the authors. If you know what the numbers "
-                "mean, write a card of your own with `loader: faces`, and\n    "
-                + "\n    ".join([HOW_TO_NAME, *values_to_paste(numbered, request.space)]),
+                "mean, copy the card (`coabench datasets show raf-db-basic` says where it is), write `loader: faces` "
+                "into it and, in place of its options, what each number stands for; check every line:\n    "
+                + "\n    ".join([options, f'  files: "{where.as_posix()}"', *values]),
             )
 
     def _find_csvs(self) -> dict[str, Path]:

@@ -188,3 +188,27 @@ def test_examples_are_few(root, open_rafdb):
     check = only(open_rafdb(root), "error")
     assert check.text == "missing image files: 21 of 21"
     assert len(check.examples) == 5
+
+
+def test_test_images_that_stand_in_train_under_other_names(root, open_rafdb):
+    for number, name in enumerate(("test_0001", "test_0002")):
+        (line,) = (x for x in label_file(root, "basic").read_text().splitlines() if x.startswith(name))
+        tree.add_label(root, "basic", f"train_{90001 + number}.jpg {line.split()[1]}")
+        copy = image_file(root, "basic", f"train_{90001 + number}")
+        copy.write_bytes(image_file(root, "basic", name).read_bytes())
+    check = only(open_rafdb(root), "error")
+    assert check.text == "identical images in several splits: 2"
+    folder = "basic/Image/aligned"
+    assert f"{folder}/test_0001_aligned.jpg (test, " in check.examples[0]
+    assert f"{folder}/train_90001_aligned.jpg (train, " in check.examples[0]
+
+
+def test_files_that_are_not_read_are_counted_by_ending(tmp_path, open_rafdb):
+    root = make_rafdb(tmp_path, layout="name-folders")
+    (folder,) = root.glob("**/test/[Ff]ear*")
+    for name in ("a.mp4", "b.MP4", ".hidden"):
+        (folder / name).write_bytes(b"")
+    (image,) = folder.glob("*.jpg")
+    image.rename(folder / "c.psd")  # the only image of its class
+    texts = [check.text for check in found(open_rafdb(root), "warning")]
+    assert "files beside the images that are not read: 2 .mp4, 1 .psd" in texts
