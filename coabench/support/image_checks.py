@@ -17,6 +17,8 @@ from coabench.support.copies import MOST, Signature, identical, near, sign
 from coabench.support.images import UnreadableImage, decode
 from coabench.support.verification import EXAMPLES, check
 
+SHOWN = 4
+"""How many images of a group of identical ones are named."""
 FLAT = 2
 """By how much the values of a channel may differ in a picture of one value: JPEG rounds."""
 
@@ -36,9 +38,6 @@ class Seen:
     flat: bool
     signature: Signature
 
-
-SHOWN = 4
-"""How many images of a group of identical ones are named."""
 
 Outcome = Seen | str | None
 """What an image looks like, why it cannot be read, or None where there is none."""
@@ -137,7 +136,7 @@ def _seen(card: Card, seen: Sequence[tuple[Sample, Seen]]) -> Iterator[Check]:
     if notes:
         number = sum(bool(outcome.notes) for _, outcome in seen)
         examples = tuple(f"{note}: {times:,}" for note, times in sorted(notes.items()))
-        yield Check("ok", f"images changed while they are read, as docs/datasets.md says: {number:,}", examples)
+        yield Check("ok", f"images turned upright, scaled or put on white while they are read: {number:,}", examples)
     if card.image_size:
         others = [
             f"{sample.image.name}: {_pixels(outcome.size)}"
@@ -177,12 +176,14 @@ def _near(pairs: Sequence[Pair]) -> Iterator[Check]:
     first = sorted(pairs, key=lambda pair: (pair.one.split == pair.other.split, pair.one.target == pair.other.target))
     more = "at least " * (len(pairs) >= MOST)
     text = f"pairs of near-copies: {more}{len(pairs):,}, {splits:,} across splits, {labels:,} with two labels"
-    yield check("warning", text, _described((pair.one, pair.other) for pair in first))
+    yield check("warning", text, _described(((pair.one, pair.other) for pair in first), " ~ "))
 
 
-def _described(groups: Iterable[Sequence[Sample]]) -> list[str]:
-    return [" = ".join(map(_place, group[:SHOWN])) + f" and {len(group) - SHOWN:,} more" * (len(group) > SHOWN)
-            for group in islice(groups, EXAMPLES)]  # fmt: skip
+def _described(groups: Iterable[Sequence[Sample]], sign: str = " = ") -> list[str]:
+    return [
+        sign.join(map(_place, group[:SHOWN])) + f" and {len(group) - SHOWN:,} more" * (len(group) > SHOWN)
+        for group in islice(groups, EXAMPLES)
+    ]
 
 
 def _place(sample: Sample) -> str:

@@ -122,7 +122,7 @@ def image_names(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
 
 
-def by_stem(names: Iterable[str]) -> dict[str, str]:
+def names_by_stem(names: Iterable[str]) -> dict[str, str]:
     """Return the text of a stem -> the name of its image; of several the aligned one."""
     stems = ((parse_name(name), name) for name in sorted(names))  # which lists a.jpg before a_aligned.jpg
     return {stem.text: name for stem, name in stems if stem}

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from coabench.errors import UserError
 from coabench.labels import fold
-from coabench_rafdb.layout import Layout, OnDisk, Request, by_stem, find_home, image_names
+from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names, names_by_stem
 from coabench_rafdb.listing import Entry, Listing, Stem, Subset, parse_name
 
 FOLDERS = {"train": "train", "test": "valid"}
@@ -67,7 +67,7 @@ class Merged(Layout):
 
     @cached_property
     def _by_stem(self) -> dict[str, dict[str, str]]:
-        return {split: by_stem(names) for split, names in self._names.items()}
+        return {split: names_by_stem(names) for split, names in self._names.items()}
 
     def read(self) -> Listing:
         listing = Listing()
@@ -161,7 +161,8 @@ class Merged(Layout):
         return emotion
 
     def _image(self, stem: Stem) -> str:
-        name = self._by_stem[stem.split].get(stem.text, f"{stem.text}_aligned.jpg")
+        usual, names = f"{stem.text}_aligned.jpg", self._names[stem.split]
+        name = usual if usual in names else self._by_stem[stem.split].get(stem.text, usual)
         return self.request.relative(self.home / "all" / FOLDERS[stem.split] / name)
 
     def image_folders(self) -> Iterable[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from coabench.errors import UserError
-from coabench_rafdb.layout import Layout, OnDisk, Request, by_stem, find_home, image_names
+from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names, names_by_stem
 from coabench_rafdb.listing import Entry, Listing, Stem, Subset, parse_name
 
 LABEL_FILES = ("list_patition_label.txt", "list_partition_label.txt")
@@ -73,7 +73,7 @@ class Official(Layout):
 
     @cached_property
     def _by_stem(self) -> dict[str, str]:
-        return by_stem(self._names)
+        return names_by_stem(self._names)
 
     def read(self) -> Listing:
         listing = Listing()

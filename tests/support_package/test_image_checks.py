@@ -72,7 +72,7 @@ def test_a_near_copy_recompressed_as_jpeg(tmp_path: Path, face: Image.Image) -> 
     draw_face("Sadness", 3, size=64).save(tmp_path / "c.png")
     found = verify(Bare(tmp_path, {"test": {"Anger": ["a.png", "c.png"]}, "train": {"Fear": ["b.jpg"]}}))
     text = "pairs of near-copies: 1, 1 across splits, 1 with two labels"
-    assert said(found.checks)[text] == ("warning", ("a.png (test, Anger) = b.jpg (train, Fear)",))
+    assert said(found.checks)[text] == ("warning", ("a.png (test, Anger) ~ b.jpg (train, Fear)",))
     (pair,) = found.pairs
     assert isinstance(pair, Pair)
     assert (pair.one.image.name, pair.other.image.name, pair.identical) == ("a.png", "b.jpg", False)
@@ -86,7 +86,7 @@ def test_orientations_are_counted_and_obeyed(tmp_path: Path, face: Image.Image, 
         face.transpose(STORED[orientation]).save(tmp_path / f"{orientation}.{ending}", **options)
     names = ["upright.png", f"6.{ending}", f"3.{ending}"]
     checks = said(verify(Bare(tmp_path, {"test": {"Anger": names}})).checks)
-    level, examples = checks["images changed while they are read, as docs/datasets.md says: 2"]
+    level, examples = checks["images turned upright, scaled or put on white while they are read: 2"]
     assert (level, examples) == ("ok", ("turned upright (orientation 3): 1", "turned upright (orientation 6): 1"))
     same = "pairs of near-copies" if ending == "jpg" else "identical images of one label and split"
     assert any(text.startswith(same) for text in checks)
