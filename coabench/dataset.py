@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol
@@ -81,6 +81,7 @@ class Card:
         splits: the splits, the one that ``evaluate`` uses by default first.
         counts: split -> label -> number of images, as far as known.
         counts_verified: splits whose counts are exact; a mismatch elsewhere is a warning only.
+        image_size: width and height of every image, pixels, where they are alike.
         options: further fields, for the loader.
         path: the file.
     """
@@ -97,6 +98,7 @@ class Card:
     citation: Prose = ""
     counts: Mapping[str, Mapping[str, Annotated[int, at_least(0)]]] = field(default_factory=dict)
     counts_verified: Names = ()
+    image_size: tuple[Annotated[int, at_least(1)], Annotated[int, at_least(1)]] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
@@ -169,9 +171,20 @@ class Dataset(ABC):
         """Return the options that change which images or labels are used, JSON-serialisable."""
         return {}
 
+    def listed(self) -> Iterable[Sample]:
+        """Return the samples of every split, whose images `coabench datasets verify` looks at.
+
+        Override it where samples are known of a split that `samples` refuses for some of its labels.
+        """
+        for split in self.card.splits:
+            try:
+                yield from self.samples(split)
+            except UserError:  # which verify() reports, or which is not in this copy
+                continue
+
     @abstractmethod
     def verify(self) -> list[Check]:
-        """Check the files against the card: counts, missing and unreadable images, codes, collisions."""
+        """Check the files against the card: labels, counts, codes, collisions. Images need no check here."""
 
     def fingerprint(self, split: str) -> str:
         """Return the SHA-256 over id, target and image size in bytes of every sample of a split, in order."""

@@ -65,11 +65,15 @@ def test_verify_names_what_is_missing(run: Run) -> None:
     assert "is no folder" in refused.stderr
 
 
-def test_verify_passes_a_complete_copy(run: Run, tmp_path: Path) -> None:
+def test_verify_passes_a_complete_copy_but_for_the_two_drawings_that_serve_for_all(run: Run, tmp_path: Path) -> None:
     make_rafdb(tmp_path, counts={"compound": REAL_COUNTS["compound"]}, distinct=2, annotations=False)
-    result = run("datasets", "verify", "raf-db-compound", "--data-root", tmp_path)
-    assert result.returncode == 0, result.stdout
-    assert "passed (0 errors, 0 warnings)" in result.stdout
+    result = run("datasets", "verify", "raf-db-compound", "--data-root", tmp_path, "--pairs", tmp_path / "pairs.csv")
+    assert result.returncode == 1
+    wrong = [line for line in result.stdout.splitlines() if line.startswith(("error", "warning"))]
+    assert wrong == [
+        "error    identical images with several labels: 2",
+        "error    identical images in several splits: 2",
+    ]
 
 
 def test_evaluate_then_leaderboard(run: Run, model: tuple[str, ...], desk: Path) -> None:

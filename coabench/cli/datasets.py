@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from coabench.base.text import safe
+from coabench.cli.copies import check_replaceable, default_file, write_pairs
 from coabench.cli.options import format_option
 from coabench.dataset import Card
 from coabench.registry.catalog import find_dataset
@@ -81,14 +82,26 @@ def _sizes(card: Card, splits: Sequence[str], label: str | None = None) -> dict[
 @click.argument("name")
 @click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set.")
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of the data set; repeatable.")
-def verify(name: str, data_root: Path | None, assignments: tuple[str, ...]) -> None:
-    """Check the files of a data set against its card. Exit code 1 when a check fails."""
+@click.option(
+    "--pairs",
+    "pairs_file",
+    type=click.Path(path_type=Path),
+    help="The CSV file that lists every pair of identical and nearly identical images, if there are any. "
+    "[default: DATASET.pairs.csv]",
+)
+def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pairs_file: Path | None) -> None:
+    """Check the files of a data set against its card, and every image. Exit code 1 when a check fails."""
+    from coabench.support.image_checks import verify as verify_dataset
+
     choice = find_dataset(name)
     options = distribute(parse_assignments(assignments), {"dataset": choice.loader.load().Options})
     dataset = choice.open(data_root, options["dataset"])
+    pairs_file = pairs_file or default_file(choice.card)
+    check_replaceable(pairs_file)
     for note in dataset.notes():
         click.echo(f"note     {safe(note)}")
-    checks = dataset.verify()
+    verification = verify_dataset(dataset)
+    checks = verification.checks
     for check in checks:
         click.echo(f"{check.level:<8} {safe(check.text)}")
         for example in check.examples:
@@ -96,5 +109,8 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...]) -> N
     failed = sum(check.level == "error" for check in checks)
     warned = sum(check.level == "warning" for check in checks)
     verdict = "failed" if failed else "passed"
+    if verification.pairs:
+        write_pairs(pairs_file, verification.pairs)
+        click.echo(f"\n{len(verification.pairs):,} pairs of identical or nearly identical images: {safe(pairs_file)}")
     click.echo(f"\n{safe(choice.card.title)}: {verdict} ({failed} errors, {warned} warnings)")
     raise SystemExit(1 if failed else 0)

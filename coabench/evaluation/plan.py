@@ -21,6 +21,7 @@ from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, 
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.identity import DatasetIdentity, RunIdentity
 from coabench.strategy import Strategy
+from coabench.support.verification import missing
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def check(request: Evaluation) -> Plan:
     dataset = choice.open(request.data_root, respondent.options["dataset"])
     split = request.split or choice.card.splits[0]
     samples = samples_of(dataset, split)
-    absent = sorted({*choice.card.space.names} - {sample.target for sample in samples})
+    lacking = missing(choice.card, split, samples)
     samples = samples if request.limit is None else samples[: request.limit]
     fingerprint = dataset.fingerprint(split)
     trained = [
@@ -106,9 +107,7 @@ def check(request: Evaluation) -> Plan:
         dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, len(samples), request.limit),
         exemplars=tuple(pool.identity()),
     )
-    notes = [*dataset.notes(), *trained, *respondent.notes(backbone)]
-    if absent:
-        notes.append(f"split {split!r} has no sample of {', '.join(absent)}: `coabench datasets verify` may say why")
+    notes = [*dataset.notes(), *filter(None, [lacking]), *trained, *respondent.notes(backbone)]
     if request.limit is not None:
         notes.append(f"--limit {request.limit}: this run's numbers are not comparable and will not be ranked")
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])

@@ -35,6 +35,7 @@ SUFFIXES = frozenset(
 """How the names of images end, HEIC's too, so that nobody's pictures are passed over in silence; a file is read by its
 content, whatever its ending."""
 
+HEIC_SUFFIXES = (".heic", ".heif")
 HEIC_REMEDY = "pip install 'coabench[heic]', or convert them to JPEG"
 
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
@@ -99,15 +100,23 @@ def is_heic(data: bytes) -> bool:
     return data[4:8] == b"ftyp" and b"avif" not in brands and not brands.isdisjoint(HEIC_BRANDS)
 
 
+@cache
+def reads_heic() -> bool:
+    """Whether the extra that reads HEIC is installed; if so, Pillow can decode it from now on."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener(thumbnails=False)
+    return True
+
+
 def _formats(data: bytes) -> tuple[str, ...]:
     """Return the formats that may be decoded; for HEIC that is what the extra brings."""
     if not is_heic(data):
         return _known_formats()
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        raise UnreadableImage(f"it is HEIC: {HEIC_REMEDY}") from None
-    register_heif_opener(thumbnails=False)
+    if not reads_heic():
+        raise UnreadableImage(f"it is HEIC: {HEIC_REMEDY}")
     return ("HEIF",)
 
 

@@ -1,23 +1,20 @@
-"""What data sets check alike: labels that cannot be trusted, counts against the card, images decoded in full."""
+"""What data sets check alike: labels that cannot be trusted, counts against the card, files that are not read."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from coabench.dataset import Card, Check, ImageSource
-from coabench.errors import first_line
-from coabench.support.images import UnreadableImage, decode
+from coabench.dataset import Card, Check, Sample
+from coabench.labels import LabelSpace
+from coabench.support.images import HEIC_REMEDY, HEIC_SUFFIXES, reads_heic
 
 EXAMPLES = 5
 """How many examples a check names."""
-
-Outcome = tuple[int, int] | str
-"""Width and height of an image, pixels, or what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +46,15 @@ def check(level: Literal["ok", "warning", "error"], text: str, examples: Sequenc
     return Check(level, text, tuple(examples[:EXAMPLES]))
 
 
-def check_problems(problems: Sequence[Problem], headings: Mapping[Any, str]) -> Iterator[Check]:
-    """Yield an error for every kind of problem that there is."""
+def check_problems(
+    problems: Sequence[Problem], headings: Mapping[Any, str], more: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[Check]:
+    """Yield an error for every kind of problem that there is; *more*: kind -> lines to add to the examples."""
     for kind, heading in headings.items():
         examples = [f"{p.where}: {p.found} (expected {p.expected})" for p in problems if p.kind == kind]
         if examples:
-            yield check("error", f"{heading}: {len(examples):,}", examples)
+            lines = (*examples[:EXAMPLES], *(more or {}).get(kind, ()))
+            yield Check("error", f"{heading}: {len(examples):,}", lines)
 
 
 def check_counts(card: Card, split: str, counts: Counter[str]) -> Check:
@@ -80,29 +80,62 @@ def check_counts(card: Card, split: str, counts: Counter[str]) -> Check:
     )
 
 
-def decode_all(images: Sequence[ImageSource]) -> list[Outcome | None]:
-    """Decode every image in full; None for one that is not there."""
-    with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock
-        return list(pool.map(_decode, images))
+def unread(files: Iterable[str]) -> str:
+    """Say how many files are not read, by ending; nothing where there are none."""
+    endings = Counter(PurePath(file).suffix.lower() or "without ending" for file in files)
+    counted = ", ".join(f"{number:,} {ending}" for ending, number in sorted(endings.items()))
+    return f"files beside the images that are not read: {counted}" if counted else ""
 
 
-def check_images(images: Sequence[ImageSource], outcomes: Sequence[Outcome | None]) -> Iterator[Check]:
-    """Yield what `decode_all` reports: missing files, images that cannot be decoded."""
-    missing = [image.name for image, outcome in zip(images, outcomes, strict=True) if outcome is None]
-    if missing:
-        yield check("error", f"missing image files: {len(missing):,} of {len(images):,}", missing)
-    broken = [f"{i.name}: {o}" for i, o in zip(images, outcomes, strict=True) if isinstance(o, str)]
-    if broken:
-        yield check("error", f"images that cannot be decoded in full: {len(broken):,}", broken)
-    present = len(images) - len(missing)
-    if present and not broken:
-        yield check("ok", f"images: {present:,} decoded in full")
+def missing(card: Card, split: str, samples: Sequence[Sample]) -> str:
+    """Say in a line what `verify` would say is missing from a split, without opening an image; nothing if nothing is.
+
+    Args:
+        samples: all samples of the split.
+    """
+    sizes = [sample.image.size() for sample in samples]
+    absent = {s.id for s, size in zip(samples, sizes, strict=True) if size < 0}
+    empty = {s.id for s, size in zip(samples, sizes, strict=True) if not size}
+    heic = set() if reads_heic() else {s.id for s in samples if s.image.name.lower().endswith(HEIC_SUFFIXES)}
+    lost = absent | empty | heic
+    labels = {sample.target for sample in samples}
+    readable = {sample.target for sample in samples if sample.id not in lost}
+    expected = sum(card.counts.get(split, {}).values()) if split in card.counts_verified else len(samples)
+    parts = [
+        _named("no sample of", (name for name in card.space.names if name not in labels)),
+        _named("no image that can be read of", (n for n in card.space.names if n in labels - readable)),
+        f"{len(absent):,} of {len(samples):,} image files missing" if absent else "",
+        f"{len(empty):,} image files empty" if empty else "",
+        f"{len(heic - absent - empty):,} images in HEIC ({HEIC_REMEDY})" if heic - absent - empty else "",
+        f"{len(samples):,} images, the card says {expected:,}" if expected != len(samples) else "",
+    ]
+    said = "; ".join(filter(None, parts))
+    return f"in split {split!r}, as `coabench datasets verify` says: {said}" if said else ""
 
 
-def _decode(source: ImageSource) -> Outcome | None:
-    if source.size() < 0:
-        return None
-    try:
-        return decode(source.read())[0].size
-    except (OSError, UnreadableImage) as error:
-        return first_line(error)
+def _named(what: str, labels: Iterable[str]) -> str:
+    names = ", ".join(labels)
+    return f"{what} {names}" if names else ""
+
+
+def values_to_paste(found: Mapping[str, Sequence[str]], space: LabelSpace) -> list[str]:
+    """Return the lines of a card that give a label to each value that the files use; the user completes them.
+
+    Numbers get the card's codes if all of them are such.
+
+    Args:
+        found: value -> where it is.
+    """
+    codes = {str(label.code): label.name for label in space.labels if label.code is not None}
+    known = codes if set(found) <= set(codes) else {}
+    lines = []
+    for value in sorted(found, key=lambda text: (text.isdecimal() and len(text), text)):
+        plain = value.isascii() and value.isdecimal() and str(int(value)) == value
+        key = value if plain else json.dumps(value, ensure_ascii=False)
+        where = found[value]
+        lines.append(f"    {key}: {known.get(value, 'LABEL')}  # {len(where):,}, first {where[0]}")
+    return ["options:", "  values:", *lines]
+
+
+HOW_TO_NAME = "write into the card what each stands for (null leaves such rows out); check every line:"
+"""What comes before `values_to_paste`."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import UserError
-from coabench.support.verification import Problem, contents
+from coabench.support.verification import HOW_TO_NAME, Problem, contents, unread, values_to_paste
+from coabench_faces.duplicates import CONTRADICTING, LATER
+from coabench_faces.entry import Entry
 from coabench_faces.layout import read_layout
-from coabench_faces.listing import Listing, find_source, read_listing
+from coabench_faces.listing import Listing, find_source, is_row, read_listing
 
 
 class Faces(Dataset):
@@ -39,7 +41,11 @@ class Faces(Dataset):
         """Refuse a data root in which nothing is where the card says."""
         sources = self.layout.sources.values()
         try:
-            if any(True for source in sources for _ in find_source(source, self.root, self.layout.tables)):
+            if any(
+                is_row(file.path, source, self.layout.tables)
+                for source in sources
+                for file in find_source(source, self.root)
+            ):
                 return
             found = contents(self.root)
         except OSError as error:
@@ -81,20 +87,30 @@ class Faces(Dataset):
             if problems:
                 raise self._untrusted(problems)
             entries = [e for _, e in sorted(self.listing.entries.items()) if e.split == split]
-            samples = tuple(Sample(f"{self.card.name}/{e.id}", e.image, e.label, split, e.attributes) for e in entries)
+            samples = tuple(map(self._sample, entries))
             self._check_there(split, samples)
             self._samples[split] = samples
         return self._samples[split]
+
+    def listed(self) -> Iterable[Sample]:
+        """Return the samples of every split, for `coabench datasets verify`, whatever is wrong with other rows."""
+        return [self._sample(entry) for _, entry in sorted(self.listing.entries.items())]
+
+    def _sample(self, entry: Entry) -> Sample:
+        return Sample(f"{self.card.name}/{entry.id}", entry.image, entry.label, entry.split, entry.attributes)
 
     def _untrusted(self, problems: Sequence[Problem]) -> UserError:
         first, *others = problems
         more = f" (and {len(others):,} more)" if others else ""
         what = {"label": "a label", "id": "an id", "split": "a split", "image": "an image", "outside": "an image"}
+        hint = _HINTS.get(first.kind, "correct the file") + "; "
+        if first.kind == "label" and self.listing.unknown:
+            hint = "\n    ".join([HOW_TO_NAME, *values_to_paste(self.listing.unknown, self.card.space), ""])
         return UserError(
             f"{what.get(first.kind, 'a row')} of {self.card.name} cannot be used: {first.where}{more}",
             expected=first.expected,
             found=first.found,
-            remedy=f"{_HINTS.get(first.kind, 'correct the file')}; `coabench datasets verify "
+            remedy=f"{hint}`coabench datasets verify "
             f"{self.card.path or self.card.name} --data-root {self.root}` lists every such place",
         )
 
@@ -118,26 +134,30 @@ class Faces(Dataset):
             )
 
     def notes(self) -> Sequence[str]:
-        unmatched = self.listing.unmatched
+        listing, unmatched = self.listing, self.listing.unmatched
         left_out = (
             f"images whose names do not fit the card's pattern, left out: {len(unmatched):,}" if unmatched else ""
         )
-        return tuple(filter(None, (*self.layout.notes, left_out)))
+        dropped = sum(listing.left_out[reason] for reason in (LATER, CONTRADICTING))
+        duplicates = f"duplicate rows left out (duplicates: {self.layout.duplicates}): {dropped:,}" if dropped else ""
+        return tuple(filter(None, (*self.layout.notes, left_out, duplicates, unread(listing.unread))))
 
     def identity(self) -> Mapping[str, Any]:
         """Return what the card says of images, where it says anything: samples with the same ids may have others."""
-        return {key: self.card.options[key] for key in ("image", "pixels") if key in self.card.options}
+        return {key: self.card.options[key] for key in ("image", "pixels", "duplicates") if key in self.card.options}
 
     def verify(self) -> list[Check]:
-        """Check labels, splits, persons and images against the card."""
+        """Check labels, splits, persons and files against the card."""
         from coabench_faces.verify import verify
 
         return verify(self.card, self.root, self.listing)
 
 
 _HINTS = {
-    "label": "name the value under 'values' in the options of the card (null leaves such rows out)",
     "split": "name the value under 'split_values' in the options of the card (null leaves such rows out)",
-    "id": "name a column with one value an image (id: COLUMN), or remove one of the rows",
+    "id": "name a column with one value an image (id: COLUMN), remove one of the rows, or, if they name one image, say "
+    "under the options of the card which counts (duplicates: first, or drop-contradictions)",
+    "duplicate": "remove one of the rows, or say under the options of the card which counts (duplicates: first, or "
+    "drop-contradictions)",
     "outside": "choose a data root that holds all images, or correct the file",
 }

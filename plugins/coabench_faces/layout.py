@@ -13,6 +13,7 @@ from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card
 from coabench.errors import did_you_mean
 from coabench.labels import fold
+from coabench_faces.duplicates import Duplicates
 from coabench_faces.labelling import Unknown, Values, Votes, known_columns, own_values
 from coabench_faces.tables import Format, Texts
 from coabench_faces.template import PathPattern, Template
@@ -94,7 +95,8 @@ class Layout(Format):
         split: column or template of the split; None: the column ``split`` where there is one.
         split_values: what the files call a split -> the card's split, or None for rows to leave out.
         subject: column or template of the person; None: the column ``subject`` where there is one.
-        id: column or template of the id; None: the path of the image without its ending.
+        id: column or template of the id; None: the path of the image, without its ending where that tells it apart.
+        duplicates: what to do with several rows of one image; None: nothing, if their ids differ.
         attributes: name -> column or template.
         where: column -> the values of the rows to keep.
         notes: what the user must know with every run.
@@ -118,6 +120,7 @@ class Layout(Format):
     )
     subject: Column | None = None
     id: Column | None = None
+    duplicates: Duplicates | None = None
     attributes: Annotated[Mapping[str, Template], Read(_attributes, Texts | Mapping[str, Column])] = field(
         default_factory=dict
     )

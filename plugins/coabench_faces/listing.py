@@ -13,25 +13,15 @@ from coabench.dataset import Card, ImageSource
 from coabench.errors import UserError, did_you_mean
 from coabench.support.images import SUFFIXES
 from coabench.support.verification import Problem
+from coabench_faces.duplicates import with_endings, without_duplicates
+from coabench_faces.entry import Entry
 from coabench_faces.images import Encoded, Fence, PixelImage, grey_values
 from coabench_faces.labelling import LeftOut, Unknown
 from coabench_faces.layout import BUILT_IN, Layout
-from coabench_faces.tables import BadRow, Table, read_table
+from coabench_faces.tables import TABLES, BadRow, Table, read_table
 from coabench_faces.template import MatchedFile, PathPattern, Template
 
-ProblemKind = Literal["unreadable", "label", "split", "image", "outside", "id"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A labelled face; its image may be missing. *id* is without the data set's name."""
-
-    id: str
-    image: ImageSource
-    label: str
-    split: str
-    where: str
-    attributes: Mapping[str, Any]
+ProblemKind = Literal["unreadable", "label", "split", "image", "outside", "id", "duplicate"]
 
 
 @dataclass
@@ -42,6 +32,8 @@ class Listing:
         left_out: why -> how many rows.
         unmatched: images whose path does not fit the card's ``pattern``.
         images: the path of every image that a row names, left out or not.
+        unread: the path of every file that lies where the card has images and is of another kind.
+        unknown: what the files call labels that the card does not know -> where.
         absent: the sources of rows that are not there, by split.
     """
 
@@ -50,6 +42,8 @@ class Listing:
     left_out: Counter[str] = field(default_factory=Counter)
     unmatched: list[str] = field(default_factory=list)
     images: set[str] = field(default_factory=set)
+    unread: list[str] = field(default_factory=list)
+    unknown: dict[str, list[str]] = field(default_factory=dict)
     absent: dict[str | None, str] = field(default_factory=dict)
 
     def add(self, entry: Entry) -> None:
@@ -88,6 +82,11 @@ def read_listing(card: Card, layout: Layout, root: Path) -> Listing:
     reader = _RowReader(card, layout, root, listing)
     for row in reader.rows():
         reader.read(row)
+    entries = reader.entries if layout.id is not None else with_endings(reader.entries)
+    if layout.duplicates:
+        entries = without_duplicates(entries, layout.duplicates, listing.left_out, listing.problems)
+    for entry in entries:
+        listing.add(entry)
     return listing
 
 
@@ -96,11 +95,15 @@ class _RowReader:
         self.card, self.layout, self.root, self.listing = card, layout, root, listing
         self.fence = Fence(root)
         self.groups = tuple(layout.pattern.groupindex) if layout.pattern else ()
+        self.entries: list[Entry] = []
 
     def rows(self) -> Iterator[_Row]:
         for split, source in self.layout.sources.items():
             absent = True
-            for file in sorted(find_source(source, self.root, self.layout.tables), key=lambda f: f.path):
+            for file in sorted(find_source(source, self.root), key=lambda f: f.path):
+                if not is_row(file.path, source, self.layout.tables):
+                    self.listing.unread += [] if is_table(file.path) else [file.path]
+                    continue
                 absent = False
                 yield from self._table(file, split) if self.layout.tables else self._file(file, split)
             if absent:
@@ -212,7 +215,7 @@ class _RowReader:
         if not identity:
             self._report("id", row.where, "an id", "an empty cell", split)
             return
-        self.listing.add(Entry(identity, image, label, split, row.where, self._attributes(values)))
+        self.entries.append(Entry(identity, image, label, split, row.where, self._attributes(values)))
 
     def _image_path(self, row: _Row, split: str | None) -> Any:
         """Return the path that a row of a table gives, or the image itself; None for one of grey values."""
@@ -278,6 +281,8 @@ class _RowReader:
             coded = not set(layout.label.columns) <= row.from_path
             return layout.values.label(layout.label.fill(row.values), coded)
         except Unknown as unknown:
+            if not layout.votes:
+                self.listing.unknown.setdefault(unknown.value, []).append(row.where)
             self._report("label", row.where, unknown.expected, repr(unknown.value), split)
             return None
 
@@ -310,14 +315,25 @@ class _Joined:
         return self.rows.get(str(values[self.by]).strip()) if self.by else {}
 
 
-def find_source(source: PathPattern, root: Path, tables: bool) -> Iterator[MatchedFile]:
-    """Yield the tables or the images that a source stands for, in no particular order."""
+def find_source(source: PathPattern, root: Path) -> Iterator[MatchedFile]:
+    """Yield the files that a source stands for, of any kind, in no particular order."""
     if source.is_plain and (root / source.text).is_file():
         yield MatchedFile(source.text, {})
-        return
-    for file in source.find(root):
-        if tables or PurePosixPath(file.path).suffix.lower() in SUFFIXES:
-            yield file
+    else:
+        yield from source.find(root)
+
+
+def is_row(path: str, source: PathPattern, tables: bool) -> bool:
+    """Whether a file of a source is a table or an image; a file that the card names by itself is."""
+    return tables or source.is_plain or is_image(path)
+
+
+def is_image(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in SUFFIXES
+
+
+def is_table(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in TABLES
 
 
 def _around(file: PurePosixPath, split: str | None) -> dict[str, Any]:

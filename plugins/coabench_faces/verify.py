@@ -8,10 +8,17 @@ from pathlib import Path, PurePosixPath
 
 from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, Check, ImageFile
-from coabench.support.images import SUFFIXES
-from coabench.support.verification import EXAMPLES, check, check_counts, check_images, check_problems, decode_all
-from coabench_faces.listing import Entry, Listing, ProblemKind
-from coabench_faces.tables import TABLES
+from coabench.support.verification import (
+    EXAMPLES,
+    HOW_TO_NAME,
+    check,
+    check_counts,
+    check_problems,
+    unread,
+    values_to_paste,
+)
+from coabench_faces.entry import Entry
+from coabench_faces.listing import Listing, ProblemKind, is_image, is_table
 
 _HEADINGS: Mapping[ProblemKind, str] = {
     "unreadable": "rows that cannot be read",
@@ -20,6 +27,7 @@ _HEADINGS: Mapping[ProblemKind, str] = {
     "image": "rows without an image",
     "outside": "files outside the data root",
     "id": "ids that are not unique",
+    "duplicate": "rows of an image that has one already",
 }
 
 
@@ -27,17 +35,17 @@ def verify(card: Card, root: Path, listing: Listing) -> list[Check]:
     """Return the checks, in the order in which they are worth reading."""
     entries = [entry for _, entry in sorted(listing.entries.items())]
     return [
-        *_rows(listing, entries),
+        *_rows(card, listing, entries),
         *_counts(card, listing, entries),
         *_left_out(listing),
         *_subjects(entries),
-        *_images(entries),
         *_strays(root, listing, entries),
     ]
 
 
-def _rows(listing: Listing, entries: Sequence[Entry]) -> Iterator[Check]:
-    yield from check_problems(listing.problems, _HEADINGS)
+def _rows(card: Card, listing: Listing, entries: Sequence[Entry]) -> Iterator[Check]:
+    lines = [HOW_TO_NAME, *values_to_paste(listing.unknown, card.space)] if listing.unknown else ()
+    yield from check_problems(listing.problems, _HEADINGS, {"label": lines})
     if not listing.problems:
         yield check("ok", f"labels: {len(entries):,} read, every one on the card, every id once")
 
@@ -79,33 +87,22 @@ def _subjects(entries: Sequence[Entry]) -> Iterator[Check]:
         yield check("ok", f"persons: {len(splits):,}, none in more than one split")
 
 
-def _images(entries: Sequence[Entry]) -> Iterator[Check]:
-    images = [entry.image for entry in entries]
-    rows = Counter(image.name for image in images)
-    shared = [f"{name}: {number} rows" for name, number in rows.items() if number > 1]
-    if shared:
-        yield check("warning", f"images that several rows name: {len(shared):,}", shared)
-    yield from check_images(images, decode_all(images))
-
-
 def _strays(root: Path, listing: Listing, entries: Sequence[Entry]) -> Iterator[Check]:
     """Find what lies beside the images that rows name: images that no row names, and files of other kinds."""
-    named = listing.images
     folders = {str(PurePosixPath(e.image.name).parent) for e in entries if isinstance(e.image, ImageFile)}
     strays: list[str] = []
-    others: Counter[str] = Counter()
+    others = set(listing.unread)
     for folder in sorted(folders):
         try:
             names = sorted(path.name for path in (root / folder).iterdir())
         except OSError:
             continue
-        for path in (PurePosixPath(folder, name) for name in names if not name.startswith(".")):
-            if path.suffix.lower() in SUFFIXES:
-                strays += [str(path)] if str(path) not in named else []
-            elif path.suffix.lower() not in TABLES and (root / path).is_file():
-                others[path.suffix.lower() or "no ending"] += 1
+        for path in (str(PurePosixPath(folder, name)) for name in names if not name.startswith(".")):
+            if is_image(path):
+                strays += [path] if path not in listing.images else []
+            elif not is_table(path) and (root / path).is_file():
+                others.add(path)
     if strays:
         yield check("warning", f"images that no row names: {len(strays):,}", strays)
     if others:
-        counted = ", ".join(f"{number:,} {suffix}" for suffix, number in sorted(others.items()))
-        yield check("warning", f"files beside the images that are not read: {counted}")
+        yield check("warning", unread(others), sorted(others))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -50,7 +50,7 @@ class RafDb(Dataset):
         layout: Literal["auto", "official", "merged", "folders"] = "auto"
 
     def __init__(self, card: Card, root: Path | None, options: Options) -> None:
-        self.card = card
+        self.card = card if options.images == "aligned" else replace(card, image_size=None)
         self.options = options
         if root is None:
             raise UserError(
@@ -113,6 +113,10 @@ class RafDb(Dataset):
             attributes=self.attributes(entry),
         )
 
+    def listed(self) -> Iterable[Sample]:
+        """Return the samples of every split, for `coabench datasets verify`, whatever is wrong with other labels."""
+        return [self._sample(entry) for _, entry in sorted(self.listing.entries.items())]
+
     def attributes(self, entry: Entry) -> Mapping[str, str]:
         """Return the perceived attributes of an image; none where its file is absent or makes no sense."""
         file = self.layout.attributes_file(entry.stem)
@@ -129,11 +133,11 @@ class RafDb(Dataset):
         return {"images": self.options.images}
 
     def verify(self) -> list[Check]:
-        """Check labels, counts, images and attributes of every split against the card."""
+        """Check labels, counts, names and attributes of every split against the card."""
         from coabench_rafdb.verify import verify
 
         images = self.options.images
-        return verify(self.card, self.root, self.layout, self.listing, images=images, notes=self.notes())
+        return verify(self.card, self.layout, self.listing, images=images, notes=self.notes())
 
 
 def _find_layout(request: Request, wanted: str, card: Card) -> tuple[Layout, tuple[str, ...]]:

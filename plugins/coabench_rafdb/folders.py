@@ -7,13 +7,14 @@ folders are read only where CSV files carry RAF-DB's own codes, and then the CSV
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
 from coabench.errors import UserError
 from coabench.labels import fold
+from coabench.support.verification import values_to_paste
 from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, folders_in, image_names
 from coabench_rafdb.listing import Entry, Listing, Subset, parse_name
 
@@ -33,14 +34,21 @@ class Folders(Layout):
         super().__init__(request, home)
         self.csvs = self._find_csvs()
         self.words = request.space.spellings(request.space.names)
-        numbered = [self.request.relative(f) for split in SPLITS for f in self._classes(split) if f.name.isdecimal()]
+        numbered: dict[str, list[str]] = {}
+        for folder in (f for split in SPLITS for f in self._classes(split) if f.name.isdecimal()):
+            numbered.setdefault(folder.name, []).append(request.relative(folder))
         if numbered and not self.csvs:
+            where = home.relative_to(request.root) / "{split}/{label}/*"
+            options, *values = values_to_paste(numbered, request.space)
             raise UserError(
                 f"the numbered folders in {home} do not say which class they hold",
                 expected="train_labels.csv and test_labels.csv beside them, or folders with names such as Surprise",
-                found=", ".join(numbered[:7]),
+                found=", ".join(folders[0] for folders in list(numbered.values())[:7]),
                 remedy="copies number their classes in different ways, so the labels would be guesses; "
-                "get the CSV files of this copy, or the official files from the authors",
+                "get the CSV files of this copy, or the official files from the authors. If you know what the numbers "
+                "mean, copy the card (`coabench datasets show raf-db-basic` says where it is), write `loader: faces` "
+                "into it and, in place of its options, what each number stands for; check every line:\n    "
+                + "\n    ".join([options, f'  files: "{where.as_posix()}"', *values]),
             )
 
     def _find_csvs(self) -> dict[str, Path]:
@@ -139,6 +147,9 @@ class Folders(Layout):
             listing.report("subset", where, "an image of the basic subset", f"{name}, a name of the compound subset")
         else:
             listing.add(Entry(stem, label, image), where)
+
+    def image_folders(self) -> Iterable[Path]:
+        return [folder for split in SPLITS for folder in self._classes(split)]
 
     def on_disk(self) -> Iterator[OnDisk]:
         for split, folder, name in self._files:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from coabench.errors import UserError
 from coabench.labels import LabelSpace
-from coabench_rafdb.listing import Listing, Stem, Subset
+from coabench.support.images import SUFFIXES
+from coabench_rafdb.listing import Listing, Stem, Subset, parse_name
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,17 @@ class Layout(ABC):
     def on_disk(self) -> Iterator[OnDisk]:
         """Yield every image file of the subset, labelled or not."""
 
+    @abstractmethod
+    def image_folders(self) -> Iterable[Path]:
+        """Return the folders in which the images lie."""
+
+    def other_files(self) -> Iterator[str]:
+        """Yield every file that lies where images do and is none, but for hidden ones."""
+        for folder in self.image_folders():
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if path.is_file() and not path.name.startswith(".") and path.suffix.lower() not in SUFFIXES:
+                    yield self.request.relative(path)
+
     def attributes_file(self, stem: Stem) -> Path | None:
         """Return where the attributes of an image would be, or None where the layout has none."""
         return None
@@ -107,7 +119,13 @@ def image_names(folder: Path) -> list[str]:
     """Return the names of the image files of a folder, sorted; none where there is no such folder."""
     if not folder.is_dir():
         return []
-    return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+
+
+def names_by_stem(names: Iterable[str]) -> dict[str, str]:
+    """Return the text of a stem -> the name of its image; of several the aligned one."""
+    stems = ((parse_name(name), name) for name in sorted(names))  # which lists a.jpg before a_aligned.jpg
+    return {stem.text: name for stem, name in stems if stem}
 
 
 def folders_in(folder: Path) -> list[Path]:

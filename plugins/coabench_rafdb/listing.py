@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
+from coabench.support.images import SUFFIXES
 from coabench.support.verification import Problem
 
 Subset = Literal["basic", "compound"]
@@ -33,7 +35,8 @@ class Stem(NamedTuple):
 
 def parse_name(name: str) -> Stem | None:
     """Return the stem of an image's file name, or None where it is no RAF-DB name."""
-    bare = re.sub(r"\.(jpe?g|png)$", "", name, flags=re.IGNORECASE).removesuffix("_aligned")
+    path = PurePosixPath(name)
+    bare = (path.stem if path.suffix.lower() in SUFFIXES else name).removesuffix("_aligned")
     match = re.fullmatch(r"(train|test)_([0-9]+)", bare)
     return Stem(bare, match[1], match[2]) if match else None
 

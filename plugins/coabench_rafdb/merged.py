@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from coabench.errors import UserError
 from coabench.labels import fold
-from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names
+from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names, names_by_stem
 from coabench_rafdb.listing import Entry, Listing, Stem, Subset, parse_name
 
 FOLDERS = {"train": "train", "test": "valid"}
@@ -64,6 +64,10 @@ class Merged(Layout):
     @cached_property
     def _names(self) -> dict[str, frozenset[str]]:
         return {split: frozenset(image_names(self.home / "all" / folder)) for split, folder in FOLDERS.items()}
+
+    @cached_property
+    def _by_stem(self) -> dict[str, dict[str, str]]:
+        return {split: names_by_stem(names) for split, names in self._names.items()}
 
     def read(self) -> Listing:
         listing = Listing()
@@ -157,9 +161,12 @@ class Merged(Layout):
         return emotion
 
     def _image(self, stem: Stem) -> str:
-        usual, plain = f"{stem.text}_aligned.jpg", f"{stem.text}.jpg"
-        name = plain if plain in self._names[stem.split] and usual not in self._names[stem.split] else usual
+        usual, names = f"{stem.text}_aligned.jpg", self._names[stem.split]
+        name = usual if usual in names else self._by_stem[stem.split].get(stem.text, usual)
         return self.request.relative(self.home / "all" / FOLDERS[stem.split] / name)
+
+    def image_folders(self) -> Iterable[Path]:
+        return [self.home / "all" / folder for folder in FOLDERS.values()]
 
     def on_disk(self) -> Iterator[OnDisk]:
         for split, names in self._names.items():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
 from coabench.errors import UserError
-from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names
+from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names, names_by_stem
 from coabench_rafdb.listing import Entry, Listing, Stem, Subset, parse_name
 
 LABEL_FILES = ("list_patition_label.txt", "list_partition_label.txt")
@@ -71,6 +71,10 @@ class Official(Layout):
     def _names(self) -> frozenset[str]:
         return frozenset(image_names(self.images))
 
+    @cached_property
+    def _by_stem(self) -> dict[str, str]:
+        return names_by_stem(self._names)
+
     def read(self) -> Listing:
         listing = Listing()
         file = self.request.relative(self.labels)
@@ -99,8 +103,7 @@ class Official(Layout):
 
     def _image_name(self, stem: Stem) -> str:
         usual = f"{stem.text}_aligned.jpg" if self.request.images == "aligned" else f"{stem.text}.jpg"
-        others = (f"{stem.text}{end}" for end in ("_aligned.jpg", ".jpg", "_aligned.png", ".png"))
-        return next((name for name in (usual, *others) if name in self._names), usual)
+        return usual if usual in self._names else self._by_stem.get(stem.text, usual)
 
     def _check_subset(self, file: str, listing: Listing) -> None:
         """Refuse the label file of the other subset: its low codes would pass for this one's."""
@@ -113,6 +116,9 @@ class Official(Layout):
     def on_disk(self) -> Iterator[OnDisk]:
         for name in sorted(self._names):
             yield OnDisk(self.request.relative(self.images / name), None)
+
+    def image_folders(self) -> Iterable[Path]:
+        return [self.images]
 
     def attributes_file(self, stem: Stem) -> Path:
         return self.home / "Annotation" / "manual" / f"{stem.text}_manu_attri.txt"

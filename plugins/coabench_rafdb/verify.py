@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
-from coabench.dataset import Card, Check, ImageFile
+from coabench.dataset import Card, Check
 from coabench.errors import UserError
-from coabench.support.verification import Problem, check, check_counts, check_images, check_problems, decode_all
+from coabench.support.verification import Problem, check, check_counts, check_problems, unread
 from coabench_rafdb.attributes import read_attributes
 from coabench_rafdb.layout import Layout
 from coabench_rafdb.listing import Entry, Listing, ProblemKind, parse_name
-
-ALIGNED_SIZE = (100, 100)
-"""Width and height of RAF-DB's aligned faces, pixels."""
 
 _HEADINGS: Mapping[ProblemKind, str] = {
     "unreadable": "label lines that cannot be read",
@@ -26,9 +22,7 @@ _HEADINGS: Mapping[ProblemKind, str] = {
 }
 
 
-def verify(
-    card: Card, root: Path, layout: Layout, listing: Listing, *, images: str, notes: Sequence[str]
-) -> list[Check]:
+def verify(card: Card, layout: Layout, listing: Listing, *, images: str, notes: Sequence[str]) -> list[Check]:
     """Return the checks of every split, in the order in which they are worth reading.
 
     Args:
@@ -42,7 +36,6 @@ def verify(
         *_labels(listing.problems, entries),
         *(_counts(card, entries, split) for split in card.splits),
         _collisions(entries),
-        *_images([ImageFile(root, entry.image) for entry in entries], images),
         *_folders(layout, entries),
         *_attributes(layout, entries),
     ]
@@ -69,20 +62,6 @@ def _collisions(entries: Sequence[Entry]) -> Check:
     return check("ok", "names: none differ only in leading zeros")
 
 
-def _images(files: Sequence[ImageFile], images: str) -> Iterator[Check]:
-    outcomes = decode_all(files)
-    yield from check_images(files, outcomes)
-    if images == "aligned":
-        other_sizes = [
-            f"{file.name}: {size[0]}×{size[1]}"
-            for file, size in zip(files, outcomes, strict=True)
-            if isinstance(size, tuple) and size != ALIGNED_SIZE
-        ]
-        if other_sizes:
-            text = f"aligned images that are not {ALIGNED_SIZE[0]}×{ALIGNED_SIZE[1]} pixels: {len(other_sizes):,}"
-            yield check("warning", text, other_sizes)
-
-
 def _folders(layout: Layout, entries: Sequence[Entry]) -> Iterator[Check]:
     named = {entry.image for entry in entries}
     strays, misplaced = [], []
@@ -96,6 +75,9 @@ def _folders(layout: Layout, entries: Sequence[Entry]) -> Iterator[Check]:
         yield check("error", f"images in the folder of the wrong split: {len(misplaced):,}", misplaced)
     if strays:
         yield check("warning", f"images that no label names: {len(strays):,}", strays)
+    others = list(layout.other_files())
+    if others:
+        yield check("warning", unread(others), others)
 
 
 def _attributes(layout: Layout, entries: Sequence[Entry]) -> Iterator[Check]:

@@ -65,7 +65,7 @@ def test_one_picture_gives_one_answer(folder: Path, coabench: Run, tmp_path: Pat
     assert notes["sixteen"] == ["greys scaled (white is 65535)"]
     assert notes["turned6"] == ["turned upright (orientation 6)"]
     assert manifest(tmp_path / "run")["identity"]["images"] == 2
-    assert "no sample of Anger, Disgust, Fear, Neutral, Sadness, Surprise" in result.stderr
+    assert "no sample of Surprise, Fear, Disgust, Sadness, Anger, Neutral" in result.stderr
     pixels = {read_image(ImageFile(folder, file.name)).image.tobytes() for file in folder.iterdir()}
     assert len(pixels) == 1
     live = coabench(

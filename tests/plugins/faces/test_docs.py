@@ -13,6 +13,7 @@ from support.faces_trees import face, put, write
 from support.process import ROOT
 
 from coabench.registry.catalog import find_dataset
+from coabench.support.image_checks import verify
 
 GUIDE = (ROOT / "docs" / "datasets.md").read_text()
 CARDS = re.findall(r"\*\*(?P<what>[A-Z][^*]+)\*\*(?:(?!\n\*\*)[\s\S])*?```yaml\n(?P<card>[\s\S]*?)```", GUIDE)
@@ -76,7 +77,8 @@ def test_a_card_of_the_guide_works(tmp_path: Path, what: str, card: str) -> None
     dataset = find_dataset(str(tmp_path / "my-faces.yaml")).open(tmp_path / "faces")
     (sample,) = dataset.samples("test")
     assert (sample.id, sample.target, dict(sample.attributes)) == (f"my-faces/{identity}", label, attributes)
-    assert [check.text for check in dataset.verify() if check.level == "error"] == []
+    errors = [check.text for check in verify(dataset).checks if check.level == "error"]
+    assert set(errors) <= {"identical images in several splits: 1"}  # one drawing serves both
 
 
 def test_the_tables_name_every_card() -> None:

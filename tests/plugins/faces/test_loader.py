@@ -11,6 +11,7 @@ from coabench_faces.dataset import Faces
 from support.faces_trees import face, put, write
 
 from coabench.inference.loading import read_image
+from coabench.support.image_checks import verify
 from coabench.testing import datasets
 
 Open = Callable[..., Faces]
@@ -33,8 +34,8 @@ def test_a_folder_needs_no_options(root: Path, open_faces: Open) -> None:
 
 def test_a_csv_names_its_columns(root: Path, open_faces: Open) -> None:
     write(root / "labels.csv", "\ufefffile,emotion,fold,person,age\nb.png,2,eval,p1,30\na.png, Angry ,eval,p2,\n")
-    for name in "ab":
-        put(root / "faces" / f"{name}.png")
+    for name, label in (("a", "Anger"), ("b", "Happiness")):
+        put(root / "faces" / f"{name}.png", label)
     dataset = open_faces("""
         table: labels.csv
         image: "faces/{file}"
@@ -46,7 +47,7 @@ def test_a_csv_names_its_columns(root: Path, open_faces: Open) -> None:
     """)
     assert read(dataset) == [("faces/a", "Anger"), ("faces/b", "Happiness")]
     assert [dict(s.attributes) for s in dataset.samples("test")] == [{"subject": "p2"}, {"subject": "p1", "age": "30"}]
-    assert all(check.level != "error" for check in dataset.verify())
+    assert all(check.level != "error" for check in verify(dataset).checks)
 
 
 def test_columns_with_the_usual_names_need_no_naming(root: Path, open_faces: Open) -> None:
@@ -80,7 +81,7 @@ def test_parquet_with_images_inside(root: Path, open_faces: Open) -> None:
         ("data/test-0/000001", "Anger"), ("data/test-0/000002", "Happiness"), ("data/test-1/000001", "Sadness"),
     ]  # fmt: skip
     assert [s.image.read() for s in dataset.samples("test")] == [image["bytes"] for image in images]
-    assert all(check.level != "error" for check in dataset.verify())
+    assert all(check.level != "error" for check in verify(dataset).checks)
     assert datasets.check(Faces, root, card=dataset.card.path) == []
 
 
@@ -111,7 +112,7 @@ def test_rows_can_be_left_out(root: Path, open_faces: Open) -> None:
     put(root / "a.png")
     dataset = open_faces("table: t.csv\nvalues: {7: null}\nwhere: {view: S}\nsplit_values: {other: null}")
     assert read(dataset) == [("a", "Anger")]
-    told = [c for c in dataset.verify() if "left out" in c.text]
+    told = [c for c in verify(dataset).checks if "left out" in c.text]
     assert told[0].text == "rows left out, as the card says: 3"
     assert set(told[0].examples) == {"label '7': 1", "not selected by 'where': 1", "split 'other': 1"}
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+import yaml
 from coabench_faces.dataset import Faces
 from support.faces_trees import put, write
 
 from coabench.dataset import Card, Check
+from coabench.errors import UserError
+from coabench.support.image_checks import verify
 
 Open = Callable[..., Faces]
 
@@ -19,11 +24,11 @@ def test_everything_at_once(root: Path, open_faces: Open, write_card: Callable[.
         "x.png,9,test,p3", "a.png,1,test,p1", "y.png,1,dev,p3", "../z.png,1,test,p3", ",1,test,p3",
     ]  # fmt: skip
     write(root / "t.csv", "\n".join(["image,label,split,subject", *rows]))
-    for name in ("a", "b", "c", "stray", "x"):
-        put(root / f"{name}.png")
+    for person, name in enumerate(("a", "b", "c", "stray", "x")):
+        put(root / f"{name}.png", ("Anger", "Sadness", "Surprise", "Fear", "Neutral")[person], person)
     write(root / "broken.png", "no image")
     dataset = open_faces("table: t.csv", splits="[test, train, dev2]")
-    checks = {check.text.partition(":")[0]: check for check in dataset.verify()}
+    checks = {check.text.partition(":")[0]: check for check in verify(dataset).checks}
     assert {name: check.level for name, check in checks.items()} == {
         "labels that are not on the card": "error",
         "rows of unknown splits": "error",
@@ -52,8 +57,8 @@ def test_everything_at_once(root: Path, open_faces: Open, write_card: Callable[.
 def test_an_image_with_two_ids_is_told(root: Path, open_faces: Open) -> None:
     write(root / "t.csv", "key,image,label\n1,a.png,1\n2,a.png,3\n")
     put(root / "a.png")
-    (check,) = (c for c in open_faces("table: t.csv\nid: key").verify() if "several rows" in c.text)
-    assert (check.level, check.examples) == ("warning", ("a.png: 2 rows",))
+    (check,) = (c for c in verify(open_faces("table: t.csv\nid: key")).checks if "several labels" in c.text)
+    assert (check.level, check.examples) == ("error", ("a.png (test, Anger) = a.png (test, Sadness)",))
 
 
 def test_counts_against_the_card(root: Path, open_faces: Open) -> None:
@@ -75,9 +80,46 @@ def test_a_good_data_set_passes(root: Path, open_faces: Open) -> None:
     for i, split in enumerate(("test", "train")):
         put(root / split / "sad" / "a.png", "Sadness", i)
     write(root / "t.csv", "image,label,split,subject\ntest/sad/a.png,3,test,p1\ntrain/sad/a.png,3,train,p2\n")
-    checks = open_faces("table: t.csv", splits="[test, train]").verify()
+    checks = verify(open_faces("table: t.csv", splits="[test, train]")).checks
     uncounted = "the card gives no counts to compare with"
     assert [c for c in checks if c.level != "ok" and uncounted not in c.text] == []
     assert Check("ok", "persons: 2, none in more than one split") in checks
     assert Check("ok", "images: 2 decoded in full") in checks
     assert isinstance(open_faces("table: t.csv").card, Card)
+
+
+def test_class_folders_with_nothing_that_is_read(root: Path, open_faces: Open) -> None:
+    put(root / "test" / "sad" / "a.png")
+    for name in ("anger/a.mp4", "anger/b.mp4", "anger/.hidden", "happy/x", "happy/t.csv", "sad/b.psd"):
+        write(root / "test" / name, "no image")
+    dataset = open_faces()
+    checks = {check.text: check for check in dataset.verify()}
+    text = "files beside the images that are not read: 2 .mp4, 1 .psd, 1 without ending"
+    assert checks[text].examples == ("test/anger/a.mp4", "test/anger/b.mp4", "test/happy/x", "test/sad/b.psd")
+    assert "test: 1 images; without any: Anger, Happiness; the card gives no counts to compare with" in checks
+    assert dataset.notes() == (text,)
+
+
+def test_numbered_folders_get_the_lines_to_paste(root: Path, write_card: Callable[..., Path]) -> None:
+    for name in ("0/a.png", "0/b.png", "10/a.png", "07/a.png", "no/a.png"):
+        put(root / "test" / name)
+    faces = Faces(Card.read(write_card()), root, Faces.Options())
+    with pytest.raises(UserError) as error:
+        faces.samples("test")
+    _, *lines, more = str(error.value.remedy).splitlines()
+    assert "`coabench datasets verify" in more
+    values = {"no": "LABEL", 0: "LABEL", "07": "LABEL", 10: "LABEL"}
+    assert yaml.safe_load(textwrap.dedent("\n".join(lines))) == {"options": {"values": values}}
+    (check,) = (c for c in faces.verify() if c.text.startswith("labels that are not on the card"))
+    assert "    0: LABEL  # 2, first test/0/a.png" in check.examples
+    with pytest.raises(UserError, match="'LABEL' is no label of the card"):
+        Faces(Card.read(write_card("values: {0: LABEL}")), root, Faces.Options())
+
+
+def test_numbers_that_are_all_codes_of_the_card_get_their_labels(root: Path, open_faces: Open) -> None:
+    for name in ("1/a.png", "3/a.png"):
+        put(root / "test" / name)
+    with pytest.raises(UserError, match="check every line") as error:
+        open_faces().samples("test")
+    assert "1: Anger  # 1, first test/1/a.png" in str(error.value)
+    assert "3: Sadness" in str(error.value)

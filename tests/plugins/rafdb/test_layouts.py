@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 import pytest
+import yaml
+from coabench_faces.dataset import Faces
+from PIL import Image
 from support import rafdb_tree as tree
-from support.rafdb_tree import label_file, make_rafdb
+from support.rafdb_tree import BASIC, label_file, make_rafdb
 
+from coabench.base import shipped
+from coabench.dataset import Card
 from coabench.errors import UserError
 
 
@@ -162,7 +168,13 @@ def test_numbered_folders_without_a_csv_are_refused(tmp_path, open_rafdb):
         (root / f"{split}_labels.csv").unlink()
     with pytest.raises(UserError, match="do not say which class") as caught:
         open_rafdb(root)
-    assert "guesses" in caught.value.remedy
+    text, _, lines = caught.value.remedy.partition("check every line:\n")
+    assert "guesses" in text
+    pasted = yaml.safe_load(lines)["options"]
+    assert pasted["values"] == dict(enumerate(BASIC, start=1))
+    card = replace(Card.read(shipped.path("datasets_registry", "raf-db-basic.yaml")), loader="faces", options=pasted)
+    labels = [sample.target for sample in Faces(card, root, Faces.Options()).samples("test")]
+    assert sorted(labels) == sorted(BASIC)
 
 
 def test_original_images_are_an_option(tmp_path, open_rafdb):
@@ -245,3 +257,16 @@ def test_merged_records_may_lie_in_all_and_beside_other_json(tmp_path, open_rafd
         path.rename(root / "all" / path.name)
     (root / "settings.json").write_text(json.dumps({"id": 1}))
     assert targets(open_rafdb(root, "compound")) == before
+
+
+@pytest.mark.parametrize("layout", ["official", "merged", "name-folders"])
+def test_images_may_be_of_any_format_that_is_read(tmp_path, open_rafdb, layout):
+    root = make_rafdb(tmp_path, layout=layout)
+    before = open_rafdb(root).samples("test")
+    for file in root.rglob("test_*.jpg"):
+        Image.open(file).save(file.with_suffix(".webp"))
+        file.unlink()
+    after = open_rafdb(root).samples("test")
+    assert [(sample.id, sample.target) for sample in after] == [(sample.id, sample.target) for sample in before]
+    assert {PurePosixPath(sample.image.name).suffix for sample in after} == {".webp"}
+    assert all(sample.image.size() > 0 for sample in after)
