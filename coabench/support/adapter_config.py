@@ -60,14 +60,14 @@ def peft_config(path: Path, raw: Mapping[str, Any]) -> PeftConfig:
     kind: Any = PEFT_TYPE_TO_CONFIG_MAPPING.get(raw.get("peft_type", ""))
     try:
         if kind is None:
-            raise ValueError(f"peft_type {raw.get('peft_type')!r}")
+            raise ValueError("no such method")
         with quiet():
             config: PeftConfig = kind.from_peft_type(**kind.check_kwargs(**raw))
     except Exception as error:  # it calls whatever the file names
         raise UserError(
             f"{path} cannot be read",
             expected=f"the config of an adapter, of a method that PEFT {__version__} has",
-            found=first_line(error),
+            found=f"peft_type {raw.get('peft_type')}: {first_line(error)}",
             remedy="fetch the adapter again, or pip install -U peft",
         ) from None
     method = method_of(config)
