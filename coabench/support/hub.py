@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coabench.errors import UserError, first_line
 
-FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors", "non_lora_state_dict.bin")
+FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors", "adapter_model.bin", "non_lora_state_dict.bin")
 """What is fetched of a repository."""
 
 

@@ -1,9 +1,10 @@
-"""What stands in a safetensors file, read off its header; and a fingerprint that need not read all of it."""
+"""What stands in a file of tensors, and a fingerprint that need not read all of it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from coabench.errors import UserError
+from coabench.errors import UserError, first_line
 
 SMALL = 64 * 2**20
 """Files below this many bytes are hashed whole."""
@@ -128,17 +129,41 @@ def file_digest(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def pickle_digest(path: Path, tensors: Iterable[tuple[str, Tensor]]) -> bytes:
-    """Return what `TensorFile.fingerprint` does, for tensors that stand in another kind of file."""
-    if path.stat().st_size < SMALL:
-        return file_digest(path)
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        data = tensor.contiguous().reshape(-1).view(torch.uint8)
-        for at in _samples(0, len(data)):
-            digest.update(data[at : at + SAMPLE].numpy().tobytes())
-    return digest.digest()
+class TorchFile:
+    """A file of tensors that torch has pickled: unpickled without code, mapped and not read.
+
+    Raises:
+        UserError: where it cannot be read, or holds anything but tensors and plain values; the values are left out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            self.entries = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
+        except (OSError, RuntimeError, ValueError, AttributeError, pickle.UnpicklingError) as e:
+            raise UserError(
+                f"{path} cannot be read",
+                expected="tensors saved by torch.save, and nothing else",
+                found=first_line(e),
+                remedy="fetch the file again, or save it again with a current torch",
+            ) from e
+
+    def read(self, name: str) -> Tensor:
+        """Return a tensor, as it is stored, on the CPU."""
+        return self.entries[name]
+
+    def fingerprint(self) -> bytes:
+        """Return what `TensorFile.fingerprint` does, of a file of this kind."""
+        if self.path.stat().st_size < SMALL:
+            return file_digest(self.path)
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.entries.items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            data = tensor.contiguous().reshape(-1).view(torch.uint8)
+            for at in _samples(0, len(data)):
+                digest.update(data[at : at + SAMPLE].numpy().tobytes())
+        return digest.digest()
 
 
 def _samples(begin: int, end: int) -> list[int]:

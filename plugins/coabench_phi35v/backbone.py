@@ -17,7 +17,7 @@ from coabench.recipe import Preset
 from coabench.support.hub import folder_of
 from coabench.support.placement import device_name, device_of, dtype_name, dtype_of
 from coabench.support.tensorfile import file_digest
-from coabench_phi35v.adapter import Adapter
+from coabench_phi35v.adapter import Phi35Adapter
 from coabench_phi35v.checkpoint import Checkpoint
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.images import picture
@@ -110,7 +110,8 @@ class Phi35Vision(Backbone[Prepared]):
         self._checkpoint = Checkpoint(folder, shapes)
         self.tokenizer = ChatTokenizer(folder / "tokenizer.json")
         self._shared = SharedCache()
-        self._adapter = Adapter(folder_of(request.adapter, "adapter"), config, shapes) if request.adapter else None
+        adapter = folder_of(request.adapter, "adapter") if request.adapter else None
+        self._adapter = Phi35Adapter(adapter, config, shapes) if adapter else None
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
@@ -137,12 +138,11 @@ class Phi35Vision(Backbone[Prepared]):
 
     def load(self) -> None:
         """Read the weights, merge the adapter into them, and put them on the device."""
-        adapter = self._adapter
-        self.model.fill(
-            self._checkpoint.weights(self.device, self.dtype, adapter.apply if adapter else lambda _, tensor: tensor)
-        )
+        checkpoint, adapter = self._checkpoint, self._adapter
+        base = adapter.base if adapter else lambda _, tensor: tensor
+        self.model.fill(checkpoint.weights(self.device, self.dtype, base))
         if adapter:
-            adapter.finish()
+            adapter.merge(self.model, checkpoint.stored)
         self._shared = SharedCache.on(self.device)  # what other weights have computed is forgotten
 
     def prepare(self, images: Sequence[Image], sample: str | None = None) -> Prepared:

@@ -60,13 +60,15 @@ class Checkpoint:
         names = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
         return {name: names[self._file[name].entries[name].dtype] for name in self._shapes}
 
+    def stored(self, name: str) -> Tensor:
+        """Read one tensor, as it is stored, on the CPU."""
+        return self._file[name].read(name)
+
     def weights(
         self, device: torch.device, dtype: torch.dtype, adapt: Callable[[str, Tensor], Tensor]
     ) -> dict[str, Tensor]:
         """Read all weights, one by one, through *adapt* (name, tensor on the device as stored) -> tensor."""
-        return {
-            name: adapt(name, self._file[name].read(name).to(device)).to(dtype).contiguous() for name in self._shapes
-        }
+        return {name: adapt(name, self.stored(name).to(device)).to(dtype).contiguous() for name in self._shapes}
 
 
 def counted(names: list[str]) -> str:

@@ -18,12 +18,14 @@ from coabench.decode import Decode
 from coabench.dialogue import Question
 from coabench.errors import UserError
 from coabench.recipe import Preset
+from coabench.support.adapter import Adapter
+from coabench.support.adapter_folder import AdapterFolder
 from coabench.support.hub import folder_of
 from coabench.support.memory import explained_oom
 from coabench.support.placement import device_name, device_of, dtype_name, dtype_of
-from coabench_transformers.adapter import Adapter
 from coabench_transformers.chat import Chat, Refused
 from coabench_transformers.checkpoint import Checkpoint
+from coabench_transformers.earlier_names import todays_names
 from coabench_transformers.training import TransformersTrainee
 from coabench_transformers.viewing import TransformersViewing
 
@@ -77,10 +79,10 @@ class TransformersVision(Backbone[Prepared]):
         self.dtype = dtype_of(request.dtype, self.device)
         self.checkpoint = Checkpoint(folder_of(request.model, "model"))
         self.chat = Chat(self.checkpoint.folder)
-        self._adapter = Adapter(folder_of(request.adapter, "adapter")) if request.adapter else None
+        self._adapter = Adapter(AdapterFolder.read(folder_of(request.adapter, "adapter"))) if request.adapter else None
         blueprint = self.checkpoint.blueprint(self.options.attention)
         if self._adapter:
-            self._adapter.check(blueprint)
+            self._adapter.check(blueprint, todays_names(blueprint))
         self._model: Any = None
         self._trainee: TransformersTrainee | None = None
 
@@ -105,14 +107,14 @@ class TransformersVision(Backbone[Prepared]):
 
     def details(self) -> Mapping[str, Any]:
         """Return device and versions, and ``notes``: sentences for the user."""
-        unused = self.checkpoint.unused
+        notes = list(self._adapter.notes) if self._adapter else []
+        if unused := self.checkpoint.unused:
+            notes.append(f"the model has no use for some weights of its checkpoint: {unused[0]} ({len(unused)} in all)")
         return {
             "device": device_name(self.device),
             "torch": torch.__version__,
             "transformers": transformers.__version__,
-            "notes": [f"the model has no use for some weights of its checkpoint: {unused[0]} ({len(unused)} in all)"]
-            if unused
-            else [],
+            "notes": notes,
         }
 
     def check(self, questions: Sequence[Question], decode: Decode) -> None:
@@ -144,7 +146,7 @@ class TransformersVision(Backbone[Prepared]):
         """Read the weights, all of them, merge the adapter, and put them on the device."""
         model = self.checkpoint.load(self.dtype, self.options.attention)
         if self._adapter:
-            model = self._adapter.merged(model)
+            model = self._adapter.merge(model)
         with explained_oom(
             "the device has too little memory for this model", "use --dtype bfloat16 or a smaller model"
         ):
