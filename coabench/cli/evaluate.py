@@ -17,7 +17,7 @@ from coabench.registry.options import parse_assignments
 @click.command("evaluate")
 @backbone_option
 @data_options
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples; the run is not comparable.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only N samples, of every label; not comparable.")
 @batch_size_option
 @model_options
 @click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")

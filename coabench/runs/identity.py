@@ -137,6 +137,8 @@ class DatasetIdentity(Part):
 
     Attributes:
         labels: the digest of the label space.
+        sampling: how the samples within the limit were drawn; absent where all were taken, and in 0.1.0, which took
+            the first.
     """
 
     name: str
@@ -145,12 +147,20 @@ class DatasetIdentity(Part):
     labels: str | None = None
     samples: int
     limit: int | None = None
+    sampling: str | None = left_out()
     plugin: str | None = left_out()
     plugin_version: str | None = left_out()
 
     @classmethod
     def of(
-        cls, choice: DatasetChoice, dataset: Dataset, split: str, fingerprint: str, samples: int, limit: int | None
+        cls,
+        choice: DatasetChoice,
+        dataset: Dataset,
+        split: str,
+        fingerprint: str,
+        samples: int,
+        limit: int | None = None,
+        sampling: str | None = None,
     ) -> Self:
         """Describe the samples of a split; its *fingerprint* is passed since it is expensive and known already."""
         return cls(
@@ -160,6 +170,7 @@ class DatasetIdentity(Part):
             labels=choice.card.space.digest,
             samples=samples,
             limit=limit,
+            sampling=sampling,
             plugin=choice.loader.plugin,
             plugin_version=choice.loader.version,
             more=dataset.identity(),

@@ -98,6 +98,16 @@ def test_a_run_that_was_killed_resumes(coabench: Run, unfinished: Path) -> None:
     assert said(run) == said(WRITTEN / "runs" / "complete")
 
 
+def test_a_run_with_a_limit_resumes_with_the_first_samples(coabench: Run, unfinished: Path) -> None:
+    written = manifest(unfinished)
+    written["identity"]["dataset"] |= {"limit": 10, "samples": 10}
+    (unfinished / "run.json").write_text(json.dumps(written))
+    result = coabench("evaluate", *CARD, "--batch-size", 2, "--limit", 10, "--output", "runs/unfinished")
+    assert result.returncode == 0, result.stderr
+    assert "--limit 10: 10 of 22 samples, with" in result.stderr
+    assert said(unfinished) == said(WRITTEN / "runs" / "complete")[:10]
+
+
 def test_its_adapter_its_card_and_its_prompt_file_are_evaluated(coabench: Run, tmp_path: Path) -> None:
     which = ("--strategy", "two-steps.yaml", "--adapter", "adapters/rank-1", "--decode", "score")
     result = coabench("evaluate", *CARD, *which, "--output", "again")
