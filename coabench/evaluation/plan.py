@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from coabench.backbone import Backbone
 from coabench.base.schema import at_least
 from coabench.dataset import Dataset, Sample
-from coabench.decode import Decode
+from coabench.decode import Decode, mode_of
 from coabench.dialogue import Task
 from coabench.errors import CoabenchError, UserError
 from coabench.evaluation.respondent import Respondent
@@ -66,10 +66,14 @@ class Plan:
     strategy: Strategy
     pool: ExemplarPool
     backbone: Backbone[Any]
-    decode: Decode
     name: str
     identity: RunIdentity
     notes: Sequence[str]
+
+    @property
+    def decode(self) -> Decode:
+        """How every question is asked that does not say so itself."""
+        return mode_of(self.identity.decode).name
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -102,9 +106,10 @@ def check(request: Evaluation) -> Plan:
         for note in training.check_split(choice.card.name, split, fingerprint, request.allow_trained_split)
     ]
     pool = draw_pool(dataset, split, strategy, request.seed)
-    backbone = respondent.open(respondent.rehearse(Task(choice.card.space, pool.exemplars(samples[0].id))))
+    questions = respondent.rehearse(Task(choice.card.space, pool.exemplars(samples[0].id)))
+    backbone = respondent.open(questions)
     identity = RunIdentity(
-        **vars(respondent.identity(backbone)),
+        **vars(respondent.identity(backbone, questions)),
         dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, len(samples), request.limit, sampling),
         exemplars=tuple(pool.identity()),
     )
@@ -117,7 +122,7 @@ def check(request: Evaluation) -> Plan:
         taken = f"{len(samples):,} of {len(whole):,} samples{drawn}, with {covered}"
         notes.append(f"--limit {request.limit}: {taken}; its numbers are not comparable and will not be ranked")
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
-    return Plan(dataset, samples, strategy, pool, backbone, request.decode, name, identity, notes)
+    return Plan(dataset, samples, strategy, pool, backbone, name, identity, notes)
 
 
 def _limited(samples: Sequence[Sample], request: Evaluation) -> tuple[Sequence[Sample], str | None]:

@@ -229,7 +229,16 @@ class RunIdentity(RespondentIdentity):
             "decode": self.decode,
             "parser": self.parser,
             "seed": self.seed,
+            "settings": dict(self._settings()),
         }
+
+    def _settings(self) -> Iterator[tuple[str, Any]]:
+        """Yield what may differ between runs of the same names, leaf by leaf: ``backbone.num_crops`` and its value."""
+        facts = {"model": self.backbone.model, "adapter path": self.backbone.adapter, **(self.backbone.facts or {})}
+        yield from _leaves("backbone", facts)
+        yield from _leaves("strategy", {"questions": self.strategy.sha256, **self.strategy.options})
+        yield from _leaves("dataset", self.dataset.more)
+        yield from (("seed", self.seed), ("images", self.images))
 
     def describe(self) -> Iterator[tuple[str, Any]]:
         """Yield title and value of what a reader should know; the value is None where it is not known."""
@@ -244,6 +253,14 @@ class RunIdentity(RespondentIdentity):
         yield "Exemplars", len(self.exemplars) if self.exemplars else None
         yield "Seed", self.seed
         yield "Precision", facts.get("dtype")
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(f"{path}.{key}", item)
+    else:
+        yield path, value
 
 
 def _with_digest(name: str, digest: str | None) -> str:
