@@ -83,7 +83,7 @@ def evaluate(
         options: options of plugins, ``{"num_crops": 16}``.
         output: the run directory; below ``results`` by default.
         overwrite: delete the run that is there.
-        allow_trained_split: score a split that the adapter was trained on.
+        allow_trained_split: score a split, or images, that the adapter was trained on.
         progress: show progress as the command line does, on stderr; or an object that is notified.
 
     Returns:

@@ -22,7 +22,7 @@ from coabench.registry.options import parse_assignments
 @model_options
 @click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
-@click.option("--allow-trained-split", is_flag=True, help="Score a split that the adapter was trained on.")
+@click.option("--allow-trained-split", is_flag=True, help="Score what the adapter was trained on.")
 def command(assignments: tuple[str, ...], **rest: Any) -> None:
     """Evaluate a backbone with a strategy on a data set; with no options, the model and the faces that ship.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from coabench.errors import CoabenchError, UserError
 from coabench.evaluation.respondent import Respondent
 from coabench.evaluation.sampling import STRATIFIED, stratified
 from coabench.inference.batching import BatchSize
+from coabench.inference.contents import contents
 from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.registry.catalog import find_dataset
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
@@ -100,10 +102,11 @@ def check(request: Evaluation) -> Plan:
     present = {sample.target for sample in whole}
     samples, sampling = _limited(whole, request)
     fingerprint = dataset.fingerprint(split)
+    images = cache(lambda: contents(samples))
     trained = [
         note
         for training in (respondent.training, TrainingRecord.read(respondent.model))  # the model's own, if it has one
-        for note in training.check_split(choice.card.name, split, fingerprint, request.allow_trained_split)
+        for note in training.check_unseen(choice.card.name, split, fingerprint, images, request.allow_trained_split)
     ]
     pool = draw_pool(dataset, split, strategy, request.seed)
     questions = respondent.rehearse(Task(choice.card.space, pool.exemplars(samples[0].id)))
