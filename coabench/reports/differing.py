@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,8 @@ def distinguish(rows: Sequence[RunRow]) -> list[RunRow]:
     alike: dict[tuple[object, ...], list[RunRow]] = {}
     for row in rows:
         alike.setdefault(_names(row), []).append(row)
-    return [replace(row, options=_options(row, alike[_names(row)])) for row in rows]
+    titles = {names: _titles(own) for names, own in alike.items()}
+    return [replace(row, options=_options(row, titles[_names(row)])) for row in rows]
 
 
 def _names(row: RunRow) -> tuple[object, ...]:
@@ -26,15 +27,17 @@ def _names(row: RunRow) -> tuple[object, ...]:
     return row.dataset, row.split, row.fingerprint, *shown
 
 
-def _options(row: RunRow, others: Sequence[RunRow]) -> str | None:
-    names = dict.fromkeys(name for other in others for name in other.settings)
-    differing = [name for name in names if any(o.settings.get(name) != row.settings.get(name) for o in others)]
-    short = [name.partition(".")[2] or name for name in differing]  # as --set takes them, without their owner
-    titles = short if len({*short}) == len(short) else differing
-    return (
-        ", ".join(f"{title}={_shown(row.settings.get(name))}" for title, name in zip(titles, differing, strict=True))
-        or None
-    )
+def _titles(rows: Sequence[RunRow]) -> dict[str, str]:
+    """Return the settings in which rows differ, each with its title: as ``--set`` takes it, without the owner."""
+    names = dict.fromkeys(name for row in rows for name in row.settings)
+    first = rows[0].settings
+    differing = [name for name in names if any(row.settings.get(name) != first.get(name) for row in rows)]
+    short = [name.partition(".")[2] or name for name in differing]
+    return dict(zip(differing, short if len({*short}) == len(short) else differing, strict=True))
+
+
+def _options(row: RunRow, titles: Mapping[str, str]) -> str | None:
+    return ", ".join(f"{title}={_shown(row.settings.get(name))}" for name, title in titles.items()) or None
 
 
 def _shown(value: Any) -> str:
