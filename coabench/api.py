@@ -74,16 +74,16 @@ def evaluate(
         dataset: ``NAME`` or a card.
         data_root: the folder that holds the data set.
         split: the card's first by default.
-        limit: only so many samples, the first; the run is not comparable.
+        limit: only so many samples, stratified by label; the run is not comparable.
         batch_size: how many samples are asked about at a time, or ``auto`` for what is fastest and fits.
         decode: ``generate`` for free greedy answers, ``score`` for the best-scoring of the options.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``…
         dtype: the precision of the model.
-        seed: chooses exemplars.
+        seed: chooses exemplars, and the samples within the limit.
         options: options of plugins, ``{"num_crops": 16}``.
         output: the run directory; below ``results`` by default.
         overwrite: delete the run that is there.
-        allow_trained_split: score a split that the adapter was trained on.
+        allow_trained_split: score a split, or images, that the adapter was trained on.
         progress: show progress as the command line does, on stderr; or an object that is notified.
 
     Returns:

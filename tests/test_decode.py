@@ -138,3 +138,10 @@ def test_what_is_typed_and_what_is_documented_is_the_table() -> None:
         assert f"- `--decode {mode.name}`: " in (DOCS / "evaluating.md").read_text(encoding="utf-8")
         assert f"`{mode.name}(questions)`" in (DOCS / "plugins.md").read_text(encoding="utf-8")
         assert f"`{mode.needs}`" in (DOCS / "plugins.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("strategy", "stands_as"), [("pair-scores", "score"), ("rank", "generate"), ("direct", None)])
+def test_a_choice_that_makes_no_difference_makes_no_other_run(strategy: str, stands_as: str | None) -> None:
+    plans = {mode: check(Evaluation("tiny", strategy, "synthface-basic", decode=mode, limit=2)) for mode in DECODES}
+    assert {mode: plan.identity.decode for mode, plan in plans.items()} == {m: stands_as or m for m in DECODES}
+    assert len({plan.name for plan in plans.values()}) == (1 if stands_as else len(DECODES))

@@ -18,12 +18,12 @@ from coabench.registry.options import parse_assignments
 @click.command("evaluate")
 @backbone_option
 @data_options
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples; the run is not comparable.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only N samples, of every label; not comparable.")
 @batch_size_option
 @model_options
 @click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
-@click.option("--allow-trained-split", is_flag=True, help="Score a split that the adapter was trained on.")
+@click.option("--allow-trained-split", is_flag=True, help="Score what the adapter was trained on.")
 @checks_versions
 def command(assignments: tuple[str, ...], **rest: Any) -> None:
     """Evaluate a backbone with a strategy on a data set; with no options, the model and the faces that ship.

@@ -59,7 +59,9 @@ decode_option = click.option(
 )  # fmt: skip
 device_option = click.option("--device", default=DEVICE, show_default=True, help="auto, cpu, cuda, cuda:1 …")
 dtype_option = click.option("--dtype", type=click.Choice(DTYPES), default=DTYPE, show_default=True)
-seed_option = click.option("--seed", type=int, default=SEED, show_default=True, help="Chooses exemplars.")
+seed_option = click.option(
+    "--seed", type=int, default=SEED, show_default=True, help="Chooses exemplars, and samples within --limit."
+)
 set_option = click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable."
 )

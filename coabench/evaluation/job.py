@@ -47,7 +47,7 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
     """Carry out a checked plan; see `evaluate`."""
     world = World.from_environment()
     directory = request.output or Path("results") / plan.name
-    plan = _as_begun(plan, directory)
+    plan = _as_begun(plan, directory, request)
     if world.size > 1:
         progress.note(f"one of {world.size} processes (RANK, WORLD_SIZE): waiting for the others")
     with world.meeting() as meeting:
@@ -67,12 +67,13 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
             return meeting.agree(finish(run, progress))  # type: ignore[no-any-return]
 
 
-def _as_begun(plan: Plan, directory: Path) -> Plan:
-    """Return the plan without the version of the image reader where 0.1.0 began this very run.
+def _as_begun(plan: Plan, directory: Path, request: Evaluation) -> Plan:
+    """Return the plan as 0.1.0 described it where that began this very run.
 
+    It named no version of the image reader, and the decode mode that was chosen, whether or not it made a difference.
     Only where both versions read every image alike, so that none of its records would be another today.
     """
-    old = replace(plan.identity, images=None)
+    old = replace(plan.identity, images=None, decode=request.decode)
     try:
         begun = read_manifest(directory)["identity"]
     except CoabenchError:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.backbone import Backbone
 from coabench.base.schema import at_least
 from coabench.dataset import Dataset, Sample
-from coabench.decode import Decode
+from coabench.decode import Decode, mode_of
 from coabench.dialogue import Task
-from coabench.errors import UserError
+from coabench.errors import CoabenchError, UserError
 from coabench.evaluation.respondent import Respondent
+from coabench.evaluation.sampling import STRATIFIED, stratified
 from coabench.inference.batching import BatchSize
+from coabench.inference.contents import contents
 from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.registry.catalog import find_dataset
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.identity import DatasetIdentity, RunIdentity
+from coabench.runs.run import read_manifest
 from coabench.strategy import Strategy
 from coabench.support.verification import missing
 
@@ -65,10 +69,14 @@ class Plan:
     strategy: Strategy
     pool: ExemplarPool
     backbone: Backbone[Any]
-    decode: Decode
     name: str
     identity: RunIdentity
     notes: Sequence[str]
+
+    @property
+    def decode(self) -> Decode:
+        """How every question is asked that does not say so itself."""
+        return mode_of(self.identity.decode).name
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -91,27 +99,53 @@ def check(request: Evaluation) -> Plan:
     strategy = respondent.strategy
     dataset = choice.open(request.data_root, respondent.options["dataset"])
     split = request.split or choice.card.splits[0]
-    samples = samples_of(dataset, split)
-    lacking = missing(choice.card, split, samples)
-    samples = samples if request.limit is None else samples[: request.limit]
+    whole = samples_of(dataset, split)
+    present = {sample.target for sample in whole}
+    lacking = missing(choice.card, split, whole)
+    samples, sampling = _limited(whole, request)
     fingerprint = dataset.fingerprint(split)
+    images = cache(lambda: contents(samples))
     trained = [
         note
         for training in (respondent.training, TrainingRecord.read(respondent.model))  # the model's own, if it has one
-        for note in training.check_split(choice.card.name, split, fingerprint, request.allow_trained_split)
+        for note in training.check_unseen(choice.card.name, split, fingerprint, images, request.allow_trained_split)
     ]
     pool = draw_pool(dataset, split, strategy, request.seed)
-    backbone = respondent.open(respondent.rehearse(Task(choice.card.space, pool.exemplars(samples[0].id))))
+    questions = respondent.rehearse(Task(choice.card.space, pool.exemplars(samples[0].id)))
+    backbone = respondent.open(questions)
     identity = RunIdentity(
-        **vars(respondent.identity(backbone)),
-        dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, len(samples), request.limit),
+        **vars(respondent.identity(backbone, questions)),
+        dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, len(samples), request.limit, sampling),
         exemplars=tuple(pool.identity()),
     )
     notes = [*dataset.notes(), *filter(None, [lacking]), *trained, *respondent.notes(backbone)]
     if request.limit is not None:
-        notes.append(f"--limit {request.limit}: this run's numbers are not comparable and will not be ranked")
+        covered = f"{len({sample.target for sample in samples})} of {len(present)} labels"
+        drawn = f", stratified by label (--seed {request.seed})" if sampling else ""
+        taken = f"{len(samples):,} of {len(whole):,} samples{drawn}, with {covered}"
+        notes.append(f"--limit {request.limit}: {taken}; its numbers are not comparable and will not be ranked")
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
-    return Plan(dataset, samples, strategy, pool, backbone, request.decode, name, identity, notes)
+    return Plan(dataset, samples, strategy, pool, backbone, name, identity, notes)
+
+
+def _limited(samples: Sequence[Sample], request: Evaluation) -> tuple[Sequence[Sample], str | None]:
+    """Return the samples that the limit leaves, and how they were drawn; None where nothing was."""
+    if request.limit is None or request.limit >= len(samples):
+        return samples, None
+    if _took_the_first(request):
+        return samples[: request.limit], None
+    return stratified(samples, request.limit, request.seed), STRATIFIED
+
+
+def _took_the_first(request: Evaluation) -> bool:
+    """Whether 0.1.0 began the run in the output directory, which is to be continued with the same samples."""
+    if request.output is None or request.overwrite:
+        return False
+    try:
+        begun = RunIdentity.read(read_manifest(request.output)["identity"]).dataset
+    except (CoabenchError, ValueError):
+        return False  # there is none, or a damaged one, which `Run` refuses
+    return begun.limit == request.limit and begun.sampling is None
 
 
 def samples_of(dataset: Dataset, split: str) -> Sequence[Sample]:

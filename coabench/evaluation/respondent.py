@@ -12,7 +12,7 @@ from coabench.base.version import __version__
 from coabench.decode import Decode
 from coabench.dialogue import Question, Task
 from coabench.errors import UserError
-from coabench.inference.engine import rehearse
+from coabench.inference.engine import rehearse, settled_mode
 from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.registry.catalog import find_backbone, find_strategy
 from coabench.registry.options import distribute
@@ -123,8 +123,12 @@ class Respondent:
         backbone.check(questions, choice.decode)
         return backbone
 
-    def identity(self, backbone: Backbone[Any]) -> RespondentIdentity:
-        """Return what of it can change an answer: versions, weights, options, prompts, parser, decode, seed."""
+    def identity(self, backbone: Backbone[Any], questions: Sequence[Question]) -> RespondentIdentity:
+        """Return what of it can change an answer: versions, weights, options, prompts, parser, decode, seed.
+
+        Args:
+            questions: those of the rehearsal.
+        """
         return RespondentIdentity(
             coabench=__version__,
             images=READER,
@@ -138,7 +142,7 @@ class Respondent:
                 facts=backbone.identity(),
             ),
             strategy=StrategyIdentity.of(self.strategy, self.strategy_origin, self.options["strategy"]),
-            decode=self.choice.decode,
+            decode=settled_mode(questions, self.choice.decode),
             seed=self.choice.seed,
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from coabench.backbone import Answers, Backbone, Questions, Viewing
 from coabench.base.vocabulary import ERROR
-from coabench.decode import DECODES, Decode
+from coabench.decode import DECODES, GENERATE, Decode
 from coabench.dialogue import Answer, Prediction, Question, Task, Turn
 from coabench.errors import SampleError
 from coabench.inference.parsing import parse
@@ -116,6 +116,22 @@ def rehearse(strategy: Strategy, task: Task, decode: Decode = "generate") -> lis
         answer = _certain(question, question.options[0], decode) if question.options else Answer("Nothing.")
         question = advance(conversation, answer, outcome)
     return questions
+
+
+def settled_mode(questions: Sequence[Question], chosen: Decode) -> Decode:
+    """Return the mode that a run stands under: the *chosen* one where it changes how any of its questions is asked.
+
+    Else the one in which all are asked whatever is chosen, or that of free answers where some are asked so and others
+    scored. Two choices that make no difference so are one run.
+
+    Args:
+        questions: those of the rehearsal.
+    """
+    ways = {tuple(question.mode(name).name for question in questions) for name in DECODES}
+    if len(ways) > 1:
+        return chosen
+    used = {*ways.pop()}
+    return used.pop() if len(used) == 1 else GENERATE.name
 
 
 def _certain(question: Question, option: str, decode: Decode = "generate") -> Answer:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.backbone import Backbone
 from coabench.base.vocabulary import ERROR
-from coabench.decode import Decode
+from coabench.decode import Decode, mode_of
 from coabench.dialogue import Prediction, Task, Turn
 from coabench.errors import SampleError, UserError
 from coabench.evaluation.respondent import Respondent
@@ -111,7 +111,7 @@ class Asker:
             positions = [i for i, _ in usable]
             batch = [(prepared, self._task) for _, prepared in usable]
             forward = None if on_turn is None else (lambda i, turn: on_turn(positions[i], turn))
-            answered = converse(self.backbone, self.strategy, batch, self.choice.decode, forward)
+            answered = converse(self.backbone, self.strategy, batch, mode_of(self.identity.decode).name, forward)
             for i, outcome in zip(positions, answered, strict=True):
                 outcomes[i] = outcome
         return outcomes
@@ -165,7 +165,7 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
     questions = respondent.rehearse(Task(space, pool.exemplars(LIVE)))
     backbone = respondent.open(questions)
     identity = LiveIdentity(
-        **vars(respondent.identity(backbone)),
+        **vars(respondent.identity(backbone, questions)),
         labels={"space": space.name, "names": list(space.names), "sha256": space.digest},
         exemplars=tuple(pool.identity()),
     )

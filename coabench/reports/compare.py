@@ -26,7 +26,10 @@ from coabench.metrics.statistics import (
     sign_flip,
 )
 from coabench.render.tables import Column, Row, Section
+from coabench.reports.differing import distinguish
+from coabench.reports.entries import RunRow
 from coabench.runs.finished import read_run
+from coabench.runs.identity import RunIdentity
 
 EXAMPLES = 5
 """How many ids an error shows."""
@@ -180,7 +183,10 @@ def compare(first: Path, second: Path) -> Comparison:
         flips=tuple(_flips(logs[0], a, b)),
         minimum_detectable=minimum_detectable(a.shares, b.shares),
         subjects=None if a.clusters is None else int(a.clusters.max()) + 1,
-        notes=tuple(_notes(names, [run.identity.dataset.limit for run in runs])),
+        notes=(
+            *_notes(names, [run.identity.dataset.limit for run in runs]),
+            *_options([run.identity for run in runs]),
+        ),
     )
 
 
@@ -291,6 +297,13 @@ def _notes(names: Sequence[str], limits: Sequence[int | None]) -> list[str]:
         for name, limit in zip(names, limits, strict=True)
         if limit is not None
     ]
+
+
+def _options(identities: Sequence[RunIdentity]) -> list[str]:
+    """Return in which options two runs of the same names differ."""
+    rows = distinguish([RunRow(**identity.columns()) for identity in identities])
+    options = [f"{side} with {row.options}" for side, row in zip("AB", rows, strict=True) if row.options]
+    return [f"{'; '.join(options)}."] if options else []
 
 
 def _equals(p: float) -> str:

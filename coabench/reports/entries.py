@@ -29,7 +29,7 @@ from coabench.runs.run import LOG, MANIFEST, METRICS, read_manifest, read_record
 DEPTH = 3
 """How many levels below the given folder runs are looked for."""
 
-FORMAT = 2
+FORMAT = 3
 """The version of what the cache keeps of an entry."""
 
 WORTH_WORKERS = 16
@@ -46,6 +46,8 @@ class RunRow:
     Attributes:
         kind: `RUN`, `PUBLISHED` or `NOT_RANKED` (*note* says why).
         rank_low, rank_high, leading: see `coabench.metrics.ranking.Rank`.
+        settings: what may differ between runs of the same names, by name; not shown.
+        options: those of them in which it differs from others in a table; see `coabench.reports.differing`.
         figures: column -> headline figure.
         difference, difference_low, difference_high, p: against the baseline, if one was named.
         date: when it ended, or began.
@@ -68,6 +70,8 @@ class RunRow:
     decode: str | None = None
     parser: str | None = None
     seed: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: str | None = None
     figures: Mapping[str, Estimate] = field(default_factory=dict)
     difference: float | None = None
     difference_low: float | None = None
@@ -93,7 +97,7 @@ class RunRow:
             if column.name == "figures":
                 for figure in figures:
                     row |= figure.columns(self.figures.get(figure.key, Estimate()))
-            else:
+            elif column.name != "settings":
                 row[column.name] = getattr(self, column.name)
         return row
 

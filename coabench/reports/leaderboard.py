@@ -23,6 +23,7 @@ from coabench.metrics.headline import HEADLINES, MACRO_F1, UAR, Estimate, Headli
 from coabench.metrics.ranking import ALPHA, difference, ranks
 from coabench.metrics.statistics import Counts, bootstrap, holm, percentile_interval
 from coabench.render.tables import Column, Row, Section
+from coabench.reports.differing import distinguish
 from coabench.reports.entries import PUBLISHED, RUN, Answered, Entry, Group, RunRow, read_entries
 from coabench.reports.published import PublishedResult, load_published
 from coabench.runs.metrics import headlines
@@ -149,9 +150,10 @@ def _group_section(
 ) -> Section:
     ordered = sorted(entries, key=lambda entry: (-(entry.row.uar.value or 0), entry.row.name))
     answered = [entry.answered for entry in ordered if entry.answered]
+    rows = distinguish([entry.row for entry in ordered])
     rows = [
-        replace(entry.row, rank_low=rank.best, rank_high=rank.worst, leading=rank.leading)
-        for entry, rank in zip(ordered, ranks([run.predicted for run in answered]), strict=True)
+        replace(row, rank_low=rank.best, rank_high=rank.worst, leading=rank.leading)
+        for row, rank in zip(rows, ranks([run.predicted for run in answered]), strict=True)
     ]
     notes = [RULE]
     compared = baseline is not None and baseline.answered is not None and baseline.answered.group == group
@@ -232,12 +234,14 @@ def _section(
         Column("Difference", _difference, width=14, value="difference"),
         Column("p", lambda row: p_value(row["p"]), "right", value="p"),
     ]
-    first, *others = (_figure_column(figure, compared) for figure in figures)
+    options = [Column("Options", "options", width=18)] if any(row.options for row in rows) else []
+    first, *others = (_figure_column(figure, compared or bool(options)) for figure in figures)
     columns = [
         Column("Rank", _rank, value="rank_low"),
         Column("Run", _run, wide=True),
         Column("Model", _model, width=24, choices=True),
         Column("Strategy", _strategy, width=15, choices=True),
+        *options,
         first,
         *(differences if compared else ()),
         *others,
@@ -265,8 +269,8 @@ def _not_ranked_section(rows: Sequence[RunRow], figures: Sequence[Headline]) -> 
     return Section(columns, [row.columns(figures) for row in rows], "Not ranked")
 
 
-def _figure_column(figure: Headline, compared: bool) -> Column:
-    wide = compared and figure is MACRO_F1  # the terminal has room for the differences or for this
+def _figure_column(figure: Headline, full: bool) -> Column:
+    wide = full and figure is MACRO_F1  # the terminal has room for differences or options, or for this
     return Column(figure.heading, partial(_figure, figure), width=12, value=figure.key, wide=wide)
 
 

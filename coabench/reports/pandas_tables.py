@@ -14,18 +14,19 @@ def load_runs(directory: str | PathLike[str] = "results") -> DataFrame:
     """Return the runs at or below *directory*, one per row, sorted by path.
 
     The columns are those of ``coabench leaderboard --format csv`` (proportions within 0…1) but for ranks and
-    differences, which depend on what is compared. *kind* is ``run``, or ``not ranked`` for a run that is partial,
-    failed or damaged; then *note* says why.
+    differences, which depend on what is compared; *options* tells runs of the same names apart. *kind* is ``run``, or
+    ``not ranked`` for a run that is partial, failed or damaged; then *note* says why.
 
     Raises:
         UserError: there is no such folder, or no run in it.
     """
     import pandas
 
+    from coabench.reports.differing import distinguish
     from coabench.reports.entries import read_entries
     from coabench.runs.metrics import headlines
 
-    rows = [entry.row for entry in read_entries(Path(directory))]
+    rows = distinguish([entry.row for entry in read_entries(Path(directory))])
     figures = headlines({key for row in rows for key in row.figures})
     compared = ["rank_low", "rank_high", "leading", "difference", "difference_low", "difference_high", "p"]
     return pandas.DataFrame([row.columns(figures) for row in rows]).drop(columns=compared)

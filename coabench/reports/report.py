@@ -185,7 +185,8 @@ def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
     if status != RUNNING and n != expected:
         yield "Incomplete.", f"{n:,} of {expected:,} samples are recorded."
     if limit is not None:
-        yield "Not comparable.", f"Only the first {limit:,} samples were used (--limit)."
+        used = f"{limit:,}, stratified by label," if dataset.sampling else f"At most the first {limit:,}"
+        yield "Not comparable.", f"{used} of the split's samples were used (--limit)."
 
 
 @dataclass(frozen=True)

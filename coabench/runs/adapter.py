@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import UserError
+from coabench.inference.contents import Content
 from coabench.runs.folder import Manifest, read_manifest
 from coabench.runs.identity import StrategyIdentity, TrainingIdentity, differences
+from coabench.runs.learnt import LearntImages
+from coabench.support.images import READER
 
 MANIFEST = "training.json"
+EXAMPLES = 3
+"""How many ids an error shows."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,14 @@ class TrainingRecord:
         identity: None for an adapter without a manifest, which something else has made.
         options: of the backbone.
         facts: `Backbone.identity` of the training.
+        learnt: the images that it learnt from; None where 0.1.0 made it, which kept no record of them.
     """
 
     folder: Path | None
     identity: TrainingIdentity | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    learnt: LearntImages | None = None
 
     @classmethod
     def read(cls, adapter: str | Path | None) -> TrainingRecord:
@@ -65,15 +72,26 @@ class TrainingRecord:
             raise UserError(
                 f"the manifest {folder / MANIFEST} is damaged", found=str(error), remedy="restore it"
             ) from None
-        return cls(folder, identity, manifest["options"], manifest["facts"])
+        learnt = LearntImages.read(manifest["learnt"], folder / MANIFEST) if "learnt" in manifest else None
+        return cls(folder, identity, manifest["options"], manifest["facts"], learnt)
 
     def assignments(self, typed: Mapping[str, str], declared: type) -> dict[str, str]:
         """Return the ``--set`` assignments: what the user typed, and the options of the training for the rest."""
         known = {each.name for each in fields(declared)} - {key.rpartition(".")[2] for key in typed}
         return {**typed, **{f"backbone.{name}": str(v) for name, v in self.options.items() if name in known}}
 
-    def check_split(self, dataset: str, split: str, fingerprint: str, allowed: bool) -> list[str]:
-        """Return a note where the adapter was trained on this very split, if that is allowed.
+    def check_unseen(
+        self,
+        dataset: str,
+        split: str,
+        fingerprint: str,
+        images: Callable[[], Mapping[str, Content]],
+        allowed: bool,
+    ) -> list[str]:
+        """Return a note where the adapter was trained on this very split or on some of its images, if that is allowed.
+
+        Args:
+            images: reads the images that are to be evaluated on.
 
         Raises:
             UserError: it was, and it is not allowed.
@@ -87,7 +105,26 @@ class TrainingRecord:
                         remedy="choose another --split, or pass --allow-trained-split to score it nonetheless",
                     )
                 return [f"it was trained on this split of {dataset}: these numbers say nothing about others"]
-        return []
+        return self._check_images(images, allowed) if self.identity else []
+
+    def _check_images(self, images: Callable[[], Mapping[str, Content]], allowed: bool) -> list[str]:
+        if self.learnt is None:
+            return [f"the training in {self.folder} kept no record of its images: whether it saw these is not known"]
+        contents = images()
+        seen = self.learnt.among(contents)
+        if not seen:
+            return []
+        number = f"{len(seen):,} of the {len(contents):,} images"
+        if not allowed:
+            shown = ", ".join(f"{id} (as {other})" for id, other in list(seen.items())[:EXAMPLES])
+            raise UserError(
+                f"what is in {self.folder} was trained on {number}, whatever they are called",
+                expected="images that it has never seen",
+                found=shown + (" …" if len(seen) > EXAMPLES else ""),
+                remedy="take them out of the data set, choose another --split, or pass --allow-trained-split to score "
+                "them nonetheless",
+            )
+        return [f"it was trained on {number}: these numbers say little about others"]
 
     def notes(self, backbone: Mapping[str, Any], strategy: StrategyIdentity) -> list[str]:
         """Return in what the evaluation differs from the training, in sentences.
@@ -100,6 +137,11 @@ class TrainingRecord:
         then = {k: v for k, v in self.facts.items() if k != "adapter"}
         now = {k: v for k, v in backbone.items() if k in then}
         notes = [f"this run differs from the adapter's training in {line}" for line in differences(then, now)]
+        if self.identity.images != READER and (self.learnt is None or self.learnt.changed):
+            versions = f"version {self.identity.images or 1} of the image reader, this run uses version {READER}"
+            notes.append(
+                f"the adapter's training used {versions}: turned, deep grey, transparent images look different"
+            )
         trained = self.identity.strategies
         if not any(other.sha256 == strategy.sha256 for other in trained):
             names = ", ".join(other.name for other in trained)

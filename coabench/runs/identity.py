@@ -137,6 +137,8 @@ class DatasetIdentity(Part):
 
     Attributes:
         labels: the digest of the label space.
+        sampling: how the samples within the limit were drawn; absent where all were taken, and in 0.1.0, which took
+            the first.
     """
 
     name: str
@@ -145,12 +147,20 @@ class DatasetIdentity(Part):
     labels: str | None = None
     samples: int
     limit: int | None = None
+    sampling: str | None = left_out()
     plugin: str | None = left_out()
     plugin_version: str | None = left_out()
 
     @classmethod
     def of(
-        cls, choice: DatasetChoice, dataset: Dataset, split: str, fingerprint: str, samples: int, limit: int | None
+        cls,
+        choice: DatasetChoice,
+        dataset: Dataset,
+        split: str,
+        fingerprint: str,
+        samples: int,
+        limit: int | None = None,
+        sampling: str | None = None,
     ) -> Self:
         """Describe the samples of a split; its *fingerprint* is passed since it is expensive and known already."""
         return cls(
@@ -160,6 +170,7 @@ class DatasetIdentity(Part):
             labels=choice.card.space.digest,
             samples=samples,
             limit=limit,
+            sampling=sampling,
             plugin=choice.loader.plugin,
             plugin_version=choice.loader.version,
             more=dataset.identity(),
@@ -218,7 +229,16 @@ class RunIdentity(RespondentIdentity):
             "decode": self.decode,
             "parser": self.parser,
             "seed": self.seed,
+            "settings": dict(self._settings()),
         }
+
+    def _settings(self) -> Iterator[tuple[str, Any]]:
+        """Yield what may differ between runs of the same names, leaf by leaf: ``backbone.num_crops`` and its value."""
+        facts = {"model": self.backbone.model, "adapter path": self.backbone.adapter, **(self.backbone.facts or {})}
+        yield from _leaves("backbone", facts)
+        yield from _leaves("strategy", {"questions": self.strategy.sha256, **self.strategy.options})
+        yield from _leaves("dataset", self.dataset.more)
+        yield from (("seed", self.seed), ("images", self.images))
 
     def describe(self) -> Iterator[tuple[str, Any]]:
         """Yield title and value of what a reader should know; the value is None where it is not known."""
@@ -233,6 +253,14 @@ class RunIdentity(RespondentIdentity):
         yield "Exemplars", len(self.exemplars) if self.exemplars else None
         yield "Seed", self.seed
         yield "Precision", facts.get("dtype")
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(f"{path}.{key}", item)
+    else:
+        yield path, value
 
 
 def _with_digest(name: str, digest: str | None) -> str:

@@ -102,7 +102,7 @@ def samples_of_dataset(
     samples = samples_of(dataset, split)
     return KnownSamples(
         source=f"split {split!r} of {choice.card.name}",
-        dataset=DatasetIdentity.of(choice, dataset, split, dataset.fingerprint(split), len(samples), None),
+        dataset=DatasetIdentity.of(choice, dataset, split, dataset.fingerprint(split), len(samples)),
         labels=space.describe(),
         space=space,
         samples=[

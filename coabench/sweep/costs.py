@@ -63,7 +63,7 @@ def estimate(plan: SweepPlan, measured: Mapping[str, Pace] | None = None) -> lis
 
 
 def measure(runs: Sequence[Planned], limit: int, executor: Executor) -> tuple[dict[str, Pace], list[str]]:
-    """Carry out the first samples of runs, in a folder that is deleted, for their pace.
+    """Carry out some samples of runs, in a folder that is deleted, for their pace.
 
     Of runs whose pace is the same, one is measured. Failures are returned, a line each: they only leave no estimate.
     """

@@ -197,6 +197,6 @@ def _refused(sheet: Sheet, problems: Mapping[str, Sequence[str]], wanted: int) -
 
 
 def limited(run: Planned, limit: int, output: Path) -> Planned:
-    """Return a run about the first samples only, in another folder."""
+    """Return a run about so many samples only, in another folder."""
     request = replace(run.request, limit=min(limit, run.samples), output=output)
     return replace(run, request=request, identity=check(request).identity, samples=min(limit, run.samples))

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import write_json, write_text
 from coabench.base.vocabulary import RUNNING
+from coabench.errors import UserError
+from coabench.inference.contents import Content
 from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import LOCK, JobFolder, now
+from coabench.runs.learnt import LearntImages
 from coabench.training.plan import Plan, targets
 
 if TYPE_CHECKING:
@@ -27,8 +30,17 @@ class TrainingFolder(JobFolder):
     declared = TrainingManifest
     contents = (MANIFEST, LOG, CHECKPOINTS, BOARD, LOCK)
 
-    def begin(self, overwrite: bool, session: Mapping[str, Any]) -> None:
-        """Record that a process starts or resumes; delete what is to be overwritten, and torn checkpoints."""
+    def begin(self, overwrite: bool, session: Mapping[str, Any], images: Mapping[str, Content]) -> None:
+        """Record that a process starts or resumes; delete what is to be overwritten, and torn checkpoints.
+
+        Args:
+            images: what is learnt from.
+
+        Raises:
+            UserError: the images are not those that the training began with; nothing was written.
+        """
+        if "learnt" in self.manifest:
+            self._check_same(images)
         if overwrite:
             for path in self.directory.iterdir():
                 if path.name != LOCK:
@@ -39,11 +51,23 @@ class TrainingFolder(JobFolder):
                 shutil.rmtree(path, ignore_errors=True)
         self.manifest.update(status=RUNNING, reason=None)
         self.manifest["sessions"].append({"started": now(), **session})
+        self.manifest.setdefault("learnt", LearntImages.of(images).to_json())
         self.write(MANIFEST, self.manifest)
+
+    def _check_same(self, images: Mapping[str, Content]) -> None:
+        then = LearntImages.read(self.manifest["learnt"], self.directory / MANIFEST)
+        if changed := then.changed_since(images):
+            raise UserError(
+                f"{len(changed)} images are not what they were when the training in {self.directory} began",
+                found=", ".join(changed[:5]) + (" …" if len(changed) > 5 else ""),
+                remedy="restore them, choose another --output, or pass --overwrite to begin again",
+            )
 
     def end(self, status: str, **facts: Any) -> None:
         """Record how it ended; a failed training keeps its checkpoints."""
         self.manifest.update(status=status, ended=now(), **facts)
+        if "learnt" in self.manifest:
+            self.manifest["learnt"] = self.manifest.pop("learnt")  # many lines: they come last
         self.write(MANIFEST, self.manifest)
 
     def last_checkpoint(self) -> str | None:

@@ -14,6 +14,7 @@ from coabench.base import environment
 from coabench.base.processes import World
 from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import JobError
+from coabench.inference.contents import contents
 from coabench.recipe import Recipe
 from coabench.support.memory import explained_oom
 from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, export_published, save_trained
@@ -94,8 +95,9 @@ def _fit(
     ):
         arguments = make_arguments(plan, directory / CHECKPOINTS)
         if folder is not None:
+            progress.note("reading every image once, to record what is learnt from")
+            folder.begin(request.overwrite, _session(request, plan), contents(plan.samples))
             progress.note("loading the backbone")
-            folder.begin(request.overwrite, _session(request, plan))
         plan.backbone.load()
         set_seed(request.seed)
         model = trainable(plan.trainee, plan.recipe)

@@ -11,6 +11,7 @@ from coabench.backbone import Backbone, BackboneRequest, Trainee
 from coabench.base.processes import World
 from coabench.base.schema import at_least
 from coabench.base.version import __version__
+from coabench.dataset import Sample
 from coabench.errors import UserError, did_you_mean
 from coabench.recipe import Preset, Recipe, make_recipe
 from coabench.registry.catalog import DatasetChoice, find_backbone, find_dataset, open_strategy
@@ -92,6 +93,11 @@ class Plan:
     def turns(self) -> int:
         """How many questions with answers there are: the training examples."""
         return sum(self.schedule.turns)
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """All samples that are learnt from, those that the result is selected by too."""
+        return [sample for source in self.sources for sample in (*source.fit, *source.dev)]
 
     @property
     def manifest(self) -> dict[str, Any]:

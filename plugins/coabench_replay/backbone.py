@@ -69,7 +69,7 @@ class Replay(Backbone[Recorded]):
             raise JobError(
                 f"the log in {self.log.directory} holds nothing about {sample or 'an image that is no sample'}",
                 expected=f"one of its {len(self.log.index)} samples, such as {self.log.index.first}",
-                remedy="choose the --dataset, --split and --limit of that run, or ask the backbone itself",
+                remedy="choose the --dataset, --split, --limit and --seed of that run, or ask the backbone itself",
             )
         return recorded
 

@@ -98,6 +98,31 @@ def test_a_run_that_was_killed_resumes(coabench: Run, unfinished: Path) -> None:
     assert said(run) == said(WRITTEN / "runs" / "complete")
 
 
+def test_a_run_with_a_limit_resumes_with_the_first_samples(coabench: Run, unfinished: Path) -> None:
+    written = manifest(unfinished)
+    written["identity"]["dataset"] |= {"limit": 10, "samples": 10}
+    (unfinished / "run.json").write_text(json.dumps(written))
+    result = coabench("evaluate", *CARD, "--batch-size", 2, "--limit", 10, "--output", "runs/unfinished")
+    assert result.returncode == 0, result.stderr
+    assert "--limit 10: 10 of 22 samples, with" in result.stderr
+    assert said(unfinished) == said(WRITTEN / "runs" / "complete")[:10]
+
+
+def test_a_run_that_is_always_scored_resumes_under_the_mode_that_was_typed(coabench: Run, tmp_path: Path) -> None:
+    command = ("evaluate", *CARD, "--strategy", "pair-scores", "--output", "scored")
+    assert coabench(*command).returncode == 0
+    whole, written = records(tmp_path / "scored"), manifest(tmp_path / "scored")
+    assert written["identity"]["decode"] == "score"
+    written["identity"]["decode"] = "generate"
+    del written["identity"]["images"]
+    (tmp_path / "scored" / "run.json").write_text(json.dumps({**written, "status": "running"}))
+    log = (tmp_path / "scored" / "predictions.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "scored" / "predictions.jsonl").write_text("".join(log[:8]))
+    result = coabench(*command)
+    assert "continuing after 8 of 22 records" in result.stderr
+    assert said(tmp_path / "scored") == [(r["id"], r["prediction"], [t["response"] for t in r["turns"]]) for r in whole]
+
+
 def test_its_adapter_its_card_and_its_prompt_file_are_evaluated(coabench: Run, tmp_path: Path) -> None:
     which = ("--strategy", "two-steps.yaml", "--adapter", "adapters/rank-1", "--decode", "score")
     result = coabench("evaluate", *CARD, *which, "--output", "again")

@@ -1,10 +1,11 @@
-"""One picture in fourteen files: one answer, from evaluate, from the webcam and in Python."""
+"""One picture in fourteen files: one answer, from evaluate, from the webcam, in Python, and one thing to learn from."""
 
 from __future__ import annotations
 
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,12 @@ from support.orientations import STORED, exif
 from support.process import Run
 from support.runs import manifest, records
 
+import coabench as api
 from coabench.dataset import ImageFile
+from coabench.inference.contents import contents
 from coabench.inference.loading import read_image
+from coabench.training.plan import Training, check
+from coabench.training.trainer import Pieces
 
 CARD = """
 name: files
@@ -52,30 +57,64 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+NAMES = {"png", "bmp", "webp", "tiff", "opaque", "sixteen", "float", *(f"turned{number}" for number in STORED)}
+ASKED = ("--strategy", "direct", "--decode", "score")
+
+
+def answer(record: dict[str, Any]) -> str:
+    """What was concluded and scored, to the last digit."""
+    return json.dumps([record["prediction"], *([turn["response"], turn["scores"]] for turn in record["turns"])])
+
+
 @pytest.mark.process
-def test_one_picture_gives_one_answer(folder: Path, coabench: Run, tmp_path: Path) -> None:
-    data = ("--dataset", "files.yaml", "--data-root", "faces", "--strategy", "direct", "--decode", "score")
-    result = coabench("evaluate", *data, "--output", "run")
+def test_evaluate_and_webcam_give_one_answer(folder: Path, coabench: Run, tmp_path: Path) -> None:
+    data = ("--dataset", "files.yaml", "--data-root", "faces", "--batch-size", 1)
+    result = coabench("evaluate", *data, *ASKED, "--output", "run")
     assert result.returncode == 0, result.stderr
     log = records(tmp_path / "run")
-    answers = {json.dumps([r["prediction"], r["turns"][0]["response"]]) for r in log}
-    assert (len(log), len(answers)) == (14, 1)
+    assert {Path(record["image"]).stem for record in log} == NAMES
+    assert len({answer(record) for record in log}) == 1
     notes = {Path(r["image"]).stem: r.get("image_notes") for r in log}
     assert notes["png"] is None
     assert notes["sixteen"] == ["greys scaled (white is 65535)"]
     assert notes["turned6"] == ["turned upright (orientation 6)"]
     assert manifest(tmp_path / "run")["identity"]["images"] == 2
     assert "no sample of Surprise, Fear, Disgust, Sadness, Anger, Neutral" in result.stderr
-    pixels = {read_image(ImageFile(folder, file.name)).image.tobytes() for file in folder.iterdir()}
-    assert len(pixels) == 1
-    live = coabench(
-        "webcam", "--source", folder, "--no-window", "--detector", "none", "--labels", "raf-db-basic",
-        "--strategy", "direct", "--log", "live.jsonl",
-    )  # fmt: skip
+    source = ("--source", folder, "--no-window", "--detector", "none", "--labels", "raf-db-basic")
+    live = coabench("webcam", *source, *ASKED, "--log", "live.jsonl")
     assert live.returncode == 0, live.stderr
     shown = [json.loads(line) for line in (tmp_path / "live.jsonl").read_text().splitlines()[1:]]
-    assert {line["prediction"] for line in shown} == {log[0]["prediction"]}
-    assert len(shown) == 14
+    assert len(shown) == len(NAMES)
+    assert {answer(line) for line in shown} == {answer(log[0])}
+
+
+def test_python_gives_one_answer(folder: Path, tmp_path: Path) -> None:
+    run = api.evaluate(
+        dataset=tmp_path / "files.yaml", data_root=tmp_path / "faces", strategy="direct", output=tmp_path / "run"
+    )
+    table = api.load_records(run.directory)
+    assert {Path(name).stem for name in table["image"]} == NAMES
+    assert table["prediction"].nunique(dropna=False) == table["response.answer"].nunique(dropna=False) == 1
+    assert len({read_image(ImageFile(folder, file.name)).image.tobytes() for file in folder.iterdir()}) == 1
+
+
+def test_training_learns_from_one_picture(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "faces" / "test").rename(tmp_path / "faces" / "train")
+    (tmp_path / "files.yaml").write_text(CARD.replace("splits: [test]", "splits: [train]"))
+    where = {"datasets": [str(tmp_path / "files.yaml")], "data_root": tmp_path / "faces"}
+    plan = check(Training("tiny", ["direct"], **where, settings={"steps": 1, "batch_size": 2, "dev": 0.0}))
+    pieces = Pieces(plan.items, plan.backbone, plan.trainee)
+    for mirrored in (False, True):
+        examples = [pieces[position, (0,), mirrored] for position in range(len(plan.items))]
+        encoded = {
+            (tuple(row.tokens), tuple(row.labels), *(picture.crops.numpy().tobytes() for picture in row.pictures))
+            for example in examples
+            for row in example.rows
+        }
+        assert (len(examples), len(encoded)) == (len(NAMES), 1)
+    known = contents(plan.samples)
+    assert len(known) == len(NAMES)
+    assert len({image.pixels for image in known.values()}) == 1
 
 
 def test_heic_and_files_of_other_kinds_are_counted(folder: Path, coabench: Run) -> None:

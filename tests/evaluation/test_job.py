@@ -92,8 +92,7 @@ def test_observers_are_told_and_a_broken_one_is_left_out(coabench: Run, tmp_path
     assert result.returncode == 0
     assert events.read_text().splitlines() == [
         "started running",
-        "predicted drawn/test_000",
-        "predicted drawn/test_001",
+        *(f"predicted {record['id']}" for record in records(tmp_path / "o")),
         "finished complete 2",
     ]
     assert "the observer is broken" in result.stderr

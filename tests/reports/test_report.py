@@ -94,7 +94,7 @@ def test_the_summary_says_what_ran_and_what_came_out(tmp_path: Path) -> None:
     [
         ({"status": "running", "samples": 200}, "Not finished. 90 of 200 samples"),
         ({"status": "failed", "reason": "out of memory\nexpected: more"}, "Failed: out of memory"),
-        ({"limit": 90}, "Not comparable. Only the first 90 samples"),
+        ({"limit": 90}, "Not comparable. At most the first 90 of the split's samples"),
         ({"samples": 91}, "Incomplete. 90 of 91"),
     ],
 )

@@ -49,7 +49,7 @@ def test_a_training_of_0_1_0_is_read_and_written_as_it_was(path: Path) -> None:
     record = TrainingRecord.read(path.parent)
     assert record.identity == TrainingIdentity.read(written)
     with pytest.raises(UserError, match="was trained on"):
-        record.check_split(written["data"][0]["dataset"], "train", "", allowed=False)
+        record.check_unseen(written["data"][0]["dataset"], "train", "", dict, allowed=False)
 
 
 def test_what_is_optional_may_be_missing() -> None:

@@ -47,7 +47,7 @@ def test_a_folder_without_one_is_no_run(tmp_path: Path) -> None:
 def test_an_adapter_of_something_else_has_no_record(tmp_path: Path) -> None:
     record = TrainingRecord.read(tmp_path)
     assert record.identity is None
-    assert record.check_split("d", "train", "f", allowed=False) == []
+    assert record.check_unseen("d", "train", "f", dict, allowed=False) == []
 
 
 def test_the_record_of_an_unfinished_or_damaged_training_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from coabench.inference.exemplars import ExemplarPool
 from coabench.live.asker import Asker, Choice
 from coabench.live.snapshot import Frame
 from coabench.registry.catalog import find_dataset, open_strategy
+from coabench.runs.identity import BackboneIdentity, LiveIdentity, StrategyIdentity
 
 
 class Gated(Backbone[Any]):
@@ -70,7 +71,9 @@ def asker(backbone: Backbone[Any], strategy: str = "chain-of-affect") -> Asker:
     """Return an asker about the eleven compound emotions, loaded."""
     opened, _ = open_strategy(strategy)
     space = find_dataset("synthface-compound").card.space
-    return Asker(Choice(), backbone, opened, space, ExemplarPool((), 0, 0), {}, {})
+    parts = {"backbone": BackboneIdentity(name="gated"), "strategy": StrategyIdentity(name=strategy)}
+    identity = LiveIdentity(**parts, decode="generate", labels={}, exemplars=())
+    return Asker(Choice(), backbone, opened, space, ExemplarPool((), 0, 0), identity, {})
 
 
 def frame(index: int, value: int | None = None, size: tuple[int, int] = (96, 128), rate: float = 10.0) -> Frame:

@@ -25,11 +25,11 @@ def checkpoint(folder: Path, step: int, state: str | None = None) -> Path:
 def test_the_last_whole_checkpoint_is_resumed_and_torn_ones_are_deleted(tmp_path: Path) -> None:
     with TrainingFolder(tmp_path / "adapter", fresh()) as folder:
         assert folder.last_checkpoint() is None
-        folder.begin(False, {})
+        folder.begin(False, {}, {})
     whole = [checkpoint(tmp_path / "adapter", step, json.dumps({"global_step": step})) for step in (9, 10)]
     torn = [checkpoint(tmp_path / "adapter", step, text) for step, text in ((11, None), (12, '{"global'), (13, "{}"))]
     with TrainingFolder(tmp_path / "adapter", fresh()) as folder:
-        folder.begin(False, {"device": "cpu"})
+        folder.begin(False, {"device": "cpu"}, {})
         assert folder.last_checkpoint() == str(whole[1])
         assert [session.get("device") for session in folder.manifest["sessions"]] == [None, "cpu"]
     assert all(path.exists() for path in whole)
@@ -38,11 +38,11 @@ def test_the_last_whole_checkpoint_is_resumed_and_torn_ones_are_deleted(tmp_path
 
 def test_overwriting_deletes_what_is_there(tmp_path: Path) -> None:
     with TrainingFolder(tmp_path, fresh()) as folder:
-        folder.begin(False, {})
+        folder.begin(False, {}, {})
         folder.end("failed", reason="diverged")
     checkpoint(tmp_path, 5, json.dumps({"global_step": 5}))
     with TrainingFolder(tmp_path, {**fresh(), "identity": {"seed": 1}}, overwrite=True) as folder:
-        folder.begin(True, {})
+        folder.begin(True, {}, {})
         assert folder.last_checkpoint() is None
     record = json.loads((tmp_path / "training.json").read_text())
     assert (record["status"], record["identity"], len(record["sessions"])) == ("running", {"seed": 1}, 1)
@@ -50,11 +50,11 @@ def test_overwriting_deletes_what_is_there(tmp_path: Path) -> None:
 
 def test_a_failed_training_keeps_its_checkpoints_and_is_resumed(tmp_path: Path) -> None:
     with TrainingFolder(tmp_path, fresh()) as folder:
-        folder.begin(False, {})
+        folder.begin(False, {}, {})
         last = checkpoint(tmp_path, 5, json.dumps({"global_step": 5}))
         folder.end("failed", reason="diverged")
     with TrainingFolder(tmp_path, fresh()) as folder:
         assert (folder.complete, folder.manifest["reason"]) == (False, "diverged")
-        folder.begin(False, {})
+        folder.begin(False, {}, {})
         assert folder.manifest["reason"] is None
         assert folder.last_checkpoint() == str(last)

@@ -67,7 +67,7 @@ class SharedSession:
             "model": backbone.model,
             "adapter": backbone.adapter,
             "device": asker.backbone.details().get("device"),
-            "decode": asker.choice.decode,
+            "decode": asker.identity.decode,
             "labels": list(asker.space.names),
             "strategies": list(self._strategies),
             "smooth": self._probe.settings.smooth,

@@ -136,16 +136,12 @@ conclude: two
 """
 
 
-def test_a_question_that_comes_up_again_gets_its_next_answer(faces: Path, tmp_path: Path) -> None:
+def test_a_question_that_comes_up_again_gets_its_next_answer(faces: Path, made: Path, tmp_path: Path) -> None:
     (tmp_path / "twice.yaml").write_text(TWICE)
     said = [{"prompt": "Which label?", "options": [], "response": label} for label in ("Sadly Angry", "Sadly Fearful")]
-    record = {"id": "synthface-compound/compound_test_00000", "target": "Happily Surprised", "turns": said}
-    record |= {"prediction": None, "status": "ok", "reason": None}
-    (tmp_path / "log").mkdir()
-    (tmp_path / "log" / LOG).write_text(json.dumps(record) + "\n")
-    ask(faces, f"replay:{tmp_path / 'log'}", str(tmp_path / "twice.yaml"), tmp_path / "again", limit=1)
-    (again,) = records(tmp_path / "again")
-    assert again["prediction"] == "Sadly Fearful"
+    kept(made / "chain-of-affect", tmp_path / "log", lambda record: record.update(turns=said), manifest=False)
+    ask(faces, f"replay:{tmp_path / 'log'}", str(tmp_path / "twice.yaml"), tmp_path / "again")
+    assert {record["prediction"] for record in records(tmp_path / "again")} == {"Sadly Fearful"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""What tells runs of the same names apart: options, precision, weights, prompts, seed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from coabench.base.text import last_part
+from coabench.reports.entries import RunRow
+
+DIGEST = re.compile(r"[0-9a-f]{40,}")
+
+
+def distinguish(rows: Sequence[RunRow]) -> list[RunRow]:
+    """Return the rows, each with the settings in which it differs from others that a table shows under its names."""
+    alike: dict[tuple[object, ...], list[RunRow]] = {}
+    for row in rows:
+        alike.setdefault(_names(row), []).append(row)
+    titles = {names: _titles(own) for names, own in alike.items()}
+    return [replace(row, options=_options(row, titles[_names(row)])) for row in rows]
+
+
+def _names(row: RunRow) -> tuple[object, ...]:
+    shown = row.backbone, last_part(row.model), last_part(row.adapter), row.strategy, row.decode, row.parser
+    return row.dataset, row.split, row.fingerprint, *shown
+
+
+def _titles(rows: Sequence[RunRow]) -> dict[str, str]:
+    """Return the settings in which rows differ, each with its title: as ``--set`` takes it, without the owner."""
+    names = dict.fromkeys(name for row in rows for name in row.settings)
+    first = rows[0].settings
+    differing = [name for name in names if any(row.settings.get(name) != first.get(name) for row in rows)]
+    short = [name.partition(".")[2] or name for name in differing]
+    return dict(zip(differing, short if len({*short}) == len(short) else differing, strict=True))
+
+
+def _options(row: RunRow, titles: Mapping[str, str]) -> str | None:
+    return ", ".join(f"{title}={_shown(row.settings.get(name))}" for name, title in titles.items()) or None
+
+
+def _shown(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text[:12] if DIGEST.fullmatch(text) else text
