@@ -18,18 +18,22 @@ import torch
 from coabench_phi35v.backbone import Phi35Vision
 from coabench_tiny.checkpoint import write
 from coabench_transformers.backbone import TransformersVision
+from coabench_transformers.checkpoint import Checkpoint
+from coabench_transformers.earlier_names import todays_names
 from packaging import version
 from peft import PeftModel, PeftType, get_peft_model
 from safetensors.torch import load_file, save_file
 from support.adapters import config_of, merged_by_peft, save_adapter
 from support.process import ROOT
-from support.tiny_vlms import build_llava
+from support.tiny_vlms import build_llava, build_qwen2_5_vl
 from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText
 
 from coabench.backbone import BackboneRequest
 from coabench.errors import UserError
+from coabench.support.adapter import Adapter
 from coabench.support.adapter_config import MERGED
+from coabench.support.adapter_folder import AdapterFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -264,6 +268,21 @@ def test_names_of_earlier_versions_are_renamed_and_said(
     (note,) = backbone.details()["notes"]
     assert "names of an earlier version and were renamed: base_model.model." in note
     assert leaf in note
+
+
+def test_names_that_peft_itself_no_longer_knows(tmp_path: Path) -> None:
+    """Qwen2.5-VL's language model was ``model.layers`` before transformers 4.52; PEFT merges nothing of that."""
+    model = tmp_path / "model"
+    model.mkdir()
+    build_qwen2_5_vl(model)
+    base = AutoModelForImageTextToText.from_pretrained(model)
+    folder = save_adapter(copy.deepcopy(base), "LORA", tmp_path / "adapter")
+    expected = merged_by_peft(copy.deepcopy(base), folder)
+    renamed(folder, lambda name: name.replace("model.model.language_model.layers", "model.model.layers"))
+    adapter, blueprint = Adapter(AdapterFolder.read(folder)), Checkpoint(model).blueprint("sdpa")
+    adapter.check(blueprint, todays_names(blueprint))
+    assert equal(adapter.merge(base).state_dict(), expected)
+    assert "were renamed: base_model.model.model.layers.0" in adapter.notes[0]
 
 
 def test_patterns_hold_for_the_names_in_training(network: Network, tmp_path: Path) -> None:
