@@ -119,6 +119,7 @@ def test_a_crash_of_one_does_not_keep_the_others_from_being_reported() -> None:
     assert (second.item, second.state, second.seconds) == ("film", "ok", 0.1)
 
 
+@pytest.mark.process
 def test_what_fails_in_the_process_of_a_check_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     from coabench.doctor import checks
 

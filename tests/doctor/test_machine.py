@@ -102,6 +102,7 @@ def test_a_package_that_crashes_when_it_is_imported(
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.process
 def test_a_machine_on_which_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     import torch
 
@@ -125,6 +126,7 @@ def test_a_machine_on_which_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "bytes" in found["files", "cache"].found or "not there yet" in found["files", "cache"].found
 
 
+@pytest.mark.process
 def test_one_object_for_bug_reports(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
