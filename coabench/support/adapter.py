@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Mapping, Set
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -92,7 +93,7 @@ class Adapter:
                 after.to(kind)
             merged = wrapped.merge_and_unload()
         if not changes:
-            self.notes.append(f"the adapter in {self._folder.path} changes nothing: it leaves every weight as it is")
+            self.notes.append(nothing_changes(self._folder.path))
         return merged
 
     def _around(self, model: nn.Module, tensors: Mapping[str, Tensor], **how: Any) -> Any:
@@ -176,6 +177,11 @@ class Adapter:
             found=found,
             remedy="correct --adapter or --backbone; nothing of an adapter is dropped silently",
         )
+
+
+def nothing_changes(folder: Path) -> str:
+    """Return the note on an adapter without effect."""
+    return f"the adapter in {folder} changes nothing: it leaves every weight as it is"
 
 
 def _name(stored: str, modules: Set[str], rename: Callable[[str], str]) -> str:

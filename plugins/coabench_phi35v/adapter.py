@@ -24,6 +24,7 @@ from coabench.support.tensorfile import TorchFile, file_digest
 from coabench_phi35v.checkpoint import SHARED, Shapes, counted
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.model import Phi3VForCausalLM
+from coabench_phi35v.plain_lora import PlainLora
 
 OTHERS = "non_lora_state_dict.bin"
 PUBLISHED_ALPHA = 16.0
@@ -48,8 +49,8 @@ class Phi35Adapter:
         self._lora = lora_ranks(self._files.tensors.entries)
         if (folder / "config.json").is_file() and (differ := base.differences(ModelConfig.read(folder))):
             raise self._unfit("was trained on another base", counted(differ) + " (base / adapter)")
-        self._adapter = Adapter(self._files if self._files.config is not None else self._assumed())
-        self._adapter.check(Phi3VForCausalLM.blueprint(base), todays_name)
+        files = self._files if self._files.config is not None else self._assumed()
+        self._adapter = self._checked(files, Phi3VForCausalLM.blueprint(base))
         self._others = self._read_others(shapes)
         self._differing: list[str] = []
         self.facts = {"fingerprint": self._fingerprint(), **self._facts()}
@@ -80,6 +81,14 @@ class Phi35Adapter:
                 f"{self.folder / OTHERS} holds {len(self._differing)} tensors of LoRA-wrapped modules that differ from"
                 f" the base, the first {self._differing[0]}; the published loader ignores them, and so does this one"
             )
+
+    @staticmethod
+    def _checked(files: AdapterFolder, blueprint: Phi3VForCausalLM) -> PlainLora | Adapter:
+        if plain := PlainLora.of(files, blueprint):
+            return plain
+        adapter = Adapter(files)
+        adapter.check(blueprint, todays_name)
+        return adapter
 
     def _assumed(self) -> AdapterFolder:
         """Return the files with the config that they lack: a LoRA's, of these ranks and the published alpha."""

@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.decoder import DecoderLayer, Rotary
-from coabench_phi35v.layers import Attention, Layer
+from coabench_phi35v.layers import Attention, Layer, embedding
 from coabench_phi35v.packing import Rows
 from coabench_phi35v.vision import ImageEmbedding
 
@@ -28,7 +28,7 @@ class Phi3VModel(nn.Module):
     def __init__(self, config: ModelConfig, how: Attention) -> None:
         super().__init__()
         text = config.text
-        self.embed_tokens = nn.Embedding(text.vocab_size, text.hidden_size)
+        self.embed_tokens = embedding(text.vocab_size, text.hidden_size)
         self.vision_embed_tokens = ImageEmbedding(config, how)
         self.layers = nn.ModuleList(DecoderLayer(text, index, how) for index in range(text.num_hidden_layers))
         self.norm = nn.RMSNorm(text.hidden_size, eps=text.rms_norm_eps)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from coabench_phi35v.config import ModelConfig, VisionConfig
 from coabench_phi35v.images import Picture
-from coabench_phi35v.layers import Attention, Layer, attend
+from coabench_phi35v.layers import Attention, Layer, attend, embedding
 
 AT_ONCE = {"cuda": 1024 * 2**20, "cpu": 20 * 2**20}
 """How large the widest activations of the vision tower may get, in bytes, by device; bounds its memory whatever the
@@ -30,7 +30,7 @@ class VisionEmbeddings(nn.Module):
         width, patch = config.hidden_size, config.patch_size
         self.class_embedding = nn.Parameter(torch.zeros(width))
         self.patch_embedding = nn.Conv2d(config.num_channels, width, patch, stride=patch, bias=False)
-        self.position_embedding = nn.Embedding(config.positions, width)
+        self.position_embedding = embedding(config.positions, width)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Embed (crops, channels, side, side): (crops, positions, width)."""
@@ -67,7 +67,9 @@ class VisionMLP(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         inner = self.fc1(states)
-        projected: Tensor = self.fc2(inner * (1.702 * inner).sigmoid_())
+        gate = (1.702 * inner).sigmoid_()
+        # Without gradients nothing else needs the gate: on a CPU new memory costs as much as the arithmetic.
+        projected: Tensor = self.fc2(inner * gate if torch.is_grad_enabled() else gate.mul_(inner))
         return projected
 
 
