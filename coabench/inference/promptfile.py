@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
 
 from coabench.base.schema import NotEmpty, Read, at_least
 from coabench.decode import SCORED, Decode
 from coabench.dialogue import Answer, Message, Prediction, Question, Task
-from coabench.errors import UserError
+from coabench.errors import UserError, first_line
+from coabench.inference.templates import render
 from coabench.labels import Choices
 from coabench.strategy import Conversation, Strategy
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 Words = Annotated[tuple[str, ...], Read(lambda said: (said,) if isinstance(said, str) else said, str | tuple[str, ...])]
 """Names, of which a single one may stand without brackets."""
@@ -32,8 +30,8 @@ class QuestionSpec:
 
     Attributes:
         name: what later templates and ``conclude`` call its answer.
-        prompt: a Jinja template; sees ``options``, ``basic``, ``labels``, ``compound`` (whether labels are pairs) and
-            the earlier answers by name.
+        prompt: a template (see `coabench.inference.templates`); sees ``options``, ``basic``, ``labels``, ``compound``
+            (whether labels are pairs) and the earlier answers by name.
         options: ``basic``, ``labels``, ``none`` for an open question, or the labels themselves.
         without: questions whose answers are taken off the options.
         only: the kind of label space it is asked on; None for both.
@@ -71,6 +69,7 @@ class PromptStrategy(Strategy):
         on_invalid: ``stop`` at an answer that is no label, or ``continue`` with the raw text in its place, as the
             published pipeline does.
         version, description, source: for people; *source* says where the wording comes from.
+        path: the prompt file, for error messages.
     """
 
     questions: tuple[QuestionSpec, ...]
@@ -83,6 +82,7 @@ class PromptStrategy(Strategy):
     version: int = 1
     description: Prose = ""
     source: Prose = ""
+    path: Path | None = None
 
     def converse(self, task: Task) -> Conversation:
         answers: dict[str, str] = {}
@@ -162,18 +162,15 @@ class PromptStrategy(Strategy):
         return right[0]
 
     def _render(self, spec: QuestionSpec, task: Task, answers: Mapping[str, str], choices: Choices) -> str:
-        from jinja2 import TemplateError
-
-        options = choices - [answers[name] for name in spec.without]
+        known = {"basic": task.basic, "labels": task.labels, "compound": task.space.compound}
+        known["options"] = choices - [answers[name] for name in spec.without]
         try:
-            return template(spec.prompt).render(
-                answers, options=options, basic=task.basic, labels=task.labels, compound=task.space.compound
-            )
-        except TemplateError as error:
+            return render(spec.prompt, {**answers, **known})
+        except Exception as error:  # a template can fail in any way
             raise UserError(
-                f"strategy {self.name!r}: the prompt of question {spec.name!r} cannot be rendered",
-                found=str(error),
-                expected="a Jinja template using options, basic, labels, compound and the names of earlier questions",
+                f"{self.path or f'strategy {self.name!r}'}: the prompt of question {spec.name!r} cannot be rendered",
+                found=first_line(error),
+                expected="a template of options, basic, labels, compound and the names of earlier questions",
                 remedy="correct the prompt file",
             ) from None
 
@@ -210,23 +207,6 @@ class PromptStrategy(Strategy):
             "sha256": _sha256(json.dumps(meaning, sort_keys=True)),
             "prompts": {q.name: _sha256(q.prompt) for q in self.questions},
         }
-
-
-def _listed(options: Sequence[str], last: str = ", or ", quote: str = "") -> str:
-    """The template filter: ``{{ options | listed(" or ", quote="'") }}`` gives ``'a', 'b' or 'c'``."""
-    quoted = [f"{quote}{option}{quote}" for option in options]
-    return last.join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else "".join(quoted)
-
-
-@cache
-def template(text: str) -> Template:
-    """Return a prompt as a template; `jinja2.TemplateSyntaxError` where it is none."""
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-    environment.filters["listed"] = _listed
-    return environment.from_string(text)
 
 
 def _sha256(text: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from coabench.base.schema import At, read_file
 from coabench.decode import SCORED
 from coabench.inference.parsing import PARSERS
-from coabench.inference.promptfile import PromptStrategy, QuestionSpec, template
+from coabench.inference.promptfile import PromptStrategy, QuestionSpec
+from coabench.inference.templates import template
 
 SCHEMA = 1
 
@@ -19,7 +20,7 @@ def read_prompt_file(path: Path) -> PromptStrategy:
     Raises:
         UserError: the file cannot be read, a field is missing, unknown or of the wrong kind, or a template is none.
     """
-    strategy = read_file(PromptStrategy, path, "prompt file", schema=SCHEMA)
+    strategy = read_file(PromptStrategy, path, "prompt file", schema=SCHEMA, path=path)
     at = At(path, "correct the prompt file")
     names = [question.name for question in strategy.questions]
     if not names:
@@ -58,4 +59,8 @@ def _check_question(question: QuestionSpec, earlier: list[str], at: At) -> None:
         template(question.prompt)
     except TemplateSyntaxError as error:
         found = f"line {error.lineno}: {error.message}"
-        raise at.wrong(f"the prompt of {question.name!r} is no template", "a Jinja template", found=found) from None
+        raise at.wrong(
+            f"the prompt of {question.name!r} is no template",
+            "texts, {{ values }}, filters, conditions, and loops over options",
+            found=found,
+        ) from None

@@ -1,6 +1,7 @@
 """The built-in strategies, and strategies that users write as prompt files, driven by scripted answers."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -168,12 +169,59 @@ def test_a_wrong_prompt_file_says_what_is_wrong(tmp_path: Path, old: str, new: s
         strategy(str(path))
 
 
-@pytest.mark.parametrize("template", ["{{ nobody }}", "{{ ''.__class__.__mro__ }}", "{{ options.append(1) }}"])
-def test_a_template_reaches_nothing_it_should_not(tmp_path: Path, template: str) -> None:
+@pytest.mark.parametrize(
+    "template",
+    ["{{ nobody }}", "{{ options | listed(5) }}", "{{ compound | join }}", "{{ options[0] | join }}",
+     "{{ labels | trim(3) }}", "{% for label in labels %}" + 5_000 * "longer " + "{% endfor %}"],
+)  # fmt: skip
+def test_a_template_that_fails_is_named_with_its_question(tmp_path: Path, template: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(MULTI_TURN.replace("Is the mood", template))
-    with pytest.raises(UserError, match="cannot be rendered"):
+    with pytest.raises(UserError, match=r"mine\.yaml: the prompt of question '\w+' cannot be rendered"):
         play(strategy(str(path)), COMPOUND, "good", "Sadly Angry")
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ ''.__class__.__mro__ }}", "attributes"),
+        ("{{ options.append(1) }}", "calls"),
+        ("{{ 'a' * 10**10 }}", "arithmetic"),
+        ("{{ 2 ** 2 ** 40 }}", "arithmetic"),
+        ("{{ 1/0 }}", "arithmetic"),
+        ("{% include 'x' %}", "includes"),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "loops but those over"),
+        ("{% for a in labels %}{% for b in labels %}{% endfor %}{% endfor %}", "none within another"),
+        ("{% set a = options %}", "assignments"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}", "macros"),
+        ("{{ lipsum(n=999) }}", "calls"),
+        ("{{ options | join(options | join(options | join)) }}", "filters in what a filter takes"),
+        ("{{ options | map('upper') }}", "No filter named 'map'"),
+        ("{{ '%9999999999d' % 1 }}", "arithmetic"),
+        ("{{ '9' | format }}", "No filter named 'format'"),
+    ],
+)
+def test_a_template_has_nothing_that_runs_long_or_reaches_further(tmp_path: Path, template: str, said: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(MULTI_TURN.replace("Is the mood", template))
+    with pytest.raises(UserError, match=f"is no template(.|\n)*{re.escape(said)}"):
+        strategy(str(path))
+
+
+def test_what_templates_have(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    loop = "{% for label in basic[:2] %}{% endfor %}"
+    text = (
+        "{% for label in basic %}{% if not loop.last %}{{ label | lower }}{{ '; ' if loop.index < 6 else '.' }}"
+        "{% endif %}{% endfor %} {{ labels | count }} {{ options[:-1] | join('/') }} {{ 'a' ~ compound }}"
+    )
+    path.write_text(MULTI_TURN.replace("Is the mood", text))
+    asked, _ = play(strategy(str(path)), COMPOUND, "good", "Sadly Angry")
+    assert asked[0].prompt.startswith("surprise; fear; disgust; happiness; sadness; anger. 11 ")
+    assert "aTrue" in asked[0].prompt
+    path.write_text(MULTI_TURN.replace("Is the mood", loop))
+    with pytest.raises(UserError, match="loops but those"):
+        strategy(str(path))
 
 
 def test_a_response_is_data_in_the_next_template() -> None:
