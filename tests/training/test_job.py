@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coabench_phi35v.adapter import Adapter
 from coabench_phi35v.backbone import Phi35Vision
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_tiny.checkpoint import write
@@ -121,11 +120,10 @@ def test_the_published_layout_loads(trained: Path, model: Path) -> None:
         "adapter_config.json", "adapter_model.safetensors", "config.json", "non_lora_state_dict.bin",
     ]  # fmt: skip
     assert json.loads((folder / "adapter_config.json").read_text())["task_type"] == "CAUSAL_LM"
-    backbone = Phi35Vision(BackboneRequest(str(model), None, "cpu", "float32", Phi35Vision.Options()))
-    shapes = {name: tuple(value.shape) for name, value in backbone.model.state_dict().items()}
-    published = Adapter(folder, backbone.model.sizes, shapes)
-    assert published.facts["rank"] == 4
-    assert published.notes == []
+    backbone = Phi35Vision(BackboneRequest(str(model), str(folder), "cpu", "float32", Phi35Vision.Options()))
+    backbone.load()
+    assert backbone.identity()["adapter"]["rank"] == 4
+    assert backbone.details()["notes"] == []
 
 
 def test_the_same_command_again_has_nothing_to_do(train: Run, trained: Path) -> None:
