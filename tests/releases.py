@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -115,6 +116,26 @@ def test_models_of_transformers(coabench: Run, folder: Path, name: str) -> None:
         coabench("evaluate", *backbone, *QUESTIONS, "--limit", 4, "--decode", decode, "--output", f"{name}-{decode}")
         made = records(folder / f"{name}-{decode}")
         assert [record["status"] in ("ok", "invalid") for record in made] == [True] * 4
+
+
+def test_an_adapter_of_a_model_of_transformers(coabench: Run, folder: Path) -> None:
+    """Trained, and merged by PEFT; its names before transformers 4.52 are understood, too."""
+    from safetensors.torch import load_file, save_file
+
+    model = ("--backbone", f"transformers:{tiny_vlms.build_llava(folder / 'base')}")
+    coabench(*TRAINING, *model, "--lr", "0.1", "--dataset", "synthface-basic", "--output", "merged")
+    old = shutil.copytree(folder / "merged", folder / "old", ignore=shutil.ignore_patterns("checkpoints"))
+    weights = load_file(old / "adapter_model.safetensors")
+    renamed = {name.replace("model.language_model.", "language_model.model.", 1): v for name, v in weights.items()}
+    assert renamed.keys() != weights.keys()
+    save_file(renamed, old / "adapter_model.safetensors", {"format": "pt"})
+    scored = ("--decode", "score", "--dtype", "float32", "--limit", 2)
+    made = []
+    for name, adapter in (("none", "none"), ("merged", "merged"), ("old", "old")):
+        said = coabench("evaluate", *model, *QUESTIONS, *scored, "--adapter", adapter, "--output", f"with-{name}")[1]
+        assert ("earlier version" in said) == (name == "old")
+        made.append([turn["scores"] for record in records(folder / f"with-{name}") for turn in record["turns"]])
+    assert made[0] != made[1] == made[2]
 
 
 def test_serve(folder: Path, environment: dict[str, str]) -> None:

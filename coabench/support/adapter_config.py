@@ -38,7 +38,7 @@ PLAIN_INIT = (True, False, None, "gaussian", "orthogonal", "eva")
 WHY = {
     "alora_invocation_tokens": "aLoRA acts on the tokens after its invocation alone, which no merged weight does",
     "bias": "biases were trained beside it",
-    "init_lora_weights": "it was trained beside a changed base; PEFT writes plain LoRA where save_pretrained is told"
+    "init_lora_weights": "it was trained beside a changed base; PEFT writes plain LoRA where save_pretrained gets"
     " path_initial_model_for_weight_conversion",
     "lora_bias": "LoRA's own biases cannot be merged into layers that have none",
     "use_qalora": "QALoRA pools its input, which no merged weight does",
@@ -141,8 +141,6 @@ def pin_lora(config: Any, ranks: Mapping[str, int], today: Mapping[str, str]) ->
     Raises:
         ValueError: patterns disagree on a module's alpha, none of them knows its rank, or a module has no tensors.
     """
-    from peft.tuners.tuners_utils import check_target_module_exists as targeted
-
     alphas = {}
     for module, rank in ranks.items():
         stated = set(_matching(config.rank_pattern, module)) or {config.r}
@@ -154,13 +152,24 @@ def pin_lora(config: Any, ranks: Mapping[str, int], today: Mapping[str, str]) ->
         alphas[module] = alpha.pop()
     config.rank_pattern = {f"^{re.escape(today[module])}": rank for module, rank in ranks.items()}
     config.alpha_pattern = {f"^{re.escape(today[module])}": alpha for module, alpha in alphas.items()}
-    if all(targeted(config, name) for name in today.values()) or not all(targeted(config, name) for name in today):
+    targets = config.target_modules
+    if all(_targeted(targets, name) for name in today.values()) or not all(_targeted(targets, name) for name in today):
         return
-    for target in config.target_modules if isinstance(config.target_modules, set) else ():
+    for target in targets if isinstance(targets, set) else ():
         if not any(f".{module}".endswith(f".{target}") for module in ranks):
             raise ValueError(f"no weights for {target}")
     config.target_modules = "|".join(re.escape(name) for name in today.values())
     config.exclude_modules = config.layers_to_transform = config.layers_pattern = None
+
+
+def _targeted(targets: str | Iterable[str] | None, module: str) -> bool:
+    """Whether ``target_modules`` names a module: a text as a regular expression, others by how its name ends.
+
+    Source: PEFT's documentation of ``LoraConfig``.
+    """
+    if isinstance(targets, str):
+        return re.fullmatch(targets, module) is not None
+    return any(f".{module}".endswith(f".{target}") for target in targets or ())
 
 
 def _matching(pattern: Mapping[str, Any] | None, module: str) -> Iterable[Any]:

@@ -13,7 +13,7 @@ TRIES = 3000
 """Reads in a row that may fail before a film counts as ended. OpenCV reports a bad frame and the end alike, but reads
 on behind a bad one; behind the end 3,000 reads take some milliseconds."""
 HANG = 2.0
-"""Seconds of a failed read from which the connection to a film elsewhere is lost; a bad frame takes milliseconds."""
+"""Seconds of a failed read from which the connection to a film at a URL is lost; a bad frame takes milliseconds."""
 TICK = 0.001
 """Seconds between frames that the file stamps with the same time."""
 USUAL_RATE = 25.0

@@ -32,7 +32,7 @@ PUBLISHED_ALPHA = 16.0
 
 
 class Phi35Adapter:
-    """The adapter in *folder*, for a base of this config and these parameter shapes.
+    """The adapter in *folder*, for a model whose parameters need not have memory.
 
     Attributes:
         facts: what the run's identity records: fingerprint, rank, alpha and where it comes from, number of tensors.
@@ -42,16 +42,16 @@ class Phi35Adapter:
             in the base.
     """
 
-    def __init__(self, folder: Path, base: ModelConfig, shapes: Shapes) -> None:
+    def __init__(self, folder: Path, model: Phi3VForCausalLM) -> None:
         self.folder = folder
         self._notes: list[str] = []
         self._files = AdapterFolder.read(folder, needs_config=False)
         self._lora = lora_ranks(self._files.tensors.entries)
-        if (folder / "config.json").is_file() and (differ := base.differences(ModelConfig.read(folder))):
+        if (folder / "config.json").is_file() and (differ := model.sizes.differences(ModelConfig.read(folder))):
             raise self._unfit("was trained on another base", counted(differ) + " (base / adapter)")
         files = self._files if self._files.config is not None else self._assumed()
-        self._adapter = self._checked(files, Phi3VForCausalLM.blueprint(base))
-        self._others = self._read_others(shapes)
+        self._adapter = PlainLora.of(files, model) or self._checked(files, model.sizes)
+        self._others = self._read_others({name: tuple(value.shape) for name, value in model.state_dict().items()})
         self._differing: list[str] = []
         self.facts = {"fingerprint": self._fingerprint(), **self._facts()}
 
@@ -75,7 +75,7 @@ class Phi35Adapter:
         Args:
             stored: name of a parameter -> its values, as the checkpoint stores them.
         """
-        self._adapter.merge(model, lambda name: self._others.get(name, stored(name)))
+        self._adapter.merge(model, lambda name: self._others[name] if name in self._others else stored(name))
         if self._differing:
             self._notes.append(
                 f"{self.folder / OTHERS} holds {len(self._differing)} tensors of LoRA-wrapped modules that differ from"
@@ -83,11 +83,9 @@ class Phi35Adapter:
             )
 
     @staticmethod
-    def _checked(files: AdapterFolder, blueprint: Phi3VForCausalLM) -> PlainLora | Adapter:
-        if plain := PlainLora.of(files, blueprint):
-            return plain
+    def _checked(files: AdapterFolder, base: ModelConfig) -> Adapter:
         adapter = Adapter(files)
-        adapter.check(blueprint, todays_name)
+        adapter.check(Phi3VForCausalLM.blueprint(base), todays_name)
         return adapter
 
     def _assumed(self) -> AdapterFolder:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import tokenizers
 import torch
+from torch import Tensor
 
 from coabench.backbone import Backbone, BackboneRequest
 from coabench.dialogue import Question
@@ -111,7 +112,7 @@ class Phi35Vision(Backbone[Prepared]):
         self.tokenizer = ChatTokenizer(folder / "tokenizer.json")
         self._shared = SharedCache()
         adapter = folder_of(request.adapter, "adapter") if request.adapter else None
-        self._adapter = Phi35Adapter(adapter, config, shapes) if adapter else None
+        self._adapter = Phi35Adapter(adapter, self.model) if adapter else None
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
@@ -142,7 +143,14 @@ class Phi35Vision(Backbone[Prepared]):
         base = adapter.base if adapter else lambda _, tensor: tensor
         self.model.fill(checkpoint.weights(self.device, self.dtype, base))
         if adapter:
-            adapter.merge(self.model, checkpoint.stored)
+            loaded, kinds = dict(self.model.named_parameters()), checkpoint.dtypes()
+
+            def stored(name: str) -> Tensor:
+                """Read only what was rounded when it was loaded."""
+                exact = self.dtype in (torch.float32, kinds[name])
+                return loaded[name].data if exact else checkpoint.stored(name)
+
+            adapter.merge(self.model, stored)
         self._shared = SharedCache.on(self.device)  # what other weights have computed is forgotten
 
     def prepare(self, images: Sequence[Image], sample: str | None = None) -> Prepared:

@@ -112,9 +112,9 @@ def test_rows_can_be_left_out(root: Path, open_faces: Open) -> None:
     put(root / "a.png")
     dataset = open_faces("table: t.csv\nvalues: {7: null}\nwhere: {view: S}\nsplit_values: {other: null}")
     assert read(dataset) == [("a", "Anger")]
-    told = [c for c in verify(dataset).checks if "left out" in c.text]
-    assert told[0].text == "rows left out, as the card says: 3"
-    assert set(told[0].examples) == {"label '7': 1", "not selected by 'where': 1", "split 'other': 1"}
+    left_out = [c for c in verify(dataset).checks if "left out" in c.text]
+    assert left_out[0].text == "rows left out, as the card says: 3"
+    assert set(left_out[0].examples) == {"label '7': 1", "not selected by 'where': 1", "split 'other': 1"}
 
 
 def test_a_numbered_folder_is_a_class_only_where_the_card_says_so(root: Path, open_faces: Open) -> None:
