@@ -10,21 +10,17 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from coabench.base.vocabulary import SUBJECT
-from coabench.metrics.figures import uar
 from coabench.metrics.headline import UAR, WAR, Estimate
 from coabench.metrics.predictions import Predicted, Reading
-from coabench.metrics.statistics import SEED, Counts, percentile_interval
+from coabench.metrics.statistics import LEVEL, Interval, difference_interval
 
 MIN_GROUP = 20
 """Groups below this number of samples are counted and not scored."""
 
 MOST_VALUES = 30
 """An attribute with more values than this is a measurement or a name, not a group."""
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,8 @@ class Group:
 class Gap:
     """The largest difference in UAR between two groups, over the classes that both have.
 
-    The interval is a percentile interval of the difference of two bootstraps that are drawn independently. With more
-    than two groups the largest of several differences was picked, which makes it look larger than it is.
+    The interval is Newcombe's, of two intervals of the UAR. The largest of several differences was picked, which makes
+    it look larger than it is: so with more than two groups the level is raised, Bonferroni's 1 − 0.05/pairs.
     """
 
     higher: str
@@ -157,14 +153,13 @@ def _text(value: Any) -> str:
 def _attribute(name: str, column: _Column, predicted: Predicted, min_group: int) -> Attribute:
     codes = np.array(column.codes)
     groups, scored = [], {}
-    for number, value in enumerate(sorted(column.values, key=_natural)):
+    for value in sorted(column.values, key=_natural):
         members = predicted.part(np.flatnonzero(codes == column.values[value]))
         if len(members) < min_group:
             groups.append(Group(value, len(members), len(np.unique(members.targets))))
         else:
-            # A seed of its own for each group: with the same numbers the draws of two groups would move together.
-            group, scored[value] = _score(value, members, SEED + number)
-            groups.append(group)
+            groups.append(_score(value, members))
+            scored[value] = members
     return Attribute(name, tuple(groups), int((codes < 0).sum()), _largest_gap(scored))
 
 
@@ -173,39 +168,34 @@ def _natural(value: str) -> list[Any]:
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", value)]
 
 
-@dataclass(frozen=True)
-class _Scored:
-    confusion: Counts
-    drawn: Counts
-
-    @property
-    def present(self) -> npt.NDArray[np.bool_]:
-        return np.asarray(self.confusion.sum(axis=-1) > 0)
+def _score(value: str, members: Predicted) -> Group:
+    classes = len(np.unique(members.targets))
+    return Group(value, len(members), classes, *(figure.measure(members)[0] for figure in (UAR, WAR)))
 
 
-def _score(value: str, predicted: Predicted, seed: int) -> tuple[Group, _Scored]:
-    scored = _Scored(predicted.confusion, predicted.resampled(seed))
-    figures = (figure.measure(predicted, scored.drawn) for figure in (UAR, WAR))
-    return Group(value, len(predicted), int(scored.present.sum()), *figures), scored
-
-
-def _largest_gap(scored: Mapping[str, _Scored]) -> Gap | None:
+def _largest_gap(scored: Mapping[str, Predicted]) -> Gap | None:
     """Return the largest difference of two groups, the first of equal ones; None where no two share a class."""
-    best: tuple[float, str, str, npt.NDArray[np.bool_]] | None = None
-    for a, b in combinations(scored, 2):
-        shared = scored[a].present & scored[b].present
-        if shared.any():
-            difference = float(_over(scored[a].confusion, shared) - _over(scored[b].confusion, shared))
-            higher, lower = (a, b) if difference >= 0 else (b, a)
-            if best is None or abs(difference) > best[0]:
-                best = (abs(difference), higher, lower, shared)
-    if best is None:
+    best: Gap | None = None
+    pairs = list(combinations(scored, 2))
+    for a, b in pairs:
+        gap = _gap(scored, a, b, 1 - (1 - LEVEL) / len(pairs))
+        if gap is not None and (best is None or gap.difference > best.difference):
+            best = gap
+    return best
+
+
+def _gap(scored: Mapping[str, Predicted], a: str, b: str, level: float) -> Gap | None:
+    """Compare two groups over the classes that both have; None where there are none, or one has no interval."""
+    shared = np.intersect1d(scored[a].targets, scored[b].targets)
+    if not shared.size:
         return None
-    difference, higher, lower, shared = best
-    replicates = _over(scored[higher].drawn, shared) - _over(scored[lower].drawn, shared)
-    return Gap(higher, lower, difference, percentile_interval(replicates), int(shared.sum()))
-
-
-def _over(confusion: Counts, classes: npt.NDArray[np.bool_]) -> Any:
-    """Return the UAR over some classes only."""
-    return uar(confusion * classes[:, None])
+    found = {}
+    for name in (a, b):
+        members = scored[name].part(np.flatnonzero(np.isin(scored[name].targets, shared)))
+        (value, low, high), _ = UAR.measure(members, level)
+        if value is None or low is None or high is None:
+            return None
+        found[name] = value, (low, high)
+    higher, lower = (a, b) if found[a][0] >= found[b][0] else (b, a)
+    difference = found[higher][0] - found[lower][0]
+    return Gap(higher, lower, difference, difference_interval(found[higher], found[lower]), len(shared))

@@ -6,14 +6,15 @@ A figure that a plugin registers is a row like ours: see `coabench.runs.metrics.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from coabench.base.text import interval, percent
+from coabench.metrics.bounds import UAR_SCORE, WAR_SCORE, Formula, Score, bounds
 from coabench.metrics.figures import macro_f1, uar, war
 from coabench.metrics.predictions import Predicted
-from coabench.metrics.statistics import Counts, Figures, percentile_interval, wilson_interval
+from coabench.metrics.statistics import LEVEL
 
 
 class Estimate(NamedTuple):
@@ -32,15 +33,15 @@ class Headline:
         name: what it is called in ``metrics.json``.
         title: its heading.
         formula: confusion matrices, shape (…, k, k + 1) -> figures, shape (…); None where a plugin computes it.
-        wilson: its interval is Wilson's where the samples are independent; otherwise the bootstrap's.
+        score: its interval where the samples are independent; None for the percentile bootstrap's.
         format: how it is printed, one of `coabench.base.vocabulary.FIGURE_FORMATS`.
         about: what it says, for the notes below a table.
     """
 
     name: str
     title: str
-    formula: Callable[[Counts], Figures] | None = None
-    wilson: bool = False
+    formula: Formula | None = None
+    score: Score | None = None
     format: Literal["percent", "number"] = "percent"
     about: str = ""
 
@@ -50,7 +51,7 @@ class Headline:
         return self.name if self.formula else f"plugins.{self.name}"
 
     @property
-    def bounds(self) -> tuple[str, str]:
+    def bound_keys(self) -> tuple[str, str]:
         """The columns of its interval; of a plugin's metric with a colon, which no name of a metric has."""
         mark = "_" if self.formula else ":"
         return f"{self.key}{mark}low", f"{self.key}{mark}high"
@@ -60,20 +61,12 @@ class Headline:
         """The title as a heading."""
         return self.title[:1].upper() + self.title[1:]
 
-    def measure(self, predicted: Predicted, drawn: Counts) -> Estimate:
-        """Compute the figure and its 95 % interval.
-
-        Args:
-            predicted: what a run predicted.
-            drawn: bootstrap replicates of its confusion matrix, shape (replicates, k, k + 1).
-        """
+    def measure(self, predicted: Predicted, level: float = LEVEL) -> tuple[Estimate, str | None]:
+        """Return the figure of what a run predicted with its interval, and why it has no interval where it has none."""
         assert self.formula is not None
-        confusion = predicted.confusion
-        if self.wilson and predicted.clusters is None:
-            bounds = wilson_interval(int(confusion.diagonal().sum()), len(predicted))
-        else:
-            bounds = percentile_interval(self.formula(drawn))
-        return Estimate(float(self.formula(confusion)), *bounds)
+        value = float(self.formula(predicted.confusion))
+        found = bounds(predicted, self.formula, self.score, level)
+        return (Estimate(value), found) if isinstance(found, str) else (Estimate(value, *found), None)
 
     def read(self, metrics: Mapping[str, Any]) -> Estimate:
         """Return the figure from the contents of ``metrics.json``.
@@ -83,12 +76,13 @@ class Headline:
                 is missing, or no number, is an empty estimate.
         """
         if self.formula:
-            return Estimate(*map(proportion, (metrics[self.name], *metrics[f"{self.name}_interval"])))
+            found = metrics[f"{self.name}_interval"]
+            return Estimate(*map(proportion, (metrics[self.name], *([] if found is None else found))))
         return read_plugin_metric((metrics.get("plugins") or {}).get(self.name))
 
     def columns(self, estimate: Estimate) -> dict[str, float | None]:
         """Return the columns of a table that hold this figure."""
-        return dict(zip((self.key, *self.bounds), estimate, strict=True))
+        return dict(zip((self.key, *self.bound_keys), estimate, strict=True))
 
     def text(self, value: float | None, digits: int = 2) -> str:
         """Return a value for people: percent without the sign, with so many digits; another number with 4 of them."""
@@ -102,7 +96,7 @@ class Headline:
 
     def estimate(self, row: Mapping[str, Any]) -> Estimate:
         """Return what stands in the `columns` of a table's row."""
-        return Estimate(*(row[column] for column in (self.key, *self.bounds)))
+        return Estimate(*(row[column] for column in (self.key, *self.bound_keys)))
 
     def cell(self, estimate: Estimate, value: str | None = None) -> str:
         """Return value (or what is passed as its text) and interval for people, ``60.87 [56.5, 65.3]``."""
@@ -111,8 +105,8 @@ class Headline:
         return shown if low is None else f"{shown} {interval(self.text(low, 1), self.text(high, 1))}"
 
 
-UAR = Headline("uar", "UAR", uar)
-WAR = Headline("war", "WAR", war, wilson=True)
+UAR = Headline("uar", "UAR", uar, UAR_SCORE)
+WAR = Headline("war", "WAR", war, WAR_SCORE)
 MACRO_F1 = Headline("macro_f1", "macro-F1", macro_f1)
 
 HEADLINES = (UAR, WAR, MACRO_F1)

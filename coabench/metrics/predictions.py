@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from coabench.base.vocabulary import OK, SUBJECT
 from coabench.errors import UserError
 from coabench.metrics.figures import confusion_matrix, shares, unknown_label
-from coabench.metrics.statistics import SEED, Counts, Figures, bootstrap
+from coabench.metrics.statistics import Counts, Figures, bootstrap
 
 Made = TypeVar("Made", bound="Predicted")
 
@@ -72,9 +73,38 @@ class Predicted:
         """What each sample (or subject) adds to the UAR; see `coabench.metrics.figures.shares`."""
         return shares(self.targets, self.predictions, self.k, self.clusters)
 
-    def resampled(self, seed: int = SEED) -> Counts:
-        """Return bootstrap replicates of the confusion matrix, shape (replicates, k, k + 1)."""
-        return bootstrap(confusion_matrix(self.targets, self.predictions, self.k, self.clusters), seed=seed)
+    @property
+    def sizes(self) -> Counts:
+        """Samples per class, shape (k,)."""
+        return np.bincount(self.targets, minlength=self.k).astype(np.int64)
+
+    @property
+    def by_subject(self) -> Counts:
+        """The confusion matrix of each subject, shape (subjects, k, k + 1)."""
+        return confusion_matrix(self.targets, self.predictions, self.k, self.clusters)
+
+    @property
+    def units(self) -> Counts:
+        """What a test takes for one: the number of the sample's subject, or of the sample itself, shape (n,)."""
+        return np.arange(len(self)) if self.clusters is None else self.clusters
+
+    @property
+    def hits(self) -> Figures:
+        """What each sample (or subject) adds to the WAR."""
+        return self._by_unit((self.predictions == self.targets) / len(self))
+
+    def hits_of(self, c: int) -> Figures:
+        """Return what each sample (or subject) adds to the recall of class *c*, which has samples."""
+        of_class = self.targets == c
+        return self._by_unit((of_class & (self.predictions == c)) / of_class.sum())
+
+    def _by_unit(self, worth: Figures) -> Figures:
+        return worth if self.clusters is None else np.bincount(self.clusters, weights=worth).astype(np.float64)
+
+    @cached_property
+    def drawn(self) -> Counts:
+        """Bootstrap replicates of the confusion matrix, class by class, shape (replicates, k, k + 1)."""
+        return bootstrap(self.confusion)
 
 
 class Reading:

@@ -12,7 +12,7 @@ from coabench.metrics.chain import Chain
 from coabench.metrics.headline import HEADLINES
 from coabench.metrics.predictions import Predicted, Reading
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of what `summarise` returns."""
 
 
@@ -44,12 +44,14 @@ def summarise(
         if record["status"] == INVALID:
             reasons[record["reason"] or "unknown"] += 1
     predicted = reading.predicted(Predicted)
-    confusion, drawn = predicted.confusion, predicted.resampled()
+    confusion = predicted.confusion
     hits, n = confusion.diagonal(), confusion.sum(axis=-1)
     figures: dict[str, Any] = {}
+    reasons_of: dict[str, str] = {}
     for headline in HEADLINES:
-        value, low, high = headline.measure(predicted, drawn)
-        figures |= {headline.name: value, f"{headline.name}_interval": [low, high]}
+        (value, low, high), why = headline.measure(predicted)
+        figures |= {headline.name: value, f"{headline.name}_interval": None if why else [low, high]}
+        reasons_of |= {headline.name: why} if why else {}
     samples, errors = len(predicted), statuses[ERROR]
     invalid = int(confusion[:, -1].sum()) - errors
     return {
@@ -57,6 +59,7 @@ def summarise(
         "log_sha256": log_sha256,
         "samples": samples,
         **figures,
+        "no_interval": reasons_of,
         "level": statistics.LEVEL,
         "bootstrap": {
             "replicates": statistics.REPLICATES,

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from coabench.base.text import interval, p_value, percent, signed
 from coabench.errors import UserError
-from coabench.metrics.figures import paired_table, recall_differences, recalls, uar, uar_difference, war, war_difference
+from coabench.metrics.figures import paired_table, recalls, uar, war
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.ranking import ALPHA
 from coabench.metrics.statistics import (
     POWER,
+    TESTABLE,
     Counts,
     Figures,
-    bootstrap,
     holm,
-    mcnemar,
     minimum_detectable,
-    percentile_interval,
-    sign_flip,
+    paired_difference,
 )
 from coabench.render.tables import Column, Row, Section
 from coabench.reports.differing import distinguish
@@ -40,7 +39,8 @@ class Figure:
     """A figure of both runs and their difference, all proportions; *p* is two-sided.
 
     *figure* is ``UAR``, ``WAR`` or ``recall``, the last with its *label*, whose p-values are Holm-corrected over the
-    labels. *only_a* and *only_b* count the samples that just one run gets right.
+    labels. *differing* counts the samples (or persons) that add something else to one run than to the other, *only_a*
+    and *only_b* the samples that just one run gets right.
     """
 
     figure: str
@@ -52,7 +52,7 @@ class Figure:
     low: float
     high: float
     p: float
-    test: str
+    differing: int
     only_a: int
     only_b: int
 
@@ -77,7 +77,8 @@ class Comparison:
         a, b: the names of the runs.
         figures: UAR, WAR, then the recall of each label that has samples.
         flips: the samples that only one of them gets right, in the order of the data set.
-        minimum_detectable: the smallest true difference of UAR that these samples would show four times in five.
+        minimum_detectable: the smallest true difference of UAR that these samples would show four times in five; None
+            where too few differ to test.
         subjects: how many persons were resampled; None where samples were.
         notes: what a reader must know.
     """
@@ -87,7 +88,7 @@ class Comparison:
     samples: int
     figures: tuple[Figure, ...]
     flips: tuple[Flip, ...]
-    minimum_detectable: float
+    minimum_detectable: float | None
     subjects: int | None
     notes: tuple[str, ...]
 
@@ -97,9 +98,14 @@ class Comparison:
         first = self.figures[0]
         size = f"{100 * abs(first.difference):.2f} points of UAR"
         evidence = f"95 % interval {interval(signed(first.low), signed(first.high))}, p {_equals(first.p)}"
-        seen = f"a true difference of {100 * self.minimum_detectable:.1f} points"
+        seen = f"a true difference of {percent(self.minimum_detectable, 1)} points"
         if not self.flips:
             return "The two runs get the same samples right: there is no difference to test."
+        if first.differing < TESTABLE:
+            return (
+                f"Too few to test: the runs differ on {first.differing} {self._units}, and no result of a test on fewer"
+                f" than {TESTABLE} is unlikely enough. The difference is {signed(first.difference, 2)} points of UAR."
+            )
         if first.p < ALPHA:
             better, worse = (self.a, self.b) if first.difference > 0 else (self.b, self.a)
             return f"{better} is better than {worse} by {size} ({evidence})."
@@ -107,6 +113,10 @@ class Comparison:
             f"No difference can be told: {size} apart is within chance ({evidence}). "
             f"These samples would show {seen} in {100 * POWER:.0f} of 100 such comparisons, smaller ones less often."
         )
+
+    @property
+    def _units(self) -> str:
+        return "samples" if self.subjects is None else "persons"
 
     def as_json(self) -> dict[str, Any]:
         """Return everything, JSON-serialisable."""
@@ -125,16 +135,15 @@ class Comparison:
             Column("B", lambda row: percent(row["b"]), "right", value="b"),
             Column("A − B", _difference, value="difference"),
             Column("p", lambda row: p_value(row["p"]), "right", value="p"),
-            Column("Test", "test"),
             Column("Only A", "only_a", "right"),
             Column("Only B", "only_b", "right"),
         ]
-        unit = "samples" if self.subjects is None else f"{self.subjects} subjects"
         notes = [
             self.verdict,
             f"A: {self.a}. B: {self.b}. {self.samples} samples; figures in %, differences in points with 95 % "
-            f"intervals of a paired bootstrap over {unit}. Only A, Only B: samples that just one run gets right.",
-            "The p-values of the recalls are Holm-corrected over the labels.",
+            f"intervals, over {self._units}. Only A, Only B: samples that just one run gets right.",
+            "p: the larger one of a sign-flip test's (McNemar's exact one with equal weights) and the interval's. Those"
+            " of the recalls are Holm-corrected over the labels, their intervals are not.",
             *self.notes,
         ]
         return Section(columns, [asdict(figure) for figure in self.figures], f"{self.a} against {self.b}", notes)
@@ -170,24 +179,36 @@ def compare(first: Path, second: Path) -> Comparison:
             found=f"{second}: {', '.join(labels[1]['names'])}",
             remedy="compare runs on the same data set",
         )
-    a, b = (Predicted.of(log, labels[0]["names"]) for log in logs)
     _check_samples(first, second, logs)
     position = {record["id"]: i for i, record in enumerate(logs[1])}
-    order = np.array([position[record["id"]] for record in logs[0]])
-    b = Predicted(b.names, b.targets[order], b.predictions[order], a.clusters)
+    logs[1] = [logs[1][position[record["id"]]] for record in logs[0]]
+    a, b = (Predicted.of(log, labels[0]["names"]) for log in logs)
+    if not np.array_equal(a.units, b.units):
+        raise UserError(
+            "the runs do not name the same persons",
+            expected="the same attribute 'subject' for each sample: a test over persons needs it",
+            found=f"{first}: {_persons(a)}; {second}: {_persons(b)}",
+            remedy="score the file again with --like RUN or --subject-column NAME",
+        )
     names = _names(first, second)
+    figures = tuple(_figures(a, b))
+    few = figures[0].differing < TESTABLE
     return Comparison(
         *names,
         samples=len(a),
-        figures=tuple(_figures(a, b)),
+        figures=figures,
         flips=tuple(_flips(logs[0], a, b)),
-        minimum_detectable=minimum_detectable(a.shares, b.shares),
+        minimum_detectable=None if few else minimum_detectable(a.shares, b.shares, a.sizes),
         subjects=None if a.clusters is None else int(a.clusters.max()) + 1,
         notes=(
             *_notes(names, [run.identity.dataset.limit for run in runs]),
             *_options([run.identity for run in runs]),
         ),
     )
+
+
+def _persons(run: Predicted) -> str:
+    return "no person is on two images" if run.clusters is None else f"{int(run.clusters.max()) + 1} persons"
 
 
 def _check_samples(first: Path, second: Path, logs: Sequence[Sequence[Mapping[str, Any]]]) -> None:
@@ -231,49 +252,44 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
 
 
 def _figures(a: Predicted, b: Predicted) -> list[Figure]:
-    table = paired_table(a.targets, a.predictions, b.predictions, a.k, a.clusters)
-    drawn = bootstrap(table)
-    whole = table if table.ndim == 2 else table.sum(axis=0)
-    only_a, only_b, _ = (int(n) for n in whole.sum(axis=0))
-    clustered = a.clusters is not None
-
-    def figure(name: str, values: tuple[Figures, Figures], replicates: Figures, p: float, test: str) -> Figure:
-        first, second = map(float, values)
-        low, high = percentile_interval(replicates)
-        return Figure(name, None, len(a), first, second, first - second, low, high, p, test, only_a, only_b)
-
     confusions = a.confusion, b.confusion
-    accuracy = (_war_shares(a), _war_shares(b))
+    table = paired_table(a.targets, a.predictions, b.predictions, a.k)
     figures = [
-        figure("UAR", (uar(confusions[0]), uar(confusions[1])), uar_difference(drawn),
-               sign_flip(a.shares, b.shares), "sign flip"),
-        figure("WAR", (war(confusions[0]), war(confusions[1])), war_difference(drawn),
-               sign_flip(*accuracy) if clustered else mcnemar(only_a, only_b), "sign flip" if clustered else "McNemar"),
-    ]  # fmt: skip
-    return figures + _recalls(a, b, whole, recall_differences(drawn))
+        _figure("UAR", (uar(confusions[0]), uar(confusions[1])), (a.shares, b.shares), a.sizes, table),
+        _figure("WAR", (war(confusions[0]), war(confusions[1])), (a.hits, b.hits), [len(a)], table),
+    ]
+    return figures + _recalls(a, b, table)
 
 
-def _recalls(a: Predicted, b: Predicted, table: Counts, drawn: Figures) -> list[Figure]:
+def _figure(
+    name: str,
+    values: tuple[Figures, Figures],
+    shares: tuple[Figures, Figures],
+    sizes: npt.ArrayLike,
+    table: Counts,
+    label: str | None = None,
+) -> Figure:
+    """Compare a figure of both runs.
+
+    Args:
+        shares: what each sample (or subject) adds to it in either run.
+        sizes: the samples of the classes that it is an average over.
+        table: the samples that it is about, by what became of them, shape (…, 3).
+    """
+    found = paired_difference(*shares, sizes)
+    only_a, only_b, _ = (int(n) for n in table.reshape(-1, 3).sum(axis=0))
+    return Figure(name, label, int(table.sum()), float(values[0]), float(values[1]), found.value, found.low, found.high,
+                  found.p, found.differing, only_a, only_b)  # fmt: skip
+
+
+def _recalls(a: Predicted, b: Predicted, table: Counts) -> list[Figure]:
     recall_a, recall_b = recalls(a.confusion), recalls(b.confusion)
-    present = [c for c in range(a.k) if table[c].sum()]
-    adjusted = holm([mcnemar(int(table[c, 0]), int(table[c, 1])) for c in present])
     figures = []
-    for c, p in zip(present, adjusted, strict=True):
-        only_a, only_b, _ = (int(n) for n in table[c])
-        first, second = float(recall_a[c]), float(recall_b[c])
-        replicates = drawn[:, c]
-        low, high = percentile_interval(replicates[~np.isnan(replicates)])
-        figures.append(
-            Figure("recall", a.names[c], int(table[c].sum()), first, second, first - second, low, high, float(p),
-                   "McNemar", only_a, only_b)
-        )  # fmt: skip
-    return figures
-
-
-def _war_shares(run: Predicted) -> Figures:
-    """Return what each subject adds to the WAR."""
-    hits: Figures = (run.predictions == run.targets) / len(run)
-    return hits if run.clusters is None else np.bincount(run.clusters, weights=hits).astype(np.float64)
+    for c in np.flatnonzero(a.sizes).tolist():
+        shares = a.hits_of(c), b.hits_of(c)
+        figures.append(_figure("recall", (recall_a[c], recall_b[c]), shares, a.sizes[c : c + 1], table[c], a.names[c]))
+    adjusted = holm([figure.p for figure in figures])
+    return [replace(figure, p=float(p)) for figure, p in zip(figures, adjusted, strict=True)]
 
 
 def _flips(records: Sequence[Mapping[str, Any]], a: Predicted, b: Predicted) -> list[Flip]:

@@ -11,17 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from coabench.base.text import NOTHING, interval, last_part, number, p_value, percent, signed
 from coabench.decode import EXTERNAL
 from coabench.errors import UserError, did_you_mean
-from coabench.metrics.figures import uar
 from coabench.metrics.headline import HEADLINES, MACRO_F1, UAR, Estimate, Headline
-from coabench.metrics.ranking import ALPHA, difference, ranks
-from coabench.metrics.statistics import Counts, bootstrap, holm, percentile_interval
+from coabench.metrics.ranking import ALPHA, copies, difference, ranks
+from coabench.metrics.statistics import holm, mean_score_interval
 from coabench.render.tables import Column, Row, Section
 from coabench.reports.differing import distinguish
 from coabench.reports.entries import PUBLISHED, RUN, Answered, Entry, Group, RunRow, read_entries
@@ -84,16 +83,24 @@ def leaderboard(
 
 
 def _same_samples(entries: Sequence[Entry]) -> list[Entry]:
-    """Do not rank the runs whose log holds other samples than most logs of the same fingerprint do."""
-    counts: dict[Group, Counter[str]] = {}
+    """Do not rank the runs whose log holds other samples, or other persons, than most of the same fingerprint do."""
+    for what, of in (
+        ("holds other samples than those", lambda answered: answered.samples),
+        ("names other persons (the attribute subject) than those", lambda answered: answered.predicted.units.tobytes()),
+    ):
+        entries = _as_most(entries, of, f"mismatched: its log {what} of the runs with the same fingerprint")
+    return list(entries)
+
+
+def _as_most(entries: Sequence[Entry], of: Callable[[Answered], Any], reason: str) -> list[Entry]:
+    """Return the entries; those of a group that differ in something from most of it as not ranked."""
+    counts: dict[Group, Counter[Any]] = {}
     for entry in entries:
         if entry.answered:
-            counts.setdefault(entry.answered.group, Counter())[entry.answered.samples] += 1
-    usual = {group: max(sorted(seen), key=lambda samples: seen[samples]) for group, seen in counts.items()}
+            counts.setdefault(entry.answered.group, Counter())[of(entry.answered)] += 1
+    usual = {group: max(sorted(seen), key=lambda value: seen[value]) for group, seen in counts.items()}
     return [
-        entry.not_ranked("mismatched: its log holds other samples than those of the runs with the same fingerprint")
-        if entry.answered and entry.answered.samples != usual[entry.answered.group]
-        else entry
+        entry.not_ranked(reason) if entry.answered and of(entry.answered) != usual[entry.answered.group] else entry
         for entry in entries
     ]
 
@@ -135,10 +142,7 @@ def _published_row(result: PublishedResult) -> RunRow:
 
 def _published_interval(counts: Sequence[tuple[int, int]]) -> tuple[float, float]:
     """The UAR interval of published hits per class: which wrong label was given does not matter to recalls."""
-    confusion: Counts = np.zeros((len(counts), len(counts) + 1), dtype=np.int64)
-    for c, (hits, n) in enumerate(counts):
-        confusion[c, c], confusion[c, -1] = hits, n - hits
-    return percentile_interval(uar(bootstrap(confusion)))
+    return mean_score_interval([hits for hits, _ in counts], [n for _, n in counts])
 
 
 def _group_section(
@@ -156,12 +160,15 @@ def _group_section(
         for row, rank in zip(rows, ranks([run.predicted for run in answered]), strict=True)
     ]
     notes = [RULE]
+    for alike in copies([run.predicted for run in answered]):
+        names = ", ".join(rows[i].name for i in alike)
+        notes.append(f"The same predictions, so counted once where runs are ranked: {names}.")
     compared = baseline is not None and baseline.answered is not None and baseline.answered.group == group
     if baseline is not None and baseline.answered is not None and compared:
         rows = _with_differences(rows, answered, baseline.answered)
         notes.append(
-            f"Difference: UAR minus that of {baseline.row.name}, in points, with the paired bootstrap's 95 % "
-            "interval; p of the paired test, Holm-corrected over the runs in this table."
+            f"Difference: UAR minus that of {baseline.row.name}, in points, with its 95 % interval; "
+            "p of the paired test, Holm-corrected over the runs in this table."
         )
     elif baseline is not None:
         notes.append(f"The baseline {baseline.row.name} answered other samples: no differences here.")

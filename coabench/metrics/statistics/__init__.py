@@ -5,8 +5,28 @@ runs that answered the same samples. Everything random is seeded by an argument 
 counts give the same interval (with the same version of numpy).
 """
 
-from coabench.metrics.statistics.intervals import LEVEL, percentile_interval, wilson_interval
-from coabench.metrics.statistics.paired import POWER, holm, mcnemar, minimum_detectable, sign_flip, sign_flip_matrix
+from coabench.metrics.statistics.intervals import (
+    LEVEL,
+    Interval,
+    difference_interval,
+    jackknife_variance,
+    mean_score_interval,
+    normal_quantile,
+    percentile_interval,
+    student_quantile,
+    wilson_interval,
+)
+from coabench.metrics.statistics.paired import (
+    POWER,
+    TESTABLE,
+    Difference,
+    holm,
+    mcnemar,
+    minimum_detectable,
+    paired_difference,
+    paired_p_matrix,
+    sign_flip,
+)
 from coabench.metrics.statistics.resampling import REPLICATES, SEED, Counts, Figures, bootstrap
 
 __all__ = [
@@ -14,14 +34,23 @@ __all__ = [
     "POWER",
     "REPLICATES",
     "SEED",
+    "TESTABLE",
     "Counts",
+    "Difference",
     "Figures",
+    "Interval",
     "bootstrap",
+    "difference_interval",
     "holm",
+    "jackknife_variance",
     "mcnemar",
+    "mean_score_interval",
     "minimum_detectable",
+    "normal_quantile",
+    "paired_difference",
+    "paired_p_matrix",
     "percentile_interval",
     "sign_flip",
-    "sign_flip_matrix",
+    "student_quantile",
     "wilson_interval",
 ]
