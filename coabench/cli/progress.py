@@ -157,8 +157,9 @@ class SweepTerminal(Terminal):
         self._ended += 1
         head = f"[{self._ended}/{self._runs}] {result.run.label}: {result.status}"
         if result.metrics is not None:
-            low, high = result.metrics["uar_interval"]
-            head += f", UAR {result.metrics['uar']:.2%} ({low:.1%} to {high:.1%})"
+            from coabench.metrics.headline import UAR
+
+            head += f", UAR {UAR.with_interval(UAR.read(result.metrics))}"
         self.note(head)
         for line in (result.problem or "").splitlines():
             self.note(f"    {line}")

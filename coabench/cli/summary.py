@@ -11,7 +11,6 @@ from coabench.base.text import safe
 
 if TYPE_CHECKING:
     from coabench.evaluation.finish import FinishedRun
-    from coabench.metrics.headline import Estimate, Headline
 
 
 def print_summary(run: FinishedRun) -> None:
@@ -23,7 +22,7 @@ def print_summary(run: FinishedRun) -> None:
     main, *others = HEADLINES
     rows = [
         ("samples", f"{metrics['samples']}"),
-        (main.title, _with_interval(main, main.read(metrics))),
+        (main.title, main.with_interval(main.read(metrics))),
         *((figure.title, figure.with_unit(figure.read(metrics).value)) for figure in others),
         ("invalid", f"{metrics['invalid']}" + _reasons(metrics["reasons"])),
     ]
@@ -35,18 +34,13 @@ def print_summary(run: FinishedRun) -> None:
     numbers = {figure.name: figure for figure in plugin_headlines(metrics)}
     for name, value in (metrics.get("plugins") or {}).items():
         figure = numbers.get(name)
-        shown = safe(value, 80) if figure is None else _with_interval(figure, figure.read(metrics))
+        shown = safe(value, 80) if figure is None else figure.with_interval(figure.read(metrics))
         rows.append((safe(figure.title if figure else name, 22), shown))
     if metrics["errors"]:
         rows.append(("errors", f"{metrics['errors']} samples could not be used and count as wrong; see {directory}"))
     for name, value in rows:
         click.echo(f"{name:<22} {value}")
     click.echo(f"{'run':<22} {safe(directory)}")
-
-
-def _with_interval(figure: Headline, estimate: Estimate) -> str:
-    value, low, high = (None if number is None else figure.with_unit(number) for number in estimate)
-    return f"{value}" + (f"  (95 % interval {low} to {high})" if low else "")
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:

@@ -26,12 +26,11 @@ class FinishedRun:
 
     def __repr__(self) -> str:
         """Return the main figures in a line; the manifest would fill a page."""
+        from coabench.metrics.headline import UAR, WAR
+
         metrics = self.metrics
-        low, high = metrics["uar_interval"]
-        return (
-            f"<run {self.directory}: {metrics['samples']} samples, UAR {metrics['uar']:.2%} "
-            f"[{low:.2%}, {high:.2%}], WAR {metrics['war']:.2%}, {metrics['invalid']} invalid>"
-        )
+        figures = ", ".join(f"{it.title} {it.with_interval(it.read(metrics))}" for it in (UAR, WAR))
+        return f"<run {self.directory}: {metrics['samples']} samples, {figures}, {metrics['invalid']} invalid>"
 
 
 def finish(run: Run, progress: Progress) -> FinishedRun:

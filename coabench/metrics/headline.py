@@ -94,6 +94,11 @@ class Headline:
         """Return a value for people with its unit, ``60.87%``."""
         return self.text(value) + ("%" if self.format == "percent" and value is not None else "")
 
+    def with_interval(self, estimate: Estimate) -> str:
+        """Return value and interval for people in words, ``60.87%  (95 % interval 56.52% to 65.27%)``."""
+        value, low, high = (self.with_unit(number) for number in estimate)
+        return value if estimate.low is None else f"{value}  (95 % interval {low} to {high})"
+
     def estimate(self, row: Mapping[str, Any]) -> Estimate:
         """Return what stands in the `columns` of a table's row."""
         return Estimate(*(row[column] for column in (self.key, *self.bound_keys)))

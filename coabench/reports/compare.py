@@ -103,8 +103,8 @@ class Comparison:
             return "The two runs get the same samples right: there is no difference to test."
         if first.differing < TESTABLE:
             return (
-                f"Too few to test: the runs differ on {first.differing} {self._units}, and no result of a test on fewer"
-                f" than {TESTABLE} is unlikely enough. The difference is {signed(first.difference, 2)} points of UAR."
+                f"Too few to test: the runs differ on {first.differing} of {self._units}, and no result of a test on"
+                f" fewer than {TESTABLE} is unlikely enough. The difference is {signed(first.difference, 2)} points of UAR."
             )
         if first.p < ALPHA:
             better, worse = (self.a, self.b) if first.difference > 0 else (self.b, self.a)
@@ -116,7 +116,7 @@ class Comparison:
 
     @property
     def _units(self) -> str:
-        return "samples" if self.subjects is None else "persons"
+        return f"{self.samples} samples" if self.subjects is None else f"{self.subjects} persons"
 
     def as_json(self) -> dict[str, Any]:
         """Return everything, JSON-serialisable."""
@@ -140,7 +140,7 @@ class Comparison:
         ]
         notes = [
             self.verdict,
-            f"A: {self.a}. B: {self.b}. {self.samples} samples; figures in %, differences in points with 95 % "
+            f"A: {self.a}. B: {self.b}. Figures in %, differences in points with 95 % "
             f"intervals, over {self._units}. Only A, Only B: samples that just one run gets right.",
             "p: the larger one of a sign-flip test's (McNemar's exact one with equal weights) and the interval's. Those"
             " of the recalls are Holm-corrected over the labels, their intervals are not.",

@@ -67,9 +67,11 @@ def test_runs_that_cannot_be_told_apart_share_ranks(root: Path) -> None:
     for name, hits in (("a", 30), ("b", 30), ("c", 29), ("d", 5)):
         write_run(root / name, hits)
     assert [(r["name"], r["rank_low"], r["rank_high"], r["leading"]) for r in rows(root)] == [
-        ("a", 1, 3, True), ("b", 1, 3, True), ("c", 1, 3, True), ("d", 4, 4, False),
+        ("a", 1, 2, True), ("b", 1, 2, True), ("c", 1, 2, True), ("d", 3, 3, False),
     ]  # fmt: skip
-    assert run(root).stdout.count("\n1–3* ") == 3
+    shown = run(root).stdout
+    assert shown.count("\n1–2* ") == 3
+    assert "The same predictions, so counted once where runs are ranked: a, b." in shown
 
 
 def test_a_paired_test_tells_apart_what_intervals_do_not(root: Path) -> None:
