@@ -104,7 +104,8 @@ class Comparison:
         if first.differing < TESTABLE:
             return (
                 f"Too few to test: the runs differ on {first.differing} of {self._units}, and no result of a test on"
-                f" fewer than {TESTABLE} is unlikely enough. The difference is {signed(first.difference, 2)} points of UAR."
+                f" fewer than {TESTABLE} is unlikely enough. The difference is "
+                f"{signed(first.difference, 2)} points of UAR."
             )
         if first.p < ALPHA:
             better, worse = (self.a, self.b) if first.difference > 0 else (self.b, self.a)
