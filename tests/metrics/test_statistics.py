@@ -23,6 +23,7 @@ from coabench.metrics.figures import (
 )
 from coabench.metrics.statistics import (
     bootstrap,
+    detectable,
     difference_interval,
     holm,
     jackknife_variance,
@@ -32,6 +33,7 @@ from coabench.metrics.statistics import (
     paired_difference,
     paired_p_matrix,
     percentile_interval,
+    power,
     sign_flip,
     student_quantile,
     wilson_interval,
@@ -334,6 +336,25 @@ def test_minimum_detectable_effect_is_detected_four_times_in_five() -> None:
     gained = [(rate + effect) / 2, (rate - effect) / 2, 1 - rate]
     seen = sum(sign_flip(*shares_of(np.stack([rng.multinomial(n, gained) for n in sizes]))) < 0.05 for _ in range(400))
     assert seen / 400 == pytest.approx(0.8, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "difference", "disagreement"),
+    [(SIZES, 0.05, 0.2), (SIZES, 0.08, 0.3), ([100] * 7, 0.03, 0.1), ([200, 40], 0.1, 0.25)],
+)
+def test_power_is_that_of_the_test(sizes: list[int], difference: float, disagreement: float) -> None:
+    rng = np.random.default_rng(0)
+    rates = [(disagreement + difference) / 2, (disagreement - difference) / 2, 1 - disagreement]
+    pairs = (shares_of(np.stack([rng.multinomial(n, rates) for n in sizes])) for _ in range(1000))
+    seen = sum(paired_difference(a, b, sizes).p < 0.05 for a, b in pairs)
+    assert seen / 1000 == pytest.approx(power(sizes, difference, disagreement), abs=0.04)
+
+
+def test_the_smallest_difference_shown_has_the_power() -> None:
+    found = detectable(SIZES, 0.2)
+    assert found is not None
+    assert power(SIZES, found, 0.2) == pytest.approx(0.8, abs=1e-9)
+    assert detectable([3] * 3, 0.1) is None
 
 
 def test_bootstrap_of_subjects_with_one_sample_each_is_the_unstratified_one() -> None:

@@ -27,6 +27,7 @@ from coabench.metrics.statistics.paired import (
     paired_p_matrix,
     sign_flip,
 )
+from coabench.metrics.statistics.power import detectable, power
 from coabench.metrics.statistics.resampling import REPLICATES, SEED, Counts, Figures, bootstrap
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Figures",
     "Interval",
     "bootstrap",
+    "detectable",
     "difference_interval",
     "holm",
     "jackknife_variance",
@@ -50,6 +52,7 @@ __all__ = [
     "paired_difference",
     "paired_p_matrix",
     "percentile_interval",
+    "power",
     "sign_flip",
     "student_quantile",
     "wilson_interval",
