@@ -32,7 +32,7 @@ def _sizes(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option("--difference", type=click.FloatRange(0, 1, min_open=True), default=0.03, show_default=True,
               help="The true difference of UAR that you want to find.")  # fmt: skip
 @click.option("--disagreement", "disagreements", metavar="SHARE", type=click.FloatRange(0, 1, min_open=True),
-              multiple=True, help="Share of samples that just one of two runs gets right; several by default.")  # fmt: skip
+              multiple=True, help="Share of samples that one of two runs alone gets right; repeatable.")  # fmt: skip
 @format_option
 @output_option
 def command(

@@ -108,7 +108,7 @@ def _lowest_mean(h: npt.NDArray[np.float64], n: npt.NDArray[np.float64], z: floa
     return float(constrained(n.max() * outside / max(1 - outside, 1e-300)).mean())
 
 
-def student_quantile(freedom: int, level: float = LEVEL) -> float:
+def student_quantile(freedom: float, level: float = LEVEL) -> float:
     """Return t with P(|T| ≤ t) = *level* for Student's T with so many degrees of freedom."""
     from scipy.special import stdtrit
 
