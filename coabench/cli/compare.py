@@ -4,32 +4,68 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from coabench.cli.options import format_option, output_option, write
+from coabench.errors import UserError
 from coabench.render.tables import Format, render_sections
 
+if TYPE_CHECKING:
+    from coabench.reports.compare import Comparison
+    from coabench.reports.compare_recipes import RecipeComparison
 
-@click.command("compare")
-@click.argument("first", metavar="A", type=click.Path(path_type=Path))
-@click.argument("second", metavar="B", type=click.Path(path_type=Path))
+BETWEEN = "--"
+"""What separates the runs of two recipes."""
+
+
+class _Recipes(click.Command):
+    """A command whose arguments may be two lists with ``--`` between them; click alone would drop it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if BETWEEN in args:
+            place = args.index(BETWEEN)
+            before, after = args[:place], args[place + 1 :]
+            ctx.meta[BETWEEN] = len(after)
+            args = [*before, BETWEEN, *after]
+        return super().parse_args(ctx, args)
+
+
+@click.command("compare", cls=_Recipes)
+@click.argument("runs", metavar="A B | A… -- B…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--flips", metavar="N", type=click.IntRange(min=0), default=20, show_default=True,
               help="Show N of the samples that only one run gets right; json has all.")  # fmt: skip
 @format_option
 @output_option
-def command(first: Path, second: Path, flips: int, format: Format, output: Path | None) -> None:
+@click.pass_context
+def command(context: click.Context, runs: tuple[Path, ...], flips: int, format: Format, output: Path | None) -> None:
     """Compare the runs A and B on the same samples: is the difference more than chance?
 
-    The difference of UAR comes with the interval of a paired bootstrap and the p-value of a sign-flip test, that of WAR
-    with McNemar's exact test. csv holds the figures, json everything.
+    With several runs on either side of --, which differ in nothing but a seed, recipes are compared: is the difference
+    more than other seeds and other samples would make? Options come before the runs. csv holds the figures, json
+    everything.
     """
-    from coabench.reports.compare import compare
-
-    comparison = compare(first, second)
+    comparison = _compare(runs, context.meta.get(BETWEEN))
     if format == "json":
         text = json.dumps(comparison.as_json(), indent=2, allow_nan=False) + "\n"
     else:
         sections = [comparison.figures_section()] if format == "csv" else comparison.sections(flips)
         text = render_sections(sections, format, f"{comparison.a} against {comparison.b}")
     write(text, output)
+
+
+def _compare(runs: tuple[Path, ...], after: int | None) -> Comparison | RecipeComparison:
+    from coabench.reports.compare import compare
+    from coabench.reports.compare_recipes import compare_recipes
+
+    first, second = (runs[:1], runs[1:]) if after is None else (runs[: len(runs) - after], runs[len(runs) - after :])
+    if len(first) == len(second) == 1:
+        return compare(first[0], second[0])
+    if after is None:
+        raise UserError(
+            f"{len(runs)} run{'s' if len(runs) > 1 else ''} cannot be compared",
+            expected="two runs, A B, or the runs of two recipes with -- between them, A… -- B…",
+            found=", ".join(map(str, runs)),
+        )
+    return compare_recipes(first, second)

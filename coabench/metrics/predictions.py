@@ -84,6 +84,11 @@ class Predicted:
         return confusion_matrix(self.targets, self.predictions, self.k, self.clusters)
 
     @property
+    def subjects(self) -> int | None:
+        """How many persons are shown; None where samples are independent."""
+        return None if self.clusters is None else int(self.clusters.max()) + 1
+
+    @property
     def units(self) -> Counts:
         """What a test takes for one: the number of the sample's subject, or of the sample itself, shape (n,)."""
         return np.arange(len(self)) if self.clusters is None else self.clusters

@@ -64,7 +64,7 @@ def summarise(
         "bootstrap": {
             "replicates": statistics.REPLICATES,
             "seed": statistics.SEED,
-            "subjects": None if predicted.clusters is None else int(predicted.clusters.max()) + 1,
+            "subjects": predicted.subjects,
         },
         "invalid": invalid,
         "errors": errors,

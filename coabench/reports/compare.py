@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.base.text import interval, p_value, percent, signed
-from coabench.errors import UserError
 from coabench.metrics.figures import paired_table, recalls, uar, war
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.ranking import ALPHA
@@ -25,13 +24,10 @@ from coabench.metrics.statistics import (
     paired_difference,
 )
 from coabench.render.tables import Column, Row, Section
+from coabench.reports.aligned import read_aligned
 from coabench.reports.differing import distinguish
 from coabench.reports.entries import RunRow
-from coabench.runs.finished import read_run
 from coabench.runs.identity import RunIdentity
-
-EXAMPLES = 5
-"""How many ids an error shows."""
 
 
 @dataclass(frozen=True)
@@ -170,27 +166,8 @@ def compare(first: Path, second: Path) -> Comparison:
     Raises:
         UserError: one is no finished run, or they answered other samples or have other labels.
     """
-    runs = [read_run(directory) for directory in (first, second)]
-    labels = [run.manifest["labels"] for run in runs]
-    logs = [run.records for run in runs]
-    if labels[0]["names"] != labels[1]["names"]:
-        raise UserError(
-            "the runs have different labels",
-            expected=f"{first}: {', '.join(labels[0]['names'])}",
-            found=f"{second}: {', '.join(labels[1]['names'])}",
-            remedy="compare runs on the same data set",
-        )
-    _check_samples(first, second, logs)
-    position = {record["id"]: i for i, record in enumerate(logs[1])}
-    logs[1] = [logs[1][position[record["id"]]] for record in logs[0]]
-    a, b = (Predicted.of(log, labels[0]["names"]) for log in logs)
-    if not np.array_equal(a.units, b.units):
-        raise UserError(
-            "the runs do not name the same persons",
-            expected="the same attribute 'subject' for each sample: a test over persons needs it",
-            found=f"{first}: {_persons(a)}; {second}: {_persons(b)}",
-            remedy="score the file again with --like RUN or --subject-column NAME",
-        )
+    aligned = read_aligned([first, second])
+    a, b = aligned.answers
     names = _names(first, second)
     figures = tuple(_figures(a, b))
     few = figures[0].differing < TESTABLE
@@ -198,52 +175,14 @@ def compare(first: Path, second: Path) -> Comparison:
         *names,
         samples=len(a),
         figures=figures,
-        flips=tuple(_flips(logs[0], a, b)),
+        flips=tuple(_flips(aligned.records, a, b)),
         minimum_detectable=None if few else minimum_detectable(a.shares, b.shares, a.sizes),
-        subjects=None if a.clusters is None else int(a.clusters.max()) + 1,
+        subjects=a.subjects,
         notes=(
-            *_notes(names, [run.identity.dataset.limit for run in runs]),
-            *_options([run.identity for run in runs]),
+            *_notes(names, [run.identity.dataset.limit for run in aligned.runs]),
+            *_options([run.identity for run in aligned.runs]),
         ),
     )
-
-
-def _persons(run: Predicted) -> str:
-    return "no person is on two images" if run.clusters is None else f"{int(run.clusters.max()) + 1} persons"
-
-
-def _check_samples(first: Path, second: Path, logs: Sequence[Sequence[Mapping[str, Any]]]) -> None:
-    """Refuse runs on different samples, and say which."""
-    a, b = ({record["id"]: record["target"] for record in log} for log in logs)
-    differences = [
-        (f"only in {first}", [id for id in a if id not in b]),
-        (f"only in {second}", [id for id in b if id not in a]),
-        ("with another target", [id for id in a if id in b and a[id] != b[id]]),
-    ]
-    found = [f"{len(ids)} {what}: {_some(ids)}" for what, ids in differences if ids]
-    for directory, log, targets in ((first, logs[0], a), (second, logs[1], b)):
-        if len(targets) < len(log):
-            found.append(f"{len(log) - len(targets)} ids twice in {directory}")
-    if found:
-        raise UserError(
-            "the runs answered different samples",
-            expected="two runs on the same split of the same data",
-            found="\n    ".join(["", *found]),
-            remedy="evaluate both on the same samples; `coabench leaderboard` shows which runs are comparable",
-        )
-    images = [{r["id"]: r.get("image_sha256") for r in log} for log in logs]
-    other = [id for id, digest in images[0].items() if digest and images[1][id] and digest != images[1][id]]
-    if other:
-        raise UserError(
-            "the runs answered about different images",
-            expected="the same image behind the same id",
-            found=f"{len(other)} ids whose images differ: {_some(other)}",
-            remedy="evaluate both on the same copy of the data",
-        )
-
-
-def _some(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:EXAMPLES]) + (" …" if len(ids) > EXAMPLES else "")
 
 
 def _names(first: Path, second: Path) -> tuple[str, str]:

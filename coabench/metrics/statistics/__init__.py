@@ -29,6 +29,7 @@ from coabench.metrics.statistics.paired import (
 )
 from coabench.metrics.statistics.power import detectable, power
 from coabench.metrics.statistics.resampling import REPLICATES, SEED, Counts, Figures, bootstrap
+from coabench.metrics.statistics.seeds import Spread, mean_interval, recipe_difference, recipe_spread
 
 __all__ = [
     "LEVEL",
@@ -40,12 +41,14 @@ __all__ = [
     "Difference",
     "Figures",
     "Interval",
+    "Spread",
     "bootstrap",
     "detectable",
     "difference_interval",
     "holm",
     "jackknife_variance",
     "mcnemar",
+    "mean_interval",
     "mean_score_interval",
     "minimum_detectable",
     "normal_quantile",
@@ -53,6 +56,8 @@ __all__ = [
     "paired_p_matrix",
     "percentile_interval",
     "power",
+    "recipe_difference",
+    "recipe_spread",
     "sign_flip",
     "student_quantile",
     "wilson_interval",
