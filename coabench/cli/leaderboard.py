@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from coabench.cli.options import format_option, output_option, write
+from coabench.errors import UserError
 from coabench.render.tables import Format, render_sections
 
 
@@ -15,9 +16,17 @@ from coabench.render.tables import Format, render_sections
 @click.argument("directory", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("results"))
 @click.option("--dataset", metavar="NAME", help="Only this data set.")
 @click.option("--baseline", metavar="RUN", type=click.Path(path_type=Path), help="Compare the others with this run.")
+@click.option("--over", type=click.Choice(["seed"]), help="One row for runs that differ in a seed only.")
 @format_option
 @output_option
-def command(directory: Path, dataset: str | None, baseline: Path | None, format: Format, output: Path | None) -> None:
+def command(
+    directory: Path,
+    dataset: str | None,
+    baseline: Path | None,
+    over: str | None,
+    format: Format,
+    output: Path | None,
+) -> None:
     """Rank the complete runs in DIR (results), with intervals, beside the published numbers.
 
     Runs are compared where they answered the same samples with the same labels. A run made with --limit, or one that
@@ -25,5 +34,9 @@ def command(directory: Path, dataset: str | None, baseline: Path | None, format:
     """
     from coabench.reports.leaderboard import leaderboard
 
-    sections = leaderboard(directory, dataset, baseline, workers=os.cpu_count() or 1)
+    if over is not None and baseline is not None:
+        raise UserError(
+            "--baseline and --over do not fit together", remedy="coabench compare A… -- B… compares recipes"
+        )
+    sections = leaderboard(directory, dataset, baseline, workers=os.cpu_count() or 1, over_seeds=over is not None)
     write(render_sections(sections, format, "Leaderboard"), output)

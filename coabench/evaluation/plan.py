@@ -61,6 +61,7 @@ class Plan:
 
     Attributes:
         name: of the run directory, where the user names none.
+        training: of the adapter, see `coabench.runs.adapter.TrainingRecord.summary`.
         notes: what the user should know, in sentences.
     """
 
@@ -71,6 +72,7 @@ class Plan:
     backbone: Backbone[Any]
     name: str
     identity: RunIdentity
+    training: Mapping[str, Any] | None
     notes: Sequence[str]
 
     @property
@@ -82,7 +84,8 @@ class Plan:
     def manifest(self) -> dict[str, Any]:
         """What `coabench.runs.run.Run` is opened with."""
         labels = self.dataset.card.space.describe()
-        return {"identity": self.identity.to_json(), "labels": labels, "notes": list(self.notes)}
+        trained = {"training": dict(self.training)} if self.training else {}
+        return {"identity": self.identity.to_json(), **trained, "labels": labels, "notes": list(self.notes)}
 
     def task(self, sample: Sample) -> Task:
         return Task(self.dataset.card.space, self.pool.exemplars(sample.id))
@@ -125,7 +128,7 @@ def check(request: Evaluation) -> Plan:
         taken = f"{len(samples):,} of {len(whole):,} samples{drawn}, with {covered}"
         notes.append(f"--limit {request.limit}: {taken}; its numbers are not comparable and will not be ranked")
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
-    return Plan(dataset, samples, strategy, pool, backbone, name, identity, notes)
+    return Plan(dataset, samples, strategy, pool, backbone, name, identity, respondent.training.summary(), notes)
 
 
 def _limited(samples: Sequence[Sample], request: Evaluation) -> tuple[Sequence[Sample], str | None]:

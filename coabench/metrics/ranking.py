@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.statistics import LEVEL, Difference, holm, paired_difference, paired_p_matrix
@@ -35,19 +36,29 @@ def ranks(runs: Sequence[Predicted]) -> list[Rank]:
     if not runs:
         return []
     first: dict[bytes, int] = {}
-    places = [first.setdefault(run.predictions.tobytes(), len(first)) for run in runs]
-    different = [runs[places.index(place)] for place in range(len(first))]
+    numbers = [first.setdefault(run.predictions.tobytes(), len(first)) for run in runs]
+    different = [runs[numbers.index(number)] for number in range(len(first))]
     shares = np.stack([run.shares for run in different])
     upper = np.triu_indices(len(different), 1)
     differ = np.zeros((len(different), len(different)), dtype=bool)
     differ[upper] = holm(paired_p_matrix(shares, runs[0].sizes)[upper]) < ALPHA
-    total = shares.sum(axis=1)
-    above = (differ | differ.T) & (total[:, None] < total[None, :])  # above[i, j]: run j is above run i
-    found = [
-        Rank(1 + int(better), len(different) - int(worse))
+    found = places(shares.sum(axis=1).tolist(), differ | differ.T)
+    return [found[number] for number in numbers]
+
+
+def places(figures: Sequence[float], differ: npt.NDArray[np.bool_]) -> list[Rank]:
+    """Return the rank of each figure.
+
+    Args:
+        figures: shape (n,).
+        differ: which of them are told apart, shape (n, n).
+    """
+    total = np.asarray(figures)
+    above = differ & (total[:, None] < total[None, :])  # above[i, j]: j is above i
+    return [
+        Rank(1 + int(better), len(total) - int(worse))
         for better, worse in zip(above.sum(axis=1), above.sum(axis=0), strict=True)
     ]
-    return [found[place] for place in places]
 
 
 def copies(runs: Sequence[Predicted]) -> list[list[int]]:

@@ -29,7 +29,7 @@ from coabench.runs.run import LOG, MANIFEST, METRICS, read_manifest, read_record
 DEPTH = 3
 """How many levels below the given folder runs are looked for."""
 
-FORMAT = 3
+FORMAT = 4
 """The version of what the cache keeps of an entry."""
 
 WORTH_WORKERS = 16
@@ -46,6 +46,8 @@ class RunRow:
     Attributes:
         kind: `RUN`, `PUBLISHED` or `NOT_RANKED` (*note* says why).
         rank_low, rank_high, leading: see `coabench.metrics.ranking.Rank`.
+        training_seed: of the adapter, where it is known.
+        recipe: what the runs have in common that differ in seeds only; see `RunIdentity.recipe`.
         settings: what may differ between runs of the same names, by name; not shown.
         options: those of them in which it differs from others in a table; see `coabench.reports.differing`.
         figures: column -> headline figure.
@@ -70,6 +72,8 @@ class RunRow:
     decode: str | None = None
     parser: str | None = None
     seed: int | None = None
+    training_seed: int | None = None
+    recipe: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: str | None = None
     figures: Mapping[str, Estimate] = field(default_factory=dict)
@@ -318,8 +322,12 @@ def _why_not(manifest: Mapping[str, Any]) -> str | None:
 
 def _described(manifest: Mapping[str, Any]) -> RunRow:
     speed = manifest.get("images_per_second")
+    identity = RunIdentity.read(manifest["identity"])
+    training = manifest.get("training") or {}
     return RunRow(
-        **RunIdentity.read(manifest["identity"]).columns(),
+        **identity.columns(),
+        training_seed=training.get("seed"),
+        recipe=identity.recipe(training.get("recipe")),
         images_per_second=None if speed is None else proportion(speed, math.inf),
         date=str(manifest.get("ended") or manifest.get("started") or "")[:10] or None,
     )

@@ -24,6 +24,7 @@ from coabench.metrics.statistics import holm, mean_score_interval
 from coabench.render.tables import Column, Row, Section
 from coabench.reports.differing import distinguish
 from coabench.reports.entries import PUBLISHED, RUN, Answered, Entry, Group, RunRow, read_entries
+from coabench.reports.over_seeds import recipes_section
 from coabench.reports.published import PublishedResult, load_published
 from coabench.runs.metrics import headlines
 
@@ -40,6 +41,7 @@ def leaderboard(
     baseline: Path | None = None,
     published: Path | None = None,
     workers: int = 1,
+    over_seeds: bool = False,
 ) -> list[Section]:
     """Return the leaderboard of the runs in *root*, one section per group of comparable runs.
 
@@ -49,6 +51,7 @@ def leaderboard(
         baseline: a run in *root* that the comparable ones are compared with.
         published: the folder of published results; those that ship with coabench by default.
         workers: how many processes may read runs at once.
+        over_seeds: one row for all runs that differ in nothing but a seed.
 
     Raises:
         UserError: there is no such folder, no run in it, nothing about this data set, or the baseline is no run there
@@ -75,7 +78,10 @@ def leaderboard(
         if entry.answered:
             groups.setdefault(entry.answered.group, []).append(entry)
     figures = headlines({key for entry in entries for key in entry.row.figures})
-    sections = [_group_section(group, groups[group], results, chosen, figures) for group in sorted(groups)]
+    if over_seeds:
+        sections = [recipes_section(group, groups[group]) for group in sorted(groups)]
+    else:
+        sections = [_group_section(group, groups[group], results, chosen, figures) for group in sorted(groups)]
     if dataset is not None and not groups:
         sections += _published_only(results, figures)
     others = [entry.row for entry in entries if entry.answered is None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,12 @@ class TrainingRecord:
             ) from None
         learnt = LearntImages.read(manifest["learnt"], folder / MANIFEST) if "learnt" in manifest else None
         return cls(folder, identity, manifest["options"], manifest["facts"], learnt)
+
+    def summary(self) -> dict[str, Any] | None:
+        """Return what a run's manifest keeps of the training: its seed, and the digest of all else that decides it."""
+        if self.identity is None:
+            return None
+        return {"seed": self.identity.seed, "recipe": replace(self.identity, seed=None).digest}
 
     def assignments(self, typed: Mapping[str, str], declared: type) -> dict[str, str]:
         """Return the ``--set`` assignments: what the user typed, and the options of the training for the rest."""

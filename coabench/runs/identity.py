@@ -240,6 +240,21 @@ class RunIdentity(RespondentIdentity):
         yield from _leaves("dataset", self.dataset.more)
         yield from (("seed", self.seed), ("images", self.images))
 
+    def recipe(self, training: str | None) -> str:
+        """Return the digest of what all runs of a recipe share: everything but seeds, and what follows from them.
+
+        Args:
+            training: the digest of the training of the adapter without its seed; None where there was none, or nothing
+                is known of it: then other weights are another recipe.
+        """
+        data = self.to_json()
+        del data["seed"]
+        data.pop("exemplars", None)
+        if training is not None:
+            data["backbone"]["adapter"] = training
+            data["backbone"].get("facts", {}).pop("adapter", None)
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
     def describe(self) -> Iterator[tuple[str, Any]]:
         """Yield title and value of what a reader should know; the value is None where it is not known."""
         facts = self.backbone.facts or {}
