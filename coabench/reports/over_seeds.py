@@ -20,8 +20,8 @@ from coabench.reports.entries import Entry, Group
 RULE = (
     "A row is a recipe: runs that differ in nothing but a seed. Mean ± standard deviation over the runs; the 95 % "
     "interval covers other seeds and other samples. A recipe is above another only if a test over both, Holm-corrected "
-    f"over all pairs, says so at {100 * ALPHA:.0f} %. A single run says nothing of other seeds: it is not ranked, and its "
-    "interval is that of the run."
+    f"over all pairs, says so at {100 * ALPHA:.0f} %. A single run says nothing of other seeds: it is not ranked, and "
+    "its interval is that of the run."
 )
 
 
