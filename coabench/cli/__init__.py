@@ -85,6 +85,7 @@ def _explain(error: Exception) -> int:
         click.echo("interrupted", err=True)
         return 130
     if isinstance(error, click.ClickException):
+        error.message = safe(error.message)  # which quotes what was typed
         error.show()
         return error.exit_code
     if isinstance(error, BrokenPipeError):
