@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import NoReturn
 
@@ -85,8 +86,9 @@ def _explain(error: Exception) -> int:
         click.echo("interrupted", err=True)
         return 130
     if isinstance(error, click.ClickException):
-        error.message = safe(error.message)  # which quotes what was typed
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo("\n".join(map(safe, shown.getvalue().rstrip().split("\n"))), err=True)  # it quotes what was typed
         return error.exit_code
     if isinstance(error, BrokenPipeError):
         return 1

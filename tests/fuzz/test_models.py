@@ -6,10 +6,12 @@ import json
 import struct
 from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import coabench_tiny
 from hypothesis import strategies as st
+from support.colour_net import list_labels, write_onnx
 
 from .attempt import Attempts
 from .fuzzing import fuzz
@@ -17,9 +19,9 @@ from .values import damaged, json_bytes, json_files, mutated
 
 TINY = Path(coabench_tiny.__file__).parent
 BASE, ADAPTER = TINY / "base", TINY / "adapters" / "direct"
-EVALUATE = ("evaluate", "--dataset", "drawn", "--set", "count=2", "--strategy", "direct", "--output", "run")
-WITH_ADAPTER = (*EVALUATE, "--adapter", "adapter")
-WITH_MODEL = (*EVALUATE, "--backbone", "phi-3.5-vision:model", "--dtype", "float32")
+EVALUATE = ("evaluate", "--dataset", "drawn", "--set", "count=2", "--output", "run", "--strategy")
+WITH_ADAPTER = (*EVALUATE, "direct", "--adapter", "adapter")
+WITH_MODEL = (*EVALUATE, "direct", "--backbone", "phi-3.5-vision:model", "--dtype", "float32")
 
 
 def beside(source: Path, folder: Path, name: str, content: bytes) -> None:
@@ -29,6 +31,20 @@ def beside(source: Path, folder: Path, name: str, content: bytes) -> None:
         if file.name != name:
             (folder / file.name).symlink_to(file)
     (folder / name).write_bytes(content)
+
+
+@cache
+def network() -> bytes:
+    """Return a small network, made once."""
+    return write_onnx(Path(mkdtemp()) / "net.onnx").read_bytes()
+
+
+@fuzz(0.01, network=st.deferred(lambda: damaged(network())))
+def test_classifiers(attempts: Attempts, network: bytes) -> None:
+    with attempts.folder() as folder:
+        (folder / "net.onnx").write_bytes(network)
+        list_labels(folder / "net.onnx")
+        attempts.run(folder, *EVALUATE, "top-2-pair", "--decode", "score", "--backbone", "classifier:net.onnx")
 
 
 def read(path: Path) -> Any:
