@@ -5,14 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from support.in_process import plugins_on
 from support.planted import plant
 from support.process import Run, interruptible
+
+import coabench
+from coabench.errors import JobError
 
 PLUGIN = """
 import os, signal, sys
 from coabench.backbone import Backbone, Viewing
 from coabench.dataset import Dataset
-from coabench.detector import Detector
+from coabench.detector import Detector, Face
 from coabench.dialogue import Answer, Prediction, Question
 from coabench.strategy import Strategy
 
@@ -46,7 +51,7 @@ def coabench_register_metrics(register):
 
 @hookimpl
 def coabench_register_detectors(register):
-    register("zz", "zz_bad:Detector", available="zz_bad:available")
+    register("zz", "zz_bad:Finds", available="zz_bad:available")
 
 @hookimpl
 def coabench_sample_predicted(record):
@@ -67,6 +72,14 @@ def available():
 def metric(targets, predictions, labels):
     end("metric")
     return 1.0
+
+
+class Finds(Detector):
+    def __init__(self, request): ...
+
+    def detect(self, frame):
+        end("detect")
+        return [Face((0, 0, 40, 40), 1.0)]
 
 
 class Asks(Strategy):
@@ -152,6 +165,39 @@ def test_a_metric_or_an_observer_that_ends_the_process_is_left_out(
     assert done.returncode == 0
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "complete"
     assert "'zz_bad' failed" in done.stderr
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("place", "code", "told"),
+    [
+        ("detect", ERRORS["exit"], "the detector failed: SystemExit: 9"),
+        ("converse", ERRORS["keyboard"], "plugin 'zz_bad' (coabench-zz_bad 1.0) tried to end"),
+        ("generate", ERRORS["exit"], "plugin 'zz_bad' (coabench-zz_bad 1.0) tried to end"),
+    ],
+)
+def test_a_live_session_ends_with_the_failure(run: Run, tmp_path: Path, place: str, code: str, told: str) -> None:
+    pytest.importorskip("cv2", reason="OpenCV is not installed")
+    (tmp_path / "faces").mkdir()
+    Image.new("RGB", (64, 64), "white").save(tmp_path / "faces" / "a.png")
+    words = ["webcam", "--no-window", "--source", "faces", "--labels", "synthface-compound", "--detector", "zz"]
+    ended = run(place, code, *words, "--backbone", "zz", "--strategy", "zz", XDG_CONFIG_HOME=str(tmp_path))
+    assert ended.returncode == 1
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_same_from_python(scripted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(tmp_path, "zz_bad", PLUGIN)
+    monkeypatch.setenv("ZZ_PLACE", "generate")
+    monkeypatch.setenv("ZZ_CODE", "sys.exit()")
+    asked = {"backbone": "zz", "strategy": "zz", "dataset": "drawn", "output": tmp_path / "run"}
+    with plugins_on([str(tmp_path), *scripted]), interruptible():
+        with pytest.raises(JobError, match=r"'zz_bad' .* tried to end the process"):
+            coabench.evaluate(**asked)
+        monkeypatch.setenv("ZZ_CODE", "raise KeyboardInterrupt")  # here nobody can tell it from the user's
+        with pytest.raises(KeyboardInterrupt):
+            coabench.evaluate(**asked)
 
 
 @pytest.mark.parametrize("code", ERRORS.values(), ids=ERRORS)

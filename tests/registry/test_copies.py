@@ -72,7 +72,8 @@ class Asks(Strategy):
 
     def converse(self, task):
         spoil(task.space.spellings(task.labels))
-        answer = yield Question("Which?", task.labels)
+        answer = yield Question("Which?", task.labels, decode="score")
+        spoil(answer.scores)
         return Prediction(answer.label)
 """
 WITNESS = """
