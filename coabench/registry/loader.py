@@ -26,7 +26,7 @@ from coabench.base.interrupts import is_interrupt
 from coabench.base.text import safe
 from coabench.errors import UserError, did_you_mean, one_line, with_type
 from coabench.registry.entrypoints import Unreadable, find, name_of, version_of
-from coabench.registry.loading_marks import died_in, marked
+from coabench.registry.loading_marks import again, died_in, marked
 from coabench.registry.registrations import (
     KINDS,
     NAME,
@@ -285,10 +285,7 @@ def _check_survived(plugin: LoadedPlugin) -> None:
     when = died_in(plugin)
     if when is None:
         return
-    refused = _Refused(
-        f"a process ended while it loaded this plugin ({when})",
-        f"`coabench plugins check {plugin.name}` tries it again, and so does any start once it is upgraded or changed",
-    )
+    refused = _Refused(f"a process ended while it loaded this plugin ({when})", again(plugin))
     about = f"plugin {plugin.name!r} ({plugin.distribution} {plugin.version}) is left out: {refused}"
     print(f"{safe(about)}; {safe(refused.remedy)}", file=sys.stderr)
     raise refused

@@ -12,7 +12,6 @@ there is no bench, and they load nothing that could hang.
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import sys
 import time
@@ -21,7 +20,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from coabench.base import cache
 from coabench.base.interrupts import is_interrupt
 from coabench.base.text import safe
 
@@ -55,7 +53,8 @@ def marked(plugin: Loadable) -> Iterator[None]:
     except BaseException as error:
         keep = mark is not None and is_interrupt(error) and time.monotonic() - began > IMPATIENCE
         if keep:
-            print(f"\ninterrupted while plugin {safe(plugin.name)!r} was loaded", file=sys.stderr)
+            told = f"interrupted while plugin {plugin.name!r} was loaded: it is left out from now on"
+            print(f"\n{safe(told)}; {safe(again(plugin))}", file=sys.stderr)
         raise
     finally:
         if mark is not None:
@@ -64,6 +63,13 @@ def marked(plugin: Loadable) -> Iterator[None]:
                 with suppress(OSError):
                     path.unlink()
             os.close(lock)
+
+
+def again(plugin: Loadable) -> str:
+    """Return what lets a plugin be loaded that is left out."""
+    return (
+        f"`coabench plugins check {plugin.name}` tries it again, and so does any start once it is upgraded or changed"
+    )
 
 
 def died_in(plugin: Loadable) -> str | None:
@@ -97,9 +103,11 @@ def _begin(plugin: Loadable) -> tuple[Path, int] | None:
     """Write the mark and lock it; None where that cannot be done, and for our own plugins."""
     if fcntl is None or plugin.distribution == OURS:
         return None
+    import json
+
     lock = -1
     try:
-        folder = cache.folder() / FOLDER
+        folder = _folder()
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{os.getpid()}-{time.monotonic_ns()}"
         lock = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -118,13 +126,21 @@ def _marks() -> Iterator[tuple[Path, dict[str, str]]]:
     """Yield the marks whose processes are gone."""
     if fcntl is None:
         return
+    import json
+
     with suppress(OSError, RuntimeError):
-        for path in (cache.folder() / FOLDER).glob("*.json"):
+        for path in _folder().glob("*.json"):
             with suppress(OSError, ValueError), path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # refused while its process lives
                 about = json.load(file)
                 if isinstance(about, dict) and about.keys() >= {"plugin", "distribution", "version"}:
                     yield path, about
+
+
+def _folder() -> Path:
+    from coabench.base import cache  # where there are no plugins but ours, --help needs none of this
+
+    return cache.folder() / FOLDER
 
 
 def _changed(plugin: Loadable) -> float:

@@ -274,6 +274,7 @@ def test_a_field_that_the_schema_does_not_have_is_no_hiding_place(tmp_path: Path
         (filled("net.pt", b"no network"), {}, "no TorchScript archive"),
         (filled("net.h5", b"no network"), {}, "net.h5 is no classifier(?s:.*).torchscript"),
         (state_dict, {}, "a pickle"),
+        (state_dict, {"trust": "torchscript"}, "a pickle"),
         (lambda folder: folder / "gone.onnx", {}, "gone.onnx is no classifier(?s:.*)nothing there"),
     ],
 )
