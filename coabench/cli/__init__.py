@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import io
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from coabench.base.interrupts import recognised_interrupts
 from coabench.base.text import safe
 from coabench.base.version import __version__
 from coabench.errors import CoabenchError
+from coabench.registry.blame import contained
 from coabench.registry.commands import COMMANDS
 from coabench.registry.loader import get_plugins
 
@@ -32,6 +34,11 @@ class Commands(click.Group):
             return command
         _add_plugin_commands(self)
         return super().get_command(ctx, name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do what was typed; click would take any `KeyboardInterrupt` for the user's."""
+        with contained():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help lines without importing the commands."""
@@ -66,7 +73,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; errors become one clear message and an exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        code = cli.main(words, prog_name="coabench", standalone_mode=False)
+        with recognised_interrupts():
+            code = cli.main(words, prog_name="coabench", standalone_mode=False)
     except Exception as error:
         if "--debug" in words:
             raise

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from coabench.errors import JobError
 from coabench.evaluation.progress import Progress
 from coabench.registry.loader import get_plugins
 from coabench.runs.identity import RunIdentity
-from coabench.runs.run import Run
+from coabench.runs.run import Run, SharedRun
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,24 @@ def store(
         return finish(run, progress)
 
 
-def notify(progress: Progress, hook: str, **arguments: Any) -> None:
-    """Call an observer hook of every plugin; one that fails is reported and left out."""
-    for problem in get_plugins().notify(hook, **arguments):
+def notify(progress: Progress, hook: str, run: Run | SharedRun, **facts: Mapping[str, Any]) -> None:
+    """Call an observer hook of every plugin, each with copies; one that fails is reported and left out."""
+    for problem in get_plugins().notify(hook, lambda: {"run": ObservedRun(run), **deepcopy(facts)}):
         progress.note(problem)
+
+
+class ObservedRun:
+    """A run as observers see it (`coabench.hookspecs.Run`): a copy, whatever they do with it."""
+
+    def __init__(self, run: Run | SharedRun) -> None:
+        self.directory = run.directory
+        self.done = getattr(run, "done", 0)
+        self._run = run
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What ``run.json`` holds; copied when it is looked at, which few observers do for every sample."""
+        return deepcopy(dict(self._run.manifest))
 
 
 class _Times:

@@ -21,6 +21,7 @@ from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.batching import Sizer, sizer_of
 from coabench.inference.engine import Outcome, converse
 from coabench.inference.loading import Loaded, load_ahead, read_image
+from coabench.registry.blame import contained
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
 from coabench.runs.record import make_record
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+@contained()
 def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedRun:
     """Evaluate, or resume the evaluation in the output directory.
 
@@ -94,7 +96,7 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting
     """Write the missing records: all of them, or a share where several processes work."""
     sizer = sizer_of(request.batch_size)
     try:
-        with progress.start(len(plan.samples), run.recorded):
+        with contained(), progress.start(len(plan.samples), run.recorded):
             progress.note("loading the backbone")
             plan.backbone.remember(run.pending)
             plan.backbone.load()

@@ -59,7 +59,8 @@ def converse(
             outcomes[i].turns.append(turn)
             if on_turn is not None:
                 on_turn(i, turn)
-            pending[i] = advance(conversations[i], read, outcomes[i])
+            own = read if read.scores is None else replace(read, scores=dict(read.scores))  # the turn is for the record
+            pending[i] = advance(conversations[i], own, outcomes[i])
     return outcomes
 
 

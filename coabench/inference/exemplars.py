@@ -40,8 +40,8 @@ class ExemplarPool:
         return tuple(Exemplar(e.sample.id, e.sample.target) for e in self._of(sample_id))
 
     def images(self, sample_id: str) -> list[Image]:
-        """Return the images of the exemplars of a sample, in the same order."""
-        return [e.image for e in self._of(sample_id)]
+        """Return the images of the exemplars of a sample, in the same order; copies: a backbone may scale in place."""
+        return [e.image.copy() for e in self._of(sample_id)]
 
     def identity(self) -> list[dict[str, str]]:
         """Return id, label and image hash of every exemplar, for the run's identity."""

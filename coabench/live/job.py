@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 
+from coabench.base.interrupts import interrupt
 from coabench.live.browser import Browser, prepare, serve
 from coabench.live.capture import Capture
 from coabench.live.equipment import Equipment, equip
@@ -18,6 +19,7 @@ from coabench.live.sources import Note, Source, open_source
 from coabench.live.stage import Stage, handling
 from coabench.live.window import Window, check_display
 from coabench.live.worker_thread import WorkerThread
+from coabench.registry.blame import contained
 
 __all__ = ["Equipment", "Session", "Summary", "webcam"]
 
@@ -64,9 +66,10 @@ def webcam(session: Session, note: Note) -> Summary:
 @contextmanager
 def _interruptible(summary: Summary) -> Iterator[None]:
     """Take Ctrl-C and a termination signal as the wish to end."""
-    with handling(signal.SIGTERM, signal.default_int_handler):
+    with handling(signal.SIGTERM, interrupt):
         try:
-            yield
+            with contained():
+                yield
         except KeyboardInterrupt:
             summary.interrupted = True
 

@@ -54,7 +54,7 @@ class StrategyChoice:
             assert self.file is not None
             return read_prompt_file(self.file)
         made = self.options() if options is None else options
-        strategy: Strategy = self.registration.load()(StrategyRequest(self.variant, made))
+        strategy: Strategy = self.registration.open(StrategyRequest(self.variant, made))
         return strategy
 
 
@@ -128,7 +128,7 @@ class DatasetChoice:
                     found="a file" if root.exists() else "nothing there",
                     remedy="correct --data-root",
                 )
-        dataset: Dataset = factory(self.card, root, options if options is not None else factory.Options())
+        dataset: Dataset = self.loader.open(self.card, root, factory.Options() if options is None else options)
         return dataset
 
 

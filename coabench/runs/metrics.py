@@ -7,10 +7,12 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from coabench.base.files import sha256_of
+from coabench.base.interrupts import is_interrupt
 from coabench.errors import with_type
 from coabench.metrics.headline import HEADLINES, Headline
 from coabench.metrics.summary import SCHEMA, summarise
@@ -78,12 +80,12 @@ def compute_metrics(
     for name, registration in registered.items():
         try:
             with redirect_stdout(sys.stderr):  # stdout is for data
-                value = registration.load()(list(targets), list(predictions), labels)
-            json.dumps(value, allow_nan=False)
-        except (Exception, SystemExit) as error:
+                value = registration.load()(list(targets), list(predictions), deepcopy(labels))
+            metrics["plugins"][name] = json.loads(json.dumps(value, allow_nan=False))
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             note(f"metric {name!r} of plugin {registration.plugin!r} failed: {with_type(error)}")
-        else:
-            metrics["plugins"][name] = value
     return metrics
 
 

@@ -12,6 +12,7 @@ from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.inference.engine import rehearse
 from coabench.inference.loading import read_image
+from coabench.registry.blame import contained
 from coabench.runs.identity import RunIdentity
 from coabench.sweep.settings import DEFAULTS, OPTIONS, SET, Settings, request_of
 from coabench.sweep.sheet import Resources, Sheet, Wanted
@@ -93,7 +94,8 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
     for run, differs in zip(wanted, varying, strict=True):
         label = label_of(differs)
         try:
-            planned = _planned(sheet, run, differs, probe)
+            with contained():
+                planned = _planned(sheet, run, differs, probe)
         except CoabenchError as error:
             problems.setdefault(str(error), []).append(label)
         except Exception as error:

@@ -16,6 +16,7 @@ from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import JobError
 from coabench.inference.contents import contents
 from coabench.recipe import Recipe
+from coabench.registry.blame import contained
 from coabench.support.memory import explained_oom
 from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, export_published, save_trained
 from coabench.training.plan import Plan, Training, check, fully_trained, targets
@@ -39,6 +40,7 @@ class FinishedTraining:
         return f"<training {self.directory}: {self.manifest['steps']} steps{chosen}>"
 
 
+@contained()
 def train(request: Training, progress: TrainingProgress | None = None) -> FinishedTraining:
     """Train, or resume the training in the output directory.
 
@@ -65,7 +67,8 @@ def train(request: Training, progress: TrainingProgress | None = None) -> Finish
         manifest, complete = _agree((folder.manifest, folder.complete) if folder else None, plan.world)
         if not complete:
             try:
-                _fit(request, plan, directory, folder, progress)
+                with contained():
+                    _fit(request, plan, directory, folder, progress)
             except JobError as error:
                 if folder:
                     folder.end(FAILED, reason=str(error))

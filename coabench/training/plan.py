@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -143,8 +144,8 @@ def check(request: Training) -> Plan:
     ]
     items = collect([strategy for strategy, _ in strategies], sources, recipe.ambiguous, request.seed)
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
-    backbone = factory(BackboneRequest(model, None, world.device(request.device), dtype, options["backbone"]))
-    trainee = backbone.trainee(options["training"])
+    backbone = registration.open(BackboneRequest(model, None, world.device(request.device), dtype, options["backbone"]))
+    trainee = backbone.trainee(deepcopy(options["training"]))
     targets(trainee, recipe)
     schedule = _schedule(items, recipe, micro_batch, request.seed)
     trainer = _trainer_fields(request.trainer)
