@@ -25,6 +25,7 @@ from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
 from coabench.runs.record import make_record
 from coabench.runs.run import Batch, Run, SharedRun, read_manifest
+from coabench.support.image_warnings import WARNED
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,7 +87,7 @@ def _as_begun(plan: Plan, directory: Path, request: Evaluation) -> Plan:
 
 def _is_plain(source: ImageSource) -> bool:
     try:
-        return not read_image(source).notes
+        return all(note.startswith(WARNED) for note in read_image(source).notes)
     except SampleError:
         return False
 
