@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo test quick quick-tests lint fuzz newest oldest clean
+.PHONY: demo test quick quick-tests lint fuzz kill newest oldest clean
 
 # The main job on the model and the faces that ship: three strategies, the model without its adapters, a page that shows
 # every sample, a leaderboard.
@@ -43,6 +43,12 @@ lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# Sixty SIGKILLs at random moments, each followed by the same command: the results are those of an undisturbed run.
+KILLS ?= 60
+SEED ?= 0
+kill: $(VENV)/ready
+	$(BIN)/python tests/kill/suite.py --kills $(KILLS) --seed $(SEED)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

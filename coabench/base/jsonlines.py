@@ -3,6 +3,7 @@ count when a file is read, and is cut off when it is written again."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,8 +90,17 @@ def write_whole(file: BinaryIO, data: bytes) -> None:
         data = data[file.write(data) :]
 
 
+def check_there(path: Path, file: BinaryIO) -> None:
+    """Raise `FileNotFoundError` where *path* no longer is the file that was opened."""
+    if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+        raise FileNotFoundError(errno.ENOENT, "it was deleted or moved while the job ran", str(path))
+
+
 class LineWriter(Closing):
-    """A file opened for adding lines, made where it is absent; a torn last line is cut off. Raises `OSError`."""
+    """A file opened for adding lines, made where it is absent; a torn last line is cut off.
+
+    Raises `OSError`, also where the file was deleted or moved since: POSIX would let one write on, into nothing.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -102,8 +112,13 @@ class LineWriter(Closing):
 
     def append(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Add lines durably."""
+        self.check_there()
         write_whole(self._file, b"".join(map(encode, lines)))
         os.fsync(self._file.fileno())
+
+    def check_there(self) -> None:
+        """Raise `FileNotFoundError` where the file was deleted or moved."""
+        check_there(self.path, self._file)
 
     def close(self) -> None:
         self._file.close()

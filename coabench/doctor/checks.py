@@ -14,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coabench.base.interrupts import is_interrupt
 from coabench.base.isolation import ProcessFailed, call_in_process
+from coabench.base.signals import is_interrupt
 from coabench.doctor.diagnosis import Diagnosis, State, described
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.registry import defaults

@@ -16,8 +16,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from coabench.base import cache, environment
-from coabench.base.interrupts import is_interrupt
 from coabench.base.requirements import Package, declared
+from coabench.base.signals import is_interrupt
 from coabench.base.version import __version__
 from coabench.doctor import checks
 from coabench.doctor.diagnosis import Diagnosis, described

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base import environment
-from coabench.errors import JobError
 from coabench.evaluation.progress import Progress
 from coabench.registry.loader import get_plugins
 from coabench.runs.identity import RunIdentity
@@ -84,11 +83,7 @@ def store(
             run.start({**session, "environment": environment.describe()})
             notify(progress, "coabench_run_started", run=run)
             missing = records[run.done :]
-            try:
-                run.append(missing)
-            except JobError as error:
-                run.fail(str(error))
-                raise
+            run.append(missing)
             for record in missing:
                 notify(progress, "coabench_sample_predicted", run=run, record=record)
         return finish(run, progress)

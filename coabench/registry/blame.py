@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from traceback import walk_tb
 
-from coabench.base.interrupts import is_interrupt
+from coabench.base.signals import is_interrupt
 from coabench.errors import JobError, with_type
 from coabench.registry.loader import LoadedPlugin, advice, get_plugins
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from coabench.base.interrupts import is_interrupt
+from coabench.base.signals import is_interrupt
 from coabench.detector import Detector, DetectorRequest, Unavailable
 from coabench.errors import UserError, with_type
 from coabench.registry.loader import get_plugins

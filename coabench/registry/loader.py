@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from coabench import hookspecs
-from coabench.base.interrupts import is_interrupt
+from coabench.base.signals import is_interrupt
 from coabench.base.text import safe
 from coabench.errors import UserError, did_you_mean, one_line, with_type
 from coabench.registry.entrypoints import Unreadable, find, name_of, version_of

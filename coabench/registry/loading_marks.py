@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from coabench.base.interrupts import is_interrupt
+from coabench.base.signals import is_interrupt
 from coabench.base.text import safe
 
 try:

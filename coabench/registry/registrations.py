@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coabench.base.interrupts import is_interrupt
+from coabench.base.resources import out_of_memory
+from coabench.base.signals import is_interrupt
 from coabench.base.vocabulary import FIGURE_FORMATS
 from coabench.errors import CoabenchError, UserError, did_you_mean, with_type
 
@@ -33,14 +34,14 @@ class Registration:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self) -> Any:
-        """Import and return the target; `UserError` where that fails."""
+        """Import and return the target; `UserError` where that fails, but for want of memory."""
         module, _, attribute = self.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
         except CoabenchError:
             raise
         except BaseException as error:
-            if is_interrupt(error):
+            if is_interrupt(error) or out_of_memory(error):  # of which the plugin is innocent
                 raise
             raise UserError(
                 f"{self.name!r} of plugin {self.plugin!r} cannot be imported",

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from coabench.base import cache
 from coabench.base.version import __version__
-from coabench.base.vocabulary import COMPLETE, RUNNING
+from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.headline import HEADLINES, UAR, Estimate, Headline, proportion
 from coabench.metrics.predictions import Predicted
@@ -309,8 +309,9 @@ def _read_log(directory: Path, names: Iterable[str]) -> tuple[str, Predicted, st
 def _why_not(manifest: Mapping[str, Any]) -> str | None:
     """Say why a run cannot be ranked, as far as its manifest tells."""
     status, limit = manifest["status"], manifest["identity"]["dataset"].get("limit")
-    if status == RUNNING:
-        return "not finished: the same `coabench evaluate` command goes on with it"
+    if status in (RUNNING, STOPPED):
+        how = f" (stopped by {manifest.get('reason')})" if status == STOPPED else ""
+        return f"not finished{how}: the same `coabench evaluate` command goes on with it"
     if status != COMPLETE:
         return f"{status}: {str(manifest.get('reason') or 'no reason given').splitlines()[0]}"
     return f"not comparable: --limit {limit}" if limit is not None else None

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from coabench.base.vocabulary import COMPLETE, RUNNING
+from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.calibration import Calibration
 from coabench.metrics.groups import MIN_GROUP
@@ -177,12 +177,13 @@ def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
     """Yield why the run's figures are not to be compared with others'."""
     dataset = RunIdentity.read(manifest["identity"]).dataset
     status, expected, limit = manifest["status"], dataset.samples, dataset.limit
-    if status == RUNNING:
-        yield "Not finished.", f"{n:,} of {expected:,} samples are recorded; the same command goes on with the run."
+    if status in (RUNNING, STOPPED):
+        recorded = f"{n:,} of {expected:,} samples are recorded; the same command goes on with the run."
+        yield "Not finished.", f"Stopped by {manifest.get('reason')}: {recorded}" if status == STOPPED else recorded
     elif status != COMPLETE:
         reason = str(manifest.get("reason") or "no reason given").splitlines()[0]
         yield f"{str(status).capitalize()}:", reason
-    if status != RUNNING and n != expected:
+    if status not in (RUNNING, STOPPED) and n != expected:
         yield "Incomplete.", f"{n:,} of {expected:,} samples are recorded."
     if limit is not None:
         used = f"{limit:,}, stratified by label," if dataset.sampling else f"At most the first {limit:,}"

@@ -8,12 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any, ClassVar
 
+from coabench.base import signals
 from coabench.base.files import Closing, write_json
+from coabench.base.resources import shortage
 from coabench.base.schema import At, read_fields
-from coabench.base.vocabulary import COMPLETE, RUNNING
-from coabench.errors import JobError, UserError
+from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING, STOPPED
+from coabench.errors import JobError, UserError, with_type
 from coabench.runs.identity import list_differences
 
 SCHEMA = 1
@@ -76,7 +79,10 @@ def read_manifest(folder: Path, manifest: type[Manifest]) -> dict[str, Any]:
 class JobFolder(Closing):
     """A folder opened for writing. Use as a context manager; it holds the lock until it is closed.
 
+    Where an error ends the context, the manifest says so: ``stopped`` by a signal, or ``failed``.
+
     Attributes:
+        begun: whether the job writes here; before, nothing has begun that could fail.
         declared: the manifest of such a job.
         contents: the files and folders that belong to such a job, the manifest and the lock included.
         directory: the folder.
@@ -100,7 +106,7 @@ class JobFolder(Closing):
         """
         from filelock import FileLock, Timeout
 
-        self.directory = directory
+        self.directory, self.begun = directory, False
         foreign = self.foreign_files(directory)
         if foreign:
             raise UserError(
@@ -172,6 +178,19 @@ class JobFolder(Closing):
                 remedy="make room or change the permissions, then run the same command again",
             ) from None
 
+    def _begin(self, session: Mapping[str, Any]) -> None:
+        """Record that a process begins to write, or resumes."""
+        self.begun = True
+        self.manifest.pop("ended", None)
+        self.manifest.update(status=RUNNING, reason=None)
+        self.manifest["sessions"].append({"started": now(), **session})
+        self.write(self.declared.file, self.manifest)
+
+    def end(self, status: str, reason: str | None = None, **facts: Any) -> None:
+        """Record how the job ended."""
+        self.manifest.update(status=status, reason=reason, ended=now(), **facts)
+        self.write(self.declared.file, self.manifest)
+
     @classmethod
     def foreign_files(cls, directory: Path) -> list[str]:
         """Return what makes a folder unfit: itself a file, or files that no job of this kind writes."""
@@ -183,6 +202,24 @@ class JobFolder(Closing):
         if cls.declared.file in names:
             return []
         return [n for n in names if n not in cls.contents and not n.endswith(".tmp")]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None and self.begun and not self.complete:
+                with suppress(JobError):  # the disk may be the very problem that is being reported
+                    self._interrupted(error)
+        finally:
+            self.close()
+
+    def _interrupted(self, error: BaseException) -> None:
+        """Record what ended the job before its time; what is on disk stays valid, and the job can be resumed."""
+        if isinstance(error, KeyboardInterrupt) or signals.received():  # which may have come as another error
+            self.end(STOPPED, signals.cause())
+        elif not isinstance(error, UserError):
+            known = error if isinstance(error, JobError) else shortage(error)
+            self.end(FAILED, str(known) if known else with_type(error))
 
     def close(self) -> None:
         """Let other writers in; remove a folder in which nothing was begun."""

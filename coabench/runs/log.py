@@ -51,5 +51,7 @@ class LogWriter(LineWriter):
             raise JobError(
                 f"the log {self.path} cannot be written",
                 found=error.strerror or str(error),
-                remedy="the records before are safe: make room and run the same command again",
+                remedy="put it back, or run the same command again: it begins with what is there"
+                if isinstance(error, FileNotFoundError)
+                else "the records before are safe: make room and run the same command again",
             ) from None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.files import sha256_of
-from coabench.base.interrupts import is_interrupt
+from coabench.base.signals import is_interrupt
 from coabench.errors import with_type
 from coabench.metrics.headline import HEADLINES, Headline
 from coabench.metrics.summary import SCHEMA, summarise

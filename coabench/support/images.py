@@ -7,6 +7,8 @@ What is not plain 8-bit grey or colour is changed by rules that are stated here,
   the smallest that no pixel exceeds; of floats it is 1, 255 or 65535. Negative values and NaN are refused.
 - Transparent parts show white behind them.
 - Of a file with several pictures the first is read.
+
+What Pillow warns of (a damaged EXIF block, say) is named, too.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from coabench.errors import first_line
+from coabench.support.image_warnings import collected
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,14 +61,20 @@ class UnreadableImage(ValueError):
 
 
 def decode(data: bytes) -> tuple[Image, tuple[str, ...]]:
-    """Return an image as 8-bit RGB, and what was done to it beyond decoding, in words.
+    """Return an image as 8-bit RGB, and what was done to it beyond decoding, or warned of, in words.
 
     Raises:
         UnreadableImage: truncated, of another format, suspiciously large, or with values that are no greys.
     """
+    notes: list[str] = []
+    with collected() as warned:
+        image = _decoded(data, notes)
+    return image, (*notes, *warned)
+
+
+def _decoded(data: bytes, notes: list[str]) -> Image:
     from PIL import Image, UnidentifiedImageError
 
-    notes: list[str] = []
     try:
         with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
             orientation = _orientation(image)
@@ -77,7 +86,7 @@ def decode(data: bytes) -> tuple[Image, tuple[str, ...]]:
                 picture = _scaled(picture, notes)
             elif picture.has_transparency_data:
                 picture = _on_white(picture, notes)
-            return picture.convert("RGB"), tuple(notes)
+            return picture.convert("RGB")
     except UnidentifiedImageError:
         raise UnreadableImage(f"it is no image of a format that is read ({', '.join(FORMATS)})") from None
     except (UnreadableImage, MemoryError):

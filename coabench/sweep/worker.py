@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
 
-from coabench.base.interrupts import recognised_interrupts
+from coabench.base import signals
+from coabench.base.resources import shortage
 from coabench.errors import CoabenchError, UserError
 from coabench.evaluation.job import carry_out
 from coabench.evaluation.plan import Evaluation, check
@@ -26,7 +27,7 @@ LONGEST = 8000
 
 
 def perform(request: Evaluation, identity: RunIdentity) -> str | None:
-    """Carry out a run, or resume it; return the problem, or None. Raises nothing.
+    """Carry out a run, or resume it; return the problem, or None. Raises nothing but `KeyboardInterrupt`.
 
     Args:
         identity: what was planned. On another machine the same request may be another run: ``--dtype auto`` is another
@@ -38,7 +39,7 @@ def perform(request: Evaluation, identity: RunIdentity) -> str | None:
     except CoabenchError as error:
         return str(error)[:LONGEST]
     except Exception as error:
-        return f"{type(error).__name__}: {error}"[:LONGEST]
+        return str(shortage(error) or f"{type(error).__name__}: {error}")[:LONGEST]
     return None
 
 
@@ -73,8 +74,11 @@ def main() -> None:
     for name in ("data_root", "output"):
         fields[name] = None if fields[name] is None else Path(fields[name])
     request = Evaluation(**{**fields, "command": tuple(fields["command"])})
-    with recognised_interrupts():
-        problem = perform(request, RunIdentity.read(message["identity"]))
+    with signals.interrupting():
+        try:
+            problem = perform(request, RunIdentity.read(message["identity"]))
+        except KeyboardInterrupt:
+            problem = f"stopped by {signals.cause()}"
     os.write(answers, json.dumps({"problem": problem}).encode() + b"\n")
 
 

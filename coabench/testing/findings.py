@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
-from coabench.base.interrupts import is_interrupt
+from coabench.base.signals import is_interrupt
 from coabench.errors import CoabenchError, UserError
 
 Level = Literal["error", "warning", "unchecked"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any
 
-from coabench.base.interrupts import is_interrupt
+from coabench.base.signals import is_interrupt
 from coabench.base.vocabulary import OK
 from coabench.decode import DECODES, GENERATE, SCORED, Decode
 from coabench.dialogue import Answer, Prediction, Question, Task

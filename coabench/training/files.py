@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import write_json, write_text
-from coabench.base.vocabulary import RUNNING
 from coabench.errors import UserError
 from coabench.inference.contents import Content
 from coabench.runs.adapter import MANIFEST, TrainingManifest
-from coabench.runs.folder import LOCK, JobFolder, now
+from coabench.runs.folder import LOCK, JobFolder
 from coabench.runs.learnt import LearntImages
 from coabench.training.plan import Plan, targets
 
@@ -49,10 +48,8 @@ class TrainingFolder(JobFolder):
         for path in (self.directory / CHECKPOINTS).glob("checkpoint-*"):
             if path not in whole:  # its writer was killed
                 shutil.rmtree(path, ignore_errors=True)
-        self.manifest.update(status=RUNNING, reason=None)
-        self.manifest["sessions"].append({"started": now(), **session})
         self.manifest.setdefault("learnt", LearntImages.of(images).to_json())
-        self.write(MANIFEST, self.manifest)
+        self._begin(session)
 
     def _check_same(self, images: Mapping[str, Content]) -> None:
         then = LearntImages.read(self.manifest["learnt"], self.directory / MANIFEST)
@@ -63,12 +60,10 @@ class TrainingFolder(JobFolder):
                 remedy="restore them, choose another --output, or pass --overwrite to begin again",
             )
 
-    def end(self, status: str, **facts: Any) -> None:
-        """Record how it ended; a failed training keeps its checkpoints."""
-        self.manifest.update(status=status, ended=now(), **facts)
-        if "learnt" in self.manifest:
-            self.manifest["learnt"] = self.manifest.pop("learnt")  # many lines: they come last
-        self.write(MANIFEST, self.manifest)
+    def write(self, name: str, data: Mapping[str, Any]) -> None:
+        """See `coabench.runs.folder.JobFolder.write`; what is learnt from fills many lines and comes last."""
+        learnt = {"learnt": data["learnt"]} if "learnt" in data else {}
+        super().write(name, {**{key: value for key, value in data.items() if key != "learnt"}, **learnt})
 
     def last_checkpoint(self) -> str | None:
         """Return the last checkpoint that was written to its end."""

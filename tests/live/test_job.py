@@ -314,8 +314,10 @@ def test_ctrl_c_ends_it_while_the_model_thinks_with_valid_files(
     wait_for(lambda: answered.exists() and answered.read_text().count("\n") == 2, session.process)  # header and answer
     time.sleep(0.5)
     code, said = session.end(number)
-    assert code == 130, session.error.read_text()
-    assert "interrupted: all files are closed" in session.error.read_text()
+    assert code == 128 + number, session.error.read_text()
+    assert "all files are closed" in session.error.read_text()
+    cause = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+    assert json.loads(answered.read_text().splitlines()[-1]) == {"kind": "note", "text": f"stopped by {cause}"}
     assert "answers        1" in said
     assert count_frames(tmp_path / "out.mp4") == count_frames(tmp_path / "clean.mp4") == 1
     assert "Traceback" not in session.error.read_text()

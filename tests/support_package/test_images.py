@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import random
+import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -196,3 +198,24 @@ def test_a_file_is_read_by_its_content(tmp_path: Path) -> None:
     picture = read_image(ImageFile(tmp_path, "a.png"))
     assert (np.asarray(picture.image) == np.asarray(COLOUR)).all()
     assert ".jfif" in SUFFIXES
+
+
+TORN_EXIF = b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0\x01\0\0\0"
+
+
+def test_what_pillow_warns_of_is_a_note_of_every_image_and_not_printed(recwarn: pytest.WarningsRecorder) -> None:
+    torn = encoded(Image.new("RGB", (16, 16), "red"), "JPEG", exif=TORN_EXIF)
+    whole = encoded(Image.new("RGB", (16, 16), "red"), "JPEG")
+    with ThreadPoolExecutor(4) as pool:  # each thread has its own
+        notes = [outcome[1] for outcome in pool.map(decode, [torn, whole] * 20)]
+    warned = "Pillow warns: Corrupt EXIF data. Expecting to read 12 bytes but only got 8."
+    assert notes == [(warned,), ()] * 20
+    assert not recwarn.list
+    warnings.warn("of somebody else", stacklevel=1)
+    assert [str(each.message) for each in recwarn.list] == ["of somebody else"]
+
+
+def test_a_huge_picture_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+    (note,) = decode(encoded(Image.new("RGB", (16, 16)), "PNG"))[1]
+    assert "256 pixels" in note
