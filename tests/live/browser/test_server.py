@@ -11,6 +11,7 @@ import ssl
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -237,7 +238,8 @@ def test_who_sends_nothing_but_garbage_is_shown_out(server: Served) -> None:
         assert closing(viewer) == 1008
     with Viewer(server.url) as viewer:
         viewer.start()
-        viewer.socket.send(bytes(3_000_000))
+        with suppress(ConnectionClosed):  # before all was sent
+            viewer.socket.send(bytes(3_000_000))
         assert closing(viewer) == 1009
     with Viewer(server.url) as viewer:
         assert viewer.start().look(picture())["faces"]
