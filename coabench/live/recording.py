@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import Closing
+from coabench.base.names import require_utf8
 from coabench.errors import JobError, UserError
 from coabench.support.films import slot
 from coabench.support.opencv import opencv
@@ -132,6 +133,7 @@ def check_recording(path: Path, option: str) -> None:
             remedy=f"write {option} {path.with_suffix('.mp4')}",
         )
     check_new_file(path, option)
+    require_utf8(path.absolute(), option)
     with tempfile.TemporaryDirectory(prefix=".coabench-", dir=path.absolute().parent) as folder:
         trial = Path(folder) / f"trial{path.suffix.lower()}"
         with Recording(trial, 10.0) as recording:

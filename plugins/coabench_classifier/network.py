@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coabench.base.names import require_utf8
 from coabench.errors import UserError, first_line
 
 Numbers = npt.NDArray[np.float32]
@@ -123,6 +124,7 @@ class TorchScriptNetwork(Network):
     shape = None
 
     def __init__(self, path: Path) -> None:
+        require_utf8(path, "the classifier")
         if not _is_torchscript(path):  # what torch.save writes looks alike, and holds Python objects
             raise UserError(
                 f"{path} is no TorchScript archive",
