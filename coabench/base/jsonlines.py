@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from coabench.base.files import Closing, sync_folder
+from coabench.base.names import to_file
 
 
 class Digest(Protocol):
@@ -81,7 +82,7 @@ def read_line(file: BinaryIO, offset: int) -> dict[str, Any]:
 
 def encode(data: Mapping[str, Any]) -> bytes:
     """Return the line of an object; a lone surrogate becomes its JSON escape, NaN is refused with `ValueError`."""
-    return (json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "backslashreplace")
+    return to_file(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_whole(file: BinaryIO, data: bytes) -> None:

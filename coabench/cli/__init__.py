@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from coabench.base import signals
+from coabench.base.names import never_fail_to_print, use_utf8
 from coabench.base.resources import shortage
 from coabench.base.text import safe
 from coabench.base.version import __version__
@@ -76,6 +77,9 @@ def cli(debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; errors become one clear message and an exit code."""
+    if arguments is None:
+        use_utf8()
+    never_fail_to_print()
     words = sys.argv[1:] if arguments is None else arguments
     with signals.interrupting():
         try:

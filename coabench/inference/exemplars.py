@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coabench.base.names import to_hash
 from coabench.base.vocabulary import TRAIN
 from coabench.dataset import Dataset, Sample
 from coabench.dialogue import Exemplar
@@ -49,7 +50,7 @@ class ExemplarPool:
 
     def _of(self, sample_id: str) -> Sequence[Shown]:
         """Choose by seed and id, so that nothing else in the run changes the choice."""
-        return random.Random(f"{self.seed}:{sample_id}").sample(self.shown, self.each)
+        return random.Random(to_hash(f"{self.seed}:{sample_id}")).sample(self.shown, self.each)
 
 
 def draw_pool(dataset: Dataset, split: str, strategy: Strategy, seed: int) -> ExemplarPool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import Closing
+from coabench.base.names import require_utf8
 from coabench.errors import JobError, UserError
 from coabench.support.films import slot
 from coabench.support.opencv import opencv
@@ -163,6 +164,7 @@ def check_recording(path: Path, option: str) -> None:
             remedy=f"write {option} {path.with_suffix('.mp4')}",
         )
     check_new_file(path, option)
+    require_utf8(path.absolute(), option)
     with tempfile.TemporaryDirectory(prefix=".coabench-", dir=path.absolute().parent) as folder:
         trial = Path(folder) / f"trial{path.suffix.lower()}"
         with suppress(JobError), Recording(trial, 10.0) as recording:

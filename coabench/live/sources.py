@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from coabench.base.names import require_utf8
 from coabench.errors import UserError
 from coabench.live.snapshot import Frame
 from coabench.support.films import Film, even_rate, opened
@@ -92,6 +93,7 @@ def open_source(spec: str, note: Note) -> Source:
             expected="a camera's number, a video, an image, a folder of images, or a URL (rtsp://…, http://…)",
             remedy="correct --source",
         )
+    require_utf8(path, "--source")
     return Video(spec, _video(str(path), spec), note, str(path))
 
 

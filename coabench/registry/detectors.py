@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from coabench.base.names import require_utf8
 from coabench.base.signals import is_interrupt
 from coabench.detector import Detector, DetectorRequest, Unavailable
 from coabench.errors import UserError, with_type
@@ -112,6 +113,7 @@ def _best_detector(weights: Path | None) -> DetectorChoice:
 def _check_weights(weights: Path | None) -> None:
     if weights is None:
         return
+    require_utf8(weights, "--detector-weights")
     try:
         with weights.open("rb") as file:
             empty = not file.read(1)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.base import cache
+from coabench.base.names import to_hash
 from coabench.base.version import __version__
 from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import CoabenchError, UserError
@@ -299,7 +300,7 @@ def _read_log(directory: Path, names: Iterable[str]) -> tuple[str, Predicted, st
 
     def records() -> Iterator[dict[str, Any]]:
         for record in read_records(directory, log):
-            samples.update(f"{record['id']}\0{record['target']}\n".encode("utf-8", "surrogatepass"))
+            samples.update(to_hash(f"{record['id']}\0{record['target']}\n"))
             yield record
 
     predicted = Predicted.of(records(), list(names))

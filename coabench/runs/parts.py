@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from coabench.base.files import sync_folder
+from coabench.base.files import sync_folder, temporary
 from coabench.errors import JobError, UserError
 from coabench.runs.log import LogWriter, read_log
 
@@ -79,9 +79,9 @@ class Parts:
         Raises:
             JobError: the disk is full or gone; log and parts are as before.
         """
-        temporary = log.with_name(f".{log.name}.{os.getpid()}.tmp")
+        merged = temporary(log)
         try:
-            with temporary.open("wb") as file:
+            with merged.open("wb") as file:
                 if log.exists():
                     with log.open("rb") as old:
                         for line, _ in zip(old, range(done), strict=False):
@@ -89,7 +89,7 @@ class Parts:
                 file.writelines(self._in_order(done))
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(log)
+            merged.replace(log)
             sync_folder(log.parent)
         except OSError as error:
             raise JobError(
@@ -98,7 +98,7 @@ class Parts:
                 remedy="all records are safe: make room and run the same command again",
             ) from None
         finally:
-            temporary.unlink(missing_ok=True)
+            merged.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _in_order(self, first: int) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from coabench.base.names import require_utf8
 from coabench.errors import UserError, first_line
 
 FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors", "adapter_model.bin", "non_lora_state_dict.bin")
@@ -23,7 +24,7 @@ def folder_of(name: str, what: str) -> Path:
     """
     path = Path(name).expanduser()
     if path.is_dir():
-        return path
+        return require_utf8(path, f"the {what}")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name) or path.exists():
         raise UserError(
             f"the {what} {name} is no folder",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
+from coabench.base.text import safe
 from coabench.dataset import Card, Check, Sample
 from coabench.labels import LabelSpace
 from coabench.support.images import HEIC_REMEDY, HEIC_SUFFIXES, reads_heic
@@ -133,7 +134,7 @@ def values_to_paste(found: Mapping[str, Sequence[str]], space: LabelSpace) -> li
         plain = value.isascii() and value.isdecimal() and str(int(value)) == value
         key = value if plain else json.dumps(value, ensure_ascii=False)
         where = found[value]
-        lines.append(f"    {key}: {known.get(value, 'LABEL')}  # {len(where):,}, first {where[0]}")
+        lines.append(f"    {key}: {known.get(value, 'LABEL')}  # {len(where):,}, first {safe(where[0])}")
     return ["options:", "  values:", *lines]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.backbone import Trainee
 from coabench.base import environment
+from coabench.base.names import require_utf8
 from coabench.base.processes import Meeting
 from coabench.base.vocabulary import COMPLETE
 from coabench.inference.contents import contents
@@ -51,7 +52,7 @@ def train(request: Training, progress: TrainingProgress | None = None) -> Finish
     """
     progress = progress or TrainingProgress()
     plan = check(request)
-    directory = request.output or Path("adapters") / plan.name
+    directory = require_utf8(request.output or Path("adapters") / plan.name, "--output")
     with ExitStack() as stack:
         folder = None
         if plan.world.first:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coabench.base.names import require_utf8
 from coabench.errors import UserError, first_line
 from coabench_classifier.onnx_file import LARGEST, required, self_contained, unopened
 
@@ -127,6 +128,7 @@ class TorchScriptNetwork(Network):
     facts = MappingProxyType({"trusted": TORCHSCRIPT})
 
     def __init__(self, path: Path, *, trusted: bool) -> None:
+        require_utf8(path, "the classifier")
         if not _is_torchscript(path):  # what torch.save writes looks alike, and holds Python objects
             raise UserError(
                 f"{path} is no TorchScript archive",

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from coabench.base.files import temporary
 from coabench.dataset import ImageFile
 from coabench.errors import UserError
 
@@ -109,7 +110,7 @@ def pack(folder: Path, file: Path) -> None:
 
     Pictures are stored as they are, text is deflated (another zlib may deflate it to other bytes).
     """
-    beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    beside = temporary(file)
     storage = Storage(folder)
     try:
         with ZipFile(beside, "w") as archive:

@@ -16,6 +16,7 @@ from transformers import (
     PretrainedConfig,
 )
 
+from coabench.base.names import to_hash
 from coabench.errors import UserError, first_line
 from coabench.support.tensorfile import TensorFile, file_digest, fingerprint
 
@@ -54,7 +55,7 @@ class Checkpoint:
         digest = hashlib.sha256()
         paths = {path for pattern in PROCESSOR_FILES for path in self.folder.glob(pattern) if path.name not in HISTORY}
         for path in sorted(paths):
-            digest.update(path.name.encode() + b"\0" + file_digest(path))
+            digest.update(to_hash(path.name) + b"\0" + file_digest(path))
         return digest.hexdigest()
 
     def blueprint(self, attention: str) -> Any:
