@@ -189,7 +189,8 @@ def usable_strategies(specs: Iterable[str], exemplars: bool) -> Iterator[tuple[s
         try:
             with contained():
                 strategy, _ = open_strategy(spec)
+                usable = exemplars or not strategy.exemplars
         except Exception:  # a broken plugin is no reason to withhold the others
             continue
-        if exemplars or not strategy.exemplars:
+        if usable:
             yield spec, strategy

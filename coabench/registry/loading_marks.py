@@ -129,7 +129,7 @@ def _marks() -> Iterator[tuple[Path, dict[str, str]]]:
     import json
 
     with suppress(OSError, RuntimeError):
-        for path in _folder().glob("*.json"):
+        for path in filter(Path.is_file, _folder().glob("*.json")):
             with suppress(OSError, ValueError), path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # refused while its process lives
                 about = json.load(file)

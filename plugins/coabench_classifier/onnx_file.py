@@ -34,7 +34,7 @@ def self_contained(path: Path, content: bytes) -> bytes:
         raise UserError(
             f"{path} keeps its weights in another file",
             expected="an ONNX file with its weights inside, so that its hash says what ran",
-            found=f"{len(elsewhere)} tensors in {', '.join(map(repr, sorted(files))) or 'an unnamed file'}",
+            found=f"tensors of {', '.join(map(repr, sorted(files))) or 'a file without a name'}",
             remedy="export it with external_data=False, or write it anew: onnx.save(onnx.load(FILE), NEW_FILE)",
         )
     size = model.ByteSize()

@@ -133,6 +133,7 @@ def test_what_else_lies_in_the_folder_is_no_mark(coabench: Run, tmp_path: Path, 
     folder.mkdir(parents=True)
     (folder / "1-1.json").write_text(content)
     (folder / "folder.json").mkdir()
+    os.mkfifo(folder / "fifo.json")
     assert status(coabench, tmp_path) == "ok"
 
 
