@@ -82,6 +82,12 @@ def interrupting() -> Iterator[None]:
         _received, _listening = None, False
 
 
+def leave_to_parent() -> None:
+    """Have a worker process ignore Ctrl-C, which its parent gets as well and ends it."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+
+
 @contextmanager
 def kept() -> Iterator[None]:
     """Put back in the end whatever handles these signals, where a library means to; only the main thread can."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from coabench.base import cache
 from coabench.base.names import to_hash
+from coabench.base.signals import leave_to_parent
 from coabench.base.version import __version__
 from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import CoabenchError, UserError
@@ -186,7 +187,7 @@ def read_entries(root: Path, workers: int = 1) -> list[Entry]:
     if workers > 1 and len(new) >= WORTH_WORKERS:
         from concurrent.futures import ProcessPoolExecutor
 
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, initializer=leave_to_parent) as pool:
             entries.update(zip(new, pool.map(_read, new, chunksize=4), strict=True))
     else:
         entries.update(zip(new, map(_read, new), strict=True))

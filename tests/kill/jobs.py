@@ -63,7 +63,7 @@ def evaluate(base: Path, environment: Mapping[str, str]) -> Job:
 
 
 def torchrun(base: Path, environment: Mapping[str, str]) -> Job:
-    return Job((*TORCHRUN, *EVALUATE), 28, _recorded, _records, 8)
+    return Job((*TORCHRUN, *EVALUATE, "--batch-size", "1"), 28, _recorded, _records, 8)
 
 
 def train(base: Path, environment: Mapping[str, str]) -> Job:
@@ -77,7 +77,7 @@ def sweep(base: Path, environment: Mapping[str, str]) -> Job:
 
 
 def ray(base: Path, environment: Mapping[str, str]) -> Job:
-    return Job((*CLI, "sweep", "sheet.yaml", "--executor", "ray"), 160, _swept, _sweep, 4, _write_sheet)
+    return Job((*CLI, "sweep", "sheet.yaml", "--executor", "ray"), 160, _swept, _sweep, 3, _write_sheet)
 
 
 def leaderboard(base: Path, environment: Mapping[str, str]) -> Job:

@@ -31,6 +31,8 @@ BY_TIME = 0.3
 at a random record."""
 PATIENCE = 120.0
 """Seconds in which what belongs to a killed job must end, and in which a job must get anywhere."""
+LOOK = 0.5
+"""Seconds between two looks at which processes a job has."""
 MARK = "COABENCH_KILL"
 """The variable by which the processes of a job are found, wherever they have gone."""
 
@@ -123,14 +125,15 @@ def _kill(job: Job, folder: Path, environment: Mapping[str, str], chance: random
     pause = chance.uniform(0, 0.05)
     process = _start(job, folder, environment, "killed")
     started = time.monotonic()
-    while process.poll() is None and time.monotonic() - started < PATIENCE:
-        if job.progress(folder) > target if moment is None else time.monotonic() - started > moment:
+    processes, looked = [process.pid], started
+    while process.poll() is None and (now := time.monotonic()) - started < PATIENCE:
+        if job.progress(folder) > target if moment is None else now - started > moment:
             break
+        if now - looked > LOOK:  # not at the last moment: it takes longer than a record
+            processes, looked = _processes(folder), time.monotonic()
         time.sleep(0.002)
     time.sleep(pause)
-    processes = _processes(folder)
-    victims = processes if chance.random() < 0.5 else [process.pid, *processes][:: max(1, len(processes))]
-    for pid in victims:
+    for pid in processes if chance.random() < 0.5 else [chance.choice(processes or [process.pid])]:
         _signal(pid)
     progress = job.progress(folder)
     process.wait(PATIENCE)
