@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from coabench.base.reading import open_file
+
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Replace *path* by *data* as JSON, atomically and durably (write beside it, fsync, rename)."""
@@ -47,7 +49,7 @@ def sync_folder(folder: Path) -> None:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
