@@ -33,7 +33,8 @@ def _constant(text: str) -> Any:
     raise ValueError(f"{text}, which is no number")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; `ValueError` where it has a key twice."""
     made = dict(pairs)
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]
@@ -43,7 +44,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 FINITE = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_constant)
 """Reads numbers that are finite."""
-EXACT = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_constant, object_pairs_hook=_object)
+EXACT = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_constant, object_pairs_hook=each_once)
 """Reads numbers that are finite, and objects that have every key once."""
 FOREIGN = json.JSONDecoder()
 """Reads what other programs write into their configs: NaN and Infinity too."""

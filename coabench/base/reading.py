@@ -94,7 +94,7 @@ def read_text(path: Path, limit: int = TEXT) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def why(error: OSError | ValueError) -> str:
+def why(error: Exception) -> str:
     """Return in words why a file could not be read."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 

@@ -10,7 +10,7 @@ import click
 
 from coabench.base.text import safe
 from coabench.base.version import __version__
-from coabench.errors import CoabenchError
+from coabench.errors import CoabenchError, UserError
 from coabench.registry.commands import COMMANDS
 from coabench.registry.loader import get_plugins
 
@@ -65,6 +65,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; errors become one clear message and an exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
+        if any("\0" in word for word in words):  # which no shell passes on
+            raise UserError("an argument holds a null byte", remedy="leave it out")
         code = cli.main(words, prog_name="coabench", standalone_mode=False)
     except Exception as error:
         if "--debug" in words:

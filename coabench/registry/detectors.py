@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from coabench.base.reading import open_file
 from coabench.detector import Detector, DetectorRequest, Unavailable
 from coabench.errors import UserError
 from coabench.registry.loader import get_plugins
@@ -112,7 +113,7 @@ def _check_weights(weights: Path | None) -> None:
     if weights is None:
         return
     try:
-        with weights.open("rb") as file:
+        with open_file(weights) as file:
             empty = not file.read(1)
     except OSError as error:
         raise UserError(

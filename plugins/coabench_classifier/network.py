@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coabench.base.reading import is_file, what_is_at
 from coabench.errors import UserError, first_line
 
 Numbers = npt.NDArray[np.float32]
@@ -49,11 +50,11 @@ def open_network(path: Path) -> Network:
         ".pt": TorchScriptNetwork,
         ".torchscript": TorchScriptNetwork,
     }
-    if path.suffix.lower() not in kinds or not path.is_file():
+    if path.suffix.lower() not in kinds or not is_file(path):
         raise UserError(
             f"{path} is no classifier",
             expected=f"a file that ends in {', '.join(kinds)}",
-            found="another file" if path.is_file() else "a folder" if path.is_dir() else "nothing there",
+            found="another file" if is_file(path) else what_is_at(path),
             remedy="correct --backbone classifier:FILE",
         )
     return kinds[path.suffix.lower()](path)

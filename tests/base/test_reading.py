@@ -1,61 +1,17 @@
 """What a name may stand for: a regular file of a size that fits, or else an error in words; never a wait."""
 
-import os
-import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.special_files import SPECIAL, posix
 
-from coabench.base.reading import is_file, is_folder, open_file, read_bytes, read_text, user_path, what_is_at
-
-posix = pytest.mark.skipif(os.name != "posix", reason="the system has no such files")
-
-
-def pipe(path: Path) -> Path:
-    os.mkfifo(path)
-    return path
-
-
-def a_socket(path: Path) -> Path:
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-    return path
-
-
-def loop(path: Path) -> Path:
-    path.symlink_to(path)
-    return path
-
-
-def folder(path: Path) -> Path:
-    path.mkdir()
-    return path
-
-
-def below_a_file(path: Path) -> Path:
-    path.write_text("")
-    return path / "x"
-
-
-HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "pipe": (pipe, "a pipe, not a file"),
-    "device": (lambda path: Path("/dev/zero"), "a device, not a file"),
-    "socket": (a_socket, "a socket, not a file"),
-    "folder": (folder, "a folder, not a file"),
-    "loop": (loop, "Too many levels of symbolic links"),
-    "long name": (lambda path: path.with_name("n" * 300), "File name too long"),
-    "null byte": (lambda path: path.with_name("a\0b"), "a name with a null byte"),
-    "below a file": (below_a_file, "Not a directory"),
-    "no such home": (lambda path: user_path("~nobody-of-that-name/x"), "No such file or directory"),
-    "missing": (lambda path: path, "No such file or directory"),
-}
+from coabench.base.reading import is_file, is_folder, open_file, read_bytes, read_text, what_is_at
 
 
 @posix
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("kind", SPECIAL)
 def test_what_is_no_regular_file_is_refused_in_words(kind: str, tmp_path: Path) -> None:
-    make, words = HOSTILE[kind]
+    make, words = SPECIAL[kind]
     path = make(tmp_path / "x")
     with pytest.raises(OSError) as caught:  # noqa: PT011  # the words are what counts
         read_bytes(path, 100)
@@ -72,6 +28,13 @@ def test_a_file_is_read_to_its_limit(tmp_path: Path) -> None:
         read_bytes(tmp_path / "x", 4)
     with open_file(tmp_path / "x") as file:
         assert file.read() == b"12345"
+
+
+def test_a_null_byte_in_a_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="a name with a null byte"):
+        read_bytes(tmp_path / "a\0b", 100)
+    assert not is_file(tmp_path / "a\0b")
+    assert not is_folder(tmp_path / "a\0b")
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs a file that hides its size")
