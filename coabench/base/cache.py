@@ -17,6 +17,7 @@ from typing import Any
 
 from coabench.base.files import temporary
 from coabench.base.names import to_hash
+from coabench.base.json import read_json
 
 Stamp = list[list[int] | None]
 
@@ -46,7 +47,7 @@ def _stamp(file: Path) -> list[int] | None:
 def recall(key: str, stamp: Stamp) -> Any:
     """Return what was remembered under *key* with this stamp, or None."""
     try:
-        entry = json.loads(_file(key).read_text(encoding="utf-8"))
+        entry = read_json(_file(key))
         return entry["data"] if entry["key"] == key and entry["stamp"] == stamp else None
     except (OSError, ValueError, LookupError, TypeError):
         return None

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from coabench.base.names import to_file
+from coabench.base.reading import open_file
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
@@ -55,7 +56,7 @@ def sync_folder(folder: Path) -> None:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -12,6 +12,11 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from coabench.base.files import Closing, sync_folder
 from coabench.base.names import to_file
+from coabench.base.json import FINITE, parse_json
+from coabench.base.reading import exists, open_file
+
+LONGEST = 64 * 2**20
+"""Bytes of a line."""
 
 
 class Digest(Protocol):
@@ -42,19 +47,27 @@ def read_lines(path: Path, digest: Digest | None = None, *, skip_invalid: bool =
     Args:
         digest: is updated with all that was read, a torn line included.
         skip_invalid: pass over lines that hold no object, instead of raising `InvalidLine`.
+
+    Raises:
+        InvalidLine: a line that holds no object, is longer than `LONGEST`, or what `parse_json` refuses.
+        OSError: the file cannot be read.
     """
     import jsonlines
 
-    if not path.exists():
+    if not exists(path):
         return
-    with path.open("rb") as file:
+    with open_file(path) as file:
         lines = _WholeLines(file, digest)
-        reader = jsonlines.Reader(lines, loads=json.loads)
+        reader = jsonlines.Reader(lines, loads=_parse)
         try:
             for data in reader.iter(type=dict, skip_invalid=skip_invalid, skip_empty=skip_invalid):
                 yield Line(lines.number, lines.offset, data)
         except jsonlines.InvalidLineError as error:
             raise InvalidLine(lines.number, str(error)) from None
+
+
+def _parse(text: str | bytes) -> Any:
+    return parse_json(text, FINITE)
 
 
 class _WholeLines:
@@ -65,9 +78,11 @@ class _WholeLines:
         self.number = self.offset = self._end = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        for line in self._file:
+        while line := self._file.readline(LONGEST):
             if self._digest is not None:
                 self._digest.update(line)
+            if len(line) == LONGEST:
+                raise InvalidLine(self.number + 1, f"a line of more than {LONGEST:,} bytes")
             if line.endswith(b"\n"):
                 self.number, self.offset, self._end = self.number + 1, self._end, self._end + len(line)
                 yield line
@@ -76,7 +91,7 @@ class _WholeLines:
 def read_line(file: BinaryIO, offset: int) -> dict[str, Any]:
     """Return the object in the line that begins at *offset*."""
     file.seek(offset)
-    data: dict[str, Any] = json.loads(file.readline())
+    data: dict[str, Any] = parse_json(file.readline(LONGEST), FINITE)
     return data
 
 

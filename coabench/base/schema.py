@@ -8,6 +8,7 @@ metadata. A field declared with `others` takes what no other field reads.
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from coabench.base.reading import user_path
 from coabench.base.yaml import read_yaml
 from coabench.errors import UserError, did_you_mean
 
@@ -28,6 +30,8 @@ _FORMS: Mapping[Any, Any] = {
 }  # fmt: skip
 """Type -> what a file holds where it is meant."""
 _UNION = (Union, types.UnionType)
+LARGEST = sys.float_info.max
+"""Of a number: neither infinite nor none, nor a whole number that no float holds."""
 LONGEST = 80
 """Characters of a value that an error shows."""
 
@@ -195,7 +199,7 @@ def read_value(kind: Any, value: Any, at: At) -> Any:
         return {key: read_value(args[1], item, at.field(key)) for key, item in value.items()}
     if kind is float:
         return float(value)
-    return Path(value).expanduser() if kind is Path else value
+    return user_path(value) if kind is Path else value
 
 
 def _steps(kind: Any) -> list[Read]:
@@ -230,6 +234,8 @@ def _fits(kind: Any, value: Any) -> bool:
         return isinstance(value, Mapping)
     if origin not in _FORMS:
         raise TypeError(f"{kind!r} cannot be read from a file")
+    if origin is float and isinstance(value, int | float) and not abs(value) <= LARGEST:
+        return False
     return isinstance(value, _FORMS[origin]) and (origin in (bool, Any) or not isinstance(value, bool))
 
 

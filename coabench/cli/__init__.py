@@ -17,8 +17,8 @@ from coabench.base.resources import shortage
 from coabench.base.text import safe
 from coabench.base.version import __version__
 from coabench.cli.processes import say_interrupted
-from coabench.errors import CoabenchError, JobError
 from coabench.registry.blame import contained
+from coabench.errors import CoabenchError, JobError, UserError
 from coabench.registry.commands import COMMANDS
 from coabench.registry.loader import get_plugins
 
@@ -83,6 +83,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     words = sys.argv[1:] if arguments is None else arguments
     with signals.interrupting():
         try:
+            if any("\0" in word for word in words):  # which no shell passes on
+                raise UserError("an argument holds a null byte", remedy="leave it out")
             code = cli.main(words, prog_name="coabench", standalone_mode=False)
         except Exception as error:
             if "--debug" in words:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import Closing
 from coabench.base.names import require_utf8
+from coabench.base.reading import exists, is_folder
 from coabench.errors import JobError, UserError
 from coabench.support.films import slot
 from coabench.support.opencv import opencv
@@ -185,9 +186,9 @@ def check_new_file(path: Path, option: str) -> None:
         UserError: naming *option*.
     """
     folder = path.absolute().parent
-    if path.exists():
+    if exists(path):
         problem, remedy = "is already there", "choose another name, or move that file away"
-    elif not folder.is_dir():
+    elif not is_folder(folder):
         problem, remedy = f"cannot be written: there is no folder {folder}", "make the folder, or choose another"
     elif not os.access(folder, os.W_OK | os.X_OK):
         problem, remedy = f"cannot be written: {folder} is read-only", "choose another folder"

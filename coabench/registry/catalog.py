@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.backbone import Backbone
+from coabench.base.reading import is_folder, what_is_at
 from coabench.dataset import Card, Dataset
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import LabelSpace
@@ -121,11 +122,11 @@ class DatasetChoice:
                     expected="the folder that holds its files",
                     remedy=f"add --data-root DIR; `coabench datasets show {self.card.name}` says how to get the data",
                 )
-            if not root.is_dir():
+            if not is_folder(root):
                 raise UserError(
                     f"--data-root {root} is no folder",
                     expected=f"the folder that holds {self.card.title}",
-                    found="a file" if root.exists() else "nothing there",
+                    found=what_is_at(root),
                     remedy="correct --data-root",
                 )
         dataset: Dataset = self.loader.open(self.card, root, factory.Options() if options is None else options)

@@ -8,6 +8,7 @@ from typing import Any
 
 from coabench.base.names import require_utf8
 from coabench.base.signals import is_interrupt
+from coabench.base.reading import open_file
 from coabench.detector import Detector, DetectorRequest, Unavailable
 from coabench.errors import UserError, with_type
 from coabench.registry.loader import get_plugins
@@ -115,7 +116,7 @@ def _check_weights(weights: Path | None) -> None:
         return
     require_utf8(weights, "--detector-weights")
     try:
-        with weights.open("rb") as file:
+        with open_file(weights) as file:
             empty = not file.read(1)
     except OSError as error:
         raise UserError(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from coabench.base import cache
 from coabench.base.names import to_hash
 from coabench.base.signals import leave_to_parent
+from coabench.base.reading import exists, is_folder
 from coabench.base.version import __version__
 from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import CoabenchError, UserError
@@ -200,7 +201,7 @@ def find_runs(root: Path) -> list[Path]:
     Raises:
         UserError: *root* is no folder, or there is no run in it.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise UserError(
             f"there is no folder {root}", expected="a folder with runs", remedy="evaluate first: coabench evaluate"
         )
@@ -221,11 +222,11 @@ def find_runs(root: Path) -> list[Path]:
 
 
 def _walk(folder: Path, depth: int) -> Iterable[Path]:
-    if (folder / MANIFEST).is_file():
+    if exists(folder / MANIFEST):
         yield folder
     elif depth:
         for child in folder.iterdir():
-            if child.is_dir() and not child.name.startswith("."):
+            if is_folder(child) and not child.name.startswith("."):
                 yield from _walk(child, depth - 1)
 
 

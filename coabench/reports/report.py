@@ -14,6 +14,8 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
+from coabench.base.reading import is_folder
+from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.calibration import Calibration
 from coabench.metrics.groups import MIN_GROUP
@@ -66,7 +68,7 @@ def report(request: Report) -> str:
             asked for and not there.
     """
     directory = request.directory
-    if not directory.is_dir():
+    if not is_folder(directory):
         raise UserError(
             f"there is no folder {directory}",
             expected="the directory of a run",

@@ -7,7 +7,6 @@ ones is decided by the confusion matrix: rare outcomes are all there, frequent o
 from __future__ import annotations
 
 import hashlib
-import json
 from array import array
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coabench.base.json import FINITE, parse_json
+from coabench.base.reading import open_file
 from coabench.base.vocabulary import ERROR, INVALID, OK, STATUSES
 from coabench.metrics.calibration import Calibration, calibrate, confidence_of
 from coabench.metrics.groups import Groups
@@ -124,10 +125,10 @@ class RunData:
         """Return the chosen records, read from the log again."""
         wanted, chosen = np.zeros(len(self), dtype=bool), []
         wanted[choice.chosen] = True
-        with (self._directory / LOG).open("rb") as file:
+        with open_file(self._directory / LOG) as file:
             for want, line in zip(wanted, file, strict=False):
                 if want:
-                    chosen.append(json.loads(line))
+                    chosen.append(parse_json(line, FINITE))
         return chosen
 
 

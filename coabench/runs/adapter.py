@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from coabench.base.reading import exists, user_path
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import UserError
 from coabench.inference.contents import Content
@@ -56,8 +57,8 @@ class TrainingRecord:
         Raises:
             UserError: the manifest is damaged, or the training is not finished.
         """
-        folder = Path(adapter).expanduser() if adapter is not None else None
-        if folder is None or not (folder / MANIFEST).is_file():
+        folder = user_path(adapter) if adapter is not None else None
+        if folder is None or not exists(folder / MANIFEST):
             return cls(folder)
         manifest = read_manifest(folder, TrainingManifest)
         if manifest["status"] != COMPLETE:

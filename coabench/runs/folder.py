@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 from coabench.base import signals
 from coabench.base.files import Closing, write_json
 from coabench.base.resources import shortage
+from coabench.base.json import read_json
+from coabench.base.reading import exists, is_folder, what_is_at, why
 from coabench.base.schema import At, read_fields
 from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING, STOPPED
 from coabench.errors import JobError, UserError, with_type
@@ -56,12 +58,12 @@ def read_manifest(folder: Path, manifest: type[Manifest]) -> dict[str, Any]:
     """
     path = folder / manifest.file
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{folder} holds no {manifest.kind}", expected=f"a file {path.name}") from None
     except (OSError, ValueError) as error:
         raise UserError(
-            f"the manifest {path} is damaged", found=str(error), remedy="restore it, or run again with --overwrite"
+            f"the manifest {path} is damaged", found=why(error), remedy="restore it, or run again with --overwrite"
         ) from None
     if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
         raise UserError(f"{path} is no manifest", expected="a JSON object with 'schema'")
@@ -115,7 +117,7 @@ class JobFolder(Closing):
                 found=", ".join(foreign[:5]),
                 remedy="choose another --output",
             )
-        self._made = not directory.exists()
+        self._made = not exists(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(directory / LOCK)
@@ -148,9 +150,9 @@ class JobFolder(Closing):
         fresh = json.loads(json.dumps(fresh))
         if overwrite:
             return dict(fresh)
-        if not (self.directory / self.declared.file).exists():
+        if not exists(self.directory / self.declared.file):
             parts = [name for name in self.contents if name not in (self.declared.file, LOCK)]
-            orphans = [name for name in parts if (self.directory / name).exists()]
+            orphans = [name for name in parts if exists(self.directory / name)]
             if orphans:
                 raise UserError(
                     f"{self.directory} holds {orphans[0]} without a manifest",
@@ -194,9 +196,9 @@ class JobFolder(Closing):
     @classmethod
     def foreign_files(cls, directory: Path) -> list[str]:
         """Return what makes a folder unfit: itself a file, or files that no job of this kind writes."""
-        if directory.exists() and not directory.is_dir():
-            return [f"{directory} is a file"]
-        if not directory.is_dir():
+        if exists(directory) and not is_folder(directory):
+            return [f"{directory} is {what_is_at(directory)}"]
+        if not is_folder(directory):
             return []
         names = sorted(p.name for p in directory.iterdir())
         if cls.declared.file in names:
@@ -223,7 +225,7 @@ class JobFolder(Closing):
 
     def close(self) -> None:
         """Let other writers in; remove a folder in which nothing was begun."""
-        begun = (self.directory / self.declared.file).exists()
+        begun = exists(self.directory / self.declared.file)
         if not begun:
             (self.directory / LOCK).unlink(missing_ok=True)
         self._lock.release()

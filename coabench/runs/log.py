@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.jsonlines import Digest, InvalidLine, Line, LineWriter, read_lines
+from coabench.base.reading import why
+from coabench.dialogue import LARGEST_SCORE
 from coabench.errors import JobError, UserError
 
 FIELDS = ("id", "target", "prediction", "status", "reason", "turns")
@@ -20,20 +22,31 @@ def read_log(path: Path, digest: Digest | None = None) -> Iterator[Line]:
         digest: is updated with all that was read, so that a log need not be read twice for its hash.
 
     Raises:
-        UserError: a line that is no record, with its number.
+        UserError: the file cannot be read, or a line is no record, with its number.
     """
     try:
         for line in read_lines(path, digest):
             missing = set(FIELDS) - set(line.data)
             if missing:
                 raise InvalidLine(line.number, f"no field {min(missing)!r}")
+            if (score := _largest_score(line.data)) > LARGEST_SCORE:
+                raise InvalidLine(line.number, f"a score of {score:g}, where log-probabilities are 0 at most")
             yield line
+    except OSError as error:
+        raise UserError(f"the log {path} cannot be read", found=why(error), remedy="restore it") from None
     except InvalidLine as error:
         raise UserError(
             f"{path}: line {error.number} is no record",
             found=str(error),
             remedy="the log was edited or damaged: restore it, or start anew with --overwrite",
         ) from None
+
+
+def _largest_score(record: Mapping[str, Any]) -> float:
+    try:
+        return max((max(turn["scores"].values()) for turn in record["turns"] if turn.get("scores")), default=0.0)
+    except (AttributeError, TypeError, ValueError):  # they are no scores, which the one who needs them says
+        return 0.0
 
 
 class LogWriter(LineWriter):

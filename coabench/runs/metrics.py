@@ -13,6 +13,8 @@ from typing import Any
 
 from coabench.base.files import sha256_of
 from coabench.base.signals import is_interrupt
+from coabench.base.json import read_json
+from coabench.base.reading import is_file
 from coabench.errors import with_type
 from coabench.metrics.headline import HEADLINES, Headline
 from coabench.metrics.summary import SCHEMA, summarise
@@ -105,10 +107,10 @@ def read_metrics(
     """
     if log_sha256 is None:
         log = directory / LOG
-        log_sha256 = sha256_of(log) if log.is_file() else None
+        log_sha256 = sha256_of(log) if is_file(log) else None
     problem: str | None
     try:
-        stored = json.loads((directory / METRICS).read_text(encoding="utf-8"))
+        stored = read_json(directory / METRICS)
         older = stored["schema"] < SCHEMA or not all(figure.name in stored for figure in HEADLINES)
         if stored["log_sha256"] == log_sha256 and stored["schema"] == SCHEMA and not older:
             return stored, None

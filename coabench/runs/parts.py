@@ -6,7 +6,6 @@ process was killed between two steps of merging), the records are equal.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -16,6 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from coabench.base.files import sync_folder, temporary
+from coabench.base.files import sync_folder
+from coabench.base.json import FINITE, parse_json
+from coabench.base.reading import exists, open_file
 from coabench.errors import JobError, UserError
 from coabench.runs.log import LogWriter, read_log
 
@@ -71,7 +73,7 @@ class Parts:
     def records(self, first: int) -> Iterator[dict[str, Any]]:
         """Yield the records of the samples from the position *first* on that are here."""
         for line in self._in_order(first):
-            yield json.loads(line)
+            yield parse_json(line, FINITE)
 
     def merge(self, log: Path, done: int) -> None:
         """Write the run's log anew: its first *done* records, then those of the parts; then delete the parts.
@@ -82,8 +84,8 @@ class Parts:
         merged = temporary(log)
         try:
             with merged.open("wb") as file:
-                if log.exists():
-                    with log.open("rb") as old:
+                if exists(log):
+                    with open_file(log) as old:
                         for line, _ in zip(old, range(done), strict=False):
                             file.write(line)
                 file.writelines(self._in_order(done))
@@ -104,7 +106,7 @@ class Parts:
     def _in_order(self, first: int) -> Iterator[bytes]:
         opened: list[BinaryIO] = []
         try:
-            opened += [path.open("rb") for path in self._files]
+            opened += [open_file(path) for path in self._files]
             for position in range(first, len(self._file)):
                 if self._file[position] != ABSENT:
                     file = opened[self._file[position]]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coabench.base.json import FOREIGN, read_json
+from coabench.base.reading import exists, why
 from coabench.errors import UserError
 from coabench.support.tensorfile import PLAIN, TensorFile, TorchFile, file_digest
 
@@ -38,8 +39,8 @@ class AdapterFolder:
         Raises:
             UserError: it holds no adapter, but checkpoints, several adapters or a whole model, say; a file is damaged.
         """
-        weights = next((path / name for name in (WEIGHTS, PICKLED) if (path / name).is_file()), None)
-        if weights is None or (needs_config and not (path / CONFIG).is_file()):
+        weights = next((path / name for name in (WEIGHTS, PICKLED) if exists(path / name)), None)
+        if weights is None or (needs_config and not exists(path / CONFIG)):
             raise _no_adapter(path)
         tensors = TensorFile(weights, TYPES) if weights.name == WEIGHTS else TorchFile(weights)
         if not tensors.entries:
@@ -53,17 +54,17 @@ class AdapterFolder:
 
 
 def _read_config(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
+    if not exists(path):
         return None
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path, FOREIGN)
         if not isinstance(config, dict):
             raise ValueError(f"a JSON {type(config).__name__}")
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read",
             expected="the config of an adapter, as PEFT writes it",
-            found=str(error),
+            found=why(error),
             remedy="fetch the adapter again",
         ) from error
     return config

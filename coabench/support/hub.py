@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from coabench.base.names import require_utf8
+from coabench.base.reading import exists, is_folder, user_path, what_is_at
 from coabench.errors import UserError, first_line
 
 FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors", "adapter_model.bin", "non_lora_state_dict.bin")
@@ -22,13 +23,14 @@ def folder_of(name: str, what: str) -> Path:
     Raises:
         UserError: where it is neither, or cannot be fetched.
     """
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = user_path(name)
+    if is_folder(path):
         return require_utf8(path, f"the {what}")
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name) or path.exists():
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name) or exists(path):
         raise UserError(
             f"the {what} {name} is no folder",
             expected="a folder that exists, or a hub id of the form owner/name",
+            found=what_is_at(path),
             remedy="check the path for typing errors",
         )
     from huggingface_hub import snapshot_download

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from coabench.base.text import safe
+from coabench.base.reading import is_folder
 from coabench.dataset import Card, Check, Sample
 from coabench.labels import LabelSpace
 from coabench.support.images import HEIC_REMEDY, HEIC_SUFFIXES, reads_heic
@@ -37,7 +38,7 @@ class Problem:
 
 def contents(folder: Path) -> str:
     """Return the first names in a folder, for error messages; no folder is an empty one."""
-    names = sorted(p.name + "/" * p.is_dir() for p in folder.iterdir()) if folder.is_dir() else []
+    names = sorted(p.name + "/" * p.is_dir() for p in folder.iterdir()) if is_folder(folder) else []
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     return ", ".join(names[:8]) + more or "an empty folder"
 

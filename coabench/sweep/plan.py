@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from coabench.base.reading import exists, is_folder
 from coabench.base.text import last_part
 from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.evaluation.plan import Evaluation, Plan, check
@@ -84,7 +85,7 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
     Raises:
         UserError: nothing to run, or runs that cannot be done: all of them are named, each with its problem.
     """
-    if sheet.output.exists() and not sheet.output.is_dir():
+    if exists(sheet.output) and not is_folder(sheet.output):
         raise UserError(f"the output {sheet.output} is a file", expected="a folder", remedy="correct 'output'")
     wanted = sheet.wanted()
     varying = [distinguish(wanted, settings) for settings in (w.settings for w in wanted)]

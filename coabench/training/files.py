@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import write_json, write_text
+from coabench.base.json import FOREIGN, read_json
+from coabench.base.vocabulary import RUNNING
 from coabench.errors import UserError
 from coabench.inference.contents import Content
 from coabench.runs.adapter import MANIFEST, TrainingManifest
@@ -74,9 +75,9 @@ class TrainingFolder(JobFolder):
         """Yield the whole checkpoints, each with its step: the Trainer writes its state file last."""
         for path in (self.directory / CHECKPOINTS).glob("checkpoint-*"):
             try:
-                state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+                state = read_json(path / "trainer_state.json", FOREIGN)
                 yield path, int(state["global_step"])
-            except (OSError, ValueError, KeyError):
+            except (OSError, ValueError, LookupError, TypeError):
                 continue
 
 
@@ -111,7 +112,7 @@ def export_published(plan: Plan, directory: Path) -> None:
     folder = directory / PUBLISHED
     folder.mkdir(exist_ok=True)
     shutil.copyfile(directory / WEIGHTS, folder / WEIGHTS)
-    config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+    config = read_json(directory / CONFIG)
     write_json(folder / CONFIG, {**config, "task_type": "CAUSAL_LM"})
     torch.save({}, folder / OTHERS)
     for name, text in plan.trainee.extras().items():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.backbone import Backbone, BackboneRequest, Trainee
+from coabench.base.json import parse_json
 from coabench.base.processes import World
 from coabench.base.schema import at_least
 from coabench.base.version import __version__
@@ -250,7 +251,6 @@ def _micro_batch(request: Training, recipe: Recipe, preset: Preset, world: World
 
 def _trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
     """Return ``--trainer`` assignments with their values read; `UserError` for a field that is unknown or an option."""
-    import json
     from dataclasses import fields
 
     from transformers import TrainingArguments
@@ -268,7 +268,7 @@ def _trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
                 remedy=f"{did_you_mean(key, known)}correct --trainer",
             )
         try:
-            values[key] = json.loads(text.lower() if text in ("True", "False", "None") else text)
+            values[key] = parse_json(text.lower() if text in ("True", "False", "None") else text)
         except ValueError:
             values[key] = text
     return values

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from coabench.backbone import Backbone, BackboneRequest, Questions, Viewing
+from coabench.base.files import sha256_of
+from coabench.base.reading import user_path
 from coabench.decode import Decode
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, UserError, first_line
@@ -210,4 +212,4 @@ def _checked(request: BackboneRequest) -> Path:
                 expected="no adapter, the CPU and float32",
                 remedy=f"leave {option} away",
             )
-    return Path(request.model).expanduser()
+    return user_path(request.model)

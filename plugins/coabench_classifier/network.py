@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.base.names import require_utf8
+from coabench.base.reading import is_file, what_is_at
 from coabench.errors import UserError, first_line
 from coabench_classifier.onnx_file import LARGEST, required, self_contained, unopened
 
@@ -63,11 +64,11 @@ def open_network(path: Path, trust: str | None) -> Network:
         ".pt": partial(TorchScriptNetwork, trusted=trust == TORCHSCRIPT),
         ".torchscript": partial(TorchScriptNetwork, trusted=trust == TORCHSCRIPT),
     }
-    if path.suffix.lower() not in kinds or not path.is_file():
+    if path.suffix.lower() not in kinds or not is_file(path):
         raise UserError(
             f"{path} is no classifier",
             expected=f"a file that ends in {', '.join(kinds)}",
-            found="another file" if path.is_file() else "a folder" if path.is_dir() else "nothing there",
+            found="another file" if is_file(path) else what_is_at(path),
             remedy="correct --backbone classifier:FILE",
         )
     return kinds[path.suffix.lower()](path)

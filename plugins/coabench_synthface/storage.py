@@ -10,6 +10,7 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from coabench.base.files import temporary
+from coabench.base.reading import DATA, is_file, is_folder, read_bytes, what_is_at
 from coabench.dataset import ImageFile
 from coabench.errors import UserError
 
@@ -29,7 +30,7 @@ class Storage:
 
     def read(self, name: str) -> bytes:
         """Return the content of a file; FileNotFoundError where there is none, OSError where it cannot be read."""
-        return (self.root / name).read_bytes()
+        return read_bytes(self.root / name, DATA)
 
     def size(self, name: str) -> int:
         """Return the number of bytes of a file, or -1 where there is none."""
@@ -93,14 +94,14 @@ class Picture:
 
 def open_storage(root: Path) -> Storage:
     """Return the files below *root*, a folder or an archive; `UserError` where there is neither."""
-    if root.is_dir():
+    if is_folder(root):
         return Storage(root)
-    if root.exists():
+    if is_file(root):
         return Archive(root)
     raise UserError(
-        f"--data-root {root} is not there",
+        f"--data-root {root} is no set of synthetic faces",
         expected="the folder of a set of synthetic faces, or its ZIP archive",
-        found="nothing there",
+        found=what_is_at(root),
         remedy="correct --data-root, or leave it away to use the set that comes with coabench",
     )
 
