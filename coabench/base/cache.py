@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.files import temporary
-from coabench.base.names import to_hash
 from coabench.base.json import read_json
+from coabench.base.names import to_hash
 
 Stamp = list[list[int] | None]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from coabench.base.files import Closing, sync_folder
-from coabench.base.names import to_file
 from coabench.base.json import FINITE, parse_json
+from coabench.base.names import to_file
 from coabench.base.reading import exists, open_file
 
 LONGEST = 64 * 2**20

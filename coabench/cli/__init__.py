@@ -17,8 +17,8 @@ from coabench.base.resources import shortage
 from coabench.base.text import safe
 from coabench.base.version import __version__
 from coabench.cli.processes import say_interrupted
-from coabench.registry.blame import contained
 from coabench.errors import CoabenchError, JobError, UserError
+from coabench.registry.blame import contained
 from coabench.registry.commands import COMMANDS
 from coabench.registry.loader import get_plugins
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.names import require_utf8
-from coabench.base.signals import is_interrupt
 from coabench.base.reading import open_file
+from coabench.base.signals import is_interrupt
 from coabench.detector import Detector, DetectorRequest, Unavailable
 from coabench.errors import UserError, with_type
 from coabench.registry.loader import get_plugins

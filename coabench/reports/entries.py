@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from coabench.base import cache
 from coabench.base.names import to_hash
-from coabench.base.signals import leave_to_parent
 from coabench.base.reading import exists, is_folder
+from coabench.base.signals import leave_to_parent
 from coabench.base.version import __version__
 from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import CoabenchError, UserError

@@ -13,9 +13,8 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.base.reading import is_folder
-from coabench.base.vocabulary import COMPLETE, RUNNING
+from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.calibration import Calibration
 from coabench.metrics.groups import MIN_GROUP

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 from coabench.base import signals
 from coabench.base.files import Closing, write_json
-from coabench.base.resources import shortage
 from coabench.base.json import read_json
 from coabench.base.reading import exists, is_folder, what_is_at, why
+from coabench.base.resources import shortage
 from coabench.base.schema import At, read_fields
 from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING, STOPPED
 from coabench.errors import JobError, UserError, with_type

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.files import sha256_of
-from coabench.base.signals import is_interrupt
 from coabench.base.json import read_json
 from coabench.base.reading import is_file
+from coabench.base.signals import is_interrupt
 from coabench.errors import with_type
 from coabench.metrics.headline import HEADLINES, Headline
 from coabench.metrics.summary import SCHEMA, summarise

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from coabench.base.files import sync_folder, temporary
-from coabench.base.files import sync_folder
 from coabench.base.json import FINITE, parse_json
 from coabench.base.reading import exists, open_file
 from coabench.errors import JobError, UserError

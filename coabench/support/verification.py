@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from coabench.base.text import safe
 from coabench.base.reading import is_folder
+from coabench.base.text import safe
 from coabench.dataset import Card, Check, Sample
 from coabench.labels import LabelSpace
 from coabench.support.images import HEIC_REMEDY, HEIC_SUFFIXES, reads_heic

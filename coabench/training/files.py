@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import write_json, write_text
 from coabench.base.json import FOREIGN, read_json
-from coabench.base.vocabulary import RUNNING
 from coabench.errors import UserError
 from coabench.inference.contents import Content
 from coabench.runs.adapter import MANIFEST, TrainingManifest

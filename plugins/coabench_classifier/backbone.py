@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from coabench.backbone import Backbone, BackboneRequest, Questions, Viewing
-from coabench.base.files import sha256_of
 from coabench.base.reading import user_path
 from coabench.decode import Decode
 from coabench.dialogue import Answer, Question

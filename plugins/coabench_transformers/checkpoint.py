@@ -15,8 +15,8 @@ from transformers import (
     PretrainedConfig,
 )
 
-from coabench.base.names import to_hash
 from coabench.base.json import FOREIGN, read_json
+from coabench.base.names import to_hash
 from coabench.base.reading import JSON, exists, open_file, why
 from coabench.errors import UserError, first_line
 from coabench.support.tensorfile import TensorFile, file_digest, fingerprint

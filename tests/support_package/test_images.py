@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import os
 import random
-import warnings
 import struct
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
