@@ -94,7 +94,7 @@ class Viewer:
             additional_headers=headers,
             ssl=tls,
             max_size=None,
-            max_queue=None,  # else what nobody reads would delay the end
+            max_queue=1 << 20,  # else what nobody reads would delay the end
             source_address=(source, 0),
         )
         self._open = ExitStack()

@@ -27,7 +27,7 @@ CONTROLS = 100
 
 
 class _Http(H11Protocol):
-    """Of a request, which may be for the socket."""
+    """HTTP: one request, which may ask for the socket."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         connection: Connection = self.app_state[CONNECTION]
@@ -36,7 +36,7 @@ class _Http(H11Protocol):
 
 
 class _Socket(WebSocketsSansIOProtocol):
-    """Of a viewer. Frames that are no message of their own reach nobody who could take offence, so they count here."""
+    """The WebSocket of a viewer. Pings, pongs and fragments never reach the application, so they are counted here."""
 
     _fragments = 0
     _controls = 0

@@ -27,7 +27,7 @@ HEARTBEAT = 1.0
 PATIENCE = 20
 """Bad messages in a row after which a connection is closed."""
 FASTEST = 0.01
-"""Seconds between two messages that are read at least; what comes faster waits on the viewer's side."""
+"""Seconds between reading two messages at least; what comes faster waits on the viewer's side."""
 SLOWEST = 10.0
 """Seconds that a viewer may take to receive a message."""
 GOING_AWAY, MISBEHAVED = 1001, 1008

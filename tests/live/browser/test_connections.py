@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from support.event_loop import run
 
 from coabench.live.browser import connections
 from coabench.live.browser.certificate import self_signed
@@ -100,7 +101,7 @@ def test_a_connection_that_requests_nothing_is_closed(impatient: None) -> None:
             await silent.closed()
             await dripping.closed()
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_tls_handshake_that_never_ends_is_closed(impatient: None, tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_a_tls_handshake_that_never_ends_is_closed(impatient: None, tmp_path: Pa
             await torn.closed()
             await plain.closed()
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_permitted_connection_stays_and_counts_no_longer(impatient: None, narrow: None) -> None:
@@ -133,7 +134,7 @@ def test_a_permitted_connection_stays_and_counts_no_longer(impatient: None, narr
                 assert await viewer.served()
             await viewer.closed()
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_one_more_of_an_address_takes_the_place_of_its_oldest(narrow: None) -> None:
@@ -145,7 +146,7 @@ def test_one_more_of_an_address_takes_the_place_of_its_oldest(narrow: None) -> N
             for client in clients[2:]:
                 assert await client.served()
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 @needs_sources
@@ -160,7 +161,7 @@ def test_an_address_takes_nothing_from_another_until_all_places_are_taken(narrow
             await other.closed()  # the oldest of all
             assert await third.served()
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_accepting_goes_on_after_the_system_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +178,7 @@ def test_accepting_goes_on_after_the_system_refused(monkeypatch: pytest.MonkeyPa
             await first.closed()
             assert await second.served()
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def refusing_once(accept: Callable) -> Callable:
