@@ -345,6 +345,7 @@ def stopped(server: ChatServer, evaluate: Any, **rest: Any) -> None:
     [
         {"response": 7}, {"tokens": [1, 2]}, {"tokens": "123"}, {"tokens": [0, 0, -1.5]}, {"scores": {"Fear": 0.0}},
         {"scores": [1]}, {"served": 5}, {"key": []}, {"error": {}}, {"more": 1},
+        {"response": None}, {"tokens": [0, 0, -1]},
     ],
 )  # fmt: skip
 def test_a_damaged_reply_is_asked_again(damage: Any, server: ChatServer, evaluate: Any, tmp_path: Path) -> None:
