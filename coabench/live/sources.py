@@ -20,6 +20,7 @@ from coabench.live.snapshot import Frame
 from coabench.support.films import Film, even_rate, opened
 from coabench.support.images import SUFFIXES, UnreadableImage, decode
 from coabench.support.opencv import opencv
+from coabench.support.redaction import without_credentials
 
 if TYPE_CHECKING:
     import numpy as np
@@ -280,7 +281,7 @@ def _open_url(url: str, note: Note) -> Source:
 
 def shown(spec: str) -> str:
     """Return a source, or a word of a command line, as it may be shown and logged: an address without its password."""
-    return re.sub(r"(://[^/\s:@]*):[^/\s]*@", r"\1:…@", spec)
+    return without_credentials(spec)
 
 
 def _video(path: str, spec: str) -> Any:

@@ -20,12 +20,13 @@ _PERCENT = "%(?:25){0,4}"
 _ALIKE = {"+": "- \xa0", "/": "_"}
 """What else may be written: by the URL-safe alphabet of base64, and for a plus, which is a space in forms."""
 _USER = re.compile(r"(?<=://)[^/\s?#]{0,500}@")
-_PARAMETERS = re.compile(r"(://[^\s?\"'<>]{0,500}\?)[^\s\"'<>]+")
+_QUERY = re.compile(r"(?P<address>://[^\s?\"'<>]{0,500}\?)(?P<query>[^\s\"'<>]+)")
+_VALUE = re.compile(r"(^|&)([^&=]*=)?[^&]+")
 
 
 def without_credentials(text: str) -> str:
-    """Return a text whose addresses name neither user nor password, and no parameters after ``?``."""
-    return _PARAMETERS.sub(r"\1…", _USER.sub("…@", text))
+    """Return a text whose addresses name neither user nor password, and no values of parameters after ``?``."""
+    return _QUERY.sub(lambda found: found["address"] + _VALUE.sub(r"\1\2…", found["query"]), _USER.sub("…@", text))
 
 
 class Redaction:

@@ -84,7 +84,7 @@ class _Entry:
     key: str
     served: str | None = None
     error: str | None = None
-    response: str = ""
+    response: str | None = None
     scores: Mapping[str, float] | None = None
     tokens: tuple[int, int, int] = (0, 0, 0)
 
@@ -97,17 +97,22 @@ class _Entry:
         return cls(key, reply.served, None, answer.response, answer.scores, tokens)
 
     @property
-    def reply(self) -> Reply:
+    def reply(self) -> Reply | None:
+        """The reply; None where the line holds half of one."""
         if self.error is not None:
             return Reply(SampleError(self.error), self.served)
+        if self.response is None or min(self.tokens) < 0:
+            return None
         prompt, cached, new = self.tokens
         answer = Answer(self.response, self.scores, prompt_tokens=prompt, cached_tokens=cached, new_tokens=new)
         return Reply(answer, self.served)
 
 
 def _read(path: Path) -> dict[str, Reply]:
-    entries: list[_Entry] = []
+    replies: dict[str, Reply] = {}
     for line in read_lines(path, skip_invalid=True):
         with suppress(UserError):  # damaged: it is asked again
-            entries.append(read_fields(_Entry, line.data, At(path)))
-    return {entry.key: entry.reply for entry in entries}
+            entry = read_fields(_Entry, line.data, At(path))
+            if reply := entry.reply:
+                replies[entry.key] = reply
+    return replies

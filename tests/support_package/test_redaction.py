@@ -97,8 +97,9 @@ def test_no_text_takes_long(part: str) -> None:
     text = part * (2**20 // len(part))
     assert REDACTION.text(text) == text
     without_credentials(text[: 2**16])
+    without_credentials(f"http://h/?{text}")
 
 
 def test_addresses_keep_neither_user_nor_parameters() -> None:
     text = "403 for https://me:pa@ss@host/v1?api-key=1&x=2 and http://host/ or?"
-    assert without_credentials(text) == "403 for https://…@host/v1?… and http://host/ or?"
+    assert without_credentials(text) == "403 for https://…@host/v1?api-key=…&x=… and http://host/ or?"
