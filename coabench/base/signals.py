@@ -24,9 +24,8 @@ def received() -> signal.Signals | None:
 
 
 def cause() -> str:
-    """Return what interrupted the process, in a word: ``Ctrl-C``, ``SIGTERM``, ``SIGHUP``."""
-    number = _received or signal.SIGINT
-    return NAMES.get(number, number.name)
+    """Return what interrupted the process: ``Ctrl-C``, ``SIGTERM``, ``SIGHUP``; in words where no signal was seen."""
+    return NAMES.get(_received, _received.name) if _received else "an interrupt"
 
 
 def exit_code() -> int:

@@ -102,7 +102,8 @@ def test_from_python_an_interruption_is_recorded_and_no_handler_is_touched(scrip
     with plugins_on(scripted), pytest.raises(KeyboardInterrupt):
         evaluate(backbone="scripted:a", dataset="drawn", output=tmp_path / "out", progress=Impatient())
     assert handlers == before
-    assert manifest(tmp_path / "out")["status"] == "stopped"
+    made = manifest(tmp_path / "out")
+    assert (made["status"], made["reason"]) == ("stopped", "an interrupt")
 
 
 def recorded(folder: Path) -> bool:
