@@ -12,6 +12,8 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from coabench.base.files import Closing, sync_folder
 
+GONE = "it was deleted or moved while the job ran"
+
 
 class Digest(Protocol):
     """A hash that grows, as `hashlib` makes them."""
@@ -93,7 +95,7 @@ def write_whole(file: BinaryIO, data: bytes) -> None:
 def check_there(path: Path, file: BinaryIO) -> None:
     """Raise `FileNotFoundError` where *path* no longer is the file that was opened."""
     if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
-        raise FileNotFoundError(errno.ENOENT, "it was deleted or moved while the job ran", str(path))
+        raise FileNotFoundError(errno.ENOENT, GONE, str(path))
 
 
 class LineWriter(Closing):

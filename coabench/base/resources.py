@@ -7,9 +7,7 @@ import os
 
 from coabench.errors import JobError, first_line
 
-DISK = tuple(
-    getattr(errno, name) for name in ("ENOSPC", "EFBIG", "EDQUOT", "EROFS", "EIO", "ESTALE") if hasattr(errno, name)
-)
+DISK = tuple(getattr(errno, name) for name in ("ENOSPC", "EFBIG", "EDQUOT", "EROFS", "ESTALE") if hasattr(errno, name))
 """What systems report of a disk that is full or gone, a quota or a limit (``ulimit -f``) that is reached."""
 DISK_WORDS = (*(os.strerror(number) for number in DISK), "PytorchStreamWriter")
 MEMORY_WORDS = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from typing import Any, ClassVar
 
 from coabench.base import signals
 from coabench.base.files import Closing, write_json
+from coabench.base.jsonlines import GONE
 from coabench.base.resources import shortage
 from coabench.base.schema import At, read_fields
 from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING, STOPPED
@@ -118,6 +121,7 @@ class JobFolder(Closing):
         self._made = not directory.exists()
         try:
             directory.mkdir(parents=True, exist_ok=True)
+            self._opened = directory.stat()
             self._lock = FileLock(directory / LOCK)
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -168,8 +172,10 @@ class JobFolder(Closing):
         return existing
 
     def write(self, name: str, data: Mapping[str, Any]) -> None:
-        """Replace a JSON file in the folder, atomically; `JobError` where the disk is full or gone."""
+        """Replace a JSON file in the folder, atomically; `JobError` where the disk is full, or the folder gone."""
         try:
+            if not self._there():  # what is there now may be another job's
+                raise FileNotFoundError(errno.ENOENT, GONE)
             write_json(self.directory / name, data)
         except OSError as error:
             raise JobError(
@@ -188,8 +194,9 @@ class JobFolder(Closing):
 
     def end(self, status: str, reason: str | None = None, **facts: Any) -> None:
         """Record how the job ended."""
-        self.manifest.update(status=status, reason=reason, ended=now(), **facts)
-        self.write(self.declared.file, self.manifest)
+        ended = {**self.manifest, "status": status, "reason": reason, "ended": now(), **facts}
+        self.write(self.declared.file, ended)
+        self.manifest.update(ended)  # not before: it has ended when that is written
 
     @classmethod
     def foreign_files(cls, directory: Path) -> list[str]:
@@ -213,6 +220,10 @@ class JobFolder(Closing):
         finally:
             self.close()
 
+    def _there(self) -> bool:
+        """Whether the folder is still the one that was opened."""
+        return self.directory.exists() and os.path.samestat(self._opened, self.directory.stat())
+
     def _interrupted(self, error: BaseException) -> None:
         """Record what ended the job before its time; what is on disk stays valid, and the job can be resumed."""
         if isinstance(error, KeyboardInterrupt) or signals.received():  # which may have come as another error
@@ -224,7 +235,7 @@ class JobFolder(Closing):
     def close(self) -> None:
         """Let other writers in; remove a folder in which nothing was begun."""
         begun = (self.directory / self.declared.file).exists()
-        if not begun:
+        if not begun and self._there():
             (self.directory / LOCK).unlink(missing_ok=True)
         self._lock.release()
         if self._made and not begun:
