@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.files import write_json, write_text
+from coabench.base.signals import leave_to_parent
 from coabench.errors import UserError
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.folder import LICENCE, SAMPLES, SET
@@ -149,7 +150,7 @@ def _run(
     if workers == 1:
         yield from map(work, keys)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=leave_to_parent) as pool:
         yield from pool.map(work, keys, chunksize=16)
 
 
