@@ -18,6 +18,8 @@ from coabench.base.reading import exists, open_file
 LONGEST = 64 * 2**20
 """Bytes of a line."""
 
+GONE = "it was deleted or moved while the job ran"
+
 
 class Digest(Protocol):
     """A hash that grows, as `hashlib` makes them."""
@@ -109,7 +111,7 @@ def write_whole(file: BinaryIO, data: bytes) -> None:
 def check_there(path: Path, file: BinaryIO) -> None:
     """Raise `FileNotFoundError` where *path* no longer is the file that was opened."""
     if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
-        raise FileNotFoundError(errno.ENOENT, "it was deleted or moved while the job ran", str(path))
+        raise FileNotFoundError(errno.ENOENT, GONE, str(path))
 
 
 class LineWriter(Closing):

@@ -6,6 +6,8 @@ error it became on its way, asks here which signal it was.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -25,9 +27,8 @@ def received() -> signal.Signals | None:
 
 
 def cause() -> str:
-    """Return what interrupted the process, in a word: ``Ctrl-C``, ``SIGTERM``, ``SIGHUP``."""
-    number = _received or signal.SIGINT
-    return NAMES.get(number, number.name)
+    """Return what interrupted the process: ``Ctrl-C``, ``SIGTERM``, ``SIGHUP``; in words where no signal was seen."""
+    return NAMES.get(_received, _received.name) if _received else "an interrupt"
 
 
 def exit_code() -> int:
@@ -83,9 +84,19 @@ def interrupting() -> Iterator[None]:
 
 
 def leave_to_parent() -> None:
-    """Have a worker process ignore Ctrl-C, which its parent gets as well and ends it."""
+    """Have a process of a pool end with its parent, and not before: it ignores Ctrl-C, which its parent gets as well.
+
+    Those of a `ProcessPoolExecutor` would wait for ever where their parent was killed.
+    """
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

@@ -33,8 +33,7 @@ def first_process(continues: str) -> Iterator[bool]:
 
 def say_interrupted(continues: str = "") -> int:
     """Say what interrupted the command, and how it continues; return the exit code."""
-    cause = signals.cause()
-    what = "interrupted" if cause == "Ctrl-C" else f"stopped by {cause}"
+    what = "interrupted" if signals.exit_code() == 130 else f"stopped by {signals.cause()}"
     with suppress(OSError):  # SIGHUP comes where the terminal is gone
         click.echo(f"\n{what}: {continues}" if continues else f"\n{what}", err=True)
     return signals.exit_code()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from coabench.base import signals
 from coabench.base.files import Closing, write_json
 from coabench.base.json import read_json
 from coabench.base.reading import exists, is_folder, what_is_at, why
+from coabench.base.jsonlines import GONE
 from coabench.base.resources import shortage
 from coabench.base.schema import At, read_fields
 from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING, STOPPED
@@ -120,6 +123,7 @@ class JobFolder(Closing):
         self._made = not exists(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
+            self._opened = directory.stat()
             self._lock = FileLock(directory / LOCK)
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -170,8 +174,10 @@ class JobFolder(Closing):
         return existing
 
     def write(self, name: str, data: Mapping[str, Any]) -> None:
-        """Replace a JSON file in the folder, atomically; `JobError` where the disk is full or gone."""
+        """Replace a JSON file in the folder, atomically; `JobError` where the disk is full, or the folder gone."""
         try:
+            if not self._there():  # what is there now may be another job's
+                raise FileNotFoundError(errno.ENOENT, GONE)
             write_json(self.directory / name, data)
         except OSError as error:
             raise JobError(
@@ -190,8 +196,9 @@ class JobFolder(Closing):
 
     def end(self, status: str, reason: str | None = None, **facts: Any) -> None:
         """Record how the job ended."""
-        self.manifest.update(status=status, reason=reason, ended=now(), **facts)
-        self.write(self.declared.file, self.manifest)
+        ended = {**self.manifest, "status": status, "reason": reason, "ended": now(), **facts}
+        self.write(self.declared.file, ended)
+        self.manifest.update(ended)  # not before: it has ended when that is written
 
     @classmethod
     def foreign_files(cls, directory: Path) -> list[str]:
@@ -215,6 +222,10 @@ class JobFolder(Closing):
         finally:
             self.close()
 
+    def _there(self) -> bool:
+        """Whether the folder is still the one that was opened."""
+        return self.directory.exists() and os.path.samestat(self._opened, self.directory.stat())
+
     def _interrupted(self, error: BaseException) -> None:
         """Record what ended the job before its time; what is on disk stays valid, and the job can be resumed."""
         if isinstance(error, KeyboardInterrupt) or signals.received():  # which may have come as another error
@@ -226,7 +237,7 @@ class JobFolder(Closing):
     def close(self) -> None:
         """Let other writers in; remove a folder in which nothing was begun."""
         begun = exists(self.directory / self.declared.file)
-        if not begun:
+        if not begun and self._there():
             (self.directory / LOCK).unlink(missing_ok=True)
         self._lock.release()
         if self._made and not begun:

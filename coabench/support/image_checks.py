@@ -63,6 +63,8 @@ class Verification:
 
 def verify(dataset: Dataset) -> Verification:
     """Check a data set: its own checks, and every image that it lists, decoded in full."""
+    import numpy  # noqa: F401  # where memory is short it fails here, and not as half a module in several threads
+
     checks = dataset.verify()
     samples = list(dataset.listed())
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock

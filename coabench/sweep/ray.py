@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Generator, Mapping, Sequence
@@ -154,6 +155,8 @@ class RayExecutor:
 def perform_there(folder: str, variables: Mapping[str, str], request: Evaluation, identity: RunIdentity) -> str | None:
     """Carry out a run in a Ray worker, in the folder and with coabench's variables of the sweep."""
     os.environ.update(variables)
+    # Ray cancels by it; a sweep in the background of a script has it ignored, and its workers inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         os.chdir(folder)
     except OSError as error:

@@ -15,6 +15,7 @@ from typing import Any
 
 from coabench.base.files import write_json, write_text
 from coabench.base.reading import exists, is_folder
+from coabench.base.signals import leave_to_parent
 from coabench.errors import UserError
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.folder import LICENCE, SAMPLES, SET
@@ -150,7 +151,7 @@ def _run(
     if workers == 1:
         yield from map(work, keys)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=leave_to_parent) as pool:
         yield from pool.map(work, keys, chunksize=16)
 
 

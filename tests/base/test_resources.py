@@ -26,6 +26,11 @@ def test_memory(error: Exception) -> None:
     assert "no more memory" in str(words)
 
 
+def test_the_line_that_says_it_is_shown() -> None:
+    error = ImportError("IMPORTANT: READ THIS\n\nlibopenblas.so: failed to map segment from shared object\n")
+    assert "found: libopenblas.so: failed" in str(shortage(error))
+
+
 @pytest.mark.parametrize(
     "error",
     [

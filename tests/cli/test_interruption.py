@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -102,7 +104,33 @@ def test_from_python_an_interruption_is_recorded_and_no_handler_is_touched(scrip
     with plugins_on(scripted), pytest.raises(KeyboardInterrupt):
         evaluate(backbone="scripted:a", dataset="drawn", output=tmp_path / "out", progress=Impatient())
     assert handlers == before
-    assert manifest(tmp_path / "out")["status"] == "stopped"
+    made = manifest(tmp_path / "out")
+    assert (made["status"], made["reason"]) == ("stopped", "an interrupt")
+
+
+POOL = """
+import multiprocessing, time
+from concurrent.futures import ProcessPoolExecutor
+from coabench.base.signals import leave_to_parent
+with ProcessPoolExecutor(2, initializer=leave_to_parent) as pool:
+    list(pool.map(abs, range(8)))
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    time.sleep(600)
+"""
+
+
+@posix
+@pytest.mark.process
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are looked up in /proc")
+def test_a_pool_ends_with_its_parent_whatever_ends_that(environment: dict[str, str]) -> None:
+    process = subprocess.Popen([sys.executable, "-c", POOL], env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    workers = process.stdout.readline().split()
+    assert workers
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
 
 
 def recorded(folder: Path) -> bool:

@@ -339,6 +339,22 @@ def test_a_folder_that_cannot_be_written_is_refused(coabench: Run, tmp_path: Pat
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows does not let one delete what is open")
+def test_a_folder_that_is_replaced_is_left_to_who_replaced_it(scripted: list[str], tmp_path: Path) -> None:
+    class Mover(Silence):
+        def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
+            (tmp_path / "out").rename(tmp_path / "moved")
+            evaluate(**request, seed=1)
+
+    request = {"backbone": "scripted:a", "dataset": "drawn", "output": tmp_path / "out", "batch_size": 2}
+    with plugins_on(scripted):
+        with pytest.raises(JobError, match="was deleted or moved"):
+            evaluate(**request, progress=Mover())
+        assert manifest(tmp_path / "out")["status"] == "complete"
+        assert manifest(tmp_path / "out")["identity"]["seed"] == 1
+        assert evaluate(**{**request, "output": tmp_path / "moved"}).metrics["samples"] == 24
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not let one delete what is open")
 @pytest.mark.parametrize("how", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("moved"))])
 def test_a_folder_that_vanishes_ends_the_job_at_the_next_batch(
     scripted: list[str], tmp_path: Path, how: Callable[[Path], object]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from coabench.base import signals
 from coabench.errors import JobError
 from coabench.live.asker import Asker
 from coabench.live.browser.address import BoundAddress
@@ -79,8 +80,9 @@ def _running(session: SharedSession, close: Callable[[], object]) -> Iterator[No
         why = f"The server failed: {error}"
         raise
     finally:
-        session.ended = why
-        until = time.monotonic() + FAREWELL + ENDING
-        threading.Timer(FAREWELL, setattr, (server, "should_exit", True)).start()
-        close()
-        thread.close(max(0.0, until - time.monotonic()))
+        with signals.ignoring():  # it takes less than a second, and files are still open
+            session.ended = why
+            until = time.monotonic() + FAREWELL + ENDING
+            threading.Timer(FAREWELL, setattr, (server, "should_exit", True)).start()
+            close()
+            thread.close(max(0.0, until - time.monotonic()))
