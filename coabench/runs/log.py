@@ -3,14 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from coabench.base.jsonlines import Digest, InvalidLine, Line, LineWriter, read_lines
+from coabench.base.schema import At, Count, Number, Proportion, conforms, others, read_fields
 from coabench.errors import JobError, UserError
 
-FIELDS = ("id", "target", "prediction", "status", "reason", "turns")
-"""What every record has."""
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedTurn:
+    """A turn as the log has it; see docs/formats.md."""
+
+    name: str
+    prompt: str
+    options: tuple[str, ...]
+    response: str | None
+    label: str | None
+    match: str | None = None
+    scores: Mapping[str, Number] | None = None
+    prompt_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    new_tokens: Count | None = None
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedDetails:
+    """What else a strategy found, as far as it is read again."""
+
+    confidence: Proportion | None = None
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedRecord:
+    """A record as the log has it; see docs/formats.md."""
+
+    id: str
+    target: str
+    prediction: str | None
+    status: Literal["ok", "invalid", "error"]
+    reason: str | None
+    turns: tuple[LoggedTurn, ...]
+    image: str | None = None
+    image_sha256: str | None = None
+    image_notes: tuple[str, ...] = ()
+    details: LoggedDetails | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    exemplars: tuple[str, ...] = ()
+    seconds: Number | None = None
+    more: Mapping[str, Any] = others()
+
+
+DAMAGED = "the log was edited or damaged: restore it, or start anew with --overwrite"
 
 
 def read_log(path: Path, digest: Digest | None = None) -> Iterator[Line]:
@@ -22,17 +69,17 @@ def read_log(path: Path, digest: Digest | None = None) -> Iterator[Line]:
     Raises:
         UserError: a line that is no record, with its number.
     """
+    fits = conforms(LoggedRecord)
     try:
         for line in read_lines(path, digest):
-            missing = set(FIELDS) - set(line.data)
-            if missing:
-                raise InvalidLine(line.number, f"no field {min(missing)!r}")
+            if not fits(line.data):
+                read_fields(LoggedRecord, line.data, At(f"{path}: line {line.number}", DAMAGED))
             yield line
     except InvalidLine as error:
         raise UserError(
             f"{path}: line {error.number} is no record",
             found=str(error),
-            remedy="the log was edited or damaged: restore it, or start anew with --overwrite",
+            remedy=DAMAGED,
         ) from None
 
 
