@@ -73,12 +73,21 @@ def read_log(path: Path, digest: Digest | None = None) -> Iterator[Line]:
     try:
         for line in read_lines(path, digest):
             if not fits(line.data):
-                read_fields(LoggedRecord, line.data, At(f"{path}: line {line.number}", DAMAGED))
+                _check(line, path)
             yield line
     except InvalidLine as error:
+        raise UserError(f"{path}: line {error.number} is no record", found=str(error), remedy=DAMAGED) from None
+
+
+def _check(line: Line, path: Path) -> None:
+    """Read a line by its fields, which raises the error that names the one that does not fit."""
+    try:
+        read_fields(LoggedRecord, line.data, At("record"))
+    except UserError as error:
         raise UserError(
-            f"{path}: line {error.number} is no record",
-            found=str(error),
+            f"{path}: line {line.number} is no record: {error.problem.removeprefix('record: ')}",
+            expected=error.expected,
+            found=error.found,
             remedy=DAMAGED,
         ) from None
 
