@@ -81,7 +81,7 @@ class TrainingFolder(JobFolder):
             try:
                 state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
                 yield path, int(state["global_step"])
-            except (OSError, ValueError, KeyError):
+            except (OSError, ValueError, LookupError, TypeError, OverflowError):
                 continue
 
 
