@@ -275,7 +275,7 @@ def read_entry(directory: Path) -> Entry:
             return Entry(replace(row, note=reason))
         labels = manifest["labels"]
         samples, predicted, log_sha256 = _read_log(directory, labels["names"])
-        metrics, note = read_metrics(directory, manifest, log_sha256)
+        metrics, note = read_metrics(directory, manifest, log_sha256, predicted)
         row = replace(row, note=note, **_measured(metrics))
         identity = RunIdentity.read(manifest["identity"]).dataset
         if len(predicted) != identity.samples:

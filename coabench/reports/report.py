@@ -84,7 +84,7 @@ def report(request: Report) -> str:
             remedy="the same `coabench evaluate` command goes on with the run",
         )
     with _damage_reported(directory):
-        metrics, recomputed = read_metrics(directory, manifest, data.log_sha256)
+        metrics, recomputed = read_metrics(directory, manifest, data.log_sha256, data.predicted)
         dataset = RunIdentity.read(manifest["identity"]).dataset
         choice = _card(request, dataset.name)
         shown = data.choose(request.samples, request.only)

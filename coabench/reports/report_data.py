@@ -84,7 +84,7 @@ class RunData:
             self.seconds.append(record["seconds"])
         for kind, numbers in self.tokens.items():
             if record["turns"]:
-                numbers.append(sum(turn[kind] for turn in record["turns"]))
+                numbers.append(sum(turn.get(kind) or 0 for turn in record["turns"]))
         confidence = confidence_of(record)
         if confidence is not None:
             self._confidences.append(confidence)
@@ -95,6 +95,11 @@ class RunData:
             entry.n += 1
             if len(entry.examples) < EXAMPLES:
                 entry.examples.append(record)
+
+    @property
+    def predicted(self) -> Predicted:
+        """Targets and predictions."""
+        return self.groups.reading.predicted(Predicted)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -113,7 +118,7 @@ class RunData:
             most: how many, at most.
             only: leave out those whose result is not among these (of `RESULTS`); all where empty.
         """
-        predicted = self.groups.reading.predicted(Predicted)
+        predicted = self.predicted
         status = np.array(self._statuses)
         results = np.where(status > 0, status + 1, predicted.predictions != predicted.targets)
         wanted = np.isin(results, [RESULTS.index(result) for result in only]) if only else np.ones(len(self), bool)

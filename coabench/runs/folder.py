@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from coabench.base import signals
 from coabench.base.files import Closing, write_json
 from coabench.base.json import read_json
-from coabench.base.reading import exists, is_folder, what_is_at, why
 from coabench.base.jsonlines import GONE
+from coabench.base.reading import exists, is_folder, what_is_at, why
 from coabench.base.resources import shortage
-from coabench.base.schema import At, read_fields
+from coabench.base.schema import At, others, read_fields
 from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING, STOPPED
 from coabench.errors import JobError, UserError, with_type
 from coabench.runs.identity import list_differences
@@ -33,9 +33,35 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Git:
+    """The commit that the bench ran from."""
+
+    commit: str
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """The machine and the software, as far as they are read again."""
+
+    git: Git | None = None
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A process that wrote, as far as it is read again."""
+
+    command: tuple[str, ...] = ()
+    device: str | None = None
+    environment: Environment | None = None
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """The fields that every manifest has; what else it holds is in docs/formats.md.
+    """The fields of every manifest that are read again; what else it holds is in docs/formats.md.
 
     Attributes:
         kind: the kind of job, for people.
@@ -46,8 +72,13 @@ class Manifest:
     file: ClassVar[str]
 
     schema: int
-    status: str
-    identity: Mapping[str, Any]
+    status: Literal["running", "complete", "failed"]
+    reason: str | None = None
+    identity: Any
+    notes: tuple[str, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    started: str | None = None
+    ended: str | None = None
 
 
 def read_manifest(folder: Path, manifest: type[Manifest]) -> dict[str, Any]:
@@ -171,6 +202,8 @@ class JobFolder(Closing):
                 found=differing,
                 remedy=f"choose another --output, or pass --overwrite to delete that {self.declared.kind}",
             )
+        for name in ("notes", "sessions"):  # which grow
+            existing[name] = existing.get(name) or []
         return existing
 
     def write(self, name: str, data: Mapping[str, Any]) -> None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from coabench.base.jsonlines import Digest
+from coabench.base.schema import EachOnce, NotEmpty, Number, at_least, others
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import JobError, UserError
 from coabench.runs import folder
 from coabench.runs.folder import LOCK, JobFolder, Manifest
+from coabench.runs.identity import RunIdentity
 from coabench.runs.log import LogWriter, read_log
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
@@ -28,14 +30,29 @@ PENDING = "pending"
 """Where a backbone keeps answers whose records are not written yet; deleted when the run is complete."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """The labels of a run; those that `coabench.runs.finished` needs, the log of an older run may lack."""
+
+    space: str
+    names: Annotated[tuple[str, ...], NotEmpty, EachOnce]
+    pairs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    basic: tuple[str, ...] = ()
+    neutral: str | None = None
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunManifest(Manifest):
-    """The fields that every run's manifest has."""
+    """The fields of a run's manifest that are read again."""
 
     kind = "run"
     file = MANIFEST
 
-    labels: Mapping[str, Any]
+    identity: RunIdentity
+    labels: Labels
+    seconds: Annotated[Number, at_least(0)] | None = None
+    images_per_second: Annotated[Number, at_least(0)] | None = None
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:

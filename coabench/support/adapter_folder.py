@@ -4,18 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from coabench.base.json import FOREIGN, read_json
 from coabench.base.reading import exists, why
+from coabench.base.schema import At, Number, others, read_fields
 from coabench.errors import UserError
+from coabench.support.adapter_config import LORA
 from coabench.support.tensorfile import PLAIN, TensorFile, TorchFile, file_digest
 
 CONFIG, WEIGHTS, PICKLED = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 TYPES = PLAIN | {"F64", "I64", "I32", "BOOL"}
 """What an adapter may be stored as: numbers as they are, and the places of those that were trained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Config:
+    """What the config of every method has; the rest is PEFT's to read."""
+
+    peft_type: str = ""
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _LoraConfig:
+    """What is read of a LoRA's config here."""
+
+    r: Number | None = None
+    lora_alpha: Number | None = None
+    rank_pattern: Mapping[str, Number] | None = None
+    alpha_pattern: Mapping[str, Number] | None = None
+    target_modules: str | tuple[str, ...] | None = None
+    more: Mapping[str, Any] = others()
 
 
 @dataclass(frozen=True)
@@ -60,6 +83,9 @@ def _read_config(path: Path) -> dict[str, Any] | None:
         config = read_json(path, FOREIGN)
         if not isinstance(config, dict):
             raise ValueError(f"a JSON {type(config).__name__}")
+        at = At(path, "fetch the adapter again")
+        if read_fields(_Config, config, at).peft_type == LORA:
+            read_fields(_LoraConfig, config, at)
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read",

@@ -76,7 +76,7 @@ class TrainingFolder(JobFolder):
             try:
                 state = read_json(path / "trainer_state.json", FOREIGN)
                 yield path, int(state["global_step"])
-            except (OSError, ValueError, LookupError, TypeError):
+            except (OSError, ValueError, LookupError, TypeError, OverflowError):
                 continue
 
 

@@ -36,8 +36,10 @@ class FinishedTraining:
     def __repr__(self) -> str:
         """Return the result in a line; the manifest would fill a page."""
         uar = (self.manifest.get("dev") or {}).get("uar")
-        chosen = "" if uar is None else f", step {self.manifest['selected_step']} selected with a dev UAR of {uar:.2%}"
-        return f"<training {self.directory}: {self.manifest['steps']} steps{chosen}>"
+        chosen = (
+            "" if uar is None else f", step {self.manifest.get('selected_step')} selected with a dev UAR of {uar:.2%}"
+        )
+        return f"<training {self.directory}: {self.manifest.get('steps')} steps{chosen}>"
 
 
 @contained()

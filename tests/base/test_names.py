@@ -22,8 +22,8 @@ from coabench.errors import UserError
 
 NAMES = (
     b"caf\xe9.jpg", "café.jpg".encode(), "cafe\u0301.jpg".encode(), b"line\nbreak.jpg", b"tab\t.jpg",
-    b"\x1b[31mred.jpg", "bidi\u202egpj.jpg".encode(), b"quote'\".jpg", b"<script>alert(1)<%2fscript>.jpg",
-    b"-v.jpg", b"dots...jpg", b"100%s.jpg", b"=cmd().jpg", b" blank .jpg", b"pipe|.jpg", b"n" * 251 + b".jpg",
+    b"\x1b[31mred.jpg", "bidi\u202egpj.jpg".encode(), b"quote'\".jpg", b"<script>alert(1)<%2fscript>.jpg", b"-v.jpg",
+    b"dots...jpg", b"100%s.jpg", b"=cmd().jpg", b" blank .jpg", b"pipe|.jpg", b"n" * 251 + b".jpg",
 )  # fmt: skip
 """One that is no UTF-8, two that differ in their normal form alone, and so on."""
 ODD = "x\udce9\x1b[31m"

@@ -188,8 +188,8 @@ def test_impossible_figures_are_damage(root: Path, value: str) -> None:
     path = write_run(root / "bad", 20) / "metrics.json"
     path.write_text(re.sub(r'"uar": [\d.]+', f'"uar": {value}', path.read_text()))
     (row,) = rows(root)
-    assert row["kind"] == "not ranked"
-    assert row["note"].startswith("damaged")
+    assert (row["kind"], row["uar"]) == ("run", 0.5)
+    assert row["note"].startswith("metrics.json is damaged (metrics.json: uar cannot be read): computed again")
 
 
 @pytest.mark.parametrize("samples", ["Infinity", '"many"', "null", "[]"])
@@ -198,7 +198,7 @@ def test_impossible_manifests_are_damage(root: Path, samples: str) -> None:
     path.write_text(path.read_text().replace(f'"samples": {N}', f'"samples": {samples}'))
     (row,) = rows(root)
     assert row["kind"] == "not ranked"
-    assert "damaged" in row["note"]
+    assert "run.json: identity.dataset" in row["note"]
 
 
 def test_metrics_are_computed_again_when_they_do_not_belong_to_the_log(root: Path) -> None:
@@ -220,9 +220,20 @@ def test_metrics_are_computed_again_when_they_do_not_belong_to_the_log(root: Pat
 def test_matching_metrics_are_trusted(root: Path) -> None:
     """So that a leaderboard of many runs needs no bootstrap; the hash ties them to the log."""
     path = write_run(root / "a", 20) / "metrics.json"
+    written = path.read_text()
+    path.write_text(re.sub(r'"uar_interval": \[[^]]*\]', '"uar_interval": [0.1, 0.9]', written))
+    (row,) = rows(root)
+    assert (row["uar"], row["uar_low"], row["note"]) == (0.5, 0.1, None)
+
+
+def test_metrics_that_contradict_the_log_are_computed_again(root: Path) -> None:
+    path = write_run(root / "a", 20) / "metrics.json"
     path.write_text(path.read_text().replace('"uar": 0.5', '"uar": 0.51'))
     (row,) = rows(root)
-    assert (row["uar"], row["note"]) == (0.51, None)
+    assert row["uar"] == 0.5
+    assert row["note"] == (
+        "metrics.json is damaged (uar is not what predictions.jsonl gives): computed again from the log"
+    )
 
 
 def published_file(folder: Path, **fields: Any) -> Path:
