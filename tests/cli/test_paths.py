@@ -1,0 +1,61 @@
+"""Every option that names a path: what is no file there is refused in words, with exit code 2, and nothing waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.process import Run
+from support.special_files import SPECIAL, posix
+
+COMMANDS = {
+    "card": "evaluate --dataset X.yaml --data-root .",
+    "prompt file": "evaluate --strategy X.yaml --limit 1",
+    "sheet": "sweep X.yaml --dry-run",
+    "labels": "score plain.csv --labels X.yaml",
+    "card to show": "datasets show X.yaml",
+    "table": "score X.csv --dataset synthface-compound",
+    "rows": "score X.jsonl --dataset synthface-compound",
+    "samples": "score plain.csv --like X",
+    "data root": "evaluate --dataset raf-db-basic --data-root X",
+    "set": "evaluate --dataset synthface-basic --data-root X.jpg",
+    "adapter": "evaluate --adapter X.bin --limit 1",
+    "model": "evaluate --backbone tiny:X.bin --limit 1",
+    "network": "evaluate --backbone classifier:X.pt --limit 1",
+    "log": "evaluate --backbone replay:X.jsonl --limit 1",
+    "output": "evaluate --limit 1 --output X.bin",
+    "run": "report X.bin",
+    "runs": "leaderboard X.bin",
+    "page": "leaderboard . --output X.bin",
+    "two runs": "compare X.bin X.bin",
+    "film": "webcam --source X.mp4 --headless",
+    "picture": "webcam --source X.jpg --headless",
+    "weights": "webcam --source plain.jpg --headless --detector-weights X.pt",
+    "recording": "webcam --source plain.jpg --headless --record X.mp4",
+}
+
+
+@posix
+@pytest.mark.parametrize("kind", ["pipe", "link to itself", "long name"])
+def test_a_path_that_is_no_file_is_refused_in_words(kind: str, coabench: Run, tmp_path: Path) -> None:
+    (tmp_path / "plain.csv").write_text("")
+    (tmp_path / "plain.jpg").write_text("")
+    make: Callable[[Path], Path] = SPECIAL[kind][0]
+    for command, line in COMMANDS.items():
+        word = next(word for word in line.split() if "X" in word)
+        suffix = Path(word).suffix
+        path = tmp_path / f"{command.replace(' ', '-')}{suffix}"
+        name = make(path).name
+        result = coabench(*[each.replace(f"X{suffix}", name) for each in line.split()])
+        assert result.returncode == 2, (line, result.stderr)
+        assert result.stderr.startswith(("Error: ", "Usage: ")), (line, result.stderr)
+        assert "defect" not in result.stderr, (line, result.stderr)
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/x", "a\0b"])
+def test_a_name_that_no_file_can_have_is_refused(name: str, coabench: Run) -> None:
+    for line in ("evaluate --strategy X.yaml", "evaluate --backbone tiny:X", "evaluate --adapter X", "score X.csv"):
+        result = coabench(*[word.replace("X", name) for word in line.split()])
+        assert result.returncode == 2, result.stderr
+        assert "defect" not in result.stderr
