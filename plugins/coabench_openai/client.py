@@ -10,10 +10,12 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
 
+from coabench.base.reading import open_file
 from coabench.base.text import safe
 from coabench.errors import JobError, UserError
 from coabench_openai.address import Address, is_secret
@@ -277,6 +279,7 @@ def _is_tls(error: BaseException) -> bool:
 
 def _trusted(file: str) -> ssl.SSLContext:
     try:
+        open_file(Path(file)).close()  # for what it refuses: OpenSSL would wait for a pipe
         return ssl.create_default_context(cafile=file)
     except (OSError, ssl.SSLError) as error:
         raise UserError(
