@@ -36,6 +36,8 @@ COMMANDS = {
     "certificates": "evaluate --backbone openai:m --set base_url=https://127.0.0.1:1/v1 --set ca_file=X.pem --limit 1",
     "set to make": "synthface make X.bin --subset basic --per-class-train 0 --per-class-test 1",
     "sheet to draw": "synthface sheet X.png --persons 1",
+    "crops": "webcam --source plain.jpg --no-window --crops X.bin",
+    "answers": "webcam --source plain.jpg --no-window --log X.jsonl",
     "recording": "webcam --source plain.jpg --no-window --record X.mp4",
 }
 
