@@ -174,7 +174,7 @@ def read_value(kind: Any, value: Any, at: At) -> Any:
     Raises:
         UserError: it does not fit.
     """
-    if kind is type(value) and kind in _FORMS:  # as most are
+    if kind is type(value) and kind in _FORMS and kind is not float:  # as most are
         return value
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:

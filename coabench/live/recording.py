@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from coabench.base.files import Closing
 from coabench.base.names import require_utf8
 from coabench.base.reading import exists, is_folder
+from coabench.base.reading import exists, is_folder, what_is_at
 from coabench.errors import JobError, UserError
 from coabench.support.films import slot
 from coabench.support.opencv import opencv
@@ -192,6 +193,8 @@ def check_new_file(path: Path, option: str) -> None:
         problem, remedy = f"cannot be written: there is no folder {folder}", "make the folder, or choose another"
     elif not os.access(folder, os.W_OK | os.X_OK):
         problem, remedy = f"cannot be written: {folder} is read-only", "choose another folder"
+    elif (there := what_is_at(path)) != "nothing there":  # a name that is too long, say
+        problem, remedy = f"cannot be written: {there}", "choose another name"
     else:
         return
     raise UserError(f"{option} {path} {problem}", expected="a new file in a folder that can be written", remedy=remedy)

@@ -50,8 +50,12 @@ TURNS = {
     6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90",
 }  # fmt: skip
 """Orientation -> what turns the stored picture upright, as `PIL.ImageOps.exif_transpose` does."""
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
+"""What begins a segment of a JPEG, but for those without a length."""
 BITS = (8, 10, 12, 14, 16, 32)
 FLOATS = (1.0, 255.0, 65535.0)
+SCANS = 100
+"""Passes over its pixels that a JPEG may make; encoders write ten or so."""
 DEEP = ("I", "F")
 """What the names of Pillow's modes of more than 8 bits begin with."""
 
@@ -78,6 +82,8 @@ def _decoded(data: bytes, notes: list[str]) -> Image:
     try:
         with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
             orientation = _orientation(image)
+            if data.count(b"\xff\xda") > SCANS and _scans(data) > SCANS:
+                raise UnreadableImage(f"it has more than {SCANS} scans")
             image.load()  # of a TIFF, this turns the picture and drops the tag
             picture = image.transpose(Image.Transpose[TURNS[left]]) if (left := _orientation(image)) in TURNS else image
             if orientation in TURNS:
@@ -93,6 +99,18 @@ def _decoded(data: bytes, notes: list[str]) -> Image:
         raise
     except Exception as error:  # decoders meet damaged files with all kinds of errors
         raise UnreadableImage(re.sub(r" ?<[^>]* at 0x[0-9a-f]+>", "", first_line(error))) from None
+
+
+def _scans(data: bytes) -> int:
+    """Return how many scans the first picture of a JPEG has; what else lies in its file may look like some."""
+    position, scans = 2, 0
+    while marker := _MARKER.search(data, position):
+        position = marker.end()
+        if marker[1] == b"\xd9" or not data.startswith(b"\xff\xd8"):
+            break
+        scans += marker[1] == b"\xda"
+        position += int.from_bytes(data[position : position + 2])
+    return scans
 
 
 def _orientation(image: Image) -> int:

@@ -38,7 +38,7 @@ class Problem:
 
 def contents(folder: Path) -> str:
     """Return the first names in a folder, for error messages; no folder is an empty one."""
-    names = sorted(p.name + "/" * p.is_dir() for p in folder.iterdir()) if is_folder(folder) else []
+    names = sorted(p.name + "/" * is_folder(p) for p in folder.iterdir()) if is_folder(folder) else []
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     return ", ".join(names[:8]) + more or "an empty folder"
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from tokenize import TokenError
 from typing import Annotated, Any, NamedTuple, TextIO
 
 from coabench.base.json import parse_json
@@ -213,7 +214,10 @@ def _column(column: Any, path: str) -> Sequence[Any]:
 def _npy(path: Path, table: Table, form: Format) -> Rows:
     import numpy as np
 
-    value = np.load(path, allow_pickle=False)
+    try:
+        value = np.load(path, allow_pickle=False)
+    except (MemoryError, RecursionError, SyntaxError, TokenError):  # of a header that says anything
+        raise ValueError("its header describes no array that fits") from None
     if value.size != 1:
         yield BadRow(table.path, "one value", f"{value.size}")
         return

@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
 
+from coabench.base.reading import open_file
 from coabench.base.text import safe
 from coabench.base.version import __version__
 from coabench.errors import JobError, UserError
@@ -305,6 +307,7 @@ def _is_tls(error: BaseException) -> bool:
 
 def _trusted(file: str) -> ssl.SSLContext:
     try:
+        open_file(Path(file)).close()  # for what it refuses: OpenSSL would wait for a pipe
         return ssl.create_default_context(cafile=file)
     except (OSError, ssl.SSLError) as error:
         raise UserError(

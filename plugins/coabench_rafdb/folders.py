@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import ClassVar
 
@@ -108,7 +109,7 @@ class Folders(Layout):
         for split, path in self.csvs.items():
             file = self.request.relative(path)
             try:
-                rows = list(csv.reader(read_text(path, DATA).splitlines(keepends=True)))
+                rows = list(csv.reader(StringIO(read_text(path, DATA))))
             except (OSError, ValueError) as error:
                 listing.report("unreadable", file, "a CSV file in UTF-8", why(error))
                 continue

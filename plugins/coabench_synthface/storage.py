@@ -49,6 +49,8 @@ class Archive(Storage):
 
     def read(self, name: str) -> bytes:
         try:
+            if self._zip.getinfo(name).file_size > DATA:  # no more than this is unpacked
+                raise OSError(f"{name} in {self.root} has more than {DATA:,} bytes")
             return self._zip.read(name)
         except KeyError:
             raise FileNotFoundError(f"{self.root} holds no {name}") from None

@@ -441,7 +441,7 @@ def test_errors_of_a_run_are_remarked(root: Path) -> None:
 def test_a_file_without_end_takes_no_other_run_with_it(file: str, damage: str, tmp_path: Path) -> None:
     write_run(tmp_path / "good", 30)
     bad = write_run(tmp_path / "bad", 20)
-    (bad / file).write_text(damage * 100_000 + "\n")
+    (bad / file).write_text(damage + "\n")
     by_name = {row["name"]: row for row in rows(tmp_path)}
     assert by_name["good"]["kind"] == "run"
     if file == "metrics.json":  # computed again

@@ -263,6 +263,15 @@ def test_what_would_grow_without_end_is_refused(data: bytes, words: str) -> None
         decode(data)
 
 
+def test_scans_of_a_jpeg_are_counted() -> None:
+    jpeg = encoded(COLOUR, "JPEG", progressive=True)
+    scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    with pytest.raises(UnreadableImage, match="it has more than 100 scans"):
+        decode(jpeg[:-2] + 200 * scan + jpeg[-2:])
+    comment = b"\xff\xfe" + (20_002).to_bytes(2) + 10_000 * b"\xff\xda"
+    assert np.array_equal(pixels(jpeg[:2] + comment + jpeg[2:] + 10_000 * b"\xff\xda"), pixels(jpeg))
+
+
 def test_of_circles_and_films_one_picture_is_read() -> None:
     assert pixels(tiff()).shape == pixels(tiff((34665, 4, 1, 8))).shape == (8, 8, 3)
     gif = encoded(GREY, "GIF")

@@ -71,6 +71,15 @@ def test_a_hostile_table_is_refused_in_words(name: str, data: bytes, words: str,
         open_faces(f"table: {name}\nimage: file\nlabel: emotion").samples("test")
 
 
+@pytest.mark.parametrize("shape", ["(1000000000000000,)", "(" * 2000])
+def test_a_hostile_array_is_refused_in_words(shape: str, root: Path, open_faces: Open) -> None:
+    put(root / "a.png")
+    header = f"{{'descr': '<i8', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    (root / "a.npy").write_bytes(b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header + bytes(8))
+    with pytest.raises(UserError, match=r"a \.npy file that can be read"):
+        open_faces("table: '*.npy'\ncolumns: [emotion]\nimage: '{file}.png'\nlabel: emotion").samples("test")
+
+
 def test_a_table_with_carriage_returns_alone_is_read(root: Path, open_faces: Open) -> None:
     put(root / "a.png")
     (root / "labels.csv").write_bytes(b"file,emotion\ra.png,1\r")

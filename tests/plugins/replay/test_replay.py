@@ -159,6 +159,12 @@ def test_a_question_that_comes_up_again_gets_its_next_answer(faces: Path, made: 
             "line 1 is no record",
         ),
         ("no json\n", "line 1 is no record"),
+        ("[" * 100_000 + "\n", "line 1 is no record"),
+        (
+            '{"id": "a", "target": "b", "prediction": null, "status": "ok", "reason": null, '
+            '"turns": [{"prompt": "p", "response": "", "options": ["x"], "scores": {"x": 0.5}}]}\n',
+            "a score of 0.5, where log-probabilities are 0 at most",
+        ),
     ],
 )
 def test_a_log_that_cannot_be_replayed(text: str | None, told: str, faces: Path, tmp_path: Path) -> None:
