@@ -21,6 +21,7 @@ from coabench.errors import CoabenchError, JobError, UserError
 from coabench.registry.blame import contained
 from coabench.registry.commands import COMMANDS
 from coabench.registry.loader import get_plugins
+from coabench.support.redaction import without_credentials
 
 
 class Commands(click.Group):
@@ -103,15 +104,15 @@ def _explain(error: Exception) -> int:
     if isinstance(error, click.ClickException):
         shown = io.StringIO()
         error.show(shown)
-        click.echo("\n".join(map(safe, shown.getvalue().rstrip().split("\n"))), err=True)  # it quotes what was typed
+        click.echo("\n".join(map(safe, without_credentials(shown.getvalue()).rstrip().split("\n"))), err=True)
         return error.exit_code
     words = error if isinstance(error, CoabenchError) else shortage(error)
     if words is not None:
-        lines = str(words).splitlines()
+        lines = without_credentials(str(words)).splitlines()  # an error quotes what was typed
         _say(f"Error: {safe(lines[0])}", *map(safe, lines[1:]))
         return words.exit_code
     _say(
-        f"Error: {type(error).__name__}: {safe(error)}",
+        f"Error: {type(error).__name__}: {safe(without_credentials(str(error)))}",
         "  This is a defect of coabench or of a plugin; `coabench --debug …` shows where.",
     )
     return 1

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import Closing
 from coabench.base.names import require_utf8
-from coabench.base.reading import exists, is_folder
 from coabench.base.reading import exists, is_folder, what_is_at
 from coabench.errors import JobError, UserError
 from coabench.support.films import slot

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from coabench.base.json import FOREIGN, parse_json
 from coabench.base.reading import open_file
 from coabench.base.text import safe
 from coabench.base.version import __version__
@@ -195,8 +196,8 @@ class Client:
     def _decoded(self, text: str) -> Any:
         """Return the JSON of a body, without the key; None where it is none, or deeper than any reply."""
         try:
-            return self.redaction.value(json.loads(text))
-        except (ValueError, RecursionError):
+            return self.redaction.value(parse_json(text, FOREIGN))
+        except ValueError:
             return None
 
     async def _wait(self, transient: _Transient, repetition: int, halt: asyncio.Event | None) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from coabench.base.json import FOREIGN, parse_json
 from coabench.base.text import safe
 from coabench.decode import Mode
 from coabench.dialogue import Answer, Question
@@ -96,8 +97,8 @@ def read_reply(data: Any, question: Question, mode: Mode) -> Reply:
 def unwrapped(text: str) -> str:
     """Return what an answer in the form of ``json_schema`` says; any other text as it is."""
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
+        data = parse_json(text, FOREIGN)
+    except ValueError:
         return text
     value = data.get(FIELD) if isinstance(data, dict) and len(data) == 1 else None
     return value if isinstance(value, str) else text

@@ -65,3 +65,17 @@ def test_a_name_that_no_file_can_have_is_refused(name: str, coabench: Run) -> No
         result = coabench(*[word.replace("X", name) for word in line.split()])
         assert result.returncode == 2, result.stderr
         assert "defect" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("webcam", "--no-window", "--source", "rtp://anna:s3cr3t-pass@host/x?token=s3cr3t-pass"),
+        ("evaluate", "--backbone", "transformers:https://anna:s3cr3t-pass@host/x"),
+        ("list", "https://anna:s3cr3t-pass@host/x"),
+    ],
+)
+def test_no_error_repeats_a_password_of_an_address(words: tuple[str, ...], coabench: Run) -> None:
+    result = coabench(*words)
+    assert result.returncode == 2
+    assert "s3cr3t" not in result.stdout + result.stderr

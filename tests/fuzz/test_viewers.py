@@ -34,10 +34,16 @@ def server(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield started
 
 
+def take_seat(viewer: Viewer) -> None:
+    """Wait for the seat to be free, which it is as soon as the server sees that the last viewer has gone."""
+    viewer.hear("seat", seat="free")
+    viewer.start()
+
+
 def works(server: Served) -> None:
     """A viewer who comes after the hostile one is served."""
     with Viewer(server.url) as viewer:
-        viewer.start()
+        take_seat(viewer)
         assert viewer.look(picture())["type"] == "state"
         viewer.say(type="stop")
 
@@ -56,7 +62,7 @@ messages = st.lists(texts.map(lambda text: text.decode("utf-8", "replace")) | fr
 def test_messages(attempts: Attempts, server: Served, messages: list[str | bytes], seated: bool) -> None:
     with attempts.folder(), suppress(ConnectionClosed), Viewer(server.url) as viewer:
         if seated:
-            viewer.start()
+            take_seat(viewer)
         for message in messages:
             viewer.socket.send(message)
             viewer.told.append(json.loads(viewer.socket.recv(30)))
