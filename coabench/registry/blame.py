@@ -33,11 +33,9 @@ def contained() -> Iterator[None]:
     except Exception:
         raise
     except BaseException as error:
-        if is_interrupt(error):
-            if isinstance(error, KeyboardInterrupt):
-                raise
+        if is_interrupt(error) and not isinstance(error, KeyboardInterrupt) and not _is_ours(error):
             raise KeyboardInterrupt from error
-        plugin = _raised_by(error)
+        plugin = None if is_interrupt(error) else _raised_by(error)
         if plugin is None:
             raise
         raise JobError(
@@ -49,9 +47,9 @@ def contained() -> Iterator[None]:
 
 def _raised_by(error: BaseException) -> LoadedPlugin | None:
     """Return the plugin whose code raised an error, itself or in a library that it called; None for any other code."""
-    modules = [str(frame.f_globals.get("__name__", "")) for frame, _ in walk_tb(error.__traceback__)]
-    if modules[-1].partition(".")[0] == OURS:
+    if _is_ours(error):
         return None
+    modules = _modules(error)
     owners = {package: plugin for plugin in get_plugins().loaded for package in plugin.packages}
     culprit, caller = None, ""
     for module in modules:
@@ -61,3 +59,13 @@ def _raised_by(error: BaseException) -> LoadedPlugin | None:
         elif package in owners:
             culprit = None if caller == COMMAND_LINE and isinstance(error, SystemExit) else owners[package]
     return culprit
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether code of coabench itself raised an error."""
+    return _modules(error)[-1].partition(".")[0] == OURS
+
+
+def _modules(error: BaseException) -> list[str]:
+    """Return the modules whose code an error has passed, that which raised it last."""
+    return [str(frame.f_globals.get("__name__", "")) for frame, _ in walk_tb(error.__traceback__)]

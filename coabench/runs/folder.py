@@ -72,7 +72,7 @@ class Manifest:
     file: ClassVar[str]
 
     schema: int
-    status: Literal["running", "complete", "failed"]
+    status: Literal["running", "stopped", "complete", "failed"]
     reason: str | None = None
     identity: Any
     notes: tuple[str, ...] = ()

@@ -9,12 +9,15 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 from coabench.errors import one_line
 
 WARNED = "Pillow warns: "
 """What such a note begins with."""
+
+DECODER = str(Path(__file__).with_name("images.py"))
 
 _here = threading.local()
 _lock = threading.Lock()
@@ -42,12 +45,17 @@ def _listen() -> None:
             warnings.filterwarnings("always", module=r"PIL\.|coabench\.support\.images")
 
 
+def _of_images(filename: str) -> bool:
+    """Whether a warning is about an image, and not of what else this thread runs meanwhile: a garbage collection, say."""
+    return Path(filename).parent.name == "PIL" or filename == DECODER
+
+
 def _show(
     message: Warning | str, category: type[Warning], filename: str, lineno: int,
     file: TextIO | None = None, line: str | None = None,
 ) -> None:  # fmt: skip
     notes: list[str] | None = getattr(_here, "notes", None)
-    if notes is None:
+    if notes is None or issubclass(category, ResourceWarning) or not _of_images(filename):
         _show_others(message, category, filename, lineno, file, line)
     elif (note := WARNED + one_line(str(message))) not in notes:
         notes.append(note)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.in_process import plugins_on
-from support.process import Run, start, wait_for
+from support.process import Run, interruptible, start, wait_for
 from support.runs import manifest, untimed
 
 from coabench.api import evaluate
@@ -66,16 +66,17 @@ def test_nohup_is_obeyed(environment: dict[str, str], tmp_path: Path) -> None:
 
 @posix
 def test_a_second_control_c_ends_at_once_and_other_signals_disturb_nothing() -> None:
-    before = [signal.getsignal(number) for number in signals.ENDING]
-    with signals.interrupting():
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGTERM)  # `timeout` sends it twice
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
-        assert signals.exit_code() == 143
-    assert [signal.getsignal(number) for number in signals.ENDING] == before
-    assert signals.received() is None
+    with interruptible():
+        before = [signal.getsignal(number) for number in signals.ENDING]
+        with signals.interrupting():
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)  # `timeout` sends it twice
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+            assert signals.exit_code() == 143
+        assert [signal.getsignal(number) for number in signals.ENDING] == before
+        assert signals.received() is None
 
 
 def test_only_the_main_thread_listens() -> None:

@@ -162,7 +162,8 @@ def test_a_question_that_comes_up_again_gets_its_next_answer(faces: Path, made: 
         ("[" * 100_000 + "\n", "line 1 is no record"),
         (
             '{"id": "a", "target": "b", "prediction": null, "status": "ok", "reason": null, '
-            '"turns": [{"prompt": "p", "response": "", "options": ["x"], "scores": {"x": 0.5}}]}\n',
+            '"turns": [{"name": "n", "label": null, "prompt": "p", "response": "", "options": ["x"], '
+            '"scores": {"x": 0.5}}]}\n',
             "a score of 0.5, where log-probabilities are 0 at most",
         ),
     ],
