@@ -46,7 +46,7 @@ def _listen() -> None:
 
 
 def _of_images(filename: str) -> bool:
-    """Whether a warning is about an image, and not of what else this thread runs meanwhile: a garbage collection, say."""
+    """Whether a warning is about an image, and not of what else this thread runs meanwhile, such as freeing memory."""
     return Path(filename).parent.name == "PIL" or filename == DECODER
 
 
