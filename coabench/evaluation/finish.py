@@ -67,9 +67,12 @@ def store(
         records: all of them, in the order of the samples.
 
     Raises:
-        UserError: what `Run` refuses; nothing was written.
+        UserError: what `Run` refuses, or a label that is not among *labels*; nothing was written.
         JobError: the disk is full or gone; the same command continues.
     """
+    from coabench.metrics.predictions import Predicted
+
+    Predicted.of(records, labels["names"])
     name = identity.folder_name([identity.dataset.name, identity.strategy.name, identity.backbone.name])
     directory = directory or Path("results") / name
     manifest = {"identity": identity.to_json(), "labels": labels, "notes": list(notes)}

@@ -569,3 +569,9 @@ def test_a_card_is_found_again_or_asked_for(coabench: Run, refuse: Run, tmp_path
     assert coabench("score", "run", "--parser", "standard", "--labels", "moved.yaml", "--output", "two").returncode == 0
     assert {r["prediction"] for r in records(tmp_path / "two")} == {"Happily Surprised"}
     assert "codes or aliases may differ" in refuse("run", "--parser", "standard", "--labels", "drawn").stderr
+
+
+def test_a_run_whose_labels_were_edited_leaves_nothing(refuse: Run, drawn: Path) -> None:
+    file, name = drawn / "run.json", manifest(drawn)["labels"]["names"][0]
+    file.write_text(file.read_text().replace(f'"{name}"', f'" {name}"'))
+    assert "is no label of this label space" in refuse("run", "--parser", "lenient").stderr
