@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo test quick quick-tests lint newest oldest clean
+.PHONY: demo test quick quick-tests lint fuzz kill newest oldest clean
 
 # The main job on the model and the faces that ship: three strategies, the model without its adapters, a page that shows
 # every sample, a leaderboard.
@@ -29,11 +29,26 @@ quick: $(VENV)/ready
 quick-tests: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser and not process and not slow"
 
+# Hostile files, options, replies and messages: `make fuzz SEED=7 INPUTS=5000`. An input that fails is shown as small as
+# it gets.
+SEED ?= 0
+INPUTS ?= 5000
+
+fuzz: $(VENV)/ready
+	FUZZ_SEED=$(SEED) FUZZ_INPUTS=$(INPUTS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+	  --override-ini timeout=7200 tests/fuzz
+
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# Sixty SIGKILLs at random moments, each followed by the same command: the results are those of an undisturbed run.
+KILLS ?= 60
+SEED ?= 0
+kill: $(VENV)/ready
+	$(BIN)/python tests/kill/suite.py --kills $(KILLS) --seed $(SEED)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

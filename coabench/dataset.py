@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol
 
+from coabench.base.reading import DATA, read_bytes
 from coabench.base.schema import At, Prose, Read, Text, at_least, read_file
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import LabelSpace, Names, complete
@@ -41,12 +42,12 @@ class ImageFile:
     name: str
 
     def read(self) -> bytes:
-        return (self.root / self.name).read_bytes()
+        return read_bytes(self.root / self.name, DATA)
 
     def size(self) -> int:
         try:
             return (self.root / self.name).stat().st_size
-        except OSError:
+        except (OSError, ValueError):  # of a name that no file can have
             return -1
 
 

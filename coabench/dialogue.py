@@ -59,6 +59,10 @@ class Question:
         return GENERATE if mode.scored and not self.options else mode
 
 
+LARGEST_SCORE = 1e-3
+"""No log-probability is above 0, but for what rounding adds."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came back for a question.

@@ -54,7 +54,7 @@ class Register(Protocol):
 
 
 class Run(Protocol):
-    """A run as observers see it: a `coabench.runs.run.Run`.
+    """A run as observers see it: a copy, made for the call.
 
     Attributes:
         directory: its folder.

@@ -127,14 +127,14 @@ class LabelSpace:
     def spellings(self, recognised: Sequence[str]) -> dict[str, str]:
         """Return every spelling, folded, of the *recognised* labels or basic emotions -> its canonical name.
 
-        Made once for each choice of labels: an answer is read against it.
+        Made once for each choice of labels, since an answer is read against it; what is returned is a copy.
         """
         key = tuple(recognised)
         if key not in self._spellings:
             if len(self._spellings) >= SPELLINGS_KEPT:  # a strategy that permutes its options knows no end of them
                 self._spellings.clear()
             self._spellings[key] = self._spelt(key)
-        return self._spellings[key]
+        return dict(self._spellings[key])
 
     @cached_property
     def _spellings(self) -> dict[tuple[str, ...], dict[str, str]]:

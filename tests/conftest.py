@@ -43,9 +43,9 @@ def _refuse_interpreters(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the tests out of the user's cache."""
-    monkeypatch.setenv("COABENCH_CACHE", str(tmp_path / "cache"))
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the tests out of the user's cache, and the cache out of the folder that a test looks into."""
+    monkeypatch.setenv("COABENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture(scope="session")

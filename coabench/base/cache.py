@@ -15,6 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from coabench.base.files import temporary
+from coabench.base.json import read_json
+from coabench.base.names import to_hash
+
 Stamp = list[list[int] | None]
 
 
@@ -43,7 +47,7 @@ def _stamp(file: Path) -> list[int] | None:
 def recall(key: str, stamp: Stamp) -> Any:
     """Return what was remembered under *key* with this stamp, or None."""
     try:
-        entry = json.loads(_file(key).read_text(encoding="utf-8"))
+        entry = read_json(_file(key))
         return entry["data"] if entry["key"] == key and entry["stamp"] == stamp else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
@@ -52,7 +56,7 @@ def recall(key: str, stamp: Stamp) -> Any:
 def remember(key: str, stamp: Stamp, data: Any) -> None:
     """Keep JSON-serialisable *data*. Where the folder cannot be written, the next time is as slow as this one."""
     file = _file(key)
-    beside = file.with_name(f"{file.name}.{os.getpid()}")
+    beside = temporary(file)
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(json.dumps({"key": key, "stamp": stamp, "data": data}), encoding="utf-8")
@@ -60,4 +64,4 @@ def remember(key: str, stamp: Stamp, data: Any) -> None:
 
 
 def _file(key: str) -> Path:
-    return folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+    return folder() / f"{hashlib.sha256(to_hash(key)).hexdigest()[:32]}.json"

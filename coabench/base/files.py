@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from coabench.base.names import to_file
+from coabench.base.reading import open_file
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
@@ -22,16 +26,21 @@ def write_text(path: Path, text: str) -> None:
 
     Costs two fsyncs; a plain write would be faster, but could leave an empty file after a power cut.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = temporary(path)
     try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with beside.open("wb") as file:
+            file.write(to_file(text))
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def temporary(path: Path) -> Path:
+    """Return a new name in the folder of *path*, for what is then renamed to it; as short where that is the longest."""
+    return path.with_name(f".{secrets.token_hex(8)}.tmp")
 
 
 def sync_folder(folder: Path) -> None:
@@ -47,7 +56,7 @@ def sync_folder(folder: Path) -> None:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -3,6 +3,7 @@ count when a file is read, and is cut off when it is written again."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from coabench.base.files import Closing, sync_folder
+from coabench.base.json import FINITE, parse_json
+from coabench.base.names import to_file
+from coabench.base.reading import exists, open_file
+
+LONGEST = 64 * 2**20
+"""Bytes of a line."""
+
+GONE = "it was deleted or moved while the job ran"
 
 
 class Digest(Protocol):
@@ -40,19 +49,27 @@ def read_lines(path: Path, digest: Digest | None = None, *, skip_invalid: bool =
     Args:
         digest: is updated with all that was read, a torn line included.
         skip_invalid: pass over lines that hold no object, instead of raising `InvalidLine`.
+
+    Raises:
+        InvalidLine: a line that holds no object, is longer than `LONGEST`, or what `parse_json` refuses.
+        OSError: the file cannot be read.
     """
     import jsonlines
 
-    if not path.exists():
+    if not exists(path):
         return
-    with path.open("rb") as file:
+    with open_file(path) as file:
         lines = _WholeLines(file, digest)
-        reader = jsonlines.Reader(lines, loads=json.loads)
+        reader = jsonlines.Reader(lines, loads=_parse)
         try:
             for data in reader.iter(type=dict, skip_invalid=skip_invalid, skip_empty=skip_invalid):
                 yield Line(lines.number, lines.offset, data)
         except jsonlines.InvalidLineError as error:
             raise InvalidLine(lines.number, str(error)) from None
+
+
+def _parse(text: str | bytes) -> Any:
+    return parse_json(text, FINITE)
 
 
 class _WholeLines:
@@ -63,9 +80,11 @@ class _WholeLines:
         self.number = self.offset = self._end = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        for line in self._file:
+        while line := self._file.readline(LONGEST):
             if self._digest is not None:
                 self._digest.update(line)
+            if len(line) == LONGEST:
+                raise InvalidLine(self.number + 1, f"a line of more than {LONGEST:,} bytes")
             if line.endswith(b"\n"):
                 self.number, self.offset, self._end = self.number + 1, self._end, self._end + len(line)
                 yield line
@@ -74,13 +93,13 @@ class _WholeLines:
 def read_line(file: BinaryIO, offset: int) -> dict[str, Any]:
     """Return the object in the line that begins at *offset*."""
     file.seek(offset)
-    data: dict[str, Any] = json.loads(file.readline())
+    data: dict[str, Any] = parse_json(file.readline(LONGEST), FINITE)
     return data
 
 
 def encode(data: Mapping[str, Any]) -> bytes:
     """Return the line of an object; a lone surrogate becomes its JSON escape, NaN is refused with `ValueError`."""
-    return (json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "backslashreplace")
+    return to_file(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_whole(file: BinaryIO, data: bytes) -> None:
@@ -89,8 +108,17 @@ def write_whole(file: BinaryIO, data: bytes) -> None:
         data = data[file.write(data) :]
 
 
+def check_there(path: Path, file: BinaryIO) -> None:
+    """Raise `FileNotFoundError` where *path* no longer is the file that was opened."""
+    if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+        raise FileNotFoundError(errno.ENOENT, GONE, str(path))
+
+
 class LineWriter(Closing):
-    """A file opened for adding lines, made where it is absent; a torn last line is cut off. Raises `OSError`."""
+    """A file opened for adding lines, made where it is absent; a torn last line is cut off.
+
+    Raises `OSError`, also where the file was deleted or moved since: POSIX would let one write on, into nothing.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -102,8 +130,13 @@ class LineWriter(Closing):
 
     def append(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Add lines durably."""
+        self.check_there()
         write_whole(self._file, b"".join(map(encode, lines)))
         os.fsync(self._file.fileno())
+
+    def check_there(self) -> None:
+        """Raise `FileNotFoundError` where the file was deleted or moved."""
+        check_there(self.path, self._file)
 
     def close(self) -> None:
         self._file.close()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coabench.errors import JobError, first_line
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PATIENCE = timedelta(days=30)
 """How long a process waits for the others. They may have a long way to go; one that dies is noticed at once."""
@@ -66,20 +70,39 @@ class World:
 
 @dataclass(frozen=True)
 class Meeting:
-    """What processes exchange: plain data, seldom."""
+    """What processes exchange: plain data, seldom. The process group is there."""
 
     world: World
 
-    def agree(self, value: Any) -> Any:
-        """Return the first process's value on all of them."""
+    def agree(self, value: Any = None) -> Any:
+        """Return the first process's value, which JSON can hold, on all of them."""
         if self.world.size == 1:
             return value
         from torch import distributed
 
-        shared = [value]
         with _lost_process_named():
-            distributed.broadcast_object_list(shared, src=0)
-        return shared[0]
+            data = _packed(value if self.world.first else None)
+            length = _numbers([len(data)])
+            distributed.broadcast(length, src=0)
+            shared = data if self.world.first else data.new_empty(int(length))
+            distributed.broadcast(shared, src=0)
+        return _unpacked(shared)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the values of all processes, which JSON can hold, on every one of them, in their order."""
+        if self.world.size == 1:
+            return [value]
+        import torch
+        from torch import distributed
+
+        with _lost_process_named():
+            data = _packed(value)
+            lengths = [_numbers([0]) for _ in range(self.world.size)]
+            distributed.all_gather(lengths, _numbers([len(data)]))
+            longest = max(map(int, lengths))
+            parts = [data.new_empty(longest) for _ in lengths]
+            distributed.all_gather(parts, torch.nn.functional.pad(data, (0, longest - len(data))))
+        return [_unpacked(part[: int(length)]) for part, length in zip(parts, lengths, strict=True)]
 
     def wait(self) -> None:
         """Return when every process has come this far."""
@@ -88,6 +111,23 @@ class Meeting:
 
             with _lost_process_named():
                 distributed.barrier()
+
+
+def _packed(value: Any) -> Tensor:
+    """Return a value as JSON in bytes: torch's own exchange of objects unpickles what comes from the network."""
+    return _numbers(json.dumps(value).encode(), "uint8")
+
+
+def _unpacked(data: Tensor) -> Any:
+    return json.loads(bytes(data.tolist()))
+
+
+def _numbers(values: Sequence[int], kind: str = "int64") -> Tensor:
+    """Return numbers where the process group exchanges them: NCCL does so on the GPU alone."""
+    import torch
+
+    device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+    return torch.tensor(list(values), dtype=getattr(torch, kind), device=device)
 
 
 @contextmanager

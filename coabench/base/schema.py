@@ -8,14 +8,17 @@ metadata. A field declared with `others` takes what no other field reads.
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from coabench.base.reading import user_path
 from coabench.base.yaml import read_yaml
 from coabench.errors import UserError, did_you_mean
 
@@ -28,6 +31,8 @@ _FORMS: Mapping[Any, Any] = {
 }  # fmt: skip
 """Type -> what a file holds where it is meant."""
 _UNION = (Union, types.UnionType)
+LARGEST = sys.float_info.max
+"""Of a number: neither infinite nor none, nor a whole number that no float holds."""
 LONGEST = 80
 """Characters of a value that an error shows."""
 
@@ -93,9 +98,13 @@ class At:
         return self.wrong(f"unknown {what} {name!r}", ", ".join(known) or "none", remedy=hint + self.remedy)
 
 
-def others() -> Any:
-    """Declare the field that takes what no other field reads: what plugins add, or what another version wrote."""
-    return field(default_factory=dict, metadata={"others": True})
+def others(known: type | None = None) -> Any:
+    """Declare the field that takes what no other field reads: what plugins add, or what another version wrote.
+
+    Args:
+        known: a dataclass that declares what is known of these.
+    """
+    return field(default_factory=dict, metadata={"others": True, "known": known})
 
 
 def read_file(kind: type[T], path: Path, what: str, /, *, schema: int, **known: Any) -> T:
@@ -138,6 +147,8 @@ def read_fields(kind: type[T], value: object, at: At, /, *, others: bool = False
     made, rest = dict(known), {name: item for name, item in value.items() if name not in named}
     for each in fields(kind):  # type: ignore[arg-type]  # it is a dataclass
         if each.metadata.get("others"):
+            if each.metadata["known"]:
+                read_fields(each.metadata["known"], rest, at)
             made[each.name], rest = rest, {}
     for name in rest if not others else ():
         raise at.unknown(name, list(named))
@@ -163,7 +174,7 @@ def read_value(kind: Any, value: Any, at: At) -> Any:
     Raises:
         UserError: it does not fit.
     """
-    if kind is type(value) and kind in _FORMS:  # as most are
+    if kind is type(value) and kind in _FORMS and kind is not float:  # as most are
         return value
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
@@ -194,8 +205,10 @@ def read_value(kind: Any, value: Any, at: At) -> Any:
             raise at.wrong("a key cannot be read", expected(args[0]), found=shown(wrong), remedy=hint)
         return {key: read_value(args[1], item, at.field(key)) for key, item in value.items()}
     if kind is float:
+        if not _is_finite(value):
+            raise at.bad(value, "a number that is finite")
         return float(value)
-    return Path(value).expanduser() if kind is Path else value
+    return user_path(value) if kind is Path else value
 
 
 def _steps(kind: Any) -> list[Read]:
@@ -230,7 +243,76 @@ def _fits(kind: Any, value: Any) -> bool:
         return isinstance(value, Mapping)
     if origin not in _FORMS:
         raise TypeError(f"{kind!r} cannot be read from a file")
+    if origin is float and isinstance(value, int | float) and not abs(value) <= LARGEST:
+        return False
     return isinstance(value, _FORMS[origin]) and (origin in (bool, Any) or not isinstance(value, bool))
+
+
+@cache
+def conforms(kind: Any) -> Callable[[Any], bool]:
+    """Return what says fast whether `read_value` takes a value: for what is read by the million, as logs are.
+
+    Where it says no, `read_value` says why.
+    """
+    members = get_args(kind) if get_origin(kind) in _UNION else (kind,)
+    checks = [_conforms(member) for member in members]
+    return checks[0] if len(checks) == 1 else lambda value: any(check(value) for check in checks)
+
+
+def _conforms(kind: Any) -> Callable[[Any], bool]:
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        inner, steps = conforms(_source(kind)), [step.make for step in _steps(kind)]
+        return lambda value: inner(value) and _made(steps, value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _conforms_to_fields(kind)
+    if origin is tuple and args[1:] == (...,):
+        each = conforms(args[0])
+        return lambda value: isinstance(value, list | tuple) and all(map(each, value))
+    if origin is tuple:
+        parts = [conforms(part) for part in args]
+        return lambda value: (
+            isinstance(value, list | tuple)
+            and len(value) == len(parts)
+            and all(p(v) for p, v in zip(parts, value, strict=True))
+        )
+    if origin is Mapping:
+        key, item = conforms(args[0]), conforms(args[1])
+        return lambda value: isinstance(value, Mapping) and all(map(key, value)) and all(map(item, value.values()))
+    if origin is Literal or kind is Any or kind not in _FORMS:
+        return lambda value: _fits(kind, value)
+    forms = _FORMS[kind]
+    return lambda value: isinstance(value, forms) and (kind is bool or not isinstance(value, bool))
+
+
+def _conforms_to_fields(kind: type) -> Callable[[Any], bool]:
+    declared = [
+        (name, conforms(hint), each.default is not MISSING or each.default_factory is not MISSING)
+        for name, (each, hint) in _declared(kind).items()
+    ]
+    names = {name for name, _, _ in declared}
+    more = [each.metadata["known"] for each in fields(kind) if each.metadata.get("others")]
+    known = [_conforms_to_fields(each) for each in more if each]
+
+    def check(value: Any) -> bool:
+        if not isinstance(value, Mapping):
+            return False
+        for name, fits, optional in declared:
+            item = value.get(name)
+            if not (fits(item) if name in value else optional) and not (item is None and optional):
+                return False
+        return all(check(value) for check in known) if more else value.keys() <= names
+
+    return check
+
+
+def _made(steps: Sequence[Callable[[Any], Any]], value: Any) -> bool:
+    try:
+        for step in steps:
+            value = step(value)
+    except Unfit:
+        return False
+    return True
 
 
 def expected(kind: Any) -> str:
@@ -302,6 +384,22 @@ def at_least(least: float) -> Read:
     """Return the rule that a number is not below *least*."""
     return must(lambda number: number >= least, f"{least:g} or more")
 
+
+def _is_finite(number: float) -> bool:
+    try:
+        return isfinite(number)
+    except OverflowError:  # a whole number that no float holds
+        return False
+
+
+Number = Annotated[int | float, must(_is_finite, "a number that is finite")]
+"""A number, neither NaN nor infinite; JSON as Python reads it has both."""
+
+Count = Annotated[int, at_least(0)]
+"""How many."""
+
+Proportion = Annotated[int | float, must(lambda number: 0 <= number <= 1, "a number from 0 to 1")]
+"""A part of a whole."""
 
 Text = Annotated[str, must(str.strip, "a text that is not empty")]
 """A text that is not empty."""

@@ -16,7 +16,7 @@ def safe(text: object, limit: int | None = None) -> str:
     """
     line = "".join(
         c.encode("unicode_escape").decode() if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") else c
-        for c in str(text)
+        for c in str(text)[: None if limit is None else limit + 1]  # the rest is never shown
     )
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 

@@ -10,8 +10,9 @@ STATUSES: Final = (OK, INVALID, ERROR)
 
 RUNNING: Final = "running"
 COMPLETE: Final = "complete"
+STOPPED: Final = "stopped"
 FAILED: Final = "failed"
-"""The status of a run or a training."""
+"""The status of a run or a training: at work (or killed), finished, ended by a signal, ended by an error."""
 
 TRAIN: Final = "train"
 """The split to learn from, and to draw exemplars from."""

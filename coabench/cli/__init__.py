@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
 import sys
-from typing import NoReturn
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import click
 
+from coabench.base import signals
+from coabench.base.names import never_fail_to_print, use_utf8
+from coabench.base.resources import shortage
 from coabench.base.text import safe
 from coabench.base.version import __version__
-from coabench.errors import CoabenchError
+from coabench.cli.processes import say_interrupted
+from coabench.errors import CoabenchError, JobError, UserError
+from coabench.registry.blame import contained
 from coabench.registry.commands import COMMANDS
 from coabench.registry.loader import get_plugins
+from coabench.support.redaction import without_credentials
 
 
 class Commands(click.Group):
@@ -31,6 +40,11 @@ class Commands(click.Group):
             return command
         _add_plugin_commands(self)
         return super().get_command(ctx, name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do what was typed; click would take any `KeyboardInterrupt` for the user's."""
+        with contained():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help lines without importing the commands."""
@@ -53,7 +67,8 @@ def _add_plugin_commands(cli: Commands) -> None:
 @click.command(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Exit codes: 0 done, 1 the job failed, 2 wrong usage or bad input, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 the job failed, 2 wrong usage or bad input, 130 interrupted (143, 129: by SIGTERM, "
+    "SIGHUP).",
 )
 @click.version_option(__version__, prog_name="coabench")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -63,32 +78,57 @@ def cli(debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; errors become one clear message and an exit code."""
+    if arguments is None:
+        use_utf8()
+    never_fail_to_print()
     words = sys.argv[1:] if arguments is None else arguments
-    try:
-        code = cli.main(words, prog_name="coabench", standalone_mode=False)
-    except Exception as error:
-        if "--debug" in words:
-            raise
-        code = _explain(error)
-    except KeyboardInterrupt:
-        click.echo("\ninterrupted", err=True)
-        code = 130
+    with signals.interrupting():
+        try:
+            if any("\0" in word for word in words):  # which no shell passes on
+                raise UserError("an argument holds a null byte", remedy="leave it out")
+            code = cli.main(words, prog_name="coabench", standalone_mode=False)
+        except Exception as error:
+            if "--debug" in words:
+                raise
+            code = _explain(error)
+        except KeyboardInterrupt:
+            code = say_interrupted()
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _explain(error: Exception) -> int:
-    if isinstance(error, CoabenchError):
-        lines = str(error).splitlines()
-        click.echo("\n".join([f"Error: {safe(lines[0])}", *map(safe, lines[1:])]), err=True)
-        return error.exit_code
-    if isinstance(error, click.exceptions.Abort):
-        click.echo("interrupted", err=True)
-        return 130
+    if isinstance(error, click.exceptions.Abort) or signals.received():  # of which a closed terminal makes other errors
+        return say_interrupted()
+    if isinstance(error, OSError) and (unwritable := _unwritable_output()):
+        return _explain(unwritable)
     if isinstance(error, click.ClickException):
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo("\n".join(map(safe, without_credentials(shown.getvalue()).rstrip().split("\n"))), err=True)
         return error.exit_code
-    if isinstance(error, BrokenPipeError):
-        return 1
-    click.echo(f"Error: {type(error).__name__}: {safe(error)}", err=True)
-    click.echo("  This is a defect of coabench or of a plugin; `coabench --debug …` shows where.", err=True)
+    words = error if isinstance(error, CoabenchError) else shortage(error)
+    if words is not None:
+        lines = without_credentials(str(words)).splitlines()  # an error quotes what was typed
+        _say(f"Error: {safe(lines[0])}", *map(safe, lines[1:]))
+        return words.exit_code
+    _say(
+        f"Error: {type(error).__name__}: {safe(without_credentials(str(error)))}",
+        "  This is a defect of coabench or of a plugin; `coabench --debug …` shows where.",
+    )
     return 1
+
+
+def _say(*lines: str) -> None:
+    with suppress(OSError):  # where stderr cannot be written either, the exit code says enough
+        click.echo("\n".join(lines), err=True)
+
+
+def _unwritable_output() -> JobError | None:
+    """Return why what is printed does not get out; None where it does. Nothing is printed any more."""
+    try:
+        print(flush=True)  # unbuffered, it has forgotten what it could not write
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 (the interpreter flushes it again)
+        return JobError("standard output cannot be written", found=error.strerror or str(error),
+                        remedy="make room, or let it go elsewhere")  # fmt: skip
+    return None

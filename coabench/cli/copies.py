@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coabench.base.files import write_text
+from coabench.base.reading import exists, open_file, why
 from coabench.base.text import safe
 from coabench.dataset import Card
 from coabench.errors import UserError
@@ -27,11 +28,11 @@ def default_file(card: Card) -> Path:
 def check_replaceable(file: Path) -> None:
     """Refuse (`UserError`) to replace a file that is something else than such a list."""
     try:
-        if not file.exists() or _begins_as_pairs(file):
+        if not exists(file) or _begins_as_pairs(file):
             return
         found = "another file"
     except OSError as error:
-        found = str(error)
+        found = why(error)
     raise UserError(
         f"{file} cannot be replaced by a list of pairs",
         expected="no file, or a list that this command wrote",
@@ -41,8 +42,8 @@ def check_replaceable(file: Path) -> None:
 
 
 def _begins_as_pairs(file: Path) -> bool:
-    with file.open("rb") as stream:
-        return stream.readline().decode(errors="replace").strip() == ",".join(COLUMNS)
+    with open_file(file) as stream:
+        return stream.readline(200).decode(errors="replace").strip() == ",".join(COLUMNS)
 
 
 def write_pairs(file: Path, pairs: Sequence[Pair]) -> None:
@@ -56,4 +57,4 @@ def write_pairs(file: Path, pairs: Sequence[Pair]) -> None:
     try:
         write_text(file, text.getvalue())
     except OSError as error:
-        raise UserError(f"{file} cannot be written", found=str(error), remedy="choose another --pairs FILE") from None
+        raise UserError(f"{file} cannot be written", found=why(error), remedy="choose another --pairs FILE") from None

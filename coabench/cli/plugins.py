@@ -90,10 +90,13 @@ def check(
     """Say what is wrong with an installed plugin.
 
     Everything that it registers is checked against what the bench needs; each finding says why it matters and what to
-    do. What cannot be looked at without a model or files is told. Exit code 1 where something is wrong.
+    do. What cannot be looked at without a model or files is told. A plugin that is left out since a process did not
+    survive loading it is loaded again. Exit code 1 where something is wrong.
     """
+    from coabench.registry.loading_marks import forget
     from coabench.testing.whole_plugin import CheckOptions, check, check_options, find
 
+    forget(name)  # a plugin that an earlier process did not survive is loaded again
     root = _commands_of(context)
     plugins = find(name)
     models = {spec.partition(":")[0]: spec.partition(":")[2] or None for spec in backbones}

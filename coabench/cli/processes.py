@@ -1,21 +1,22 @@
-"""Jobs that torchrun may spread over several processes, of which the first alone talks to the user."""
+"""Jobs that are interrupted, or that torchrun spreads over processes, of which the first alone talks to the user."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
+from coabench.base import signals
 from coabench.errors import CoabenchError
 
 
 @contextmanager
-def first_process(interrupted: str) -> Iterator[bool]:
+def first_process(continues: str) -> Iterator[bool]:
     """Yield whether this is the first process; the others end silently, with the same exit code.
 
     Args:
-        interrupted: what is printed after an interrupt: how the job continues.
+        continues: what is printed after an interruption: how the job continues.
     """
     from coabench.base.processes import World
 
@@ -27,6 +28,12 @@ def first_process(interrupted: str) -> Iterator[bool]:
             raise
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        if first:
-            click.echo(f"\ninterrupted: {interrupted}", err=True)
-        raise SystemExit(130) from None
+        raise SystemExit(say_interrupted(continues) if first else signals.exit_code()) from None
+
+
+def say_interrupted(continues: str = "") -> int:
+    """Say what interrupted the command, and how it continues; return the exit code."""
+    what = "interrupted" if signals.exit_code() == 130 else f"stopped by {signals.cause()}"
+    with suppress(OSError):  # SIGHUP comes where the terminal is gone
+        click.echo(f"\n{what}: {continues}" if continues else f"\n{what}", err=True)
+    return signals.exit_code()

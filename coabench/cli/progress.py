@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -39,8 +39,9 @@ class Terminal:
         self._started = self._printed = time.monotonic()
 
     def note(self, text: str) -> None:
-        """Show a line."""
-        self._console.print(safe(text), soft_wrap=True)
+        """Show a line; a stderr that cannot be written (a full disk, a terminal that is gone) ends no job."""
+        with suppress(OSError):
+            self._console.print(safe(text), soft_wrap=True)
 
     @contextmanager
     def _shown(self, total: int, done: int, columns: Sequence[ProgressColumn], **fields: Any) -> Iterator[None]:
@@ -61,7 +62,8 @@ class Terminal:
             self._bar.update(self._task, completed=done, **fields)
         elif last or time.monotonic() - self._printed > self.every:
             self._printed = time.monotonic()
-            print(line, file=sys.stderr, flush=True)
+            with suppress(OSError):
+                print(line, file=sys.stderr, flush=True)
 
     def _speed(self, done: int) -> float:
         """Return how many were done a second."""

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from coabench.base.reading import is_file, is_folder
 from coabench.cli.summary import print_summary
 from coabench.errors import UserError
 from coabench.registry.options import parse_assignments
@@ -54,7 +55,7 @@ def command(context: click.Context, /, source: Path, assignments: tuple[str, ...
     from coabench.cli.progress import RunTerminal
 
     typed = ("coabench", *sys.argv[1:])
-    if source.is_dir() or rest["parser"] is not None:
+    if is_folder(source) or rest["parser"] is not None:
         from coabench.scoring.rescore import Rescoring, rescore
 
         _check_options(context, source, rest["parser"])
@@ -71,7 +72,7 @@ def command(context: click.Context, /, source: Path, assignments: tuple[str, ...
 
 def _check_options(context: click.Context, source: Path, parser: str | None) -> None:
     """Check that a run is scored with the options for runs."""
-    if source.is_file():
+    if is_file(source):
         raise UserError(f"--parser does not fit {source}: {FILE_ONLY_PARSER}", remedy="leave --parser out")
     if parser is None:
         raise UserError(

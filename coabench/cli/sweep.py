@@ -10,6 +10,7 @@ import click
 
 from coabench.base.vocabulary import COMPLETE
 from coabench.cli.options import format_option
+from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
 from coabench.errors import JobError, UserError
 from coabench.render.tables import Format, render_sections
@@ -73,8 +74,7 @@ def command(
             return
         results = sweep(plan, executor, terminal)
     except KeyboardInterrupt:
-        click.echo("\ninterrupted: what is recorded is safe, the same command continues from there", err=True)
-        raise SystemExit(130) from None
+        raise SystemExit(say_interrupted("what is recorded is safe, the same command continues from there")) from None
     click.echo(render_sections([result_section(plan, results)], format, "Sweep"), nl=False)
     _raise_failed(results)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from coabench.base.text import safe
+from coabench.base.text import NOTHING, safe
 from coabench.cli.options import device_option, set_option
 from coabench.cli.processes import first_process
 from coabench.cli.versions import checks_versions
@@ -101,16 +101,18 @@ def command(
 
 
 def _summary(backbone: str, directory: Path, manifest: Any) -> None:
-    dev = manifest["dev"] or {}
-    rows = [("examples", f"{manifest['examples']:,}"), ("trained parameters", f"{manifest['trainable']:,}")]
+    dev = manifest.get("dev") or {}
+    counts = {name: manifest.get(name) for name in ("examples", "trainable", "selected_step", "steps")}
+    texts = {name: NOTHING if count is None else f"{count:,}" for name, count in counts.items()}
+    rows = [("examples", texts["examples"]), ("trained parameters", texts["trainable"])]
     shown = sorted(
         (name for name in dev if name.startswith(("uar", "invalid"))), key=lambda name: (name != "uar", name)
     )
     rows += [(f"dev {name}", f"{dev[name]:.2%}") for name in shown]
-    rows.append(("step selected", f"{manifest['selected_step']} of {manifest['steps']}"))
+    rows.append(("step selected", f"{texts['selected_step']} of {texts['steps']}"))
     for name, value in rows:
         click.echo(f"{safe(name, 60):<28} {value}")
     click.echo(f"{'written to':<28} {safe(directory)}")
-    whole = manifest["identity"]["recipe"]["full"]
+    whole = manifest["identity"]["recipe"].get("full")
     use = f"{backbone.partition(':')[0]}:{directory}" if whole else f"{backbone} --adapter {directory}"
     click.echo(f"{'to use it':<28} {safe(f'coabench evaluate --backbone {use}')}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coabench.base import signals
 from coabench.base.text import safe
 from coabench.cli.options import (
     adapter_option,
@@ -19,6 +20,7 @@ from coabench.cli.options import (
     set_option,
     strategy_option,
 )
+from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
 from coabench.decode import DECODES
 from coabench.registry.defaults import DATASET, DECODE
@@ -132,7 +134,7 @@ def command(assignments: tuple[str, ...], faces: str, margin: float | None, serv
         click.echo(notice, err=True)
     done = webcam(session, note)
     _print_summary(done)
-    code = 130 if done.interrupted else 0
+    code = signals.exit_code() if done.interrupted else 0
     if done.left_behind or done.interrupted:
         # All files are closed. A thread that computes on while the interpreter is torn down under it can crash, and
         # tearing down torch takes half a second that nobody who pressed Ctrl-C wants to wait.
@@ -175,4 +177,4 @@ def _print_summary(done: Summary) -> None:
     for name, value in rows:
         click.echo(f"{name:<14} {value}")
     if done.interrupted:
-        click.echo("interrupted: all files are closed", err=True)
+        say_interrupted("all files are closed")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.base.isolation import ProcessFailed, call_in_process
+from coabench.base.signals import is_interrupt
 from coabench.doctor.diagnosis import Diagnosis, State, described
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.registry import defaults
@@ -59,7 +60,9 @@ def examine(name: str) -> list[Row]:
     except CoabenchError as error:
         found = f"{error.problem}{f': {error.found}' if error.found else ''}"
         rows.append(_row(name, "broken", found, error.remedy or REPORT, began))
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         rows.append(_row(name, "broken", described(error), REPORT, began))
     return rows
 

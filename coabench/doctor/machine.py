@@ -17,6 +17,7 @@ from pathlib import Path
 
 from coabench.base import cache, environment
 from coabench.base.requirements import Package, declared
+from coabench.base.signals import is_interrupt
 from coabench.base.version import __version__
 from coabench.doctor import checks
 from coabench.doctor.diagnosis import Diagnosis, described
@@ -55,7 +56,9 @@ def _guarded(topic: str, look: Callable[[], Iterator[Diagnosis]]) -> list[Diagno
         with redirect_stdout(sys.stderr):  # stdout is for data
             for finding in look():
                 findings.append(finding)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         what = "examined further" if findings else "examined"
         findings.append(Diagnosis(topic, topic, "broken", f"could not be {what}: {described(error)}"))
     return findings

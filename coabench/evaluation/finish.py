@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from coabench.base import environment
-from coabench.errors import JobError
 from coabench.evaluation.progress import Progress
 from coabench.registry.loader import get_plugins
 from coabench.runs.identity import RunIdentity
-from coabench.runs.run import Run
+from coabench.runs.run import Run, SharedRun
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,12 @@ def store(
         records: all of them, in the order of the samples.
 
     Raises:
-        UserError: what `Run` refuses; nothing was written.
+        UserError: what `Run` refuses, or a label that is not among *labels*; nothing was written.
         JobError: the disk is full or gone; the same command continues.
     """
+    from coabench.metrics.predictions import Predicted
+
+    Predicted.of(records, labels["names"])
     name = identity.folder_name([identity.dataset.name, identity.strategy.name, identity.backbone.name])
     directory = directory or Path("results") / name
     manifest = {"identity": identity.to_json(), "labels": labels, "notes": list(notes)}
@@ -81,20 +85,30 @@ def store(
             run.start({**session, "environment": environment.describe()})
             notify(progress, "coabench_run_started", run=run)
             missing = records[run.done :]
-            try:
-                run.append(missing)
-            except JobError as error:
-                run.fail(str(error))
-                raise
+            run.append(missing)
             for record in missing:
                 notify(progress, "coabench_sample_predicted", run=run, record=record)
         return finish(run, progress)
 
 
-def notify(progress: Progress, hook: str, **arguments: Any) -> None:
-    """Call an observer hook of every plugin; one that fails is reported and left out."""
-    for problem in get_plugins().notify(hook, **arguments):
+def notify(progress: Progress, hook: str, run: Run | SharedRun, **facts: Mapping[str, Any]) -> None:
+    """Call an observer hook of every plugin, each with copies; one that fails is reported and left out."""
+    for problem in get_plugins().notify(hook, lambda: {"run": ObservedRun(run), **deepcopy(facts)}):
         progress.note(problem)
+
+
+class ObservedRun:
+    """A run as observers see it (`coabench.hookspecs.Run`): a copy, whatever they do with it."""
+
+    def __init__(self, run: Run | SharedRun) -> None:
+        self.directory = run.directory
+        self.done = getattr(run, "done", 0)
+        self._run = run
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What ``run.json`` holds; copied when it is looked at, which few observers do for every sample."""
+        return deepcopy(dict(self._run.manifest))
 
 
 class _Times:

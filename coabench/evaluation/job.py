@@ -14,22 +14,25 @@ from coabench.base import environment
 from coabench.base.processes import Meeting, World
 from coabench.dataset import ImageSource, Sample
 from coabench.dialogue import Task
-from coabench.errors import CoabenchError, JobError, OutOfMemory, SampleError
+from coabench.errors import CoabenchError, OutOfMemory, SampleError
 from coabench.evaluation.finish import FinishedRun, finish, notify
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.batching import Sizer, sizer_of
 from coabench.inference.engine import Outcome, converse
 from coabench.inference.loading import Loaded, load_ahead, read_image
+from coabench.registry.blame import contained
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
 from coabench.runs.record import make_record
 from coabench.runs.run import Batch, Run, SharedRun, read_manifest
+from coabench.support.image_warnings import WARNED
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+@contained()
 def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedRun:
     """Evaluate, or resume the evaluation in the output directory.
 
@@ -53,18 +56,19 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
     with world.meeting() as meeting:
         if not world.first:
             _compute_share(directory, plan, request, meeting)
-            done: FinishedRun = meeting.agree(None)
-            return done
+            return FinishedRun(directory, *meeting.agree())
         with Run(directory, plan.manifest, [s.id for s in plan.samples], overwrite=request.overwrite) as run:
             for note in plan.notes:
                 progress.note(note)
             if run.complete:
                 progress.note(f"{directory} is already complete: nothing to do")
-                meeting.agree((run.manifest, []))
+                meeting.agree([run.manifest, []])
                 meeting.wait()
             else:
                 _fill(run, plan, request, progress, meeting)
-            return meeting.agree(finish(run, progress))  # type: ignore[no-any-return]
+            done = finish(run, progress)
+            meeting.agree([done.manifest, done.metrics])
+            return done
 
 
 def _as_begun(plan: Plan, directory: Path, request: Evaluation) -> Plan:
@@ -85,7 +89,7 @@ def _as_begun(plan: Plan, directory: Path, request: Evaluation) -> Plan:
 
 def _is_plain(source: ImageSource) -> bool:
     try:
-        return not read_image(source).notes
+        return all(note.startswith(WARNED) for note in read_image(source).notes)
     except SampleError:
         return False
 
@@ -93,43 +97,35 @@ def _is_plain(source: ImageSource) -> bool:
 def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting: Meeting) -> None:
     """Write the missing records: all of them, or a share where several processes work."""
     sizer = sizer_of(request.batch_size)
-    try:
-        with progress.start(len(plan.samples), run.recorded):
-            progress.note("loading the backbone")
-            plan.backbone.remember(run.pending)
-            plan.backbone.load()
-            details = dict(plan.backbone.details())
-            for note in details.get("notes", ()):
-                if note not in run.manifest["notes"]:  # known only with the weights
-                    progress.note(note)
-                    run.manifest["notes"].append(note)
-            session = {"command": list(request.command), "batch_size": request.batch_size,
-                       "processes": meeting.world.size, "device": details.get("device")}  # fmt: skip
-            run.start({**session, "backbone": details, "environment": environment.describe()})
-            notify(progress, "coabench_run_started", run=run)
-            missing = run.missing(sizer.size)
-            if meeting.world.size == 1 and not run.parts:
-                _write(run, run.append, plan, missing, sizer, progress)
-            else:
-                meeting.agree((run.manifest, missing))
-                with run.parts.writer() as part:
-                    _write(run, part.append, plan, missing[:: meeting.world.size], sizer, progress)
-                meeting.wait()
-                run.merge()
-            run.manifest["sessions"][-1]["last_batch_size"] = sizer.size
-    except (CoabenchError, KeyboardInterrupt) as error:
-        if isinstance(error, JobError):
-            run.fail(str(error))
-        raise
-    except Exception as error:
-        run.fail(f"{type(error).__name__}: {error}")
-        raise
+    with contained(), progress.start(len(plan.samples), run.recorded):
+        progress.note("loading the backbone")
+        plan.backbone.remember(run.pending)
+        plan.backbone.load()
+        details = dict(plan.backbone.details())
+        for note in details.get("notes", ()):
+            if note not in run.manifest["notes"]:  # known only with the weights
+                progress.note(note)
+                run.manifest["notes"].append(note)
+        session = {"command": list(request.command), "batch_size": request.batch_size,
+                   "processes": meeting.world.size, "device": details.get("device")}  # fmt: skip
+        run.start({**session, "backbone": details, "environment": environment.describe()})
+        notify(progress, "coabench_run_started", run=run)
+        missing = run.missing(sizer.size)
+        if meeting.world.size == 1 and not run.parts:
+            _write(run, run.append, plan, missing, sizer, progress)
+        else:
+            meeting.agree([run.manifest, [batch.to_json() for batch in missing]])
+            with run.parts.writer() as part:
+                _write(run, part.append, plan, missing[:: meeting.world.size], sizer, progress)
+            meeting.wait()
+            run.merge()
+        run.manifest["sessions"][-1]["last_batch_size"] = sizer.size
 
 
 def _compute_share(directory: Path, plan: Plan, request: Evaluation, meeting: Meeting) -> None:
     """Compute this process's share of what the first process lists as missing."""
-    manifest, missing = meeting.agree(None)
-    share = missing[meeting.world.rank :: meeting.world.size]
+    manifest, missing = meeting.agree()
+    share = [Batch.read(batch) for batch in missing[meeting.world.rank :: meeting.world.size]]
     if share:
         run = SharedRun(directory, manifest)
         plan.backbone.remember(run.pending)

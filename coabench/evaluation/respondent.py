@@ -119,8 +119,8 @@ class Respondent:
         """
         choice, adapter = self.choice, str(self.adapter) if self.adapter else None
         request = BackboneRequest(self.model, adapter, choice.device, choice.dtype, self.options["backbone"])
-        backbone: Backbone[Any] = self.registration.load()(request)
-        backbone.check(questions, choice.decode)
+        backbone: Backbone[Any] = self.registration.open(request)
+        backbone.check(tuple(questions), choice.decode)
         return backbone
 
     def identity(self, backbone: Backbone[Any], questions: Sequence[Question]) -> RespondentIdentity:

@@ -7,6 +7,7 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
+from coabench.base.names import to_hash
 from coabench.dataset import Sample
 
 STRATIFIED = "stratified"
@@ -23,7 +24,7 @@ def stratified(samples: Sequence[Sample], limit: int, seed: int) -> list[Sample]
         positions[sample.target].append(position)
 
     def drawn(position: int) -> bytes:
-        return hashlib.sha256(f"{seed}:{samples[position].id}".encode()).digest()
+        return hashlib.sha256(to_hash(f"{seed}:{samples[position].id}")).digest()
 
     shares = allocate({label: len(own) for label, own in positions.items()}, limit)
     chosen = [position for label, n in shares.items() for position in heapq.nsmallest(n, positions[label], key=drawn)]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from coabench.backbone import Answers, Backbone, Questions, Viewing
 from coabench.base.vocabulary import ERROR
 from coabench.decode import DECODES, GENERATE, Decode
-from coabench.dialogue import Answer, Prediction, Question, Task, Turn
+from coabench.dialogue import LARGEST_SCORE, Answer, Prediction, Question, Task, Turn
 from coabench.errors import SampleError
 from coabench.inference.parsing import parse
 from coabench.labels import LabelSpace
@@ -59,7 +58,8 @@ def converse(
             outcomes[i].turns.append(turn)
             if on_turn is not None:
                 on_turn(i, turn)
-            pending[i] = advance(conversations[i], read, outcomes[i])
+            own = read if read.scores is None else replace(read, scores=dict(read.scores))  # the turn is for the record
+            pending[i] = advance(conversations[i], own, outcomes[i])
     return outcomes
 
 
@@ -94,12 +94,16 @@ def understand(question: Question, answer: Answer, space: LabelSpace, parser: st
     mode = question.mode(decode)
     if mode.scored:
         scores = answer.scores
-        if scores is None or list(scores) != list(question.options) or any(math.isnan(s) for s in scores.values()):
+        if scores is None or list(scores) != list(question.options) or not _are_scores(scores.values()):
             raise RuntimeError(f"the backbone did not score the options {list(question.options)}: {scores}")
         best = max(scores, key=lambda option: scores[option])  # the first listed, on a tie
         return replace(answer, label=best, match=mode.name)
     label, match = parse(answer.response, space.spellings(question.recognised), parser)
     return replace(answer, label=label, match=match)
+
+
+def _are_scores(values: Iterable[float]) -> bool:
+    return all(value <= LARGEST_SCORE for value in values)  # which NaN is not
 
 
 def rehearse(strategy: Strategy, task: Task, decode: Decode = "generate") -> list[Question]:

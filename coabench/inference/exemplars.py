@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coabench.base.names import to_hash
 from coabench.base.vocabulary import TRAIN
 from coabench.dataset import Dataset, Sample
 from coabench.dialogue import Exemplar
@@ -40,8 +41,8 @@ class ExemplarPool:
         return tuple(Exemplar(e.sample.id, e.sample.target) for e in self._of(sample_id))
 
     def images(self, sample_id: str) -> list[Image]:
-        """Return the images of the exemplars of a sample, in the same order."""
-        return [e.image for e in self._of(sample_id)]
+        """Return the images of the exemplars of a sample, in the same order; copies: a backbone may scale in place."""
+        return [e.image.copy() for e in self._of(sample_id)]
 
     def identity(self) -> list[dict[str, str]]:
         """Return id, label and image hash of every exemplar, for the run's identity."""
@@ -49,7 +50,7 @@ class ExemplarPool:
 
     def _of(self, sample_id: str) -> Sequence[Shown]:
         """Choose by seed and id, so that nothing else in the run changes the choice."""
-        return random.Random(f"{self.seed}:{sample_id}").sample(self.shown, self.each)
+        return random.Random(to_hash(f"{self.seed}:{sample_id}")).sample(self.shown, self.each)
 
 
 def draw_pool(dataset: Dataset, split: str, strategy: Strategy, seed: int) -> ExemplarPool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
+from coabench.base.names import to_hash
 from coabench.base.schema import NotEmpty, Read, at_least
 from coabench.decode import SCORED, Decode
 from coabench.dialogue import Answer, Message, Prediction, Question, Task
@@ -210,4 +211,4 @@ class PromptStrategy(Strategy):
 
 
 def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(to_hash(text)).hexdigest()

@@ -17,6 +17,7 @@ from coabench.inference.engine import Outcome, converse
 from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.labels import LabelSpace
 from coabench.registry import defaults
+from coabench.registry.blame import contained
 from coabench.registry.catalog import find_dataset, find_labels, open_strategy
 from coabench.registry.loader import get_plugins
 from coabench.runs.identity import LiveIdentity
@@ -116,6 +117,7 @@ class Asker:
                 outcomes[i] = outcome
         return outcomes
 
+    @contained()
     def with_strategy(self, spec: str) -> Asker:
         """Return an asker for another strategy, loaded; it shares the weights where the adapter stays the same.
 
@@ -185,8 +187,10 @@ def usable_strategies(specs: Iterable[str], exemplars: bool) -> Iterator[tuple[s
     """Yield those of *specs* that can be opened, each with its strategy; with *exemplars* those that show some too."""
     for spec in specs:
         try:
-            strategy, _ = open_strategy(spec)
-            if exemplars or not strategy.exemplars:
-                yield spec, strategy
+            with contained():
+                strategy, _ = open_strategy(spec)
+                usable = exemplars or not strategy.exemplars
         except Exception:  # a broken plugin is no reason to withhold the others
             continue
+        if usable:
+            yield spec, strategy

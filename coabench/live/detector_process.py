@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.detector import Detector, Face, Pixels
-from coabench.errors import CoabenchError, JobError, UserError
+from coabench.errors import CoabenchError, JobError, UserError, with_type
 
 
 class DetectorProcess(Detector):
@@ -91,8 +91,8 @@ def serve(kind: str, handle: int) -> None:
             except CoabenchError as error:
                 kind_of = UserError if type(error) is UserError else JobError
                 reply = kind_of(error.problem, expected=error.expected, found=error.found, remedy=error.remedy)
-            except Exception as error:
-                reply = JobError(f"the detector failed: {type(error).__name__}: {error}")
+            except BaseException as error:  # nothing but its connection ends this process
+                reply = JobError(f"the detector failed: {with_type(error)}")
             requests.send(reply)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from coabench.base.files import sha256_of
 from coabench.live.asker import Asker, Choice, open_asker
 from coabench.live.detector_process import DetectorProcess
 from coabench.live.probe import Settings
@@ -43,7 +45,9 @@ def equip(choice: Choice, detector: str, weights: Path | None, settings: Setting
     note(f"detector: {name}" + (" (the best that is available here)" if detector == AUTO else ""))
     for line in asker.notes:
         note(line)
-    recorded = {"weights": weights and weights.name, "options": asdict(options)}
+    recorded: dict[str, Any] = {"weights": weights and weights.name, "options": asdict(options)}
+    if weights is not None:
+        recorded["weights_sha256"] = sha256_of(weights)
     recorded = {"name": name, **origin(chosen.registration), **recorded}
     identity = replace(asker.identity, detector=recorded, settings=asdict(settings))
     process = DetectorProcess(name, chosen.weights, options)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 
+from coabench.base import signals
 from coabench.live.browser import Browser, prepare, serve
 from coabench.live.capture import Capture
 from coabench.live.equipment import Equipment, equip
@@ -15,9 +15,10 @@ from coabench.live.probe import CLOSING, Probe
 from coabench.live.session import Session, Summary
 from coabench.live.snapshot import Frame
 from coabench.live.sources import Note, Source, open_source
-from coabench.live.stage import Stage, handling
+from coabench.live.stage import Stage
 from coabench.live.window import Window, check_display
 from coabench.live.worker_thread import WorkerThread
+from coabench.registry.blame import contained
 
 __all__ = ["Equipment", "Session", "Summary", "webcam"]
 
@@ -49,7 +50,7 @@ def webcam(session: Session, note: Note) -> Summary:
             note(line)
         probe = Probe(equipment.detector, equipment.asker, session.settings)
         stage = stack.enter_context(Stage(session, equipment, source, probe, summary, note))
-        with _interruptible(summary):
+        with _interruptible(summary, stage):
             if address is not None:
                 close = cache(probe.close)
                 stage.at_end(close)
@@ -62,13 +63,14 @@ def webcam(session: Session, note: Note) -> Summary:
 
 
 @contextmanager
-def _interruptible(summary: Summary) -> Iterator[None]:
-    """Take Ctrl-C and a termination signal as the wish to end."""
-    with handling(signal.SIGTERM, signal.default_int_handler):
-        try:
+def _interruptible(summary: Summary, stage: Stage) -> Iterator[None]:
+    """Take Ctrl-C and other signals that ask to end as the user's wish; the log says which it was."""
+    try:
+        with contained():
             yield
-        except KeyboardInterrupt:
-            summary.interrupted = True
+    except KeyboardInterrupt:
+        summary.interrupted = True
+        stage.log_note(f"stopped by {signals.cause()}")
 
 
 def _live(stage: Stage, source: Source, probe: Probe) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.files import Closing
-from coabench.base.jsonlines import encode, write_whole
+from coabench.base.jsonlines import check_there, encode, write_whole
 from coabench.errors import JobError
 from coabench.live.snapshot import FaceAnswer
 from coabench.runs.record import describe_turn
@@ -58,6 +58,7 @@ class LiveLog(Closing):
         try:
             with self._writing:
                 if not self._file.closed:
+                    check_there(self.path, self._file)
                     write_whole(self._file, encode(data))
         except OSError as error:
             raise self._failed(error) from None

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import Closing
+from coabench.base.names import require_utf8
+from coabench.base.reading import exists, is_folder, what_is_at
 from coabench.errors import JobError, UserError
 from coabench.support.films import slot
 from coabench.support.opencv import opencv
@@ -24,6 +28,11 @@ LONGEST = 600.0
 fill the disk: it is cut, and `Recording.notes` says so."""
 FASTEST = 240.0
 """Frames a second."""
+RESERVE = 16 * 2**20
+"""Bytes that a recording leaves free on its disk: OpenCV does not say that it could not write, and the index of a
+video, without which it cannot be read, comes last."""
+WHOLE = 0.9
+"""What a finished file must say it has of the frames that were written; of some formats the number is estimated."""
 EXACT = 60.0
 """Frames a second from which rates become whole numbers: MPEG-4 cannot write 66.667."""
 
@@ -45,6 +54,7 @@ class Recording(Closing):
         self.fps = rate if rate <= EXACT else float(math.ceil(rate))
         self.left_out, self.cut_out = 0, 0.0
         self._writer: Any = None
+        self._file: os.stat_result | None = None
         self._picture: Any = None
         self._size = (0, 0)
         self._began = self._last = since
@@ -53,10 +63,11 @@ class Recording(Closing):
         """Add an RGB frame that was taken at *time* (seconds, growing).
 
         Raises:
-            JobError: the file cannot be written.
+            JobError: the file cannot be written, or is gone.
         """
         if self._writer is None:
             self._open(image)
+        self._check_room()
         if self._began is None or self._last is None:
             self._began = self._last = time
         if time - self._last > LONGEST:
@@ -92,17 +103,39 @@ class Recording(Closing):
         return notes
 
     def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
+        """Finish the file; `JobError` where it is not whole."""
+        if self._writer is None:
+            return
+        self._writer.release()
+        self._writer = None
+        there = opencv().VideoCapture(str(self.path), opencv().CAP_FFMPEG)
+        number = there.get(opencv().CAP_PROP_FRAME_COUNT) if there.isOpened() else 0
+        there.release()
+        if number < WHOLE * self.frames:
+            raise self._lost(f"{max(0, int(number))} of {self.frames} frames in it")
+
+    def _check_room(self) -> None:
+        try:
+            same = self._file is not None and os.path.samestat(self._file, self.path.stat())
+            free = shutil.disk_usage(self.path.parent).free
+        except OSError:
+            same = False
+        if not same:
+            raise self._lost("it was deleted or moved meanwhile")
+        if free < RESERVE:
+            raise self._lost(f"{free / 2**20:.0f} MiB are free on its disk")
+
+    def _lost(self, found: str) -> JobError:
+        return JobError(f"the recording {self.path} cannot be written", found=found,
+                        remedy="make room, or choose another file")  # fmt: skip
 
     def _open(self, image: NDArray[np.uint8]) -> None:
         height, width = image.shape[:2]
         self._size = max(2, width - width % 2), max(2, height - height % 2)
         self._writer = _writer(self.path, self.fps, self._size)
         if not self._writer.isOpened():
-            raise JobError(f"the recording {self.path} cannot be written", remedy="make room, or choose another file")
+            raise self._lost("the file cannot be made")
+        self._file = self.path.stat()
 
     def _fitted(self, image: NDArray[np.uint8]) -> Any:
         cv2 = opencv()
@@ -132,14 +165,12 @@ def check_recording(path: Path, option: str) -> None:
             remedy=f"write {option} {path.with_suffix('.mp4')}",
         )
     check_new_file(path, option)
+    require_utf8(path.absolute(), option)
     with tempfile.TemporaryDirectory(prefix=".coabench-", dir=path.absolute().parent) as folder:
         trial = Path(folder) / f"trial{path.suffix.lower()}"
-        with Recording(trial, 10.0) as recording:
-            try:
-                for number in range(3):
-                    recording.write(np.zeros((64, 64, 3), np.uint8), number / 10)
-            except JobError:
-                pass
+        with suppress(JobError), Recording(trial, 10.0) as recording:
+            for number in range(3):
+                recording.write(np.zeros((64, 64, 3), np.uint8), number / 10)
         if count_frames(trial) != 3:
             raise UserError(
                 f"{option} {path}: this OpenCV cannot write {CODECS[path.suffix.lower()]} video",
@@ -155,12 +186,14 @@ def check_new_file(path: Path, option: str) -> None:
         UserError: naming *option*.
     """
     folder = path.absolute().parent
-    if path.exists():
+    if exists(path):
         problem, remedy = "is already there", "choose another name, or move that file away"
-    elif not folder.is_dir():
+    elif not is_folder(folder):
         problem, remedy = f"cannot be written: there is no folder {folder}", "make the folder, or choose another"
     elif not os.access(folder, os.W_OK | os.X_OK):
         problem, remedy = f"cannot be written: {folder} is read-only", "choose another folder"
+    elif (there := what_is_at(path)) != "nothing there":  # a name that is too long, say
+        problem, remedy = f"cannot be written: {there}", "choose another name"
     else:
         return
     raise UserError(f"{option} {path} {problem}", expected="a new file in a folder that can be written", remedy=remedy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coabench.base.reading import is_folder, what_is_at
 from coabench.errors import UserError
 from coabench.live.asker import Choice
 from coabench.live.browser import Serving
@@ -65,9 +66,9 @@ class Session:
             elif path is not None:
                 check_recording(path, option)
         for option, folder in (("--crops", self.crops), ("--stills", self.stills)):
-            if folder is not None and folder.exists() and not folder.is_dir():
-                raise UserError(f"{option} {folder} is no folder", remedy="choose another")
-        if self.crops is not None and self.crops.is_dir() and any(self.crops.iterdir()):
+            if folder is not None and (there := what_is_at(folder)) not in ("a folder", "nothing there"):
+                raise UserError(f"{option} {folder} is no folder", found=there, remedy="choose another")
+        if self.crops is not None and is_folder(self.crops) and any(self.crops.iterdir()):
             raise UserError(
                 f"--crops {self.crops} is not empty",
                 expected="a new or empty folder: crops of two sessions would have the same names",

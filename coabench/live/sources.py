@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from coabench.base.names import require_utf8
+from coabench.base.reading import DATA, exists, is_file, is_folder, read_bytes, user_path, what_is_at
 from coabench.errors import UserError
 from coabench.live.snapshot import Frame
 from coabench.support.films import Film, even_rate, opened
 from coabench.support.images import SUFFIXES, UnreadableImage, decode
 from coabench.support.opencv import opencv
+from coabench.support.redaction import without_credentials
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,15 +86,16 @@ def open_source(spec: str, note: Note) -> Source:
         return Camera(spec, note)
     if urlsplit(spec).scheme.lower() in SCHEMES and "://" in spec:
         return _open_url(spec, note)
-    path = Path(spec).expanduser()
-    if path.is_dir() or path.suffix.lower() in SUFFIXES - FILMS:
+    path = user_path(spec)
+    if is_folder(path) or path.suffix.lower() in SUFFIXES - FILMS:
         return Folder(path, note)
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(
-            f"--source {spec}: there is nothing there",
+            f"--source {spec}: there is {what_is_at(path)}",
             expected="a camera's number, a video, an image, a folder of images, or a URL (rtsp://…, http://…)",
             remedy="correct --source",
         )
+    require_utf8(path, "--source")
     return Video(spec, _video(str(path), spec), note, str(path))
 
 
@@ -103,7 +107,7 @@ class Folder(Source):
 
     def __init__(self, path: Path, note: Note) -> None:
         super().__init__(str(path), note)
-        if path.is_dir():
+        if is_folder(path):
             self.files = sorted((p for p in path.iterdir() if p.suffix.lower() in SUFFIXES), key=_natural)
         else:
             self.files = [path]
@@ -111,9 +115,7 @@ class Folder(Source):
             raise UserError(
                 f"--source {path} holds no image that can be read",
                 expected="images: " + ", ".join(sorted(SUFFIXES)),
-                found=f"{len(self.files)} files with such a name"
-                if path.is_dir() or path.exists()
-                else "nothing there",
+                found=f"{len(self.files)} files with such a name" if is_folder(path) else what_is_at(path),
                 remedy="correct --source",
             )
 
@@ -221,7 +223,7 @@ class Camera(Live):
         cv2 = opencv()
         device = Path(self.spec if self.spec.startswith("/dev/") else f"/dev/video{self.spec}")
         on_linux = sys.platform.startswith("linux")
-        if on_linux and not device.exists():
+        if on_linux and not exists(device):
             raise _no_camera(self.spec, "there is no such camera")
         if on_linux and not os.access(device, os.R_OK | os.W_OK):
             raise _no_camera(self.spec, f"you may not use {device}", "ask to become a member of the group 'video', or ")
@@ -279,7 +281,7 @@ def _open_url(url: str, note: Note) -> Source:
 
 def shown(spec: str) -> str:
     """Return a source, or a word of a command line, as it may be shown and logged: an address without its password."""
-    return re.sub(r"(://[^/\s:@]*):[^/\s]*@", r"\1:…@", spec)
+    return without_credentials(spec)
 
 
 def _video(path: str, spec: str) -> Any:
@@ -300,7 +302,7 @@ def _picture(path: Path) -> NDArray[np.uint8] | None:
     import numpy as np
 
     try:
-        return np.asarray(decode(path.read_bytes())[0])
+        return np.asarray(decode(read_bytes(path, DATA))[0])
     except (OSError, UnreadableImage):
         return None
 

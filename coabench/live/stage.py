@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from coabench.base import environment
+from coabench.base import environment, signals
 from coabench.live.equipment import Equipment
 from coabench.live.log import LiveLog
 from coabench.live.overlay import Marks, draw
@@ -93,6 +91,10 @@ class Stage:
     def say(self, text: str) -> None:
         """Say what happened to the source or an output, and log it."""
         self.note(text)
+        self.log_note(text)
+
+    def log_note(self, text: str) -> None:
+        """Log what happened, without saying it."""
         if self._log is not None:
             self._log.note(text)
 
@@ -166,29 +168,15 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close everything, files last: until then a thread may still write. A further Ctrl-C does not disturb it."""
-        with handling(signal.SIGINT, signal.SIG_IGN), handling(signal.SIGTERM, signal.SIG_IGN):
+        """Close everything, files last: until then a thread may still write. A further signal does not disturb it."""
+        with signals.ignoring():
             for close in reversed(self._ends):
                 if close() is False:
                     self.summary.left_behind = True
-            try:
-                for recording in filter(None, (self._overlaid, self._clean)):
-                    self._finish(recording)
-            finally:
+            with ExitStack() as files:  # each is closed, whatever happens to another
                 if self._log is not None:
-                    self._log.close()
+                    files.callback(self._log.close)
+                for recording in filter(None, (self._overlaid, self._clean)):
+                    files.callback(self._finish, recording)
             self.summary.rates = self.probe.snapshot().rates
             self.summary.files = [file for file in self.summary.files if file.exists()]
-
-
-@contextmanager
-def handling(number: signal.Signals, handler: Any) -> Iterator[None]:
-    """Handle a signal otherwise for a while; only the main thread can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)

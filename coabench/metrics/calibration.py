@@ -60,7 +60,7 @@ def confidence(turns: Sequence[Mapping[str, Any]]) -> float | None:
     """
     product = 1.0
     for turn in turns:
-        scores = turn["scores"] or {}
+        scores = turn.get("scores") or {}
         if turn["label"] not in scores:
             return None
         most = max(scores.values())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.backbone import Backbone
+from coabench.base.reading import is_folder, what_is_at
 from coabench.dataset import Card, Dataset
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import LabelSpace
@@ -54,7 +55,7 @@ class StrategyChoice:
             assert self.file is not None
             return read_prompt_file(self.file)
         made = self.options() if options is None else options
-        strategy: Strategy = self.registration.load()(StrategyRequest(self.variant, made))
+        strategy: Strategy = self.registration.open(StrategyRequest(self.variant, made))
         return strategy
 
 
@@ -121,14 +122,14 @@ class DatasetChoice:
                     expected="the folder that holds its files",
                     remedy=f"add --data-root DIR; `coabench datasets show {self.card.name}` says how to get the data",
                 )
-            if not root.is_dir():
+            if not is_folder(root):
                 raise UserError(
                     f"--data-root {root} is no folder",
                     expected=f"the folder that holds {self.card.title}",
-                    found="a file" if root.exists() else "nothing there",
+                    found=what_is_at(root),
                     remedy="correct --data-root",
                 )
-        dataset: Dataset = factory(self.card, root, options if options is not None else factory.Options())
+        dataset: Dataset = self.loader.open(self.card, root, factory.Options() if options is None else options)
         return dataset
 
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from coabench.base.names import require_utf8
+from coabench.base.reading import open_file
+from coabench.base.signals import is_interrupt
 from coabench.detector import Detector, DetectorRequest, Unavailable
-from coabench.errors import UserError
+from coabench.errors import UserError, with_type
 from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import Registration
 
@@ -38,7 +41,7 @@ class DetectorChoice:
     def open(self, options: Any = None) -> Detector:
         """Make the detector ready; `UserError` where a package or its weights cannot be used."""
         made = self.options() if options is None else options
-        detector: Detector = self.registration.load()(DetectorRequest(self.weights, made))
+        detector: Detector = self.registration.open(DetectorRequest(self.weights, made))
         return detector
 
 
@@ -80,10 +83,10 @@ def unavailable(registration: Registration) -> Unavailable | None:
         return None
     try:
         problem: Unavailable | None = replace(registration, target=check).load()()
-    except Exception as error:
-        return Unavailable(
-            f"its check failed ({type(error).__name__}: {error})", f"report it to {registration.plugin!r}"
-        )
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        return Unavailable(f"its check failed ({with_type(error)})", f"report it to {registration.plugin!r}")
     return problem
 
 
@@ -111,8 +114,9 @@ def _best_detector(weights: Path | None) -> DetectorChoice:
 def _check_weights(weights: Path | None) -> None:
     if weights is None:
         return
+    require_utf8(weights, "--detector-weights")
     try:
-        with weights.open("rb") as file:
+        with open_file(weights) as file:
             empty = not file.read(1)
     except OSError as error:
         raise UserError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -22,8 +22,11 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from coabench import hookspecs
+from coabench.base.signals import is_interrupt
+from coabench.base.text import safe
 from coabench.errors import UserError, did_you_mean, one_line, with_type
 from coabench.registry.entrypoints import Unreadable, find, name_of, version_of
+from coabench.registry.loading_marks import again, died_in, marked
 from coabench.registry.registrations import (
     KINDS,
     NAME,
@@ -55,6 +58,7 @@ class LoadedPlugin:
         remedy: what the user can do about it, in one line.
         api: the version of the plugin interface that it says it was written for; None where it does not say.
         registered: kind -> names; commands among them once they were added.
+        targets: what it registered, as ``"module:attribute"``.
     """
 
     name: str
@@ -67,7 +71,13 @@ class LoadedPlugin:
     hooks: tuple[str, ...] = ()
     api: int | None = None
     registered: dict[str, list[str]] = field(default_factory=dict)
+    targets: list[str] = field(default_factory=list)
     manager: pluggy.PluginManager | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def packages(self) -> set[str]:
+        """The top-level packages of its own code."""
+        return {module.partition(":")[0].partition(".")[0] for module in (self.module, *self.targets)}
 
     def call(self, hook: str, **arguments: Any) -> None:
         """Call a hook of this plugin alone."""
@@ -106,6 +116,11 @@ class Plugins:
         if isinstance(entry, Unreadable):
             raise _Refused(f"its metadata cannot be read: {entry.problem}", f"reinstall or uninstall {entry.name}")
         self._check_entry_name(plugin)
+        _check_survived(plugin)
+        with marked(plugin):
+            self._enter(entry, plugin)
+
+    def _enter(self, entry: EntryPoint, plugin: LoadedPlugin) -> None:
         loaded = _import(entry, plugin)
         plugin.api = _check_api(getattr(loaded, hookspecs.API_NAME, None), plugin)
         plugin.manager = _manager_of(loaded, plugin)
@@ -119,6 +134,7 @@ class Plugins:
             self.registries[kind].add(entries)
             if entries:
                 plugin.registered[kind] = [entry.name for entry in entries]
+                plugin.targets += [entry.target for entry in entries]
 
     def _check_entry_name(self, plugin: LoadedPlugin) -> None:
         for other in self.loaded:
@@ -144,7 +160,7 @@ class Plugins:
     ) -> None:
         """Refuse what would break something later on, for others too: a name taken, a detail of the wrong type."""
         for problem in invalid_parts(kind, entry):
-            raise _Refused(f"{problem} ({kind})", _report(plugin))
+            raise _Refused(f"{problem} ({kind})", advice(plugin))
         taken = self.registries[kind].get(entry.name)
         if taken or any(entry.name == other.name for other in own):
             owner = taken.plugin if taken else plugin.name
@@ -173,7 +189,8 @@ class Plugins:
 
         def add(plugin: LoadedPlugin) -> None:
             own = click.Group(plugin.name)
-            plugin.call("coabench_register_commands", cli=own)
+            with marked(plugin):
+                plugin.call("coabench_register_commands", cli=own)
             for name, command in own.commands.items():
                 _check_command(name, command, plugin, reserved, cli)
             cli.commands.update(own.commands)
@@ -181,15 +198,18 @@ class Plugins:
 
         return self._each("coabench_register_commands", add)
 
-    def notify(self, hook: str, **arguments: Any) -> list[str]:
+    def notify(self, hook: str, arguments: Callable[[], Mapping[str, Any]]) -> list[str]:
         """Call an observer hook of every plugin on its own.
 
         A plugin that raises is not called again.
 
+        Args:
+            arguments: makes those of a call; each plugin gets its own.
+
         Returns:
             what failed, one line per plugin.
         """
-        return self._each(hook, lambda plugin: plugin.call(hook, **arguments))
+        return self._each(hook, lambda plugin: plugin.call(hook, **arguments()))
 
     def _each(self, hook: str, what: Callable[[LoadedPlugin], None]) -> list[str]:
         problems = []
@@ -205,11 +225,11 @@ class Plugins:
         try:
             with redirect_stdout(sys.stderr):  # stdout is for data
                 what()
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if is_interrupt(error):
+                raise
             plugin.status, plugin.error = "failed", _reason(error)
-            plugin.remedy = error.remedy if isinstance(error, _Refused) else _report(plugin)
+            plugin.remedy = error.remedy if isinstance(error, _Refused) else advice(plugin)
             if os.environ.get(STRICT) == "1":
                 raise UserError(
                     f"plugin {plugin.name!r} ({plugin.distribution} {plugin.version}) failed to load",
@@ -223,7 +243,8 @@ def _reason(error: BaseException) -> str:
     return one_line(error) if isinstance(error, _Refused) else with_type(error)
 
 
-def _report(plugin: LoadedPlugin) -> str:
+def advice(plugin: LoadedPlugin) -> str:
+    """Return what can be done about a plugin that fails."""
     return (
         f"upgrade {plugin.distribution} or report it to its author; until then uninstall it, or set "
         f"{DISABLE}={plugin.name}"
@@ -241,7 +262,9 @@ def _import(entry: EntryPoint, plugin: LoadedPlugin) -> Any:
         raise _Refused(f"its entry point is {entry.value!r}; it must be 'module' or 'module:attribute'", reinstall)
     try:
         return entry.load()
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         _check_api(_stated_in_source(entry), plugin)  # a newer interface explains most failures
         if isinstance(error, ModuleNotFoundError) and error.name:
             if f"{entry.module}.".startswith(f"{error.name}."):
@@ -255,6 +278,17 @@ def _import(entry: EntryPoint, plugin: LoadedPlugin) -> Any:
         if isinstance(error, AttributeError) and entry.module in sys.modules and entry.attr:
             raise _Refused(f"its entry point names something that does not exist: {entry.value}", reinstall) from error
         raise
+
+
+def _check_survived(plugin: LoadedPlugin) -> None:
+    """Refuse a plugin that an earlier process did not survive; said at every start, as it could not be then."""
+    when = died_in(plugin)
+    if when is None:
+        return
+    refused = _Refused(f"a process ended while it loaded this plugin ({when})", again(plugin))
+    about = f"plugin {plugin.name!r} ({plugin.distribution} {plugin.version}) is left out: {refused}"
+    print(f"{safe(about)}; {safe(refused.remedy)}", file=sys.stderr)
+    raise refused
 
 
 def _stated_in_source(entry: EntryPoint) -> int | None:
@@ -272,7 +306,7 @@ def _check_api(stated: object, plugin: LoadedPlugin) -> int | None:
     if stated is None:
         return None
     if not isinstance(stated, int) or isinstance(stated, bool):
-        raise _Refused(f"{hookspecs.API_NAME} = {stated!r} is no whole number", _report(plugin))
+        raise _Refused(f"{hookspecs.API_NAME} = {stated!r} is no whole number", advice(plugin))
     if stated < hookspecs.OLDEST_API:
         raise _Refused(
             f"it was written for version {stated} of the plugin interface; this coabench takes {hookspecs.OLDEST_API} "
@@ -295,11 +329,11 @@ def _manager_of(loaded: Any, plugin: LoadedPlugin) -> pluggy.PluginManager:
     try:
         manager.register(loaded, name=plugin.name)
     except pluggy.PluginValidationError as error:
-        raise _Refused(_reason(error), f"{_report(plugin)} (hooks take the arguments in docs/plugins.md)") from error
+        raise _Refused(_reason(error), f"{advice(plugin)} (hooks take the arguments in docs/plugins.md)") from error
     for caller in manager.get_hookcallers(loaded) or ():
         if caller.spec is None and not all(impl.optionalhook for impl in caller.get_hookimpls()):
             raise _Refused(
-                f"there is no hook named {caller.name!r}", f"{did_you_mean(caller.name, known)}{_report(plugin)}"
+                f"there is no hook named {caller.name!r}", f"{did_you_mean(caller.name, known)}{advice(plugin)}"
             )
     return manager
 
@@ -310,16 +344,16 @@ def _check_command(
     import click
 
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise _Refused(f"its command {name!r} cannot be typed", _report(plugin))
+        raise _Refused(f"its command {name!r} cannot be typed", advice(plugin))
     if name in reserved or name in cli.commands:
         owner = "a command of coabench" if name in reserved else "already a command of another plugin"
         raise _Refused(
-            f"its command {name!r} is {owner}", _one_of_two(plugin) if name in cli.commands else _report(plugin)
+            f"its command {name!r} is {owner}", _one_of_two(plugin) if name in cli.commands else advice(plugin)
         )
     if not isinstance(command, click.Command):
-        raise _Refused(f"its command {name!r} is no click command but {command!r}", _report(plugin))
+        raise _Refused(f"its command {name!r} is no click command but {command!r}", advice(plugin))
     if not isinstance(command.get_short_help_str(80), str):
-        raise _Refused(f"its command {name!r} has no readable help", _report(plugin))
+        raise _Refused(f"its command {name!r} has no readable help", advice(plugin))
 
 
 def _describe(entry: EntryPoint | Unreadable) -> LoadedPlugin:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from coabench.base.resources import out_of_memory
+from coabench.base.signals import is_interrupt
 from coabench.base.vocabulary import FIGURE_FORMATS
 from coabench.errors import CoabenchError, UserError, did_you_mean, with_type
 
@@ -31,19 +34,25 @@ class Registration:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self) -> Any:
-        """Import and return the target; `UserError` where that fails."""
+        """Import and return the target; `UserError` where that fails, but for want of memory."""
         module, _, attribute = self.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
         except CoabenchError:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_interrupt(error) or out_of_memory(error):  # of which the plugin is innocent
+                raise
             raise UserError(
                 f"{self.name!r} of plugin {self.plugin!r} cannot be imported",
                 expected=f"{attribute!r} in module {module!r}",
                 found=with_type(error),
                 remedy=f"install what is missing, or report it to the author of {self.plugin!r}",
             ) from error
+
+    def open(self, *arguments: Any) -> Any:
+        """Return what the target makes of the arguments; it gets copies, which are its own to change."""
+        return self.load()(*deepcopy(arguments))
 
 
 class Registry(Mapping[str, Registration]):

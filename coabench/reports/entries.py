@@ -14,8 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.base import cache
+from coabench.base.names import to_hash
+from coabench.base.reading import exists, is_folder
+from coabench.base.signals import leave_to_parent
 from coabench.base.version import __version__
-from coabench.base.vocabulary import COMPLETE, RUNNING
+from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.headline import HEADLINES, UAR, Estimate, Headline, proportion
 from coabench.metrics.predictions import Predicted
@@ -189,7 +192,7 @@ def read_entries(root: Path, workers: int = 1) -> list[Entry]:
     if workers > 1 and len(new) >= WORTH_WORKERS:
         from concurrent.futures import ProcessPoolExecutor
 
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, initializer=leave_to_parent) as pool:
             entries.update(zip(new, pool.map(_read, new, chunksize=4), strict=True))
     else:
         entries.update(zip(new, map(_read, new), strict=True))
@@ -202,7 +205,7 @@ def find_runs(root: Path) -> list[Path]:
     Raises:
         UserError: *root* is no folder, or there is no run in it.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise UserError(
             f"there is no folder {root}", expected="a folder with runs", remedy="evaluate first: coabench evaluate"
         )
@@ -223,11 +226,11 @@ def find_runs(root: Path) -> list[Path]:
 
 
 def _walk(folder: Path, depth: int) -> Iterable[Path]:
-    if (folder / MANIFEST).is_file():
+    if exists(folder / MANIFEST):
         yield folder
     elif depth:
         for child in folder.iterdir():
-            if child.is_dir() and not child.name.startswith("."):
+            if is_folder(child) and not child.name.startswith("."):
                 yield from _walk(child, depth - 1)
 
 
@@ -276,7 +279,7 @@ def read_entry(directory: Path) -> Entry:
             return Entry(replace(row, note=reason))
         labels = manifest["labels"]
         samples, predicted, log_sha256 = _read_log(directory, labels["names"])
-        metrics, note = read_metrics(directory, manifest, log_sha256)
+        metrics, note = read_metrics(directory, manifest, log_sha256, predicted)
         row = replace(row, note=note, **_measured(metrics))
         identity = RunIdentity.read(manifest["identity"]).dataset
         if len(predicted) != identity.samples:
@@ -303,7 +306,7 @@ def _read_log(directory: Path, names: Iterable[str]) -> tuple[str, Predicted, st
 
     def records() -> Iterator[dict[str, Any]]:
         for record in read_records(directory, log):
-            samples.update(f"{record['id']}\0{record['target']}\n".encode("utf-8", "surrogatepass"))
+            samples.update(to_hash(f"{record['id']}\0{record['target']}\n"))
             yield record
 
     predicted = Predicted.of(records(), list(names))
@@ -313,8 +316,9 @@ def _read_log(directory: Path, names: Iterable[str]) -> tuple[str, Predicted, st
 def _why_not(manifest: Mapping[str, Any]) -> str | None:
     """Say why a run cannot be ranked, as far as its manifest tells."""
     status, limit = manifest["status"], manifest["identity"]["dataset"].get("limit")
-    if status == RUNNING:
-        return "not finished: the same `coabench evaluate` command goes on with it"
+    if status in (RUNNING, STOPPED):
+        how = f" (stopped by {manifest.get('reason')})" if status == STOPPED else ""
+        return f"not finished{how}: the same `coabench evaluate` command goes on with it"
     if status != COMPLETE:
         return f"{status}: {str(manifest.get('reason') or 'no reason given').splitlines()[0]}"
     return f"not comparable: --limit {limit}" if limit is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,6 @@ def load_runs(directory: str | PathLike[str] = "results") -> DataFrame:
     Raises:
         UserError: there is no such folder, or no run in it.
     """
-    import pandas
-
     from coabench.reports.differing import distinguish
     from coabench.reports.entries import read_entries
     from coabench.runs.metrics import headlines
@@ -29,7 +28,7 @@ def load_runs(directory: str | PathLike[str] = "results") -> DataFrame:
     rows = distinguish([entry.row for entry in read_entries(Path(directory))])
     figures = headlines({key for row in rows for key in row.figures})
     compared = ["rank_low", "rank_high", "leading", "difference", "difference_low", "difference_high", "p"]
-    return pandas.DataFrame([row.columns(figures) for row in rows]).drop(columns=compared)
+    return _table([row.columns(figures) for row in rows]).drop(columns=compared)
 
 
 def load_records(run: str | PathLike[str]) -> DataFrame:
@@ -41,12 +40,23 @@ def load_records(run: str | PathLike[str]) -> DataFrame:
     Raises:
         UserError: *run* is no run directory, or its log is damaged.
     """
-    import pandas
-
     from coabench.runs.run import read_manifest, read_records
 
     read_manifest(Path(run))
-    return pandas.DataFrame([_flat(record) for record in read_records(Path(run))])
+    return _table([_flat(record) for record in read_records(Path(run))])
+
+
+def _table(rows: list[dict[str, Any]]) -> DataFrame:
+    import pandas
+
+    try:
+        return pandas.DataFrame(rows)
+    except UnicodeEncodeError:  # Arrow has no strings with lone surrogates, as names that are no UTF-8 are
+        table = pandas.DataFrame(rows, dtype=object)
+        for name in table:
+            with suppress(UnicodeEncodeError):
+                table[name] = table[name].infer_objects()
+        return table
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from coabench.base.vocabulary import COMPLETE, RUNNING
+from coabench.base.reading import is_folder
+from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.calibration import Calibration
 from coabench.metrics.groups import MIN_GROUP
@@ -66,7 +67,7 @@ def report(request: Report) -> str:
             asked for and not there.
     """
     directory = request.directory
-    if not directory.is_dir():
+    if not is_folder(directory):
         raise UserError(
             f"there is no folder {directory}",
             expected="the directory of a run",
@@ -83,7 +84,7 @@ def report(request: Report) -> str:
             remedy="the same `coabench evaluate` command goes on with the run",
         )
     with _damage_reported(directory):
-        metrics, recomputed = read_metrics(directory, manifest, data.log_sha256)
+        metrics, recomputed = read_metrics(directory, manifest, data.log_sha256, data.predicted)
         dataset = RunIdentity.read(manifest["identity"]).dataset
         choice = _card(request, dataset.name)
         shown = data.choose(request.samples, request.only)
@@ -177,12 +178,13 @@ def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
     """Yield why the run's figures are not to be compared with others'."""
     dataset = RunIdentity.read(manifest["identity"]).dataset
     status, expected, limit = manifest["status"], dataset.samples, dataset.limit
-    if status == RUNNING:
-        yield "Not finished.", f"{n:,} of {expected:,} samples are recorded; the same command goes on with the run."
+    if status in (RUNNING, STOPPED):
+        recorded = f"{n:,} of {expected:,} samples are recorded; the same command goes on with the run."
+        yield "Not finished.", f"Stopped by {manifest.get('reason')}: {recorded}" if status == STOPPED else recorded
     elif status != COMPLETE:
         reason = str(manifest.get("reason") or "no reason given").splitlines()[0]
         yield f"{str(status).capitalize()}:", reason
-    if status != RUNNING and n != expected:
+    if status not in (RUNNING, STOPPED) and n != expected:
         yield "Incomplete.", f"{n:,} of {expected:,} samples are recorded."
     if limit is not None:
         used = f"{limit:,}, stratified by label," if dataset.sampling else f"At most the first {limit:,}"

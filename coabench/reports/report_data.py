@@ -7,7 +7,6 @@ ones is decided by the confusion matrix: rare outcomes are all there, frequent o
 from __future__ import annotations
 
 import hashlib
-import json
 from array import array
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coabench.base.json import FINITE, parse_json
+from coabench.base.reading import open_file
 from coabench.base.vocabulary import ERROR, INVALID, OK, STATUSES
 from coabench.metrics.calibration import Calibration, calibrate, confidence_of
 from coabench.metrics.groups import Groups
@@ -83,7 +84,7 @@ class RunData:
             self.seconds.append(record["seconds"])
         for kind, numbers in self.tokens.items():
             if record["turns"]:
-                numbers.append(sum(turn[kind] for turn in record["turns"]))
+                numbers.append(sum(turn.get(kind) or 0 for turn in record["turns"]))
         confidence = confidence_of(record)
         if confidence is not None:
             self._confidences.append(confidence)
@@ -94,6 +95,11 @@ class RunData:
             entry.n += 1
             if len(entry.examples) < EXAMPLES:
                 entry.examples.append(record)
+
+    @property
+    def predicted(self) -> Predicted:
+        """Targets and predictions."""
+        return self.groups.reading.predicted(Predicted)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -112,7 +118,7 @@ class RunData:
             most: how many, at most.
             only: leave out those whose result is not among these (of `RESULTS`); all where empty.
         """
-        predicted = self.groups.reading.predicted(Predicted)
+        predicted = self.predicted
         status = np.array(self._statuses)
         results = np.where(status > 0, status + 1, predicted.predictions != predicted.targets)
         wanted = np.isin(results, [RESULTS.index(result) for result in only]) if only else np.ones(len(self), bool)
@@ -124,10 +130,10 @@ class RunData:
         """Return the chosen records, read from the log again."""
         wanted, chosen = np.zeros(len(self), dtype=bool), []
         wanted[choice.chosen] = True
-        with (self._directory / LOG).open("rb") as file:
+        with open_file(self._directory / LOG) as file:
             for want, line in zip(wanted, file, strict=False):
                 if want:
-                    chosen.append(json.loads(line))
+                    chosen.append(parse_json(line, FINITE))
         return chosen
 
 

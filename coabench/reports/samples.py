@@ -65,9 +65,9 @@ def columns(
             ],
             "response": [text(turn["response"]) for turn in turns],
             "label": [text(turn["label"]) for turn in turns],
-            "match": [text(turn["match"]) for turn in turns],
+            "match": [text(turn.get("match")) for turn in turns],
             "scores": [_scores(turn) for turn in turns],
-            "tokens": [[turn["prompt_tokens"], turn["cached_tokens"], turn["new_tokens"]] for turn in turns],
+            "tokens": [[turn.get(kind) for kind in ("prompt_tokens", "cached_tokens", "new_tokens")] for turn in turns],
         },
         "images": [images.get(str(record["id"])) for record in records] if images else None,
     }
@@ -85,5 +85,5 @@ def _shown(value: Any) -> str | None:
 
 def _scores(turn: Mapping[str, Any]) -> list[float | None] | None:
     """Return the options' log-probabilities in the options' order."""
-    scores = turn["scores"]
+    scores = turn.get("scores")
     return None if scores is None else [_rounded(scores.get(option)) for option in turn["options"]]

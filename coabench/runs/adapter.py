@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from coabench.base.reading import exists, user_path
+from coabench.base.schema import Count, Number
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import UserError
 from coabench.inference.contents import Content
@@ -20,15 +22,21 @@ EXAMPLES = 3
 """How many ids an error shows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingManifest(Manifest):
-    """The fields that every training's manifest has."""
+    """The fields of a training's manifest that are read again."""
 
     kind = "training"
     file = MANIFEST
 
+    identity: TrainingIdentity
     options: Mapping[str, Any]
     facts: Mapping[str, Any]
+    examples: Count | None = None
+    trainable: Count | None = None
+    steps: Count | None = None
+    selected_step: Count | None = None
+    dev: Mapping[str, Number] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,8 @@ class TrainingRecord:
         Raises:
             UserError: the manifest is damaged, or the training is not finished.
         """
-        folder = Path(adapter).expanduser() if adapter is not None else None
-        if folder is None or not (folder / MANIFEST).is_file():
+        folder = user_path(adapter) if adapter is not None else None
+        if folder is None or not exists(folder / MANIFEST):
             return cls(folder)
         manifest = read_manifest(folder, TrainingManifest)
         if manifest["status"] != COMPLETE:
@@ -66,12 +74,7 @@ class TrainingRecord:
                 found=f"status {manifest['status']}",
                 remedy="run the same `coabench train` command again: it continues from the last checkpoint",
             )
-        try:
-            identity = TrainingIdentity.read(manifest["identity"])
-        except ValueError as error:
-            raise UserError(
-                f"the manifest {folder / MANIFEST} is damaged", found=str(error), remedy="restore it"
-            ) from None
+        identity = TrainingIdentity.read(manifest["identity"])
         learnt = LearntImages.read(manifest["learnt"], folder / MANIFEST) if "learnt" in manifest else None
         return cls(folder, identity, manifest["options"], manifest["facts"], learnt)
 

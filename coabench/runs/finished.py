@@ -87,7 +87,9 @@ def read_run(directory: Path) -> RecordedRun:
             found=str(manifest["status"]),
             remedy="finish it first: the same `coabench evaluate` command continues it",
         )
-    identity = _identity(directory, manifest["identity"])
+    identity = RunIdentity.read(manifest["identity"])
+    if identity.dataset.labels is None:
+        raise _damaged(directory, expected="the field 'identity.dataset.labels'")
     missing = [name for name in _LABELS if name not in manifest["labels"]]
     if missing:
         raise _damaged(directory, expected=f"the field 'labels.{missing[0]}'")
@@ -100,17 +102,6 @@ def read_run(directory: Path) -> RecordedRun:
             remedy="restore the log",
         )
     return RecordedRun(directory, manifest, identity, records)
-
-
-def _identity(directory: Path, data: Mapping[str, Any]) -> RunIdentity:
-    """Return the identity of a run, the digest of its labels included."""
-    try:
-        identity = RunIdentity.read(data)
-    except ValueError as error:
-        raise _damaged(directory, found=str(error)) from None
-    if identity.dataset.labels is None:
-        raise _damaged(directory, expected="the field 'identity.dataset.labels'")
-    return identity
 
 
 def _damaged(directory: Path, *, expected: str | None = None, found: str | None = None) -> UserError:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from types import TracebackType
+from typing import Any, ClassVar, Literal
 
+from coabench.base import signals
 from coabench.base.files import Closing, write_json
-from coabench.base.schema import At, read_fields
-from coabench.base.vocabulary import COMPLETE, RUNNING
-from coabench.errors import JobError, UserError
+from coabench.base.json import read_json
+from coabench.base.jsonlines import GONE
+from coabench.base.reading import exists, is_folder, what_is_at, why
+from coabench.base.resources import shortage
+from coabench.base.schema import At, others, read_fields
+from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING, STOPPED
+from coabench.errors import JobError, UserError, with_type
 from coabench.runs.identity import list_differences
 
 SCHEMA = 1
@@ -25,9 +33,35 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Git:
+    """The commit that the bench ran from."""
+
+    commit: str
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """The machine and the software, as far as they are read again."""
+
+    git: Git | None = None
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A process that wrote, as far as it is read again."""
+
+    command: tuple[str, ...] = ()
+    device: str | None = None
+    environment: Environment | None = None
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """The fields that every manifest has; what else it holds is in docs/formats.md.
+    """The fields of every manifest that are read again; what else it holds is in docs/formats.md.
 
     Attributes:
         kind: the kind of job, for people.
@@ -38,8 +72,13 @@ class Manifest:
     file: ClassVar[str]
 
     schema: int
-    status: str
-    identity: Mapping[str, Any]
+    status: Literal["running", "stopped", "complete", "failed"]
+    reason: str | None = None
+    identity: Any
+    notes: tuple[str, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    started: str | None = None
+    ended: str | None = None
 
 
 def read_manifest(folder: Path, manifest: type[Manifest]) -> dict[str, Any]:
@@ -53,12 +92,12 @@ def read_manifest(folder: Path, manifest: type[Manifest]) -> dict[str, Any]:
     """
     path = folder / manifest.file
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{folder} holds no {manifest.kind}", expected=f"a file {path.name}") from None
     except (OSError, ValueError) as error:
         raise UserError(
-            f"the manifest {path} is damaged", found=str(error), remedy="restore it, or run again with --overwrite"
+            f"the manifest {path} is damaged", found=why(error), remedy="restore it, or run again with --overwrite"
         ) from None
     if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
         raise UserError(f"{path} is no manifest", expected="a JSON object with 'schema'")
@@ -76,7 +115,10 @@ def read_manifest(folder: Path, manifest: type[Manifest]) -> dict[str, Any]:
 class JobFolder(Closing):
     """A folder opened for writing. Use as a context manager; it holds the lock until it is closed.
 
+    Where an error ends the context, the manifest says so: ``stopped`` by a signal, or ``failed``.
+
     Attributes:
+        begun: whether the job writes here; before, nothing has begun that could fail.
         declared: the manifest of such a job.
         contents: the files and folders that belong to such a job, the manifest and the lock included.
         directory: the folder.
@@ -100,7 +142,7 @@ class JobFolder(Closing):
         """
         from filelock import FileLock, Timeout
 
-        self.directory = directory
+        self.directory, self.begun = directory, False
         foreign = self.foreign_files(directory)
         if foreign:
             raise UserError(
@@ -109,9 +151,10 @@ class JobFolder(Closing):
                 found=", ".join(foreign[:5]),
                 remedy="choose another --output",
             )
-        self._made = not directory.exists()
+        self._made = not exists(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
+            self._opened = directory.stat()
             self._lock = FileLock(directory / LOCK)
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -142,9 +185,9 @@ class JobFolder(Closing):
         fresh = json.loads(json.dumps(fresh))
         if overwrite:
             return dict(fresh)
-        if not (self.directory / self.declared.file).exists():
+        if not exists(self.directory / self.declared.file):
             parts = [name for name in self.contents if name not in (self.declared.file, LOCK)]
-            orphans = [name for name in parts if (self.directory / name).exists()]
+            orphans = [name for name in parts if exists(self.directory / name)]
             if orphans:
                 raise UserError(
                     f"{self.directory} holds {orphans[0]} without a manifest",
@@ -159,11 +202,15 @@ class JobFolder(Closing):
                 found=differing,
                 remedy=f"choose another --output, or pass --overwrite to delete that {self.declared.kind}",
             )
+        for name in ("notes", "sessions"):  # which grow
+            existing[name] = existing.get(name) or []
         return existing
 
     def write(self, name: str, data: Mapping[str, Any]) -> None:
-        """Replace a JSON file in the folder, atomically; `JobError` where the disk is full or gone."""
+        """Replace a JSON file in the folder, atomically; `JobError` where the disk is full, or the folder gone."""
         try:
+            if not self._there():  # what is there now may be another job's
+                raise FileNotFoundError(errno.ENOENT, GONE)
             write_json(self.directory / name, data)
         except OSError as error:
             raise JobError(
@@ -172,22 +219,58 @@ class JobFolder(Closing):
                 remedy="make room or change the permissions, then run the same command again",
             ) from None
 
+    def _begin(self, session: Mapping[str, Any]) -> None:
+        """Record that a process begins to write, or resumes."""
+        self.begun = True
+        self.manifest.pop("ended", None)
+        self.manifest.update(status=RUNNING, reason=None)
+        self.manifest["sessions"].append({"started": now(), **session})
+        self.write(self.declared.file, self.manifest)
+
+    def end(self, status: str, reason: str | None = None, **facts: Any) -> None:
+        """Record how the job ended."""
+        ended = {**self.manifest, "status": status, "reason": reason, "ended": now(), **facts}
+        self.write(self.declared.file, ended)
+        self.manifest.update(ended)  # not before: it has ended when that is written
+
     @classmethod
     def foreign_files(cls, directory: Path) -> list[str]:
         """Return what makes a folder unfit: itself a file, or files that no job of this kind writes."""
-        if directory.exists() and not directory.is_dir():
-            return [f"{directory} is a file"]
-        if not directory.is_dir():
+        if exists(directory) and not is_folder(directory):
+            return [f"{directory} is {what_is_at(directory)}"]
+        if not is_folder(directory):
             return []
         names = sorted(p.name for p in directory.iterdir())
         if cls.declared.file in names:
             return []
         return [n for n in names if n not in cls.contents and not n.endswith(".tmp")]
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None and self.begun and not self.complete:
+                with suppress(JobError):  # the disk may be the very problem that is being reported
+                    self._interrupted(error)
+        finally:
+            self.close()
+
+    def _there(self) -> bool:
+        """Whether the folder is still the one that was opened."""
+        return self.directory.exists() and os.path.samestat(self._opened, self.directory.stat())
+
+    def _interrupted(self, error: BaseException) -> None:
+        """Record what ended the job before its time; what is on disk stays valid, and the job can be resumed."""
+        if isinstance(error, KeyboardInterrupt) or signals.received():  # which may have come as another error
+            self.end(STOPPED, signals.cause())
+        elif not isinstance(error, UserError):
+            known = error if isinstance(error, JobError) else shortage(error)
+            self.end(FAILED, str(known) if known else with_type(error))
+
     def close(self) -> None:
         """Let other writers in; remove a folder in which nothing was begun."""
-        begun = (self.directory / self.declared.file).exists()
-        if not begun:
+        begun = exists(self.directory / self.declared.file)
+        if not begun and self._there():
             (self.directory / LOCK).unlink(missing_ok=True)
         self._lock.release()
         if self._made and not begun:

@@ -12,13 +12,17 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from coabench.base.schema import At, others, read_fields
+from coabench.base.schema import At, Count, at_least, must, others, read_fields
 from coabench.dataset import Dataset
+from coabench.decode import DECODES, EXTERNAL
 from coabench.errors import UserError
 from coabench.registry.catalog import DatasetChoice
 from coabench.strategy import Strategy
+
+DecodeName = Annotated[str, must((*DECODES, EXTERNAL).__contains__, " or ".join((*DECODES, EXTERNAL)))]
+"""A decode mode, or that predictions come from a file."""
 
 
 def left_out() -> Any:
@@ -102,12 +106,22 @@ class BackboneIdentity(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StrategyFacts:
+    """What is read again of a strategy's own identity."""
+
+    sha256: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
 class StrategyIdentity(Part):
     """A strategy; `more` holds `Strategy.identity` and, where there are some, its ``options``."""
 
     name: str
     plugin: str | None = left_out()
     plugin_version: str | None = left_out()
+    more: Mapping[str, Any] = others(StrategyFacts)
 
     @classmethod
     def of(cls, strategy: Strategy, origin: Mapping[str, str], options: Any = None) -> Self:
@@ -145,8 +159,8 @@ class DatasetIdentity(Part):
     split: str
     fingerprint: str
     labels: str | None = None
-    samples: int
-    limit: int | None = None
+    samples: Count
+    limit: Annotated[int, at_least(1)] | None = None
     sampling: str | None = left_out()
     plugin: str | None = left_out()
     plugin_version: str | None = left_out()
@@ -192,7 +206,7 @@ class RespondentIdentity(Part):
     parsing: Parsing | None = None
     backbone: BackboneIdentity
     strategy: StrategyIdentity
-    decode: str
+    decode: DecodeName
     seed: int | None = None
 
     @property
@@ -258,8 +272,10 @@ class RunIdentity(RespondentIdentity):
     def describe(self) -> Iterator[tuple[str, Any]]:
         """Yield title and value of what a reader should know; the value is None where it is not known."""
         facts = self.backbone.facts or {}
+        adapter = facts.get("adapter")
+        fingerprint = adapter.get("fingerprint") if isinstance(adapter, Mapping) else None
         yield "Backbone", self.backbone.title
-        yield "Adapter", _with_digest(self.backbone.adapter or "none", (facts.get("adapter") or {}).get("fingerprint"))
+        yield "Adapter", _with_digest(self.backbone.adapter or "none", fingerprint)
         yield "Strategy", _with_digest(self.strategy.name, self.strategy.sha256)
         yield "Decode", self.decode
         yield "Data set", self.dataset.name
@@ -278,8 +294,8 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _with_digest(name: str, digest: str | None) -> str:
-    return f"{name} ({digest[:12]})" if digest else name
+def _with_digest(name: str, digest: Any) -> str:
+    return f"{name} ({str(digest)[:12]})" if digest else name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,14 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from coabench.base.jsonlines import Digest, InvalidLine, Line, LineWriter, read_lines
+from coabench.base.reading import why
+from coabench.base.schema import At, Count, Number, Proportion, conforms, others, read_fields
+from coabench.dialogue import LARGEST_SCORE
 from coabench.errors import JobError, UserError
 
-FIELDS = ("id", "target", "prediction", "status", "reason", "turns")
-"""What every record has."""
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedTurn:
+    """A turn as the log has it; see docs/formats.md."""
+
+    name: str
+    prompt: str
+    options: tuple[str, ...]
+    response: str | None
+    label: str | None
+    match: str | None = None
+    scores: Mapping[str, Number] | None = None
+    prompt_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    new_tokens: Count | None = None
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedDetails:
+    """What else a strategy found, as far as it is read again."""
+
+    confidence: Proportion | None = None
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedRecord:
+    """A record as the log has it; see docs/formats.md."""
+
+    id: str
+    target: str
+    prediction: str | None
+    status: Literal["ok", "invalid", "error"]
+    reason: str | None
+    turns: tuple[LoggedTurn, ...]
+    image: str | None = None
+    image_sha256: str | None = None
+    image_notes: tuple[str, ...] = ()
+    details: LoggedDetails | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    exemplars: tuple[str, ...] = ()
+    seconds: Number | None = None
+    more: Mapping[str, Any] = others()
+
+
+DAMAGED = "the log was edited or damaged: restore it, or start anew with --overwrite"
 
 
 def read_log(path: Path, digest: Digest | None = None) -> Iterator[Line]:
@@ -20,20 +69,40 @@ def read_log(path: Path, digest: Digest | None = None) -> Iterator[Line]:
         digest: is updated with all that was read, so that a log need not be read twice for its hash.
 
     Raises:
-        UserError: a line that is no record, with its number.
+        UserError: the file cannot be read, or a line is no record, with its number.
     """
+    fits = conforms(LoggedRecord)
     try:
         for line in read_lines(path, digest):
-            missing = set(FIELDS) - set(line.data)
-            if missing:
-                raise InvalidLine(line.number, f"no field {min(missing)!r}")
+            if not fits(line.data):
+                _check(line, path)
+            if (score := _largest_score(line.data)) > LARGEST_SCORE:
+                raise InvalidLine(line.number, f"a score of {score:g}, where log-probabilities are 0 at most")
             yield line
+    except OSError as error:
+        raise UserError(f"the log {path} cannot be read", found=why(error), remedy="restore it") from None
     except InvalidLine as error:
+        raise UserError(f"{path}: line {error.number} is no record", found=str(error), remedy=DAMAGED) from None
+
+
+def _check(line: Line, path: Path) -> None:
+    """Read a line by its fields, which raises the error that names the one that does not fit."""
+    try:
+        read_fields(LoggedRecord, line.data, At("record"))
+    except UserError as error:
         raise UserError(
-            f"{path}: line {error.number} is no record",
-            found=str(error),
-            remedy="the log was edited or damaged: restore it, or start anew with --overwrite",
+            f"{path}: line {line.number} is no record: {error.problem.removeprefix('record: ')}",
+            expected=error.expected,
+            found=error.found,
+            remedy=DAMAGED,
         ) from None
+
+
+def _largest_score(record: Mapping[str, Any]) -> float:
+    try:
+        return max((max(turn["scores"].values()) for turn in record["turns"] if turn.get("scores")), default=0.0)
+    except (AttributeError, TypeError, ValueError):  # they are no scores, which the one who needs them says
+        return 0.0
 
 
 class LogWriter(LineWriter):
@@ -51,5 +120,7 @@ class LogWriter(LineWriter):
             raise JobError(
                 f"the log {self.path} cannot be written",
                 found=error.strerror or str(error),
-                remedy="the records before are safe: make room and run the same command again",
+                remedy="put it back, or run the same command again: it begins with what is there"
+                if isinstance(error, FileNotFoundError)
+                else "the records before are safe: make room and run the same command again",
             ) from None

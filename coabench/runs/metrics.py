@@ -7,12 +7,19 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from coabench.base.files import sha256_of
-from coabench.errors import with_type
+from coabench.base.json import read_json
+from coabench.base.reading import is_file
+from coabench.base.schema import At, read_fields
+from coabench.base.signals import is_interrupt
+from coabench.errors import UserError, with_type
 from coabench.metrics.headline import HEADLINES, Headline
+from coabench.metrics.predictions import Predicted
+from coabench.metrics.stored import StoredMetrics, contradiction
 from coabench.metrics.summary import SCHEMA, summarise
 from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import Registration
@@ -33,6 +40,26 @@ def plugin_headlines(metrics: Mapping[str, Any]) -> list[Headline]:
     """Return the headline figures of the metrics of plugins that returned a number, in the order of their names."""
     rows = headlines(f"plugins.{name}" for name in metrics.get("plugins") or {})[len(HEADLINES) :]
     return [row for row in rows if row.read(metrics).value is not None]
+
+
+def _is_older(stored: Any) -> bool:
+    """Whether an older version wrote metrics, which lack some of today's."""
+    schema = stored.get("schema") if isinstance(stored, dict) else None
+    return isinstance(schema, int) and (schema < SCHEMA or not all(figure.name in stored for figure in HEADLINES))
+
+
+def _wrong(
+    stored: Any, directory: Path, manifest: Mapping[str, Any], log_sha256: str | None, predicted: Predicted | None
+) -> str | None:
+    """Say why stored metrics are not those of the log beside them; None where they are."""
+    try:
+        read_fields(StoredMetrics, stored, At(METRICS))
+    except UserError as error:
+        return f"{METRICS} is damaged ({error.problem})"
+    if (stored["log_sha256"], stored["schema"]) != (log_sha256, SCHEMA):
+        return f"{METRICS} does not belong to {LOG}"
+    name = contradiction(stored, predicted or Predicted.of(read_records(directory), manifest["labels"]["names"]))
+    return None if name is None else f"{METRICS} is damaged ({name} is not what {LOG} gives)"
 
 
 def _headline(name: str, registration: Registration | None) -> Headline:
@@ -78,43 +105,47 @@ def compute_metrics(
     for name, registration in registered.items():
         try:
             with redirect_stdout(sys.stderr):  # stdout is for data
-                value = registration.load()(list(targets), list(predictions), labels)
-            json.dumps(value, allow_nan=False)
-        except (Exception, SystemExit) as error:
+                value = registration.load()(list(targets), list(predictions), deepcopy(labels))
+            metrics["plugins"][name] = json.loads(json.dumps(value, allow_nan=False))
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             note(f"metric {name!r} of plugin {registration.plugin!r} failed: {with_type(error)}")
-        else:
-            metrics["plugins"][name] = value
     return metrics
 
 
 def read_metrics(
-    directory: Path, manifest: Mapping[str, Any], log_sha256: str | None = None
+    directory: Path,
+    manifest: Mapping[str, Any],
+    log_sha256: str | None = None,
+    predicted: Predicted | None = None,
 ) -> tuple[dict[str, Any], str | None]:
     """Return the metrics of a run, and what had to be done to get them.
 
-    ``metrics.json`` is trusted as long as it carries the hash of the log beside it and has all of our figures;
-    otherwise the metrics are computed again from the log.
+    ``metrics.json`` is trusted as long as it carries the hash of the log beside it, has all of our figures, and these
+    are what the log gives; otherwise the metrics are computed again from the log.
 
     Args:
         log_sha256: the hash of the log, where it is known already.
+        predicted: what the log holds, where it is known already.
 
     Raises:
         UserError: the log is damaged or empty.
     """
     if log_sha256 is None:
         log = directory / LOG
-        log_sha256 = sha256_of(log) if log.is_file() else None
-    problem: str | None
+        log_sha256 = sha256_of(log) if is_file(log) else None
+    notes: list[str] = []
     try:
-        stored = json.loads((directory / METRICS).read_text(encoding="utf-8"))
-        older = stored["schema"] < SCHEMA or not all(figure.name in stored for figure in HEADLINES)
-        if stored["log_sha256"] == log_sha256 and stored["schema"] == SCHEMA and not older:
-            return stored, None
-        problem = None if older else f"{METRICS} does not belong to {LOG}"
+        stored = read_json(directory / METRICS)
+        if not _is_older(stored):
+            problem = _wrong(stored, directory, manifest, log_sha256, predicted)
+            if problem is None:
+                return stored, None
+            notes.append(f"{problem}: computed again from the log")
     except FileNotFoundError:
-        problem = f"there is no {METRICS}"
-    except (OSError, ValueError, LookupError, TypeError):
-        problem = f"{METRICS} is damaged"
-    notes = [f"{problem}: computed again from the log"] if problem else []
+        notes.append(f"there is no {METRICS}: computed again from the log")
+    except (OSError, ValueError):
+        notes.append(f"{METRICS} is damaged: computed again from the log")
     metrics = compute_metrics(directory, manifest["labels"], notes.append)
     return metrics, "; ".join(notes) or None

@@ -6,7 +6,6 @@ process was killed between two steps of merging), the records are equal.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -15,7 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from coabench.base.files import sync_folder
+from coabench.base.files import sync_folder, temporary
+from coabench.base.json import FINITE, parse_json
+from coabench.base.reading import exists, open_file
 from coabench.errors import JobError, UserError
 from coabench.runs.log import LogWriter, read_log
 
@@ -71,7 +72,7 @@ class Parts:
     def records(self, first: int) -> Iterator[dict[str, Any]]:
         """Yield the records of the samples from the position *first* on that are here."""
         for line in self._in_order(first):
-            yield json.loads(line)
+            yield parse_json(line, FINITE)
 
     def merge(self, log: Path, done: int) -> None:
         """Write the run's log anew: its first *done* records, then those of the parts; then delete the parts.
@@ -79,17 +80,17 @@ class Parts:
         Raises:
             JobError: the disk is full or gone; log and parts are as before.
         """
-        temporary = log.with_name(f".{log.name}.{os.getpid()}.tmp")
+        merged = temporary(log)
         try:
-            with temporary.open("wb") as file:
-                if log.exists():
-                    with log.open("rb") as old:
+            with merged.open("wb") as file:
+                if exists(log):
+                    with open_file(log) as old:
                         for line, _ in zip(old, range(done), strict=False):
                             file.write(line)
                 file.writelines(self._in_order(done))
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(log)
+            merged.replace(log)
             sync_folder(log.parent)
         except OSError as error:
             raise JobError(
@@ -98,13 +99,13 @@ class Parts:
                 remedy="all records are safe: make room and run the same command again",
             ) from None
         finally:
-            temporary.unlink(missing_ok=True)
+            merged.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _in_order(self, first: int) -> Iterator[bytes]:
         opened: list[BinaryIO] = []
         try:
-            opened += [path.open("rb") for path in self._files]
+            opened += [open_file(path) for path in self._files]
             for position in range(first, len(self._file)):
                 if self._file[position] != ABSENT:
                     file = opened[self._file[position]]

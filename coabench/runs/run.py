@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from coabench.base.jsonlines import Digest
-from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING
+from coabench.base.schema import EachOnce, NotEmpty, Number, at_least, others
+from coabench.base.vocabulary import COMPLETE
 from coabench.errors import JobError, UserError
 from coabench.runs import folder
-from coabench.runs.folder import LOCK, JobFolder, Manifest, now
+from coabench.runs.folder import LOCK, JobFolder, Manifest
+from coabench.runs.identity import RunIdentity
 from coabench.runs.log import LogWriter, read_log
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
@@ -29,14 +30,38 @@ PENDING = "pending"
 """Where a backbone keeps answers whose records are not written yet; deleted when the run is complete."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """The labels of a run; those that `coabench.runs.finished` needs, the log of an older run may lack."""
+
+    space: str
+    names: Annotated[tuple[str, ...], NotEmpty, EachOnce]
+    pairs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    basic: tuple[str, ...] = ()
+    neutral: str | None = None
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSummary:
+    """The training of a run's adapter: its seed, and the digest of all else that decides it."""
+
+    seed: int | None
+    recipe: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunManifest(Manifest):
-    """The fields that every run's manifest has."""
+    """The fields of a run's manifest that are read again."""
 
     kind = "run"
     file = MANIFEST
 
-    labels: Mapping[str, Any]
+    identity: RunIdentity
+    labels: Labels
+    training: TrainingSummary | None = None
+    seconds: Annotated[Number, at_least(0)] | None = None
+    images_per_second: Annotated[Number, at_least(0)] | None = None
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
@@ -61,6 +86,16 @@ class Batch:
 
     positions: range
     known: Sequence[int] = ()
+
+    def to_json(self) -> list[Any]:
+        """Return it as another process reads it."""
+        return [self.positions.start, self.positions.stop, list(self.known)]
+
+    @classmethod
+    def read(cls, data: Sequence[Any]) -> Batch:
+        """Return what `to_json` describes."""
+        start, stop, known = data
+        return cls(range(start, stop), known)
 
 
 class Records(Collection[dict[str, Any]]):
@@ -181,9 +216,7 @@ class Run(JobFolder):
                 (self.directory / name).unlink(missing_ok=True)
             for name in (PENDING, PARTS):
                 shutil.rmtree(self.directory / name, ignore_errors=True)
-        self.manifest.update(status=RUNNING, reason=None)
-        self.manifest["sessions"].append({"started": now(), "from": self.done, **session})
-        self.write(MANIFEST, self.manifest)
+        self._begin({"from": self.done, **session})
         self._log = LogWriter(self.directory / LOG)
 
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
@@ -212,20 +245,8 @@ class Run(JobFolder):
     def finish(self, metrics: Mapping[str, Any], **facts: Any) -> None:
         """Write the metrics and mark the run complete."""
         self.write(METRICS, metrics)
-        self.manifest.update(status=COMPLETE, reason=None, ended=now(), **facts)
-        self.write(MANIFEST, self.manifest)
+        self.end(COMPLETE, **facts)
         shutil.rmtree(self.pending, ignore_errors=True)
-
-    def fail(self, reason: str) -> None:
-        """Mark the run failed, as far as the disk allows; the log stays valid and the run can be resumed.
-
-        Before `start`, nothing has begun that could fail: the folder stays as it is.
-        """
-        if self._log is None:
-            return
-        self.manifest.update(status=FAILED, reason=reason)
-        with suppress(JobError):  # the disk may be the very problem that is being reported
-            self.write(MANIFEST, self.manifest)
 
     def close(self) -> None:
         """Close the log, and the folder."""

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
+from coabench.base.reading import exists, is_folder
 from coabench.errors import UserError, did_you_mean
 from coabench.hookspecs import API_VERSION
 
@@ -103,9 +104,9 @@ def write(name: str, kind: str, output: Path) -> Path:
         )
     _check_name(name, kind)
     folder = output / f"coabench-{name}"
-    if not output.is_dir():
+    if not is_folder(output):
         raise UserError(f"--output {output} is no folder", expected="a folder that is there", remedy="make it first")
-    if folder.exists():
+    if exists(folder):
         raise UserError(f"{folder} is there already", remedy="choose another NAME or --output, or remove it")
     try:
         with tempfile.TemporaryDirectory(prefix=f".coabench-{name}.", dir=output) as temporary:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coabench.base.json import each_once, parse_json
+from coabench.base.reading import DATA, read_bytes, why
 from coabench.base.text import safe
 from coabench.errors import UserError, did_you_mean
 
@@ -119,11 +121,9 @@ def counted(count: int, noun: str) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path, DATA)
     except OSError as error:
-        raise UserError(
-            f"the file {path} cannot be read", found=error.strerror or str(error), remedy="check the path"
-        ) from None
+        raise UserError(f"the file {path} cannot be read", found=why(error), remedy="check the path") from None
 
 
 def _decoded(path: Path, data: bytes) -> str:
@@ -167,8 +167,8 @@ def _objects(path: Path, text: str) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line, parse_constant=str, parse_float=_number)
-        except (ValueError, RecursionError) as error:
+            value = parse_json(line, _ROWS)
+        except ValueError as error:
             raise _unreadable(path, number, "one JSON object per line", str(error)) from None
         if not isinstance(value, dict):
             raise _unreadable(path, number, "one JSON object per line", type(value).__name__)
@@ -178,6 +178,9 @@ def _objects(path: Path, text: str) -> Iterator[Row]:
 def _number(text: str) -> float | str:
     """Return a number that JSON can hold again; one that it cannot stays text, as NaN and Infinity do."""
     return float(text) if math.isfinite(float(text)) else text
+
+
+_ROWS = json.JSONDecoder(parse_constant=str, parse_float=_number, object_pairs_hook=each_once)
 
 
 def _once(path: Path, columns: Sequence[str], line: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.files import sha256_of
+from coabench.base.reading import exists
 from coabench.base.vocabulary import ERROR
 from coabench.decode import EXTERNAL, GENERATE, SCORED
 from coabench.dialogue import Answer, Exemplar, Prediction, Task, Turn
@@ -155,7 +156,7 @@ def _strategy(run: RecordedRun, spec: str | None) -> Strategy:
     name = recorded.name
     typed = run.typed("--strategy") or ""
     if spec is None and recorded.plugin == "prompt file":
-        spec = typed if is_file(typed) and Path(typed).is_file() else None
+        spec = typed if is_file(typed) and exists(Path(typed)) else None
         if spec is None:
             raise UserError(
                 f"the strategy {name!r} of the run {run.directory} is a prompt file that is not here",

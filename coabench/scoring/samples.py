@@ -45,13 +45,16 @@ class KnownSamples:
         """Return the positions of the samples that an id may mean; several where it is ambiguous.
 
         A full id means its sample. Otherwise it may be the last part of one, or an image's file name, with or without
-        folder and extension.
+        folder and extension. Blanks around it do not count, as in tables.
         """
         return self._by_id.get(identifier) or sorted(self._by_name.get(identifier, ()))
 
     @cached_property
     def _by_id(self) -> Mapping[str, Sequence[int]]:
-        return {str(sample["id"]): [position] for position, sample in enumerate(self.samples)}
+        ids: dict[str, list[int]] = {}
+        for position, sample in enumerate(self.samples):
+            ids.setdefault(str(sample["id"]).strip(), []).append(position)
+        return ids
 
     @cached_property
     def _by_name(self) -> Mapping[str, set[int]]:
@@ -59,7 +62,7 @@ class KnownSamples:
         for position, sample in enumerate(self.samples):
             image = PurePosixPath(str(sample["image"] or "").replace("\\", "/"))
             for name in {str(sample["id"]).rpartition("/")[2], str(image), image.name, image.stem}:
-                names.setdefault(name, set()).add(position)
+                names.setdefault(name.strip(), set()).add(position)
         return names
 
 

@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coabench.base.json import FOREIGN, read_json
+from coabench.base.reading import exists, why
+from coabench.base.schema import At, Number, others, read_fields
 from coabench.errors import UserError
+from coabench.support.adapter_config import LORA
 from coabench.support.tensorfile import PLAIN, TensorFile, TorchFile, file_digest
 
 CONFIG, WEIGHTS, PICKLED = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 TYPES = PLAIN | {"F64", "I64", "I32", "BOOL"}
 """What an adapter may be stored as: numbers as they are, and the places of those that were trained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Config:
+    """What the config of every method has; the rest is PEFT's to read."""
+
+    peft_type: str = ""
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _LoraConfig:
+    """What is read of a LoRA's config here."""
+
+    r: Number | None = None
+    lora_alpha: Number | None = None
+    rank_pattern: Mapping[str, Number] | None = None
+    alpha_pattern: Mapping[str, Number] | None = None
+    target_modules: str | tuple[str, ...] | None = None
+    more: Mapping[str, Any] = others()
 
 
 @dataclass(frozen=True)
@@ -38,8 +62,8 @@ class AdapterFolder:
         Raises:
             UserError: it holds no adapter, but checkpoints, several adapters or a whole model, say; a file is damaged.
         """
-        weights = next((path / name for name in (WEIGHTS, PICKLED) if (path / name).is_file()), None)
-        if weights is None or (needs_config and not (path / CONFIG).is_file()):
+        weights = next((path / name for name in (WEIGHTS, PICKLED) if exists(path / name)), None)
+        if weights is None or (needs_config and not exists(path / CONFIG)):
             raise _no_adapter(path)
         tensors = TensorFile(weights, TYPES) if weights.name == WEIGHTS else TorchFile(weights)
         if not tensors.entries:
@@ -53,17 +77,20 @@ class AdapterFolder:
 
 
 def _read_config(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
+    if not exists(path):
         return None
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path, FOREIGN)
         if not isinstance(config, dict):
             raise ValueError(f"a JSON {type(config).__name__}")
+        at = At(path, "fetch the adapter again")
+        if read_fields(_Config, config, at).peft_type == LORA:
+            read_fields(_LoraConfig, config, at)
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read",
             expected="the config of an adapter, as PEFT writes it",
-            found=str(error),
+            found=why(error),
             remedy="fetch the adapter again",
         ) from error
     return config

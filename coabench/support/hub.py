@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
+from urllib.parse import unquote
+from urllib.request import getproxies
 
+from coabench.base.names import require_utf8
+from coabench.base.reading import exists, is_folder, user_path, what_is_at
+from coabench.base.text import safe
 from coabench.errors import UserError, first_line
+from coabench.support.redaction import Redaction, without_credentials
 
 FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors", "adapter_model.bin", "non_lora_state_dict.bin")
 """What is fetched of a repository."""
@@ -21,23 +28,45 @@ def folder_of(name: str, what: str) -> Path:
     Raises:
         UserError: where it is neither, or cannot be fetched.
     """
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name) or path.exists():
+    path = user_path(name)
+    if is_folder(path):
+        return require_utf8(path, f"the {what}")
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name) or exists(path):
         raise UserError(
             f"the {what} {name} is no folder",
             expected="a folder that exists, or a hub id of the form owner/name",
+            found=what_is_at(path),
             remedy="check the path for typing errors",
         )
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
+    secrets = Redaction(*_passwords())
     try:
+        from huggingface_hub import get_token, snapshot_download
+
+        token = get_token()
+        _check_token(token)
+        secrets = Redaction(token, *_passwords())
         return Path(snapshot_download(name, allow_patterns=list(FILES)))
-    except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as e:
+    except UserError:
+        raise
+    except Exception as e:  # of many kinds, as the network, the server and the library's settings have it
         raise UserError(
             f"the {what} {name} is no folder, and could not be fetched from the hub",
-            found=first_line(e),
+            found=safe(without_credentials(secrets.text(f"{type(e).__name__}: {first_line(e)}")), 500),
             remedy="check the spelling and the network; for a private repository log in with `hf auth login`",
-        ) from e
+        ) from None  # it may hold a token or a password
+
+
+def _check_token(token: str | None) -> None:
+    if token and not re.fullmatch(r"[!-~]+", token):
+        raise UserError(
+            "the access token for the hub cannot be sent",
+            expected="printable ASCII characters without spaces, in HF_TOKEN or from `hf auth login`",
+            remedy="copy it again",
+        )
+
+
+def _passwords() -> list[str]:
+    """Return the passwords of the addresses that the hub and the way to it may have, as typed and as sent."""
+    addresses = " ".join([os.environ.get("HF_ENDPOINT", ""), *getproxies().values()])
+    typed = re.findall(r"://[^/\s?#:]*:([^/\s?#]*)@", addresses)
+    return [*typed, *map(unquote, typed)]

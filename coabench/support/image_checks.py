@@ -14,6 +14,7 @@ from itertools import islice
 from coabench.dataset import Card, Check, Dataset, ImageSource, Sample
 from coabench.errors import first_line
 from coabench.support.copies import MOST, Signature, identical, near, sign
+from coabench.support.image_warnings import WARNED
 from coabench.support.images import UnreadableImage, decode
 from coabench.support.verification import EXAMPLES, check
 
@@ -62,6 +63,8 @@ class Verification:
 
 def verify(dataset: Dataset) -> Verification:
     """Check a data set: its own checks, and every image that it lists, decoded in full."""
+    import numpy  # noqa: F401  # where memory is short it fails here, and not as half a module in several threads
+
     checks = dataset.verify()
     samples = list(dataset.listed())
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock
@@ -132,11 +135,19 @@ def _seen(card: Card, seen: Sequence[tuple[Sample, Seen]]) -> Iterator[Check]:
     flat = [sample.image.name for sample, outcome in seen if outcome.flat]
     if flat:
         yield check("warning", f"pictures of one value, without a face: {len(flat):,}", flat)
-    notes = Counter(note for _, outcome in seen for note in outcome.notes)
+    notes = Counter(note for _, outcome in seen for note in outcome.notes if not note.startswith(WARNED))
     if notes:
-        number = sum(bool(outcome.notes) for _, outcome in seen)
+        number = sum(any(note in notes for note in outcome.notes) for _, outcome in seen)
         examples = tuple(f"{note}: {times:,}" for note, times in sorted(notes.items()))
         yield Check("ok", f"images turned upright, scaled or put on white while they are read: {number:,}", examples)
+    warned = [
+        f"{sample.image.name}: {note.removeprefix(WARNED)}"
+        for sample, outcome in seen
+        for note in outcome.notes
+        if note.startswith(WARNED)
+    ]
+    if warned:
+        yield check("warning", f"warnings of Pillow about images that it reads: {len(warned):,}", warned)
     if card.image_size:
         others = [
             f"{sample.image.name}: {_pixels(outcome.size)}"

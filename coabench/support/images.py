@@ -7,6 +7,8 @@ What is not plain 8-bit grey or colour is changed by rules that are stated here,
   the smallest that no pixel exceeds; of floats it is 1, 255 or 65535. Negative values and NaN are refused.
 - Transparent parts show white behind them.
 - Of a file with several pictures the first is read.
+
+What Pillow warns of (a damaged EXIF block, say) is named, too.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from coabench.errors import first_line
+from coabench.support.image_warnings import collected
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,8 +50,12 @@ TURNS = {
     6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90",
 }  # fmt: skip
 """Orientation -> what turns the stored picture upright, as `PIL.ImageOps.exif_transpose` does."""
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
+"""What begins a segment of a JPEG, but for those without a length."""
 BITS = (8, 10, 12, 14, 16, 32)
 FLOATS = (1.0, 255.0, 65535.0)
+SCANS = 100
+"""Passes over its pixels that a JPEG may make; encoders write ten or so."""
 DEEP = ("I", "F")
 """What the names of Pillow's modes of more than 8 bits begin with."""
 
@@ -58,17 +65,25 @@ class UnreadableImage(ValueError):
 
 
 def decode(data: bytes) -> tuple[Image, tuple[str, ...]]:
-    """Return an image as 8-bit RGB, and what was done to it beyond decoding, in words.
+    """Return an image as 8-bit RGB, and what was done to it beyond decoding, or warned of, in words.
 
     Raises:
         UnreadableImage: truncated, of another format, suspiciously large, or with values that are no greys.
     """
+    notes: list[str] = []
+    with collected() as warned:
+        image = _decoded(data, notes)
+    return image, (*notes, *warned)
+
+
+def _decoded(data: bytes, notes: list[str]) -> Image:
     from PIL import Image, UnidentifiedImageError
 
-    notes: list[str] = []
     try:
         with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
             orientation = _orientation(image)
+            if data.count(b"\xff\xda") > SCANS and _scans(data) > SCANS:
+                raise UnreadableImage(f"it has more than {SCANS} scans")
             image.load()  # of a TIFF, this turns the picture and drops the tag
             picture = image.transpose(Image.Transpose[TURNS[left]]) if (left := _orientation(image)) in TURNS else image
             if orientation in TURNS:
@@ -77,13 +92,25 @@ def decode(data: bytes) -> tuple[Image, tuple[str, ...]]:
                 picture = _scaled(picture, notes)
             elif picture.has_transparency_data:
                 picture = _on_white(picture, notes)
-            return picture.convert("RGB"), tuple(notes)
+            return picture.convert("RGB")
     except UnidentifiedImageError:
         raise UnreadableImage(f"it is no image of a format that is read ({', '.join(FORMATS)})") from None
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # decoders meet damaged files with all kinds of errors
         raise UnreadableImage(re.sub(r" ?<[^>]* at 0x[0-9a-f]+>", "", first_line(error))) from None
+
+
+def _scans(data: bytes) -> int:
+    """Return how many scans the first picture of a JPEG has; what else lies in its file may look like some."""
+    position, scans = 2, 0
+    while marker := _MARKER.search(data, position):
+        position = marker.end()
+        if marker[1] == b"\xd9" or not data.startswith(b"\xff\xd8"):
+            break
+        scans += marker[1] == b"\xda"
+        position += int.from_bytes(data[position : position + 2])
+    return scans
 
 
 def _orientation(image: Image) -> int:

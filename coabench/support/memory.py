@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from coabench.base.resources import out_of_memory
 from coabench.errors import OutOfMemory, first_line
 
 
@@ -16,6 +17,6 @@ def explained_oom(problem: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
+        if not isinstance(error, torch.OutOfMemoryError) and not out_of_memory(error):
             raise  # on a CPU, memory that runs out is a plain RuntimeError
         raise OutOfMemory(problem, found=first_line(error), remedy=remedy) from error

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from coabench.base.json import parse_json
+from coabench.base.reading import open_file, why
+from coabench.base.schema import At, at_least, read_fields
 from coabench.errors import UserError, first_line
 
 SMALL = 64 * 2**20
 """Files below this many bytes are hashed whole."""
+HEADER = 100_000_000
+"""Bytes of a header, at most, as the library has it."""
 SAMPLE = 4096
 """Bytes hashed at the beginning, in the middle and at the end of every tensor of a larger file."""
 
@@ -33,8 +39,19 @@ class Entry:
     end: int
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """A tensor as the header describes it."""
+
+    shape: tuple[Annotated[int, at_least(0)], ...]
+    dtype: str
+    data_offsets: tuple[Annotated[int, at_least(0)], Annotated[int, at_least(0)]]
+
+
 PLAIN = frozenset({"BF16", "F16", "F32"})
 """The types of weights that are not quantised."""
+WIDTHS = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "BF16": 2, "F16": 2, "I16": 2, "BOOL": 1, "U8": 1, "I8": 1}
+"""Bytes of a number of a type, of those that may be read."""
 
 
 class TensorFile:
@@ -51,21 +68,16 @@ class TensorFile:
     def __init__(self, path: Path, types: frozenset[str] | None = PLAIN) -> None:
         self.path = path
         try:
-            size = path.stat().st_size
-            with path.open("rb") as file:
+            with open_file(path) as file:
+                size = os.fstat(file.fileno()).st_size
                 length = int.from_bytes(file.read(8), "little")
-                if not 0 < length <= size - 8:
+                if not 0 < length <= min(size - 8, HEADER):
                     raise ValueError("its header does not fit the file")
                 self.header = file.read(length)
             self._start = 8 + length
-            table = json.loads(self.header)
-            table.pop("__metadata__", None)
-            self.entries = {name: self._entry(value) for name, value in table.items()}
-            end = self._start + max((entry.end for entry in self.entries.values()), default=0)
-            if end != size:
-                raise ValueError(f"its tensors take {end} bytes, the file has {size}")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-            raise self._unreadable(str(e)) from e
+            self.entries = _entries(parse_json(self.header), size - self._start)
+        except (OSError, ValueError) as e:
+            raise self._unreadable(why(e)) from e
         for name, entry in self.entries.items():
             if types is not None and entry.dtype not in types:
                 raise UserError(
@@ -73,11 +85,6 @@ class TensorFile:
                     expected=", ".join(sorted(types)),
                     remedy="use the unquantised checkpoint",
                 )
-
-    @staticmethod
-    def _entry(value: dict[str, Any]) -> Entry:
-        begin, end = value["data_offsets"]
-        return Entry(tuple(value["shape"]), value["dtype"], begin, end)
 
     def _unreadable(self, found: str) -> UserError:
         return UserError(
@@ -107,12 +114,37 @@ class TensorFile:
         if self._start + sum(e.end - e.begin for e in self.entries.values()) < SMALL:
             return file_digest(self.path)
         digest = hashlib.sha256(self.header)
-        with self.path.open("rb") as file:
+        with open_file(self.path) as file:
             for _, entry in sorted(self.entries.items()):
                 for at in _samples(entry.begin, entry.end):
                     file.seek(self._start + at)
                     digest.update(file.read(min(SAMPLE, entry.end - at)))
         return digest.digest()
+
+
+def _entries(table: object, size: int) -> dict[str, Entry]:
+    """Return the tensors that a header describes, one after another over all *size* bytes behind it.
+
+    Raises:
+        ValueError: they are no tensors, overlap, or leave bytes out.
+    """
+    at, entries, last = At("its header"), {}, 0
+    if not isinstance(table, dict):
+        raise ValueError("its header is no JSON object")
+    try:
+        stored = {n: read_fields(_Stored, v, at.field(n)) for n, v in table.items() if n != "__metadata__"}
+    except UserError as error:
+        raise ValueError(f"{error.problem}: {error.found or error.expected}") from None
+    for name, each in sorted(stored.items(), key=lambda item: item[1].data_offsets):
+        begin, end = each.data_offsets
+        if begin != last or end < begin:
+            raise ValueError(f"its tensor {name} takes bytes {begin} to {end}, the one before ends at {last}")
+        if (width := WIDTHS.get(each.dtype)) is not None and prod(each.shape) * width != end - begin:
+            raise ValueError(f"its tensor {name} of shape {list(each.shape)} takes {end - begin} bytes")
+        entries[name], last = Entry(each.shape, each.dtype, begin, end), end
+    if last != size:
+        raise ValueError(f"its tensors take {last} bytes, the file has {size} for them")
+    return entries
 
 
 def fingerprint(files: Iterable[TensorFile], begin: bytes = b"") -> str:
@@ -125,7 +157,7 @@ def fingerprint(files: Iterable[TensorFile], begin: bytes = b"") -> str:
 
 def file_digest(path: Path) -> bytes:
     """Return the sha256 of a file's bytes."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 
@@ -139,6 +171,7 @@ class TorchFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            open_file(path).close()  # for what it refuses
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
             self.entries = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
         except (OSError, RuntimeError, ValueError, AttributeError, pickle.UnpicklingError) as e:

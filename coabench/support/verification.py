@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
+from coabench.base.reading import is_folder
+from coabench.base.text import safe
 from coabench.dataset import Card, Check, Sample
 from coabench.labels import LabelSpace
 from coabench.support.images import HEIC_REMEDY, HEIC_SUFFIXES, reads_heic
@@ -36,7 +38,7 @@ class Problem:
 
 def contents(folder: Path) -> str:
     """Return the first names in a folder, for error messages; no folder is an empty one."""
-    names = sorted(p.name + "/" * p.is_dir() for p in folder.iterdir()) if folder.is_dir() else []
+    names = sorted(p.name + "/" * is_folder(p) for p in folder.iterdir()) if is_folder(folder) else []
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     return ", ".join(names[:8]) + more or "an empty folder"
 
@@ -133,7 +135,7 @@ def values_to_paste(found: Mapping[str, Sequence[str]], space: LabelSpace) -> li
         plain = value.isascii() and value.isdecimal() and str(int(value)) == value
         key = value if plain else json.dumps(value, ensure_ascii=False)
         where = found[value]
-        lines.append(f"    {key}: {known.get(value, 'LABEL')}  # {len(where):,}, first {where[0]}")
+        lines.append(f"    {key}: {known.get(value, 'LABEL')}  # {len(where):,}, first {safe(where[0])}")
     return ["options:", "  values:", *lines]
 
 

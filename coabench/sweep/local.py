@@ -20,6 +20,8 @@ from coabench.sweep.worker import order
 
 TICK = 0.1
 """Seconds between two looks at the processes."""
+PATIENCE = 10.0
+"""Seconds in which runs that are asked to stop may do so: a batch that a model computes cannot be interrupted."""
 SHOWN = 12
 """Last lines of standard error that are shown of a process that died."""
 
@@ -55,7 +57,10 @@ class LocalExecutor:
                 yield None
         finally:
             for process in working.values():
-                process.kill()
+                process.terminate()
+            until = time.monotonic() + PATIENCE
+            for process in working.values():
+                process.stop(until - time.monotonic())
 
 
 def surroundings(slot: int, jobs: int, devices: Sequence[str], device: str) -> dict[str, str]:
@@ -117,10 +122,17 @@ class _Process:
         self._close()
         return Ending(self._run, problem)
 
-    def kill(self) -> None:
-        """Stop it, wherever it is: its log stays valid."""
-        self._process.kill()
-        self._process.wait()
+    def terminate(self) -> None:
+        """Ask it to stop; its run then says that it was."""
+        self._process.terminate()
+
+    def stop(self, patience: float) -> None:
+        """Wait until it has stopped, then kill it, wherever it is: its log stays valid."""
+        try:
+            self._process.wait(max(0.0, patience))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._close()
 
     def _death(self) -> str:

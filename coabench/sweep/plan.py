@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from coabench.base.reading import exists, is_folder
 from coabench.base.text import last_part
 from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.inference.engine import rehearse
 from coabench.inference.loading import read_image
+from coabench.registry.blame import contained
 from coabench.runs.identity import RunIdentity
 from coabench.sweep.settings import DEFAULTS, OPTIONS, SET, Settings, request_of
 from coabench.sweep.sheet import Resources, Sheet, Wanted
@@ -83,7 +85,7 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
     Raises:
         UserError: nothing to run, or runs that cannot be done: all of them are named, each with its problem.
     """
-    if sheet.output.exists() and not sheet.output.is_dir():
+    if exists(sheet.output) and not is_folder(sheet.output):
         raise UserError(f"the output {sheet.output} is a file", expected="a folder", remedy="correct 'output'")
     wanted = sheet.wanted()
     varying = [distinguish(wanted, settings) for settings in (w.settings for w in wanted)]
@@ -93,7 +95,8 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
     for run, differs in zip(wanted, varying, strict=True):
         label = label_of(differs)
         try:
-            planned = _planned(sheet, run, differs, probe)
+            with contained():
+                planned = _planned(sheet, run, differs, probe)
         except CoabenchError as error:
             problems.setdefault(str(error), []).append(label)
         except Exception as error:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
 from typing import Any
 
+from coabench.base import signals
 from coabench.errors import JobError, UserError, first_line
 from coabench.evaluation.plan import Evaluation
 from coabench.runs.identity import RunIdentity
@@ -50,7 +52,8 @@ class RayExecutor:
             # Ray listens on every network interface and obeys whoever connects: only this sweep has the password.
             os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         try:
-            import ray
+            with signals.kept():  # Ray handles SIGTERM, too
+                import ray
         except ImportError:
             raise UserError("the executor ray needs Ray, which is not installed",
                             remedy="pip install 'coabench[ray]'") from None  # fmt: skip
@@ -64,7 +67,8 @@ class RayExecutor:
         self._open.enter_context(redirect_stdout(sys.stderr))  # where Ray tells of lost workers
         self._open.callback(self._ray.shutdown)
         try:
-            self._ray.init(address=self._address, logging_level="ERROR", log_to_driver=False, **own)
+            with signals.kept():
+                self._ray.init(address=self._address, logging_level="ERROR", log_to_driver=False, **own)
         except Exception as error:  # Ray raises whatever it likes, plain Exception included
             if self._address == LOCAL:
                 raise JobError("no Ray cluster could be begun on this machine", found=first_line(error),
@@ -114,8 +118,9 @@ class RayExecutor:
         """See `coabench.sweep.executor.Executor`."""
         task = self._ray.remote(max_retries=RETRIES, max_calls=1)(perform_there)  # max_calls: a process for each
         folder, variables = os.getcwd(), {k: v for k, v in os.environ.items() if k.startswith("COABENCH_")}  # noqa: PTH109
+        working: dict[Any, Planned] = {}
         try:
-            working = {
+            working |= {
                 task.options(**options_of(run.resources), name=run.directory.name).remote(
                     folder, variables, run.request, run.identity
                 ): run
@@ -129,7 +134,15 @@ class RayExecutor:
                 if working and not self._ray.is_initialized():
                     raise JobError("the connection to the Ray cluster is lost", remedy="run the same command again")
         finally:
+            self._stop(working)
             self._open.close()
+
+    def _stop(self, working: Mapping[Any, Planned]) -> None:
+        """Ask what still runs to stop; each run then says that it was."""
+        if working and self._ray.is_initialized():
+            for one in working:
+                self._ray.cancel(one)
+            self._ray.wait(list(working), num_returns=len(working), timeout=PATIENCE)
 
     def _problem(self, one: Any) -> str | None:
         try:
@@ -142,6 +155,8 @@ class RayExecutor:
 def perform_there(folder: str, variables: Mapping[str, str], request: Evaluation, identity: RunIdentity) -> str | None:
     """Carry out a run in a Ray worker, in the folder and with coabench's variables of the sweep."""
     os.environ.update(variables)
+    # Ray cancels by it; a sweep in the background of a script has it ignored, and its workers inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         os.chdir(folder)
     except OSError as error:

@@ -14,6 +14,7 @@ from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from coabench.base.reading import user_path
 from coabench.base.schema import At, Read, Text, read_value
 from coabench.evaluation.plan import Evaluation
 from coabench.registry.defaults import BACKBONE, DATASET, STRATEGY
@@ -33,7 +34,7 @@ EMBEDDED = {"backbone": BACKBONE, "strategy": STRATEGY, "dataset": DATASET}
 
 def _expand_home(text: str) -> str:
     """Do what the shell does on a command line."""
-    return str(Path(text).expanduser()) if text.startswith("~") else text
+    return str(user_path(text)) if text.startswith("~") else text
 
 
 def _assigned(value: object) -> str:

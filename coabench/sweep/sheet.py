@@ -10,6 +10,7 @@ from pathlib import Path
 from types import GenericAlias
 from typing import Annotated, Any
 
+from coabench.base.reading import user_path
 from coabench.base.schema import At, Read, Text, Unfit, must, read_fields, read_file, read_value
 from coabench.errors import UserError
 from coabench.sweep.settings import DEFAULTS, SET, Assigned, Settings, kind_of, matches, merged, read_settings
@@ -139,7 +140,7 @@ def read_sheet(path: Path) -> Sheet:
     return Sheet(
         path,
         name,
-        (written.output or Path("results", name)).expanduser(),
+        user_path(written.output or Path("results", name)),
         read_settings(written.defaults, at.field("defaults")),
         _read_axes(written.axes, at.field("axes")),
         [_read_adjustment(entry, at.field("adjust").item(i)) for i, entry in enumerate(written.adjust)],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from coabench.base.reading import exists, open_file
 from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import UserError
 from coabench.runs.identity import RunIdentity, list_differences
@@ -36,7 +37,7 @@ def read_state(directory: Path, identity: RunIdentity) -> State:
     Raises:
         UserError: the directory holds another run or other files, or its manifest is damaged.
     """
-    if not (directory / MANIFEST).exists():
+    if not exists(directory / MANIFEST):
         if strangers := Run.foreign_files(directory):
             raise UserError(f"{directory} is no run directory", found=", ".join(strangers[:5]), remedy="move it away")
         return State("new")
@@ -71,7 +72,7 @@ class Tally:
         """Return how many whole lines the logs have together."""
         for directory, start in self._read.items():
             try:
-                with (directory / LOG).open("rb") as file:
+                with open_file(directory / LOG) as file:
                     file.seek(start)
                     for block in iter(lambda: file.read(1 << 20), b""):  # called here only
                         lines = block.count(b"\n")

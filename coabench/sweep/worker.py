@@ -13,10 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
 
+from coabench.base import signals
+from coabench.base.resources import shortage
 from coabench.errors import CoabenchError, UserError
 from coabench.evaluation.job import carry_out
 from coabench.evaluation.plan import Evaluation, check
 from coabench.evaluation.progress import Silence
+from coabench.registry.blame import contained
 from coabench.runs.identity import RunIdentity, list_differences
 
 LONGEST = 8000
@@ -24,27 +27,32 @@ LONGEST = 8000
 
 
 def perform(request: Evaluation, identity: RunIdentity) -> str | None:
-    """Carry out a run, or resume it; return the problem, or None. Raises nothing.
+    """Carry out a run, or resume it; return the problem, or None. Raises nothing but `KeyboardInterrupt`.
 
     Args:
         identity: what was planned. On another machine the same request may be another run: ``--dtype auto`` is another
             precision on another device, say.
     """
     try:
-        plan = check(request)
-        differing = list_differences(identity.to_json(), plan.identity.to_json(), "planned -> there")
-        if differing:
-            raise UserError(
-                "where the run was to begin, the same options made another run than planned",
-                found=differing,
-                remedy="name 'dtype' and 'device' in the sheet; if files were changed meanwhile, begin the sweep again",
-            )
-        carry_out(request, plan, Silence())
+        with contained():
+            _perform(request, identity)
     except CoabenchError as error:
         return str(error)[:LONGEST]
     except Exception as error:
-        return f"{type(error).__name__}: {error}"[:LONGEST]
+        return str(shortage(error) or f"{type(error).__name__}: {error}")[:LONGEST]
     return None
+
+
+def _perform(request: Evaluation, identity: RunIdentity) -> None:
+    plan = check(request)
+    differing = list_differences(identity.to_json(), plan.identity.to_json(), "planned -> there")
+    if differing:
+        raise UserError(
+            "where the run was to begin, the same options made another run than planned",
+            found=differing,
+            remedy="name 'dtype' and 'device' in the sheet; if files were changed meanwhile, begin the sweep again",
+        )
+    carry_out(request, plan, Silence())
 
 
 def order(request: Evaluation, identity: RunIdentity) -> bytes:
@@ -66,7 +74,11 @@ def main() -> None:
     for name in ("data_root", "output"):
         fields[name] = None if fields[name] is None else Path(fields[name])
     request = Evaluation(**{**fields, "command": tuple(fields["command"])})
-    problem = perform(request, RunIdentity.read(message["identity"]))
+    with signals.interrupting():
+        try:
+            problem = perform(request, RunIdentity.read(message["identity"]))
+        except KeyboardInterrupt:
+            problem = f"stopped by {signals.cause()}"
     os.write(answers, json.dumps({"problem": problem}).encode() + b"\n")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
+from coabench.base.signals import is_interrupt
 from coabench.errors import CoabenchError, UserError
 
 Level = Literal["error", "warning", "unchecked"]
@@ -143,7 +144,9 @@ class Findings:
             return what(*arguments)
         except allowed:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             self.add(defect, describe(error))
             raise Stop from error
 
@@ -158,7 +161,9 @@ class Findings:
                 hidden = unchecked(self.subject, error, error.remedy or "")
                 if hidden not in self.all:
                     self.all.append(hidden)
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
+                if is_interrupt(error):
+                    raise
                 self.add(UNEXPECTED, describe(error))
         return self.all
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter as clock
@@ -30,21 +29,17 @@ class _Notes(Silence):
 
 
 class _Watch:
-    """Sees what an observer is called with, before and after, and how long it takes."""
+    """Sees how long an observer takes for each sample."""
 
-    def __init__(self, findings: Findings) -> None:
-        self.findings, self.seconds = findings, list[float]()
+    def __init__(self) -> None:
+        self.seconds = list[float]()
 
     def before(self, hook: str, impls: object, arguments: Mapping[str, Any]) -> None:
-        self.was = deepcopy(_facts(arguments))
         self.began = clock()
 
     def after(self, outcome: object, hook: str, impls: object, arguments: Mapping[str, Any]) -> None:
         if hook == "coabench_sample_predicted":
             self.seconds.append(clock() - self.began)
-        self.findings.need(
-            _facts(arguments) == self.was, defects.WRITES, f"{hook}: {_changed(self.was, _facts(arguments))}"
-        )
 
 
 def check(plugin: LoadedPlugin) -> list[Finding]:
@@ -52,7 +47,7 @@ def check(plugin: LoadedPlugin) -> list[Finding]:
     findings = Findings(f"observers of plugin {plugin.name!r}")
     assert plugin.manager is not None
     before = plugin.status, plugin.error, plugin.remedy
-    watch = _Watch(findings)
+    watch = _Watch()
 
     def observe() -> None:
         for script in (None, ["no label at all"]):
@@ -70,18 +65,3 @@ def check(plugin: LoadedPlugin) -> list[Finding]:
     finally:
         undo()
         plugin.status, plugin.error, plugin.remedy = before
-
-
-def _facts(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plain values that a hook is called with: the record, the metrics, the run's manifest."""
-    facts = {name: value for name, value in arguments.items() if name != "run"}
-    return {**facts, "manifest": arguments["run"].manifest} if "run" in arguments else facts
-
-
-def _changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name}[{key!r}]"
-        for name in was
-        for key in sorted({*was[name], *now[name]})
-        if was[name].get(key, _changed) != now[name].get(key, _changed)
-    )

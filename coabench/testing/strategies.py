@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any
 
+from coabench.base.signals import is_interrupt
 from coabench.base.vocabulary import OK
 from coabench.decode import DECODES, GENERATE, SCORED, Decode
 from coabench.dialogue import Answer, Prediction, Question, Task
@@ -133,7 +134,9 @@ class _Checks(Checks):
             except StopIteration as end:
                 self.conclusion(end.value, made, understood)
                 return [*asked, end.value]
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
+                if is_interrupt(error):
+                    raise
                 self.fail(broken, describe(error) + (f", after the answer {answer.response[:40]!r}" if answer else ""))
             self.question(question, made)
             asked.append(question)

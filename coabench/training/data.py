@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from coabench.base.names import to_hash
 from coabench.base.vocabulary import SUBJECT, TRAIN
 from coabench.dataset import Dataset, Sample
 from coabench.dialogue import Exemplar, Task, Turn
@@ -99,14 +100,14 @@ def development_part(samples: Sequence[Sample], fraction: float, seed: int) -> f
         by_label[own[0].target].append(person)
     chosen: set[str] = set()
     for label in sorted(by_label):
-        order = sorted(by_label[label], key=lambda person: hashlib.sha256(f"{seed}:{person}".encode()).digest())
+        order = sorted(by_label[label], key=lambda person: hashlib.sha256(to_hash(f"{seed}:{person}")).digest())
         chosen.update(order[: round(fraction * len(order))])
     return frozenset(sample.id for person in chosen for sample in persons[person])
 
 
 def draw_exemplars(sample: Sample, pool: Sequence[Sample], each: int, seed: int) -> list[Sample]:
     """Return the exemplars of a sample, drawn from the pool by seed and id; never the sample itself."""
-    drawn = random.Random(f"{seed}:{sample.id}").sample(pool, min(each + 1, len(pool)))
+    drawn = random.Random(to_hash(f"{seed}:{sample.id}")).sample(pool, min(each + 1, len(pool)))
     return [other for other in drawn if other.id != sample.id][:each]
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from coabench.base.processes import World
+from coabench.base.processes import Meeting
 from coabench.dataset import Sample
 from coabench.inference.engine import converse
 from coabench.strategy import Strategy
@@ -30,7 +29,8 @@ def development_scores(plan: Plan) -> dict[str, float]:
             if not source.dev:
                 continue
             own = source.dev[plan.world.rank :: plan.world.size]
-            answered = _from_all(plan.world, _predictions(plan, strategy, source, own))
+            parts = Meeting(plan.world).gather(_predictions(plan, strategy, source, own))
+            answered = [item for part in parts for item in part]
             asked += len(answered)
             invalid += sum(prediction is None for _, prediction in answered)
             names = source.space.names
@@ -52,14 +52,3 @@ def _predictions(
         for item, outcome in zip(batch, converse(plan.backbone, strategy, asked), strict=True):
             answered.append((item.sample.target, outcome.prediction.label if outcome.prediction else None))
     return answered
-
-
-def _from_all(world: World, own: list[Any]) -> list[Any]:
-    """Return the items of all processes, on every one of them."""
-    if world.size == 1:
-        return own
-    import torch
-
-    parts: list[list[Any]] = [[] for _ in range(world.size)]
-    torch.distributed.all_gather_object(parts, own)
-    return [item for part in parts for item in part]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import write_json, write_text
-from coabench.base.vocabulary import RUNNING
+from coabench.base.json import FOREIGN, read_json
 from coabench.errors import UserError
 from coabench.inference.contents import Content
 from coabench.runs.adapter import MANIFEST, TrainingManifest
-from coabench.runs.folder import LOCK, JobFolder, now
+from coabench.runs.folder import LOCK, JobFolder
 from coabench.runs.learnt import LearntImages
 from coabench.training.plan import Plan, targets
 
@@ -49,10 +48,8 @@ class TrainingFolder(JobFolder):
         for path in (self.directory / CHECKPOINTS).glob("checkpoint-*"):
             if path not in whole:  # its writer was killed
                 shutil.rmtree(path, ignore_errors=True)
-        self.manifest.update(status=RUNNING, reason=None)
-        self.manifest["sessions"].append({"started": now(), **session})
         self.manifest.setdefault("learnt", LearntImages.of(images).to_json())
-        self.write(MANIFEST, self.manifest)
+        self._begin(session)
 
     def _check_same(self, images: Mapping[str, Content]) -> None:
         then = LearntImages.read(self.manifest["learnt"], self.directory / MANIFEST)
@@ -63,12 +60,10 @@ class TrainingFolder(JobFolder):
                 remedy="restore them, choose another --output, or pass --overwrite to begin again",
             )
 
-    def end(self, status: str, **facts: Any) -> None:
-        """Record how it ended; a failed training keeps its checkpoints."""
-        self.manifest.update(status=status, ended=now(), **facts)
-        if "learnt" in self.manifest:
-            self.manifest["learnt"] = self.manifest.pop("learnt")  # many lines: they come last
-        self.write(MANIFEST, self.manifest)
+    def write(self, name: str, data: Mapping[str, Any]) -> None:
+        """See `coabench.runs.folder.JobFolder.write`; what is learnt from fills many lines and comes last."""
+        learnt = {"learnt": data["learnt"]} if "learnt" in data else {}
+        super().write(name, {**{key: value for key, value in data.items() if key != "learnt"}, **learnt})
 
     def last_checkpoint(self) -> str | None:
         """Return the last checkpoint that was written to its end."""
@@ -79,9 +74,9 @@ class TrainingFolder(JobFolder):
         """Yield the whole checkpoints, each with its step: the Trainer writes its state file last."""
         for path in (self.directory / CHECKPOINTS).glob("checkpoint-*"):
             try:
-                state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+                state = read_json(path / "trainer_state.json", FOREIGN)
                 yield path, int(state["global_step"])
-            except (OSError, ValueError, KeyError):
+            except (OSError, ValueError, LookupError, TypeError, OverflowError):
                 continue
 
 
@@ -116,7 +111,7 @@ def export_published(plan: Plan, directory: Path) -> None:
     folder = directory / PUBLISHED
     folder.mkdir(exist_ok=True)
     shutil.copyfile(directory / WEIGHTS, folder / WEIGHTS)
-    config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+    config = read_json(directory / CONFIG)
     write_json(folder / CONFIG, {**config, "task_type": "CAUSAL_LM"})
     torch.save({}, folder / OTHERS)
     for name, text in plan.trainee.extras().items():

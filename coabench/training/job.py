@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.backbone import Trainee
 from coabench.base import environment
-from coabench.base.processes import World
-from coabench.base.vocabulary import COMPLETE, FAILED
-from coabench.errors import JobError
+from coabench.base.names import require_utf8
+from coabench.base.processes import Meeting
+from coabench.base.vocabulary import COMPLETE
 from coabench.inference.contents import contents
 from coabench.recipe import Recipe
+from coabench.registry.blame import contained
 from coabench.support.memory import explained_oom
 from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, export_published, save_trained
 from coabench.training.plan import Plan, Training, check, fully_trained, targets
@@ -35,10 +36,13 @@ class FinishedTraining:
     def __repr__(self) -> str:
         """Return the result in a line; the manifest would fill a page."""
         uar = (self.manifest.get("dev") or {}).get("uar")
-        chosen = "" if uar is None else f", step {self.manifest['selected_step']} selected with a dev UAR of {uar:.2%}"
-        return f"<training {self.directory}: {self.manifest['steps']} steps{chosen}>"
+        chosen = (
+            "" if uar is None else f", step {self.manifest.get('selected_step')} selected with a dev UAR of {uar:.2%}"
+        )
+        return f"<training {self.directory}: {self.manifest.get('steps')} steps{chosen}>"
 
 
+@contained()
 def train(request: Training, progress: TrainingProgress | None = None) -> FinishedTraining:
     """Train, or resume the training in the output directory.
 
@@ -50,7 +54,7 @@ def train(request: Training, progress: TrainingProgress | None = None) -> Finish
     """
     progress = progress or TrainingProgress()
     plan = check(request)
-    directory = request.output or Path("adapters") / plan.name
+    directory = require_utf8(request.output or Path("adapters") / plan.name, "--output")
     with ExitStack() as stack:
         folder = None
         if plan.world.first:
@@ -62,14 +66,10 @@ def train(request: Training, progress: TrainingProgress | None = None) -> Finish
 
             stack.callback(_leave_process_group)
             make_arguments(plan, directory / CHECKPOINTS)
-        manifest, complete = _agree((folder.manifest, folder.complete) if folder else None, plan.world)
+        manifest, complete = Meeting(plan.world).agree(folder and [folder.manifest, folder.complete])
         if not complete:
-            try:
+            with contained():
                 _fit(request, plan, directory, folder, progress)
-            except JobError as error:
-                if folder:
-                    folder.end(FAILED, reason=str(error))
-                raise
         elif folder:
             progress.note(f"{directory} is already complete: nothing to train")
         if folder and request.published and not plan.recipe.full:
@@ -103,7 +103,7 @@ def _fit(
         model = trainable(plan.trainee, plan.recipe)
         log = Log(directory / LOG, directory / BOARD, plan.recipe.batch_size / plan.turns, progress.log)
         trainer = make_trainer(plan, model, arguments, log)
-        checkpoint = _agree(folder.last_checkpoint() if folder is not None else None, plan.world)
+        checkpoint = Meeting(plan.world).agree(folder and folder.last_checkpoint())
         if checkpoint is not None:
             progress.note(f"resuming from {checkpoint}")
         trainer.train(resume_from_checkpoint=checkpoint)
@@ -152,17 +152,6 @@ def trainable(trainee: Trainee, recipe: Recipe) -> nn.Module:
     if recipe.checkpointing:
         module.gradient_checkpointing_enable()  # type: ignore[operator]
     return module
-
-
-def _agree(value: Any, world: World) -> Any:
-    """Return the first process's value on all of them; the Trainer's process group is there."""
-    if world.size == 1:
-        return value
-    from torch import distributed
-
-    values = [value]
-    distributed.broadcast_object_list(values, src=0)
-    return values[0]
 
 
 def _leave_process_group() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.backbone import Backbone, BackboneRequest, Trainee
+from coabench.base.json import parse_json
 from coabench.base.processes import World
 from coabench.base.schema import at_least
 from coabench.base.version import __version__
@@ -143,8 +145,8 @@ def check(request: Training) -> Plan:
     ]
     items = collect([strategy for strategy, _ in strategies], sources, recipe.ambiguous, request.seed)
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
-    backbone = factory(BackboneRequest(model, None, world.device(request.device), dtype, options["backbone"]))
-    trainee = backbone.trainee(options["training"])
+    backbone = registration.open(BackboneRequest(model, None, world.device(request.device), dtype, options["backbone"]))
+    trainee = backbone.trainee(deepcopy(options["training"]))
     targets(trainee, recipe)
     schedule = _schedule(items, recipe, micro_batch, request.seed)
     trainer = _trainer_fields(request.trainer)
@@ -249,7 +251,6 @@ def _micro_batch(request: Training, recipe: Recipe, preset: Preset, world: World
 
 def _trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
     """Return ``--trainer`` assignments with their values read; `UserError` for a field that is unknown or an option."""
-    import json
     from dataclasses import fields
 
     from transformers import TrainingArguments
@@ -267,7 +268,7 @@ def _trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
                 remedy=f"{did_you_mean(key, known)}correct --trainer",
             )
         try:
-            values[key] = json.loads(text.lower() if text in ("True", "False", "None") else text)
+            values[key] = parse_json(text.lower() if text in ("True", "False", "None") else text)
         except ValueError:
             values[key] = text
     return values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,7 @@ class Log(TrainerCallback):
         self._report = report
         self._first, self._since = 0, time.monotonic()
         self._board: SummaryWriter | None = None
+        self._lines: LineWriter | None = None
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Drop lines that a killed process wrote after the checkpoint that is resumed."""
@@ -212,15 +214,24 @@ class Log(TrainerCallback):
         if state.is_world_process_zero:
             kept = [line.data for line in read_lines(self._path) if line.data["step"] <= state.global_step]
             write_text(self._path, b"".join(map(encode, kept)).decode())
+            self._lines = LineWriter(self._path)
             self._board = SummaryWriter(str(self._folder), purge_step=state.global_step + 1)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Have the last step evaluated: it may be the best."""
+        """Have the last step evaluated: it may be the best. End the training where its folder is gone.
+
+        The Trainer would make a new one, for half of the checkpoints.
+        """
+        if self._lines is not None:
+            with self._explained():
+                self._lines.check_there()
         if state.global_step >= state.max_steps and args.eval_strategy != "no":
             control.should_evaluate = True
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Close TensorBoard's file."""
+        """Close the files."""
+        if self._lines is not None:
+            self._lines.close()
         if self._board is not None:
             self._board.close()
 
@@ -233,7 +244,7 @@ class Log(TrainerCallback):
         **_: Any,
     ) -> None:
         """Append a line."""
-        if not state.is_world_process_zero or not logs or "train_runtime" in logs:
+        if self._lines is None or not logs or "train_runtime" in logs:
             return
         line: dict[str, Any] = {"step": state.global_step, "epoch": round(state.global_step * self._epochs_per_step, 4)}
         line |= {
@@ -243,14 +254,25 @@ class Log(TrainerCallback):
         }
         done, seconds = state.global_step - self._first, time.monotonic() - self._since
         line["seconds"] = round(seconds, 1)
-        with LineWriter(self._path) as log:
-            log.append([line])
+        with self._explained():
+            self._lines.append([line])
         if self._board is not None:
             for name, value in line.items():
                 if name not in ("step", "seconds"):
                     self._board.add_scalar(name.replace(" ", "/"), value, state.global_step)
         left = (state.max_steps - state.global_step) * seconds / done if done else None
         self._report({**line, "steps": state.max_steps, "left": left})
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise JobError(
+                f"the training log {self._path} cannot be written",
+                found=error.strerror or str(error),
+                remedy="make room, or put the folder back; the same command continues with what is there",
+            ) from None
 
 
 class FiniteGradients(TrainerCallback):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from coabench.backbone import Backbone, BackboneRequest, Questions, Viewing
-from coabench.base.files import sha256_of
+from coabench.base.reading import user_path
 from coabench.decode import Decode
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, UserError, first_line
@@ -50,6 +50,7 @@ class Classifier(Backbone[Numbers]):
             pixels: the value of white before normalising.
             mean, std: what is subtracted, then divided by: a number, one per channel between commas, or ``imagenet``.
             output: whether the network gives logits or probabilities.
+            trust: ``torchscript`` loads TorchScript archives, which are programs.
         """
 
         labels: str | None = None
@@ -60,30 +61,30 @@ class Classifier(Backbone[Numbers]):
         mean: str = "0"
         std: str = "1"
         output: Output = "logits"
+        trust: Literal["torchscript"] | None = None
 
     def __init__(self, request: BackboneRequest) -> None:
         self.options: Classifier.Options = request.options or self.Options()
         path = _checked(request)
-        self.network = open_network(path)
+        self.network = open_network(path, self.options.trust)
         self.classes = find_classes(path, self.options.labels)
         o = self.options
         self.input = Input.of(self.network.shape, o.size, o.layout, o.channels, o.pixels, o.mean, o.std)
-        self._sha256 = sha256_of(path)
         self._notes: list[str] = []
         self._try_out(path)
 
     def identity(self) -> Mapping[str, Any]:
         """Return the file's SHA-256, the classes, and how images go in and numbers come out."""
         return {
-            "sha256": self._sha256,
+            "sha256": self.network.sha256,
             "classes": list(self.classes),
             "input": asdict(self.input),
             "output": self.options.output,
         }
 
     def details(self) -> Mapping[str, Any]:
-        """Return the runtime and its version, and the notes."""
-        return {"device": "cpu", "runtime": self.network.runtime, "notes": list(self._notes)}
+        """Return the runtime and its version, what the user trusted, and the notes."""
+        return {"device": "cpu", "runtime": self.network.runtime, **self.network.facts, "notes": list(self._notes)}
 
     def check(self, questions: Sequence[Question], decode: Decode) -> None:
         """Refuse what cannot be answered from class probabilities, and note the classes that no question offers."""
@@ -210,4 +211,4 @@ def _checked(request: BackboneRequest) -> Path:
                 expected="no adapter, the CPU and float32",
                 remedy=f"leave {option} away",
             )
-    return Path(request.model).expanduser()
+    return user_path(request.model)

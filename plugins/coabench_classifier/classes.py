@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from coabench.base.reading import exists, read_text, user_path, why
 from coabench.errors import UserError
 from coabench.labels import SYNONYMS, fold
 
@@ -24,14 +25,14 @@ def find_classes(model: Path, labels: str | None) -> tuple[str, ...]:
     Raises:
         UserError: there is no list, or it holds something that is no emotion, or one twice.
     """
-    path = Path(labels).expanduser() if labels is not None else _beside(model)
+    path = user_path(labels) if labels is not None else _beside(model)
     try:
-        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).rstrip().splitlines()
+    except (OSError, ValueError) as error:
         raise UserError(
             f"the label list {path} cannot be read",
             expected="a text file in UTF-8 with one label a line, in the order of the outputs",
-            found=getattr(error, "strerror", None) or str(error),
+            found=why(error),
             remedy="correct --set labels=FILE",
         ) from None
     classes: list[str] = []
@@ -53,7 +54,7 @@ def find_classes(model: Path, labels: str | None) -> tuple[str, ...]:
 def _beside(model: Path) -> Path:
     paths = (model.with_suffix(".labels.txt"), model.with_name("labels.txt"))
     for path in paths:
-        if path.is_file():
+        if exists(path):
             return path
     raise UserError(
         f"there is no label list for {model}",

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import warnings
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from coabench.base.names import require_utf8
+from coabench.base.reading import is_file, what_is_at
 from coabench.errors import UserError, first_line
+from coabench_classifier.onnx_file import LARGEST, required, self_contained, unopened
 
 Numbers = npt.NDArray[np.float32]
 Shape = tuple[int | None, int | None, int | None, int | None]
 
-_EXTERNAL = b"\n\x08location\x12"
-"""How ``key: "location"`` of a tensor that is kept in another file is written in an ONNX file (protobuf)."""
+TORCHSCRIPT = "torchscript"
+"""What ``--set trust=`` names."""
 
 
 class Network(ABC):
@@ -28,32 +35,40 @@ class Network(ABC):
     Attributes:
         shape: of its input, None for sizes that the file leaves open; None as a whole where it says nothing.
         runtime: what runs it, with the version.
+        sha256: of the bytes that were opened.
+        facts: what a run records beside: what the user trusted.
     """
 
     shape: Shape | None
     runtime: str
+    sha256: str
+    facts: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def __call__(self, image: Numbers) -> npt.NDArray[Any]:
         """Return the output for one image, a batch of one."""
 
 
-def open_network(path: Path) -> Network:
+def open_network(path: Path, trust: str | None) -> Network:
     """Open a file.
 
+    Args:
+        trust: the kind of program that the user trusts; None for none.
+
     Raises:
-        UserError: it is not there, is something else, or has other inputs and outputs than a classifier of images.
+        UserError: it is not there, is something else, is a program that the user has not trusted, or has other inputs
+            and outputs than a classifier of images.
     """
-    kinds: dict[str, type[OnnxNetwork] | type[TorchScriptNetwork]] = {
+    kinds: dict[str, Callable[[Path], Network]] = {
         ".onnx": OnnxNetwork,
-        ".pt": TorchScriptNetwork,
-        ".torchscript": TorchScriptNetwork,
+        ".pt": partial(TorchScriptNetwork, trusted=trust == TORCHSCRIPT),
+        ".torchscript": partial(TorchScriptNetwork, trusted=trust == TORCHSCRIPT),
     }
-    if path.suffix.lower() not in kinds or not path.is_file():
+    if path.suffix.lower() not in kinds or not is_file(path):
         raise UserError(
             f"{path} is no classifier",
             expected=f"a file that ends in {', '.join(kinds)}",
-            found="another file" if path.is_file() else "a folder" if path.is_dir() else "nothing there",
+            found="another file" if is_file(path) else what_is_at(path),
             remedy="correct --backbone classifier:FILE",
         )
     return kinds[path.suffix.lower()](path)
@@ -63,29 +78,19 @@ class OnnxNetwork(Network):
     """An ONNX file with its weights inside, run by onnxruntime on the CPU."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            onnxruntime: Any = import_module("onnxruntime")
-        except ImportError as error:
-            raise UserError(
-                "ONNX files need onnxruntime, which cannot be imported",
-                found=str(error),
-                remedy="pip install 'coabench[classifier]'",
-            ) from error
+        onnxruntime = required("onnxruntime")
+        if (size := path.stat().st_size) > LARGEST:
+            raise UserError(f"{path} is too large for an ONNX file", expected="less than 2 GB", found=f"{size:,} bytes")
         content = path.read_bytes()
-        if _EXTERNAL in content:  # read from wherever the working directory has such a file, and not in any hash
-            raise UserError(
-                f"{path} keeps its weights in another file",
-                expected="an ONNX file with its weights inside, so that its hash says what ran",
-                remedy="export it with external_data=False",
-            )
+        self.sha256 = hashlib.sha256(content).hexdigest()
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level = 4
+        settings.add_session_config_entry("session.load_model_format", "ONNX")  # not what the first bytes suggest
+        model = self_contained(path, content)
         try:
-            self._session = onnxruntime.InferenceSession(content, settings, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no base class of their own
-            raise UserError(
-                f"{path} cannot be opened", expected="an ONNX file", found=first_line(error), remedy="export it anew"
-            ) from error
+            raise unopened(path, error) from error
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         signature = ", ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
@@ -121,8 +126,10 @@ class TorchScriptNetwork(Network):
     """A TorchScript archive, run by torch on the CPU. Such an archive is a program: see docs/classifier.md."""
 
     shape = None
+    facts = MappingProxyType({"trusted": TORCHSCRIPT})
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, trusted: bool) -> None:
+        require_utf8(path, "the classifier")
         if not _is_torchscript(path):  # what torch.save writes looks alike, and holds Python objects
             raise UserError(
                 f"{path} is no TorchScript archive",
@@ -130,11 +137,21 @@ class TorchScriptNetwork(Network):
                 found="a pickle (such as a state dict), or something else: it is not opened",
                 remedy="export the model with torch.jit.trace(model, example).save(FILE), or as ONNX",
             )
+        content = path.read_bytes()
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        if not trusted:
+            raise UserError(
+                f"{path} is a TorchScript archive: a program, which torch would run with your rights",
+                expected="an ONNX file, which holds no program, or your word that you trust this one",
+                found=f"SHA-256 {self.sha256}",
+                remedy=f"take it only from people whose programs you would run: --set trust={TORCHSCRIPT} loads it; or "
+                "export the network as ONNX",
+            )
         torch: Any = import_module("torch")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # a word to those who write such files
-                module = torch.jit.load(str(path), map_location="cpu")
+                module = torch.jit.load(io.BytesIO(content), map_location="cpu")
         except (RuntimeError, ValueError) as error:
             raise UserError(
                 f"{path} cannot be opened", expected="a TorchScript archive", found=first_line(error)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from coabench.base.reading import exists
 from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, ImageSource
 from coabench.errors import UserError, did_you_mean
@@ -147,7 +148,7 @@ class _RowReader:
         if join is None:
             return _Joined("", "", (), {})
         path = join.table.text
-        if not (self.root / path).is_file() or isinstance(self.fence.file(path), str):
+        if not exists(self.root / path) or isinstance(self.fence.file(path), str):
             raise UserError(
                 f"the table {path} is not there",
                 expected=f"{path} in {self.root}, as the card says under join",
@@ -317,7 +318,7 @@ class _Joined:
 
 def find_source(source: PathPattern, root: Path) -> Iterator[MatchedFile]:
     """Yield the files that a source stands for, of any kind, in no particular order."""
-    if source.is_plain and (root / source.text).is_file():
+    if source.is_plain and exists(root / source.text):
         yield MatchedFile(source.text, {})
     else:
         yield from source.find(root)

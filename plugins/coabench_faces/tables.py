@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
-import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from tokenize import TokenError
+from typing import Annotated, Any, NamedTuple, TextIO
 
+from coabench.base.json import parse_json
+from coabench.base.jsonlines import LONGEST
+from coabench.base.reading import DATA, open_file, why
 from coabench.base.schema import EachOnce, NotEmpty, Text, must
 from coabench.errors import UserError
 from coabench_faces.images import Encoded
@@ -23,6 +27,11 @@ Separator = Annotated[
 Texts = Annotated[tuple[Text, ...], NotEmpty]
 
 PARQUET = "pip install 'coabench[parquet]'"
+
+
+TABLE = 16 * DATA
+"""Bytes of a table, which is read row by row; one of encoded images may hold a whole data set."""
+COLUMNS = 10_000
 
 
 class TableRow(NamedTuple):
@@ -73,18 +82,19 @@ def read_table(root: Path, path: str, form: Format) -> Table:
             f"the table {path} is of an unknown kind", expected=", ".join(_READERS), remedy="convert it, or rename it"
         )
     table = Table(path, form.columns)
-    rows = _guarded(_READERS[suffix](root / path, table, form), path)
+    rows = _guarded(root / path, _READERS[suffix](root / path, table, form), path)
     first = next(rows, None)  # a reader knows the columns before it gives a row
     if first is not None:
         table.rows = chain((first,), rows)
     return table
 
 
-def _guarded(rows: Rows, path: str) -> Rows:
+def _guarded(file: Path, rows: Rows, path: str) -> Rows:
     try:
+        open_file(file, TABLE).close()
         yield from rows
     except (OSError, EOFError, csv.Error, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = "no UTF-8 text" if isinstance(error, UnicodeDecodeError) else why(error)
         yield BadRow(path, f"a {Path(path).suffix} file that can be read", reason)
 
 
@@ -92,21 +102,33 @@ def _delimited(path: Path, table: Table, form: Format) -> Rows:
     separator = form.separator or {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower(), SPACE)
     number = 0
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        for line, cells in _spaced(stream) if separator == SPACE else _separated(stream, separator):
+        lines = _lines(stream)
+        for line, cells in _spaced(lines) if separator == SPACE else _separated(lines, separator):
             where = f"{table.path}, line {line}"
             if not table.columns:
                 table.columns = tuple(cells)
-                twice = [name for name in cells if cells.count(name) > 1]
-                if twice:
-                    yield BadRow(where, "every column once", f"{twice[0]!r} twice")
+                name, times = Counter(cells).most_common(1)[0]
+                if times > 1:
+                    yield BadRow(where, "every column once", f"{name[:80]!r} twice")
+                    return
+                if len(cells) > COLUMNS:
+                    yield BadRow(where, f"at most {COLUMNS:,} columns", f"{len(cells):,}")
                     return
                 continue
             number += 1
             if len(cells) == len(table.columns):
                 yield TableRow(where, number, dict(zip(table.columns, cells, strict=True)))
             else:
-                expected = f"{len(table.columns)} cells: {', '.join(table.columns)}"
+                expected = f"{len(table.columns)} cells: {', '.join(table.columns)}"[:200]
                 yield BadRow(where, expected, f"{len(cells)}: {', '.join(cells)}"[:80])
+
+
+def _lines(stream: TextIO) -> Iterator[str]:
+    """Yield the lines of a file; `ValueError` where one has no end."""
+    while line := stream.readline(LONGEST):
+        if len(line) == LONGEST:
+            raise ValueError(f"a line of more than {LONGEST:,} characters")
+        yield line
 
 
 def _separated(stream: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -126,7 +148,7 @@ def _json_lines(path: Path, table: Table, form: Format) -> Rows:
     rows: list[TableRow | BadRow] = []
     columns: dict[str, None] = {}  # the keys of all objects, in the order in which they come
     with path.open(encoding="utf-8-sig") as stream:
-        for number, line in enumerate(stream, start=1):
+        for number, line in enumerate(_lines(stream), start=1):
             if line.strip():
                 row = _json_row(line, f"{table.path}, line {number}", number)
                 rows.append(row)
@@ -138,8 +160,8 @@ def _json_lines(path: Path, table: Table, form: Format) -> Rows:
 
 def _json_row(line: str, where: str, number: int) -> TableRow | BadRow:
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        record = parse_json(line)
+    except ValueError as error:
         return BadRow(where, "a JSON object", str(error))
     if not isinstance(record, dict):
         return BadRow(where, "a JSON object", line.strip()[:80])
@@ -192,7 +214,10 @@ def _column(column: Any, path: str) -> Sequence[Any]:
 def _npy(path: Path, table: Table, form: Format) -> Rows:
     import numpy as np
 
-    value = np.load(path, allow_pickle=False)
+    try:
+        value = np.load(path, allow_pickle=False)
+    except (MemoryError, RecursionError, SyntaxError, TokenError):  # of a header that says anything
+        raise ValueError("its header describes no array that fits") from None
     if value.size != 1:
         yield BadRow(table.path, "one value", f"{value.size}")
         return

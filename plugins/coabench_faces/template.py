@@ -155,10 +155,17 @@ class PathPattern:
                 if entry.is_dir(follow_symlinks=False):  # a link might lead round in a circle
                     yield from self._walk(folder / entry.name, level, below + "/")
             elif self._names[level].fullmatch(entry.name):
-                if last and entry.is_file():
+                if last and not _is_folder(entry):  # what is no file either is for its reader to refuse
                     yield below
-                elif not last and entry.is_dir():
+                elif not last and _is_folder(entry):
                     yield from self._walk(folder / entry.name, level + 1, below + "/")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _expression(part: str, seen: set[str]) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from coabench.base.reading import is_folder
 from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, Check, ImageFile
 from coabench.support.verification import (
@@ -100,7 +101,7 @@ def _strays(root: Path, listing: Listing, entries: Sequence[Entry]) -> Iterator[
         for path in (str(PurePosixPath(folder, name)) for name in names if not name.startswith(".")):
             if is_image(path):
                 strays += [path] if path not in listing.images else []
-            elif not is_table(path) and (root / path).is_file():
+            elif not is_table(path) and not is_folder(root / path):
                 others.add(path)
     if strays:
         yield check("warning", f"images that no row names: {len(strays):,}", strays)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 from coabench.errors import UserError
+from coabench.support.redaction import Redaction, without_credentials
 
 USUAL_KEY = "OPENAI_API_KEY"
 EXAMPLES = "http://127.0.0.1:8000/v1 (vLLM), http://127.0.0.1:11434/v1 (Ollama), https://api.openai.com/v1"
-_SECRET = re.compile(r"\b(?:sk|pk|hf|gsk|xai)[-_][A-Za-z0-9_-]{12,}")
-_NO_KEY_HERE = "put the key into the environment, for instance export OPENAI_API_KEY=…, and correct --set base_url"
+_SECRET = re.compile(r"\b(?:sk|pk|hf|gsk|xai)[-_](?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{12,}")
+_NO_KEY_HERE = "put the key into the environment, for instance export OPENAI_API_KEY=…, and correct the option"
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,21 @@ class Address:
         return cls(url, host, parts.scheme == "https" or _on_this_machine(name))
 
 
-def is_secret(key: str | None) -> bool:
-    """Whether a key is worth hiding: servers that want any key at all get "EMPTY", "none" or "ollama"."""
-    return key is not None and len(key) >= 8
+def refuse_secrets(options: Mapping[str, str | None], secrets: Redaction) -> None:
+    """Refuse options that are recorded and hold the key, in any form, or what looks like one, or a password.
+
+    Raises:
+        UserError: which does not repeat it.
+    """
+    for option, value in options.items():
+        if value is not None and secrets.text(value) != value:
+            raise UserError(f"{option} holds the key", remedy="leave it in the environment alone")
+        if value is not None and (_SECRET.search(value) or without_credentials(value) != value):
+            raise UserError(
+                f"{option} holds a user name, a password or a key",
+                expected="what may be read by anybody: it is recorded in the manifest",
+                remedy=_NO_KEY_HERE,
+            )
 
 
 def read_key(variable: str | None) -> str | None:

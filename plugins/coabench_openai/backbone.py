@@ -11,7 +11,8 @@ from coabench.decode import GENERATE, SCORE, Decode, Mode
 from coabench.dialogue import Question
 from coabench.errors import UserError
 from coabench.labels import Choices
-from coabench_openai.address import USUAL_KEY, Address, is_secret, read_key
+from coabench.support.redaction import Redaction
+from coabench_openai.address import USUAL_KEY, Address, read_key, refuse_secrets
 from coabench_openai.client import Client
 from coabench_openai.dispatch import Dispatcher, Prepared
 from coabench_openai.event_loop import wait_for
@@ -46,8 +47,8 @@ class Server(Backbone[Prepared]):
         self.options, self.model = o, _checked(request)
         self.address = Address.read(o.base_url)
         key, variable = read_key(o.key_variable), o.key_variable or USUAL_KEY
-        if key and is_secret(key) and any(key in text for text in (self.address.url, self.model, o.server or "")):
-            raise UserError("the key stands on the command line", remedy="leave it in the environment alone")
+        recorded = {"--backbone": self.model, "--set base_url": self.address.url, "--set server": o.server}
+        refuse_secrets({**recorded, "--set ca_file": o.ca_file}, Redaction(key))
         self._sent = "images and key" if key else "images"
         client = Client(self.address, key, variable, o.timeout, o.retries, o.ca_file)
         self.dispatcher = Dispatcher(self.model, o, client, self.identity())

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import math
 import os
 import random
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
 
+from coabench.base.json import FOREIGN, parse_json
+from coabench.base.reading import open_file
 from coabench.base.text import safe
+from coabench.base.version import __version__
 from coabench.errors import JobError, UserError
-from coabench_openai.address import Address, is_secret
-from coabench_openai.replies import Malformed, error_text, is_page
+from coabench.support.redaction import Redaction, without_credentials
+from coabench_openai.address import Address
+from coabench_openai.replies import Malformed, beginning, error_text, is_page
 
 T = TypeVar("T")
 RETRIED = frozenset({408, 409, 425, 429})
@@ -28,9 +36,18 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds before the first repetition (doubled each time), and the most ever waited, whatever the server says."""
 CONNECTING = 10.0
 """Seconds for connecting."""
-LARGEST = 16 * 2**20
+LARGEST = 4 * 2**20
 """Bytes of a reply."""
+NOTABLE_WAIT = 5.0
+"""Seconds of waiting that the user reads about, at most once in `LONGEST_WAIT`."""
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+    "User-Agent": f"coabench/{__version__}",
+}
 RESUME = "what is recorded is safe: when it is back, run the same command again"
+_log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -67,7 +84,7 @@ class Client:
     """Sends requests to one address. To be used in one event loop.
 
     Args:
-        key: sent as bearer token, and cut out of all that comes back.
+        key: sent as bearer token, and cut out of all that comes back: nothing that this class returns or raises has it.
         variable: the environment variable that the key is from.
         timeout: seconds for one request, from connecting to the last byte.
         retries: how often a request is repeated at most.
@@ -81,10 +98,11 @@ class Client:
         self, address: Address, key: str | None, variable: str, timeout: float, retries: int, authorities: str | None
     ) -> None:
         self.address, self.timeout, self.retries = address, timeout, retries
-        self._key, self._variable = key, variable
+        self._key, self._variable, self.redaction = key, variable, Redaction(key)
         self._trusted: ssl.SSLContext | bool = True if authorities is None else _trusted(authorities)
-        self._http: httpx2.AsyncClient | None = None
+        self._http: httpx2.AsyncHTTPTransport | None = None
         self._reached = False
+        self._warned = -math.inf
 
     async def post(self, body: dict[str, Any], read: Callable[[Any], T], halt: asyncio.Event | None = None) -> T:
         """Send a request and return what *read* makes of the reply, which may find it `Malformed`.
@@ -112,70 +130,93 @@ class Client:
                         found=transient.message,
                         remedy=RESUME,
                     ) from None
-                await _wait(transient.retry_after, repetition, halt)
+                await self._wait(transient, repetition, halt)
                 repetition += 1
 
     async def _once(self, content: bytes, read: Callable[[Any], T]) -> T:
         try:
             async with asyncio.timeout(self.timeout):
-                status, headers, text = await self._exchange(content)
+                status, headers, received = await self._exchange(content)
         except TimeoutError:
             raise _Transient(f"no answer within {self.timeout:g} seconds (--set timeout=…)") from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise self._unreached(error) from None
         self._reached = True
+        text, data = self.redaction.text(received), self._decoded(received)
         if not 200 <= status < 300:
-            raise self._problem(status, text, headers)
+            raise self._problem(status, text, data, headers)
         if is_page(text):
             raise JobError(
                 f"what answers at {self.address.chat} is no server of the OpenAI protocol",
                 expected="JSON",
-                found=error_text(text),
+                found=error_text(text, data),
                 remedy="correct --set base_url; it usually ends in /v1",
             )
-        try:
-            data = json.loads(text)
-        except ValueError:
-            raise _Transient(f"a reply that is no JSON: {safe(' '.join(text.split()), 100) or 'nothing'}") from None
+        if data is None:
+            raise _Transient(f"a reply that is no JSON: {beginning(text, 100)}")
         if isinstance(data, dict) and data.get("error") and not data.get("choices"):  # some hide their errors so
             code = data["error"].get("code") if isinstance(data["error"], dict) else None
             if isinstance(code, int) and 400 <= code < 600:
-                raise self._problem(code, text, headers)
-            raise _Transient(error_text(text), of_request=True)
+                raise self._problem(code, text, data, headers)
+            raise _Transient(error_text(text, data), of_request=True)
         try:
             return read(data)
         except Malformed as error:
             raise _Transient(str(error), of_request=True) from None
 
     async def _exchange(self, content: bytes) -> tuple[int, httpx2.Headers, str]:
-        """Send the request; return status, headers and body, which does not hold the key even if the server sent it."""
+        """Send the request; return status, headers and body as they came."""
         if self._http is None:
-            headers = {"Content-Type": "application/json", "Accept": "application/json"}
-            if self._key:
-                headers["Authorization"] = f"Bearer {self._key}"
-            self._http = httpx2.AsyncClient(
-                headers=headers,
-                timeout=httpx2.Timeout(None, connect=CONNECTING),
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
+            # A transport alone follows no redirects, asks no proxy, keeps no cookies and decompresses nothing.
+            self._http = httpx2.AsyncHTTPTransport(
                 verify=self._trusted,
-                follow_redirects=False,  # to whom pictures and key go is for the user to say
-                trust_env=False,  # and no proxy and no ~/.netrc has a say in it
+                trust_env=False,
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
             )
-        async with self._http.stream("POST", self.address.chat, content=content) as response:
+        request = httpx2.Request(
+            "POST",
+            self.address.chat,
+            headers=HEADERS | ({"Authorization": f"Bearer {self._key}"} if self._key else {}),
+            content=content,
+            extensions={"timeout": httpx2.Timeout(None, connect=CONNECTING).as_dict()},
+        )
+        response = await self._http.handle_async_request(request)
+        async with aclosing(response):
+            coding = response.headers.get("content-encoding", "")
+            if coding.strip().lower() not in ("", "identity"):  # little of it may be more than memory holds
+                problem = f"a reply of status {response.status_code} that is compressed, unasked: {coding}"
+                raise httpx2.RemoteProtocolError(problem)
             data = bytearray()
-            async for part in response.aiter_bytes():
+            async for part in response.aiter_raw():
                 data += part
                 if len(data) > LARGEST:
                     raise httpx2.RemoteProtocolError(f"a reply of more than {LARGEST} bytes")
-            text = data.decode("utf-8", "replace")
-        return response.status_code, response.headers, self._without_key(text)
+        return response.status_code, response.headers, data.decode("utf-8", "replace")
 
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key, "[key]") if self._key and is_secret(self._key) else text
+    def _decoded(self, text: str) -> Any:
+        """Return the JSON of a body, without the key; None where it is none, or deeper than any reply."""
+        try:
+            return self.redaction.value(parse_json(text, FOREIGN))
+        except ValueError:
+            return None
+
+    async def _wait(self, transient: _Transient, repetition: int, halt: asyncio.Event | None) -> None:
+        """Wait as long as the server says, or twice as long each time; not in step with others."""
+        seconds = FIRST_WAIT * 2**repetition * random.uniform(0.5, 1.0)
+        seconds = min(seconds if transient.retry_after is None else transient.retry_after, LONGEST_WAIT)
+        if seconds >= NOTABLE_WAIT and time.monotonic() - self._warned >= LONGEST_WAIT:
+            self._warned = time.monotonic()
+            more = f"repetition {repetition + 1} of {self.retries}"
+            _log.warning(f"{self.address.url}: waiting for {seconds:.0f} s ({more}) after {transient.message}")
+        try:
+            await asyncio.wait_for((halt or asyncio.Event()).wait(), seconds)
+        except TimeoutError:
+            return
+        raise Halted
 
     def _unreached(self, error: httpx2.RequestError) -> Exception:
         """Return what went wrong with the connection."""
-        reason = safe(self._without_key(_reason(error)), 200) or type(error).__name__
+        reason = safe(self.redaction.text(_reason(error)), 200) or type(error).__name__
         connecting = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
         if connecting and _is_tls(error):
             return JobError(
@@ -193,9 +234,9 @@ class Client:
             )
         return _Transient(reason)
 
-    def _problem(self, status: int, text: str, headers: httpx2.Headers) -> Exception:
+    def _problem(self, status: int, text: str, data: Any, headers: httpx2.Headers) -> Exception:
         """Return what a status other than 200 means."""
-        url, words = self.address.url, f"status {status}: {error_text(text)}"
+        url, words = self.address.url, f"status {status}: {error_text(text, data)}"
         if status in REFUSALS:
             return Refused(words)
         if (status in RETRIED and "insufficient_quota" not in text) or status >= 500:
@@ -219,7 +260,7 @@ class Client:
             return JobError(
                 f"the server at {url} sends questions on to another address",
                 expected="an answer: pictures and key go where --set base_url says, and nowhere else",
-                found=safe(self._without_key(headers.get("location", f"status {status}")), 200),
+                found=safe(without_credentials(self.redaction.text(headers.get("location", f"status {status}"))), 200),
                 remedy="give that address as --set base_url if you trust it",
             )
         if status in (402, 429):
@@ -229,28 +270,18 @@ class Client:
         return JobError(f"the server at {url} does not answer", found=words, remedy=RESUME)
 
 
-async def _wait(retry_after: float | None, repetition: int, halt: asyncio.Event | None) -> None:
-    """Wait as long as the server says, or twice as long each time; not in step with others."""
-    seconds = FIRST_WAIT * 2**repetition * random.uniform(0.5, 1.0) if retry_after is None else retry_after
-    try:
-        await asyncio.wait_for((halt or asyncio.Event()).wait(), min(seconds, LONGEST_WAIT))
-    except TimeoutError:
-        return
-    raise Halted
-
-
 def _seconds(retry_after: str | None) -> float | None:
-    """Return what a ``Retry-After`` header means: seconds or a date (RFC 9110, 10.2.3)."""
+    """Return what a ``Retry-After`` header means: seconds or a date (RFC 9110, 10.2.3); None where it means nothing."""
     if not retry_after:
         return None
     try:
-        return max(0.0, float(retry_after)) if float(retry_after) < float("inf") else LONGEST_WAIT
+        seconds = float(retry_after)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
+        try:
+            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError, OSError):
+            return None
+    return None if math.isnan(seconds) else max(0.0, seconds)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -277,6 +308,7 @@ def _is_tls(error: BaseException) -> bool:
 
 def _trusted(file: str) -> ssl.SSLContext:
     try:
+        open_file(Path(file)).close()  # for what it refuses: OpenSSL would wait for a pipe
         return ssl.create_default_context(cafile=file)
     except (OSError, ssl.SSLError) as error:
         raise UserError(

@@ -68,7 +68,9 @@ class Dispatcher:
 
     async def _reply(self, key: str, body: Body, question: Question, mode: Mode, halt: asyncio.Event) -> Reply:
         reply = self.cache.get(key)
-        if reply is None:
+        if reply is not None and reply.fits(question, mode):
+            reply = reply.without(self._client.redaction)  # it may be from a version that knew fewer forms of the key
+        else:
             async with self._free:
                 if halt.is_set():
                     raise Halted
@@ -84,7 +86,7 @@ class Dispatcher:
 
     async def _asked(self, body: Body, question: Question, mode: Mode, halt: asyncio.Event) -> Reply:
         try:
-            reply = await self._client.post(body, lambda data: read_reply(data, question, mode), halt)
+            reply = await self._post(body, question, mode, halt)
         except Refused as refused:
             await self._try(question, mode, halt, refused.failing)  # is it this sample, or everything?
             what = "fails over" if refused.failing else "refuses"
@@ -169,7 +171,7 @@ class Dispatcher:
             if not anew and key in self._tried:
                 return self._tried[key]
             try:
-                reply = await self._client.post(body, lambda data: read_reply(data, question, mode), halt)
+                reply = await self._post(body, question, mode, halt)
             except Refused as refused:
                 raise await self._why_useless(question, mode, refused) from None
             self._tried[key] = self._within_constraint(question, mode, reply)
@@ -196,8 +198,12 @@ class Dispatcher:
         )
 
     async def _post_blind(self, question: Question, mode: Mode) -> Reply:
-        body = without_images(self._body(question, mode, ("",) * _shown(question)))
-        return await self._client.post(body, lambda data: read_reply(data, question, mode))
+        return await self._post(without_images(self._body(question, mode, ("",) * _shown(question))), question, mode)
+
+    async def _post(self, body: Body, question: Question, mode: Mode, halt: asyncio.Event | None = None) -> Reply:
+        """Send a request and return the reply; joined from several texts, it may hold what none of them held."""
+        reply = await self._client.post(body, lambda data: read_reply(data, question, mode), halt)
+        return reply.without(self._client.redaction)
 
 
 def _shown(question: Question) -> int:

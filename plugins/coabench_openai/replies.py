@@ -7,14 +7,26 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
+from coabench.base.json import FOREIGN, parse_json
 from coabench.base.text import safe
 from coabench.decode import Mode
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, SampleError
+from coabench.support.redaction import Redaction
 from coabench_openai.requests import FIELD
 from coabench_openai.scores import first_token_scores
+
+BEGINNING = 4096
+"""How many characters of a body are looked at for what to show of it."""
+MOST = 10**9
+"""Tokens: a number above it is no count."""
+ROUNDED = 0.01
+"""By how much the rounding in a server may raise a log-probability above 0, and a sum of probabilities above 1."""
+NEVER = -1e9
+"""The log-probability of what has the probability 0."""
+LONGEST_NAME = 300
 
 
 class Malformed(Exception):
@@ -35,6 +47,22 @@ class Reply:
     served: str | None
     whole: bool = True
 
+    def fits(self, question: Question, mode: Mode) -> bool:
+        """Whether it answers a question that was asked in a mode."""
+        if isinstance(self.answer, SampleError):
+            return True
+        scores, wanted = self.answer.scores or {}, list(question.options) if mode.scored else []
+        return list(scores) == wanted and all(map(math.isfinite, scores.values()))
+
+    def without(self, secrets: Redaction) -> Self:
+        """Return the reply cleared of secrets."""
+        answer, served = self.answer, self.served
+        if isinstance(answer, SampleError):
+            answer = SampleError(secrets.text(answer.problem))
+        else:
+            answer = replace(answer, response=secrets.text(answer.response))
+        return replace(self, answer=answer, served=None if served is None else secrets.text(served))
+
 
 def read_reply(data: Any, question: Question, mode: Mode) -> Reply:
     """Read a chat completion.
@@ -48,7 +76,7 @@ def read_reply(data: Any, question: Question, mode: Mode) -> Reply:
     if not isinstance(message, Mapping):
         raise Malformed("an answer without a message")
     served, finish = data.get("model"), choice.get("finish_reason")
-    served = served if isinstance(served, str) else None
+    served = safe(served, LONGEST_NAME) if isinstance(served, str) else None
     bare = _counted(data.get("usage"))
     try:
         if finish == "content_filter":
@@ -69,28 +97,33 @@ def read_reply(data: Any, question: Question, mode: Mode) -> Reply:
 def unwrapped(text: str) -> str:
     """Return what an answer in the form of ``json_schema`` says; any other text as it is."""
     try:
-        data = json.loads(text)
+        data = parse_json(text, FOREIGN)
     except ValueError:
         return text
     value = data.get(FIELD) if isinstance(data, dict) and len(data) == 1 else None
     return value if isinstance(value, str) else text
 
 
-def error_text(body: str) -> str:
-    """Return what a server says went wrong, on one line that a terminal can show."""
-    try:
-        data = json.loads(body)
-    except ValueError:
-        data = None
+def error_text(body: str, data: Any) -> str:
+    """Return what a server says went wrong, on one line that a terminal can show.
+
+    Args:
+        data: the JSON of the body, or None.
+    """
     if isinstance(data, dict):
         for name in ("error", "detail", "message"):
             if value := data.get(name):
                 inner = value.get("message") if isinstance(value, dict) else None
                 return safe(inner or (value if isinstance(value, str) else json.dumps(value)), 300)
     if is_page(body):
-        title = re.search(r"<title[^>]*>(.*?)</title>", body, re.IGNORECASE | re.DOTALL)
-        return "an HTML page" + (f" titled {safe(' '.join(title[1].split()), 100)!r}" if title else "")
-    return safe(" ".join(body.split()), 300) or "nothing"
+        title = re.search(r"<title[^>]*>(.*?)</title>", body[:BEGINNING], re.IGNORECASE | re.DOTALL)
+        return "an HTML page" + (f" titled {beginning(title[1], 100)!r}" if title else "")
+    return beginning(body, 300)
+
+
+def beginning(text: str, limit: int) -> str:
+    """Return the beginning of a text on one line that a terminal can show."""
+    return safe(" ".join(text[:BEGINNING].split()), limit) or "nothing"
 
 
 def is_page(body: str) -> bool:
@@ -100,7 +133,7 @@ def is_page(body: str) -> bool:
 
 def _first(data: Any) -> Mapping[str, Any]:
     if not isinstance(data, dict):
-        raise Malformed(f"JSON that is no chat completion: {safe(json.dumps(data), 100)}")
+        raise Malformed(f"JSON that is no chat completion: {_shown(data)}")
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise Malformed("a reply without choices")
@@ -113,25 +146,34 @@ def _text(message: Mapping[str, Any]) -> tuple[str, bool]:
     if isinstance(content, list):  # in parts
         content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
     if content is not None and not isinstance(content, str):
-        raise Malformed(f"an answer that is no text: {safe(json.dumps(content), 100)}")
+        raise Malformed(f"an answer that is no text: {_shown(content)}")
     return (refusal, False) if not content and isinstance(refusal, str) and refusal else (content or "", True)
 
 
 def _likeliest(choice: Mapping[str, Any]) -> list[tuple[str, float]]:
     try:
         first = choice["logprobs"]["content"][0]
-        tokens = [(entry["token"], float(entry["logprob"])) for entry in first["top_logprobs"]]
-    except (KeyError, IndexError, TypeError, ValueError):
-        tokens = []
-    tokens = [(token, value) for token, value in tokens if isinstance(token, str) and not math.isnan(value)]
-    if not tokens:
+        listed = [(entry["token"], entry["logprob"]) for entry in first["top_logprobs"]]
+    except (KeyError, IndexError, TypeError):
+        listed = []
+    if not listed:
         raise JobError(
             "the server tells no log-probabilities, which --decode score needs",
             expected="choices[0].logprobs.content[0].top_logprobs",
             found="an answer without them",
             remedy="use --decode generate, or a server that serves top_logprobs (vLLM, SGLang, llama.cpp, OpenAI)",
         )
+    for token, value in listed:
+        if not isinstance(token, str) or type(value) not in (int, float) or not value <= ROUNDED:  # nor NaN
+            raise Malformed(f"{_shown(value)}, which is no log-probability, of the token {_shown(token)}")
+    tokens = [(token, float(max(value, NEVER))) for token, value in listed]
+    if (total := math.fsum(math.exp(min(value, 0.0)) for _, value in tokens)) > 1 + ROUNDED:
+        raise Malformed(f"probabilities of first tokens that add up to {total:.2f}")
     return tokens
+
+
+def _shown(value: Any) -> str:
+    return safe(json.dumps(value), 100)
 
 
 def _counted(usage: Any) -> Answer:
@@ -148,4 +190,4 @@ def _counted(usage: Any) -> Answer:
 
 
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST else 0

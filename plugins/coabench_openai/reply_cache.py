@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from coabench.base.jsonlines import encode, read_lines, write_whole
+from coabench.base.schema import At, read_fields
 from coabench.dialogue import Answer
-from coabench.errors import JobError, SampleError
+from coabench.errors import JobError, SampleError, UserError
 from coabench_openai.replies import Reply
 
 FILE = "openai.jsonl"
@@ -35,58 +37,82 @@ class ReplyCache:
         self._replies: dict[str, Reply] | None = None
 
     def get(self, key: str) -> Reply | None:
-        """Return the reply, if it is known."""
-        if self._path is None:
-            return None
+        """Return the reply, if it is known.
+
+        Raises:
+            JobError: the file cannot be read.
+        """
+        return self._known().get(key)
+
+    def _known(self) -> dict[str, Reply]:
         if self._replies is None:
-            self._replies = _read(self._path)
-        return self._replies.get(key)
+            try:
+                self._replies = {} if self._path is None else _read(self._path)
+            except OSError as error:
+                raise JobError(
+                    f"{self._path} cannot be read",
+                    found=error.strerror or str(error),
+                    remedy="change the permissions, or remove it: what it holds is then asked again",
+                ) from None
+        return self._replies
 
     def put(self, key: str, reply: Reply) -> None:
-        """Keep a reply that is not known yet.
+        """Keep a reply.
 
         Raises:
             JobError: the disk is full or gone.
         """
-        if self._path is None or self.get(key) is not None:
+        if self._path is None:
             return
-        assert self._replies is not None
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab", buffering=0) as file:
-                write_whole(file, b"\n" + encode(_described(key, reply)))  # a torn line before it ends here
+                write_whole(file, b"\n" + encode(asdict(_Entry.of(key, reply))))  # a torn line before it ends here
         except OSError as error:
             raise JobError(
                 f"{self._path} cannot be written",
                 found=error.strerror or str(error),
                 remedy="make room or change the permissions, then run the same command again",
             ) from None
-        self._replies[key] = reply
+        self._known()[key] = reply
 
 
-def _described(key: str, reply: Reply) -> dict[str, Any]:
-    answer = reply.answer
-    if isinstance(answer, SampleError):
-        entry: dict[str, Any] = {"error": answer.problem}
-    else:
-        entry = {
-            "response": answer.response,
-            "scores": None if answer.scores is None else dict(answer.scores),
-            "tokens": [answer.prompt_tokens, answer.cached_tokens, answer.new_tokens],
-        }
-    return {"key": key, "served": reply.served, **entry}
+@dataclass(frozen=True)
+class _Entry:
+    """A line of the file: an answer, or the error in its place."""
+
+    key: str
+    served: str | None = None
+    error: str | None = None
+    response: str | None = None
+    scores: Mapping[str, float] | None = None
+    tokens: tuple[int, int, int] = (0, 0, 0)
+
+    @classmethod
+    def of(cls, key: str, reply: Reply) -> Self:
+        answer = reply.answer
+        if isinstance(answer, SampleError):
+            return cls(key, reply.served, answer.problem)
+        tokens = answer.prompt_tokens, answer.cached_tokens, answer.new_tokens
+        return cls(key, reply.served, None, answer.response, answer.scores, tokens)
+
+    @property
+    def reply(self) -> Reply | None:
+        """The reply; None where the line holds half of one."""
+        if self.error is not None:
+            return Reply(SampleError(self.error), self.served)
+        if self.response is None or min(self.tokens) < 0:
+            return None
+        prompt, cached, new = self.tokens
+        answer = Answer(self.response, self.scores, prompt_tokens=prompt, cached_tokens=cached, new_tokens=new)
+        return Reply(answer, self.served)
 
 
 def _read(path: Path) -> dict[str, Reply]:
     replies: dict[str, Reply] = {}
     for line in read_lines(path, skip_invalid=True):
-        with suppress(ValueError, KeyError, TypeError):  # damaged: it is asked again
-            replies[line.data["key"]] = Reply(_answer(line.data), line.data["served"])
+        with suppress(UserError):  # damaged: it is asked again
+            entry = read_fields(_Entry, line.data, At(path))
+            if reply := entry.reply:
+                replies[entry.key] = reply
     return replies
-
-
-def _answer(entry: Mapping[str, Any]) -> Answer | SampleError:
-    if "error" in entry:
-        return SampleError(entry["error"])
-    prompt, cached, new = entry["tokens"]
-    return Answer(entry["response"], entry["scores"], prompt_tokens=prompt, cached_tokens=cached, new_tokens=new)

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from coabench.base.reading import exists
 from coabench.errors import UserError
 from coabench.support.adapter import PREFIX, Adapter
 from coabench.support.adapter_config import LORA, lora_ranks
@@ -47,7 +48,7 @@ class Phi35Adapter:
         self._notes: list[str] = []
         self._files = AdapterFolder.read(folder, needs_config=False)
         self._lora = lora_ranks(self._files.tensors.entries)
-        if (folder / "config.json").is_file() and (differ := model.sizes.differences(ModelConfig.read(folder))):
+        if exists(folder / "config.json") and (differ := model.sizes.differences(ModelConfig.read(folder))):
             raise self._unfit("was trained on another base", counted(differ) + " (base / adapter)")
         files = self._files if self._files.config is not None else self._assumed()
         self._adapter = PlainLora.of(files, model) or self._checked(files, model.sizes)
@@ -107,7 +108,7 @@ class Phi35Adapter:
     def _read_others(self, shapes: Shapes) -> dict[str, Tensor]:
         """Map ``non_lora_state_dict.bin`` by base name; tensors of wrapped modules keep their ``.base_layer``."""
         path = self.folder / OTHERS
-        if not path.is_file():
+        if not exists(path):
             return {}
         file = TorchFile(path)
         self._others_digest = file.fingerprint()

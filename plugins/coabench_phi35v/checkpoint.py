@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from coabench.base.reading import JSON, exists, read_bytes
 from coabench.errors import UserError
 from coabench.support.tensorfile import TensorFile, fingerprint
 from coabench_phi35v.config import read_json
@@ -53,7 +54,7 @@ class Checkpoint:
 
     def fingerprint(self) -> str:
         """Return a sha256, in hex, over config.json and what `TensorFile.fingerprint` reads of each file."""
-        return fingerprint(self.files, (self.folder / "config.json").read_bytes())
+        return fingerprint(self.files, read_bytes(self.folder / "config.json", JSON))
 
     def dtypes(self) -> dict[str, torch.dtype]:
         """Return the precision in which each tensor is stored."""
@@ -79,9 +80,9 @@ def counted(names: list[str]) -> str:
 
 def _files(folder: Path) -> list[Path]:
     index = folder / INDEX
-    if (folder / SINGLE).is_file():
+    if exists(folder / SINGLE):
         return [folder / SINGLE]
-    if not index.is_file():
+    if not exists(index):
         raise UserError(
             f"{folder} holds no weights",
             expected=f"{SINGLE}, or {INDEX} and the files it names",

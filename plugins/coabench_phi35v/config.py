@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from coabench.base.json import FOREIGN, parse_json
+from coabench.base.reading import JSON, read_bytes, why
 from coabench.base.schema import At, at_least, read_fields
 from coabench.errors import UserError
 from coabench_phi35v.images import CropSize
@@ -216,7 +217,7 @@ class ModelConfig:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; `UserError` where the file is missing or holds something else."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(read_bytes(path, JSON), FOREIGN)
     except FileNotFoundError as e:
         raise UserError(
             f"{path} does not exist",
@@ -224,7 +225,7 @@ def read_json(path: Path) -> dict[str, Any]:
             remedy="point to the folder of a complete checkpoint or adapter",
         ) from e
     except (OSError, ValueError) as e:
-        raise UserError(f"{path} cannot be read", found=str(e), remedy="fetch the file again") from e
+        raise UserError(f"{path} cannot be read", found=why(e), remedy="fetch the file again") from e
     if not isinstance(data, dict):
         raise UserError(f"{path} cannot be read", expected="a JSON object", found=type(data).__name__)
     return data

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from coabench.base.json import FOREIGN, read_json
 from coabench.dialogue import Message
-from coabench.errors import UserError
+from coabench.errors import UserError, first_line
+from coabench.support.panics import panics_caught
 
 
 class Control(Enum):
@@ -67,15 +69,17 @@ class ChatTokenizer:
 
     def __init__(self, path: Path) -> None:
         try:
-            content = path.read_text(encoding="utf-8")
-            self._full = Tokenizer.from_str(content)
-            # No added tokens: nothing in a text is special.
-            self._plain = Tokenizer.from_str(json.dumps(json.loads(content) | {"added_tokens": []}))
+            # What belongs to single calls is not the file's to say, and may panic when text comes.
+            described = read_json(path, FOREIGN) | dict.fromkeys(("truncation", "padding", "post_processor"))
+            with panics_caught():
+                self._full = Tokenizer.from_str(json.dumps(described))
+                # No added tokens: nothing in a text is special.
+                self._plain = Tokenizer.from_str(json.dumps(described | {"added_tokens": []}))
         except Exception as e:  # the tokenizers library raises plain Exception for a malformed file
             raise UserError(
                 f"{path} cannot be used",
                 expected="the tokenizer.json of a Phi-3.5-vision checkpoint",
-                found=str(e),
+                found=first_line(e),
                 remedy="fetch the checkpoint's tokenizer.json again",
             ) from e
         self._controls: dict[Control, int] = {}

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from coabench.backbone import Trainee
+from coabench.base.json import FOREIGN, read_json
 from coabench.dialogue import Turn
 from coabench.support.trainee import activation_bytes, modules_by_part
 from coabench_phi35v.checkpoint import SINGLE, Checkpoint
@@ -101,7 +102,7 @@ class Phi35Trainee(Trainee):
 
     def extras(self) -> Mapping[str, str]:
         """Return what the published layout has beside an adapter: the base's config."""
-        config = json.loads((self._checkpoint.folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(self._checkpoint.folder / "config.json", FOREIGN)
         return {"config.json": json.dumps(config, indent=2) + "\n"}
 
 

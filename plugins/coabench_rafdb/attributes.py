@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from coabench.base.reading import TEXT, read_bytes
 from coabench.errors import UserError
 
 FIELDS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -25,7 +26,7 @@ def read_attributes(path: Path) -> dict[str, str]:
         UserError: the file is there but lines 6 to 8 are not three known codes.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = read_bytes(path, TEXT).decode(errors="replace").split("\n")
     except FileNotFoundError:
         return {}
     except OSError as error:

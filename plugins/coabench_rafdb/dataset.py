@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from coabench.base.reading import exists, is_folder
 from coabench.base.schema import At, read_fields
 from coabench.dataset import Card, Check, Dataset, ImageFile, Sample
 from coabench.errors import UserError
@@ -171,9 +172,9 @@ def _is_there(layout: type[Layout], request: Request) -> bool:
 
 def _not_found(request: Request, candidates: Sequence[type[Layout]], card: Card) -> UserError:
     root = request.root
-    if not root.is_dir():
+    if not is_folder(root):
         return UserError(
-            f"the data root {root} is {'not a folder' if root.exists() else 'not there'}",
+            f"the data root {root} is {'not a folder' if exists(root) else 'not there'}",
             expected="the folder that holds basic/ and compound/",
             remedy=f"correct --data-root. {_how_to_get(card)}",
         )

@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import ClassVar
 
+from coabench.base.reading import DATA, exists, read_text, why
 from coabench.errors import UserError
 from coabench.labels import fold
 from coabench.support.verification import values_to_paste
@@ -56,7 +58,7 @@ class Folders(Layout):
         for folder in (self.home, self.home.parent):  # the CSV files lie beside DATASET/ or in it
             for split in SPLITS:
                 path = folder / f"{split}_labels.csv"
-                if path.is_file() and folder.is_relative_to(self.request.root):
+                if exists(path) and folder.is_relative_to(self.request.root):
                     files.setdefault(split, path)
         return files
 
@@ -107,10 +109,12 @@ class Folders(Layout):
         for split, path in self.csvs.items():
             file = self.request.relative(path)
             try:
-                with path.open(encoding="utf-8-sig", newline="") as stream:
-                    rows = list(csv.reader(stream))
-            except (OSError, UnicodeDecodeError, csv.Error) as error:
-                listing.report("unreadable", file, "a CSV file in UTF-8", str(error))
+                rows = list(csv.reader(StringIO(read_text(path, DATA))))
+            except (OSError, ValueError) as error:
+                listing.report("unreadable", file, "a CSV file in UTF-8", why(error))
+                continue
+            except csv.Error as error:
+                listing.report("unreadable", file, "a CSV file", str(error))
                 continue
             if not rows or [cell.strip().casefold() for cell in rows[0]] != ["image", "label"]:
                 found = repr(",".join(rows[0])) if rows else "an empty file"

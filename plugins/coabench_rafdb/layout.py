@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from coabench.base.reading import is_folder
 from coabench.errors import UserError
 from coabench.labels import LabelSpace
 from coabench.support.images import SUFFIXES
@@ -102,8 +103,8 @@ class Layout(ABC):
     def other_files(self) -> Iterator[str]:
         """Yield every file that lies where images do and is none, but for hidden ones."""
         for folder in self.image_folders():
-            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                if path.is_file() and not path.name.startswith(".") and path.suffix.lower() not in SUFFIXES:
+            for path in sorted(folder.iterdir()) if is_folder(folder) else ():
+                if not is_folder(path) and not path.name.startswith(".") and path.suffix.lower() not in SUFFIXES:
                     yield self.request.relative(path)
 
     def attributes_file(self, stem: Stem) -> Path | None:
@@ -117,7 +118,7 @@ class Layout(ABC):
 
 def image_names(folder: Path) -> list[str]:
     """Return the names of the image files of a folder, sorted; none where there is no such folder."""
-    if not folder.is_dir():
+    if not is_folder(folder):
         return []
     return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
 
@@ -130,7 +131,7 @@ def names_by_stem(names: Iterable[str]) -> dict[str, str]:
 
 def folders_in(folder: Path) -> list[Path]:
     """Return the folders of a folder, sorted; none where there is no such folder."""
-    return sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    return sorted(p for p in folder.iterdir() if is_folder(p)) if is_folder(folder) else []
 
 
 def find_home(root: Path, fits: Callable[[Path], bool], what: str) -> Path | None:

@@ -7,13 +7,14 @@ the prompt names the primary emotion, the answer is the secondary one. Ids read 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from coabench.base.json import read_json
+from coabench.base.reading import is_folder, why
 from coabench.errors import UserError
 from coabench.labels import fold
 from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names, names_by_stem
@@ -87,9 +88,9 @@ class Merged(Layout):
         for path in self.jsons:
             file = self.request.relative(path)
             try:
-                data = json.loads(path.read_text(encoding="utf-8-sig"))
+                data = read_json(path)
             except (OSError, ValueError) as error:
-                listing.report("unreadable", file, "valid JSON", str(error))
+                listing.report("unreadable", file, "valid JSON", why(error))
                 continue
             if not _holds_records(data):
                 continue  # some other JSON file
@@ -181,7 +182,7 @@ class Merged(Layout):
 
 
 def _is_home(folder: Path) -> bool:
-    return any((folder / "all" / name).is_dir() for name in FOLDERS.values())
+    return any(is_folder(folder / "all" / name) for name in FOLDERS.values())
 
 
 def _holds_records(data: Any) -> bool:

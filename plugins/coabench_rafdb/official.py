@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from coabench.base.reading import DATA, exists, is_folder, read_bytes, read_text, why
 from coabench.errors import UserError
 from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names, names_by_stem
 from coabench_rafdb.listing import Entry, Listing, Stem, Subset, parse_name
@@ -26,18 +27,18 @@ class Official(Layout):
         super().__init__(request, home)
         self.images = home / "Image" / request.images
         self.labels = self._label_file()
-        if not self.images.is_dir():
+        if not is_folder(self.images):
             zipped = self.images.with_suffix(".zip")
             raise UserError(
                 f"there is no folder {self.images}",
                 expected=f"the {request.images} images of RAF-DB's {request.subset} subset",
                 found=", ".join(p.name for p in sorted(home.glob("Image/*"))[:5]) or "nothing in Image/",
-                remedy=f"unpack {zipped}" if zipped.is_file() else "unpack the images there, or set images=…",
+                remedy=f"unpack {zipped}" if exists(zipped) else "unpack the images there, or set images=…",
             )
 
     def _label_file(self) -> Path:
         folder = self.home / "EmoLabel"
-        present = [folder / name for name in LABEL_FILES if (folder / name).is_file()]
+        present = [folder / name for name in LABEL_FILES if exists(folder / name)]
         if not present:
             raise UserError(
                 f"{self.home} has no label file",
@@ -45,7 +46,7 @@ class Official(Layout):
                 found=", ".join(p.name for p in sorted(folder.glob("*"))[:5]) or "nothing in EmoLabel/",
                 remedy="copy the label file of RAF-DB there",
             )
-        if len(present) == 2 and present[0].read_bytes() != present[1].read_bytes():
+        if len(present) == 2 and _differ(*present):
             raise UserError(
                 f"{folder} holds two label files that differ",
                 expected="one label file, or two equal ones",
@@ -79,9 +80,9 @@ class Official(Layout):
         listing = Listing()
         file = self.request.relative(self.labels)
         try:
-            lines = self.labels.read_text(encoding="utf-8-sig").split("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            listing.report("unreadable", file, "a text file in UTF-8", str(error))
+            lines = read_text(self.labels, DATA).split("\n")
+        except (OSError, ValueError) as error:
+            listing.report("unreadable", file, "a text file in UTF-8", why(error))
             return listing
         for number, line in enumerate(lines, start=1):
             if line.strip():
@@ -124,5 +125,12 @@ class Official(Layout):
         return self.home / "Annotation" / "manual" / f"{stem.text}_manu_attri.txt"
 
 
+def _differ(one: Path, other: Path) -> bool:
+    try:
+        return read_bytes(one, DATA) != read_bytes(other, DATA)
+    except OSError:  # which reading the first of them says, or which is no copy of it
+        return True
+
+
 def _is_subset_folder(folder: Path) -> bool:
-    return (folder / "EmoLabel").is_dir() or (folder / "Image").is_dir()
+    return is_folder(folder / "EmoLabel") or is_folder(folder / "Image")

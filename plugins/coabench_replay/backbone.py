@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from coabench.backbone import Answers, Backbone, BackboneRequest, Questions, Viewing
+from coabench.base.reading import user_path
 from coabench.decode import GENERATE, SCORE, Decode, Mode
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, SampleError, UserError
@@ -35,7 +35,7 @@ class Replay(Backbone[Recorded]):
             )
         if request.adapter:
             raise UserError("the backbone replay takes no adapter", remedy="leave --adapter away")
-        self.log = Log.read(Path(request.model).expanduser())
+        self.log = Log.read(user_path(request.model))
 
     def identity(self) -> Mapping[str, Any]:
         """Return the log's SHA-256, and what its manifest, if any, says was asked about which images."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from coabench.base.jsonlines import read_line
+from coabench.base.reading import exists, is_folder, open_file, what_is_at
 from coabench.base.vocabulary import COMPLETE, ERROR
 from coabench.decode import Mode
 from coabench.dialogue import Answer, Question
@@ -100,11 +101,11 @@ class Log:
             UserError: there is none, it is damaged, or nothing was asked in it.
         """
         directory = path.parent if path.name == LOG else path
-        if not (directory / LOG).is_file():
+        if not exists(directory / LOG):
             raise UserError(
                 f"there is no log at {path}",
                 expected=f"the directory of a run, or its {LOG}",
-                found="another file" if path.is_file() else "a folder without one" if path.is_dir() else "nothing",
+                found="a folder without one" if is_folder(path) else what_is_at(path),
                 remedy="correct --backbone replay:RUN",
             )
         digest, ids, starts, first = hashlib.sha256(), array("q"), array("q"), ""
@@ -125,7 +126,7 @@ class Log:
                 found="predictions alone, which came from a file" if ids else "no record",
                 remedy="choose another run",
             )
-        manifest = read_manifest(directory) if (directory / MANIFEST).is_file() else None
+        manifest = read_manifest(directory) if exists(directory / MANIFEST) else None
         complete = manifest is not None and manifest["status"] == COMPLETE
         identity = manifest and manifest["identity"]
         index = Index(ids, starts, first)
@@ -143,7 +144,7 @@ class Log:
         """
         try:
             for start in self.index.starts(id):
-                with (self.directory / LOG).open("rb") as file:
+                with open_file(self.directory / LOG) as file:
                     record = read_line(file, start)
                 if str(record["id"]) == id:
                     return _recorded(record, self.directory)

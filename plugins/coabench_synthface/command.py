@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import ENOSPC
 from pathlib import Path
 from typing import Literal
 
 import click
 
+from coabench.base.reading import exists, is_file, is_folder, what_is_at, why
 from coabench.base.text import safe
-from coabench.errors import UserError
+from coabench.errors import JobError, UserError
 from coabench.registry.options import distribute, parse_assignments
 from coabench_synthface.difficulty import Difficulty
 
@@ -52,16 +56,18 @@ def make(
     from coabench_synthface.make import make_set
 
     counts = {"train": per_class_train, "dev": per_class_dev, "test": per_class_test}
-    make_set(
-        folder,
-        basic=counts if subset != "compound" else {},
-        compound=counts if subset != "basic" else {},
-        seed=seed,
-        difficulty=_difficulty(assignments),
-        per_person=per_person,
-        workers=workers,
-        progress=_Progress(),
-    )
+    difficulty = _difficulty(assignments)
+    with _writing(folder):
+        make_set(
+            folder,
+            basic=counts if subset != "compound" else {},
+            compound=counts if subset != "basic" else {},
+            seed=seed,
+            difficulty=difficulty,
+            per_person=per_person,
+            workers=workers,
+            progress=_Progress(),
+        )
     click.echo(safe(folder))
 
 
@@ -72,7 +78,8 @@ def rebuild(file: Path, workers: int) -> None:
     """Render the set that comes with coabench anew, as FILE.zip."""
     from coabench_synthface.shipped import rebuild
 
-    rebuild(file, workers=workers, progress=_Progress())
+    with _writing(file):
+        rebuild(file, workers=workers, progress=_Progress())
     click.echo(safe(file))
 
 
@@ -87,8 +94,22 @@ def sheet(file: Path, persons: int, seed: int, assignments: tuple[str, ...]) -> 
 
     if file.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UserError(f"{file} is no name of a picture", expected="FILE.png or FILE.jpg", remedy="change its ending")
-    draw_sheet(file, seed=seed, persons=persons, difficulty=_difficulty(assignments))
+    difficulty = _difficulty(assignments)
+    with _writing(file):
+        draw_sheet(file, seed=seed, persons=persons, difficulty=difficulty)
     click.echo(safe(file))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say in words why *path* cannot be written: `JobError` where the disk is full, else `UserError`."""
+    if exists(path) and not (is_file(path) or is_folder(path)):
+        raise UserError(f"{path} cannot be written", found=what_is_at(path), remedy="choose another name")
+    try:
+        yield
+    except OSError as error:
+        kind, remedy = (JobError, "make room") if error.errno == ENOSPC else (UserError, "choose another name")
+        raise kind(f"{path} cannot be written", found=why(error), remedy=remedy) from None
 
 
 def _difficulty(assignments: tuple[str, ...]) -> Difficulty:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from coabench.base.json import parse_json
 from coabench.errors import UserError
 from coabench_synthface.storage import Storage
 
@@ -36,7 +36,7 @@ class SetFolder:
         """What ``set.json`` says; `UserError` where it is absent or makes no sense."""
         path = self.files.root / SET
         try:
-            data = json.loads(self.files.read(SET))
+            data = parse_json(self.files.read(SET))
         except FileNotFoundError:
             unfinished = any(name == SAMPLES or name.startswith("images/") for name in self.files.names())
             raise UserError(
@@ -69,7 +69,7 @@ class SetFolder:
 
 def _parse(line: str, where: str) -> Mapping[str, Any]:
     try:
-        data = json.loads(line)
+        data = parse_json(line)
     except ValueError as error:
         raise UserError(f"{where} is no JSON", found=str(error), remedy="make the set anew") from None
     fits = isinstance(data, dict) and all(isinstance(data.get(key), kind) for key, kind in _FIELDS.items())

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.files import write_json, write_text
+from coabench.base.reading import exists, is_folder
+from coabench.base.signals import leave_to_parent
 from coabench.errors import UserError
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.folder import LICENCE, SAMPLES, SET
@@ -106,9 +108,9 @@ def _counts(per_class: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, i
 
 def require_empty(folder: Path) -> None:
     """Raise `UserError` unless a set can be written to *folder*."""
-    if folder.exists() and not folder.is_dir():
+    if exists(folder) and not is_folder(folder):
         raise UserError(f"{folder} is a file", expected="a new or empty folder", remedy="choose another folder")
-    if folder.is_dir() and any(folder.iterdir()):
+    if is_folder(folder) and any(folder.iterdir()):
         raise UserError(
             f"{folder} is not empty",
             expected="a new or empty folder, so that no file of an older set stays in a new one",
@@ -149,7 +151,7 @@ def _run(
     if workers == 1:
         yield from map(work, keys)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=leave_to_parent) as pool:
         yield from pool.map(work, keys, chunksize=16)
 
 

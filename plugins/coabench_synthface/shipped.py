@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from coabench.base.reading import is_folder
 from coabench.errors import UserError
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.storage import Archive, pack
@@ -43,7 +44,7 @@ def rebuild(file: Path, *, workers: int = 1, progress: Progress | None = None) -
     """
     from coabench_synthface.make import make_set
 
-    if file.is_dir() or not os.access(file.parent, os.W_OK):
+    if is_folder(file) or not is_folder(file.parent) or not os.access(file.parent, os.W_OK):
         raise UserError(
             f"{file} cannot be written",
             expected="the name of a file, in a folder that is there and may be written to",

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from coabench.base.files import temporary
+from coabench.base.reading import DATA, is_file, is_folder, read_bytes, what_is_at
 from coabench.dataset import ImageFile
 from coabench.errors import UserError
 
@@ -28,7 +30,7 @@ class Storage:
 
     def read(self, name: str) -> bytes:
         """Return the content of a file; FileNotFoundError where there is none, OSError where it cannot be read."""
-        return (self.root / name).read_bytes()
+        return read_bytes(self.root / name, DATA)
 
     def size(self, name: str) -> int:
         """Return the number of bytes of a file, or -1 where there is none."""
@@ -47,6 +49,8 @@ class Archive(Storage):
 
     def read(self, name: str) -> bytes:
         try:
+            if self._zip.getinfo(name).file_size > DATA:  # no more than this is unpacked
+                raise OSError(f"{name} in {self.root} has more than {DATA:,} bytes")
             return self._zip.read(name)
         except KeyError:
             raise FileNotFoundError(f"{self.root} holds no {name}") from None
@@ -92,14 +96,14 @@ class Picture:
 
 def open_storage(root: Path) -> Storage:
     """Return the files below *root*, a folder or an archive; `UserError` where there is neither."""
-    if root.is_dir():
+    if is_folder(root):
         return Storage(root)
-    if root.exists():
+    if is_file(root):
         return Archive(root)
     raise UserError(
-        f"--data-root {root} is not there",
+        f"--data-root {root} is no set of synthetic faces",
         expected="the folder of a set of synthetic faces, or its ZIP archive",
-        found="nothing there",
+        found=what_is_at(root),
         remedy="correct --data-root, or leave it away to use the set that comes with coabench",
     )
 
@@ -109,7 +113,7 @@ def pack(folder: Path, file: Path) -> None:
 
     Pictures are stored as they are, text is deflated (another zlib may deflate it to other bytes).
     """
-    beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    beside = temporary(file)
     storage = Storage(folder)
     try:
         with ZipFile(beside, "w") as archive:

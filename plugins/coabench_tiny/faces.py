@@ -23,6 +23,8 @@ from coabench_synthface.scene import draw_scene
 from numpy.typing import NDArray
 from PIL import Image
 
+from coabench.base.signals import leave_to_parent
+
 ACTION_UNITS = tuple(FACE_UNITS)
 LANDMARKS = 64
 """How many points of the skin are to be found in every picture: they teach where things are."""
@@ -67,7 +69,7 @@ def make_faces(folder: Path, count: int, seed: int, side: int, workers: int = 1)
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (count, side, side, 3))
     targets = np.zeros((count, width), np.float32)
     starts = range(0, count, CHUNK)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=leave_to_parent) as pool:
         for start, (pictures, seen) in zip(starts, pool.map(partial(_chunk, seed, side, count), starts), strict=True):
             images[start : start + len(pictures)] = pictures
             targets[start : start + len(pictures)] = seen

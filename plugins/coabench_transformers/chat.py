@@ -14,6 +14,7 @@ from transformers import AutoProcessor
 
 from coabench.dialogue import Message
 from coabench.errors import UserError, first_line
+from coabench.support.panics import panics_caught
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -205,9 +206,10 @@ def _unfit(folder: Path, found: str) -> UserError:
 
 def _processor(folder: Path) -> Any:
     try:
-        processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-            folder, trust_remote_code=False, local_files_only=True
-        )
+        with panics_caught():
+            processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+                folder, trust_remote_code=False, local_files_only=True
+            )
     except Exception as error:  # hundreds of processors, each with errors of its own
         needs_vision = any(name in str(error).lower() for name in _PACKAGES)  # an ImportError, or a ValueError
         if needs_vision or isinstance(error, ImportError):

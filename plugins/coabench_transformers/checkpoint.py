@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,9 @@ from transformers import (
     PretrainedConfig,
 )
 
+from coabench.base.json import FOREIGN, read_json
+from coabench.base.names import to_hash
+from coabench.base.reading import JSON, exists, open_file, why
 from coabench.errors import UserError, first_line
 from coabench.support.tensorfile import TensorFile, file_digest, fingerprint
 
@@ -42,6 +44,7 @@ class Checkpoint:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config = _config(folder)
+        _check_files(folder)
         self.unused: tuple[str, ...] = ()
         self.files = [TensorFile(path, types=None) for path in _weights(folder)]
 
@@ -54,7 +57,7 @@ class Checkpoint:
         digest = hashlib.sha256()
         paths = {path for pattern in PROCESSOR_FILES for path in self.folder.glob(pattern) if path.name not in HISTORY}
         for path in sorted(paths):
-            digest.update(path.name.encode() + b"\0" + file_digest(path))
+            digest.update(to_hash(path.name) + b"\0" + file_digest(path))
         return digest.hexdigest()
 
     def blueprint(self, attention: str) -> Any:
@@ -96,16 +99,32 @@ class Checkpoint:
             ) from None
 
 
+def _check_files(folder: Path) -> None:
+    """Refuse (`UserError`) files that transformers would wait for, or read without end."""
+    for path in sorted(path for pattern in PROCESSOR_FILES for path in folder.glob(pattern) if path.name != INDEX):
+        try:
+            if path.suffix == ".json":
+                read_json(path, FOREIGN)
+            else:
+                open_file(path, JSON).close()
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{path} cannot be read",
+                found=why(error),
+                remedy="fetch it again, or remove what is no part of the model",
+            ) from None
+
+
 def _config(folder: Path) -> PretrainedConfig:
     path = folder / "config.json"
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json(path, FOREIGN)
         kind = raw["model_type"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{folder} holds no model of transformers",
             expected="a config.json with a model_type",
-            found=_config_problem(error) if path.is_file() else "no config.json",
+            found=_config_problem(error) if exists(path) else "no config.json",
             remedy="point to the folder of a complete checkpoint, or give a hub id",
         ) from None
     if kind in OTHER_BACKBONES:
@@ -155,10 +174,10 @@ def _config_problem(error: Exception) -> str:
 
 
 def _weights(folder: Path) -> list[Path]:
-    if (folder / SINGLE).is_file():
+    if exists(folder / SINGLE):
         return [folder / SINGLE]
     try:
-        mapped = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
+        mapped = read_json(folder / INDEX)["weight_map"]
         return [folder / name for name in sorted(set(mapped.values()))]
     except FileNotFoundError:
         pickled = sorted(path.name for path in folder.glob("*.bin"))

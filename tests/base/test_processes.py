@@ -1,6 +1,8 @@
 """Several processes, one run: the same log as from one, whoever dies on the way."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.process import Run, start, wait_for
-from support.runs import untimed
+from support.runs import manifest, untimed
 
 from coabench.runs.parts import Parts
 
@@ -25,15 +27,16 @@ def whole(coabench: Run, tmp_path: Path) -> list[dict[str, Any]]:
 
 def processes(environment: dict[str, str], folder: Path, size: int, *arguments: str) -> "list[subprocess.Popen[str]]":
     """Start the processes of a run as torchrun does."""
+    return [start(folder, each, *BASE, "--output", "out", *arguments) for each in ranks(environment, size)]
+
+
+def ranks(environment: dict[str, str], size: int) -> list[dict[str, str]]:
+    """The environment of each of several processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    told = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    return [
-        start(folder, {**environment, **told, "RANK": str(rank), "LOCAL_RANK": str(rank)}, *BASE, "--output", "out",
-              *arguments)
-        for rank in range(size)
-    ]  # fmt: skip
+    shared = {**environment, "WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(size)]
 
 
 def parts(run: Path) -> int:
@@ -87,6 +90,46 @@ def test_a_process_that_dies_costs_its_unfinished_batch_alone(
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         ".lock", "metrics.json", "predictions.jsonl", "run.json",
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent")
+def test_a_signal_to_all_stops_the_run(
+    environment: dict[str, str], coabench: Run, tmp_path: Path, whole: list[dict[str, Any]]
+) -> None:
+    running = processes(environment, tmp_path, 2, "--set", "delay=0.2")
+    wait_for(lambda: parts(tmp_path / "out") >= 6, running[0])
+    for process in running:  # as torchrun does
+        process.send_signal(signal.SIGTERM)
+    told = [process.communicate(timeout=120)[1] for process in running]
+    assert running[0].returncode == 143
+    assert "stopped by SIGTERM: what is recorded is safe" in told[0]
+    assert told[1] == ""
+    stopped = manifest(tmp_path / "out")
+    assert (stopped["status"], stopped["reason"]) == ("stopped", "SIGTERM")
+    assert coabench(*BASE, "--output", "out").returncode == 0
+    assert untimed(tmp_path / "out") == whole
+
+
+def test_processes_exchange_json_alone(environment: dict[str, str], tmp_path: Path) -> None:
+    """torch's exchange of objects would unpickle what comes from the network."""
+    script = tmp_path / "exchange.py"
+    script.write_text(
+        "import json\n"
+        "from torch import distributed\n"
+        "del distributed.broadcast_object_list, distributed.all_gather_object\n"
+        "from coabench.base.processes import World\n"
+        "world = World.from_environment()\n"
+        "with world.meeting() as meeting:\n"
+        "    shared = meeting.agree({'é': [1, None, 2.5]} if world.first else None)\n"
+        "    print(json.dumps([shared, meeting.gather('x' * (3 * world.rank))]))\n"
+    )
+    running = [
+        subprocess.Popen([sys.executable, str(script)], env=each, stdout=subprocess.PIPE, text=True)
+        for each in ranks(environment, 2)
+    ]
+    assert [json.loads(process.communicate(timeout=120)[0]) for process in running] == [
+        [{"é": [1, None, 2.5]}, ["", "xxx"]]
+    ] * 2
 
 
 def test_a_run_goes_on_with_more_processes(

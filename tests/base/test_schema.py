@@ -166,3 +166,15 @@ def test_a_text_of_the_command_line(kind: Any, text: str, value: Any) -> None:
 def test_a_type_that_no_file_holds_is_a_defect() -> None:
     with pytest.raises(TypeError, match="cannot be read from a file"):
         read_value(set, [1], At("x"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 10**400, True, "1"])
+def test_a_number_is_finite_and_no_truth_value(value: object) -> None:
+    with pytest.raises(UserError, match="expected: a number"):
+        read_value(float, value, At("x"))
+    with pytest.raises(UserError, match="expected: a number"):
+        read_value(float | None, value, At("x"))
+
+
+def test_a_home_that_there_is_not_stays_as_it_is_written() -> None:
+    assert read_value(Path, "~nobody-of-that-name/x", At("x")) == Path("~nobody-of-that-name/x")

@@ -3,16 +3,23 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.in_process import plugins_on
 from support.process import ROOT, Run, start, wait_for
 from support.runs import manifest, records, untimed
+
+from coabench.api import evaluate
+from coabench.errors import JobError
+from coabench.evaluation.progress import Silence
 
 BASE = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn")
 
@@ -329,3 +336,41 @@ def test_a_folder_that_cannot_be_written_is_refused(coabench: Run, tmp_path: Pat
     result = coabench(*BASE, "--output", "/proc/out" if root else "locked/out")
     assert result.returncode == 2
     assert "cannot be written" in result.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not let one delete what is open")
+def test_a_folder_that_is_replaced_is_left_to_who_replaced_it(scripted: list[str], tmp_path: Path) -> None:
+    class Mover(Silence):
+        def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
+            (tmp_path / "out").rename(tmp_path / "moved")
+            evaluate(**request, seed=1)
+
+    request = {"backbone": "scripted:a", "dataset": "drawn", "output": tmp_path / "out", "batch_size": 2}
+    with plugins_on(scripted):
+        with pytest.raises(JobError, match="was deleted or moved"):
+            evaluate(**request, progress=Mover())
+        assert manifest(tmp_path / "out")["status"] == "complete"
+        assert manifest(tmp_path / "out")["identity"]["seed"] == 1
+        assert evaluate(**{**request, "output": tmp_path / "moved"}).metrics["samples"] == 24
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not let one delete what is open")
+@pytest.mark.parametrize("how", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("moved"))])
+def test_a_folder_that_vanishes_ends_the_job_at_the_next_batch(
+    scripted: list[str], tmp_path: Path, how: Callable[[Path], object]
+) -> None:
+    batches: list[int] = []
+
+    class Vandal(Silence):
+        def advance(self, records: Sequence[Mapping[str, Any]]) -> None:
+            batches.append(len(records))
+            if len(batches) == 2:
+                how(tmp_path / "out")
+
+    request = {"backbone": "scripted:a", "dataset": "drawn", "output": tmp_path / "out", "batch_size": 2}
+    with plugins_on(scripted):
+        with pytest.raises(JobError, match="was deleted or moved"):
+            evaluate(**request, progress=Vandal())
+        assert batches == [2, 2]
+        assert not (tmp_path / "out").exists()
+        assert evaluate(**request).metrics["samples"] == 24

@@ -1,5 +1,6 @@
 """``coabench webcam`` from outside: what it finds, answers, records and logs; how it ends; what it refuses."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from PIL import Image
 from support.films import cut_off, grey, timed
 from support.footage import film
 from support.live import FixedFaces, Gated, asker, frame
+from support.planted import plant
 from support.process import Run, start, wait_for
 from support.stream import streaming
 
@@ -93,6 +95,26 @@ def test_a_video_is_answered_logged_and_recorded(coabench: Run, tmp_path: Path) 
     assert "with a face    19 of 20 looked at" in result.stdout
     assert "answers        19" in result.stdout
     assert "median" in result.stdout
+
+
+def test_the_weights_of_a_detector_are_in_the_identity(coabench: Run, tmp_path: Path) -> None:
+    code = """
+@hookimpl
+def coabench_register_detectors(register):
+    register("weighty", "coabench_scripted.detector:Brightest", weights=(".bin",))
+"""
+    plant(tmp_path, "zz_weighty", code)
+    footage(tmp_path / "in.mp4", 2)
+    words = ("webcam", "--no-window", "--backbone", "scripted:a", "--detector", "weighty", "--source", "in.mp4")
+    logged = []
+    for number, content in enumerate((b"one", b"other")):
+        (tmp_path / "a.bin").write_bytes(content)
+        output = f"{number}.jsonl"
+        result = coabench(*words, "--detector-weights", "a.bin", "--log", output, PYTHONPATH=str(tmp_path))
+        assert result.returncode == 0, result.stderr
+        logged.append(log(tmp_path / output)[0]["identity"]["detector"])
+    assert logged[0]["weights_sha256"] == hashlib.sha256(b"one").hexdigest()
+    assert logged[0] != logged[1]
 
 
 def test_a_film_that_ends_early_is_said_and_logged(coabench: Run, tmp_path: Path) -> None:
@@ -314,8 +336,10 @@ def test_ctrl_c_ends_it_while_the_model_thinks_with_valid_files(
     wait_for(lambda: answered.exists() and answered.read_text().count("\n") == 2, session.process)  # header and answer
     time.sleep(0.5)
     code, said = session.end(number)
-    assert code == 130, session.error.read_text()
-    assert "interrupted: all files are closed" in session.error.read_text()
+    assert code == 128 + number, session.error.read_text()
+    assert "all files are closed" in session.error.read_text()
+    cause = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+    assert json.loads(answered.read_text().splitlines()[-1]) == {"kind": "note", "text": f"stopped by {cause}"}
     assert "answers        1" in said
     assert count_frames(tmp_path / "out.mp4") == count_frames(tmp_path / "clean.mp4") == 1
     assert "Traceback" not in session.error.read_text()

@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.films import grey, timed
 
-from coabench.errors import UserError
+from coabench.errors import JobError, UserError
 from coabench.live.recording import CODECS, Recording, check_recording, count_frames
 from coabench.live.sources import open_source
 from coabench.support.films import even_rate
@@ -143,3 +144,38 @@ def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="read-only"):
         check_recording(tmp_path / "a.mp4", "--record")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not let one delete what is open")
+def test_a_recording_that_is_deleted_meanwhile_ends_the_session(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "a.mp4", 10.0)
+    recording.write(np.zeros((64, 64, 3), np.uint8), 0.0)
+    (tmp_path / "a.mp4").unlink()
+    with pytest.raises(JobError, match="was deleted or moved"):
+        recording.write(np.zeros((64, 64, 3), np.uint8), 0.1)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+def test_a_disk_that_fills_is_reported_though_opencv_says_nothing(tmp_path: Path, suffix: str) -> None:
+    resource = pytest.importorskip("resource")
+    noise = np.random.default_rng(0).integers(0, 255, (5, 96, 128, 3), dtype=np.uint8)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    recording = Recording(tmp_path / f"a{suffix}", 10.0)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
+    try:
+        for number in range(40):
+            recording.write(noise[number % 5], number / 10)
+        with pytest.raises(JobError, match="of 40 frames in it"):
+            recording.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_recording_ends_before_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.mkv"
+    with Recording(path, 10.0) as recording:
+        recording.write(np.zeros((64, 64, 3), np.uint8), 0.0)
+        monkeypatch.setattr("coabench.live.recording.RESERVE", 2**62)
+        with pytest.raises(JobError, match="MiB are free"):
+            recording.write(np.zeros((64, 64, 3), np.uint8), 0.1)
+    assert count_frames(path) == 1

@@ -315,6 +315,11 @@ def test_the_p_values_of_all_pairs(sizes: list[int]) -> None:
     assert (np.diagonal(p) == 1).all()
 
 
+def test_runs_that_get_nothing_right_are_not_told_apart() -> None:
+    assert (paired_p_matrix(np.zeros((3, 20)), [12, 8]) == 1).all()
+    assert paired_difference(np.zeros(20), np.zeros(20), [12, 8]).p == 1
+
+
 @pytest.mark.parametrize(("a", "b"), [(0, 0), (1, 0), (5, 5), (9, 2), (300, 250), (2000, 1000)])
 def test_mcnemar_is_scipys_binomial_test(a: int, b: int) -> None:
     expected = stats.binomtest(a, a + b).pvalue if a + b else 1.0

@@ -7,19 +7,10 @@ from pathlib import Path
 
 import pytest
 from support.in_process import in_process
+from support.planted import plant
 from support.process import ROOT, Run
 
 HOOK = "@hookimpl\ndef coabench_register_{}:\n    {}\n"
-
-
-def plant(folder: Path, name: str, code: str, *, entry: str | None = None, metadata: bool = True) -> None:
-    """Write a plugin as pip would have installed it."""
-    (folder / f"{name}.py").write_text("from coabench import hookimpl\n" + code)
-    info = folder / f"coabench_{name}-1.0.dist-info"
-    info.mkdir()
-    if metadata:
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: coabench-{name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[coabench]\n{name} = {name if entry is None else entry}\n")
 
 
 GOOD = """

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from support.leaderboard_run import N, write_run
+from support.special_files import SPECIAL, posix
 
 from coabench.cli.leaderboard import command
 from coabench.errors import UserError
@@ -175,13 +176,22 @@ def test_damaged_runs_are_told_and_not_fatal(root: Path, file: str, text: str) -
     assert all(run(root, "--format", f).exit_code == 0 for f in ("table", "markdown", "csv"))
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", '"many"', "[]", "1.5"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999"])
+def test_figures_that_are_no_numbers_are_computed_again(root: Path, value: str) -> None:
+    path = write_run(root / "bad", 20) / "metrics.json"
+    path.write_text(re.sub(r'"uar": [\d.]+', f'"uar": {value}', path.read_text()))
+    (row,) = rows(root)
+    assert (row["kind"], row["uar"]) == ("run", 0.5)
+    assert row["note"] == "metrics.json is damaged: computed again from the log"
+
+
+@pytest.mark.parametrize("value", ['"many"', "[]", "1.5"])
 def test_impossible_figures_are_damage(root: Path, value: str) -> None:
     path = write_run(root / "bad", 20) / "metrics.json"
     path.write_text(re.sub(r'"uar": [\d.]+', f'"uar": {value}', path.read_text()))
     (row,) = rows(root)
-    assert row["kind"] == "not ranked"
-    assert row["note"].startswith("damaged")
+    assert (row["kind"], row["uar"]) == ("run", 0.5)
+    assert row["note"].startswith("metrics.json is damaged (metrics.json: uar cannot be read): computed again")
 
 
 @pytest.mark.parametrize("samples", ["Infinity", '"many"', "null", "[]"])
@@ -190,7 +200,8 @@ def test_impossible_manifests_are_damage(root: Path, samples: str) -> None:
     path.write_text(path.read_text().replace(f'"samples": {N}', f'"samples": {samples}'))
     (row,) = rows(root)
     assert row["kind"] == "not ranked"
-    assert row["note"].startswith("damaged")
+    assert "run.json" in row["note"]
+    assert "damaged" in row["note"] or "identity.dataset" in row["note"]
 
 
 def test_metrics_are_computed_again_when_they_do_not_belong_to_the_log(root: Path) -> None:
@@ -212,9 +223,28 @@ def test_metrics_are_computed_again_when_they_do_not_belong_to_the_log(root: Pat
 def test_matching_metrics_are_trusted(root: Path) -> None:
     """So that a leaderboard of many runs needs no bootstrap; the hash ties them to the log."""
     path = write_run(root / "a", 20) / "metrics.json"
+    written = path.read_text()
+    path.write_text(re.sub(r'"macro_f1_interval": \[[^]]*\]', '"macro_f1_interval": [0.1, 0.9]', written))
+    (row,) = rows(root)
+    assert (row["uar"], row["macro_f1_low"], row["note"]) == (0.5, 0.1, None)
+
+
+def test_an_edited_interval_is_computed_again(root: Path) -> None:
+    path = write_run(root / "a", 20) / "metrics.json"
+    path.write_text(re.sub(r'"uar_interval": \[[^]]*\]', '"uar_interval": [0.49, 0.51]', path.read_text()))
+    (row,) = rows(root)
+    assert row["uar_low"] < 0.45
+    assert "computed again" in row["note"]
+
+
+def test_metrics_that_contradict_the_log_are_computed_again(root: Path) -> None:
+    path = write_run(root / "a", 20) / "metrics.json"
     path.write_text(path.read_text().replace('"uar": 0.5', '"uar": 0.51'))
     (row,) = rows(root)
-    assert (row["uar"], row["note"]) == (0.51, None)
+    assert row["uar"] == 0.5
+    assert row["note"] == (
+        "metrics.json is damaged (uar is not what predictions.jsonl gives): computed again from the log"
+    )
 
 
 def published_file(folder: Path, **fields: Any) -> Path:
@@ -413,3 +443,45 @@ def test_errors_of_a_run_are_remarked(root: Path) -> None:
     (row,) = rows(root)
     assert row["errors"] == 3
     assert "a: 3 samples could not be asked about" in run(root).stdout
+
+
+@pytest.mark.parametrize("file", ["run.json", "metrics.json", "predictions.jsonl"])
+@pytest.mark.parametrize(
+    "damage", ["[" * 100_000, '{"a": ' * 100_000, "1" * 10_000], ids=["lists", "objects", "digits"]
+)
+def test_a_file_without_end_takes_no_other_run_with_it(file: str, damage: str, tmp_path: Path) -> None:
+    write_run(tmp_path / "good", 30)
+    bad = write_run(tmp_path / "bad", 20)
+    (bad / file).write_text(damage + "\n")
+    by_name = {row["name"]: row for row in rows(tmp_path)}
+    assert by_name["good"]["kind"] == "run"
+    if file == "metrics.json":  # computed again
+        assert by_name["bad"]["note"] == "metrics.json is damaged: computed again from the log"
+    else:
+        assert by_name["bad"]["kind"] == "not ranked"
+        assert "damaged" in by_name["bad"]["note"] or "is no record" in by_name["bad"]["note"]
+
+
+@posix
+@pytest.mark.parametrize("file", ["run.json", "metrics.json", "predictions.jsonl"])
+def test_a_pipe_among_the_files_of_a_run_is_not_read(file: str, tmp_path: Path) -> None:
+    write_run(tmp_path / "good", 30)
+    bad = write_run(tmp_path / "bad", 20)
+    (bad / file).unlink()
+    SPECIAL["pipe"][0](bad / file)
+    by_name = {row["name"]: row for row in rows(tmp_path)}
+    assert by_name["good"]["kind"] == "run"
+    assert by_name["bad"]["note"]
+    assert (by_name["bad"]["kind"] == "run") == (file == "metrics.json")
+
+
+TURN = {"name": "answer", "prompt": "p", "options": ["a", "b"], "response": "a", "label": "a"}
+
+
+def test_a_log_probability_above_0_is_no_record(tmp_path: Path) -> None:
+    bad = write_run(tmp_path / "bad", 20)
+    lines = (bad / "predictions.jsonl").read_text().splitlines()
+    lines[2] = json.dumps({**json.loads(lines[2]), "turns": [{**TURN, "scores": {"a": -1.0, "b": 0.5}}]})
+    (bad / "predictions.jsonl").write_text("\n".join(lines) + "\n")
+    write_run(tmp_path / "good", 20)
+    assert {row["note"] for row in rows(tmp_path)} == {None, f"{bad}/predictions.jsonl: line 3 is no record"}

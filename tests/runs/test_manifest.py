@@ -10,7 +10,17 @@ from coabench.errors import UserError
 from coabench.runs import read_manifest
 from coabench.runs.adapter import TrainingRecord
 
-RUN: dict[str, Any] = {"schema": 1, "status": "complete", "identity": {}, "labels": {}}
+IDENTITY: dict[str, Any] = {
+    "backbone": {"name": "b"},
+    "strategy": {"name": "s"},
+    "dataset": {"name": "d", "split": "test", "fingerprint": "f", "samples": 3},
+    "decode": "generate",
+}
+LABELS = {"space": "toy", "names": ["A", "B"]}
+RUN: dict[str, Any] = {"schema": 1, "status": "complete", "identity": IDENTITY, "labels": LABELS}
+TRAINING: dict[str, Any] = {
+    "recipe": {}, "trainer": {}, "backbone": {"name": "b"}, "strategies": [{"name": "s"}], "data": [],
+}  # fmt: skip
 
 
 def write(folder: Path, name: str, data: Any) -> Path:
@@ -51,11 +61,11 @@ def test_an_adapter_of_something_else_has_no_record(tmp_path: Path) -> None:
 
 
 def test_the_record_of_an_unfinished_or_damaged_training_is_refused(tmp_path: Path) -> None:
-    data = {"schema": 1, "status": "running", "identity": {}, "options": {}, "facts": {}}
+    data = {"schema": 1, "status": "running", "identity": TRAINING, "options": {}, "facts": {}}
     with pytest.raises(UserError, match="is not finished"):
         TrainingRecord.read(write(tmp_path, "training.json", data))
-    with pytest.raises(UserError, match="is damaged"):
-        TrainingRecord.read(write(tmp_path, "training.json", {**data, "status": "complete"}))
+    with pytest.raises(UserError, match=r"training\.json: identity: the field 'recipe' is missing"):
+        TrainingRecord.read(write(tmp_path, "training.json", {**data, "status": "complete", "identity": {}}))
     del data["options"]
     with pytest.raises(UserError, match="the field 'options'"):
         TrainingRecord.read(write(tmp_path, "training.json", data))

@@ -230,6 +230,10 @@ def test_a_pair_without_a_class_is_no_target(refuse: Run, tmp_path: Path) -> Non
         ("a.csv", b"truth,anwser\n4,4\n", "did you mean 'anwser'"),
         ("a.jsonl", b'{"truth": 4, "answer": 4}\n{"truth": 4,\n', "line 2 cannot be read"),
         ("a.jsonl", b"[4, 4]\n", "found: list"),
+        ("a.jsonl", b'{"truth": 4, "answer": ' + 100_000 * b"[", "more than 64 deep"),
+        ("a.jsonl", b'{"truth": 4, "answer": 4, "answer": 5}', "the key 'answer' twice"),
+        ("a.jsonl", b'{"truth": 4, "answer": ' + 5000 * b"1" + b"}", "line 1 cannot be read"),
+        ("a.csv", b"truth,answer\n4," + 200_000 * b"4", "field larger than field limit"),
         ("a.xlsx", b"PK", ".csv, .tsv"),
         ("a", b"truth,answer\n4,4\n", "no ending"),
     ],
@@ -565,3 +569,9 @@ def test_a_card_is_found_again_or_asked_for(coabench: Run, refuse: Run, tmp_path
     assert coabench("score", "run", "--parser", "standard", "--labels", "moved.yaml", "--output", "two").returncode == 0
     assert {r["prediction"] for r in records(tmp_path / "two")} == {"Happily Surprised"}
     assert "codes or aliases may differ" in refuse("run", "--parser", "standard", "--labels", "drawn").stderr
+
+
+def test_a_run_whose_labels_were_edited_leaves_nothing(refuse: Run, drawn: Path) -> None:
+    file, name = drawn / "run.json", manifest(drawn)["labels"]["names"][0]
+    file.write_text(file.read_text().replace(f'"{name}"', f'" {name}"'))
+    assert "is no label of this label space" in refuse("run", "--parser", "lenient").stderr

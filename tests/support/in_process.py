@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -69,22 +69,30 @@ def in_process(folder: Path, paths: list[str], environment: dict[str, str]) -> R
     """
 
     def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        words = [str(argument) for argument in arguments]
         more = [*filter(None, variables.pop("PYTHONPATH", "").split(os.pathsep)), *paths]
-        stdout, stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-        with pytest.MonkeyPatch.context() as patch, plugins_on(more), redirect_stdout(stdout), redirect_stderr(stderr):
-            patch.chdir(folder)
-            patch.setattr(sys, "argv", ["coabench", *words])
-            patch.setattr(sys, "stdin", io.StringIO())
-            patch.setattr(os, "_exit", partial(_leave, os.getpid(), os._exit))
-            for name, value in {**environment, **variables}.items():
-                patch.setenv(name, value)
-            patch.setenv("PYTHONPATH", os.pathsep.join([*more, os.environ.get("PYTHONPATH", "")]))
-            code = _exit_code()
-        printed = [stream.buffer.getvalue().decode() for stream in (stdout, stderr)]
-        return subprocess.CompletedProcess(["coabench", *words], code, *printed)
+        variables["PYTHONPATH"] = os.pathsep.join([*more, os.environ.get("PYTHONPATH", "")])
+        with plugins_on(more):
+            return command(folder, arguments, {**environment, **variables})
 
     return run
+
+
+def command(
+    folder: Path, arguments: Sequence[object], variables: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run ``coabench`` in a folder, within this process and with the plugins that are loaded."""
+    words = [str(argument) for argument in arguments]
+    stdout, stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(stdout), redirect_stderr(stderr):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["coabench", *words])
+        patch.setattr(sys, "stdin", io.StringIO())
+        patch.setattr(os, "_exit", partial(_leave, os.getpid(), os._exit))
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        code = _exit_code()
+    printed = [stream.buffer.getvalue().decode() for stream in (stdout, stderr)]
+    return subprocess.CompletedProcess(["coabench", *words], code, *printed)
 
 
 def _leave(tests: int, leave: Callable[[int], None], code: int) -> None:

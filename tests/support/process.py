@@ -32,15 +32,19 @@ def process_environment(*paths: Path | str, **variables: str) -> dict[str, str]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGINT interrupt this process and those that are started meanwhile.
+    """Let the signals that ask to end do so in this process and in those that are started meanwhile.
 
-    A shell starts what it sends to the background (``&``, nohup) with SIGINT ignored, and processes inherit that.
+    A shell starts what it sends to the background (``&``, nohup) with SIGINT or SIGHUP ignored, and processes inherit
+    that.
     """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # handlers do not survive exec: the default does
+    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+    numbers = {getattr(signal, name): handler for name, handler in usual.items() if hasattr(signal, name)}
+    before = {number: signal.signal(number, handler) for number, handler in numbers.items()}
     try:
-        yield
+        yield  # handlers do not survive exec: the defaults do
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def start(folder: Path, environment: Mapping[str, str], *arguments: object, **options: Any) -> "subprocess.Popen[str]":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import re
@@ -82,13 +83,19 @@ def served(
 class Viewer:
     """A viewer at the socket that keeps everything it is told."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext | None = None, **headers: str) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None, source: str = "127.0.0.1", **headers: str) -> None:
         parts = urlsplit(url)
         headers = {"Origin": f"{parts.scheme}://{parts.netloc}", **headers}
         origin = headers.pop("Origin")
         address = parts._replace(scheme="wss" if parts.scheme == "https" else "ws", path="/live").geturl()
         connection = connect(
-            address, origin=Origin(origin) if origin else None, additional_headers=headers, ssl=tls, max_size=None
+            address,
+            origin=Origin(origin) if origin else None,
+            additional_headers=headers,
+            ssl=tls,
+            max_size=None,
+            max_queue=1 << 20,  # else what nobody reads would delay the end
+            source_address=(source, 0),
         )
         self._open = ExitStack()
         self.socket = self._open.enter_context(connection)
@@ -144,3 +151,42 @@ def picture(box: tuple[int, int, int, int] = BOX, value: int = 200, size: tuple[
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=95)
     return file.getvalue()
+
+
+def fetch(
+    url: str, method: str = "GET", tls: ssl.SSLContext | None = None, body: bytes | None = None, **headers: str
+) -> tuple[int, dict[str, str], str]:
+    """Return status, headers and body of a request."""
+    parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port)
+    if parts.scheme == "https":
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(*address, timeout=60, context=tls)
+    else:
+        connection = http.client.HTTPConnection(*address, timeout=60)
+    connection.request(method, parts._replace(scheme="", netloc="").geturl() or "/", body, headers)
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, body
+
+
+def refused(url: str, tls: ssl.SSLContext | None = None, **headers: str) -> int:
+    """Return the status with which the socket is refused."""
+    parts = urlsplit(url)
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Origin": f"{parts.scheme}://{parts.netloc}",
+    }
+    return fetch(parts._replace(path="/live").geturl(), tls=tls, **{**upgrade, **headers})[0]
+
+
+def closing(viewer: Viewer) -> int | None:
+    """Wait for the end of a connection; return its code."""
+    try:
+        while True:
+            viewer.socket.recv(20)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None

@@ -5,7 +5,11 @@ from __future__ import annotations
 import io
 import os
 import random
+import struct
+import warnings
+import zlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -196,3 +200,87 @@ def test_a_file_is_read_by_its_content(tmp_path: Path) -> None:
     picture = read_image(ImageFile(tmp_path, "a.png"))
     assert (np.asarray(picture.image) == np.asarray(COLOUR)).all()
     assert ".jfif" in SUFFIXES
+
+
+TORN_EXIF = b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0\x01\0\0\0"
+
+
+def test_what_pillow_warns_of_is_a_note_of_every_image_and_not_printed(recwarn: pytest.WarningsRecorder) -> None:
+    torn = encoded(Image.new("RGB", (16, 16), "red"), "JPEG", exif=TORN_EXIF)
+    whole = encoded(Image.new("RGB", (16, 16), "red"), "JPEG")
+    with ThreadPoolExecutor(4) as pool:  # each thread has its own
+        notes = [outcome[1] for outcome in pool.map(decode, [torn, whole] * 20)]
+    warned = "Pillow warns: Corrupt EXIF data. Expecting to read 12 bytes but only got 8."
+    assert notes == [(warned,), ()] * 20
+    assert not recwarn.list
+    warnings.warn("of somebody else", stacklevel=1)
+    assert [str(each.message) for each in recwarn.list] == ["of somebody else"]
+
+
+def test_a_huge_picture_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+    (note,) = decode(encoded(Image.new("RGB", (16, 16)), "PNG"))[1]
+    assert "256 pixels" in note
+
+
+def png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
+    """Return a PNG with chunks before its pixels, of which it has 8 by 8."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = [(b"IHDR", head), *chunks, (b"IDAT", zlib.compress(bytes(8 * 25))), (b"IEND", b"")]
+    framed = (struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
+
+
+def tiff(*entries: tuple[int, int, int, int]) -> bytes:
+    """Return a TIFF of 8 by 8 greys with further entries, whose next directory is this one again."""
+    usual = [(256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 400)]
+    usual += [(277, 3, 1, 1), (278, 3, 1, 8), (279, 4, 1, 64)]
+    every = sorted({entry[0]: entry for entry in (*usual, *entries)}.values())
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in every)
+    data = b"II*\0" + struct.pack("<IH", 8, len(every)) + directory + struct.pack("<I", 8)
+    return data.ljust(400, b"\0") + bytes(64)
+
+
+BOMB = zlib.compress(bytes(50_000_000))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (png(60_000, 60_000), "exceeds limit"),
+        (png(8, 8, (b"zTXt", b"k\0\0" + BOMB)), "too large"),
+        (png(8, 8, (b"iCCP", b"k\0\0" + BOMB)), "too large"),
+        (png(8, 8, *[(b"zTXt", b"k\0\0" + zlib.compress(bytes(1_000_000)))] * 100), "Too much memory"),
+        (b"P6 2000000000 2000000000 255\n", "exceeds limit"),
+        (b"P6 " + b"9" * 5000 + b" 1 255\n", "too long"),
+        (b"RIFF\x64\0\0\0WEBPVP8X\n\0\0\0\2\0\0\0" + b"\xff" * 6 + bytes(70), "."),
+        (tiff((256, 4, 1, 2**31 - 1), (257, 4, 1, 2**31 - 1)), "exceeds limit"),
+    ],
+    ids=["png", "text", "profile", "texts", "ppm", "digits", "webp", "tiff"],
+)
+def test_what_would_grow_without_end_is_refused(data: bytes, words: str) -> None:
+    with pytest.raises(UnreadableImage, match=words):
+        decode(data)
+
+
+def test_scans_of_a_jpeg_are_counted() -> None:
+    jpeg = encoded(COLOUR, "JPEG", progressive=True)
+    scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    with pytest.raises(UnreadableImage, match="it has more than 100 scans"):
+        decode(jpeg[:-2] + 200 * scan + jpeg[-2:])
+    comment = b"\xff\xfe" + (20_002).to_bytes(2) + 10_000 * b"\xff\xda"
+    assert np.array_equal(pixels(jpeg[:2] + comment + jpeg[2:] + 10_000 * b"\xff\xda"), pixels(jpeg))
+
+
+def test_of_circles_and_films_one_picture_is_read() -> None:
+    assert pixels(tiff()).shape == pixels(tiff((34665, 4, 1, 8))).shape == (8, 8, 3)
+    gif = encoded(GREY, "GIF")
+    frame = b"\x21\xf9\4\0\0\0\0\0\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0"
+    assert np.array_equal(pixels(gif[:-1] + frame * 100_000 + b";"), pixels(gif))
+
+
+def test_a_file_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.jpg").open("wb") as file:
+        file.truncate(3 * 2**30)  # takes no room
+    with pytest.raises(SampleError, match="a file of 3,221,225,472 bytes; at most"):
+        read_image(ImageFile(tmp_path, "a.jpg"))

@@ -43,6 +43,20 @@ def test_workers_that_are_killed_lose_nothing(
 
 
 @here
+def test_runs_of_a_sweep_that_is_stopped_say_so(environment: dict[str, str], sheet: Write, tmp_path: Path) -> None:
+    long = SLOW.replace("0.05", "0.2").replace("count: [40]", "count: [400]")
+    process = start(tmp_path, environment, "sweep", sheet(long, HALF), "--executor", "ray")
+    wait_for(lambda: any(log.stat().st_size for log in (tmp_path / OUTPUT).glob("*/predictions.jsonl")), process)
+    process.send_signal(signal.SIGTERM)
+    _, message = process.communicate(timeout=120)
+    assert process.returncode == 143
+    assert "stopped by SIGTERM: what is recorded is safe" in message
+    states = [json.loads(path.read_text())["status"] for path in (tmp_path / OUTPUT).glob("*/run.json")]
+    assert states
+    assert set(states) == {"stopped"}
+
+
+@here
 def test_what_the_machine_never_has_is_refused(coabench_process: Run, sheet: Write, tmp_path: Path) -> None:
     result = coabench_process("sweep", sheet(further="\nresources: {gpus: 99}\n"), "--executor", "ray")
     assert result.returncode == 2

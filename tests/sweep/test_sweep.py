@@ -74,8 +74,8 @@ include:
     (first / "metrics.json").write_text(json.dumps({**metrics, "uar": 1.5}))
     damaged = coabench("sweep", "sheet.yaml", "--format", "json")
     assert "defect" not in damaged.stderr
-    assert [row["status"] for row in rows(damaged)] == ["failed", "complete", "complete", "complete"]
-    assert "metrics.json is damaged: 1.5 is no figure" in rows(damaged)[0]["problem"]
+    assert [row["status"] for row in rows(damaged)] == ["complete"] * 4
+    assert rows(damaged)[0]["uar"] == metrics["uar"]  # computed again from the log
 
 
 def test_a_mistake_in_one_run_is_reported_before_any_begins(coabench: Run, sheet: Write, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_sweep_that_is_stopped_goes_on(
         assert "continues from there" in message
         assert "Traceback" not in message
     states = [made["status"] for made in manifests(tmp_path / OUTPUT)]
-    assert sorted(states) == ["complete", "running"]
+    assert sorted(states) == ["complete", "stopped" if how == signal.SIGINT else "running"]
     again = coabench("sweep", "sheet.yaml")
     assert again.returncode == 0, again.stderr
     assert "1 of 4 runs are complete already" in again.stderr

@@ -136,7 +136,7 @@ def test_observers_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_named(observe(monkeypatch, coabench_run_finished), "observer-fails", "coabench_run_finished")
 
 
-def test_observers_that_write(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_observers_may_change_what_they_receive(monkeypatch: pytest.MonkeyPatch) -> None:
     @hookimpl
     def coabench_sample_predicted(run: Any, record: Any) -> None:
         record["turns"].clear()
@@ -149,9 +149,8 @@ def test_observers_that_write(monkeypatch: pytest.MonkeyPatch) -> None:
     def coabench_run_started(run: Any) -> None:
         run.manifest["labels"]["names"].reverse()
 
-    assert_named(observe(monkeypatch, coabench_sample_predicted), "writes-to-arguments", "record['turns']")
-    assert_named(observe(monkeypatch, coabench_run_finished), "writes-to-arguments", "metrics['uar']")
-    assert_named(observe(monkeypatch, coabench_run_started), "writes-to-arguments", "manifest['labels']")
+    hooks = (coabench_run_started, coabench_sample_predicted, coabench_run_finished)
+    assert observe(monkeypatch, *hooks) == []  # copies
 
 
 def test_observers_that_are_slow(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,10 @@ from coabench_tiny.checkpoint import write
 from support.process import ROOT, Run, start, wait_for
 from support.rafdb_tree import REAL_COUNTS, make_rafdb
 
+from coabench.api import train as coabench_train
 from coabench.backbone import BackboneRequest
+from coabench.errors import JobError
+from coabench.training.progress import TrainingProgress
 
 pytestmark = pytest.mark.slow
 
@@ -200,6 +205,40 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "killed")]
     assert weights[0] == weights[1]
     assert log(tmp_path / "whole") == log(tmp_path / "killed")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not let one delete what is open")
+def test_a_folder_that_vanishes_ends_the_training(model: Path, tmp_path: Path) -> None:
+    class Vandal(TrainingProgress):
+        def log(self, line: Mapping[str, Any]) -> None:
+            shutil.rmtree(tmp_path / "out")
+
+    settings = {"steps": 3, "batch_size": 2, "rank": 4, "dev": 0.0, "device": "cpu", "dtype": "float32"}
+    with pytest.raises(JobError, match="was deleted or moved"):
+        coabench_train(backbone=f"phi-3.5-vision:{model}", options={"num_crops": 1}, output=tmp_path / "out",
+                       progress=Vandal(), **settings)  # fmt: skip
+    assert not list((tmp_path / "out").glob("*.json"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent")
+def test_a_signal_stops_a_training_that_then_continues(
+    environment: dict[str, str], train: Run, model: Path, tmp_path: Path
+) -> None:
+    options = ("--dev", "0", "--steps", "40", "--evaluations", "20", "--output", "out")
+    command = ["train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options]
+    process = start(tmp_path, environment, *command)
+    wait_for((tmp_path / "out" / "checkpoints" / "checkpoint-2" / "trainer_state.json").exists, process)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 143
+    assert "stopped by SIGTERM: the same command continues from the last checkpoint" in said
+    assert "Traceback" not in said
+    assert (manifest(tmp_path / "out")["status"], manifest(tmp_path / "out")["reason"]) == ("stopped", "SIGTERM")
+    assert list(manifest(tmp_path / "out"))[-1] == "learnt"
+    again = train(*options)
+    assert again.returncode == 0
+    assert "resuming from" in again.stderr
+    assert manifest(tmp_path / "out")["status"] == "complete"
 
 
 @pytest.mark.timeout(900)  # three starts of torch, two of them twice

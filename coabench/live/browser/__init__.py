@@ -10,8 +10,9 @@ How the webcam job calls it (`Serving` holds what the options say; see `coabench
     probe.listen(log)
     serve(address, probe, asker, note, probe.close, keeps=["the answers, without pictures"])
 
-Read in this order: `address` (where it is served), `access` (who may reach it), `app` (the page and the socket),
-`viewer` (one browser), `session` (what all viewers share), `frames` and `messages` (what travels), `server`.
+Read in this order: `address` (where it is served), `connections` (who may connect), `access` (who may come in), `app`
+(the page and the socket), `viewer` (one browser), `session` (what all viewers share), `frames` and `messages` (what
+travels), `protocols` (uvicorn, bounded), `server`.
 """
 
 from __future__ import annotations

@@ -7,9 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coabench.live.browser.address import BoundAddress
+from coabench.live.browser.connections import Connection
+
+CONNECTION = "connection"
+"""The name under which the ``state`` of an ASGI scope holds its `Connection`."""
 
 
 class AccessCheck:
@@ -21,14 +25,16 @@ class AccessCheck:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-            return
-        refusal = self._refusal(scope)
-        if refusal is None:
-            await self._app(scope, receive, send)
-            return
-        status, why = refusal
-        answer = PlainTextResponse(f"{why}\n", status, {"Cache-Control": "no-store"})
-        await answer(scope, receive, send)
+        elif (refusal := self._refusal(scope)) is not None:
+            status, why = refusal
+            answer = PlainTextResponse(f"{why}\n", status, {"Cache-Control": "no-store"})
+            await answer(scope, receive, _last(send))
+        elif scope["type"] == "http":
+            await self._app(scope, receive, _last(send))
+        else:
+            connection: Connection = scope["state"][CONNECTION]
+            with connection.permitted():
+                await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Return the HTTP status and the reason to refuse with; None for one that is allowed."""
@@ -45,6 +51,17 @@ class AccessCheck:
         if self._address.token is not None and not _knows(self._address.token, scope["query_string"]):
             return 403, "A token is missing or wrong. Open the whole address that the server printed."
         return None
+
+
+def _last(send: Send) -> Send:
+    """Return *send* for the only answer of a connection: none is kept open for another request."""
+
+    async def send_last(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return send_last
 
 
 def _name(host: str) -> str:

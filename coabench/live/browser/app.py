@@ -11,8 +11,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from coabench.live.browser.access import AccessCheck
-from coabench.live.browser.session import VIEWERS, SharedSession
+from coabench.live.browser.access import CONNECTION, AccessCheck
+from coabench.live.browser.connections import Connection
+from coabench.live.browser.session import SharedSession
 from coabench.live.browser.viewer import Viewer
 from coabench.render.page import render_page
 
@@ -37,11 +38,11 @@ def build_app(session: SharedSession) -> ASGIApp:
         return HTMLResponse(page, headers=HEADERS)
 
     async def live(socket: WebSocket) -> None:
+        connection: Connection = socket.scope["state"][CONNECTION]
         await socket.accept()
-        if session.viewers >= VIEWERS:
+        if not session.enter(connection.network):
             await socket.close(FULL, "too many browsers are connected")
             return
-        session.viewers += 1
         try:
             await Viewer(socket, session).attend()
         except WebSocketDisconnect:
@@ -51,7 +52,7 @@ def build_app(session: SharedSession) -> ASGIApp:
                 session.note(f"the connection to a browser failed: {type(error).__name__}: {error}")
             raise
         finally:
-            session.viewers -= 1
+            session.exit(connection.network)
 
     app = Starlette(routes=[Route("/", show, methods=["GET"]), WebSocketRoute("/live", live)])
     return AccessCheck(app, session.address)

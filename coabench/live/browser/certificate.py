@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coabench.base.reading import is_file
 from coabench.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Certificate:
 def check_pair(cert: Path, key: Path) -> Certificate:
     """Return the certificate; `UserError` where the files cannot be used together."""
     for path, option in ((cert, "--tls-cert"), (key, "--tls-key")):
-        if not path.is_file():
+        if not is_file(path):
             raise UserError(f"{option} {path} is no file", expected="a PEM file", remedy=f"correct {option}")
     try:
         # Without a password OpenSSL would ask for one on the terminal, in the middle of starting.
@@ -67,7 +68,7 @@ def self_signed(folder: Path, names: list[str]) -> Certificate:
     names = sorted({*names, "localhost", "127.0.0.1", "::1"})
     cert, key = folder / "self-signed.pem", folder / "self-signed.key"
     try:
-        if cert.is_file() and key.is_file() and _fits(x509.load_pem_x509_certificate(cert.read_bytes()), names):
+        if is_file(cert) and is_file(key) and _fits(x509.load_pem_x509_certificate(cert.read_bytes()), names):
             return check_pair(cert, key)
     except (OSError, ValueError, UserError):  # torn or tampered with: another is made
         pass

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from coabench.base import signals
 from coabench.errors import JobError
 from coabench.live.asker import Asker
 from coabench.live.browser.address import BoundAddress
@@ -23,8 +24,6 @@ FAREWELL = 0.1
 """Seconds in which viewers are informed that the server ends."""
 ENDING = 0.6
 """Seconds that its thread may take to end after that."""
-BIGGEST = 1024 * 1024
-"""Bytes of a message; what is bigger closes the connection before it is read."""
 
 
 def serve(
@@ -65,32 +64,11 @@ def serve(
 @contextmanager
 def _running(session: SharedSession, close: Callable[[], object]) -> Iterator[None]:
     """Run the web server while in the context; viewers are informed of what ends the context."""
-    import uvicorn
+    from coabench.live.browser.protocols import WebServer
 
-    from coabench.live.browser.app import build_app
-
-    address = session.address
-    config = uvicorn.Config(
-        build_app(session),
-        ws="websockets-sansio",
-        ws_max_size=BIGGEST,
-        ws_ping_interval=5.0,
-        ws_ping_timeout=10.0,
-        ws_per_message_deflate=False,  # JPEG does not get smaller, and small messages could unpack into huge ones
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,  # it would hold the token
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=64,
-        timeout_graceful_shutdown=1,
-        ssl_certfile=address.certificate.cert if address.certificate else None,
-        ssl_keyfile=address.certificate.key if address.certificate else None,
-    )
-    server = uvicorn.Server(config)
+    server = WebServer(session)
     thread = WorkerThread("web-server")
-    running = thread.submit(lambda: asyncio.run(server.serve(sockets=[address.socket])))
+    running = thread.submit(lambda: asyncio.run(server.run_until_exit()))
     while not server.started and not running.done():
         time.sleep(0.01)
     if not server.started:
@@ -102,8 +80,9 @@ def _running(session: SharedSession, close: Callable[[], object]) -> Iterator[No
         why = f"The server failed: {error}"
         raise
     finally:
-        session.ended = why
-        until = time.monotonic() + FAREWELL + ENDING
-        threading.Timer(FAREWELL, setattr, (server, "should_exit", True)).start()
-        close()
-        thread.close(max(0.0, until - time.monotonic()))
+        with signals.ignoring():  # it takes less than a second, and files are still open
+            session.ended = why
+            until = time.monotonic() + FAREWELL + ENDING
+            threading.Timer(FAREWELL, setattr, (server, "should_exit", True)).start()
+            close()
+            thread.close(max(0.0, until - time.monotonic()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -13,7 +13,7 @@ from coabench.errors import CoabenchError, JobError, UserError
 from coabench.live.asker import Asker, usable_strategies
 from coabench.live.browser.address import BoundAddress
 from coabench.live.browser.clock import Clock
-from coabench.live.browser.frames import MAX_BYTES, Sent
+from coabench.live.browser.frames import MAX_BYTES, Sent, read_frame
 from coabench.live.browser.messages import Seat, answered
 from coabench.live.probe import Probe
 from coabench.live.snapshot import FaceAnswer, Frame, Snapshot
@@ -27,8 +27,10 @@ IDLE = 60.0
 """Seconds without a frame after which the seat is free again."""
 WAITING = 256
 """Answers that wait for a slow viewer at most; older ones are dropped."""
-VIEWERS = 8
+VIEWERS = 32
 """Browsers that may be connected at once."""
+VIEWERS_PER_NETWORK = 8
+"""The same for one address, or one IPv6 network."""
 
 
 class SharedSession:
@@ -46,7 +48,7 @@ class SharedSession:
         self.address, self.note, self.keeps = address, note, list(keeps)
         self.ended: str | None = None
         self.switching: str | None = None
-        self.viewers = 0
+        self._viewers = Counter[str]()
         self._probe, self._asker = probe, asker
         self._strategies = _strategies(asker)
         self._holder: object | None = None
@@ -54,7 +56,8 @@ class SharedSession:
         self._first = self._frames = 0
         self._last_frame = 0.0
         self._answers: deque[dict[str, Any]] = deque(maxlen=WAITING)
-        self._thread = WorkerThread("switch")
+        self._switcher = WorkerThread("switch")
+        self._decoder = WorkerThread("decode")
 
     def about(self) -> dict[str, Any]:
         """Return the first message to a viewer."""
@@ -79,6 +82,17 @@ class SharedSession:
                 "bytes": MAX_BYTES,
             },
         }
+
+    def enter(self, network: str) -> bool:
+        """Count a viewer from a network; return False, and count nothing, where too many are there."""
+        if self._viewers[network] >= VIEWERS_PER_NETWORK or self._viewers.total() >= VIEWERS:
+            return False
+        self._viewers[network] += 1
+        return True
+
+    def exit(self, network: str) -> None:
+        """A viewer from a network has gone."""
+        self._viewers -= Counter([network])  # drops the network with its last viewer
 
     # -- the seat -----------------------------------------------------------------------------------------------------
 
@@ -114,6 +128,14 @@ class SharedSession:
             self._holder = None
 
     # -- frames and answers -------------------------------------------------------------------------------------------
+
+    async def decode(self, message: bytes) -> Sent:
+        """Return the frame in a message; decoded in a thread of its own, one after the other.
+
+        Raises:
+            BadFrame: it is none, or exceeds a limit.
+        """
+        return await asyncio.wrap_future(self._decoder.submit(lambda: read_frame(message)))
 
     def offer(self, sent: Sent) -> int:
         """Hand a frame of the viewer in the seat to the probe; return its index there."""
@@ -170,7 +192,7 @@ class SharedSession:
             raise UserError("another strategy is being made ready", found=self.switching, remedy="wait for it")
         self.switching = name
         try:
-            other = await asyncio.wrap_future(self._thread.submit(lambda: self._asker.with_strategy(spec)))
+            other = await asyncio.wrap_future(self._switcher.submit(lambda: self._asker.with_strategy(spec)))
             self._probe.switch(other)
             self._asker = other
         except CoabenchError:

@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from coabench.errors import CoabenchError, UserError
 from coabench.live.browser import messages
-from coabench.live.browser.frames import BadFrame, read_frame
+from coabench.live.browser.frames import BadFrame
 from coabench.live.browser.messages import Seat
 from coabench.live.browser.session import SharedSession
 from coabench.live.rates import Rates
@@ -26,6 +26,10 @@ HEARTBEAT = 1.0
 """Seconds after which the state is sent even if nothing has changed, so that a page notices a dead connection."""
 PATIENCE = 20
 """Bad messages in a row after which a connection is closed."""
+FASTEST = 0.01
+"""Seconds between reading two messages at least; what comes faster waits on the viewer's side."""
+SLOWEST = 10.0
+"""Seconds that a viewer may take to receive a message."""
 GOING_AWAY, MISBEHAVED = 1001, 1008
 
 End = tuple[int, str]
@@ -53,17 +57,19 @@ class Viewer:
 
     async def attend(self) -> None:
         """Serve the viewer until it leaves, misbehaves, or the server ends."""
-        await self._send(self._session.about())
-        tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._report())}
+        tasks: set[asyncio.Task[End | None]] = set()
         try:
+            await self._send(self._session.about())
+            tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._report())}
             done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in pending:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
             for end in [task.result() for task in done]:
                 if end is not None:
-                    await self._socket.close(*end)
-        except WebSocketDisconnect:
+                    async with asyncio.timeout(SLOWEST):
+                        await self._socket.close(*end)
+        except (WebSocketDisconnect, TimeoutError):
             return
         finally:
             self._session.leave(self)
@@ -79,7 +85,7 @@ class Viewer:
                 return None
             try:
                 if (data := message.get("bytes")) is not None:
-                    self._take_frame(data)
+                    await self._take_frame(data)
                 else:
                     self._execute(messages.read_command(message.get("text") or ""))
                 self._strikes = 0
@@ -89,18 +95,23 @@ class Viewer:
             except UserError as error:
                 self._strikes += 1
                 await self._send(messages.problem("message", error))
+            await asyncio.sleep(FASTEST)
         return MISBEHAVED, "too many messages that cannot be used"
 
-    def _take_frame(self, data: bytes) -> None:
-        if self._session.seat(self) != "yours":
-            raise BadFrame("a frame came without the seat", expected="start before the first frame")
+    async def _take_frame(self, data: bytes) -> None:
+        self._check_seat()
         if self._number != self._acknowledged:
             raise BadFrame("a frame came before the last was acknowledged")
-        sent = read_frame(data)
+        sent = await self._session.decode(data)
+        self._check_seat()  # it may have been idle for too long meanwhile
         if self._number is not None and sent.number <= self._number:
             raise BadFrame("frames are numbered upwards", sent.number)
         self._index = self._session.offer(sent)
         self._number, self._came = sent.number, time.monotonic()
+
+    def _check_seat(self) -> None:
+        if self._session.seat(self) != "yours":
+            raise BadFrame("a frame came without the seat", expected="start before the first frame")
 
     def _execute(self, command: dict[str, str]) -> None:
         if command["type"] == "start":
@@ -110,6 +121,8 @@ class Viewer:
             self._session.leave(self)
         elif self._session.seat(self) == "taken":
             raise UserError("somebody else is connected", remedy="wait until they stop before choosing a strategy")
+        elif self._switching:
+            raise UserError("another strategy is being made ready", remedy="wait for it")
         else:
             task = asyncio.create_task(self._switch(command["name"]))
             self._switching.add(task)
@@ -120,12 +133,12 @@ class Viewer:
             await self._session.switch(name)
         except CoabenchError as error:
             self._known = {}  # the page may show the strategy that was not to be
-            with suppress(WebSocketDisconnect, RuntimeError):  # the viewer did not wait
+            with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # the viewer did not wait
                 await self._send(messages.problem("strategy", error))
 
     # -- what the viewer receives -------------------------------------------------------------------------------------
 
-    async def _report(self) -> End:
+    async def _report(self) -> End | None:
         while self._session.ended is None:
             self._session.free_idle()
             seat = self._session.seat(self)
@@ -169,7 +182,8 @@ class Viewer:
         return snapshot if snapshot.frame is not None and self._session.of_seat(snapshot.frame.index) else None
 
     async def _send(self, message: messages.Message) -> None:
-        await self._socket.send_text(json.dumps(message, allow_nan=False))
+        async with asyncio.timeout(SLOWEST):
+            await self._socket.send_text(json.dumps(message, allow_nan=False))
 
 
 def _rates(rates: Rates) -> messages.Message:

@@ -136,7 +136,7 @@ def paired_p_matrix(shares: Figures, sizes: npt.ArrayLike) -> Figures:
     x = np.asarray(shares, dtype=np.float64)
     if not x.size:
         return np.ones((len(x), len(x)))
-    unit = max(float(x.max()), 1e-300)  # keep fourth powers away from rounding to nothing
+    unit = float(x.max()) or 1.0  # keep fourth powers away from rounding to nothing
     x = x / unit
     x2, x3 = x**2, x**3
     s2, s4 = x2.sum(axis=1), (x2 * x2).sum(axis=1)

@@ -29,10 +29,4 @@ UNSTEADY = Defect(
     "metrics must follow from the log alone",
     "draw only from a generator with a fixed seed",
 )
-WRITES = Defect(
-    "writes-to-arguments",
-    "it changes its arguments",
-    "they are what the run's log and manifest say, and the next metric gets them, too",
-    "work on copies",
-)
-DEFECTS = (NOT_IMPORTABLE, FAILS, FAILS_ON_NONE, NOT_JSON, UNSTEADY, WRITES, UNEXPECTED)
+DEFECTS = (NOT_IMPORTABLE, FAILS, FAILS_ON_NONE, NOT_JSON, UNSTEADY, UNEXPECTED)

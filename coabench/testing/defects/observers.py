@@ -10,12 +10,6 @@ FAILS = Defect(
     "it is left out for the rest of the run, and receives nothing more",
     "catch what may go wrong in the hook; a run must not depend on an observer",
 )
-WRITES = Defect(
-    "writes-to-arguments",
-    "it changes the record, the metrics or the manifest that it receives",
-    "other observers and the metrics get the same ones, and the log would say something else",
-    "work on copies: dict(record), copy.deepcopy(metrics)",
-)
 MOST_SECONDS = 0.2
 """An observer that takes longer for each sample slows a run down noticeably."""
 
@@ -26,4 +20,4 @@ SLOW = Defect(
     "collect what you receive, and send it in a thread of your own, or when the run is finished",
     "warning",
 )
-DEFECTS = (FAILS, WRITES, SLOW, UNEXPECTED)
+DEFECTS = (FAILS, SLOW, UNEXPECTED)

@@ -1,7 +1,6 @@
 """The web server behind the live page, from outside: what it tells whom, and what it makes of bad company."""
 
 import hashlib
-import http.client
 import io
 import json
 import os
@@ -11,13 +10,14 @@ import ssl
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 from support.process import Run, process_environment
-from support.served import BOX, ConnectionClosed, Served, Viewer, picture, served
+from support.served import BOX, ConnectionClosed, Served, Viewer, closing, fetch, picture, refused, served
 
 for package in ("cv2", "starlette", "uvicorn", "websockets", "cryptography"):
     pytest.importorskip(package)
@@ -37,45 +37,6 @@ def server(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -
     """One server for the tests that leave it as they found it."""
     with served(environment, tmp_path_factory.mktemp("server")) as started:
         yield started
-
-
-def fetch(
-    url: str, method: str = "GET", tls: ssl.SSLContext | None = None, **headers: str
-) -> tuple[int, dict[str, str], str]:
-    """Return status, headers and body of a request."""
-    parts = urlsplit(url)
-    address = (parts.hostname or "", parts.port)
-    if parts.scheme == "https":
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(*address, timeout=60, context=tls)
-    else:
-        connection = http.client.HTTPConnection(*address, timeout=60)
-    connection.request(method, parts._replace(scheme="", netloc="").geturl() or "/", headers=headers)
-    answer = connection.getresponse()
-    body = answer.read().decode()
-    connection.close()
-    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, body
-
-
-def refused(url: str, **headers: str) -> int:
-    """Return the status with which the socket is refused."""
-    parts = urlsplit(url)
-    upgrade = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-        "Origin": f"{parts.scheme}://{parts.netloc}",
-    }
-    return fetch(parts._replace(path="/live").geturl(), **{**upgrade, **headers})[0]
-
-
-def closing(viewer: Viewer) -> int | None:
-    """Wait for the end of a connection; return its code."""
-    try:
-        while True:
-            viewer.socket.recv(20)
-    except ConnectionClosed as closed:
-        return closed.rcvd.code if closed.rcvd else None
 
 
 # -- the page, and who may see it -------------------------------------------------------------------------------------
@@ -237,7 +198,8 @@ def test_who_sends_nothing_but_garbage_is_shown_out(server: Served) -> None:
         assert closing(viewer) == 1008
     with Viewer(server.url) as viewer:
         viewer.start()
-        viewer.socket.send(bytes(3_000_000))
+        with suppress(ConnectionClosed):  # before all was sent
+            viewer.socket.send(bytes(3_000_000))
         assert closing(viewer) == 1009
     with Viewer(server.url) as viewer:
         assert viewer.start().look(picture())["faces"]
@@ -308,7 +270,7 @@ def test_the_strategy_is_switched_while_it_runs(environment: Environment, tmp_pa
         assert code == 130
     header, *lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert header["source"] == "browser"
-    assert {line["strategy"] for line in lines} == {"chain-of-affect:corrected", "direct"}
+    assert {line["strategy"] for line in lines if "strategy" in line} == {"chain-of-affect:corrected", "direct"}
 
 
 # -- the end ----------------------------------------------------------------------------------------------------------
@@ -324,7 +286,7 @@ def test_the_end_is_told_even_while_a_model_computes(
         assert viewer.hear("ended")["why"] == "The server was ended."
         assert closing(viewer) == 1001
         code, said = server.end()
-        assert code == 130
+        assert code == 128 + how
         assert "Traceback" not in said
 
 

@@ -1,5 +1,6 @@
 """``classifier:``: files that are classifiers, their scores in a run, and files that are not."""
 
+import json
 import math
 import sys
 from collections.abc import Callable
@@ -7,27 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from coabench_classifier.backbone import Classifier
 from coabench_classifier.picture import IMAGENET, Input, pixels_of
 from onnx import TensorProto
 from PIL import Image
 from support.colour_net import FER2013, list_labels, weights, write_onnx, write_torchscript
+from support.process import Run
 from support.runs import records, untimed
 
 from coabench.backbone import BackboneRequest
+from coabench.base.files import sha256_of
 from coabench.dialogue import Question
 from coabench.errors import JobError, UserError
 from coabench.evaluation.job import evaluate
 from coabench.evaluation.plan import Evaluation
 from coabench.labels import Choices
+from coabench.runs.run import read_manifest
 
 SEVEN = Choices(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
 IMAGE = Image.new("RGB", (100, 90), (250, 120, 10))
 
 
 def run(faces: Path, model: Path, strategy: str, output: Path, half: str = "compound", **rest: Any) -> Any:
-    rest = {"options": {"size": "32"} if model.suffix == ".pt" else {}, **rest}
+    rest = {"options": {"size": "32", "trust": "torchscript"} if model.suffix == ".pt" else {}, **rest}
     return evaluate(
         Evaluation(f"classifier:{model}", strategy, f"synthface-{half}", data_root=faces, output=output, **rest)
     )
@@ -166,6 +171,84 @@ def unlabelled(folder: Path) -> Path:
     return model
 
 
+def length_of(content: bytes, *, padded: bool = False) -> bytes:
+    """Return a length as protobuf writes it; *padded*, as it may be written, too."""
+    digits = [len(content) & 0x7F, len(content) >> 7]
+    return bytes([digits[0] | 0x80, digits[1]]) if digits[1] or padded else bytes(digits[:1])
+
+
+def field(number: int, content: bytes, **writing: bool) -> bytes:
+    return bytes([number << 3 | 2]) + length_of(content, **writing) + content
+
+
+def in_another_file(entry: bytes, *, marked: bool = True) -> Make:
+    """Return what writes a network whose weights are in a file, named by an *entry* of the schema's ``external_data``.
+
+    A message may be written in pieces: the weights follow the rest of the model.
+    """
+
+    def make(folder: Path) -> Path:
+        path = write_onnx(folder / "net.onnx")
+        model = onnx.load(path)
+        (folder / "w.bin").write_bytes(model.graph.initializer.pop().raw_data)
+        tensor = TensorProto(name="weights", dims=weights().shape, data_type=TensorProto.FLOAT).SerializeToString()
+        tensor += field(13, entry) + (bytes([14 << 3, TensorProto.EXTERNAL]) if marked else b"")
+        path.write_bytes(model.SerializeToString() + field(7, field(5, tensor)))
+        return path
+
+    return make
+
+
+KEY, VALUE = field(1, b"location"), field(2, b"w.bin")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        in_another_file(KEY + VALUE),
+        in_another_file(VALUE + KEY),
+        in_another_file(field(1, b"location", padded=True) + VALUE),
+        in_another_file(field(1, b"offset") + KEY + VALUE),
+        in_another_file(KEY + VALUE, marked=False),
+    ],
+    ids=["as onnx writes it", "fields in another order", "a padded length", "a key written twice", "not marked"],
+)
+def test_weights_in_another_file_are_seen_however_they_are_written(make: Make, tmp_path: Path) -> None:
+    path = make(tmp_path)
+    with pytest.raises(UserError, match=r"weights in another file(?s:.*)w\.bin"):
+        scores(path)
+
+
+@pytest.mark.parametrize("where", ["constant", "function", "branch", "sparse", "training"])
+def test_weights_in_another_file_are_seen_wherever_the_schema_has_tensors(where: str, tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "net.onnx")
+    model = onnx.load(path)
+    tensor = TensorProto(name="more", dims=(1,), data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="../w.bin")
+    constant = onnx.helper.make_node("Constant", [], ["more"], value=tensor)
+    if where == "constant":
+        model.graph.node.append(constant)
+    elif where == "function":
+        model.functions.add(name="f", domain="here").node.append(constant)
+    elif where == "branch":
+        branch = onnx.helper.make_graph([constant], "branch", [], [])
+        model.graph.node.append(onnx.helper.make_node("If", ["more"], ["o"], then_branch=branch, else_branch=branch))
+    elif where == "sparse":
+        model.graph.sparse_initializer.add().values.CopyFrom(tensor)
+    else:
+        model.training_info.add().initialization.initializer.append(tensor)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(UserError, match=r"weights in another file(?s:.*)'\.\./w\.bin'"):
+        scores(path)
+
+
+def test_a_field_that_the_schema_does_not_have_is_no_hiding_place(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "net.onnx")
+    path.write_bytes(path.read_bytes() + b"\xfa\x7f\x04what")  # field 2047
+    with pytest.raises(UserError, match=r"has fields that onnx \S+ does not know"):
+        scores(path)
+
+
 @pytest.mark.parametrize(
     ("make", "options", "told"),
     [
@@ -191,6 +274,7 @@ def unlabelled(folder: Path) -> Path:
         (filled("net.pt", b"no network"), {}, "no TorchScript archive"),
         (filled("net.h5", b"no network"), {}, "net.h5 is no classifier(?s:.*).torchscript"),
         (state_dict, {}, "a pickle"),
+        (state_dict, {"trust": "torchscript"}, "a pickle"),
         (lambda folder: folder / "gone.onnx", {}, "gone.onnx is no classifier(?s:.*)nothing there"),
     ],
 )
@@ -206,14 +290,41 @@ def test_a_file_that_is_no_such_classifier(
 def test_torchscript_of_another_size_is_tried_before_the_run(tmp_path: Path) -> None:
     model = write_torchscript(tmp_path / "net.pt")
     with pytest.raises(UserError, match="--set size=N"):
-        scores(model)
+        scores(model, trust="torchscript")
     with pytest.raises(UserError, match="does not run"):
-        scores(model, size=32, channels="gray")
+        scores(model, trust="torchscript", size=32, channels="gray")
 
 
-def test_the_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(UserError, match=r"pip install 'coabench\[classifier\]'"):
+def test_a_torchscript_program_is_loaded_when_the_user_trusts_it(
+    coabench: Run, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    model = write_torchscript(tmp_path / "net.pt")
+    digest = sha256_of(model)
+    words = ["evaluate", "--backbone", f"classifier:{model}", "--strategy", "top-2-pair", "--set", "size=32"]
+    words += ["--dataset", "synthface-compound", "--data-root", faces, "--output", "run"]
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.jit, "load", None)  # it would not even begin
+        refused = coabench(*words)
+    assert refused.returncode == 2
+    assert "a TorchScript archive: a program" in refused.stderr
+    assert digest in refused.stderr
+    assert "--set trust=torchscript" in refused.stderr
+    assert not (tmp_path / "run").exists()
+    trusted = coabench(*words, "--set", "trust=torchscript")
+    assert trusted.returncode == 0, trusted.stderr
+    manifest = read_manifest(tmp_path / "run")
+    assert manifest["sessions"][-1]["backbone"]["trusted"] == "torchscript"
+    facts = manifest["identity"]["backbone"]["facts"]
+    assert facts["sha256"] == digest
+    assert "trust" not in json.dumps(facts)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_the_package_is_missing(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=rf"need {package},(?s:.*)pip install 'coabench\[classifier\]'"):
         scores(write_onnx(tmp_path / "net.onnx"))
 
 

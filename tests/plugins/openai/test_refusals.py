@@ -37,6 +37,9 @@ SECRET = "sk-abcdefghijklmnop123456"
         ({"options": {"base_url": f"http://me:{SECRET}@host/v1"}}, "a user name, a password or a key"),
         ({"options": {"base_url": f"http://host/{SECRET}/v1"}}, "a user name, a password or a key"),
         ({"options": {"base_url": "http://host/v1?api_key=hunter2"}}, "more than an address"),
+        ({"options": {"server": f"http://me:{SECRET[3:]}@host/v1"}}, "--set server holds a user name, a password or a"),
+        ({"options": {"server": SECRET}}, "--set server holds a user name, a password or a key"),
+        ({"backbone": f"openai:{SECRET}"}, "--backbone holds a user name, a password or a key"),
         ({"options": {"key_variable": SECRET}}, "names no environment variable"),
         ({"options": {"key_variable": "sk_abcdefghijklmnop123456"}}, "is not set"),
         ({"options": {"ca_file": "nowhere.pem"}}, "nowhere.pem cannot be read"),
@@ -275,7 +278,7 @@ def test_a_key_that_is_none_hides_nothing(server: ChatServer, evaluate: Any, mon
 def test_a_key_on_the_command_line_is_refused(server: ChatServer, evaluate: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "hunter2-hunter2")
     for given in ({"backbone": "openai:hunter2-hunter2"}, {"options": {"base_url": f"{server.url}/hunter2-hunter2"}}):
-        with pytest.raises(UserError, match="the key stands on the command line") as caught:
+        with pytest.raises(UserError, match="holds the key") as caught:
             evaluate(**given)
         assert "hunter2" not in str(caught.value)
 

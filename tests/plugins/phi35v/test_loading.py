@@ -8,6 +8,7 @@ import shutil
 import pytest
 import torch
 from coabench_phi35v.backbone import Phi35Vision
+from coabench_phi35v.prompt import ChatTokenizer
 from safetensors.torch import load_file, save_file
 
 from coabench.backbone import BackboneRequest
@@ -103,6 +104,10 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def in_json(**fields):
+    return lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
 @pytest.mark.parametrize(
     ("file", "damage", "words"),
     [
@@ -113,13 +118,25 @@ def cut(path):
         ("config.json", lambda p: p.unlink(), "config.json does not exist"),
         ("config.json", lambda p: p.write_text("[]"), "config.json cannot be read"),
         ("config.json", lambda p: p.write_text("{"), "config.json cannot be read"),
+        ("config.json", lambda p: p.write_text("[" * 100_000), "config.json cannot be read(.|\n)*more than 64 deep"),
         ("tokenizer.json", lambda p: p.unlink(), "tokenizer.json cannot be used"),
+        ("tokenizer.json", lambda p: p.write_text("[" * 100_000), "cannot be used(.|\n)*more than 64 deep"),
+        ("tokenizer.json", lambda p: p.write_text("[]"), "tokenizer.json cannot be used"),
+        ("tokenizer.json", in_json(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}), "Precompiled"),
     ],
 )
 def test_damaged_files_are_named(tiny, file, damage, words):
     damage(tiny / file)
     with pytest.raises(UserError, match=words):
         check(tiny)
+
+
+def test_what_a_tokenizer_file_says_of_single_calls_is_passed_over(tiny):
+    tokenizer = ChatTokenizer(tiny / "tokenizer.json")
+    truncation = {"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 5}
+    padding = {"strategy": {"Fixed": 2**40}, "direction": "Right", "pad_id": 0, "pad_type_id": 0, "pad_token": "x"}
+    in_json(truncation=truncation, padding=padding | {"pad_to_multiple_of": None})(tiny / "tokenizer.json")
+    assert ChatTokenizer(tiny / "tokenizer.json").text("What emotion?") == tokenizer.text("What emotion?")
 
 
 @pytest.mark.parametrize(

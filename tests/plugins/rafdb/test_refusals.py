@@ -7,6 +7,7 @@ import json
 import pytest
 from support import rafdb_tree as tree
 from support.rafdb_tree import label_file, make_rafdb
+from support.special_files import SPECIAL, posix
 
 from coabench.errors import UserError
 
@@ -63,6 +64,16 @@ def test_two_label_files_that_differ(tmp_path, open_rafdb):
     twin.write_text("test_0001.jpg 1\n")
     with pytest.raises(UserError, match="two label files that differ"):
         open_rafdb(root)
+
+
+@posix
+def test_a_label_file_that_is_no_file(tmp_path, open_rafdb):
+    root = make_rafdb(tmp_path)
+    file = label_file(root, "basic")
+    file.unlink()
+    SPECIAL["pipe"][0](file)
+    with pytest.raises(UserError, match="a pipe, not a file"):
+        open_rafdb(root).samples("test")
 
 
 def test_images_still_in_their_archive(tmp_path, open_rafdb):

@@ -138,7 +138,8 @@ conclude: two
 
 def test_a_question_that_comes_up_again_gets_its_next_answer(faces: Path, made: Path, tmp_path: Path) -> None:
     (tmp_path / "twice.yaml").write_text(TWICE)
-    said = [{"prompt": "Which label?", "options": [], "response": label} for label in ("Sadly Angry", "Sadly Fearful")]
+    turn = {"name": "label", "prompt": "Which label?", "options": []}
+    said = [{**turn, "response": label, "label": label} for label in ("Sadly Angry", "Sadly Fearful")]
     kept(made / "chain-of-affect", tmp_path / "log", lambda record: record.update(turns=said), manifest=False)
     ask(faces, f"replay:{tmp_path / 'log'}", str(tmp_path / "twice.yaml"), tmp_path / "again")
     assert {record["prediction"] for record in records(tmp_path / "again")} == {"Sadly Fearful"}
@@ -155,9 +156,16 @@ def test_a_question_that_comes_up_again_gets_its_next_answer(faces: Path, made: 
         ),
         (
             '{"id": "a", "target": "b", "prediction": null, "status": "ok", "reason": null, "turns": [{}]}\n',
-            "of a cannot",
+            "line 1 is no record",
         ),
         ("no json\n", "line 1 is no record"),
+        ("[" * 100_000 + "\n", "line 1 is no record"),
+        (
+            '{"id": "a", "target": "b", "prediction": null, "status": "ok", "reason": null, '
+            '"turns": [{"name": "n", "label": null, "prompt": "p", "response": "", "options": ["x"], '
+            '"scores": {"x": 0.5}}]}\n',
+            "a score of 0.5, where log-probabilities are 0 at most",
+        ),
     ],
 )
 def test_a_log_that_cannot_be_replayed(text: str | None, told: str, faces: Path, tmp_path: Path) -> None:

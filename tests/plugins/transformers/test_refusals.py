@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,6 +60,18 @@ def without(*patterns: str) -> Change:
                 path.unlink()
 
     return change
+
+
+def panicking(folder: Path) -> None:
+    described = json.loads((folder / "tokenizer.json").read_text())
+    described["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+    (folder / "tokenizer.json").write_text(json.dumps(described))
+
+
+def pipe(folder: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("the system has no pipes in folders")
+    os.mkfifo(folder / "more.txt")
 
 
 def written(name: str, content: str) -> Change:
@@ -128,6 +141,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "no tokenizer": (without("tokenizer*"), "processor"),
     "no image processor": (without("processor_config.json"), "processor"),
     "a processor that is no JSON": (written("processor_config.json", "{"), "processor"),
+    "a config without end": (written("config.json", "[" * 100_000), "more than 64 deep"),
+    "a tokenizer without end": (written("tokenizer.json", "[" * 100_000), "more than 64 deep"),
+    "a tokenizer that panics": (panicking, "Cannot parse precompiled_charsmap"),
+    "a pipe": (pipe, r"a pipe, not a file"),
 }  # fmt: skip
 
 

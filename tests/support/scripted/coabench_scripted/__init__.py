@@ -8,6 +8,9 @@ import click
 
 from coabench import hookimpl
 
+SOUND = os.environ.get("SCRIPTED_SOUND")
+"""Whether to leave out what fails."""
+
 
 @hookimpl
 def coabench_register_backbones(register):
@@ -24,14 +27,15 @@ def coabench_register_datasets(register):
 @hookimpl
 def coabench_register_detectors(register):
     register("brightest", "coabench_scripted.detector:Brightest", description="what is bright", rank=5)
-    register(
-        "unready",
-        "coabench_scripted.nowhere:Nothing",
-        description="never there",
-        rank=99,
-        available="coabench_scripted.detector:unready",
-    )
-    register("unchecked", "coabench_scripted.nowhere:Nothing", available="coabench_scripted.detector:defect")
+    if not SOUND:
+        register(
+            "unready",
+            "coabench_scripted.nowhere:Nothing",
+            description="never there",
+            rank=99,
+            available="coabench_scripted.detector:unready",
+        )
+        register("unchecked", "coabench_scripted.nowhere:Nothing", available="coabench_scripted.detector:defect")
 
 
 @hookimpl
@@ -44,8 +48,9 @@ def coabench_register_metrics(register):
         format="percent",
     )
     register("labels-used", "coabench_scripted.metrics:labels_used")
-    register("failing", "coabench_scripted.metrics:failing")
-    register("leaving", "coabench_scripted.metrics:leaving")
+    if not SOUND:
+        register("failing", "coabench_scripted.metrics:failing")
+        register("leaving", "coabench_scripted.metrics:leaving")
 
 
 @hookimpl

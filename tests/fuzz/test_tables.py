@@ -1,0 +1,94 @@
+"""Tables and lists of labels: of predictions, of data sets, of RAF-DB."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from hypothesis import strategies as st
+from support.faces_trees import face
+from support.rafdb_tree import label_file, make_rafdb
+
+from .attempt import Attempts
+from .fuzzing import fuzz
+from .values import damaged, json_bytes, mutated, texts
+
+PREDICTIONS = "id,image,prediction,target,subject,age\n" + "".join(
+    f"s{i},s{i}.png,{p},{t},p{i},{20 + i}\n"
+    for i, (p, t) in enumerate(
+        [("Happiness", "Happiness"), ("Sadness", "Anger"), ("", "Fear"), ("Neutral", "Neutral"), ("Fear", "Fear")]
+    )
+)
+ROWS = [
+    {"id": f"s{i}", "prediction": label, "target": "Happiness", "subject": f"p{i}"}
+    for i, label in enumerate(("Happiness", "Sadness", None, "Neutral"))
+]
+cells = st.lists(st.lists(texts, max_size=5), max_size=5)
+
+
+def table(rows: list[list[str]]) -> bytes:
+    file = io.StringIO()
+    writer = csv.writer(file, escapechar="\\")
+    writer.writerow(["id", "prediction", "target"])
+    writer.writerows(rows)
+    return file.getvalue().encode("utf-8", "surrogatepass")
+
+
+@fuzz(0.04, data=damaged(PREDICTIONS.encode()) | cells.map(table))
+def test_predictions_csv(attempts: Attempts, data: bytes) -> None:
+    with attempts.folder() as folder:
+        (folder / "p.csv").write_bytes(data)
+        attempts.run(folder, "score", "p.csv", "--labels", "raf-db-basic", "--output", "run")
+
+
+def jsonl(rows: object) -> bytes:
+    return b"".join(json_bytes(row) + b"\n" for row in rows) if isinstance(rows, list) else json_bytes(rows)
+
+
+@fuzz(0.04, data=mutated(ROWS).map(jsonl) | damaged(jsonl(ROWS)))
+def test_predictions_jsonl(attempts: Attempts, data: bytes) -> None:
+    with attempts.folder() as folder:
+        (folder / "p.jsonl").write_bytes(data)
+        attempts.run(folder, "score", "p.jsonl", "--labels", "raf-db-basic", "--output", "run")
+
+
+CARD = """
+name: mine
+loader: faces
+splits: [test, train]
+labels: {classes: [{name: Anger, code: 0}, {name: Happiness, code: 1}, {name: Sadness, code: 2}]}
+options: {table: labels.csv, subject: who, attributes: [age], duplicates: drop-contradictions}
+"""
+LABELS = b"image,label,split,who,age\na.png,Anger,test,anna,20\nb.png,1,test,ben,30\nc.png,sad,train,eve,40\n"
+
+
+@fuzz(0.04, data=damaged(LABELS))
+def test_tables_of_data_sets(attempts: Attempts, data: bytes) -> None:
+    with attempts.folder() as folder:
+        (folder / "card.yaml").write_text(CARD)
+        (folder / "labels.csv").write_bytes(data)
+        for name, number in (("a", 1), ("b", 2), ("c", 3)):
+            (folder / f"{name}.png").write_bytes(face("Happiness", number))
+        attempts.run(folder, "datasets", "verify", "card.yaml", "--data-root", ".", "--pairs", "pairs.csv")
+        attempts.run(folder, "evaluate", "--backbone", "scripted", "--dataset", "card.yaml", "--data-root", ".",
+                     "--strategy", "direct", "--output", "run")  # fmt: skip
+
+
+@cache
+def rafdb() -> Path:
+    """Return a small tree in the layout of RAF-DB, with drawn faces, made once."""
+    return make_rafdb(Path(mkdtemp()), basic=(1, 1), compound=(0, 0))
+
+
+@fuzz(0.04, data=st.deferred(lambda: damaged(label_file(rafdb(), "basic").read_bytes())))
+def test_label_lists(attempts: Attempts, data: bytes) -> None:
+    with attempts.folder() as folder:
+        shutil.copytree(rafdb(), folder / "data")
+        label_file(folder / "data", "basic").write_bytes(data)
+        attempts.run(folder, "datasets", "verify", "raf-db-basic", "--data-root", "data", "--pairs", "pairs.csv")
+        attempts.run(folder, "evaluate", "--backbone", "scripted", "--dataset", "raf-db-basic", "--data-root", "data",
+                     "--strategy", "direct", "--output", "run")  # fmt: skip

@@ -1,0 +1,15 @@
+"""A few kills of every test run; `make kill` has sixty, of every job."""
+
+from pathlib import Path
+
+import pytest
+from kill.suite import describe, run
+
+
+@pytest.mark.process
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the processes of a job are found in /proc")
+def test_a_few_kills_lose_nothing(tmp_path: Path) -> None:
+    tallies = run(6, 7, tmp_path, ("evaluate", "leaderboard", "webcam"))
+    assert sum(len(tally.progress) for tally in tallies.values()) == 6
+    assert not [problem for tally in tallies.values() for problem in tally.problems], describe(tallies)

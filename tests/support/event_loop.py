@@ -1,0 +1,14 @@
+"""An event loop for a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a scenario in a thread of its own: Playwright's loop runs in the main thread while it has a browser."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, scenario).result()
