@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -170,11 +169,9 @@ def main() -> None:
     print("| figure | test set | coverage | mean width | without |\n|---|---|---|---|---|")
     for figure, name, trial in work():
         if not arguments.only or any(part in figure for part in arguments.only):
-            start = time.perf_counter()
             rows.append({"figure": figure, "scenario": name, **measure(trial, arguments.trials)})
             row = rows[-1]
             print(f"| {figure} | {name} | {row['coverage']} | {row['width']} | {row['without']} |", flush=True)
-            row["seconds"] = round(time.perf_counter() - start, 1)
     if arguments.json:
         made = {"machine": machine(), "trials": arguments.trials, "level": 95, "rows": rows}
         arguments.json.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

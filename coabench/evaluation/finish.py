@@ -30,8 +30,12 @@ class FinishedRun:
         from coabench.metrics.headline import UAR, WAR
 
         metrics = self.metrics
-        figures = ", ".join(f"{it.title} {it.with_interval(it.read(metrics))}" for it in (UAR, WAR))
-        return f"<run {self.directory}: {metrics['samples']} samples, {figures}, {metrics['invalid']} invalid>"
+        value, low, high = map(UAR.with_unit, UAR.read(metrics))
+        bounds = "" if UAR.read(metrics).low is None else f" [{low}, {high}]"
+        return (
+            f"<run {self.directory}: {metrics['samples']} samples, UAR {value}{bounds}, "
+            f"WAR {WAR.with_unit(metrics['war'])}, {metrics['invalid']} invalid>"
+        )
 
 
 def finish(run: Run, progress: Progress) -> FinishedRun:

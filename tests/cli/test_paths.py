@@ -9,6 +9,8 @@ import pytest
 from support.process import Run
 from support.special_files import SPECIAL, posix
 
+pytestmark = pytest.mark.process  # of a detector
+
 COMMANDS = {
     "card": "evaluate --dataset X.yaml --data-root .",
     "prompt file": "evaluate --strategy X.yaml --limit 1",

@@ -229,6 +229,7 @@ def test_a_target_that_ends_the_process_while_it_is_imported(coabench: Run, tmp_
     assert "'zz' of plugin 'zz_bad' cannot be imported" in ended.stderr
 
 
+@pytest.mark.process
 def test_a_sweep_goes_on_with_the_other_runs(run: Run, tmp_path: Path) -> None:
     sheet = {"defaults": {"dataset": "drawn", "limit": 2}, "axes": {"backbone": ["zz", "scripted"]}}
     (tmp_path / "sheet.yaml").write_text(json.dumps(sheet))
