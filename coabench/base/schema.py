@@ -395,8 +395,8 @@ def _is_finite(number: float) -> bool:
 Number = Annotated[int | float, must(_is_finite, "a number that is finite")]
 """A number, neither NaN nor infinite; JSON as Python reads it has both."""
 
-Count = Annotated[int, at_least(0)]
-"""How many."""
+Count = Annotated[int, must(lambda number: 0 <= number < 2**63, "a whole number from 0 on, in 64 bits")]
+"""How many; arrays hold it."""
 
 Proportion = Annotated[int | float, must(lambda number: 0 <= number <= 1, "a number from 0 to 1")]
 """A part of a whole."""

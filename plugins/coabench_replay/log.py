@@ -148,7 +148,7 @@ class Log:
                     record = read_line(file, start)
                 if str(record["id"]) == id:
                     return _recorded(record, self.directory)
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise JobError(
                 f"the log in {self.directory} was changed while it was replayed",
                 found=f"{type(error).__name__}: {error}",
@@ -186,15 +186,16 @@ class Log:
 
 def _recorded(record: Mapping[str, Any], directory: Path) -> Recorded:
     error = str(record["reason"]) if record["status"] == ERROR else None
-    try:
-        return Recorded(str(record["id"]), _by_question(record["turns"]), error)
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise UserError(
-            f"{directory / LOG}: the turns of {record['id']} cannot be read",
-            expected="what a run writes: prompt, options, response, scores",
-            found=f"{type(problem).__name__}: {problem}",
-            remedy="the log was edited or damaged: restore it",
-        ) from None
+    for turn in record["turns"]:
+        scores = turn.get("scores")
+        if scores is not None and [*scores] != turn["options"]:
+            raise UserError(
+                f"{directory / LOG}: the turns of {record['id']} cannot be replayed",
+                expected="a score for each option, in their order",
+                found=f"scores for {', '.join(scores) or 'nothing'}, of the options {', '.join(turn['options'])}",
+                remedy="the log was edited or damaged: restore it",
+            )
+    return Recorded(str(record["id"]), _by_question(record["turns"]), error)
 
 
 def _by_question(turns: Iterable[Mapping[str, Any]]) -> dict[Key, list[Answer]]:

@@ -22,7 +22,7 @@ from support.in_process import command
 from .values import MARKUP
 
 PATIENCE = 60
-"""Seconds after which a command hangs; on an idle machine none takes three."""
+"""Seconds after which a command hangs."""
 ROOM = 2 * 2**30
 """Bytes by which the memory of this process may grow over one command."""
 EXITS = {0, 1, 2, 130}

@@ -39,7 +39,7 @@ def network() -> bytes:
     return write_onnx(Path(mkdtemp()) / "net.onnx").read_bytes()
 
 
-@fuzz(0.01, network=st.deferred(lambda: damaged(network())))
+@fuzz(0.01, network=st.deferred(lambda: damaged(network()) | st.just(network())))
 def test_classifiers(attempts: Attempts, network: bytes) -> None:
     with attempts.folder() as folder:
         (folder / "net.onnx").write_bytes(network)
@@ -96,7 +96,12 @@ def headers(path: Path) -> st.SearchStrategy[bytes]:
 
     plain = mutated(header).map(json_bytes) | damaged(json_bytes(header))
     lengths = st.sampled_from((0, 1, 7, 2**31, 2**63, 2**64 - 1, 10**8))
-    return plain.map(whole) | lengths.map(lambda length: whole(json_bytes(header), length)) | damaged(whole(b"{}"))
+    return (
+        plain.map(whole)
+        | lengths.map(lambda length: whole(json_bytes(header), length))
+        | damaged(whole(b"{}"))
+        | st.just(path.read_bytes())
+    )
 
 
 @fuzz(0.02, weights=st.deferred(lambda: headers(ADAPTER / "adapter_model.safetensors")))

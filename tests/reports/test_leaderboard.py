@@ -478,6 +478,16 @@ def test_a_pipe_among_the_files_of_a_run_is_not_read(file: str, tmp_path: Path) 
 TURN = {"name": "answer", "prompt": "p", "options": ["a", "b"], "response": "a", "label": "a"}
 
 
+def test_a_count_that_no_array_holds_is_no_record(tmp_path: Path) -> None:
+    run_folder = write_run(tmp_path / "bad", 20)
+    lines = (run_folder / "predictions.jsonl").read_text().splitlines()
+    lines[2] = json.dumps({**json.loads(lines[2]), "turns": [{**TURN, "new_tokens": 2**64}]})
+    (run_folder / "predictions.jsonl").write_text("\n".join(lines) + "\n")
+    (row,) = rows(tmp_path)
+    assert row["kind"] == "not ranked"
+    assert "new_tokens" in row["note"]
+
+
 def test_a_log_probability_above_0_is_no_record(tmp_path: Path) -> None:
     bad = write_run(tmp_path / "bad", 20)
     lines = (bad / "predictions.jsonl").read_text().splitlines()

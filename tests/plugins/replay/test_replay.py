@@ -158,6 +158,12 @@ def test_a_question_that_comes_up_again_gets_its_next_answer(faces: Path, made: 
             '{"id": "a", "target": "b", "prediction": null, "status": "ok", "reason": null, "turns": [{}]}\n',
             "line 1 is no record",
         ),
+        (
+            '{"id": "a", "target": "b", "prediction": null, "status": "ok", "reason": null, '
+            '"turns": [{"name": "n", "label": null, "prompt": "p", "response": "", "options": ["x", "y"], '
+            '"scores": {"x": -0.5}}]}\n',
+            "a score for each option",
+        ),
         ("no json\n", "line 1 is no record"),
         ("[" * 100_000 + "\n", "line 1 is no record"),
         (

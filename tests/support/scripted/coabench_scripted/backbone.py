@@ -83,7 +83,8 @@ class Seen(Viewing):
         return Answer("", scores, prompt_tokens=7)
 
     def response(self, question, digest):
-        chosen = question.options[digest[0] % len(question.options)]
+        options = question.options or ("whatever it is",)
+        chosen = options[digest[0] % len(options)]
         if self.backbone.options.noise and digest[1] % 8 == 0:
             chosen = "I see \x1b[31mred\x1b[0m <b>things</b>"
         return Answer(self.backbone.options.always or chosen, prompt_tokens=7, cached_tokens=3, new_tokens=2)
