@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
+from itertools import takewhile
 
 NOTHING = "–"
 """What a person sees where there is no value."""
@@ -24,6 +26,20 @@ def safe(text: object, limit: int | None = None) -> str:
 def last_part(path: str | None) -> str:
     """Return the last part of a path or of a name such as ``owner/model``; nothing for None."""
     return (path or "").rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+
+
+def common_name(names: Sequence[str]) -> str:
+    """Return the name of one, or what several names begin with and a star: ``coa-s*``."""
+    first, last = min(names), max(names)
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return first if len(names) == 1 else "".join(character for character, _ in alike) + "*"
+
+
+def rank(best: int | None, worst: int | None, leading: bool | None) -> str:
+    """Return a place or a range of places for people, with a star where nothing is above; a dash for None."""
+    if best is None:
+        return NOTHING
+    return (str(best) if best == worst else f"{best}–{worst}") + ("*" if leading else "")
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -49,3 +65,14 @@ def interval(low: str, high: str) -> str:
 def p_value(p: float | None) -> str:
     """Return a p-value for people, or a dash for None."""
     return NOTHING if p is None else f"{p:.3f}" if p >= 0.001 else "<0.001"
+
+
+def p_equals(p: float) -> str:
+    """Return a p-value for a sentence, ``p = 0.024`` or ``p < 0.001``."""
+    shown = p_value(p)
+    return f"p {shown.replace('<', '< ')}" if shown.startswith("<") else f"p = {shown}"
+
+
+def difference(value: float, low: float, high: float, digits: int = 1) -> str:
+    """Return a difference of proportions in points for people, with its sign and its interval."""
+    return f"{signed(value, digits)} {interval(signed(low), signed(high))}"

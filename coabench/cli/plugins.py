@@ -90,7 +90,7 @@ def check(
     """Say what is wrong with an installed plugin.
 
     Everything that it registers is checked against what the bench needs; each finding says why it matters and what to
-    do. What cannot be looked at without a model or files is told. A plugin that is left out since a process did not
+    do. What cannot be looked at without a model or files is listed. A plugin that is left out since a process did not
     survive loading it is loaded again. Exit code 1 where something is wrong.
     """
     from coabench.registry.loading_marks import forget

@@ -53,8 +53,8 @@ def marked(plugin: Loadable) -> Iterator[None]:
     except BaseException as error:
         keep = mark is not None and is_interrupt(error) and time.monotonic() - began > IMPATIENCE
         if keep:
-            told = f"interrupted while plugin {plugin.name!r} was loaded: it is left out from now on"
-            print(f"\n{safe(told)}; {safe(again(plugin))}", file=sys.stderr)
+            message = f"interrupted while plugin {plugin.name!r} was loaded: it is left out from now on"
+            print(f"\n{safe(message)}; {safe(again(plugin))}", file=sys.stderr)
         raise
     finally:
         if mark is not None:

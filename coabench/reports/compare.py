@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coabench.base.text import interval, p_value, percent, signed
+from coabench.base.text import difference, interval, p_equals, p_value, percent, signed
 from coabench.metrics.figures import paired_table, recalls, uar, war
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.ranking import ALPHA
@@ -93,7 +93,7 @@ class Comparison:
         """The result in plain words."""
         first = self.figures[0]
         size = f"{100 * abs(first.difference):.2f} points of UAR"
-        evidence = f"95 % interval {interval(signed(first.low), signed(first.high))}, p {_equals(first.p)}"
+        evidence = f"95 % interval {interval(signed(first.low), signed(first.high))}, {p_equals(first.p)}"
         seen = f"a true difference of {percent(self.minimum_detectable, 1)} points"
         if not self.flips:
             return "The two runs get the same samples right: there is no difference to test."
@@ -262,10 +262,5 @@ def _options(identities: Sequence[RunIdentity]) -> list[str]:
     return [f"{'; '.join(options)}."] if options else []
 
 
-def _equals(p: float) -> str:
-    shown = p_value(p)
-    return shown.replace("<", "< ") if shown.startswith("<") else f"= {shown}"
-
-
 def _difference(row: Row) -> str:
-    return f"{signed(row['difference'], 2)} {interval(signed(row['low']), signed(row['high']))}"
+    return difference(row["difference"], row["low"], row["high"], 2)

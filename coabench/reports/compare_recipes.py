@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from coabench.base.text import interval, p_value, percent, signed
+from coabench.base.text import common_name, difference, interval, p_equals, p_value, percent, signed
 from coabench.errors import UserError
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.ranking import ALPHA
@@ -71,7 +70,7 @@ class RecipeComparison:
         first = self.figures[0]
         over = f"over {len(self.runs_a)} and {len(self.runs_b)} runs"
         size = f"{100 * abs(first.difference):.2f} points of UAR"
-        evidence = f"95 % interval {interval(signed(first.low), signed(first.high))}, p {_equals(first.p)}"
+        evidence = f"95 % interval {interval(signed(first.low), signed(first.high))}, {p_equals(first.p)}"
         if first.differing < TESTABLE:
             return f"Too few to test: the recipes differ on {first.differing} samples."
         if first.p < ALPHA:
@@ -153,9 +152,7 @@ def compare_recipes(first: Sequence[Path], second: Sequence[Path]) -> RecipeComp
 
 def _name(runs: Sequence[Path]) -> str:
     """Return what the names of the runs begin with, and a star: ``coa-s*``."""
-    names = [run.resolve().name for run in runs]
-    alike = takewhile(lambda pair: pair[0] == pair[1], zip(min(names), max(names), strict=False))
-    return "".join(character for character, _ in alike) + "*"
+    return common_name([run.resolve().name for run in runs])
 
 
 def _uars(directories: Sequence[Path], runs: Sequence[Predicted]) -> dict[str, float]:
@@ -211,9 +208,4 @@ def _mean(row: Row, side: str) -> str:
 
 
 def _difference(row: Row) -> str:
-    return f"{signed(row['difference'], 2)} {interval(signed(row['low']), signed(row['high']))}"
-
-
-def _equals(p: float) -> str:
-    shown = p_value(p)
-    return shown.replace("<", "< ") if shown.startswith("<") else f"= {shown}"
+    return difference(row["difference"], row["low"], row["high"], 2)

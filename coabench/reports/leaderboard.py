@@ -15,7 +15,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from coabench.base.text import NOTHING, interval, last_part, number, p_value, percent, signed
+from coabench.base import text
+from coabench.base.text import NOTHING, last_part, number, p_value, percent
 from coabench.decode import EXTERNAL
 from coabench.errors import UserError, did_you_mean
 from coabench.metrics.headline import HEADLINES, MACRO_F1, UAR, Estimate, Headline
@@ -295,10 +296,7 @@ def _figure(figure: Headline, row: Row) -> str:
 
 
 def _rank(row: Row) -> str:
-    if row["kind"] == PUBLISHED:
-        return NOTHING
-    low, high = row["rank_low"], row["rank_high"]
-    return (str(low) if low == high else f"{low}–{high}") + ("*" if row["leading"] else "")
+    return text.rank(row["rank_low"], row["rank_high"], row["leading"])
 
 
 def _run(row: Row) -> str:
@@ -328,8 +326,7 @@ def _strategy(row: Row) -> str:
 def _difference(row: Row) -> str:
     if row["difference"] is None:
         return NOTHING if row["kind"] == PUBLISHED else "baseline"
-    low, high = signed(row["difference_low"]), signed(row["difference_high"])
-    return f"{signed(row['difference'])} {interval(low, high)}"
+    return text.difference(row["difference"], row["difference_low"], row["difference_high"])
 
 
 def _remarks(row: RunRow) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, takewhile
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from coabench.base.text import NOTHING, interval, percent
+from coabench.base import text
+from coabench.base.text import interval, percent
 from coabench.metrics.headline import HEADLINES, UAR
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.ranking import ALPHA, Rank, places
@@ -43,9 +44,7 @@ class Recipe:
     @property
     def name(self) -> str:
         """The name of its run, or what the names of its runs begin with and a star."""
-        names = [entry.row.name for entry in self.entries]
-        alike = takewhile(lambda pair: pair[0] == pair[1], zip(min(names), max(names), strict=False))
-        return names[0] if len(names) == 1 else "".join(character for character, _ in alike) + "*"
+        return text.common_name([entry.row.name for entry in self.entries])
 
     @property
     def seeds(self) -> str:
@@ -157,7 +156,4 @@ def _uar(row: Row) -> str:
 
 
 def _rank(row: Row) -> str:
-    low, high = row["rank_low"], row["rank_high"]
-    if low is None:
-        return NOTHING
-    return (str(low) if low == high else f"{low}–{high}") + ("*" if row["leading"] else "")
+    return text.rank(row["rank_low"], row["rank_high"], row["leading"])
