@@ -123,8 +123,8 @@ class _Times:
 
     def add(self, record: Mapping[str, Any]) -> None:
         self._records += 1
-        if record["seconds"] is not None:
-            self._seconds.append(record["seconds"])
+        if (seconds := record.get("seconds")) is not None:
+            self._seconds.append(seconds)
 
     def facts(self) -> dict[str, float | None]:
         if len(self._seconds) < self._records:

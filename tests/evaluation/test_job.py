@@ -374,3 +374,14 @@ def test_a_folder_that_vanishes_ends_the_job_at_the_next_batch(
         assert batches == [2, 2]
         assert not (tmp_path / "out").exists()
         assert evaluate(**request).metrics["samples"] == 24
+
+
+def test_a_complete_run_whose_records_lost_their_times_is_still_complete(coabench: Run, tmp_path: Path) -> None:
+    command = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn", "--output", "out")
+    assert coabench(*command).returncode == 0
+    log = tmp_path / "out" / "predictions.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    log.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "seconds"}) + "\n" for line in lines))
+    again = coabench(*command)
+    assert again.returncode == 0, again.stderr
+    assert "is already complete" in again.stderr
