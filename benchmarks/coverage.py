@@ -1,6 +1,6 @@
 """How often intervals hold the truth and tests are wrong, over simulated test sets: the tables of docs/statistics.md.
 
-    python benchmarks/coverage.py [--trials 2000] [--json FILE] [--picture FILE]
+    python benchmarks/coverage.py [--trials 2000] [--json FILE]
 
 Every interval is computed as a run's is, by the functions that coabench uses. A trial draws a test set from known
 recalls; the share of trials in which the 95 % interval holds the known truth is its coverage, and should be 95 %.
