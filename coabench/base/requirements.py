@@ -66,17 +66,23 @@ class Declared:
 def declared() -> Declared:
     """Read the metadata of the installed distribution, or of a checkout that was never installed."""
     python, requirements, names = _installed() or _checkout()
-    tested = {each.name: next(iter(each.specifier)).version for each in _applying(requirements, TESTED)}
     return Declared(
         python,
-        tuple(_package(each, tested.get(each.name)) for each in _applying(requirements, "")),
+        _always(requirements),
         {name: tuple(_package(each) for each in _applying(requirements, name)) for name in names if name != TESTED},
     )
 
 
 def newer_than_tested() -> list[str]:
     """Return the packages that are newer than was tested, each with both versions."""
-    return [f"{p.name} {p.installed} (tested: {p.tested})" for p in declared().packages if p.newer]
+    _, requirements, _ = _installed() or _checkout()
+    return [f"{p.name} {p.installed} (tested: {p.tested})" for p in _always(requirements) if p.newer]
+
+
+def _always(requirements: list[Requirement]) -> tuple[Package, ...]:
+    """Return what is needed whatever the extras, with what was tested."""
+    tested = {each.name: next(iter(each.specifier)).version for each in _applying(requirements, TESTED)}
+    return tuple(_package(each, tested.get(each.name)) for each in _applying(requirements, ""))
 
 
 def _installed() -> tuple[str, list[Requirement], list[str]] | None:

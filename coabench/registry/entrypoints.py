@@ -6,8 +6,10 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from pathlib import Path
+from typing import Literal
 
 from coabench import hookspecs
 from coabench.base.shipped import CHECKOUT
@@ -16,18 +18,21 @@ from coabench.errors import with_type
 
 def name_of(dist: Distribution | None) -> str | None:
     """Return the name of a distribution; None where it has none."""
-    try:
-        return dist.name if dist else None
-    except Exception:  # a distribution without metadata
-        return None
+    return _stated(dist, "name") if dist else None
 
 
 def version_of(dist: Distribution) -> str:
     """Return the version of a distribution; "unknown" where it does not say."""
+    return _stated(dist, "version") or "unknown"
+
+
+@lru_cache(maxsize=64)  # each look parses the whole metadata
+def _stated(dist: Distribution, field: Literal["name", "version"]) -> str | None:
     try:
-        return dist.version or "unknown"
-    except Exception:
-        return "unknown"
+        stated: str = getattr(dist, field)
+    except Exception:  # a distribution without metadata
+        return None
+    return stated
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ import hashlib
 import json
 from base64 import b64encode
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,28 @@ def render_page(
         allow: further directives of the page's policy, for one that is served: ``connect-src 'self'``.
         data: what the template shows.
     """
+    style_sources, script_sources = (
+        [path.read_text(encoding="utf-8") for path in (HERE / common, *map(template.with_name, further))]
+        for common, further in (("page.css", styles), ("page.js", scripts))
+    )
+    return (
+        _environment(template.parent)
+        .get_template(template.name)
+        .render(
+            **data,
+            embed=embed,
+            version=__version__,
+            styles=[Markup(source) for source in style_sources],
+            scripts=[Markup(source) for source in script_sources],
+            policy="; ".join([_policy(style_sources, script_sources), *allow]),
+        )
+    )
+
+
+@cache  # an environment compiles a template once
+def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader([template.parent, HERE]),
+        loader=FileSystemLoader([folder, HERE]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_visible,
@@ -68,18 +89,7 @@ def render_page(
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "number": number, "thousands": thousands, "shade": shade}
-    style_sources, script_sources = (
-        [path.read_text(encoding="utf-8") for path in (HERE / common, *map(template.with_name, further))]
-        for common, further in (("page.css", styles), ("page.js", scripts))
-    )
-    return environment.get_template(template.name).render(
-        **data,
-        embed=embed,
-        version=__version__,
-        styles=[Markup(source) for source in style_sources],
-        scripts=[Markup(source) for source in script_sources],
-        policy="; ".join([_policy(style_sources, script_sources), *allow]),
-    )
+    return environment
 
 
 def embed(name: str, data: Any) -> Markup:

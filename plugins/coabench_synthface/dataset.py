@@ -11,7 +11,7 @@ from coabench.base.schema import At, read_fields
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import UserError, did_you_mean
 from coabench_synthface.folder import HOW_TO_MAKE, SetFolder
-from coabench_synthface.shipped import open_shipped
+from coabench_synthface.shipped import shipped_set
 from coabench_synthface.storage import Picture, open_storage
 
 
@@ -37,7 +37,7 @@ class SynthFace(Dataset):
         self.card = card
         at = At(card.path or card.name, "correct the card", "options")
         self.subset = read_fields(_Described, card.options, at, others=True).subset
-        self.folder = SetFolder(open_shipped() if root is None else open_storage(root))
+        self.folder = shipped_set() if root is None else SetFolder(open_storage(root))
         if not self.folder.description["counts"].get(self.subset):
             raise UserError(
                 f"the set in {self.folder.files.root} has no {self.subset} pictures",

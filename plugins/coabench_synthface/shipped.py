@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from coabench.base.reading import is_folder
 from coabench.errors import UserError
 from coabench_synthface.difficulty import Difficulty
+from coabench_synthface.folder import SetFolder
 from coabench_synthface.storage import Archive, pack
 
 if TYPE_CHECKING:
@@ -34,6 +36,16 @@ def open_shipped() -> Archive:
             remedy="install coabench anew, or give a set of your own as --data-root",
         )
     return Archive(FILE)
+
+
+def shipped_set() -> SetFolder:
+    """Return the set, whose list is read once in a process; errors as `open_shipped`."""
+    return _set_in(open_shipped())
+
+
+@cache
+def _set_in(archive: Archive) -> SetFolder:
+    return SetFolder(archive)
 
 
 def rebuild(file: Path, *, workers: int = 1, progress: Progress | None = None) -> None:
