@@ -2,12 +2,10 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -302,32 +300,6 @@ def test_control_c_says_that_nothing_is_lost(environment: dict[str, str], coaben
     assert "continues from there" in told
     assert "Traceback" not in told
     assert coabench(*BASE, "--output", "out").returncode == 0
-
-
-@pytest.mark.timeout(600)
-def test_thirty_kills_change_nothing(environment: dict[str, str], coabench: Run, tmp_path: Path) -> None:
-    """SIGKILL at random moments of a run, each resumed: the log ends as that of an uninterrupted run."""
-    size = ["--set", "count=600", "--batch-size", "4"]
-    assert coabench(*BASE, "--output", "whole", *size).returncode == 0
-    moments = random.Random(7)
-    log, kills = tmp_path / "out" / "predictions.jsonl", 0
-    for number in range(30):
-        process = start_slowly(environment, tmp_path, *size)
-        before = length(log)
-        if number % 3:  # while it records; else while it starts
-            wait_for(lambda before=before: length(log) != before, process)
-        time.sleep(moments.uniform(0, 0.1))
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.wait()
-    if log.read_bytes().endswith(b"\n"):
-        with log.open("ab") as file:
-            file.write(b'{"id": "drawn/te')  # and a torn line
-    assert kills == 30
-    assert coabench(*BASE, "--output", "out", *size).returncode == 0
-    assert untimed(tmp_path / "out") == untimed(tmp_path / "whole")
-    assert len(manifest(tmp_path / "out")["sessions"]) > 2
 
 
 def test_a_folder_that_cannot_be_written_is_refused(coabench: Run, tmp_path: Path) -> None:
