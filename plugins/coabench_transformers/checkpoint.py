@@ -120,6 +120,8 @@ def _config(folder: Path) -> PretrainedConfig:
     try:
         raw = read_json(path, FOREIGN)
         kind = raw["model_type"]
+        if not isinstance(kind, str):
+            raise TypeError
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{folder} holds no model of transformers",

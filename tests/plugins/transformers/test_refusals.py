@@ -116,6 +116,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "no config": (without("config.json"), "no config.json"),
     "a config that is no JSON": (written("config.json", "{"), "holds no model of transformers"),
     "no type": (written("config.json", "{}"), "no model_type"),
+    "a type that is no name": (config(model_type=["llava"]), "no model_type"),
     "text only": (text_only, "takes no images or answers no text"),
     "an encoder": (written("config.json", '{"model_type": "florence2"}'), "reads its prompt with an encoder"),
     "phi-3.5": (config(model_type="phi3_v"), "--backbone phi-3.5-vision:"),
