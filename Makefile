@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL := $(PIP) --constraint constraints.txt --editable
 
 .PHONY: demo test quick quick-tests lint fuzz kill newest oldest clean
 
@@ -50,8 +51,20 @@ SEED ?= 0
 kill: $(VENV)/ready
 	$(BIN)/python tests/kill/suite.py --kills $(KILLS) --seed $(SEED)
 
+# PyPI's torch for Linux brings CUDA along, four fifths of all that is installed: without a driver of NVIDIA, PyTorch's own
+# wheels for the CPU are taken, and PyPI's where these cannot be reached.
+CPU_WHEELS := https://download.pytorch.org/whl/cpu
+TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
+
 $(VENV)/installed: pyproject.toml constraints.txt
+	@echo "setting up $(VENV): once, some minutes"
 	$(PYTHON) -m venv $(VENV)
+	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then \
+	  echo "no NVIDIA driver here: installing torch for the CPU, from $(CPU_WHEELS)"; \
+	  $(PIP) --retries 1 --timeout 15 --index-url $(CPU_WHEELS) '$(TORCH)' \
+	    || echo "that cannot be reached: the torch of PyPI is taken, with CUDA, 5 GB more"; \
+	fi
+	@echo "installing coabench and what it needs"
 	$(INSTALL) '.[tested]'
 	touch $@
 
@@ -61,7 +74,6 @@ $(VENV)/ready: $(VENV)/installed
 
 # Every job on the newest releases of all dependencies, and on the oldest that pyproject.toml admits; torch as pinned, for
 # its size. Each in an environment of its own: it is the installing that is tried, too.
-TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 JOBS := -m pytest --noconftest --override-ini timeout=900 tests/releases.py
 
 newest:

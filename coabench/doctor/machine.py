@@ -28,6 +28,9 @@ PATIENCE = 2.0
 LOW_SPACE = 2**30
 """Bytes; with less on the disk, a word about it."""
 
+DRIVER = Path("/proc/driver/nvidia/version")
+TORCH_FOR_CPU = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cpu"
+
 
 def examine(load_commands: Callable[[], object] = lambda: None) -> list[Diagnosis]:
     """Examine this machine.
@@ -152,14 +155,17 @@ def _devices() -> Iterator[Diagnosis]:
 
 
 def _no_cuda(version: str, cuda: str | None) -> Diagnosis:
-    driver = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+    driver = DRIVER.exists() or shutil.which("nvidia-smi") is not None
     if cuda is None:
         found = f"none: torch {version} is built without CUDA"
         remedy = "install a build of torch with CUDA: pytorch.org says how" if driver else ""
         return Diagnosis("devices", "cuda", "note" if driver else "ok", found, remedy)
+    if not driver:
+        found = f"no driver of NVIDIA here; torch {version} brings CUDA {cuda} along, some 5 GB"
+        return Diagnosis("devices", "cuda", "note", found, f"to free them: {TORCH_FOR_CPU}")
     remedy = "compare the driver (nvidia-smi) with the CUDA of torch, and look at CUDA_VISIBLE_DEVICES"
     found = f"none that works, though torch {version} is built for CUDA {cuda}"
-    return Diagnosis("devices", "cuda", "note" if driver else "ok", found, remedy if driver else "")
+    return Diagnosis("devices", "cuda", "note", found, remedy)
 
 
 def _memory() -> str:

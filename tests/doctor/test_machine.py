@@ -102,6 +102,21 @@ def test_a_package_that_crashes_when_it_is_imported(
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("driver", [True, False])
+def test_a_torch_with_cuda_that_is_of_no_use_is_noted(monkeypatch: pytest.MonkeyPatch, driver: bool) -> None:
+    import torch
+
+    monkeypatch.setattr(machine, "import_problem", lambda name: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+    monkeypatch.setattr(machine, "DRIVER", ROOT if driver else ROOT / "nowhere")
+    found = {finding.item: finding for finding in machine._devices()}["cuda"]
+    assert found.state == "note"
+    smaller = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cpu"
+    assert ("compare the driver" if driver else smaller) in found.remedy
+
+
 @pytest.mark.process
 def test_a_machine_on_which_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     import torch
