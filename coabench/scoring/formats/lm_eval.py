@@ -1,0 +1,50 @@
+"""lm-evaluation-harness' sample logs: ``--log_samples`` writes ``samples_TASK_DATE.jsonl``.
+
+`lm_eval/loggers/evaluation_tracker.py`, `save_results_samples`: ``arguments`` has ``gen_args_0`` and so on, one per
+request, with ``arg_0`` the context and ``arg_1`` the continuation, or how to generate. Of multiple-choice tasks
+``filtered_resps`` holds, as texts, the log-likelihood of each continuation and whether it is the greedy one, and
+``target`` the number of the right one, from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from coabench.scoring.formats.harness import RESPONSES, TARGET, arrange, is_sample_log, unwrapped
+from coabench.scoring.formats.table import Format, Row, Table
+
+
+def _fits(table: Table) -> bool:
+    return is_sample_log(table) and all(isinstance(row.values.get("arguments"), Mapping) for row in table.rows)
+
+
+def _scored(row: Row) -> Row | None:
+    """Return the row with the log-likelihoods of its continuations; None where the response is a text."""
+    responses, requests = row.values.get(RESPONSES), list(row.values["arguments"].values())
+    if not isinstance(responses, list) or len(responses) < 2 or len(responses) != len(requests):
+        return None
+    try:
+        numbers = [float(each[0]) for each in responses if isinstance(each, list) and len(each) == 2]
+        options = [request["arg_1"].strip() for request in requests]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    if len(numbers) < len(responses) or len(set(options)) < len(options):
+        return None  # acc_mutual_info, say, asks for each once more, without its context
+    target = unwrapped(row.values.get(TARGET))
+    number = str(target)
+    if number.isascii() and number.isdecimal() and len(number) < 4 and int(number) < len(options):
+        target = options[int(number)]
+    return replace(row, values={**row.values, TARGET: target}, scores=dict(zip(options, numbers, strict=True)))
+
+
+LM_EVAL = Format(
+    name="lm-eval",
+    version=1,
+    tool="lm-evaluation-harness 0.4.9",
+    recognised="doc_id, target, filtered_resps and the arguments of requests",
+    reads="filtered_resps (log-likelihoods are scores), target, doc_id; others as doc.NAME",
+    endings=(".jsonl",),
+    fits=_fits,
+    arrange=lambda table: arrange(table, _scored),
+)
