@@ -166,7 +166,7 @@ def predictions_of(values: Values, table: Table, unknown: Literal["error", "inva
     kinds = (
         ([row for row, it in pairs if not it.prediction and not it.problem], "empty or NaN, counted as INVALID"),
         ([row for row, _ in wrong], f"no label of {values.space.name}, counted as INVALID"),
-        (ranked, "a ranking: its first counts, of basic emotions the first two where labels are pairs"),
+        (ranked, "ranked, the first label counts (where labels are pairs, the first two basic emotions)"),
     )
     return Read(
         [reading.prediction or Prediction.invalid(EMPTY) for reading in readings],

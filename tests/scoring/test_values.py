@@ -125,7 +125,7 @@ def test_the_first_of_a_ranking_is_the_label(coabench: Run, tmp_path: Path) -> N
     write(tmp_path / "r.csv", "target,prediction", 'Fear,"Fear, sad, Anger"', "Anger,happy > Anger", "Fear,Fear")
     result = coabench("score", "r.csv", *LABELS, "--output", "run")
     assert result.returncode == 0, result.stderr
-    assert "2 predictions are a ranking" in result.stderr
+    assert "2 predictions are ranked" in result.stderr
     assert predictions(tmp_path / "run") == ["Fear", "Happiness", "Fear"]
     assert [r.get("details") for r in records(tmp_path / "run")] == [
         {"rank": ["Fear", "Sadness", "Anger"]}, {"rank": ["Happiness", "Anger"]}, None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coabench.base.reading import DATA
-from coabench.errors import UserError, with_type
+from coabench.errors import UserError, one_line
 
 ENTRIES = 250_000
 """Files in an archive."""
@@ -58,7 +58,7 @@ class Archive:
         except NotImplementedError:
             raise self._refused(f"{name!r} is packed in a way that this Python does not unpack") from None
         except Exception as error:  # each way of packing has errors of its own
-            raise self._refused(f"{name!r}: {with_type(error)}") from None
+            raise self._refused(f"{name!r}: {one_line(error)}") from None
         return data
 
     def _refused(self, found: str) -> UserError:

@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.text import safe
-from coabench.errors import UserError, with_type
+from coabench.errors import UserError, one_line
 from coabench.scoring.formats.archive import Archive
 from coabench.scoring.formats.delimited import check_once
 from coabench.scoring.formats.table import Content, Row, unreadable
 
 INSTALL = "pip install 'coabench[xlsx]'"
 KIND, REMEDY = "a spreadsheet (.xlsx)", "save it again, or as .csv"
-ROWS, CELLS = 2**20, 50_000_000
+ROWS, CELLS = 2**20, 10_000_000
 """Rows of a sheet, as Excel has them at most; and cells, empty ones among them included."""
 
 
 def read_spreadsheet(path: Path, data: bytes) -> Content:
     """Return the rows of the first sheet below its header. Empty rows do not count.
 
-    Formulas count as the values that were saved with them. Parsed by openpyxl through defusedxml, which refuses entities
-    and whatever lies outside the file.
+    Formulas count as the values that were saved with them. Parsed by openpyxl through defusedxml, which refuses
+    entities and whatever lies outside the file.
 
     Raises:
         UserError: a package is missing, or the file is damaged, too large, or has a column twice.
@@ -39,19 +39,22 @@ def read_spreadsheet(path: Path, data: bytes) -> Content:
             f"reading {path.name} needs the packages openpyxl and defusedxml", found="not installed", remedy=INSTALL
         ) from None
     Archive(path, data, KIND, REMEDY)
-    warnings.filterwarnings("ignore", module="openpyxl.styles")  # that a writer leaves out styles
     try:
-        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-        sheet = book.worksheets[0]
-        sheet.reset_dimensions()  # what the file says of them may be wrong
-        rows = list(_rows(path, sheet.iter_rows(values_only=True)))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # what the file says of them may be wrong
+            rows = list(_rows(path, sheet.iter_rows(values_only=True)))
     except UserError:
         raise
     except Exception as error:  # openpyxl lets through whatever a damaged part leads to
-        cause = with_type(error.__cause__ or error)
+        cause = one_line(error.__cause__ or error)
         raise UserError(f"{path.name} cannot be read", expected=KIND, found=cause, remedy=REMEDY) from None
     names = book.sheetnames
     notes = [f"{len(names)} sheets: the first, {safe(names[0], 60)!r}, is read"] if len(names) > 1 else []
+    texts = dict.fromkeys(one_line(str(each.message)) for each in said)
+    notes += [f"openpyxl warns: {safe(text, 200)}" for text in texts if "default style" not in text]
     return Content(rows, notes=notes)
 
 

@@ -97,11 +97,12 @@ class Table:
         Args:
             share: whether to say of how many rows they are: "12 of 20 rows".
         """
-        more = [f"… and {len(mistakes) - SHOWN} more"] if len(mistakes) > SHOWN else []
+        shown = list(dict.fromkeys(mistakes))
+        more = [f"… and {len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
         return UserError(
             f"{self.path.name}: {counted(len(mistakes), noun, len(self.rows) if share else None)} {what}",
             expected=expected,
-            found="".join(f"\n    {line}" for line in (*mistakes[:SHOWN], *more)),
+            found="".join(f"\n    {line}" for line in (*shown[:SHOWN], *more)),
             remedy=remedy or "correct the file",
         )
 
