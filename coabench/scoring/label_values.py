@@ -183,7 +183,12 @@ class LabelValues:
 
     def _problem(self, row: Row, column: str) -> str:
         text = row.text(column)
-        option = row.options.get(text.upper().strip("().: "))
-        hint = did_you_mean(text, self._recognised).strip()
-        why = f"the option {safe(option, 60)!r}" if option else hint
+        letter = text.upper().strip("().: ")
+        option = row.options.get(letter)
+        if option:
+            why = f"the option {safe(option, 60)!r}"
+        elif len(letter) == 1 and letter.isalpha() and not row.options:
+            why = "a letter, and the file does not list the options: they can be aliases on a card for --labels"
+        else:
+            why = did_you_mean(text, self._recognised).strip()
         return f"{row.quoted(column)}{f' ({why})' if why else ''}"

@@ -129,7 +129,7 @@ def _check_responses(run: RecordedRun) -> None:
     if decode in SCORED:
         why = f"with --decode {decode} the label is the best-scoring option: there is nothing to parse"
     elif decode == EXTERNAL:
-        why = "its predictions come from a file: there are no responses to parse"
+        why = "its predictions come from a file, which can be scored again"
     if why is not None:
         raise UserError(
             f"{run.directory} cannot be rescored: {why}",

@@ -157,6 +157,23 @@ def test_log_likelihoods_are_scores(coabench: Run, tmp_path: Path) -> None:
     assert first["attributes"] == {"doc.person": "p0"}
 
 
+def test_log_likelihoods_in_some_rows_are_refused(coabench: Run, tmp_path: Path) -> None:
+    first, *others = (FILES / "lm-eval-0.4.9-multiple-choice.jsonl").read_text().splitlines(keepends=True)
+    generated = json.dumps({**json.loads(first), "filtered_resps": ["Fear"]}) + "\n"
+    (tmp_path / "some.jsonl").write_text("".join([generated, *others]))
+    refused = coabench("score", "some.jsonl", *LABELS, "--output", "run")
+    assert refused.returncode == 2
+    assert "line 1" in refused.stderr
+    assert "log-likelihoods" in refused.stderr
+
+
+def test_a_letter_without_its_options_is_no_label(coabench: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("target,prediction\nFear,B\n")
+    refused = coabench("score", "a.csv", *LABELS, "--output", "run")
+    assert refused.returncode == 2
+    assert "the file does not list the options" in refused.stderr
+
+
 def test_filters_are_columns(coabench: Run, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (FILES / "lm-eval-0.4.9.jsonl").read_text().splitlines()]
     other = [{**line, "filter": "strict", "filtered_resps": ["Fear"]} for line in lines]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from coabench.scoring.formats.harness import RESPONSES, TARGET, arrange, is_sample_log, unwrapped
-from coabench.scoring.formats.table import Format, Row, Table
+from coabench.scoring.formats.table import Format, Row, Table, unreadable
 
 
 def _fits(table: Table) -> bool:
@@ -38,6 +38,15 @@ def _scored(row: Row) -> Row | None:
     return replace(row, values={**row.values, TARGET: target}, scores=dict(zip(options, numbers, strict=True)))
 
 
+def _arrange(table: Table) -> Table:
+    """Return the samples; `UserError` where some have log-likelihoods and others have not."""
+    arranged = arrange(table, _scored)
+    without = [row for row in arranged.rows if row.scores is None]
+    if 0 < len(without) < len(arranged.rows):
+        raise unreadable(table.path, table.at(without[0]), "log-likelihoods, as elsewhere in the file", "none")
+    return arranged
+
+
 LM_EVAL = Format(
     name="lm-eval",
     version=1,
@@ -46,5 +55,5 @@ LM_EVAL = Format(
     reads="filtered_resps (log-likelihoods are scores), target, doc_id; others as doc.NAME",
     endings=(".jsonl",),
     fits=_fits,
-    arrange=lambda table: arrange(table, _scored),
+    arrange=_arrange,
 )
