@@ -127,22 +127,22 @@ def probability_columns(text: str, table: Table, space: LabelSpace) -> dict[str,
         UserError: no such column or label, a label twice, or less than two.
     """
     option, spellings = "--probability-columns", space.spellings(space.names)
-    found: dict[str, str] = {}
+    columns: dict[str, str] = {}
     for part in (part.strip() for part in text.split(",")):
         name, _, column = (part, "", part) if part in table.columns else part.partition("=")
         name, column = name.strip(), column.strip() or name.strip()
         table.check_columns({option: [column]})
         label = spellings.get(fold(name))
-        if label is None or label in found:
+        if label is None or label in columns:
             raise UserError(
                 f"{option}: {name!r} is {'no label' if label is None else f'{label} again'}",
                 expected=", ".join(space.names),
                 remedy=f"{did_you_mean(name, space.names)}write LABEL=COLUMN where a column is called otherwise",
             )
-        found[label] = column
-    if len(found) < 2:
+        columns[label] = column
+    if len(columns) < 2:
         raise UserError(f"{option} names one column", expected="a column for each label", remedy="name the others too")
-    return {label: found[label] for label in space.names if label in found}
+    return {label: columns[label] for label in space.names if label in columns}
 
 
 def _number(row: Row, column: str) -> float:

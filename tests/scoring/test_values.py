@@ -95,6 +95,24 @@ def test_a_tie_is_no_prediction(coabench: Run, tmp_path: Path) -> None:
     assert [confidence_of(record) is None for record in records(tmp_path / "run")] == [True, False, True]
 
 
+def test_scores_of_known_samples(coabench: Run, tmp_path: Path) -> None:
+    base = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn", "--output", "drawn")
+    assert coabench(*base).returncode == 0
+    known = records(tmp_path / "drawn")
+    labels = manifest(tmp_path / "drawn")["labels"]["names"]
+    rows = [[r["id"], *("0.9" if label == r["target"] else str(0.1 / (len(labels) - 1)) for label in labels)]
+            for r in reversed(known)]  # fmt: skip
+    write(tmp_path / "p.csv", ",".join(["id", *labels]), *map(",".join, rows))
+    columns = ("--probability-columns", ",".join(labels))
+    result = coabench("score", "p.csv", "--like", "drawn", *columns, "--output", "run")
+    assert result.returncode == 0, result.stderr
+    assert [(r["id"], r["attributes"]) for r in records(tmp_path / "run")] == [
+        (r["id"], r["attributes"]) for r in known
+    ]
+    assert metrics(tmp_path / "run")["war"] == 1
+    assert metrics(tmp_path / "run")["bootstrap"]["subjects"] == metrics(tmp_path / "drawn")["bootstrap"]["subjects"]
+
+
 def test_decimal_commas(coabench: Run, tmp_path: Path) -> None:
     write(tmp_path / "p.csv", "target;Fear;h;Anger", "Fear;0,5;0,3;0,2")
     assert coabench("score", "p.csv", *LABELS, *THREE, "--output", "run").returncode == 0
@@ -228,5 +246,5 @@ def test_a_card_that_knows_subjects_says_so(coabench: Run, tmp_path: Path) -> No
         assert f"{card} knows who is on an image, a.csv does not say" in silent.stderr
         assert any("intervals are too narrow" in note for note in manifest(tmp_path / card)["notes"])
     for arguments in (("--labels", "jaffe", "--subject-column", "who"), LABELS):
-        told = coabench("score", "a.csv", *arguments, "--output", arguments[1] + "-told")
-        assert "does not say" not in told.stderr
+        named = coabench("score", "a.csv", *arguments, "--output", arguments[1] + "-named")
+        assert "does not say" not in named.stderr

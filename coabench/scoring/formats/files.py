@@ -16,7 +16,7 @@ from coabench.scoring.formats.json_text import read_document, read_lines
 from coabench.scoring.formats.lm_eval import LM_EVAL
 from coabench.scoring.formats.lmms_eval import LMMS_EVAL
 from coabench.scoring.formats.spreadsheet import read_spreadsheet
-from coabench.scoring.formats.table import Content, Format, Table
+from coabench.scoring.formats.table import Content, Format, Table, all_columns
 from coabench.scoring.formats.vlmevalkit import VLMEVALKIT
 
 
@@ -113,6 +113,5 @@ def _read(path: Path) -> Table:
     rows = list(content.rows)
     if not rows:
         raise UserError(f"{path.name} has no predictions", expected="one row per sample", found="no rows")
-    columns = list(dict.fromkeys(column for row in rows for column in row.values))
     digest = hashlib.sha256(data).hexdigest()
-    return Table(path, digest, columns, rows, ending.unit, content.about, notes=content.notes)
+    return Table(path, digest, all_columns(rows), rows, ending.unit, content.about, notes=content.notes)

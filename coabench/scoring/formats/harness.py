@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from coabench.errors import UserError
 from coabench.scoring.formats.options import options_of
-from coabench.scoring.formats.table import Row, Table, unreadable
+from coabench.scoring.formats.table import Row, Table, all_columns, unreadable
 
 ID, TARGET, RESPONSES, FILTER, DOC = "doc_id", "target", "filtered_resps", "filter", "doc"
 LONGEST = 1000
@@ -25,13 +25,20 @@ def is_sample_log(table: Table) -> bool:
     return {ID, TARGET, RESPONSES} <= set(table.columns)
 
 
-def arrange(table: Table, scored: Callable[[Row], Row | None] = lambda row: None) -> Table:
+class Likelihoods(NamedTuple):
+    """What a multiple-choice question came to: the true option, and option -> log-likelihood."""
+
+    target: Any
+    scores: Mapping[str, float]
+
+
+def arrange(table: Table, likelihoods: Callable[[Row], Likelihoods | None] = lambda row: None) -> Table:
     """Return one row per document, with the responses of each filter in a column.
 
     What is in ``doc``, and in other objects, becomes columns: ``doc.age``.
 
     Args:
-        scored: returns the row with its scores where its responses are such.
+        likelihoods: reads the responses of a row as such; None where they are a text.
 
     Raises:
         UserError: the filters do not answer the same documents, or one keeps several responses.
@@ -50,18 +57,14 @@ def arrange(table: Table, scored: Callable[[Row], Row | None] = lambda row: None
     columns = {name: f"{RESPONSES}:{name}" if others else RESPONSES for name in filters}
     rows = []
     for position, row in enumerate(filters[first]):
-        made = replace(row, values=dict(_flat(row)), options=options_of(row.values.get(DOC)))
-        with_scores = None if others else scored(replace(row, options=made.options))
-        if with_scores is not None:
-            target = with_scores.values[TARGET]
-            rows.append(replace(made, values={**made.values, TARGET: target}, scores=with_scores.scores))
-            continue
-        answers = {columns[name]: _response(table, each[position]) for name, each in filters.items()}
-        rows.append(replace(made, values={**made.values, **answers}))
-    return replace(
-        table, rows=rows, columns=list(dict.fromkeys(column for row in rows for column in row.values)),
-        defaults={"prediction": RESPONSES, "target": TARGET, "id": ID},
-    )  # fmt: skip
+        arranged = replace(row, values=dict(_flat(row)), options=options_of(row.values.get(DOC)))
+        if not others and (read := likelihoods(row)):
+            more, scores = {TARGET: read.target}, read.scores
+        else:
+            more, scores = {columns[name]: _response(table, each[position]) for name, each in filters.items()}, None
+        rows.append(replace(arranged, values={**arranged.values, **more}, scores=scores))
+    defaults = {"prediction": RESPONSES, "target": TARGET, "id": ID}
+    return replace(table, rows=rows, columns=all_columns(rows), defaults=defaults)
 
 
 def unwrapped(value: Any) -> Any:

@@ -18,7 +18,7 @@ from coabench.errors import UserError
 from coabench.scoring.formats.archive import Archive
 from coabench.scoring.formats.json_text import parse_object
 from coabench.scoring.formats.options import lettered
-from coabench.scoring.formats.table import Content, Format, Row, Table
+from coabench.scoring.formats.table import Content, Format, Row, Table, all_columns
 
 HEADERS = ("header.json", "_journal/start.json")
 KIND = "a log of inspect_ai (.eval)"
@@ -67,9 +67,8 @@ def _arrange(table: Table) -> Table:
     status = table.about.get("status")
     ended = status in (None, "success")
     more = [] if ended else [f"the evaluation's status is {safe(status, 60)!r}: samples may be missing"]
-    columns = list(dict.fromkeys(column for row in rows for column in row.values))
     defaults = {"prediction": prediction, "response": COMPLETION, "target": "target", "id": "id"}
-    return replace(table, rows=rows, columns=columns, defaults=defaults, notes=[*table.notes, *more])
+    return replace(table, rows=rows, columns=all_columns(rows), defaults=defaults, notes=[*table.notes, *more])
 
 
 def _arranged(row: Row) -> Row:

@@ -9,9 +9,8 @@ request, with ``arg_0`` the context and ``arg_1`` the continuation, or how to ge
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from coabench.scoring.formats.harness import RESPONSES, TARGET, arrange, is_sample_log, unwrapped
+from coabench.scoring.formats.harness import RESPONSES, TARGET, Likelihoods, arrange, is_sample_log, unwrapped
 from coabench.scoring.formats.table import Format, Row, Table, unreadable
 
 
@@ -19,8 +18,8 @@ def _fits(table: Table) -> bool:
     return is_sample_log(table) and all(isinstance(row.values.get("arguments"), Mapping) for row in table.rows)
 
 
-def _scored(row: Row) -> Row | None:
-    """Return the row with the log-likelihoods of its continuations; None where the response is a text."""
+def _likelihoods(row: Row) -> Likelihoods | None:
+    """Return the log-likelihoods of a row's continuations; None where the response is a text."""
     responses, requests = row.values.get(RESPONSES), list(row.values["arguments"].values())
     if not isinstance(responses, list) or len(responses) < 2 or len(responses) != len(requests):
         return None
@@ -35,12 +34,12 @@ def _scored(row: Row) -> Row | None:
     number = str(target)
     if number.isascii() and number.isdecimal() and len(number) < 4 and int(number) < len(options):
         target = options[int(number)]
-    return replace(row, values={**row.values, TARGET: target}, scores=dict(zip(options, numbers, strict=True)))
+    return Likelihoods(target, dict(zip(options, numbers, strict=True)))
 
 
 def _arrange(table: Table) -> Table:
     """Return the samples; `UserError` where some have log-likelihoods and others have not."""
-    arranged = arrange(table, _scored)
+    arranged = arrange(table, _likelihoods)
     without = [row for row in arranged.rows if row.scores is None]
     if 0 < len(without) < len(arranged.rows):
         raise unreadable(table.path, table.at(without[0]), "log-likelihoods, as elsewhere in the file", "none")

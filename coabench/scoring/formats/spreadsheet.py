@@ -40,7 +40,7 @@ def read_spreadsheet(path: Path, data: bytes) -> Content:
         ) from None
     Archive(path, data, KIND, REMEDY)
     try:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
             sheet = book.worksheets[0]
@@ -53,7 +53,7 @@ def read_spreadsheet(path: Path, data: bytes) -> Content:
         raise UserError(f"{path.name} cannot be read", expected=KIND, found=cause, remedy=REMEDY) from None
     names = book.sheetnames
     notes = [f"{len(names)} sheets: the first, {safe(names[0], 60)!r}, is read"] if len(names) > 1 else []
-    texts = dict.fromkeys(one_line(str(each.message)) for each in said)
+    texts = dict.fromkeys(one_line(str(each.message)) for each in caught)
     notes += [f"openpyxl warns: {safe(text, 200)}" for text in texts if "default style" not in text]
     return Content(rows, notes=notes)
 

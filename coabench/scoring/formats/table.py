@@ -53,7 +53,7 @@ class Table:
         unit: what `Row.line` counts, from 1.
         about: what the file says of all rows, beside them.
         defaults: ``prediction``, ``target`` or ``id`` -> the column that holds it unless the user names another; the
-            column of that name where it is not here.
+            column of that name where it is not here. ``response`` -> the sentence that a parser reads instead.
         notes: what the user must know of how it was read.
     """
 
@@ -138,6 +138,11 @@ class Format:
     endings: Sequence[str]
     fits: Callable[[Table], bool]
     arrange: Callable[[Table], Table]
+
+
+def all_columns(rows: Iterable[Row]) -> list[str]:
+    """Return the columns that any row has, in their order."""
+    return list(dict.fromkeys(column for row in rows for column in row.values))
 
 
 def counted(count: int, noun: str, total: int | None = None) -> str:
