@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from coabench.base.reading import DATA, read_bytes
 from coabench.base.schema import At, Prose, Read, Text, at_least, read_file
+from coabench.base.vocabulary import SUBJECT
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import LabelSpace, Names, complete
 
@@ -122,6 +124,14 @@ class Card:
                 if label not in space.names:
                     raise at.field("counts").field(split).unknown(label, space.names, "label")
         return card
+
+    @property
+    def names_subjects(self) -> bool:
+        """Whether its options say where the files name who is on an image.
+
+        By convention an option, a part of a path or a group of a pattern is called ``subject`` then.
+        """
+        return re.search(rf"""['{{<]{SUBJECT}['}}>]""", str(dict(self.options))) is not None
 
     def check_split(self, split: str) -> None:
         """Refuse (`UserError`) a split that is not on the card."""

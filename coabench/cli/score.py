@@ -14,19 +14,46 @@ from coabench.cli.summary import print_summary
 from coabench.errors import UserError
 from coabench.registry.options import parse_assignments
 
+CODES = ("card", "0-based", "1-based")
 FOR_RUNS = {"parser", "strategy", "labels", "output", "overwrite"}
 """The options that make sense when a run is scored again."""
-FILE_ONLY_PARSER = "responses are parsed when a run is scored; the values of a file are labels already"
+
+
+def _list_formats(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Print the formats and end."""
+    if not value or context.resilient_parsing:
+        return
+    from coabench.render.tables import Column, render
+    from coabench.scoring.formats.files import FORMATS
+
+    columns = (
+        Column("Format", "name"), Column("Tool", "tool"), Column("Files", "files", width=22),
+        Column("Recognised by", "recognised", width=34), Column("Read", "reads", width=34),
+    )  # fmt: skip
+    rows = [{"name": f.name, "tool": f.tool, "files": ", ".join(f.endings), "recognised": f.recognised,
+             "reads": f.reads} for f in FORMATS.values()]  # fmt: skip
+    click.echo(render(columns, rows, "table"))
+    context.exit()
 
 
 @click.command("score")
 @click.argument("source", metavar="FILE|RUN", type=click.Path(path_type=Path))
+@click.option("--list-formats", is_flag=True, is_eager=True, expose_value=False, callback=_list_formats,
+              help="List the formats of files that can be read.")  # fmt: skip
+@click.option("--format", metavar="NAME", help="FILE: its format, see --list-formats; by default it is recognised.")
 @click.option("--labels", metavar="NAME|CARD.yaml",
               help="The labels: a data set's name or card; compound or basic for RAF-DB's.")  # fmt: skip
-@click.option("--prediction-column", metavar="NAME[,NAME]", default="prediction", show_default=True,
-              help="The predictions; two columns hold two basic emotions.")  # fmt: skip
-@click.option("--target-column", metavar="NAME[,NAME]", help="The true labels; the column target by default.")
-@click.option("--id-column", metavar="NAME", help="The samples' ids; by default the column id, or the row's number.")
+@click.option("--prediction-column", metavar="NAME[,NAME]",
+              help="The predictions, prediction or what the format has; two columns hold two basic emotions.",
+              )  # fmt: skip
+@click.option("--target-column", metavar="NAME[,NAME]", help="The true labels; target or what the format has.")
+@click.option("--id-column", metavar="NAME",
+              help="The samples' ids; id or what the format has, or the row's number.")  # fmt: skip
+@click.option("--probability-columns", metavar="LABEL[=NAME],…",
+              help="Instead: a column of probabilities for each label; the highest is the prediction.")  # fmt: skip
+@click.option("--logits", is_flag=True, help="The columns of probabilities hold logits or log-probabilities.")
+@click.option("--codes", type=click.Choice(CODES), default="card", show_default=True,
+              help="What numbers mean: the card's codes, or its labels counted from 0 or 1.")  # fmt: skip
 @click.option("--image-column", metavar="NAME", help="The images' names, to be kept.")
 @click.option("--subject-column", metavar="NAME", help="Who is on the image; kept as the attribute subject.")
 @click.option("--attribute", "attributes", metavar="NAME", multiple=True, help="A column to keep; repeatable.")
@@ -38,7 +65,8 @@ FILE_ONLY_PARSER = "responses are parsed when a run is scored; the values of a f
 @click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set.")
 @click.option("--split", help="Its split; the card's first by default.")
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of its plugin; repeatable.")
-@click.option("--parser", metavar="NAME", help="RUN: read its responses with this parser: exact, standard, lenient.")
+@click.option("--parser", metavar="NAME",
+              help="Read sentences with this parser: exact, standard, lenient. RUN: its responses.")  # fmt: skip
 @click.option("--strategy", metavar="TEXT|NAME|FILE.yaml",
               help="FILE: what to call how it was asked (external by default). RUN: its strategy, if it is not found.",
               )  # fmt: skip
@@ -48,23 +76,23 @@ FILE_ONLY_PARSER = "responses are parsed when a run is scored; the values of a f
 def command(context: click.Context, /, source: Path, assignments: tuple[str, ...], **rest: Any) -> None:
     """Make a run of predictions that are there already; nothing is asked of a model.
 
-    FILE (.csv, .tsv, .jsonl) holds somebody's predictions, one row per sample. RUN is the directory of a run whose
-    recorded responses are read again, with another --parser. The run that results is like any other: the
-    leaderboard ranks it and it can be compared.
+    FILE holds somebody's predictions, one row per sample: a table, or what lmms-eval, lm-evaluation-harness, VLMEvalKit
+    or inspect_ai wrote. RUN is the directory of a run whose recorded responses are read again, with another --parser.
+    The run that results is like any other: the leaderboard ranks it and it can be compared.
     """
     from coabench.cli.progress import RunTerminal
 
     typed = ("coabench", *sys.argv[1:])
-    if is_folder(source) or rest["parser"] is not None:
+    if is_folder(source) or (rest["parser"] is not None and not is_file(source)):
         from coabench.scoring.rescore import Rescoring, rescore
 
         _check_options(context, source, rest["parser"])
         shared = {name: rest[name] for name in FOR_RUNS}
         print_summary(rescore(Rescoring(run=source, command=typed, **shared), RunTerminal()))
         return
-    from coabench.scoring.job import Scoring, score
+    from coabench.scoring.job import score
+    from coabench.scoring.request import Scoring
 
-    del rest["parser"]
     rest["strategy"] = rest["strategy"] or "external"
     options = parse_assignments(assignments)
     print_summary(score(Scoring(predictions=source, options=options, command=typed, **rest), RunTerminal()))
@@ -72,12 +100,10 @@ def command(context: click.Context, /, source: Path, assignments: tuple[str, ...
 
 def _check_options(context: click.Context, source: Path, parser: str | None) -> None:
     """Check that a run is scored with the options for runs."""
-    if is_file(source):
-        raise UserError(f"--parser does not fit {source}: {FILE_ONLY_PARSER}", remedy="leave --parser out")
     if parser is None:
         raise UserError(
             f"{source} is a folder: with which parser are the responses of this run to be read?",
-            expected="--parser NAME for a run; a .csv, .tsv or .jsonl file of predictions otherwise",
+            expected="--parser NAME for a run; a file of predictions otherwise",
             remedy="add --parser lenient, or another one",
         )
     for parameter in context.command.params:

@@ -157,11 +157,16 @@ def find_dataset(spec: str) -> DatasetChoice:
 
 
 def find_labels(spec: str) -> LabelSpace:
-    """Return the label space of a data set: ``NAME``, ``CARD.yaml``, or the ``short`` name it was registered with."""
+    """Return the label space of a data set; see `find_card`."""
+    return find_card(spec).space
+
+
+def find_card(spec: str) -> Card:
+    """Return a data set's card: ``NAME``, ``CARD.yaml``, or the ``short`` name that its labels were registered with."""
     datasets = get_plugins().datasets
     short = {entry.details["short"]: name for name, entry in datasets.items() if entry.details.get("short")}
     if is_file(spec):
-        return Card.read(Path(spec)).space
+        return Card.read(Path(spec))
     if spec not in short and spec not in datasets:
         known = [*short, *datasets]
         raise UserError(
@@ -169,7 +174,7 @@ def find_labels(spec: str) -> LabelSpace:
             expected=f"{', '.join(known)}, or a card (.yaml)",
             remedy=f"{did_you_mean(spec, known)}`coabench datasets show NAME` shows the labels",
         )
-    return find_dataset(short.get(spec, spec)).card.space
+    return find_dataset(short.get(spec, spec)).card
 
 
 def origin(registration: Registration) -> Mapping[str, str]:

@@ -220,14 +220,14 @@ document.addEventListener("DOMContentLoaded", () => {
     const label = string(turns.label[t]);
     const list = element("dl");
     const add = (title, ...value) => list.append(element("dt", {}, title), element("dd", {}, ...value));
-    add("Prompt", element("pre", {}, visible(prompt, true)));
+    if (prompt) add("Prompt", element("pre", {}, visible(prompt, true)));
     add("Response", element("pre", { class: "response" }, visible(string(turns.response[t]) ?? "", true)));
     if (label === null) add("Read as", element("span", { class: "bad" }, "no label"));
     else add("Read as", element("strong", {}, visible(label)), ` (${visible(string(turns.match[t]) ?? "no rule")})`);
     if (turns.scores[t]) add("Scores", scores(options, turns.scores[t], label));
     else add("Options", visible(options.join(", ")));
     const [prompted, cached, made] = turns.tokens[t];
-    add("Tokens", `${prompted} in the prompt, ${cached} of them cached, ${made} generated`);
+    if (prompted !== null) add("Tokens", `${prompted} in the prompt, ${cached} of them cached, ${made} generated`);
     return element("div", {}, element("h4", {}, visible(name)), list);
   }
 

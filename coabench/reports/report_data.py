@@ -83,7 +83,7 @@ class RunData:
         if record.get("seconds") is not None:
             self.seconds.append(record["seconds"])
         for kind, numbers in self.tokens.items():
-            if record["turns"]:
+            if any(turn.get(kind) is not None for turn in record["turns"]):
                 numbers.append(sum(turn.get(kind) or 0 for turn in record["turns"]))
         confidence = confidence_of(record)
         if confidence is not None:

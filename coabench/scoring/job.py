@@ -4,87 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from coabench.base.version import __version__
 from coabench.base.vocabulary import SUBJECT
 from coabench.decode import EXTERNAL
-from coabench.dialogue import Prediction
+from coabench.dialogue import Prediction, Turn
 from coabench.errors import UserError
 from coabench.evaluation.finish import FinishedRun, store
 from coabench.evaluation.progress import Progress, Silence
+from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.labels import LabelSpace
-from coabench.registry.catalog import find_labels
-from coabench.runs.identity import BackboneIdentity, DatasetIdentity, RunIdentity, StrategyIdentity
-from coabench.runs.record import describe_prediction
-from coabench.scoring.label_values import LabelValues
-from coabench.scoring.predictions_file import Row, Table, read_table
-from coabench.scoring.rows import check_targets, ids_of, positions_of, predictions_of, targets_of
+from coabench.registry.catalog import find_card, find_labels
+from coabench.runs.identity import BackboneIdentity, DatasetIdentity, Parsing, RunIdentity, StrategyIdentity
+from coabench.runs.record import describe_prediction, describe_turn
+from coabench.scoring.columns import Columns, columns_of
+from coabench.scoring.formats.files import TABLE, read_predictions
+from coabench.scoring.formats.table import Format, Row, Table
+from coabench.scoring.label_values import LabelValues, codes_of
+from coabench.scoring.request import Scoring
+from coabench.scoring.rows import Read, Values, check_targets, ids_of, positions_of, predictions_of, targets_of
 from coabench.scoring.samples import KnownSamples, samples_of_dataset, samples_of_run
+from coabench.scoring.score_values import ScoreValues, uncovered
 
 SPLIT = "given"
 """The split of samples that only the file knows."""
-
+UNCOUNTED = {"prompt_tokens": None, "cached_tokens": None, "new_tokens": None}
+"""What nobody counted, in a turn."""
 
 BY_NUMBER = (
     "the file has no ids: a row is known by its number, and two such files are about the same samples where they have "
     "the same targets in the same order"
 )
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """What to score, as options of the command line.
-
-    Attributes:
-        predictions: the file.
-        labels: a data set's name, its card, or a short name; None with *like* or *dataset*, which have their own.
-        prediction_column: one column, or two with a comma: the two basic emotions.
-        target_column: likewise; None for ``target`` if there is one.
-        id_column: None for ``id`` if there is one.
-        subject_column: becomes the attribute ``subject``.
-        attributes: columns that become attributes.
-        unknown: what a prediction that is no label means.
-        name, strategy: what the leaderboard calls the model and its way of answering; the file's name by default.
-        like: the run whose samples these are.
-        dataset: the data set whose samples these are, with *data_root*, *split* and *options*.
-        output: the run directory; None for one below ``results``.
-    """
-
-    predictions: Path
-    labels: str | None = None
-    prediction_column: str = "prediction"
-    target_column: str | None = None
-    id_column: str | None = None
-    image_column: str | None = None
-    subject_column: str | None = None
-    attributes: Sequence[str] = ()
-    unknown: Literal["error", "invalid"] = "error"
-    name: str | None = None
-    strategy: str = "external"
-    like: Path | None = None
-    dataset: str | None = None
-    data_root: Path | None = None
-    split: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-    output: Path | None = None
-    overwrite: bool = False
-    command: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """Which columns are read; *target* is empty where the samples themselves have the true labels."""
-
-    prediction: Sequence[str]
-    target: Sequence[str]
-    id: str | None
-    image: str | None
-    attributes: Mapping[str, str]
 
 
 def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
@@ -94,116 +48,114 @@ def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
         UserError: bad input; nothing was written.
         JobError: the run could not be written.
     """
-    known = _known(request)
-    space = known.space if known else find_labels(request.labels or "")
-    table = read_table(request.predictions)
-    columns = _columns(request, table, known is not None)
-    targets = targets_of(LabelValues(space, columns.target, "--target-column"), table) if columns.target else []
-    if known:
-        positions = positions_of(known, table, columns.id or "")
+    request.check()
+    samples = _known(request)
+    space = samples.space if samples else find_labels(request.labels or "")
+    format, table = read_predictions(request.predictions, request.format)
+    columns = columns_of(request, table, space, samples is not None)
+    targets = _targets(request, table, columns, space)
+    if samples:
+        known, positions = samples, positions_of(samples, table, columns.id or "")
         check_targets(known, positions, targets, table)
     else:
         known, positions = _own_samples(table, columns, targets, space), range(len(table.rows))
-    values = LabelValues(space, columns.prediction, "--prediction-column")
-    predictions, notes = predictions_of(values, table, request.unknown)
+    values = _values(request, table, columns, space)
+    read = predictions_of(values, table, request.unknown)
+    rows = zip(positions, read.predictions, read.turns, table.rows, strict=True)
     records = [
-        _record(known.samples[position], prediction, values.raw(row))
-        for position, prediction, row in sorted(zip(positions, predictions, table.rows, strict=True), key=itemgetter(0))
+        _record(known.samples[position], prediction, turn, values.raw(row))
+        for position, prediction, turn, row in sorted(rows, key=itemgetter(0))
     ]
     identity = RunIdentity(
         coabench=__version__,
+        parsing=Parsing(version=PARSING_VERSION, parser=request.parser) if request.parser else None,
         backbone=BackboneIdentity(name=request.name or request.predictions.stem),
         strategy=StrategyIdentity(name=request.strategy),
         dataset=known.dataset,
         exemplars=(),
         decode=EXTERNAL,
-        source={
-            "file": request.predictions.name,
-            "sha256": table.sha256,
-            "columns": asdict(columns),
-            "unknown": request.unknown,
-        },
+        source=_source(request, format, table, columns, read),
     )
-    source = f"the predictions come from the file {request.predictions.name}: coabench did not make them"
+    notes = [*_notes(request, format, columns, space), *table.notes, *known.notes, *read.notes]
     check_output(request.output, request.like)
     return store(
-        request.output, identity, known.labels, [source, *known.notes, *notes], records,
+        request.output, identity, known.labels, notes, records,
         overwrite=request.overwrite, command=request.command, progress=progress or Silence(),
     )  # fmt: skip
 
 
 def _known(request: Scoring) -> KnownSamples | None:
-    """Return the samples that the user points to, after checking that the options fit together."""
-    sources = [o for o, v in (("--like", request.like), ("--dataset", request.dataset)) if v is not None]
-    if len(sources) == 2:
-        raise UserError("--like and --dataset both say which samples these are", remedy="choose one of them")
-    if sources:
-        known_by_then = {
-            "--image-column": request.image_column,
-            "--subject-column": request.subject_column,
-            "--attribute": request.attributes,
-        }
-        _refuse(known_by_then, f"with {sources[0]} images and attributes are those of its samples")
-    if request.dataset is None:
-        of_dataset = {"--data-root": request.data_root, "--split": request.split, "--set": request.options}
-        _refuse(of_dataset, "it belongs to --dataset")
+    """Return the samples that the user points to."""
     if request.like is not None:
         return samples_of_run(request.like, request.labels)
     if request.dataset is not None:
         labels = find_labels(request.labels) if request.labels is not None else None
         return samples_of_dataset(request.dataset, request.data_root, request.split, request.options, labels)
-    if request.labels is None:
-        raise UserError(
-            "which labels are these?",
-            expected="--labels NAME|CARD.yaml, --like RUN or --dataset NAME",
-            remedy="add --labels compound (RAF-DB's compound emotions), --labels basic, or another data set's name",
-        )
     return None
 
 
-def _refuse(options: Mapping[str, Any], why: str) -> None:
-    for option, value in options.items():
-        if value:
-            raise UserError(f"{option} does not fit: {why}", remedy=f"leave {option} out")
+def _targets(request: Scoring, table: Table, columns: Columns, space: LabelSpace) -> list[str]:
+    """Return the true labels, none where no column has them."""
+    if not columns.target:
+        return []
+    return targets_of(LabelValues(space, columns.target, "--target-column", codes=request.codes), table)
 
 
-def _columns(request: Scoring, table: Table, known: bool) -> _Columns:
-    """Return the columns to read, after checking that the table has them."""
-    target = request.target_column or ("target" if "target" in table.columns or not known else "")
-    columns = _Columns(
-        prediction=_split(request.prediction_column, table),
-        target=_split(target, table) if target else (),
-        id=request.id_column or ("id" if "id" in table.columns else None),
-        image=request.image_column,
-        attributes={name: name for name in request.attributes}
-        | ({SUBJECT: request.subject_column} if request.subject_column else {}),
-    )
-    table.check_columns(
-        {
-            "--prediction-column": columns.prediction,
-            "--target-column": columns.target,
-            "--id-column": [columns.id] if columns.id else [],
-            "--image-column": [columns.image] if columns.image else [],
-            "--attribute": request.attributes,
-            "--subject-column": [request.subject_column] if request.subject_column else [],
-        }
-    )
-    if known and columns.id is None:
-        raise UserError(
-            f"{table.path.name} does not say which sample each row is about",
-            expected="a column with ids or image names",
-            found=", ".join(map(repr, table.columns)),
-            remedy="name it with --id-column",
-        )
-    return columns
+def _values(request: Scoring, table: Table, columns: Columns, space: LabelSpace) -> Values:
+    """Return what reads the predictions; `UserError` where scores cannot be read."""
+    of_labels = LabelValues(
+        space, columns.prediction or ("",), "--prediction-column",
+        codes=request.codes, parser=request.parser, rankings=True,
+    )  # fmt: skip
+    if columns.prediction:
+        return of_labels
+    scores = ScoreValues(space, columns.probabilities, of_labels, logits=request.logits)
+    scores.check(table)
+    return scores
 
 
-def _split(columns: str, table: Table) -> Sequence[str]:
-    """Return ``first,second`` as two columns, unless one column is called just that."""
-    return (columns,) if columns in table.columns else tuple(part.strip() for part in columns.split(","))
+def _source(request: Scoring, format: Format, table: Table, columns: Columns, read: Read) -> dict[str, Any]:
+    """Return what the identity says of the file and how it was read; only what 0.1.0 did not know is left out."""
+    more = {
+        "format": None if format is TABLE else {"name": format.name, "version": format.version},
+        "codes": None if request.codes == "card" else request.codes,
+        "scale": None if not columns.probabilities else "logits" if request.logits else "probabilities",
+        "rankings": True if read.ranked else None,
+    }
+    return {
+        "file": request.predictions.name,
+        "sha256": table.sha256,
+        "columns": columns.to_json(),
+        "unknown": request.unknown,
+        **{key: value for key, value in more.items() if value is not None},
+    }
 
 
-def _own_samples(table: Table, columns: _Columns, targets: Sequence[str], space: LabelSpace) -> KnownSamples:
+def _notes(request: Scoring, format: Format, columns: Columns, space: LabelSpace) -> Iterator[str]:
+    """Yield what the user must know of where the predictions come from."""
+    name = request.predictions.name
+    yield f"the predictions come from the file {name}, read as {format.name}: coabench did not make them"
+    if format is not TABLE:
+        ids = [columns.id] if columns.id else []
+        parts = {"predictions": columns.prediction, "targets": columns.target, "ids": ids}
+        read = [f"{what} from {', '.join(map(repr, names))}" for what, names in parts.items() if names]
+        best = "" if columns.prediction else "; the prediction is the option with the highest score"
+        yield f"{', '.join(read)}{best}"
+    if request.codes != "card":
+        numbers = ", ".join(f"{number} {label}" for number, label in codes_of(space, request.codes).items())
+        yield f"numbers are {request.codes}: {numbers}"
+    if columns.probabilities and (missing := uncovered(space, columns.probabilities)):
+        yield f"no column has scores of {', '.join(missing)}: never predicted"
+    if request.labels and request.like is None and request.dataset is None and SUBJECT not in columns.attributes:
+        card = find_card(request.labels)
+        if card.names_subjects:
+            yield (
+                f"{card.name} knows who is on an image, {request.predictions.name} does not say: images of one person "
+                f"count as independent, so intervals are too narrow; --dataset {card.name} or --subject-column tells"
+            )
+
+
+def _own_samples(table: Table, columns: Columns, targets: Sequence[str], space: LabelSpace) -> KnownSamples:
     """Return the samples as the file itself describes them."""
     samples = [
         {
@@ -234,12 +186,14 @@ def _attribute(row: Row, column: str) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _record(sample: Mapping[str, Any], prediction: Prediction, raw: Sequence[str | None]) -> dict[str, Any]:
+def _record(
+    sample: Mapping[str, Any], prediction: Prediction, turn: Turn | None, raw: Sequence[str | None]
+) -> dict[str, Any]:
     return {
         **{key: sample[key] for key in ("id", "image", "image_sha256", "target")},
         **describe_prediction(prediction),
         "given": list(raw),
-        "turns": [],
+        "turns": [{**describe_turn(turn), **UNCOUNTED}] if turn else [],
         "attributes": sample["attributes"],
         "seconds": None,
     }

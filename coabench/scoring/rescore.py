@@ -18,11 +18,10 @@ from coabench.base.reading import exists
 from coabench.base.vocabulary import ERROR
 from coabench.decode import EXTERNAL, GENERATE, SCORED
 from coabench.dialogue import Answer, Exemplar, Prediction, Task, Turn
-from coabench.errors import UserError, did_you_mean
+from coabench.errors import UserError
 from coabench.evaluation.finish import FinishedRun, store
 from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.engine import Outcome, advance, understand
-from coabench.inference.parsing import PARSERS
 from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import find_strategy, is_file
@@ -30,8 +29,9 @@ from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.identity import Parsing, StrategyIdentity, list_differences
 from coabench.runs.record import describe_prediction, describe_turn
 from coabench.runs.run import LOG
+from coabench.scoring.formats.table import counted
 from coabench.scoring.job import check_output
-from coabench.scoring.predictions_file import counted
+from coabench.scoring.request import check_parser
 from coabench.strategy import Strategy
 
 NOT_ASKED = "not-asked"
@@ -66,12 +66,7 @@ def rescore(request: Rescoring, progress: Progress | None = None) -> FinishedRun
         UserError: bad input; nothing was written.
         JobError: the run could not be written.
     """
-    if request.parser not in PARSERS:
-        raise UserError(
-            f"there is no parser {request.parser!r}",
-            expected=", ".join(PARSERS),
-            remedy=f"{did_you_mean(request.parser, list(PARSERS))}correct --parser",
-        )
+    check_parser(request.parser)
     check_output(request.output, request.run)
     run = read_run(request.run)
     _check_responses(run)
@@ -134,7 +129,7 @@ def _check_responses(run: RecordedRun) -> None:
     if decode in SCORED:
         why = f"with --decode {decode} the label is the best-scoring option: there is nothing to parse"
     elif decode == EXTERNAL:
-        why = "its predictions come from a file: there are no responses to parse"
+        why = "its predictions come from a file, which can be scored again"
     if why is not None:
         raise UserError(
             f"{run.directory} cannot be rescored: {why}",

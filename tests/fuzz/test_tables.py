@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
+import zipfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -15,7 +18,7 @@ from support.rafdb_tree import label_file, make_rafdb
 
 from .attempt import Attempts
 from .fuzzing import fuzz
-from .values import damaged, json_bytes, mutated, texts
+from .values import damaged, json_bytes, json_files, mutated, texts
 
 PREDICTIONS = "id,image,prediction,target,subject,age\n" + "".join(
     f"s{i},s{i}.png,{p},{t},p{i},{20 + i}\n"
@@ -38,7 +41,7 @@ def table(rows: list[list[str]]) -> bytes:
     return file.getvalue().encode("utf-8", "surrogatepass")
 
 
-@fuzz(0.04, data=damaged(PREDICTIONS.encode()) | cells.map(table))
+@fuzz(0.03, data=damaged(PREDICTIONS.encode()) | cells.map(table))
 def test_predictions_csv(attempts: Attempts, data: bytes) -> None:
     with attempts.folder() as folder:
         (folder / "p.csv").write_bytes(data)
@@ -49,11 +52,44 @@ def jsonl(rows: object) -> bytes:
     return b"".join(json_bytes(row) + b"\n" for row in rows) if isinstance(rows, list) else json_bytes(rows)
 
 
-@fuzz(0.04, data=mutated(ROWS).map(jsonl) | damaged(jsonl(ROWS)))
+@fuzz(0.03, data=mutated(ROWS).map(jsonl) | damaged(jsonl(ROWS)))
 def test_predictions_jsonl(attempts: Attempts, data: bytes) -> None:
     with attempts.folder() as folder:
         (folder / "p.jsonl").write_bytes(data)
         attempts.run(folder, "score", "p.jsonl", "--labels", "raf-db-basic", "--output", "run")
+
+
+def tool_files() -> Iterator[tuple[str, bytes]]:
+    """Yield an ending and the content of a file in the shape of each tool."""
+    for path in sorted((Path(__file__).parent.parent / "scoring" / "files").iterdir()):
+        yield path.suffix, path.read_bytes()
+        if path.name.startswith("inspect"):
+            log, archive = json.loads(path.read_text()), io.BytesIO()
+            with zipfile.ZipFile(archive, "w") as file:
+                for sample in log.pop("samples"):
+                    file.writestr(f"samples/{sample['id']}_epoch_1.json", json.dumps(sample))
+                file.writestr("header.json", json.dumps(log))
+            yield ".eval", archive.getvalue()
+
+
+def other_tool_file(ending: str, data: bytes) -> st.SearchStrategy[tuple[str, bytes]]:
+    """Return a strategy of such a file, damaged; one of JSON also with other values."""
+    if ending == ".jsonl":
+        rows = [json.loads(line) for line in data.splitlines()]
+        return st.tuples(st.just(ending), damaged(data) | mutated(rows).map(jsonl))
+    return st.tuples(st.just(ending), json_files(json.loads(data)) if ending == ".json" else damaged(data))
+
+
+@fuzz(
+    0.02,
+    file=st.one_of(*(other_tool_file(*each) for each in tool_files())),
+    options=st.sampled_from(((), ("--unknown", "invalid"), ("--parser", "lenient", "--unknown", "invalid"))),
+)
+def test_files_of_tools(attempts: Attempts, file: tuple[str, bytes], options: tuple[str, ...]) -> None:
+    ending, data = file
+    with attempts.folder() as folder:
+        (folder / f"p{ending}").write_bytes(data)
+        attempts.run(folder, "score", f"p{ending}", "--labels", "raf-db-basic", *options, "--output", "run")
 
 
 CARD = """

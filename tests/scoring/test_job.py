@@ -164,7 +164,8 @@ def test_two_columns_are_two_emotions(
 
 def test_a_typo_is_an_error_unless_it_is_to_count_as_invalid(coabench: Run, refuse: Run, tmp_path: Path) -> None:
     typos = [f'"cell\nof two lines {i}",Sadly Angry,Sadley Angry' for i in range(12)]
-    write_csv(tmp_path / "typos.csv", "id,truth,answer", "a,Sadly Angry,Sadly Angry", *typos, "z,Sadly Angry,not sad")
+    right = [f"r{i},Sadly Angry,4" for i in range(13)]
+    write_csv(tmp_path / "typos.csv", "id,truth,answer", "a,Sadly Angry,Sadly Angry", *typos, *right, "z,4,not sad")
     refused = refuse("typos.csv", *NAMED)
     assert "13 predictions are no label of raf-db-compound" in refused.stderr
     assert "line 3: 'Sadley Angry' (did you mean 'Sadly Angry'?)" in refused.stderr
@@ -234,7 +235,7 @@ def test_a_pair_without_a_class_is_no_target(refuse: Run, tmp_path: Path) -> Non
         ("a.jsonl", b'{"truth": 4, "answer": 4, "answer": 5}', "the key 'answer' twice"),
         ("a.jsonl", b'{"truth": 4, "answer": ' + 5000 * b"1" + b"}", "line 1 cannot be read"),
         ("a.csv", b"truth,answer\n4," + 200_000 * b"4", "field larger than field limit"),
-        ("a.xlsx", b"PK", ".csv, .tsv"),
+        ("a.xls", b"PK", ".csv, .tsv"),
         ("a", b"truth,answer\n4,4\n", "no ending"),
     ],
 )
@@ -255,7 +256,11 @@ def test_a_file_that_cannot_be_read(refuse: Run, tmp_path: Path, name: str, cont
         (["a.csv", *NAMED, "--id-column", "name"], "'id', 'truth', 'answer'"),
         (["a.csv", *NAMED, "--attribute", "ansWer"], "did you mean 'answer'"),
         (["a.csv", *NAMED, "--split", "test"], "it belongs to --dataset"),
-        (["a.csv", *NAMED, "--parser", "lenient"], "--parser does not fit"),
+        (["a.csv", *NAMED, "--parser", "lenint"], "did you mean 'lenient'"),
+        (["a.csv", *NAMED, "--logits"], "it belongs to --probability-columns"),
+        (["a.csv", *NAMED, "--probability-columns", "id,truth"], "--prediction-column does not fit"),
+        (["a.csv", *NAMED, "--format", "tabel"], "did you mean 'table'"),
+        (["a.csv", *NAMED, "--format", "lm-eval"], "is not of the format lm-eval"),
         (["a.csv", *NAMED, "--like", "nowhere"], "holds no run"),
         (["a.csv", *NAMED, "--like", "x", "--dataset", "drawn"], "choose one of them"),
         (["nowhere.csv", *NAMED], "No such file"),

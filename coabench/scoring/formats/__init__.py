@@ -1,0 +1,1 @@
+"""Files of predictions, whichever tool wrote them, as one kind of table."""
