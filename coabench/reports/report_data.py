@@ -22,6 +22,7 @@ from coabench.base.vocabulary import ERROR, INVALID, OK, STATUSES
 from coabench.metrics.calibration import Calibration, calibrate, confidence_of
 from coabench.metrics.groups import Groups
 from coabench.metrics.predictions import Predicted
+from coabench.runs.record import turns_of
 from coabench.runs.run import LOG, read_records
 
 EXAMPLES = 5
@@ -83,8 +84,8 @@ class RunData:
         if record.get("seconds") is not None:
             self.seconds.append(record["seconds"])
         for kind, numbers in self.tokens.items():
-            if record["turns"]:
-                numbers.append(sum(turn.get(kind) or 0 for turn in record["turns"]))
+            if turns := turns_of(record):
+                numbers.append(sum(turn.get(kind) or 0 for turn in turns))
         confidence = confidence_of(record)
         if confidence is not None:
             self._confidences.append(confidence)
