@@ -56,6 +56,9 @@ def evaluate(
     limit: int | None = None,
     batch_size: BatchSize = BATCH_SIZE,
     decode: Decode = DECODE,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    samples: int | None = None,
     device: str = DEVICE,
     dtype: Dtype = DTYPE,
     seed: int = SEED,
@@ -76,10 +79,14 @@ def evaluate(
         split: the card's first by default.
         limit: only so many samples, stratified by label; the run is not comparable.
         batch_size: how many samples are asked about at a time, or ``auto`` for what is fastest and fits.
-        decode: ``generate`` for free greedy answers, ``score`` for the best-scoring of the options.
+        decode: ``generate`` for free greedy answers, ``score`` for the best-scoring of the options, ``sample`` for a
+            vote among sampled dialogues.
+        temperature: of ``sample``; 0.7 by default.
+        top_p: of ``sample``: tokens are drawn among the likeliest that together have this probability; 1 by default.
+        samples: of ``sample``: how many dialogues about each image; 8 by default.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``…
         dtype: the precision of the model.
-        seed: chooses exemplars, and the samples within the limit.
+        seed: chooses exemplars, the samples within the limit, and what is drawn with ``sample``.
         options: options of plugins, ``{"num_crops": 16}``.
         output: the run directory; below ``results`` by default.
         overwrite: delete the run that is there.

@@ -63,6 +63,14 @@ class Viewing:
         """Give each option of a question its natural-log probability."""
         return self.ask(questions, "score")
 
+    def sample(self, questions: Questions) -> Answers:
+        """Answer with every token drawn at random, as `Question.draw` says.
+
+        The draw's seed alone decides what is random: the same question with the same draw has the same answer, whatever
+        was asked before. `coabench.support.sampling.draw_tokens` draws so.
+        """
+        return self.ask(questions, "sample")
+
     def ask(self, questions: Questions, decode: Decode = "generate") -> Answers:
         """Answer in a mode, by the method of that name. Plugins written before there was one override this instead.
 
@@ -137,7 +145,7 @@ class Backbone(ABC, Generic[Prepared]):
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"generates"})
-    """Which of ``generates``, ``scores``, ``trains`` this backbone can do."""
+    """Which of ``generates``, ``scores``, ``samples``, ``trains`` this backbone can do."""
 
     remote: ClassVar[bool] = False
     """Whether images leave this machine; `coabench webcam` then asks for the user's explicit consent."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from coabench.errors import UserError, did_you_mean
 
-Decode = Literal["generate", "score"]
+Decode = Literal["generate", "score", "sample"]
 """A mode by name, as typed on the command line and written into manifests."""
+
+Demand = Literal["generate", "score"]
+"""What a question may insist on, whatever the user chooses: an answer in words (generated or sampled), or scores."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,14 @@ class Mode:
         needs: the capability that a backbone must declare for it.
         scored: whether an answer has a score for each option of its question, the best of which is the label; an open
             question cannot be asked so. Otherwise the parser reads the response.
+        voted: whether answers are drawn at random: the strategy then asks several times, and its conclusions are voted
+            (`coabench.inference.self_consistency`). `Question.draw` says how to draw.
     """
 
     name: Decode
     needs: str
     scored: bool = False
+    voted: bool = False
 
 
 GENERATE = Mode("generate", "generates")
@@ -38,9 +44,17 @@ GENERATE = Mode("generate", "generates")
 SCORE = Mode("score", "scores", scored=True)
 """The options of the question are scored."""
 
-MODES: Mapping[str, Mode] = {mode.name: mode for mode in (GENERATE, SCORE)}
+SAMPLE = Mode("sample", "samples", voted=True)
+"""Free generation with every token drawn at random."""
+
+MODES: Mapping[str, Mode] = {mode.name: mode for mode in (GENERATE, SCORE, SAMPLE)}
 
 DECODES = tuple(mode.name for mode in MODES.values())
+
+DEMANDS = get_args(Demand)
+
+ONCE = tuple(mode.name for mode in MODES.values() if not mode.voted)
+"""The modes that answer a question once: what a live picture is asked in."""
 
 SCORED = tuple(mode.name for mode in MODES.values() if mode.scored)
 

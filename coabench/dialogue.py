@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from coabench.base.vocabulary import INVALID, OK
-from coabench.decode import GENERATE, Decode, Mode, mode_of
+from coabench.decode import GENERATE, Decode, Demand, Mode, mode_of
 from coabench.labels import Choices, LabelSpace
+from coabench.sampling import PLAIN, Draw
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class Question:
         images: the images shown with the prompt, by index into the sample's images (exemplars first, the
             query image last).
         context: what was said before, in the same chat (exemplars; earlier turns of a continued chat).
-        decode: how the answer must be obtained, where the strategy rests on it; None leaves it to the user.
+        decode: how the answer must be obtained, where the strategy rests on it: scored, or in words; None leaves it to
+            the user.
+        draw: how the answer is drawn where it is sampled; the engine sets it.
     """
 
     prompt: str
@@ -42,7 +45,8 @@ class Question:
     name: str = "answer"
     images: tuple[int, ...] = (0,)
     context: tuple[Message, ...] = ()
-    decode: Decode | None = None
+    decode: Demand | None = None
+    draw: Draw = PLAIN
 
     def __post_init__(self) -> None:
         if not self.recognised:
@@ -54,9 +58,13 @@ class Question:
         return (*self.context, Message("user", self.prompt, self.images))
 
     def mode(self, chosen: Decode) -> Mode:
-        """Return how the answer is obtained where the user has *chosen* a mode: an open question has no scores."""
-        mode = mode_of(self.decode or chosen)
-        return GENERATE if mode.scored and not self.options else mode
+        """Return how the answer is obtained where the user has *chosen* a mode.
+
+        An open question has no scores. What is to be answered in words is sampled where the user chose that.
+        """
+        wanted, mode = mode_of(chosen), mode_of(self.decode or chosen)
+        mode = GENERATE if mode.scored and not self.options else mode
+        return wanted if wanted.voted and not mode.scored else mode
 
 
 LARGEST_SCORE = 1e-3

@@ -10,7 +10,7 @@ import pytest
 from coabench.backbone import Answers, Backbone, Questions, Viewing
 from coabench.base.shipped import path
 from coabench.cli import cli
-from coabench.decode import DECODES, MODES, Decode, Mode, mode_of
+from coabench.decode import DECODES, MODES, ONCE, Decode, Mode, mode_of
 from coabench.dialogue import Answer, Question, Task
 from coabench.errors import UserError
 from coabench.evaluation.job import Evaluation, check
@@ -36,6 +36,9 @@ class Noting(Viewing):
     def score(self, questions: Questions) -> Answers:
         return self.answers("score", questions)
 
+    def sample(self, questions: Questions) -> Answers:
+        return self.answers("sample", questions)
+
     def answers(self, name: str, questions: Questions) -> Answers:
         self.calls.append(name)
         mode = MODES[name]
@@ -48,7 +51,7 @@ class Noting(Viewing):
 class Old(Noting):
     """A viewing as plugins wrote it before there was a method per mode."""
 
-    generate, score = Viewing.generate, Viewing.score
+    generate, score, sample = Viewing.generate, Viewing.score, Viewing.sample
 
     def ask(self, questions: Questions, decode: Decode = "generate") -> Answers:
         return self.answers(decode, questions)
@@ -96,7 +99,7 @@ def test_a_mode_that_a_backbone_has_no_method_for_is_refused_in_words(mode: Mode
 
 def test_an_unknown_mode_is_refused_in_words() -> None:
     for ask in (lambda: mode_of("scores"), lambda: QUESTION.mode("scores"), lambda: Viewing().ask([], "scores")):  # type: ignore[arg-type]
-        with pytest.raises(UserError, match=r"no decode mode 'scores'\n  expected: .*score\n  .*did you mean 'score'"):
+        with pytest.raises(UserError, match=r"no decode mode 'scores'\n  expected: .*sample\n  .*did you mean 'score'"):
             ask()
 
 
@@ -131,7 +134,8 @@ def test_what_is_typed_and_what_is_documented_is_the_table() -> None:
         for option in command.params
         if option.name == "decode" and isinstance(option.type, click.Choice)
     }
-    assert {"evaluate", "webcam"} <= choices.keys()
+    assert {"evaluate", "doctor"} <= choices.keys()
+    assert choices.pop("webcam") == ONCE
     assert set(choices.values()) == {DECODES}
     for mode in MODES.values():
         assert getattr(Viewing, mode.name).__doc__
@@ -140,8 +144,18 @@ def test_what_is_typed_and_what_is_documented_is_the_table() -> None:
         assert f"`{mode.needs}`" in (DOCS / "plugins.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("strategy", "stands_as"), [("pair-scores", "score"), ("rank", "generate"), ("direct", None)])
-def test_a_choice_that_makes_no_difference_makes_no_other_run(strategy: str, stands_as: str | None) -> None:
-    plans = {mode: check(Evaluation("tiny", strategy, "synthface-basic", decode=mode, limit=2)) for mode in DECODES}
-    assert {mode: plan.identity.decode for mode, plan in plans.items()} == {m: stands_as or m for m in DECODES}
-    assert len({plan.name for plan in plans.values()}) == (1 if stands_as else len(DECODES))
+@pytest.mark.parametrize(
+    ("strategy", "stands_as"),
+    [
+        ("pair-scores", ("score",) * 3),
+        ("rank", ("generate", "generate", "sample")),
+        ("think-answer", ("generate", "generate", "sample")),
+        ("direct", DECODES),
+    ],
+)
+def test_a_choice_that_makes_no_difference_makes_no_other_run(strategy: str, stands_as: tuple[str, ...]) -> None:
+    plans = [check(Evaluation("tiny", strategy, "synthface-basic", decode=mode, limit=2)) for mode in DECODES]
+    assert tuple(plan.identity.decode for plan in plans) == stands_as
+    assert len({plan.name for plan in plans}) == len({*stands_as})
+    assert [plan.sampling is not None for plan in plans] == [mode == "sample" for mode in stands_as]
+    assert any("--decode sample makes no difference" in note for note in plans[-1].notes) == ("sample" not in stands_as)

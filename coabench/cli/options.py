@@ -55,13 +55,24 @@ batch_size_option = click.option(
 )  # fmt: skip
 decode_option = click.option(
     "--decode", type=click.Choice(DECODES), default=DECODE, show_default=True,
-    help="Free greedy answers, or the best-scoring of the options.",
+    help="Free greedy answers, the best-scoring of the options, or a vote among sampled dialogues.",
 )  # fmt: skip
+temperature_option = click.option(
+    "--temperature", type=float, metavar="T", help="Of --decode sample: logits are divided by it; 0.7 by default."
+)
+top_p_option = click.option(
+    "--top-p", type=float, metavar="P",
+    help="Of --decode sample: draw among the likeliest tokens that together have this probability; 1 by default.",
+)  # fmt: skip
+samples_option = click.option(
+    "--samples", type=int, metavar="N", help="Of --decode sample: dialogues about each image, 8 by default."
+)
 device_option = click.option("--device", default=DEVICE, show_default=True, help="auto, cpu, cuda, cuda:1 …")
 dtype_option = click.option("--dtype", type=click.Choice(DTYPES), default=DTYPE, show_default=True)
 seed_option = click.option(
-    "--seed", type=int, default=SEED, show_default=True, help="Chooses exemplars, and samples within --limit."
-)
+    "--seed", type=int, default=SEED, show_default=True,
+    help="Chooses exemplars, samples within --limit, and what --decode sample draws.",
+)  # fmt: skip
 set_option = click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable."
 )
@@ -73,8 +84,9 @@ def data_options(command: Command) -> Command:
 
 
 def model_options(command: Command) -> Command:
-    """Add how the model answers: decode mode, device, precision, seed, options of plugins."""
-    return _add(command, decode_option, device_option, dtype_option, seed_option, set_option)
+    """Add how the model answers: decode mode, sampling, device, precision, seed, options of plugins."""
+    sampling = temperature_option, top_p_option, samples_option
+    return _add(command, decode_option, *sampling, device_option, dtype_option, seed_option, set_option)
 
 
 def _add(command: Command, *options: Callable[[Command], Command]) -> Command:

@@ -17,6 +17,7 @@ from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.batching import Fixed
 from coabench.render.tables import Column, Row, Section
+from coabench.runs.record import turns_of
 from coabench.runs.run import Batch
 
 Record = Mapping[str, Any]
@@ -215,7 +216,7 @@ def _differences(alone: Record, together: Record) -> Iterator[Difference]:
     """Yield what differs between two records of one sample, the prediction first."""
     if _concluded(alone) != _concluded(together):
         yield Difference(alone["id"], PREDICTION, _concluded(alone), _concluded(together), True)
-    first, second = alone["turns"], together["turns"]
+    first, second = turns_of(alone), turns_of(together)
     for i in range(max(len(first), len(second))):
         a, b = (turns[i] if i < len(turns) else None for turns in (first, second))
         if a is None or b is None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from coabench.base import environment
 from coabench.base.processes import Meeting, World
 from coabench.dataset import ImageSource, Sample
-from coabench.dialogue import Task
 from coabench.errors import CoabenchError, OutOfMemory, SampleError
 from coabench.evaluation.finish import FinishedRun, finish, notify
 from coabench.evaluation.plan import Evaluation, Plan, check
@@ -21,6 +20,7 @@ from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.batching import Sizer, sizer_of
 from coabench.inference.engine import Outcome, converse
 from coabench.inference.loading import Loaded, load_ahead, read_image
+from coabench.inference.self_consistency import converse_and_vote
 from coabench.registry.blame import contained
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
@@ -184,18 +184,22 @@ def _outcomes(plan: Plan, batch: Sequence[Sample], loaded: Sequence[Loaded], siz
     """Return the outcome of each sample; one whose image cannot be used gets an empty one."""
     usable = [i for i, item in enumerate(loaded) if item.error is None]
     outcomes = [Outcome() for _ in batch]
-    conversations = [(loaded[i].prepared, plan.task(batch[i])) for i in usable]
-    for i, outcome in zip(usable, _converse(plan, conversations, sizer), strict=True):
+    asked = [(batch[i], loaded[i].prepared) for i in usable]
+    for i, outcome in zip(usable, _converse(plan, asked, sizer), strict=True):
         outcomes[i] = outcome
     return outcomes
 
 
-def _converse(plan: Plan, samples: Sequence[tuple[Any, Task]], sizer: Sizer) -> list[Outcome]:
+def _converse(plan: Plan, samples: Sequence[tuple[Sample, Any]], sizer: Sizer) -> list[Outcome]:
     """Hold the conversations; where memory runs out and the sizer may choose, in halves."""
     if not samples:
         return []
+    batch = [(prepared, plan.task(sample)) for sample, prepared in samples]
     try:
-        return converse(plan.backbone, plan.strategy, samples, plan.decode)
+        if plan.sampling is None:
+            return converse(plan.backbone, plan.strategy, batch, plan.decode)
+        ids, seed = [sample.id for sample, _ in samples], plan.identity.seed or 0
+        return converse_and_vote(plan.backbone, plan.strategy, batch, ids, plan.sampling, seed)
     except OutOfMemory:
         if not sizer.shrink(len(samples)):
             raise

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.backbone import Backbone
-from coabench.base.schema import at_least
+from coabench.base.schema import Number, at_least
 from coabench.dataset import Dataset, Sample
-from coabench.decode import Decode, mode_of
+from coabench.decode import SAMPLE, Decode, mode_of
 from coabench.dialogue import Task
 from coabench.errors import CoabenchError, UserError
 from coabench.evaluation.respondent import Respondent
@@ -22,8 +22,9 @@ from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.registry.catalog import find_dataset
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
 from coabench.runs.adapter import TrainingRecord
-from coabench.runs.identity import DatasetIdentity, RunIdentity
+from coabench.runs.identity import DatasetIdentity, RunIdentity, SelfConsistency
 from coabench.runs.run import read_manifest
+from coabench.sampling import Sampling
 from coabench.strategy import Strategy
 from coabench.support.verification import missing
 
@@ -45,6 +46,9 @@ class Evaluation:
     limit: Annotated[int, at_least(1)] | None = None
     batch_size: BatchSize = BATCH_SIZE
     decode: Decode = DECODE
+    temperature: Number | None = None
+    top_p: Number | None = None
+    samples: Annotated[int, at_least(1)] | None = None
     device: str = DEVICE
     dtype: Dtype = DTYPE
     seed: int = SEED
@@ -81,6 +85,12 @@ class Plan:
         return mode_of(self.identity.decode).name
 
     @property
+    def sampling(self) -> Sampling | None:
+        """How dialogues are sampled; None where each is held once."""
+        chosen = self.identity.self_consistency
+        return Sampling(chosen.temperature, chosen.top_p, chosen.samples) if chosen else None
+
+    @property
     def manifest(self) -> dict[str, Any]:
         """What `coabench.runs.run.Run` is opened with."""
         labels = self.dataset.card.space.describe()
@@ -97,6 +107,7 @@ def check(request: Evaluation) -> Plan:
     Raises:
         UserError: bad input.
     """
+    draws = sampling_of(request)
     choice = find_dataset(request.dataset)
     respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})
     strategy = respondent.strategy
@@ -116,12 +127,17 @@ def check(request: Evaluation) -> Plan:
     pool = draw_pool(dataset, split, strategy, request.seed)
     questions = respondent.rehearse(Task(choice.card.space, pool.exemplars(samples[0].id)))
     backbone = respondent.open(questions)
+    answering = respondent.identity(backbone, questions)
+    if draws and mode_of(answering.decode).voted:
+        answering = replace(answering, self_consistency=SelfConsistency(**asdict(draws)))
     identity = RunIdentity(
-        **vars(respondent.identity(backbone, questions)),
+        **vars(answering),
         dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, len(samples), request.limit, sampling),
         exemplars=tuple(pool.identity()),
     )
     notes = [*dataset.notes(), *filter(None, [lacking]), *trained, *respondent.notes(backbone)]
+    if draws and answering.self_consistency is None:
+        notes.append(f"--decode sample makes no difference: {strategy.name} asks no question that can be sampled")
     if request.limit is not None:
         covered = f"{len({sample.target for sample in samples})} of {len(present)} labels"
         drawn = f", stratified by label (--seed {request.seed})" if sampling else ""
@@ -129,6 +145,26 @@ def check(request: Evaluation) -> Plan:
         notes.append(f"--limit {request.limit}: {taken}; its numbers are not comparable and will not be ranked")
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
     return Plan(dataset, samples, strategy, pool, backbone, name, identity, respondent.training.summary(), notes)
+
+
+def sampling_of(request: Evaluation) -> Sampling | None:
+    """Return how the request wants dialogues sampled; None where its decode mode draws nothing.
+
+    Raises:
+        UserError: values that nothing can be drawn with, or options that have no effect in that mode.
+    """
+    kinds = {"temperature": float, "top_p": float, "samples": int}  # 1 in a sheet is the 1.0 of the command line
+    typed = {name: kind(getattr(request, name)) for name, kind in kinds.items() if getattr(request, name) is not None}
+    if mode_of(request.decode).voted:
+        return Sampling(**typed)
+    if typed:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in typed)
+        raise UserError(
+            f"{options} {'needs' if len(typed) == 1 else 'need'} --decode {SAMPLE.name}",
+            found=f"--decode {request.decode}",
+            remedy=f"add --decode {SAMPLE.name}, or leave {options} out",
+        )
+    return None
 
 
 def _limited(samples: Sequence[Sample], request: Evaluation) -> tuple[Sequence[Sample], str | None]:

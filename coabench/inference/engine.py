@@ -13,15 +13,20 @@ from coabench.dialogue import LARGEST_SCORE, Answer, Prediction, Question, Task,
 from coabench.errors import SampleError
 from coabench.inference.parsing import parse
 from coabench.labels import LabelSpace
+from coabench.sampling import Draw
 from coabench.strategy import Conversation, Strategy
 
 
 @dataclass
 class Outcome:
-    """What became of one sample: the turns in order, and the prediction."""
+    """What became of one sample: the turns in order, and the prediction.
+
+    *paths* are the sampled dialogues that the prediction was voted by, one of which the turns are of; none otherwise.
+    """
 
     turns: list[Turn] = field(default_factory=list)
     prediction: Prediction | None = None
+    paths: list[Outcome] = field(default_factory=list)
 
 
 def converse(
@@ -40,11 +45,27 @@ def converse(
         on_turn: called with the sample's position and the turn as soon as its answer is understood.
     """
     viewing = backbone.look([prepared for prepared, _ in batch])
-    conversations = [strategy.converse(task) for _, task in batch]
-    outcomes = [Outcome() for _ in batch]
+    return hold_dialogues(viewing, strategy, [task for _, task in batch], decode, on_turn)
+
+
+def hold_dialogues(
+    viewing: Viewing,
+    strategy: Strategy,
+    tasks: Sequence[Task],
+    decode: Decode,
+    on_turn: Callable[[int, Turn], None] | None = None,
+    draw: Callable[[int, int], Draw] | None = None,
+) -> list[Outcome]:
+    """Run the strategy on the samples of a viewing, as `converse` does.
+
+    Args:
+        draw: called with the sample's position and the number of its answers so far, for the next question's draw.
+    """
+    conversations = [strategy.converse(task) for task in tasks]
+    outcomes = [Outcome() for _ in tasks]
     pending = [advance(talk, None, outcome) for talk, outcome in zip(conversations, outcomes, strict=True)]
     while any(question is not None for question in pending):
-        answers = _ask(viewing, pending, decode)
+        answers = _ask(viewing, _drawn(pending, outcomes, draw), decode)
         for i, (question, answer) in enumerate(zip(pending, answers, strict=True)):
             if question is None:
                 continue
@@ -53,7 +74,7 @@ def converse(
             if isinstance(answer, SampleError):
                 outcomes[i].prediction, pending[i] = Prediction(None, ERROR, str(answer)), None
                 continue
-            read = understand(question, answer, batch[i][1].space, strategy.parser, decode)
+            read = understand(question, answer, tasks[i].space, strategy.parser, decode)
             turn = Turn(question, read)
             outcomes[i].turns.append(turn)
             if on_turn is not None:
@@ -61,6 +82,13 @@ def converse(
             own = read if read.scores is None else replace(read, scores=dict(read.scores))  # the turn is for the record
             pending[i] = advance(conversations[i], own, outcomes[i])
     return outcomes
+
+
+def _drawn(pending: Questions, outcomes: Sequence[Outcome], draw: Callable[[int, int], Draw] | None) -> Questions:
+    """Return the questions, each with its draw where answers are drawn."""
+    if draw is None:
+        return pending
+    return [q and replace(q, draw=draw(i, len(outcomes[i].turns))) for i, q in enumerate(pending)]
 
 
 def _ask(viewing: Viewing, pending: Questions, decode: Decode) -> Answers:
@@ -123,18 +151,18 @@ def rehearse(strategy: Strategy, task: Task, decode: Decode = "generate") -> lis
 
 
 def settled_mode(questions: Sequence[Question], chosen: Decode) -> Decode:
-    """Return the mode that a run stands under: the *chosen* one where it changes how any of its questions is asked.
+    """Return the mode that a run stands under: the *chosen* one where no other asks all of its questions alike.
 
-    Else the one in which all are asked whatever is chosen, or that of free answers where some are asked so and others
-    scored. Two choices that make no difference so are one run.
+    Else the one in which they are asked, or that of free answers where some are asked so and others scored. Two choices
+    that make no difference so are one run.
 
     Args:
         questions: those of the rehearsal.
     """
-    ways = {tuple(question.mode(name).name for question in questions) for name in DECODES}
-    if len(ways) > 1:
+    ways = {name: [question.mode(name).name for question in questions] for name in DECODES}
+    if list(ways.values()).count(ways[chosen]) == 1:
         return chosen
-    used = {*ways.pop()}
+    used = {*ways[chosen]}
     return used.pop() if len(used) == 1 else GENERATE.name
 
 

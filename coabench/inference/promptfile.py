@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast
 
 from coabench.base.names import to_hash
 from coabench.base.schema import NotEmpty, Read, at_least
-from coabench.decode import SCORED, Decode
+from coabench.decode import SCORED, Demand
 from coabench.dialogue import Answer, Message, Prediction, Question, Task
 from coabench.errors import UserError, first_line
 from coabench.inference.templates import render
@@ -44,7 +44,7 @@ class QuestionSpec:
     options: Literal["basic", "labels", "none"] | tuple[str, ...] = "labels"
     without: Words = ()
     only: Literal["basic", "compound"] | None = None
-    decode: Decode | None = None
+    decode: Demand | None = None
 
     def asked(self, task: Task) -> bool:
         return self.only is None or (self.only == "compound") == task.space.compound

@@ -22,6 +22,7 @@ from coabench.base.vocabulary import ERROR, INVALID, OK, STATUSES
 from coabench.metrics.calibration import Calibration, calibrate, confidence_of
 from coabench.metrics.groups import Groups
 from coabench.metrics.predictions import Predicted
+from coabench.runs.record import turns_of
 from coabench.runs.run import LOG, read_records
 
 EXAMPLES = 5
@@ -83,8 +84,9 @@ class RunData:
         if record.get("seconds") is not None:
             self.seconds.append(record["seconds"])
         for kind, numbers in self.tokens.items():
-            if any(turn.get(kind) is not None for turn in record["turns"]):
-                numbers.append(sum(turn.get(kind) or 0 for turn in record["turns"]))
+            counts = [turn.get(kind) for turn in turns_of(record)]
+            if any(count is not None for count in counts):
+                numbers.append(sum(count or 0 for count in counts))
         confidence = confidence_of(record)
         if confidence is not None:
             self._confidences.append(confidence)

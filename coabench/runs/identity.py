@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Self
 
-from coabench.base.schema import At, Count, at_least, must, others, read_fields
+from coabench.base.schema import At, Count, Number, at_least, must, others, read_fields
 from coabench.dataset import Dataset
 from coabench.decode import DECODES, EXTERNAL
 from coabench.errors import UserError
@@ -192,6 +192,20 @@ class DatasetIdentity(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SelfConsistency(Part):
+    """How dialogues are sampled; see `coabench.sampling.Sampling`."""
+
+    temperature: Number
+    top_p: Number
+    samples: Annotated[int, at_least(1)]
+
+    @property
+    def title(self) -> str:
+        """What a reader is told beside the decode mode."""
+        return f"{self.samples} paths, temperature {self.temperature:g}, top-p {self.top_p:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RespondentIdentity(Part):
     """What answers questions: a backbone and a strategy, whatever the images.
 
@@ -199,6 +213,7 @@ class RespondentIdentity(Part):
         coabench: the version.
         images: how image files are read, `coabench.support.images.READER`; absent in 0.1.0 and where none are read.
         parsing: None where nothing is parsed: the predictions come from a file.
+        self_consistency: how dialogues are sampled; absent where they are not.
     """
 
     coabench: str | None = None
@@ -207,6 +222,7 @@ class RespondentIdentity(Part):
     backbone: BackboneIdentity
     strategy: StrategyIdentity
     decode: DecodeName
+    self_consistency: SelfConsistency | None = left_out()  # noqa: RUF009 - a frozen dataclass
     seed: int | None = None
 
     @property
@@ -252,6 +268,7 @@ class RunIdentity(RespondentIdentity):
         yield from _leaves("backbone", facts)
         yield from _leaves("strategy", {"questions": self.strategy.sha256, **self.strategy.options})
         yield from _leaves("dataset", self.dataset.more)
+        yield from _leaves("self-consistency", self.self_consistency.to_json() if self.self_consistency else {})
         yield from (("seed", self.seed), ("images", self.images))
 
     def recipe(self, training: str | None) -> str:
@@ -277,7 +294,7 @@ class RunIdentity(RespondentIdentity):
         yield "Backbone", self.backbone.title
         yield "Adapter", _with_digest(self.backbone.adapter or "none", fingerprint)
         yield "Strategy", _with_digest(self.strategy.name, self.strategy.sha256)
-        yield "Decode", self.decode
+        yield "Decode", self.decode + (f" ({self.self_consistency.title})" if self.self_consistency else "")
         yield "Data set", self.dataset.name
         yield "Split", _with_digest(self.dataset.split, self.dataset.fingerprint)
         yield "Samples", f"{self.dataset.samples:,}"

@@ -40,6 +40,30 @@ class LoggedDetails:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoggedAnswer:
+    """A turn of a sampled dialogue as the log has it."""
+
+    name: str
+    response: str | None
+    label: str | None
+    prompt_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    new_tokens: Count | None = None
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedPath:
+    """A sampled dialogue as the log has it."""
+
+    prediction: str | None
+    status: Literal["ok", "invalid", "error"]
+    reason: str | None
+    turns: tuple[LoggedAnswer, ...]
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoggedRecord:
     """A record as the log has it; see docs/formats.md."""
 
@@ -49,6 +73,7 @@ class LoggedRecord:
     status: Literal["ok", "invalid", "error"]
     reason: str | None
     turns: tuple[LoggedTurn, ...]
+    paths: tuple[LoggedPath, ...] = ()
     image: str | None = None
     image_sha256: str | None = None
     image_notes: tuple[str, ...] = ()

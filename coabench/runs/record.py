@@ -31,6 +31,8 @@ def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, se
         "attributes": dict(sample.attributes),
         "seconds": None if seconds is None else round(seconds, 6),
     }
+    if outcome.paths:
+        record["paths"] = [describe_path(path) for path in outcome.paths]
     if loaded.notes:
         record["image_notes"] = list(loaded.notes)
     if task.exemplars:
@@ -42,6 +44,18 @@ def describe_prediction(prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as a record has it; ``details`` only where there are some."""
     described = {"prediction": prediction.label, "status": prediction.status, "reason": prediction.reason}
     return {**described, "details": dict(prediction.details)} if prediction.details else described
+
+
+def describe_path(path: Outcome) -> dict[str, Any]:
+    """Return a sampled dialogue as a record has it: its conclusion, and what was answered; prompts are left out."""
+    parts = ("name", "response", "label", "match", "prompt_tokens", "cached_tokens", "new_tokens")
+    turns = [{part: described[part] for part in parts} for described in map(describe_turn, path.turns)]
+    return {**describe_prediction(path.prediction or Prediction(None, ERROR)), "turns": turns}
+
+
+def turns_of(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return all turns of a record: of every dialogue, where several were sampled."""
+    return [turn for path in record.get("paths") or [record] for turn in path["turns"]]
 
 
 def describe_turn(turn: Turn) -> dict[str, Any]:

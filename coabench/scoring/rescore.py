@@ -16,7 +16,7 @@ from typing import Any
 from coabench.base.files import sha256_of
 from coabench.base.reading import exists
 from coabench.base.vocabulary import ERROR
-from coabench.decode import EXTERNAL, GENERATE, SCORED
+from coabench.decode import EXTERNAL, GENERATE, SAMPLE, SCORED
 from coabench.dialogue import Answer, Exemplar, Prediction, Task, Turn
 from coabench.errors import UserError
 from coabench.evaluation.finish import FinishedRun, store
@@ -128,6 +128,8 @@ def _check_responses(run: RecordedRun) -> None:
     decode, why = run.identity.decode, None
     if decode in SCORED:
         why = f"with --decode {decode} the label is the best-scoring option: there is nothing to parse"
+    elif decode == SAMPLE.name:
+        why = "its labels are voted among sampled dialogues, whose questions the log does not hold"
     elif decode == EXTERNAL:
         why = "its predictions come from a file, which can be scored again"
     if why is not None:

@@ -116,7 +116,8 @@ def kind_of(identity: RunIdentity, device: str | None) -> str:
     """
     name = (device or "").partition("(")[2].rstrip(")") or device
     answering = [identity.backbone.to_json(), identity.strategy.to_json(), identity.decode]
-    parts = [*answering, identity.dataset.labels, name]
+    paths = identity.self_consistency.samples if identity.self_consistency else 1
+    parts = [*answering, paths, identity.dataset.labels, name]
     return json.dumps(parts, sort_keys=True)
 
 

@@ -141,12 +141,13 @@ def _planned(sheet: Sheet, wanted: Wanted, varying: Mapping[str, Any], probe: bo
     read_state(directory, plan.identity)  # for what it refuses
     device = plan.backbone.details().get("device")
     questions = rehearse(plan.strategy, plan.task(plan.samples[0]), plan.decode)
+    paths = plan.sampling.samples if plan.sampling else 1
     return Planned(
         varying,
         request_of(wanted.settings, directory),
         plan.identity,
         len(plan.samples),
-        len(questions),
+        len(questions) * paths,
         _tokens(plan) if probe else None,
         None if device is None else str(device),
         wanted.resources,
@@ -183,7 +184,8 @@ def _tokens(plan: Plan) -> float | None:
         if count is None:
             return None
         counts.append(count)
-    return sum(counts) / len(counts) if counts else None
+    paths = plan.sampling.samples if plan.sampling else 1
+    return paths * sum(counts) / len(counts) if counts else None
 
 
 def _refused(sheet: Sheet, problems: Mapping[str, Sequence[str]], wanted: int) -> UserError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from coabench.decode import GENERATE, MODES, Decode
 from coabench.dialogue import Answer, Message, Question
 from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.labels import Choices
+from coabench.sampling import Draw
 from coabench.testing.defects import backbones as defects
 from coabench.testing.findings import Defect, Findings, describe, is_json
 from coabench.testing.pictures import tiny_images
@@ -19,6 +21,9 @@ from coabench.testing.spaces import BASIC, COMPOUND
 
 TOLERANCE = 0.02
 """How far two log-probabilities of the same option may lie apart: the noise of arithmetic in batches of other sizes."""
+
+DRAWS = 16
+"""So many draws are compared."""
 
 QUESTIONS = (  # of several lengths: batches must be padded
     Question("Which emotion does this face show?", BASIC.basic, name="first"),
@@ -54,6 +59,7 @@ class AnswerChecks:
         every: list[Callable[[], None]] = []
         for decode in decodes(self.backbone.capabilities):
             every += [partial(check, decode) for check in (self.repeated, self.batches, self.history, self.exemplars)]
+            every += [partial(self.draws, decode)] if MODES[decode].voted and not self.backbone.remote else []
         return [*every, self.open_question] if GENERATE.needs in self.backbone.capabilities else every
 
     def repeated(self, decode: Decode) -> None:
@@ -87,6 +93,13 @@ class AnswerChecks:
         [fresh] = self.ask(self.prepared, [self.second] * number, decode=decode)
         _, later = self.ask(self.prepared, [self.first] * number, [self.second] * number, decode=decode)
         self.compare(fresh, later, defects.HISTORY)
+
+    def draws(self, decode: Decode) -> None:
+        """Draws of several seeds, hot enough for any model to waver, must not all say the same."""
+        hot = [replace(self.first, draw=Draw(temperature=1000.0, seed=seed)) for seed in range(DRAWS)]
+        answers = [own for [own] in self.ask([self.prepared[0]], *([question] for question in hot), decode=decode)]
+        evidence = f"{DRAWS} times {_words(answers[0])}"
+        self.findings.need(len({str(answer) for answer in answers}) > 1, defects.IGNORES_DRAW, evidence)
 
     def compare(self, one: Sequence[Reply], other: Sequence[Reply], defect: Defect, what: str = "") -> None:
         """Note the defect where answers differ."""

@@ -16,7 +16,8 @@ from coabench.strategy import Strategy
 
 Script = Sequence[str] | Mapping[str, str] | Callable[[Question], str] | None
 """What to say: the responses to the first, second… question about each sample (the last one again after that), or
-question name -> response, or a function of the question; None for the first option, whatever it is."""
+question name -> response, or a function of the question (whose ``draw`` says how it is sampled); None for the first
+option, whatever it is, and where it is sampled for one that is drawn."""
 
 CHOSEN = 0.9
 """The probability of the option that the script names, where a question is scored; the rest share the rest."""
@@ -32,7 +33,7 @@ class ScriptedBackbone(Backbone[Any]):
         calls: how often a batch of questions was asked.
     """
 
-    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores", "samples"})
 
     def __init__(self, script: Script = None) -> None:
         self.script = script
@@ -76,10 +77,23 @@ class _ScriptedViewing(Viewing):
         pairs = zip(questions, self.generate(questions), strict=True)
         return [None if q is None or a is None else replace(a, scores=scored(q, a.response)) for q, a in pairs]
 
+    def sample(self, questions: Questions) -> list[Answer | None]:
+        answers = self.generate(questions)
+        if self.backbone.script is not None:
+            return answers
+        return [a and _drawn(q, a) for q, a in zip(questions, answers, strict=True)]
+
     def _response(self, sample: int, question: Question) -> str:
         self.backbone.asked.append(question)
         self.positions[sample] += 1
         return self.backbone.says(question, self.positions[sample] - 1)
+
+
+def _drawn(question: Question | None, answer: Answer) -> Answer:
+    """Return one of the options as the answer, by the question's draw; the same answer where there are none."""
+    if question is None or not question.options:
+        return answer
+    return Answer(question.options[int(question.draw.uniform(0) * len(question.options))])
 
 
 def scored(question: Question, response: str) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from coabench.base.signals import is_interrupt
 from coabench.base.vocabulary import OK
-from coabench.decode import DECODES, GENERATE, SCORED, Decode
+from coabench.decode import DECODES, DEMANDS, GENERATE, SCORED, Decode
 from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import training_turns
@@ -162,7 +162,7 @@ class _Checks(Checks):
             f"it shows image {max(images, default=0)} of {made.query + 1}": any(
                 not 0 <= i <= made.query for i in images
             ),
-            f"decode is {question.decode!r}": question.decode not in (None, *DECODES),
+            f"decode is {question.decode!r}": question.decode not in (None, *DEMANDS),
             "an open question asks to be scored": not question.options and question.decode in SCORED,
             "it has no name": not isinstance(question.name, str) or not question.name,
         }

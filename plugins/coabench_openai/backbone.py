@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from coabench.backbone import Answers, Backbone, BackboneRequest, Questions, Viewing
-from coabench.decode import GENERATE, SCORE, Decode, Mode
+from coabench.decode import GENERATE, SAMPLE, SCORE, Decode, Mode
 from coabench.dialogue import Question
 from coabench.errors import UserError
 from coabench.labels import Choices
@@ -37,7 +37,7 @@ class Server(Backbone[Prepared]):
         UserError: from the constructor, which sends nothing: no model, no address, options that make no sense.
     """
 
-    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores", "samples"})
     remote: ClassVar[bool] = True  # of a server on this machine, too: nobody can tell from here who answers behind it
 
     Options = ServerOptions
@@ -53,6 +53,7 @@ class Server(Backbone[Prepared]):
         client = Client(self.address, key, variable, o.timeout, o.retries, o.ca_file)
         self.dispatcher = Dispatcher(self.model, o, client, self.identity())
         self._first: tuple[Question, Mode] = (TRIAL, GENERATE)
+        self._samples = False
 
     def identity(self) -> Mapping[str, Any]:
         """Return the model's name and the server that it means something to, and all that a request says."""
@@ -78,6 +79,9 @@ class Server(Backbone[Prepared]):
             notes.append(f"the connection is not encrypted: {self._sent} can be read on the way")
         if served and served not in self.model and self.model not in served:
             notes.append(f"the server says that what answers is {served}")
+        if self._samples:
+            seeds = "gets no seed" if o.seed is None else "may ignore the seed of a request"
+            notes.append(f"answers are drawn by the server, which {seeds}: asked again, it may answer otherwise")
         if not o.greedy:
             notes.append("greedy=false: the server may sample, and a run may not be repeatable")
         if self._first[1].scored:
@@ -95,8 +99,15 @@ class Server(Backbone[Prepared]):
         }
 
     def check(self, questions: Sequence[Question], decode: Decode) -> None:
-        """Refuse scored questions whose options no first token can tell apart, and a constraint without effect."""
+        """Refuse questions whose options no first token can tell apart, and settings that contradict or do nothing."""
         asked = [(question, question.mode(decode)) for question in questions]
+        self._samples = any(mode is SAMPLE for _, mode in asked)
+        if self._samples and not self.options.greedy:
+            raise UserError(
+                f"greedy=false sends no temperature, which --decode {SAMPLE.name} needs",
+                expected="a model that takes a temperature",
+                remedy="leave greedy=false away, or use --decode generate",
+            )
         for question, mode in asked:
             if mode.scored and (same := alike(question.options)):
                 raise UserError(
@@ -144,6 +155,10 @@ class Served(Viewing):
     def generate(self, questions: Questions) -> Answers:
         """Ask all questions at once, for a text each; see `Dispatcher.ask`."""
         return wait_for(self._dispatcher.ask(self._batch, questions, GENERATE))
+
+    def sample(self, questions: Questions) -> Answers:
+        """Ask all questions at once, each with the temperature, top-p and seed of its draw; see `Dispatcher.ask`."""
+        return wait_for(self._dispatcher.ask(self._batch, questions, SAMPLE))
 
     def score(self, questions: Questions) -> Answers:
         """Ask all questions at once, for the likeliest first tokens; see `Dispatcher.ask`."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from coabench.backbone import Questions
-from coabench.decode import Mode
+from coabench.decode import SAMPLE, Mode
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, SampleError
 from coabench_openai.client import RESUME, Client, Halted, Refused
@@ -16,7 +16,7 @@ from coabench_openai.options import ServerOptions
 from coabench_openai.picture import plain_picture
 from coabench_openai.replies import Reply, read_reply, unwrapped
 from coabench_openai.reply_cache import ReplyCache, key_of
-from coabench_openai.requests import Body, constraint, limited, messages_of, scoring, without_images
+from coabench_openai.requests import Body, constraint, drawing, limited, messages_of, scoring, without_images
 
 Prepared = tuple[str, ...]
 """The images of a sample, each as a ``data:`` URL."""
@@ -57,7 +57,9 @@ class Dispatcher:
                 keys.append(None)
                 continue
             body = self._body(question, mode, images)
-            keys.append(key := key_of(self._identity, body))
+            # Of servers that take no seed, each draw is still a request of its own.
+            drawn = {"draw": question.draw.seed} if mode is SAMPLE else {}
+            keys.append(key := key_of(self._identity, {**body, **drawn}))
             if key not in asked:
                 asked[key] = self._reply(key, body, question, mode, halt)
         replies = dict(zip(asked, await asyncio.gather(*asked.values(), return_exceptions=True), strict=True))
@@ -122,10 +124,10 @@ class Dispatcher:
     def _body(self, question: Question, mode: Mode, images: Prepared) -> Body:
         o = self._options
         body: Body = {"model": self._model, "messages": messages_of(question.messages, images, o.detail)}
-        if o.greedy:
-            body["temperature"] = 0
-        if o.seed is not None:
-            body["seed"] = o.seed
+        if mode is SAMPLE:
+            body |= drawing(question.draw, o.seed)
+        else:
+            body |= {**({"temperature": 0} if o.greedy else {}), **({} if o.seed is None else {"seed": o.seed})}
         if mode.scored:
             return {**body, **scoring(o.top_logprobs, o.length_field)}
         return {**body, o.length_field: o.max_tokens, **constraint(question, o.constrain)}

@@ -21,7 +21,8 @@ class ServerOptions(Backbone.Options):
         max_tokens: how long an answer may become, in tokens.
         length_field: how the server calls that.
         greedy: temperature 0; false sends no temperature, for models that take none.
-        seed: sent with every request; ``none`` for servers that refuse it.
+        seed: sent with every request, added to that of the draw where answers are sampled; ``none`` for servers that
+            refuse it.
         constrain: the dialect in which free answers are limited to the options of the question.
         top_logprobs: how many first tokens are asked for where options are scored.
         image_format: ``png``, without loss, or ``jpeg`` (quality 95).

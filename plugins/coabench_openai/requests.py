@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from coabench.decode import Mode
 from coabench.dialogue import Message, Question
+from coabench.sampling import Draw
 
 Constraint = Literal["none", "structured_outputs", "guided_choice", "regex", "grammar", "json_schema"]
 Detail = Literal["auto", "low", "high"]
@@ -78,6 +79,16 @@ def without_images(body: Body) -> Body:
 def scoring(top_logprobs: int, length_field: LengthField) -> Body:
     """Return the fields that ask for the likeliest first tokens."""
     return {length_field: 1, "logprobs": True, "top_logprobs": top_logprobs}
+
+
+def drawing(draw: Draw, seed: int | None) -> Body:
+    """Return the fields that say how an answer is drawn.
+
+    Args:
+        seed: is added to that of the draw, within the 31 bits that every server takes; None to send none.
+    """
+    numbers = {} if seed is None else {"seed": (draw.seed + seed) % 2**31}
+    return {"temperature": draw.temperature, "top_p": draw.top_p, **numbers}
 
 
 def limited(question: Question, mode: Mode, dialect: Constraint) -> bool:

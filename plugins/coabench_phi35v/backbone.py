@@ -52,7 +52,7 @@ class Phi35Vision(Backbone[Prepared]):
         UserError: from the constructor, where the model or the adapter is missing, broken, or does not fit.
     """
 
-    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores", "trains"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores", "samples", "trains"})
     presets: ClassVar[Mapping[str, Preset]] = {"published": PUBLISHED}
 
     @dataclass(frozen=True)

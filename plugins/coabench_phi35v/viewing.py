@@ -11,9 +11,11 @@ from torch import Tensor
 
 from coabench.backbone import Questions, Viewing
 from coabench.dialogue import Answer, Question
+from coabench.sampling import Draw
 from coabench.support.linear import fast_linear
 from coabench.support.memory import explained_oom
 from coabench.support.numerics import not_a_number
+from coabench.support.sampling import draw_tokens
 from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.decoding import OptionTree
 from coabench_phi35v.images import Picture
@@ -71,7 +73,17 @@ class Phi35Viewing(Viewing):
         Raises:
             JobError: where memory does not suffice, or the model computes something that is no number.
         """
-        return self._answers(questions, lambda prompts, _: self._generate(prompts))
+        return self._answers(questions, lambda prompts, _: self._generate(prompts, {}))
+
+    def sample(self, questions: Questions) -> list[Answer | None]:
+        """Draw every token as the question's draw says.
+
+        Raises:
+            JobError: as `generate` does.
+        """
+        return self._answers(
+            questions, lambda prompts, asked: self._generate(prompts, {row: q.draw for row, q in asked.items()})
+        )
 
     def score(self, questions: Questions) -> list[Answer | None]:
         """Score every option of each question, all of them in one pass.
@@ -214,14 +226,17 @@ class Phi35Viewing(Viewing):
 
     # -- free generation ----------------------------------------------------------------------------------------------
 
-    def _generate(self, prompts: Prompts) -> dict[int, Answer]:
-        """Decode greedily. Rows that have ended stay in the batch as padding until the last one has."""
+    def _generate(self, prompts: Prompts, draws: Mapping[int, Draw]) -> dict[int, Answer]:
+        """Decode token by token, greedily where there are no draws.
+
+        Rows that have ended stay in the batch as padding until the last one has.
+        """
         rows = list(prompts)
         cached = {row: self._reuse(row, ids, self._is_long(len(ids))) for row, ids in prompts.items()}
         written: dict[int, list[int]] = {row: [] for row in rows}
         chunks = [list(prompts[row][cached[row] :]) for row in rows]
-        for _ in range(self._max_new_tokens):
-            tokens = self._greedy(self._continue(rows, chunks))
+        for step in range(self._max_new_tokens):
+            tokens = self._chosen(self._continue(rows, chunks), [draws[row] for row in rows if draws], step)
             chunks = [[token] if chunk else [] for token, chunk in zip(tokens, chunks, strict=True)]
             for row, chunk in zip(rows, chunks, strict=True):
                 written[row] += chunk
@@ -258,9 +273,9 @@ class Phi35Viewing(Viewing):
                 states[group] = self._advance([rows[i] for i in group], [chunks[i] for i in group])[:, -1]
         return states
 
-    def _greedy(self, states: Tensor) -> list[int]:
+    def _chosen(self, states: Tensor, draws: Sequence[Draw], step: int) -> list[int]:
         logits = self._model.lm_head(states)
-        tokens = logits.argmax(dim=-1)  # takes NaN for the greatest, so that it is seen here
+        tokens = draw_tokens(logits, draws, step) if draws else logits.argmax(dim=-1)  # of NaN its place, so it is seen
         if not bool(logits.gather(-1, tokens[:, None]).isfinite().all()):
             raise not_a_number()
         chosen: list[int] = tokens.tolist()

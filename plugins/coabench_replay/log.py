@@ -98,7 +98,7 @@ class Log:
         """Read the log of a run directory, or the log itself.
 
         Raises:
-            UserError: there is none, it is damaged, or nothing was asked in it.
+            UserError: there is none, it is damaged, nothing was asked in it, or its answers were sampled.
         """
         directory = path.parent if path.name == LOG else path
         if not exists(directory / LOG):
@@ -185,6 +185,13 @@ class Log:
 
 
 def _recorded(record: Mapping[str, Any], directory: Path) -> Recorded:
+    if record.get("paths"):
+        raise UserError(
+            f"the run in {directory} was sampled and cannot be replayed",
+            expected="a run whose every question was asked once",
+            found=f"{len(record['paths'])} dialogues about {record['id']}",
+            remedy="evaluate the backbone itself again: the same seed draws the same",
+        )
     error = str(record["reason"]) if record["status"] == ERROR else None
     for turn in record["turns"]:
         scores = turn.get("scores")

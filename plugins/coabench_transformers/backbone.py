@@ -38,7 +38,7 @@ Prepared = tuple["Image", ...]
 class TransformersVision(Backbone[Prepared]):
     """``--backbone transformers:FOLDER|HUB_ID``: a model that ``AutoModelForImageTextToText`` opens."""
 
-    capabilities = frozenset({"generates", "scores", "trains"})
+    capabilities = frozenset({"generates", "scores", "samples", "trains"})
     presets: ClassVar[Mapping[str, Preset]] = {
         "default": Preset(
             recipe={"rank": 16, "alpha": 32.0, "batch_size": 32, "learning_rate": 1e-4, "targets": ("language",)},

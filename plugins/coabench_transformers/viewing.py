@@ -17,6 +17,7 @@ from coabench.errors import SampleError
 from coabench.support.linear import fast_linear
 from coabench.support.memory import explained_oom
 from coabench.support.numerics import not_a_number
+from coabench.support.sampling import draw_tokens
 from coabench_transformers.chat import Chat, Inputs, Refused
 from coabench_transformers.image_features import ImageFeatures
 
@@ -41,7 +42,15 @@ class TransformersViewing(Viewing):
         Raises:
             JobError: memory does not suffice, or the model computes something that is no number.
         """
-        return self._answers(questions, "left", lambda inputs, _: self._generate(inputs))
+        return self._answers(questions, "left", lambda inputs, _: self._generate(inputs, []))
+
+    def sample(self, questions: Questions) -> Answers:
+        """Draw every token as the question's draw says.
+
+        Raises:
+            JobError: as `generate` does.
+        """
+        return self._answers(questions, "left", lambda inputs, asked: self._generate(inputs, [_Drawn(asked)]))
 
     def score(self, questions: Questions) -> Answers:
         """Score the options of each question, one after the other.
@@ -82,10 +91,10 @@ class TransformersViewing(Viewing):
         inputs = {n: value.to(device, kind if value.is_floating_point() else None) for n, value in made.items()}
         return dict(zip(asked, compute(inputs, list(asked.values())), strict=True))
 
-    def _generate(self, inputs: Inputs) -> list[Answer]:
+    def _generate(self, inputs: Inputs, processors: Sequence[LogitsProcessor]) -> list[Answer]:
         width = inputs["input_ids"].shape[1]
         numbers = _Numbers()
-        written = self._model.generate(**inputs, logits_processor=[numbers])
+        written = self._model.generate(**inputs, logits_processor=[numbers, *processors])
         if bool(numbers.lost):
             raise not_a_number()
         ends = set(self._model.generation_config.eos_token_id)
@@ -138,6 +147,21 @@ class _Numbers(LogitsProcessor):
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         self.lost = self.lost | ~scores.max(dim=-1).values.isfinite().all()
         return scores
+
+
+class _Drawn(LogitsProcessor):
+    """Draws the next token of each row itself and leaves it alone possible, so that greedy decoding takes it.
+
+    ``do_sample`` would draw from one generator for all rows: answers would depend on the batch.
+    """
+
+    def __init__(self, questions: Sequence[Question]) -> None:
+        self._draws, self._step = [question.draw for question in questions], 0
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        tokens = draw_tokens(scores, self._draws, self._step)
+        self._step += 1
+        return torch.full_like(scores, -math.inf).scatter(-1, tokens[:, None], 0.0)
 
 
 def _shown(question: Question) -> int:

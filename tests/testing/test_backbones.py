@@ -171,6 +171,30 @@ class Samples(Sound):
         return replace(super().say(brightness, question, batch), response=f"{random.random()}")
 
 
+class Draws(Sound):
+    """Draws an option by the question's draw."""
+
+    capabilities = frozenset({"generates", "samples"})
+
+    def ask(self, batch: Sequence[float], questions: Sequence[Any], decode: str) -> list[Any]:
+        if decode != "sample":
+            return super().ask(batch, questions, decode)
+        return [q and self.drawn(b, q) for b, q in zip(batch, questions, strict=True)]
+
+    def drawn(self, brightness: float, question: Any) -> Answer:
+        return Answer(question.options[int(question.draw.uniform(0) * len(question.options))])
+
+
+class DrawsTheSame(Draws):
+    def drawn(self, brightness: float, question: Any) -> Answer:
+        return Answer(question.options[0])
+
+
+class DrawsFromOneGenerator(Draws):
+    def drawn(self, brightness: float, question: Any) -> Answer:
+        return Answer(random.choice(question.options))
+
+
 class NormalisesOverTheBatch(Sound):
     def say(self, brightness: float, question: Any, batch: Sequence[float]) -> Answer:
         return super().say(brightness - sum(batch) / len(batch) + 0.5, question, batch)
@@ -268,6 +292,8 @@ PLANTED: list[tuple[Any, str, str]] = [
     (Sorts, "misaligned-answers", "one by one and at once"),
     (Parses, "parses", "match = 'mine'"),
     (Samples, "unsteady-answers", "for image 0"),
+    (DrawsFromOneGenerator, "unsteady-answers", "for image"),
+    (DrawsTheSame, "ignores-draw", "16 times 'Surprise'"),
     (NormalisesOverTheBatch, "depends-on-batch", "alone and in a batch"),
     (Pads, "depends-on-batch", "beside other questions"),
     (Remembers, "depends-on-earlier-questions", "for image"),
@@ -288,6 +314,7 @@ def test_a_planted_defect_is_named(planted: Any, name: str, seen: str) -> None:
 def test_a_sound_backbone_has_no_finding() -> None:
     assert check(Sound) == []
     assert check(Generates) == []
+    assert check(Draws) == []
     assert check(ScriptedBackbone()) == []
 
 

@@ -15,7 +15,7 @@ BAD_CAPABILITIES = Defect(
     "unusable-capabilities",
     "its capabilities are not what it can do",
     "they decide which strategies and which --decode it is offered with",
-    "set capabilities to a frozenset of generates, scores and trains, and implement what it says",
+    "set capabilities to a frozenset of generates, scores, samples and trains, and implement what it says",
 )
 BAD_IDENTITY = Defect(
     "unusable-identity",
@@ -57,7 +57,13 @@ UNSTEADY = Defect(
     "unsteady-answers",
     "the same question about the same image gets another answer",
     "a run could not be repeated, and a resumed one would not equal an unbroken one",
-    "decode greedily, without sampling, and set every seed that is left",
+    "decode greedily, draw sampled answers by the seed of Question.draw alone, and set every seed that is left",
+)
+IGNORES_DRAW = Defect(
+    "ignores-draw",
+    "a sampled answer does not depend on its draw",
+    "every sampled dialogue would say the same, and their vote would pass for certainty",
+    "draw each token by temperature, top_p and seed of Question.draw; coabench.support.sampling.draw_tokens does",
 )
 BATCH = Defect(
     "depends-on-batch",
@@ -99,6 +105,6 @@ LOSS = Defect(
 )
 DEFECTS = (
     NOT_IMPORTABLE, NO_BACKBONE, BAD_CAPABILITIES, BAD_OPTIONS, BAD_IDENTITY, OUTSIDE_IDENTITY, FAILS, OLD_PREPARE,
-    MISALIGNED, PARSES, UNSTEADY, BATCH, HISTORY, NO_SCORES, NOT_LOG, IGNORED_OPTION, BAD_TRAINEE, LOSS,
+    MISALIGNED, PARSES, UNSTEADY, IGNORES_DRAW, BATCH, HISTORY, NO_SCORES, NOT_LOG, IGNORED_OPTION, BAD_TRAINEE, LOSS,
     UNEXPECTED,
 )  # fmt: skip

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 from coabench_transformers.backbone import TransformersVision
 from coabench_transformers.chat import Chat
 from PIL import Image
+from support.drawn_by_hand import token_by_hand
 from support.tiny_vlms import LABELS, PROMPTS
 
 from coabench.backbone import BackboneRequest
 from coabench.dialogue import Message, Question
 from coabench.errors import JobError, SampleError, UserError
 from coabench.labels import Choices
+from coabench.sampling import Draw
 from coabench.testing.pictures import draw_face
 
 pytestmark = pytest.mark.slow
@@ -117,6 +120,30 @@ def test_greedy_decoding_is_a_plain_loop(written):
             tokens[answer.prompt_tokens :] + backbone.chat.tokenizer.convert_tokens_to_ids(said[-1:]),
             skip_special_tokens=True,
         )
+
+
+def test_sampling_is_a_plain_loop_with_a_number_for_each_step(written):
+    """Token after token over the whole sequence; batches and neighbours change nothing."""
+    backbone, run = written
+    end = WRITTEN[backbone.checkpoint.config.model_type][2]
+    draws = [Draw(2.0, 0.9, seed) for seed in (11, 12, 13)]
+    questions = [replace(LONG, draw=draw) for draw in draws]
+    answers = look(backbone, *FACES).ask(questions, "sample")
+    for image, question, answer in zip(FACES, questions, answers, strict=True):
+        said = []
+        while len(said) < 6 and end not in said:
+            tokens, logits = run(image, LONG.prompt, said)
+            token = token_by_hand(logits[-1].tolist(), question.draw, len(said))
+            said.append(backbone.chat.tokenizer.convert_ids_to_tokens(token))
+        assert answer.new_tokens == len(said)
+        ids = tokens[answer.prompt_tokens :] + backbone.chat.tokenizer.convert_tokens_to_ids(said[-1:])
+        assert answer.response == backbone.chat.tokenizer.decode(ids, skip_special_tokens=True)
+        [alone] = look(backbone, image).ask([question], "sample")
+        same(alone, answer)
+    assert len({answer.response for answer in look(backbone, *FACES[:1] * 3).ask(questions, "sample")}) > 1
+    cold = [replace(LONG, draw=Draw(1e-9, 1.0, seed)) for seed in range(3)]
+    for one, other in zip(look(backbone, *FACES).ask(cold, "sample"), look(backbone, *FACES).ask(cold), strict=True):
+        same(one, other)
 
 
 def test_the_tiny_llava_knows_faces(opened):
