@@ -174,6 +174,9 @@ def test_log_likelihoods_are_scores(coabench: Run, tmp_path: Path) -> None:
     assert list(first["turns"][0]["scores"].values()) == likelihoods
     assert confidence_of(first) == pytest.approx(math.exp(-0.5) / sum(map(math.exp, likelihoods)))
     assert first["attributes"] == {"doc.person": "p0"}
+    parsed = coabench("score", FILES / "lm-eval-0.4.13-multiple-choice.jsonl", *LABELS, "--parser", "exact")
+    assert parsed.returncode == 2  # there are no sentences in it
+    assert "no column 'filtered_resps'" in parsed.stderr
 
 
 def test_log_likelihoods_in_some_rows_are_refused(coabench: Run, tmp_path: Path) -> None:
