@@ -151,8 +151,8 @@ def _notes(request: Scoring, format: Format, columns: Columns, space: LabelSpace
         if card.names_subjects:
             dataset = request.labels if is_file(request.labels) else card.name
             yield (
-                f"{card.name} knows who is on an image, {name} does not say: images of one person count as independent, "
-                f"so intervals are too narrow; --dataset {dataset} or --subject-column tells"
+                f"{card.name} knows who is on an image, {name} does not say: images of one person count as "
+                f"independent, so intervals are too narrow; --dataset {dataset} or --subject-column tells"
             )
 
 
