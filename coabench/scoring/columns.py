@@ -48,7 +48,8 @@ def columns_of(request: Scoring, table: Table, space: LabelSpace, known: bool) -
         UserError: the table does not have them.
     """
     defaults = {"prediction": "prediction", "target": "target", "id": "id", **table.defaults}
-    scored = request.probability_columns is not None or (request.prediction_column is None and is_scored(table))
+    named = request.prediction_column is not None or request.parser is not None
+    scored = request.probability_columns is not None or (not named and is_scored(table))
     prediction = request.prediction_column or defaults.get("response" if request.parser else "", defaults["prediction"])
     target = request.target_column or (defaults["target"] if defaults["target"] in table.columns or not known else "")
     columns = Columns(

@@ -18,7 +18,7 @@ from coabench.evaluation.finish import FinishedRun, store
 from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.labels import LabelSpace
-from coabench.registry.catalog import find_card, find_labels
+from coabench.registry.catalog import find_card, find_labels, is_file
 from coabench.runs.identity import BackboneIdentity, DatasetIdentity, Parsing, RunIdentity, StrategyIdentity
 from coabench.runs.record import describe_prediction, describe_turn
 from coabench.scoring.columns import Columns, columns_of
@@ -115,7 +115,7 @@ def _values(request: Scoring, table: Table, columns: Columns, space: LabelSpace)
 
 
 def _source(request: Scoring, format: Format, table: Table, columns: Columns, read: Read) -> dict[str, Any]:
-    """Return what the identity says of the file and how it was read; only what 0.1.0 did not know is left out."""
+    """Return what the identity says of the file and how it was read; what 0.1.0 did not know only where it applies."""
     more = {
         "format": None if format is TABLE else {"name": format.name, "version": format.version},
         "codes": None if request.codes == "card" else request.codes,
@@ -149,9 +149,10 @@ def _notes(request: Scoring, format: Format, columns: Columns, space: LabelSpace
     if request.labels and request.like is None and request.dataset is None and SUBJECT not in columns.attributes:
         card = find_card(request.labels)
         if card.names_subjects:
+            dataset = request.labels if is_file(request.labels) else card.name
             yield (
-                f"{card.name} knows who is on an image, {request.predictions.name} does not say: images of one person "
-                f"count as independent, so intervals are too narrow; --dataset {card.name} or --subject-column tells"
+                f"{card.name} knows who is on an image, {name} does not say: images of one person count as "
+                f"independent, so intervals are too narrow; --dataset {dataset} or --subject-column tells"
             )
 
 

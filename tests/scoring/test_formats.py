@@ -48,7 +48,8 @@ def eval_archive(path: Path, log: dict[str, Any], **options: int) -> Path:
     ("file", "format", "ids"),
     [
         ("lmms-eval-0.2.4.jsonl", "lmms-eval", "01234"),
-        ("lm-eval-0.4.9.jsonl", "lm-eval", "01234"),
+        ("lmms-eval-0.7.3.jsonl", "lmms-eval", "01234"),
+        ("lm-eval-0.4.13.jsonl", "lm-eval", "01234"),
         ("vlmevalkit-0.1.tsv", "vlmevalkit", "01234"),
         ("inspect-ai-log-2.json", "inspect-ai", "12345"),
     ],
@@ -79,6 +80,24 @@ def test_an_eval_archive_says_what_its_json_says(coabench: Run, tmp_path: Path) 
     assert (first["turns"][0]["response"], first["turns"][0]["match"]) == ("ANSWER: D", "anchored")
     assert first["attributes"] == {"subject": "p0"}
     assert manifest(tmp_path / "parsed")["identity"]["parsing"]["parser"] == "standard"
+
+
+def test_zstandard_is_unpacked_where_there_is_a_package(
+    coabench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """inspect_ai 0.3.285 packs so."""
+    zstd = pytest.importorskip("backports.zstd.zipfile") if sys.version_info < (3, 14) else zipfile
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile, "ZipFile", zstd.ZipFile)
+        eval_archive(tmp_path / "log.eval", LOG, compression=zstd.ZIP_ZSTANDARD)
+    result = coabench("score", "log.eval", *LABELS, "--output", "run")
+    assert result.returncode == 0, result.stderr
+    assert pairs(tmp_path / "run") == list(zip(TARGETS, PREDICTIONS, strict=True))
+    if sys.version_info < (3, 14):
+        monkeypatch.setitem(sys.modules, "backports.zstd", None)
+        refused = coabench("score", "log.eval", *LABELS, "--output", "other")
+        assert refused.returncode == 2
+        assert "pip install 'coabench[inspect]'" in refused.stderr
 
 
 def _zstandard(data: bytes) -> bytes:
@@ -144,7 +163,7 @@ def test_an_attachment_is_looked_up(coabench: Run, tmp_path: Path) -> None:
 
 
 def test_log_likelihoods_are_scores(coabench: Run, tmp_path: Path) -> None:
-    result = coabench("score", FILES / "lm-eval-0.4.9-multiple-choice.jsonl", *LABELS, "--attribute", "doc.person",
+    result = coabench("score", FILES / "lm-eval-0.4.13-multiple-choice.jsonl", *LABELS, "--attribute", "doc.person",
                       "--output", "run")  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert pairs(tmp_path / "run") == list(
@@ -155,10 +174,13 @@ def test_log_likelihoods_are_scores(coabench: Run, tmp_path: Path) -> None:
     assert list(first["turns"][0]["scores"].values()) == likelihoods
     assert confidence_of(first) == pytest.approx(math.exp(-0.5) / sum(map(math.exp, likelihoods)))
     assert first["attributes"] == {"doc.person": "p0"}
+    parsed = coabench("score", FILES / "lm-eval-0.4.13-multiple-choice.jsonl", *LABELS, "--parser", "exact")
+    assert parsed.returncode == 2  # there are no sentences in it
+    assert "no column 'filtered_resps'" in parsed.stderr
 
 
 def test_log_likelihoods_in_some_rows_are_refused(coabench: Run, tmp_path: Path) -> None:
-    first, *others = (FILES / "lm-eval-0.4.9-multiple-choice.jsonl").read_text().splitlines(keepends=True)
+    first, *others = (FILES / "lm-eval-0.4.13-multiple-choice.jsonl").read_text().splitlines(keepends=True)
     generated = json.dumps({**json.loads(first), "filtered_resps": ["Fear"]}) + "\n"
     (tmp_path / "some.jsonl").write_text("".join([generated, *others]))
     refused = coabench("score", "some.jsonl", *LABELS, "--output", "run")
@@ -175,7 +197,7 @@ def test_a_letter_without_its_options_is_no_label(coabench: Run, tmp_path: Path)
 
 
 def test_filters_are_columns(coabench: Run, tmp_path: Path) -> None:
-    lines = [json.loads(line) for line in (FILES / "lm-eval-0.4.9.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (FILES / "lm-eval-0.4.13.jsonl").read_text().splitlines()]
     other = [{**line, "filter": "strict", "filtered_resps": ["Fear"]} for line in lines]
     (tmp_path / "two.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*lines, *other]))
     refused = coabench("score", "two.jsonl", *LABELS, "--output", "run")

@@ -6,10 +6,12 @@ import io
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from coabench.base.reading import DATA
 from coabench.errors import UserError, one_line
 
+INSTALL = "pip install 'coabench[inspect]'"
 ENTRIES = 250_000
 """Files in an archive."""
 ENTRY = 256 * 2**20
@@ -30,9 +32,9 @@ class Archive:
         """
         self._path, self._what, self._remedy = path, what, remedy
         try:
-            self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError) as error:
-            raise self._refused(f"no zip archive that can be read ({error})") from None
+            self._zip: zipfile.ZipFile = _zipfile().ZipFile(io.BytesIO(data))
+        except Exception as error:  # whatever a damaged directory leads to
+            raise self._refused(f"no zip archive that can be read ({one_line(error)})") from None
         entries = self._zip.infolist()
         unpacked = sum(entry.file_size for entry in entries)
         if len(entries) > ENTRIES:
@@ -56,10 +58,22 @@ class Archive:
             with self._zip.open(name) as file:
                 data = file.read(self._zip.getinfo(name).file_size + 1)
         except NotImplementedError:
-            raise self._refused(f"{name!r} is packed in a way that this Python does not unpack") from None
+            found = f"{name!r} is packed in a way that this Python does not unpack, Zstandard perhaps"
+            raise self._refused(found, f"{INSTALL}; or {self._remedy}") from None
         except Exception as error:  # each way of packing has errors of its own
             raise self._refused(f"{name!r}: {one_line(error)}") from None
         return data
 
-    def _refused(self, found: str) -> UserError:
-        return UserError(f"{self._path.name} cannot be read", expected=self._what, found=found, remedy=self._remedy)
+    def _refused(self, found: str, remedy: str = "") -> UserError:
+        return UserError(
+            f"{self._path.name} cannot be read", expected=self._what, found=found, remedy=remedy or self._remedy
+        )
+
+
+def _zipfile() -> Any:
+    """Return the module that unpacks Zstandard, as that of Python 3.14 does, or at least deflate."""
+    try:
+        from backports.zstd import zipfile as backport
+    except ImportError:
+        return zipfile
+    return backport

@@ -2,8 +2,8 @@
 
 `src/inspect_ai/log/_recorders/eval.py`: ``header.json`` (``_journal/start.json`` while it runs) and, per sample and
 epoch, ``samples/ID_epoch_N.json``, an `EvalSample`: ``id``, ``epoch``, ``choices``, ``target``, ``output.completion``
-and ``scores``, by scorer, with ``answer``, what the scorer took for the answer. A ``.json`` has the header's fields and
-``samples``. ``choices`` are in their own order, even where the model saw them shuffled.
+and ``scores``, by scorer, with ``answer``, what the scorer took for the answer. Zstandard packs it, in older versions
+deflate. A ``.json`` has the header's fields and ``samples``.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 INSPECT_AI = Format(
     name="inspect-ai",
     version=1,
-    tool="inspect_ai 0.3 (log version 2)",
+    tool="inspect_ai 0.3.285 (log version 2)",
     recognised="eval beside the samples, which have id, epoch, target and output",
     reads="the scorer's answer (with --parser the completion), target, id; choices; others as metadata.NAME",
     endings=(".eval", ".json"),

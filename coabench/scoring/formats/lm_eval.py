@@ -49,7 +49,7 @@ def _arrange(table: Table) -> Table:
 LM_EVAL = Format(
     name="lm-eval",
     version=1,
-    tool="lm-evaluation-harness 0.4.9",
+    tool="lm-evaluation-harness 0.4.13",
     recognised="doc_id, target, filtered_resps and the arguments of requests",
     reads="filtered_resps (log-likelihoods are scores), target, doc_id; others as doc.NAME",
     endings=(".jsonl",),
