@@ -56,6 +56,7 @@ def test_a_record_holds_the_vote_and_every_dialogue(run: Path) -> None:
         assert (own["prediction"], own["reason"]) == (record["prediction"], record["reason"])
         assert [turn["response"] for turn in own["turns"]] == [turn["response"] for turn in record["turns"]]
         assert all("prompt" not in turn for path in paths for turn in path["turns"])
+        assert all(path["turns"][0]["cached_tokens"] for path in paths[1:])  # the image is looked at once
 
 
 def test_the_batch_changes_nothing(run: Path, coabench: Run, tmp_path: Path) -> None:
