@@ -185,3 +185,10 @@ def test_a_sheet_sweeps_over_it(tmp_path: Path) -> None:
     assert three.tokens is not None
     assert (two.questions, three.questions) == (4, 6)
     assert three.tokens / two.tokens == 1.5
+
+
+def test_a_comparison_says_how_either_was_asked(run: Path, coabench: Run) -> None:
+    options = ("--adapter", "none", "--limit", "9", "--output", "greedy")
+    assert coabench("evaluate", *options).returncode == 0
+    compared = " ".join(coabench("compare", run, "greedy").stdout.split())
+    assert "A with --decode sample (5 paths, temperature 1.5, top-p 0.95); B with --decode generate." in compared
