@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.base.text import difference, interval, p_equals, p_value, percent, signed
+from coabench.decode import EXTERNAL
 from coabench.metrics.figures import paired_table, recalls, uar, war
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.ranking import ALPHA
@@ -256,7 +257,11 @@ def _notes(names: Sequence[str], limits: Sequence[int | None]) -> list[str]:
 
 
 def _options(identities: Sequence[RunIdentity]) -> list[str]:
-    """Return in which options two runs of the same names differ."""
+    """Return in which decode modes two runs were made; where that is the same, in which options of the same names."""
+    decodes = [identity.decode for identity in identities]
+    if len({*decodes}) > 1 and EXTERNAL not in decodes:
+        described = [dict(identity.describe())["Decode"] for identity in identities]
+        return [f"A with --decode {described[0]}; B with --decode {described[1]}."]
     rows = distinguish([RunRow(**identity.columns()) for identity in identities])
     options = [f"{side} with {row.options}" for side, row in zip("AB", rows, strict=True) if row.options]
     return [f"{'; '.join(options)}."] if options else []

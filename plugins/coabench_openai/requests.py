@@ -87,8 +87,10 @@ def drawing(draw: Draw, seed: int | None) -> Body:
     Args:
         seed: is added to that of the draw, within the 31 bits that every server takes; None to send none.
     """
-    numbers = {} if seed is None else {"seed": (draw.seed + seed) % 2**31}
-    return {"temperature": draw.temperature, "top_p": draw.top_p, **numbers}
+    body: Body = {"temperature": draw.temperature}
+    if draw.top_p < 1:  # some servers take one of the two only
+        body["top_p"] = draw.top_p
+    return body if seed is None else {**body, "seed": (draw.seed + seed) % 2**31}
 
 
 def limited(question: Question, mode: Mode, dialect: Constraint) -> bool:

@@ -56,6 +56,7 @@ def test_a_record_holds_the_vote_and_every_dialogue(run: Path) -> None:
         assert (own["prediction"], own["reason"]) == (record["prediction"], record["reason"])
         assert [turn["response"] for turn in own["turns"]] == [turn["response"] for turn in record["turns"]]
         assert all("prompt" not in turn for path in paths for turn in path["turns"])
+        assert all(path["turns"][0]["cached_tokens"] for path in paths[1:])  # the image is looked at once
 
 
 def test_the_batch_changes_nothing(run: Path, coabench: Run, tmp_path: Path) -> None:
@@ -184,3 +185,10 @@ def test_a_sheet_sweeps_over_it(tmp_path: Path) -> None:
     assert three.tokens is not None
     assert (two.questions, three.questions) == (4, 6)
     assert three.tokens / two.tokens == 1.5
+
+
+def test_a_comparison_says_how_either_was_asked(run: Path, coabench: Run) -> None:
+    options = ("--adapter", "none", "--limit", "9", "--output", "greedy")
+    assert coabench("evaluate", *options).returncode == 0
+    compared = " ".join(coabench("compare", run, "greedy").stdout.split())
+    assert "A with --decode sample (5 paths, temperature 1.5, top-p 0.95); B with --decode generate." in compared

@@ -6,9 +6,9 @@ import hashlib
 from collections import Counter
 
 import pytest
-from support.chat_server import LABELS, Handler, Request, says
+from support.chat_server import LABELS, Handler, Request, hang_up, says
 
-from coabench.errors import UserError
+from coabench.errors import JobError, UserError
 from coabench.sampling import Sampling
 from coabench.testing import tiny_run
 
@@ -50,6 +50,30 @@ def test_a_server_that_takes_no_seed_is_asked_as_often(server, evaluate) -> None
     records = evaluate("direct", **SAMPLED, options={"seed": "none"})
     assert len(server.asked) == 3 * len(records)
     assert not any("seed" in request.body for request in server.asked)
+
+
+def test_what_cuts_nothing_is_not_sent(server, evaluate) -> None:
+    evaluate("direct", decode="sample", samples=1)
+    assert {(r.body["temperature"], r.body.get("top_p", "absent")) for r in server.asked} == {(0.7, "absent")}
+
+
+def test_the_options_limit_sampled_answers_too(server, evaluate) -> None:
+    server.always = wavering
+    evaluate("direct", **SAMPLED, dataset="testing-basic", options={"constrain": "guided_choice"})
+    assert all(sorted(request.body["guided_choice"]) == sorted(LABELS) for request in server.asked)
+
+
+def test_a_resumed_run_asks_for_no_draw_twice(server, evaluate) -> None:
+    server.then.extend([wavering] * 10)
+    server.always = lambda handler, request: (wavering if request.trial else hang_up)(handler, request)
+    with pytest.raises(JobError, match="has not answered"):
+        evaluate("direct", **SAMPLED)
+    answered = sum(server.answered.values())
+    server.always = wavering
+    records = evaluate("direct", **SAMPLED)
+    assert 0 < answered < sum(server.answered.values()) == 3 * len(records)
+    assert set(server.answered.values()) == {1}
+    assert evaluate("direct", "whole", **SAMPLED) == records
 
 
 def test_the_run_says_that_it_may_not_come_again(server, tmp_path) -> None:
