@@ -31,6 +31,8 @@ def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, se
         "attributes": dict(sample.attributes),
         "seconds": None if seconds is None else round(seconds, 6),
     }
+    if sample.votes:
+        record["votes"] = dict(sample.votes)
     if loaded.notes:
         record["image_notes"] = list(loaded.notes)
     if task.exemplars:

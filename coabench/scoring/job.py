@@ -242,6 +242,7 @@ def _record(sample: Mapping[str, Any], prediction: Prediction, raw: Sequence[str
         "turns": [],
         "attributes": sample["attributes"],
         "seconds": None,
+        **({"votes": sample["votes"]} if sample.get("votes") else {}),
     }
 
 
