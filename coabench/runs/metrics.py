@@ -17,7 +17,7 @@ from coabench.base.reading import is_file
 from coabench.base.schema import At, read_fields
 from coabench.base.signals import is_interrupt
 from coabench.errors import UserError, with_type
-from coabench.metrics.headline import HEADLINES, Headline
+from coabench.metrics.headline import FIGURES, OPTIONAL, Headline
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.stored import StoredMetrics, contradiction
 from coabench.metrics.summary import SCHEMA, summarise
@@ -27,25 +27,37 @@ from coabench.runs.run import LOG, METRICS, read_records
 
 
 def headlines(keys: Iterable[str]) -> tuple[Headline, ...]:
-    """Return our headline figures, then those of plugins among *keys*, the columns of some runs' figures.
+    """Return our figures, then those that not every run has, plugins' included, if they are among *keys*.
+
+    Args:
+        keys: the columns of some runs' figures.
 
     A metric whose plugin is not installed here is a number, named as it is in ``metrics.json``.
     """
     registered = get_plugins().metrics
-    names = sorted({key.removeprefix("plugins.") for key in keys if key.startswith("plugins.")})
-    return (*HEADLINES, *(_headline(name, registered.get(name)) for name in names))
+    known = set(keys)
+    names = sorted({key.removeprefix("plugins.") for key in known if key.startswith("plugins.")})
+    of_some = (figure for figure in OPTIONAL if figure.key in known)
+    return (*FIGURES, *of_some, *(_headline(name, registered.get(name)) for name in names))
 
 
 def plugin_headlines(metrics: Mapping[str, Any]) -> list[Headline]:
     """Return the headline figures of the metrics of plugins that returned a number, in the order of their names."""
-    rows = headlines(f"plugins.{name}" for name in metrics.get("plugins") or {})[len(HEADLINES) :]
+    rows = headlines(f"plugins.{name}" for name in metrics.get("plugins") or {})[len(FIGURES) :]
     return [row for row in rows if row.read(metrics).value is not None]
+
+
+def further_figures(metrics: Mapping[str, Any]) -> list[Headline]:
+    """Return the figures that not every run has, as far as this one has them: ours, then those of plugins."""
+    ours = [figure for figure in OPTIONAL if figure.read(metrics).value is not None]
+    return [*ours, *plugin_headlines(metrics)]
 
 
 def _is_older(stored: Any) -> bool:
     """Whether an older version wrote metrics, which lack some of today's."""
     schema = stored.get("schema") if isinstance(stored, dict) else None
-    return isinstance(schema, int) and (schema < SCHEMA or not all(figure.name in stored for figure in HEADLINES))
+    needed = (*(figure.name for figure in FIGURES), "top_2", "votes")
+    return isinstance(schema, int) and (schema < SCHEMA or not all(name in stored for name in needed))
 
 
 def _wrong(

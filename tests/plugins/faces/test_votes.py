@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from support.faces_trees import ferplus
 from support.process import Run
-from support.runs import manifest, records
+from support.runs import manifest, metrics, records
 
-from coabench import load_records
+from coabench import load_records, load_runs
 
 WHERE = ("--dataset", "ferplus", "--data-root", "data")
 EVALUATE = ("evaluate", "--backbone", "scripted", "--strategy", "direct", *WHERE)
@@ -75,3 +76,49 @@ def test_a_run_that_0_1_0_began_goes_on_without_them(run: Path, coabench: Run) -
     assert "continuing after 1 of 4 records" in result.stderr
     assert [(r["id"], r["prediction"]) for r in records(run)] == [(r["id"], r["prediction"]) for r in lines]
     assert not any("votes" in record for record in records(run))
+
+
+def test_the_figures_are_printed_stored_and_shown(run: Path, coabench: Run, tmp_path: Path) -> None:
+    """The label's share of the votes is .9, 1, .5 and 1; single votes are votes."""
+    rows = [json.dumps({"id": record["id"], "prediction": record["target"]}) for record in records(run)]
+    (tmp_path / "p.jsonl").write_text("\n".join(rows))
+    printed = coabench("score", "p.jsonl", "--like", "run", "--output", "results/best").stdout
+    assert "accuracy against votes 85.00%  (95 % interval " in printed
+    assert "annotators' ceiling    85.00%  (95 % interval " in printed
+    votes = metrics(tmp_path / "results" / "best")["votes"]
+    assert (votes["samples"], votes["annotations"]) == (4, 38)
+    assert votes["annotator"]["value"] == pytest.approx((72 / 90 + 1 + 20 / 90 + 1) / 4)
+    assert coabench("report", "results/best", "--output", "page.html").returncode == 0
+    page = re.sub(r"<[^>]*>|&nbsp;|\s", " ", (tmp_path / "page.html").read_text())
+    text = " ".join(page.split())
+    assert "Accuracy against votes 85.00 %" in text
+    assert "38 votes of annotators on 4 of 4 samples" in text
+    assert "no answer could agree with more than 85.0 % , the annotators’ ceiling" in text
+    assert re.search(r"Krippendorff’s α 0\.\d{3} \[-?0\.\d{3}, 1\.000\] 4 ", text)
+    assert "this run does not have it" in text  # the probability of every label
+    [row] = json.loads(coabench("leaderboard", "--format", "json").stdout)
+    assert row["votes.expected_accuracy"] == pytest.approx(0.85)
+    assert row["votes.expected_accuracy_low"] == votes["expected_accuracy"]["interval"][0]
+    assert load_runs(tmp_path / "results").loc[0, "votes.expected_accuracy"] == pytest.approx(0.85)
+    shown = coabench("leaderboard").stdout
+    assert "the share of annotators who chose what was predicted" in shown
+
+
+def test_a_run_with_scores_is_set_against_their_distribution(run: Path, coabench: Run, tmp_path: Path) -> None:
+    scored = coabench(*EVALUATE, "--decode", "score", "--output", "results/scored")
+    assert scored.returncode == 0, scored.stderr
+    figures = metrics(tmp_path / "results" / "scored")
+    votes = figures["votes"]
+    assert votes["cross_entropy"]["n"] == votes["jensen_shannon"]["n"] == figures["top_2"]["ranked"]
+    assert votes["cross_entropy"]["value"] > votes["entropy"]["value"]
+    assert figures["top_2"]["n"] == 4
+    assert figures["top_2"]["value"] >= figures["war"]
+    [row] = json.loads(coabench("leaderboard", "--format", "json").stdout)
+    assert (row["top_2"], row["top_2_low"]) == (figures["top_2"]["value"], figures["top_2"]["interval"][0])
+
+
+def test_votes_in_a_log_that_are_none_are_damage(run: Path, coabench: Run) -> None:
+    change(run / "predictions.jsonl", '"Neutral": 9', '"Neutral": -9')
+    result = coabench("report", "run")
+    assert result.returncode == 2
+    assert "votes.Neutral" in result.stderr
