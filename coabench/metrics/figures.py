@@ -5,9 +5,7 @@ column for samples that got no label. Such a sample (INVALID, or an error) is wr
 The functions take any number of leading axes, so the same formula gives the figure of a run and of its 10,000
 bootstrap replicates.
 
-A metric of a plugin is called with ``(targets, predictions, labels)``: two sequences of label names of equal length
-(a prediction may be None) and the manifest's ``labels``, see `coabench.labels.LabelSpace.describe`; what it may
-return says `coabench.metrics.headline.read_estimate`.
+How a metric of a plugin is called says `coabench.hookspecs.coabench_register_metrics`.
 """
 
 from __future__ import annotations

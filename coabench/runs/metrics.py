@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from coabench.metrics.predictions import Predicted
 from coabench.metrics.stored import StoredMetrics, contradiction
 from coabench.metrics.summary import SCHEMA, summarise
 from coabench.registry.loader import get_plugins
+from coabench.registry.metrics import call_metric
 from coabench.registry.registrations import Registration
 from coabench.runs.run import LOG, METRICS, read_records
 
@@ -88,11 +88,11 @@ def compute_metrics(
     note: Callable[[str], None],
     each: Callable[[Mapping[str, Any]], None] = lambda record: None,
 ) -> dict[str, Any]:
-    """Compute what stands in ``metrics.json``, in one pass over the log.
+    """Compute what stands in ``metrics.json``: in one pass over the log, and one for each metric that asks for records.
 
     Args:
         labels: the manifest's ``labels``.
-        note: called with what the user should know: a metric of a plugin that failed, and is left out.
+        note: called with what the user should know: a metric of a plugin that is left out, or failed.
         each: called with every record.
 
     Raises:
@@ -117,8 +117,13 @@ def compute_metrics(
     for name, registration in registered.items():
         try:
             with redirect_stdout(sys.stderr):  # stdout is for data
-                value = registration.load()(list(targets), list(predictions), deepcopy(labels))
+                value = call_metric(
+                    registration.load(), targets, predictions, labels, lambda: list(read_records(directory))
+                )
             metrics["plugins"][name] = json.loads(json.dumps(value, allow_nan=False))
+        except UserError as error:
+            what_to_do = f" ({error.remedy})" if error.remedy else ""
+            note(f"metric {name!r} of plugin {registration.plugin!r} is left out: {error.problem}{what_to_do}")
         except BaseException as error:
             if is_interrupt(error):
                 raise
