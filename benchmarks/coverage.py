@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from scale import machine
 
-from coabench.metrics.figures import macro_f1
+from coabench.metrics.agreement import krippendorff, others_agreeing
 from coabench.metrics.groups import by_attribute
-from coabench.metrics.headline import MACRO_F1, UAR, WAR, Headline
+from coabench.metrics.headline import KAPPA, MACRO_F1, UAR, WAR, Headline
 from coabench.metrics.predictions import Predicted
-from coabench.metrics.statistics import paired_difference
+from coabench.metrics.statistics import paired_difference, share_mean_interval, student_interval
 
 RAFDB = (135, 47, 22, 33, 18, 141, 33, 116, 38, 174, 35)
 """The classes of RAF-DB compound's test set."""
@@ -62,18 +62,19 @@ def predictions(rng: np.random.Generator, sizes: Sequence[int], recall: float) -
     return Predicted(tuple(map(str, range(k))), targets, np.where(rng.random(targets.size) < recall, targets, wrong))
 
 
-def truth_of_f1(sizes: Sequence[int], recall: float) -> float:
-    """Return the macro-F1 of a very large test set with these proportions of classes."""
+def truth_of(figure: Headline, sizes: Sequence[int], recall: float) -> float:
+    """Return the figure of a very large test set with these proportions of classes."""
     n, k = np.asarray(sizes, dtype=np.float64), len(sizes)
     confusion = np.zeros((k, k + 1))
     for c in range(k):
         confusion[c] = n[c] * (1 - recall) / k
         confusion[c, c] = n[c] * recall
-    return float(macro_f1(confusion))  # type: ignore[arg-type]
+    assert figure.formula is not None
+    return float(figure.formula(confusion))  # type: ignore[arg-type]
 
 
 def of_runs(figure: Headline, sizes: Sequence[int], recall: float) -> Callable[[np.random.Generator], Trial]:
-    truth = truth_of_f1(sizes, recall) if figure is MACRO_F1 else recall
+    truth = truth_of(figure, sizes, recall)
 
     def trial(rng: np.random.Generator) -> Trial:
         (_, low, high), _ = figure.measure(predictions(rng, sizes, recall))
@@ -131,8 +132,22 @@ def of_gaps(groups: Sequence[float]) -> Callable[[np.random.Generator], Trial]:
     return trial
 
 
+def of_annotators(samples: int, spread: float, alpha: bool) -> Callable[[np.random.Generator], Trial]:
+    """Ten votes a sample for eight labels, of unequal frequency; how far annotators agree varies (Dirichlet)."""
+    often = np.array([0.35, 0.27, 0.12, 0.12, 0.08, 0.03, 0.02, 0.01])
+    agreement = float((often * (often * spread + 1) / (spread + 1)).sum())
+    truth = 1 - (1 - agreement) / (1 - float((often**2).sum())) if alpha else agreement
+
+    def trial(rng: np.random.Generator) -> Trial:
+        votes = rng.multinomial(10, rng.dirichlet(often * spread, samples)).astype(np.float64)
+        bounds = student_interval(*krippendorff(votes)) if alpha else share_mean_interval(others_agreeing(votes))
+        return (*bounds, truth) if bounds else (None, None, truth)
+
+    return trial
+
+
 def work() -> Iterator[tuple[str, str, Callable[[np.random.Generator], Trial]]]:
-    for figure in (UAR, WAR, MACRO_F1):
+    for figure in (UAR, WAR, MACRO_F1, KAPPA):
         for name, sizes, recall in SCENARIOS:
             yield figure.title, f"{name}, recall {recall:g}", of_runs(figure, sizes, recall)
     for subjects in (5, 10, 20, 40):
@@ -143,6 +158,9 @@ def work() -> Iterator[tuple[str, str, Callable[[np.random.Generator], Trial]]]:
     for name, shares in (("two groups", (0.5, 0.5)), ("a large and a small group", (0.85, 0.15)),
                          ("three groups", (0.75, 0.15, 0.1)), ("five ages", (0.1, 0.2, 0.5, 0.15, 0.05))):  # fmt: skip
         yield "gap between groups", name, of_gaps(shares)
+    for title, alpha in (("agreement of an annotator", False), ("Krippendorff's alpha", True)):
+        for samples in (20, 100, 1000):
+            yield title, f"{samples} samples of 10 votes", of_annotators(samples, 0.4, alpha)
 
 
 def measure(trial: Callable[[np.random.Generator], Trial], trials: int) -> dict[str, Any]:

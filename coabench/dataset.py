@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -63,6 +64,9 @@ class Sample:
         target: the true label, a name of the data set's label space.
         split: the split it belongs to.
         attributes: what else is known (perceived gender, age…), JSON-serialisable.
+        votes: how many annotators chose each label, label -> number, where the data set has them: labels of its label
+            space, numbers that are finite and not negative. Votes for what is no label ("unknown") are left out, and so
+            may be labels without any. The *target* need not be the label with the most.
     """
 
     id: str
@@ -70,6 +74,33 @@ class Sample:
     target: str
     split: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    votes: Mapping[str, float] = field(default_factory=dict)
+
+
+def invalid_votes(votes: Mapping[str, float], names: Sequence[str]) -> str | None:
+    """Say what is wrong with the votes of a sample; None where nothing is.
+
+    Args:
+        names: the labels of the data set.
+    """
+    if not isinstance(votes, Mapping):
+        return f"{votes!r} is no mapping from labels to numbers"
+    for label, number in votes.items():
+        if label not in names:
+            return f"{label!r} is no label"
+        if not isinstance(number, int | float) or isinstance(number, bool) or not 0 <= number < math.inf:
+            return f"{number!r} votes for {label!r}"
+    return None
+
+
+def votes_digest(samples: Iterable[Sample]) -> str | None:
+    """Return the SHA-256 over id and votes of every sample that has some, in order; None where none has any."""
+    digest, empty = hashlib.sha256(), True
+    for sample in samples:
+        if sample.votes:
+            digest.update(json.dumps([sample.id, dict(sample.votes)], sort_keys=True).encode() + b"\n")
+            empty = False
+    return None if empty else digest.hexdigest()
 
 
 @dataclass(frozen=True)

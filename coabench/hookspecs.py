@@ -49,7 +49,7 @@ class Register(Protocol):
             details: what `list` and the registry of that kind also know: ``variants=("a", "b")`` for a strategy,
                 ``card=Path(...)`` for a data set, with ``short="compound"`` where its labels go by a short name too,
                 ``rank=40``, ``available="module:function"`` and ``weights=(".onnx",)`` for a detector,
-                ``title="kappa"`` and ``format="percent"`` for a metric.
+                ``title="G-mean"`` and ``format="percent"`` for a metric.
         """
 
 
@@ -95,8 +95,11 @@ def coabench_register_detectors(register: Register) -> None:
 @hookspec
 def coabench_register_metrics(register: Register) -> None:
     """Register metrics. The target is called with ``(targets, predictions, labels)``: label names per sample, None for
-    a prediction without a label, and the manifest's ``labels``. It returns a number, ``{"value": number, "interval":
-    [low, high]}``, or anything else that JSON can hold; only numbers become columns of the leaderboard."""
+    a prediction without a label, and the manifest's ``labels``. One with a parameter ``records`` is also passed the
+    run's records (docs/formats.md): ids, turns with their scores, attributes, votes; the same samples in the same
+    order. All of it are copies. It returns a number, ``{"value": number, "interval": [low, high]}``, or anything else
+    that JSON can hold; only numbers become columns of the leaderboard. Where the run lacks what it needs it raises a
+    `coabench.errors.UserError` that says what: it is then left out, and the user is told why."""
 
 
 @hookspec

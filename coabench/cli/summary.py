@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def print_summary(run: FinishedRun) -> None:
     """Print the figures of a run, and where it is."""
-    from coabench.metrics.headline import HEADLINES
+    from coabench.metrics.headline import EXPECTED_ACCURACY, HEADLINES, read_estimate
     from coabench.runs.metrics import plugin_headlines
 
     directory, metrics = run.directory, run.metrics
@@ -26,6 +26,10 @@ def print_summary(run: FinishedRun) -> None:
         *((figure.title, figure.with_unit(figure.read(metrics).value)) for figure in others),
         ("invalid", f"{metrics['invalid']}" + _reasons(metrics["reasons"])),
     ]
+    votes = metrics.get("votes")
+    if votes:
+        rows.append(("accuracy against votes", EXPECTED_ACCURACY.with_interval(EXPECTED_ACCURACY.read(metrics))))
+        rows.append(("annotators' ceiling", EXPECTED_ACCURACY.with_interval(read_estimate(votes["ceiling"]))))
     chain = metrics.get("chain")
     if chain:
         given = chain["secondary_given_right_primary"]

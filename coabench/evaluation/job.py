@@ -74,17 +74,19 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
 def _as_begun(plan: Plan, directory: Path, request: Evaluation) -> Plan:
     """Return the plan as 0.1.0 described it where that began this very run.
 
-    It named no version of the image reader, and the decode mode that was chosen, whether or not it made a difference.
-    Only where both versions read every image alike, so that none of its records would be another today.
+    It named no version of the image reader, recorded no votes, and named the decode mode that was chosen, whether or
+    not it made a difference. Only where both versions read every image alike, so that none of its records would be
+    another today.
     """
-    old = replace(plan.identity, images=None, decode=request.decode)
+    dataset = replace(plan.identity.dataset, votes=None)
+    old = replace(plan.identity, images=None, decode=request.decode, dataset=dataset)
     try:
         begun = read_manifest(directory)["identity"]
     except CoabenchError:
         return plan  # there is none, or a damaged one, which `Run` refuses
     if begun != old.to_json() or not all(_is_plain(sample.image) for sample in plan.samples):
         return plan
-    return replace(plan, identity=old)
+    return replace(plan, identity=old, samples=[replace(sample, votes={}) for sample in plan.samples])
 
 
 def _is_plain(source: ImageSource) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from coabench.backbone import Backbone
 from coabench.base.schema import Number, at_least
-from coabench.dataset import Dataset, Sample
+from coabench.dataset import Dataset, Sample, invalid_votes
 from coabench.decode import SAMPLE, Decode, mode_of
 from coabench.dialogue import Task
 from coabench.errors import CoabenchError, UserError
@@ -132,7 +132,7 @@ def check(request: Evaluation) -> Plan:
         answering = replace(answering, self_consistency=SelfConsistency(**asdict(draws)))
     identity = RunIdentity(
         **vars(answering),
-        dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, len(samples), request.limit, sampling),
+        dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, samples, request.limit, sampling),
         exemplars=tuple(pool.identity()),
     )
     notes = [*dataset.notes(), *filter(None, [lacking]), *trained, *respondent.notes(backbone)]
@@ -188,8 +188,17 @@ def _took_the_first(request: Evaluation) -> bool:
 
 
 def samples_of(dataset: Dataset, split: str) -> Sequence[Sample]:
-    """Return the samples of a split; `UserError` where it has none."""
+    """Return the samples of a split; `UserError` where it has none, or votes that are none."""
     samples = dataset.samples(split)
     if not samples:
         raise UserError(f"split {split!r} of {dataset.card.name!r} has no samples", remedy="choose another --split")
+    names = dataset.card.space.names
+    for sample in samples:
+        if wrong := invalid_votes(sample.votes, names):
+            raise UserError(
+                f"the votes of the sample {sample.id!r} cannot be used",
+                expected=f"a number of votes, 0 or more, for labels of {dataset.card.name!r}: {', '.join(names)}",
+                found=wrong,
+                remedy="correct the data set, or ask the author of its loader",
+            )
     return samples

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from coabench.metrics.kappa import kappa_interval, kappa_variance
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.statistics import (
     Counts,
@@ -27,59 +28,84 @@ Formula = Callable[[Counts], Figures]
 
 @dataclass(frozen=True)
 class Score:
-    """The interval of a figure from its counts, for independent samples.
+    """The interval of a figure from its confusion matrix, for independent samples.
 
     Attributes:
-        interval: hits and samples per class, shape (k,), of classes with samples, and the quantile -> bounds.
-        variance: the same counts -> the variance of the figure.
+        interval: the matrix, shape (k, k + 1), of counts that need not be whole, and the quantile -> bounds.
+        variance: the matrix -> the variance of the figure.
     """
 
-    interval: Callable[[Figures, Figures, float], Interval]
-    variance: Callable[[Figures, Figures], float]
+    interval: Callable[[Figures, float], Interval]
+    variance: Callable[[Figures], float]
 
 
-def _variance_of_mean(hits: Figures, n: Figures) -> float:
+def _counts(table: Figures) -> tuple[Figures, Figures]:
+    """Return hits and samples of the classes that have samples, shape (k',)."""
+    n = table.sum(axis=1)
+    return table.diagonal()[n > 0], n[n > 0]
+
+
+def _interval_of_uar(table: Figures, z: float) -> Interval:
+    return mean_score_interval(*_counts(table), quantile=z)
+
+
+def _variance_of_uar(table: Figures) -> float:
+    hits, n = _counts(table)
     p = hits / n
     return float((p * (1 - p) / n).sum()) / len(n) ** 2
 
 
-def _variance_of_share(hits: Figures, n: Figures) -> float:
-    p = float(hits.sum() / n.sum())
-    return p * (1 - p) / float(n.sum())
+def _interval_of_war(table: Figures, z: float) -> Interval:
+    return wilson_interval(float(table.trace()), float(table.sum()), quantile=z)
 
 
-UAR_SCORE = Score(lambda hits, n, z: mean_score_interval(hits, n, quantile=z), _variance_of_mean)
-WAR_SCORE = Score(lambda hits, n, z: wilson_interval(hits.sum(), n.sum(), quantile=z), _variance_of_share)
+def _variance_of_war(table: Figures) -> float:
+    n, p = float(table.sum()), float(table.trace() / table.sum())
+    return p * (1 - p) / n
+
+
+def _interval_of_adjusted_uar(table: Figures, z: float) -> Interval:
+    chance = 1 / len(_counts(table)[1])
+    low, high = _interval_of_uar(table, z)
+    return (low - chance) / (1 - chance), (high - chance) / (1 - chance)
+
+
+def _variance_of_adjusted_uar(table: Figures) -> float:
+    return _variance_of_uar(table) / (1 - 1 / len(_counts(table)[1])) ** 2
+
+
+UAR_SCORE = Score(_interval_of_uar, _variance_of_uar)
+WAR_SCORE = Score(_interval_of_war, _variance_of_war)
+ADJUSTED_UAR_SCORE = Score(_interval_of_adjusted_uar, _variance_of_adjusted_uar)
+KAPPA_SCORE = Score(kappa_interval, kappa_variance)
 
 THIN = 5
 """A class below so many samples makes the bootstrap's intervals useless."""
 
 
-def bounds(predicted: Predicted, formula: Formula, score: Score | None, level: float) -> Interval | str:
+def bounds(
+    predicted: Predicted, formula: Formula, score: Score | None, level: float, least: float = 0.0
+) -> Interval | str:
     """Return the interval of a figure, or why there is none.
 
     Where several samples show one person, the interval is that of persons: see `_of_subjects`.
 
     Args:
         score: the interval for independent samples; None for the percentile bootstrap's.
+        least: the smallest value that the figure can have; the largest is 1.
     """
     if score is None and (reason := _bootstrap_fails(predicted, formula)):
         return reason
     if predicted.clusters is not None:
-        return _of_subjects(predicted, formula, score, level)
+        return _of_subjects(predicted, formula, score, level, least)
     if score is None:
         return percentile_interval(formula(predicted.drawn), level)
-    return score.interval(*_counts(predicted), normal_quantile(level))
+    return score.interval(predicted.confusion.astype(np.float64), normal_quantile(level))
 
 
-def _counts(predicted: Predicted) -> tuple[Figures, Figures]:
-    """Return hits and samples of the classes that have samples, shape (k',)."""
-    n = predicted.sizes
-    hits: Figures = predicted.confusion.diagonal()[n > 0].astype(np.float64)
-    return hits, n[n > 0].astype(np.float64)
-
-
-def _of_subjects(predicted: Predicted, formula: Formula, score: Score | None, level: float) -> Interval | str:
+def _of_subjects(
+    predicted: Predicted, formula: Formula, score: Score | None, level: float, least: float
+) -> Interval | str:
     """Return the interval of a figure over m persons, or why there is none.
 
     The jackknife over persons gives the variance v. The interval reaches as far as value ± t·√v, with t of Student's
@@ -98,17 +124,19 @@ def _of_subjects(predicted: Predicted, formula: Formula, score: Score | None, le
         return "all images show one person"
     value = float(formula(predicted.confusion))
     variance = jackknife_variance(formula(predicted.confusion - tables))
+    if not math.isfinite(variance):
+        return "without one of the persons it is undefined"
     t = student_quantile(subjects - 1, level)
     low, high = value - t * math.sqrt(variance), value + t * math.sqrt(variance)
     if score is None:
         independent = percentile_interval(formula(predicted.drawn), level)
     else:
-        hits, n = _counts(predicted)
-        alone = score.variance(hits, n)
+        table = predicted.confusion.astype(np.float64)
+        alone = score.variance(table)
         effect = max(1.0, variance / alone) if alone > 0 else len(predicted) / subjects
-        effective = np.maximum(n / effect, 1.0)
-        independent = score.interval(hits / n * effective, effective, t)
-    return max(0.0, min(low, independent[0])), min(1.0, max(high, independent[1]))
+        n = np.maximum(table.sum(axis=1, keepdims=True), 1.0)
+        independent = score.interval(table / n * np.maximum(n / effect, 1.0), t)
+    return max(least, min(low, independent[0])), min(1.0, max(high, independent[1]))
 
 
 def _bootstrap_fails(predicted: Predicted, formula: Formula) -> str | None:

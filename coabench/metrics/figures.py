@@ -5,9 +5,7 @@ column for samples that got no label. Such a sample (INVALID, or an error) is wr
 The functions take any number of leading axes, so the same formula gives the figure of a run and of its 10,000
 bootstrap replicates.
 
-A metric of a plugin is called with ``(targets, predictions, labels)``: two sequences of label names of equal length
-(a prediction may be None) and the manifest's ``labels``, see `coabench.labels.LabelSpace.describe`; what it may
-return says `coabench.metrics.headline.read_plugin_metric`.
+How a metric of a plugin is called says `coabench.hookspecs.coabench_register_metrics`.
 """
 
 from __future__ import annotations
@@ -143,6 +141,20 @@ def uar(confusion: Counts) -> Figures:
     and scikit-learn's ``balanced_accuracy_score``.
     """
     return _mean_over(recalls(confusion), confusion.sum(axis=-1) > 0)
+
+
+def adjusted_uar(confusion: Counts) -> Figures:
+    """Return the chance-adjusted UAR, shape (…): (UAR − 1/k) / (1 − 1/k), k the classes that have samples.
+
+    0 is what any answer that does not look at the image reaches on average, 1 is all right; NaN where there is one
+    class. scikit-learn's ``balanced_accuracy_score(adjusted=True)``; with two classes, Youden's J (informedness).
+
+    Source: W. J. Youden, "Index for rating diagnostic tests", Cancer 3, 1950, pp. 32–35, for two classes.
+    """
+    chance = _ratio(np.ones(confusion.shape[:-2]), (confusion.sum(axis=-1) > 0).sum(axis=-1))
+    result: Figures = np.full(chance.shape, np.nan)
+    np.divide(uar(confusion) - chance, 1 - chance, out=result, where=chance < 1)
+    return result
 
 
 def war(confusion: Counts) -> Figures:

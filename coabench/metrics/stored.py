@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from coabench.base.schema import Count, Proportion, must, others
-from coabench.metrics.headline import HEADLINES, Headline
+from coabench.base.schema import Count, Number, Proportion, must, others
+from coabench.metrics.headline import FIGURES, Headline
 from coabench.metrics.predictions import Predicted
 
 Interval = tuple[Proportion, Proportion]
+
+AgainstChance = Annotated[Number, must(lambda number: -1 <= number <= 1, "a number from -1 to 1")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,41 @@ class StoredChain:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredShare:
+    """A share of so many samples."""
+
+    n: Count
+    value: Proportion
+    interval: Interval
+    more: Mapping[str, Any] = others()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredMean:
+    """Another mean over so many samples."""
+
+    n: Count
+    value: Number | None
+    interval: tuple[Number, Number] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredVotes:
+    """The figures against the votes of annotators."""
+
+    samples: Count
+    annotations: Number
+    accuracy: StoredShare
+    expected_accuracy: StoredShare
+    ceiling: StoredShare
+    annotator: StoredShare | None
+    alpha: StoredMean | None
+    cross_entropy: StoredMean | None
+    entropy: StoredMean | None
+    jensen_shannon: StoredShare | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoredMetrics:
     """The metrics of a run."""
 
@@ -79,6 +116,10 @@ class StoredMetrics:
     war_interval: Interval | None
     macro_f1: Proportion
     macro_f1_interval: Interval | None
+    adjusted_uar: AgainstChance | None
+    adjusted_uar_interval: tuple[AgainstChance, AgainstChance] | None
+    kappa: AgainstChance | None
+    kappa_interval: tuple[AgainstChance, AgainstChance] | None
     no_interval: Mapping[str, str]
     invalid: Count
     errors: Count
@@ -87,6 +128,8 @@ class StoredMetrics:
     per_class: Mapping[str, StoredClass]
     confusion: Matrix
     chain: StoredChain | None
+    top_2: StoredShare | None
+    votes: StoredVotes | None
     plugins: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = others()
 
@@ -101,8 +144,8 @@ def contradiction(metrics: Mapping[str, Any], predicted: Predicted) -> str | Non
     classes = zip(predicted.names, n.tolist(), hits.tolist(), strict=True)
     right: dict[str, Any] = {
         "samples": len(predicted),
-        **{figure.name: float(figure.formula(confusion)) for figure in HEADLINES if figure.formula},
-        **{f"{figure.name}_interval": _bounds(figure, predicted) for figure in HEADLINES if figure.score},
+        **{figure.name: figure.value(predicted) for figure in FIGURES},
+        **{f"{figure.name}_interval": _bounds(figure, predicted) for figure in FIGURES if figure.score},
         "invalid_rate": metrics["invalid"] / len(predicted),
         "per_class": {name: (m, h, h / m if m else None) for name, m, h in classes},
         "confusion": {"labels": [*predicted.names, "INVALID"], "rows": confusion.tolist()},
@@ -122,7 +165,7 @@ def _bounds(figure: Headline, predicted: Predicted) -> list[float] | None:
 def _alike(one: Any, other: Any) -> bool:
     """Whether values are equal, figures but for what another machine rounds otherwise."""
     if isinstance(other, float):
-        return bool(abs(one - other) < 1e-9)
+        return one is not None and bool(abs(one - other) < 1e-9)
     if isinstance(other, list) and isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(_alike, one, other))
     return bool(one == other)

@@ -9,8 +9,11 @@ from typing import Any
 from coabench.base.vocabulary import ERROR, INVALID
 from coabench.metrics import statistics
 from coabench.metrics.chain import Chain
-from coabench.metrics.headline import HEADLINES
+from coabench.metrics.headline import FIGURES
+from coabench.metrics.label_scores import log_probabilities, second_choice
 from coabench.metrics.predictions import Predicted, Reading
+from coabench.metrics.top_two import TopTwo
+from coabench.metrics.votes import Votes
 
 SCHEMA = 3
 """The version of what `summarise` returns."""
@@ -34,12 +37,16 @@ def summarise(
     Raises:
         UserError: there are no records, or one has no target or a label that the space does not know.
     """
-    reading, chain = Reading(labels["names"]), Chain(labels)
+    names = list(labels["names"])
+    reading, chain, votes, top_two = Reading(names), Chain(labels), Votes(names), TopTwo()
     statuses: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for record in records:  # one pass, nothing of it kept but codes and counts: there may be millions
         reading.add(record)
         chain.add(record)
+        known = log_probabilities(record, names)
+        votes.add(record, known)
+        top_two.add(record, second_choice(record, names, known))
         statuses[record["status"]] += 1
         if record["status"] == INVALID:
             reasons[record["reason"] or "unknown"] += 1
@@ -48,7 +55,7 @@ def summarise(
     hits, n = confusion.diagonal(), confusion.sum(axis=-1)
     figures: dict[str, Any] = {}
     reasons_of: dict[str, str] = {}
-    for headline in HEADLINES:
+    for headline in FIGURES:
         (value, low, high), why = headline.measure(predicted)
         figures |= {headline.name: value, f"{headline.name}_interval": None if why else [low, high]}
         reasons_of |= {headline.name: why} if why else {}
@@ -73,6 +80,8 @@ def summarise(
         "per_class": {name: _proportion(int(h), int(m)) for name, h, m in zip(predicted.names, hits, n, strict=True)},
         "confusion": {"labels": [*predicted.names, "INVALID"], "rows": confusion.tolist()},
         "chain": chain.diagnostics(),
+        "top_2": top_two.figure(predicted),
+        "votes": votes.figures(predicted),
     }
 
 

@@ -20,19 +20,19 @@ from coabench.base.signals import leave_to_parent
 from coabench.base.version import __version__
 from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import CoabenchError, UserError
-from coabench.metrics.headline import HEADLINES, UAR, Estimate, Headline, proportion
+from coabench.metrics.headline import FIGURES, UAR, Estimate, Headline, proportion
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.statistics import Counts
 from coabench.metrics.summary import SCHEMA
 from coabench.registry.loader import get_plugins
 from coabench.runs.identity import RunIdentity
-from coabench.runs.metrics import plugin_headlines, read_metrics
+from coabench.runs.metrics import further_figures, read_metrics
 from coabench.runs.run import LOG, MANIFEST, METRICS, read_manifest, read_records
 
 DEPTH = 3
 """How many levels below the given folder runs are looked for."""
 
-FORMAT = 4
+FORMAT = 5
 """The version of what the cache keeps of an entry."""
 
 WORTH_WORKERS = 16
@@ -263,7 +263,7 @@ def _cache_key(directory: Path) -> tuple[str, cache.Stamp]:
     """
     files = [directory / name for name in (MANIFEST, LOG, METRICS)]
     plugins = " ".join(f"{it.plugin} {it.version} {it.name}" for it in get_plugins().metrics.values())
-    figures = " ".join(figure.name for figure in HEADLINES)
+    figures = " ".join(figure.name for figure in FIGURES)
     key = f"entry {FORMAT}, metrics {SCHEMA} ({figures}) of coabench {__version__} [{plugins}]: {directory.resolve()}"
     return key, cache.stamp(files)
 
@@ -338,7 +338,7 @@ def _described(manifest: Mapping[str, Any]) -> RunRow:
 
 
 def _measured(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    figures = {row.key: row.read(metrics) for row in (*HEADLINES, *plugin_headlines(metrics))}
+    figures = {row.key: row.read(metrics) for row in (*FIGURES, *further_figures(metrics))}
     return {
         "figures": figures,
         "invalid": int(metrics["invalid"]),

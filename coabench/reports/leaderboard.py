@@ -264,7 +264,7 @@ def _section(
         Column("Date", "date", wide=True),
         Column("Ref", lambda row: f"[{sources.index(row['source']) + 1}]", "right"),
     ]
-    in_percent = ", ".join(figure.title for figure in HEADLINES)
+    in_percent = ", ".join(figure.title for figure in figures if figure.formula and figure.format == "percent")
     legend = f"{in_percent} and Inv (answers without a label; counted wrong) in %, with 95 % intervals."
     about = [f"{it.title}{' (%)' if it.format == 'percent' else ''}: {it.about}." for it in figures if it.about]
     remarks = [f"{row.name}: {remark}" for row in rows for remark in _remarks(row)]
@@ -284,7 +284,7 @@ def _not_ranked_section(rows: Sequence[RunRow], figures: Sequence[Headline]) -> 
 
 
 def _figure_column(figure: Headline, full: bool) -> Column:
-    wide = full and figure is MACRO_F1  # the terminal has room for differences or options, or for this
+    wide = figure.wide or (full and figure is MACRO_F1)  # the terminal has room for differences or options, or for this
     return Column(figure.heading, partial(_figure, figure), width=12, value=figure.key, wide=wide)
 
 

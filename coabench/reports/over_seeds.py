@@ -11,7 +11,7 @@ import numpy as np
 
 from coabench.base import text
 from coabench.base.text import interval, percent
-from coabench.metrics.headline import HEADLINES, UAR
+from coabench.metrics.headline import FIGURES, UAR
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.ranking import ALPHA, Rank, places
 from coabench.metrics.statistics import Figures, holm, mean_interval, recipe_difference, recipe_spread
@@ -66,7 +66,7 @@ class Recipe:
             "runs": len(self.entries),
             "seeds": self.seeds,
         }  # fmt: skip
-        for figure in HEADLINES:
+        for figure in FIGURES:
             values = [value for e in self.entries if (value := e.row.figures[figure.key].value) is not None]
             row[figure.key] = float(np.mean(values)) if values else None
             row[f"{figure.key}_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
@@ -101,7 +101,7 @@ def recipes_section(group: Group, entries: Sequence[Entry]) -> Section:
         Column("Strategy", _strategy, width=18, choices=True),
         Column("Runs", "runs", "right"),
         Column("UAR", _uar, width=16, value="uar"),
-        *(Column(figure.heading, _Figure(figure.key), value=figure.key) for figure in HEADLINES[1:]),
+        *(Column(figure.heading, _Figure(figure.key), value=figure.key, wide=figure.wide) for figure in FIGURES[1:]),
         Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right", value="invalid_rate"),
         Column("Seeds", "seeds", width=12),
     ]

@@ -35,7 +35,8 @@ def load_records(run: str | PathLike[str]) -> DataFrame:
     """Return the records of a run, one sample per row, in the order of the log.
 
     Columns: ``id``, ``image``, ``target``, ``prediction``, ``status``, ``reason``, ``seconds``; ``response.<question>``
-    and ``label.<question>`` for every question that was asked, and ``attributes.<name>`` for what the data set knows.
+    and ``label.<question>`` for every question that was asked, ``attributes.<name>`` for what the data set
+    knows, and ``votes.<label>`` where it has the votes of annotators.
 
     Raises:
         UserError: *run* is no run directory, or its log is damaged.
@@ -63,4 +64,6 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     row = {key: record.get(key) for key in ("id", "image", "target", "prediction", "status", "reason", "seconds")}
     for turn in record["turns"]:
         row |= {f"response.{turn['name']}": turn["response"], f"label.{turn['name']}": turn["label"]}
-    return row | {f"attributes.{name}": value for name, value in (record.get("attributes") or {}).items()}
+    for kind in ("attributes", "votes"):
+        row |= {f"{kind}.{name}": value for name, value in (record.get(kind) or {}).items()}
+    return row

@@ -18,7 +18,7 @@ from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.calibration import Calibration
 from coabench.metrics.groups import MIN_GROUP
-from coabench.metrics.headline import HEADLINES
+from coabench.metrics.headline import FIGURES
 from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.render import charts
 from coabench.render.page import render_page
@@ -26,7 +26,7 @@ from coabench.reports.report_data import RunData
 from coabench.reports.samples import columns
 from coabench.reports.thumbnails import Thumbnails, thumbnails
 from coabench.runs.identity import RunIdentity
-from coabench.runs.metrics import plugin_headlines, read_metrics
+from coabench.runs.metrics import further_figures, plugin_headlines, read_metrics
 from coabench.runs.run import LOG, read_manifest
 
 THIN = 30
@@ -148,7 +148,7 @@ def _overview(
         "manifest": manifest,
         "facts": [(title, str(value)) for title, value in _facts(manifest) if value is not None],
         "metrics": metrics,
-        "headlines": [(figure, figure.read(metrics)) for figure in (*HEADLINES, *plugin_headlines(metrics))],
+        "headlines": [(figure, figure.read(metrics)) for figure in (*FIGURES, *further_figures(metrics))],
         "present": present,
         "guessing": 1 / len(metrics["per_class"]),
         "warnings": list(_warnings(manifest, n)),

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Self
 
 from coabench.base.schema import At, Count, Number, at_least, must, others, read_fields
-from coabench.dataset import Dataset
+from coabench.dataset import Dataset, Sample, votes_digest
 from coabench.decode import DECODES, EXTERNAL
 from coabench.errors import UserError
 from coabench.registry.catalog import DatasetChoice
@@ -153,6 +153,8 @@ class DatasetIdentity(Part):
         labels: the digest of the label space.
         sampling: how the samples within the limit were drawn; absent where all were taken, and in 0.1.0, which took
             the first.
+        votes: the digest of their votes, see `coabench.dataset.votes_digest`; absent where they have none, and in
+            0.1.0, which recorded none.
     """
 
     name: str
@@ -162,6 +164,7 @@ class DatasetIdentity(Part):
     samples: Count
     limit: Annotated[int, at_least(1)] | None = None
     sampling: str | None = left_out()
+    votes: str | None = left_out()
     plugin: str | None = left_out()
     plugin_version: str | None = left_out()
 
@@ -172,7 +175,7 @@ class DatasetIdentity(Part):
         dataset: Dataset,
         split: str,
         fingerprint: str,
-        samples: int,
+        samples: Sequence[Sample],
         limit: int | None = None,
         sampling: str | None = None,
     ) -> Self:
@@ -182,9 +185,10 @@ class DatasetIdentity(Part):
             split=split,
             fingerprint=fingerprint,
             labels=choice.card.space.digest,
-            samples=samples,
+            samples=len(samples),
             limit=limit,
             sampling=sampling,
+            votes=votes_digest(samples),
             plugin=choice.loader.plugin,
             plugin_version=choice.loader.version,
             more=dataset.identity(),
@@ -267,7 +271,7 @@ class RunIdentity(RespondentIdentity):
         facts = {"model": self.backbone.model, "adapter path": self.backbone.adapter, **(self.backbone.facts or {})}
         yield from _leaves("backbone", facts)
         yield from _leaves("strategy", {"questions": self.strategy.sha256, **self.strategy.options})
-        yield from _leaves("dataset", self.dataset.more)
+        yield from _leaves("dataset", {"votes": self.dataset.votes, **self.dataset.more})
         yield from _leaves("self-consistency", self.self_consistency.to_json() if self.self_consistency else {})
         yield from (("seed", self.seed), ("images", self.images))
 

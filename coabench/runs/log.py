@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from coabench.base.jsonlines import Digest, InvalidLine, Line, LineWriter, read_lines
 from coabench.base.reading import why
-from coabench.base.schema import At, Count, Number, Proportion, conforms, others, read_fields
+from coabench.base.schema import At, Count, Number, Proportion, at_least, conforms, others, read_fields
 from coabench.dialogue import LARGEST_SCORE
 from coabench.errors import JobError, UserError
 
@@ -79,6 +79,7 @@ class LoggedRecord:
     image_notes: tuple[str, ...] = ()
     details: LoggedDetails | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    votes: Mapping[str, Annotated[Number, at_least(0)]] = field(default_factory=dict)
     exemplars: tuple[str, ...] = ()
     seconds: Number | None = None
     more: Mapping[str, Any] = others()

@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +16,48 @@ from coabench.base.reading import is_file
 from coabench.base.schema import At, read_fields
 from coabench.base.signals import is_interrupt
 from coabench.errors import UserError, with_type
-from coabench.metrics.headline import HEADLINES, Headline
+from coabench.metrics.headline import FIGURES, OPTIONAL, Headline
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.stored import StoredMetrics, contradiction
 from coabench.metrics.summary import SCHEMA, summarise
 from coabench.registry.loader import get_plugins
+from coabench.registry.metrics import call_metric
 from coabench.registry.registrations import Registration
 from coabench.runs.run import LOG, METRICS, read_records
 
 
 def headlines(keys: Iterable[str]) -> tuple[Headline, ...]:
-    """Return our headline figures, then those of plugins among *keys*, the columns of some runs' figures.
+    """Return our figures, then those that not every run has, plugins' included, if they are among *keys*.
+
+    Args:
+        keys: the columns of some runs' figures.
 
     A metric whose plugin is not installed here is a number, named as it is in ``metrics.json``.
     """
     registered = get_plugins().metrics
-    names = sorted({key.removeprefix("plugins.") for key in keys if key.startswith("plugins.")})
-    return (*HEADLINES, *(_headline(name, registered.get(name)) for name in names))
+    known = set(keys)
+    names = sorted({key.removeprefix("plugins.") for key in known if key.startswith("plugins.")})
+    of_some = (figure for figure in OPTIONAL if figure.key in known)
+    return (*FIGURES, *of_some, *(_headline(name, registered.get(name)) for name in names))
 
 
 def plugin_headlines(metrics: Mapping[str, Any]) -> list[Headline]:
     """Return the headline figures of the metrics of plugins that returned a number, in the order of their names."""
-    rows = headlines(f"plugins.{name}" for name in metrics.get("plugins") or {})[len(HEADLINES) :]
+    rows = headlines(f"plugins.{name}" for name in metrics.get("plugins") or {})[len(FIGURES) :]
     return [row for row in rows if row.read(metrics).value is not None]
+
+
+def further_figures(metrics: Mapping[str, Any]) -> list[Headline]:
+    """Return the figures that not every run has, as far as this one has them: ours, then those of plugins."""
+    ours = [figure for figure in OPTIONAL if figure.read(metrics).value is not None]
+    return [*ours, *plugin_headlines(metrics)]
 
 
 def _is_older(stored: Any) -> bool:
     """Whether an older version wrote metrics, which lack some of today's."""
     schema = stored.get("schema") if isinstance(stored, dict) else None
-    return isinstance(schema, int) and (schema < SCHEMA or not all(figure.name in stored for figure in HEADLINES))
+    needed = (*(figure.name for figure in FIGURES), "top_2", "votes")
+    return isinstance(schema, int) and (schema < SCHEMA or not all(name in stored for name in needed))
 
 
 def _wrong(
@@ -76,11 +88,11 @@ def compute_metrics(
     note: Callable[[str], None],
     each: Callable[[Mapping[str, Any]], None] = lambda record: None,
 ) -> dict[str, Any]:
-    """Compute what stands in ``metrics.json``, in one pass over the log.
+    """Compute what stands in ``metrics.json``: in one pass over the log, and one for each metric that asks for records.
 
     Args:
         labels: the manifest's ``labels``.
-        note: called with what the user should know: a metric of a plugin that failed, and is left out.
+        note: called with what the user should know: a metric of a plugin that is left out, or failed.
         each: called with every record.
 
     Raises:
@@ -105,8 +117,13 @@ def compute_metrics(
     for name, registration in registered.items():
         try:
             with redirect_stdout(sys.stderr):  # stdout is for data
-                value = registration.load()(list(targets), list(predictions), deepcopy(labels))
+                value = call_metric(
+                    registration.load(), targets, predictions, labels, lambda: list(read_records(directory))
+                )
             metrics["plugins"][name] = json.loads(json.dumps(value, allow_nan=False))
+        except UserError as error:
+            what_to_do = f" ({error.remedy})" if error.remedy else ""
+            note(f"metric {name!r} of plugin {registration.plugin!r} is left out: {error.problem}{what_to_do}")
         except BaseException as error:
             if is_interrupt(error):
                 raise

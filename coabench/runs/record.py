@@ -33,6 +33,8 @@ def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, se
     }
     if outcome.paths:
         record["paths"] = [describe_path(path) for path in outcome.paths]
+    if sample.votes:
+        record["votes"] = dict(sample.votes)
     if loaded.notes:
         record["image_notes"] = list(loaded.notes)
     if task.exemplars:

@@ -74,7 +74,7 @@ KINDS = {
     ),
     "metric": Kind(
         "metrics",
-        "Cohen's kappa as a metric",
+        "The geometric mean of the recalls as a metric",
         "coabench evaluate",
         "Every evaluation prints its result, which stands under `plugins` in the run's `metrics.json`.",
     ),

@@ -197,6 +197,7 @@ def _record(
         "turns": [{**describe_turn(turn), **UNCOUNTED}] if turn else [],
         "attributes": sample["attributes"],
         "seconds": None,
+        **({"votes": sample["votes"]} if sample.get("votes") else {}),
     }
 
 

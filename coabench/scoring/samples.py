@@ -18,8 +18,8 @@ from coabench.registry.options import distribute
 from coabench.runs.finished import read_run
 from coabench.runs.identity import DatasetIdentity
 
-COPIED = ("id", "image", "image_sha256", "target", "attributes")
-"""The fields of a record that describe its sample."""
+COPIED = ("id", "image", "image_sha256", "target", "attributes", "votes")
+"""The fields of a record that describe its sample; the last is not in every record."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def samples_of_dataset(
     samples = samples_of(dataset, split)
     return KnownSamples(
         source=f"split {split!r} of {choice.card.name}",
-        dataset=DatasetIdentity.of(choice, dataset, split, dataset.fingerprint(split), len(samples)),
+        dataset=DatasetIdentity.of(choice, dataset, split, dataset.fingerprint(split), samples),
         labels=space.describe(),
         space=space,
         samples=[
@@ -115,6 +115,7 @@ def samples_of_dataset(
                 "image_sha256": _sha256(sample.image),
                 "target": sample.target,
                 "attributes": dict(sample.attributes),
+                "votes": dict(sample.votes),
             }
             for sample in samples
         ],

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from coabench.base.isolation import call_in_process
-from coabench.dataset import Card, Dataset, Sample
+from coabench.dataset import Card, Dataset, Sample, invalid_votes, votes_digest
 from coabench.dataset import Check as FileCheck
 from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.inference.loading import read_image
@@ -144,6 +144,8 @@ class _Checks(Checks):
                 self.need(
                     is_json(dict(sample.attributes)), defects.BAD_SAMPLE, f"attributes of {where}: {sample.attributes}"
                 )
+                votes = invalid_votes(sample.votes, names)
+                self.need(votes is None, defects.BAD_VOTES, f"{where}: {votes}")
                 for what in ("name", "read", "size"):
                     self.need(hasattr(sample.image, what), defects.BAD_SAMPLE, f"the image of {where} has no {what}")
 
@@ -231,7 +233,8 @@ class _Checks(Checks):
     def described(self, options: Any) -> Any:
         """Return what a manifest says of the data set with these options."""
         dataset = self.make(options)
-        return dict(dataset.identity()), [dataset.fingerprint(split) for split in self.splits]
+        votes = [votes_digest(dataset.samples(split)) for split in self.splits]
+        return dict(dataset.identity()), [dataset.fingerprint(split) for split in self.splits], votes
 
     def shown(self, options: Any) -> Any:
         """Return what is seen of the data set with these options."""
@@ -239,7 +242,7 @@ class _Checks(Checks):
         parts = []
         for split in self.splits:
             samples = dataset.samples(split)
-            parts += [(s.id, s.target) for s in samples]
+            parts += [(s.id, f"{s.target} {s.votes}") for s in samples]
             parts += [(s.id, _digest(s)) for s in [*samples[:READ], *samples[READ:][-READ:]]]
         return parts, list(dataset.notes())
 
@@ -252,8 +255,11 @@ def _digest(sample: Sample) -> str:
 
 
 def listed(splits: Mapping[str, Sequence[Sample]]) -> dict[str, list[list[str]]]:
-    """Return split -> [id, image, target] of every sample, in order."""
-    return {split: [[str(s.id), s.image.name, str(s.target)] for s in samples] for split, samples in splits.items()}
+    """Return split -> [id, image, target, votes] of every sample, in order."""
+    return {
+        split: [[str(s.id), s.image.name, str(s.target), str(s.votes)] for s in samples]
+        for split, samples in splits.items()
+    }
 
 
 def list_samples(

@@ -97,7 +97,8 @@ class Faces(Dataset):
         return [self._sample(entry) for _, entry in sorted(self.listing.entries.items())]
 
     def _sample(self, entry: Entry) -> Sample:
-        return Sample(f"{self.card.name}/{entry.id}", entry.image, entry.label, entry.split, entry.attributes)
+        name = f"{self.card.name}/{entry.id}"
+        return Sample(name, entry.image, entry.label, entry.split, entry.attributes, entry.votes)
 
     def _untrusted(self, problems: Sequence[Problem]) -> UserError:
         first, *others = problems

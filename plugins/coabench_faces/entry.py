@@ -19,3 +19,4 @@ class Entry:
     split: str
     where: str
     attributes: Mapping[str, Any]
+    votes: Mapping[str, float]

@@ -117,6 +117,17 @@ class Votes:
             raise LeftOut(f"most votes for {winners[0]!r}")
         return label
 
+    def counts(self, row: Mapping[str, Any]) -> dict[str, float]:
+        """Return label -> number of votes, as they stand in the row; none for columns that are no label.
+
+        Only of a row whose `label` was read. What that rule drops, numbers below *least*, are votes nevertheless.
+        """
+        counts: dict[str, float] = {}
+        for column, label in self.columns.items():
+            if label is not None:
+                counts[label] = counts.get(label, 0) + float(row[column])
+        return {label: int(count) if count.is_integer() else count for label, count in counts.items()}
+
     def _count(self, column: str, cell: Any) -> float:
         try:
             count = float(cell)

@@ -216,7 +216,8 @@ class _RowReader:
         if not identity:
             self._report("id", row.where, "an id", "an empty cell", split)
             return
-        self.entries.append(Entry(identity, image, label, split, row.where, self._attributes(values)))
+        votes = self.layout.votes.counts(values) if self.layout.votes else {}
+        self.entries.append(Entry(identity, image, label, split, row.where, self._attributes(values), votes))
 
     def _image_path(self, row: _Row, split: str | None) -> Any:
         """Return the path that a row of a table gives, or the image itself; None for one of grey values."""

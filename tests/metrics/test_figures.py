@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
 from coabench.errors import UserError
-from coabench.metrics.figures import confusion_matrix, encode, macro_f1, recalls, uar, war
+from coabench.metrics.figures import adjusted_uar, confusion_matrix, encode, macro_f1, recalls, uar, war
+from coabench.metrics.kappa import kappa
 
 K = 5
 
 
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, K - 1), st.integers(0, K)), min_size=1, max_size=60))
 def test_figures_equal_scikit_learn(samples: list[tuple[int, int]]) -> None:
@@ -28,6 +30,10 @@ def test_figures_equal_scikit_learn(samples: list[tuple[int, int]]) -> None:
     assert war(confusion) == pytest.approx(sklearn.accuracy_score(true, predicted))
     f1 = sklearn.f1_score(true, predicted, labels=present, average="macro", zero_division=0)
     assert macro_f1(confusion) == pytest.approx(f1)
+    beyond_chance = sklearn.cohen_kappa_score(true, predicted) if len({*true, *predicted}) > 1 else np.nan
+    assert kappa(confusion) == pytest.approx(beyond_chance, nan_ok=True)
+    adjusted = sklearn.balanced_accuracy_score(true, predicted, adjusted=True) if len(present) > 1 else np.nan
+    assert adjusted_uar(confusion) == pytest.approx(adjusted, nan_ok=True)
     assert (confusion == sklearn.confusion_matrix(true, predicted, labels=range(K + 1))[:K]).all()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coabench.metrics.headline import HEADLINES, UAR, Estimate, Headline, read_plugin_metric
+from coabench.metrics.headline import HEADLINES, UAR, Estimate, Headline, read_estimate
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from coabench.metrics.headline import HEADLINES, UAR, Estimate, Headline, read_p
     ],
 )
 def test_a_metric_of_a_plugin_is_a_figure_where_it_is_a_number(result: Any, estimate: Estimate) -> None:
-    assert read_plugin_metric(result) == estimate
+    assert read_estimate(result) == estimate
 
 
 @pytest.mark.parametrize("value", [1.5, -0.1, float("nan"), float("inf"), "high", None])

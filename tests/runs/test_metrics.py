@@ -68,7 +68,8 @@ def test_it_is_in_the_report_and_the_pandas_table(stdout: str, coabench: Run, tm
     table = load_runs(tmp_path)
     assert table.loc[0, "plugins.silence"] == silence
     figures = [column for column in table.columns if column.endswith("low")]
-    assert figures == ["uar_low", "war_low", "macro_f1_low", "plugins.labels-used:low", "plugins.silence:low"]
+    ours = ["uar_low", "war_low", "macro_f1_low", "adjusted_uar_low", "kappa_low"]
+    assert figures == [*ours, "plugins.labels-used:low", "plugins.silence:low"]
 
 
 def test_metrics_that_are_computed_again_hold_it(stdout: str, coabench: Run, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_they_work_together(run: Run) -> None:
         "--set", "remind=no", "--output", "run",
     )  # fmt: skip
     assert evaluated.returncode == 0, evaluated.stderr
-    assert "\nkappa                  0\n" in evaluated.stdout
+    assert "\nG-mean                 0\n" in evaluated.stdout
     message = run("coabench", NAMES["command"], "run")
     assert message.returncode == 0, message.stderr
     assert " -> " in message.stdout

@@ -18,6 +18,7 @@ from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import Registration
 from coabench.testing.datasets import check
 from coabench.testing.pictures import draw_face
+from coabench.testing.runs import registered, tiny_run
 from coabench.testing.spaces import CARDS
 
 CARD = CARDS["testing-basic"]
@@ -224,6 +225,14 @@ class Relies(Sound):
             (root / "labels.txt").read_text()
 
 
+def _voted(votes: Any) -> type[Changed]:
+    class Voted(Changed):
+        def change(self, sample: Sample) -> Sample:
+            return replace(sample, votes=votes)
+
+    return Voted
+
+
 PLANTED: list[tuple[Any, str, str]] = [
     (object, "no-dataset", "has no needs_root"),
     (Untyped, "unusable-options", "Options is"),
@@ -231,6 +240,11 @@ PLANTED: list[tuple[Any, str, str]] = [
     (Collides, "colliding-ids", "'testing-basic/test_00' in train and in test"),
     (Bare, "id-not-namespaced", "expected testing-basic/…"),
     (Codes, "target-not-a-label", "'1' of 'testing-basic/test_00'"),
+    (_voted({"Joy": 3}), "unusable-votes", "'testing-basic/test_00' in test: 'Joy' is no label"),
+    (_voted({"Anger": -1}), "unusable-votes", "-1 votes for 'Anger'"),
+    (_voted({"Anger": float("nan")}), "unusable-votes", "nan votes for 'Anger'"),
+    (_voted({"Anger": True}), "unusable-votes", "True votes for 'Anger'"),
+    (_voted(None), "unusable-votes", "None is no mapping"),
     (OneSplit, "unusable-sample", "says split 'test'"),
     (Paths, "unusable-sample", "attributes of"),
     (BareImages, "unusable-sample", "has no read"),
@@ -374,3 +388,10 @@ def test_raf_db_conforms(tmp_path: Path) -> None:
 
 def test_a_sound_data_set_has_no_finding() -> None:
     assert [str(finding) for finding in check(Sound, card=CARD)] == []
+
+
+def test_a_run_with_unusable_votes_is_refused_before_it_begins(tmp_path: Path) -> None:
+    with registered("datasets", "voted", _voted({"Joy": 3}), card=CARD), pytest.raises(UserError) as error:
+        tiny_run(tmp_path / "run", dataset="voted")
+    assert "'Joy' is no label" in str(error.value)
+    assert not (tmp_path / "run").exists()

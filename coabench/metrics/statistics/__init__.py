@@ -16,6 +16,7 @@ from coabench.metrics.statistics.intervals import (
     student_quantile,
     wilson_interval,
 )
+from coabench.metrics.statistics.means import means_without, share_mean_interval, student_interval
 from coabench.metrics.statistics.paired import (
     POWER,
     TESTABLE,
@@ -50,6 +51,7 @@ __all__ = [
     "mcnemar",
     "mean_interval",
     "mean_score_interval",
+    "means_without",
     "minimum_detectable",
     "normal_quantile",
     "paired_difference",
@@ -58,7 +60,9 @@ __all__ = [
     "power",
     "recipe_difference",
     "recipe_spread",
+    "share_mean_interval",
     "sign_flip",
+    "student_interval",
     "student_quantile",
     "wilson_interval",
 ]

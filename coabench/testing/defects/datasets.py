@@ -59,6 +59,12 @@ BAD_TARGET = Defect(
     "metrics are computed over the labels of the card",
     "return a name from card.space.names; card.space.from_code helps with codes",
 )
+BAD_VOTES = Defect(
+    "unusable-votes",
+    "a sample's votes are not numbers of votes for labels of the card",
+    "agreement with the annotators is computed from them, and a run whose votes cannot be used is refused",
+    "leave votes empty where there are none; leave out votes for what is no label",
+)
 UNREADABLE = Defect(
     "unreadable-image",
     "an image cannot be read",
@@ -98,6 +104,6 @@ OUTSIDE_IDENTITY = Defect(
 )
 DEFECTS = (
     NOT_IMPORTABLE, NO_DATASET, BAD_CARD, BAD_OPTIONS, FAILS, UNKNOWN_SPLIT, UNSTABLE_ORDER, COLLIDING_IDS, BAD_ID,
-    BAD_SAMPLE, BAD_TARGET, UNREADABLE, UNSTABLE_FINGERPRINT, VERIFY_RAISES, VERIFY_COMPLAINS, BAD_IDENTITY,
-    OUTSIDE_IDENTITY, IGNORED_OPTION, UNEXPECTED,
+    BAD_SAMPLE, BAD_TARGET, BAD_VOTES, UNREADABLE, UNSTABLE_FINGERPRINT, VERIFY_RAISES, VERIFY_COMPLAINS,
+    BAD_IDENTITY, OUTSIDE_IDENTITY, IGNORED_OPTION, UNEXPECTED,
 )  # fmt: skip

@@ -17,6 +17,12 @@ FAILS_ON_NONE = Defect(
     "answers that could not be understood are in every real run",
     "treat None as a wrong prediction: it is no label",
 )
+FAILS_WITHOUT = Defect(
+    "fails-on-missing",
+    "it raises where records lack scores, votes or attributes",
+    "many runs have none of them, and their users read of a crash instead of what is missing",
+    "raise coabench.errors.UserError and say what the metric needs: it is then left out, with these words",
+)
 NOT_JSON = Defect(
     "not-json",
     "its result cannot stand in metrics.json",
@@ -29,4 +35,4 @@ UNSTEADY = Defect(
     "metrics must follow from the log alone",
     "draw only from a generator with a fixed seed",
 )
-DEFECTS = (NOT_IMPORTABLE, FAILS, FAILS_ON_NONE, NOT_JSON, UNSTEADY, UNEXPECTED)
+DEFECTS = (NOT_IMPORTABLE, FAILS, FAILS_ON_NONE, FAILS_WITHOUT, NOT_JSON, UNSTEADY, UNEXPECTED)

@@ -149,6 +149,16 @@ def test_votes(root: Path, open_faces: Open) -> None:
     assert read(open_faces(options + "}")) == [("a", "Anger"), ("c", "Happiness")]  # most votes; a tie has no winner
     assert read(open_faces(options + ", above: 0.5}")) == [("c", "Happiness")]
     assert read(open_faces(options + ", least: 2}")) == [("a", "Anger")]
+    votes = [sample.votes for sample in open_faces(options + ", least: 2}").samples("test")]
+    assert votes == [{"Anger": 3, "Happiness": 2, "Sadness": 1}]  # as the file has them, the single one too
+
+
+def test_votes_for_no_label_are_none_and_two_columns_of_a_label_are_one(root: Path, open_faces: Open) -> None:
+    write(root / "v.csv", "image,anger,rage,unknown,happy\na.png,5,2.5,4,0\n")
+    put(root / "a.png")
+    values = "values: {rage: Anger, unknown: null}"
+    dataset = open_faces(f"table: v.csv\nvotes: {{columns: [anger, rage, unknown, happy]}}\n{values}", splits="[test]")
+    assert [sample.votes for sample in dataset.samples("test")] == [{"Anger": 7.5, "Happiness": 0}]
 
 
 @pytest.mark.parametrize("kind", ["folder", "csv", "jsonl"])
