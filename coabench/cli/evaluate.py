@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from coabench.cli.options import backbone_option, batch_size_option, data_options, model_options
+from coabench.cli.options import (
+    backbone_option,
+    batch_size_option,
+    data_options,
+    fold_option,
+    fold_seed_option,
+    model_options,
+)
 from coabench.cli.processes import first_process
 from coabench.cli.summary import print_summary
 from coabench.cli.versions import checks_versions
@@ -19,6 +26,8 @@ from coabench.registry.options import parse_assignments
 @backbone_option
 @data_options
 @click.option("--limit", type=click.IntRange(min=1), help="Only N samples, of every label; not comparable.")
+@fold_option
+@fold_seed_option
 @batch_size_option
 @model_options
 @click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")

@@ -331,7 +331,7 @@ def _described(manifest: Mapping[str, Any]) -> RunRow:
     return RunRow(
         **identity.columns(),
         training_seed=training.get("seed"),
-        recipe=identity.recipe(training.get("recipe")),
+        recipe=identity.recipe(training or None),
         images_per_second=None if speed is None else proportion(speed, math.inf),
         date=str(manifest.get("ended") or manifest.get("started") or "")[:10] or None,
     )
