@@ -63,7 +63,8 @@ def test_arguments_are_the_options_with_their_defaults(name: str) -> None:
         argument = max(parameter.opts, key=len).removeprefix("--").replace("-", "_")
         default = command.make_context(name, []).params[parameter.name]
         options[spelt.get(argument, argument)] = default or None
-    options.pop("dry_run", None)
+    for of_the_command_line_alone in ("dry_run", "folds"):
+        options.pop(of_the_command_line_alone, None)
     parameters = inspect.signature(getattr(coabench, name)).parameters
     arguments = {key: parameter.default or None for key, parameter in parameters.items()}
     if name == "train":

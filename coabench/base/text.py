@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from itertools import takewhile
@@ -29,10 +30,18 @@ def last_part(path: str | None) -> str:
 
 
 def common_name(names: Sequence[str]) -> str:
-    """Return the name of one, or what several names begin with and a star: ``coa-s*``."""
-    first, last = min(names), max(names)
-    alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
-    return first if len(names) == 1 else "".join(character for character, _ in alike) + "*"
+    """Return the name of one, or what several begin and end with and a star between: ``coa-s*``, ``fold-*/seed-0``."""
+    if len({*names}) == 1:
+        return names[0]
+    begins = _begin(names)
+    ends = _begin([name[len(begins) :][::-1] for name in names])[::-1]
+    separated = re.search(r"[-_./ ].*", ends, re.DOTALL)
+    return f"{begins}*{separated[0] if separated else ''}"
+
+
+def _begin(names: Sequence[str]) -> str:
+    """Return what all names begin with."""
+    return "".join(first for first, *_ in takewhile(lambda row: len({*row}) == 1, zip(*names, strict=False)))
 
 
 def rank(best: int | None, worst: int | None, leading: bool | None) -> str:

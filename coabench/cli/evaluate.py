@@ -8,9 +8,16 @@ from typing import Any
 
 import click
 
-from coabench.cli.options import backbone_option, batch_size_option, data_options, model_options
+from coabench.cli.options import (
+    backbone_option,
+    batch_size_option,
+    data_options,
+    fold_option,
+    fold_seed_option,
+    model_options,
+)
 from coabench.cli.processes import first_process
-from coabench.cli.summary import print_summary
+from coabench.cli.summary import print_folds, print_summary
 from coabench.cli.versions import checks_versions
 from coabench.registry.options import parse_assignments
 
@@ -19,13 +26,17 @@ from coabench.registry.options import parse_assignments
 @backbone_option
 @data_options
 @click.option("--limit", type=click.IntRange(min=1), help="Only N samples, of every label; not comparable.")
+@click.option("--folds", metavar="N|subjects",
+              help="All N folds, or one for each person; {fold} in --adapter is the number of one.")  # fmt: skip
+@fold_option
+@fold_seed_option
 @batch_size_option
 @model_options
 @click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
 @click.option("--allow-trained-split", is_flag=True, help="Score what the adapter was trained on.")
 @checks_versions
-def command(assignments: tuple[str, ...], **rest: Any) -> None:
+def command(assignments: tuple[str, ...], folds: str | None, **rest: Any) -> None:
     """Evaluate a backbone with a strategy on a data set; with no options, the model and the faces that ship.
 
     The run directory gets a manifest (run.json), one record per sample (predictions.jsonl) and metrics.json. The same
@@ -33,11 +44,18 @@ def command(assignments: tuple[str, ...], **rest: Any) -> None:
     --nproc-per-node 8 -m coabench evaluate …
     """
     from coabench.cli.progress import RunTerminal
+    from coabench.evaluation.folds import evaluate_folds
     from coabench.evaluation.job import evaluate
     from coabench.evaluation.plan import Evaluation
 
     request = Evaluation(options=parse_assignments(assignments), command=("coabench", *sys.argv[1:]), **rest)
     with first_process("what is recorded is safe, the same command continues from there") as first:
-        done = evaluate(request, RunTerminal() if first else None)
+        progress = RunTerminal() if first else None
+        if folds is not None:
+            done = evaluate_folds(request, folds, progress)
+            if first:
+                print_folds(done)
+            return
+        run = evaluate(request, progress)
         if first:
-            print_summary(done)
+            print_summary(run)

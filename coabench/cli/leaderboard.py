@@ -16,14 +16,15 @@ from coabench.render.tables import Format, render_sections
 @click.argument("directory", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("results"))
 @click.option("--dataset", metavar="NAME", help="Only this data set.")
 @click.option("--baseline", metavar="RUN", type=click.Path(path_type=Path), help="Compare the others with this run.")
-@click.option("--over", type=click.Choice(["seed"]), help="One row for runs that differ in a seed only.")
+@click.option("--over", type=click.Choice(["seed", "fold"]), multiple=True,
+              help="One row for runs that differ in a seed, or the fold, only; repeatable.")  # fmt: skip
 @format_option
 @output_option
 def command(
     directory: Path,
     dataset: str | None,
     baseline: Path | None,
-    over: str | None,
+    over: tuple[str, ...],
     format: Format,
     output: Path | None,
 ) -> None:
@@ -34,9 +35,9 @@ def command(
     """
     from coabench.reports.leaderboard import leaderboard
 
-    if over is not None and baseline is not None:
+    if "seed" in over and baseline is not None:
         raise UserError(
-            "--baseline and --over do not fit together", remedy="coabench compare A… -- B… compares recipes"
+            "--baseline and --over seed do not fit together", remedy="coabench compare A… -- B… compares recipes"
         )
-    sections = leaderboard(directory, dataset, baseline, workers=os.cpu_count() or 1, over_seeds=over is not None)
+    sections = leaderboard(directory, dataset, baseline, workers=os.cpu_count() or 1, over=over)
     write(render_sections(sections, format, "Leaderboard"), output)

@@ -73,6 +73,12 @@ seed_option = click.option(
     "--seed", type=int, default=SEED, show_default=True,
     help="Chooses exemplars, samples within --limit, and what --decode sample draws.",
 )  # fmt: skip
+fold_option = click.option(
+    "--fold", metavar="K/N|K/subjects", help="Fold K of N of the train split, or its Kth person: 3/10, 3/subjects."
+)
+fold_seed_option = click.option(
+    "--fold-seed", type=int, default=SEED, show_default=True, help="Which samples are in which fold."
+)
 set_option = click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable."
 )

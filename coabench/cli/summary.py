@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,7 @@ from coabench.base.text import safe
 
 if TYPE_CHECKING:
     from coabench.evaluation.finish import FinishedRun
+    from coabench.evaluation.folds import FoldedRuns
 
 
 def print_summary(run: FinishedRun) -> None:
@@ -45,6 +47,37 @@ def print_summary(run: FinishedRun) -> None:
     for name, value in rows:
         click.echo(f"{name:<22} {value}")
     click.echo(f"{'run':<22} {safe(directory)}")
+
+
+def print_folds(done: FoldedRuns) -> None:
+    """Print the figures over all folds, each sample once, and how far accuracy varies between them."""
+    from coabench.metrics.headline import HEADLINES
+    from coabench.metrics.predictions import Predicted
+    from coabench.reports.over_folds import read_pooled
+
+    (run,) = read_pooled([run.directory for run in done.runs])
+    predicted = Predicted.of(run.records, run.manifest["labels"]["names"])
+    if len(done.runs) == 1:
+        print_summary(done.runs[0])
+        values = _accuracies(run.records, done.numbers)
+    else:
+        values = [run.metrics["war"] for run in done.runs]
+        click.echo(f"{'samples':<22} {len(predicted)}")
+        for figure in HEADLINES:
+            click.echo(f"{figure.title:<22} {figure.with_interval(figure.measure(predicted)[0])}")
+        click.echo(f"{'invalid':<22} {sum(run.metrics['invalid'] for run in done.runs)}")
+        click.echo(f"{'runs':<22} {safe(run.directory)}")
+    low, high = min(values), max(values)
+    spread = f"{mean(values):.2%} ± {stdev(values):.2%}, from {low:.2%} to {high:.2%}, over {done.of} folds"
+    click.echo(f"{'WAR by fold':<22} {spread}")
+
+
+def _accuracies(records: Sequence[Mapping[str, Any]], numbers: Mapping[str, int]) -> list[float]:
+    """Return the accuracy in each fold."""
+    right: dict[int, list[bool]] = {}
+    for record in records:
+        right.setdefault(numbers[record["id"]], []).append(record["prediction"] == record["target"])
+    return [mean(own) for own in right.values()]
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:

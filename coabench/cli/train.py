@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from coabench.base.text import NOTHING, safe
-from coabench.cli.options import device_option, set_option
+from coabench.cli.options import device_option, fold_option, fold_seed_option, set_option
 from coabench.cli.processes import first_process
 from coabench.cli.versions import checks_versions
 from coabench.recipe import Recipe
 from coabench.registry.defaults import BACKBONE, DATASETS, DTYPES, SEED, STRATEGY
 from coabench.registry.options import parse_assignments
+from coabench.runs.identity import FoldIdentity
 
 
 @click.command("train")
@@ -49,6 +50,8 @@ from coabench.registry.options import parse_assignments
 @device_option
 @click.option("--dtype", type=click.Choice(DTYPES), help="Of the arithmetic.")
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Of the order, the LoRA and the dev part.")
+@fold_option
+@fold_seed_option
 @set_option
 @click.option("--trainer", "fields", metavar="KEY=VALUE", multiple=True,
               help="A further field of transformers' TrainingArguments; repeatable.")  # fmt: skip
@@ -115,4 +118,7 @@ def _summary(backbone: str, directory: Path, manifest: Any) -> None:
     click.echo(f"{'written to':<28} {safe(directory)}")
     whole = manifest["identity"]["recipe"].get("full")
     use = f"{backbone.partition(':')[0]}:{directory}" if whole else f"{backbone} --adapter {directory}"
+    held = next((part["fold"] for part in manifest["identity"]["data"] if part.get("fold")), None)
+    if held is not None:
+        use += f" {FoldIdentity.read(held).options}"
     click.echo(f"{'to use it':<28} {safe(f'coabench evaluate --backbone {use}')}")

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from coabench.backbone import Backbone
 from coabench.base.schema import Number, at_least
-from coabench.dataset import Dataset, Sample, invalid_votes
+from coabench.base.vocabulary import TRAIN
+from coabench.dataset import Card, Dataset, Sample, invalid_votes
 from coabench.decode import SAMPLE, Decode, mode_of
 from coabench.dialogue import Task
 from coabench.errors import CoabenchError, UserError
@@ -22,6 +23,7 @@ from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.registry.catalog import find_dataset
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
 from coabench.runs.adapter import TrainingRecord
+from coabench.runs.folds import open_fold
 from coabench.runs.identity import DatasetIdentity, RunIdentity, SelfConsistency
 from coabench.runs.run import read_manifest
 from coabench.sampling import Sampling
@@ -34,6 +36,7 @@ class Evaluation:
     """What to evaluate: the arguments of `coabench.api.evaluate`, checked.
 
     Attributes:
+        fold: which fold of the split, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         command: the command line, for the manifest.
     """
 
@@ -52,6 +55,8 @@ class Evaluation:
     device: str = DEVICE
     dtype: Dtype = DTYPE
     seed: int = SEED
+    fold: str | None = None
+    fold_seed: int = SEED
     options: Mapping[str, str] | None = None
     output: Path | None = None
     overwrite: bool = False
@@ -65,7 +70,7 @@ class Plan:
 
     Attributes:
         name: of the run directory, where the user names none.
-        training: of the adapter, see `coabench.runs.adapter.TrainingRecord.summary`.
+        training: of the adapter or else the model, see `coabench.runs.adapter.TrainingRecord.summary`.
         notes: what the user should know, in sentences.
     """
 
@@ -112,19 +117,24 @@ def check(request: Evaluation) -> Plan:
     respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})
     strategy = respondent.strategy
     dataset = choice.open(request.data_root, respondent.options["dataset"])
-    split = request.split or choice.card.splits[0]
+    split = request.split or _usual_split(request, choice.card)
     whole = samples_of(dataset, split)
-    present = {sample.target for sample in whole}
     lacking = missing(choice.card, split, whole)
+    fold = open_fold(request.fold, whole, request.fold_seed, choice.card.name) if request.fold is not None else None
+    whole, part = (fold.samples, fold.identity) if fold else (whole, None)
+    present = {sample.target for sample in whole}
     samples, sampling = _limited(whole, request)
     fingerprint = dataset.fingerprint(split)
     images = cache(lambda: contents(samples))
+    trainings = respondent.training, TrainingRecord.read(respondent.model)  # the model's own, if it has one
     trained = [
         note
-        for training in (respondent.training, TrainingRecord.read(respondent.model))  # the model's own, if it has one
-        for note in training.check_unseen(choice.card.name, split, fingerprint, images, request.allow_trained_split)
+        for training in trainings
+        for note in training.check_unseen(
+            choice.card.name, split, fingerprint, images, request.allow_trained_split, part
+        )
     ]
-    pool = draw_pool(dataset, split, strategy, request.seed)
+    pool = draw_pool(dataset, split, strategy, request.seed, fold.samples if fold else ())
     questions = respondent.rehearse(Task(choice.card.space, pool.exemplars(samples[0].id)))
     backbone = respondent.open(questions)
     answering = respondent.identity(backbone, questions)
@@ -132,10 +142,16 @@ def check(request: Evaluation) -> Plan:
         answering = replace(answering, self_consistency=SelfConsistency(**asdict(draws)))
     identity = RunIdentity(
         **vars(answering),
-        dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, samples, request.limit, sampling),
+        dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, samples, request.limit, sampling, part),
         exemplars=tuple(pool.identity()),
     )
-    notes = [*dataset.notes(), *filter(None, [lacking]), *trained, *respondent.notes(backbone)]
+    notes = [
+        *dataset.notes(),
+        *filter(None, [lacking]),
+        *(fold.notes if fold else ()),
+        *trained,
+        *respondent.notes(backbone),
+    ]
     if draws and answering.self_consistency is None:
         notes.append(f"--decode sample makes no difference: {strategy.name} asks no question that can be sampled")
     if request.limit is not None:
@@ -144,7 +160,13 @@ def check(request: Evaluation) -> Plan:
         taken = f"{len(samples):,} of {len(whole):,} samples{drawn}, with {covered}"
         notes.append(f"--limit {request.limit}: {taken}; its numbers are not comparable and will not be ranked")
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
-    return Plan(dataset, samples, strategy, pool, backbone, name, identity, respondent.training.summary(), notes)
+    training = next(filter(None, (record.summary() for record in trainings)), None)
+    return Plan(dataset, samples, strategy, pool, backbone, name, identity, training, notes)
+
+
+def _usual_split(request: Evaluation, card: Card) -> str:
+    """Return the split that is evaluated where none is named: a fold is one of what is trained on, where there is."""
+    return TRAIN if request.fold is not None and TRAIN in card.splits else card.splits[0]
 
 
 def sampling_of(request: Evaluation) -> Sampling | None:

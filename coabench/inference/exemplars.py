@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,21 +53,27 @@ class ExemplarPool:
         return random.Random(to_hash(f"{self.seed}:{sample_id}")).sample(self.shown, self.each)
 
 
-def draw_pool(dataset: Dataset, split: str, strategy: Strategy, seed: int) -> ExemplarPool:
+def draw_pool(
+    dataset: Dataset, split: str, strategy: Strategy, seed: int, held_out: Collection[Sample] = ()
+) -> ExemplarPool:
     """Choose one *train* sample per label by seed: every class is an exemplar equally often.
+
+    Args:
+        held_out: a fold of the split, whose samples are no exemplars; without it, *split* is not the train split.
 
     Raises:
         UserError: the train split itself is evaluated, or has too few readable images.
     """
     if not strategy.exemplars:
         return ExemplarPool((), 0, seed)
-    if split == TRAIN:
+    if split == TRAIN and not held_out:
         raise UserError(
             f"strategy {strategy.name!r} draws its exemplars from the train split, so it cannot be scored on it",
             remedy="choose another --split or --strategy",
         )
     by_label: dict[str, list[Sample]] = {}
-    for sample in dataset.samples(TRAIN):
+    out = {sample.id for sample in held_out}
+    for sample in (sample for sample in dataset.samples(TRAIN) if sample.id not in out):
         by_label.setdefault(sample.target, []).append(sample)
     order = random.Random(seed)
     names = [name for name in dataset.card.space.names if name in by_label]

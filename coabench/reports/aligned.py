@@ -1,4 +1,4 @@
-"""Runs on the same samples, read side by side."""
+"""Runs on the same samples, side by side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from coabench.errors import UserError
 from coabench.metrics.predictions import Predicted
-from coabench.runs.finished import RecordedRun, read_run
+from coabench.runs.finished import RecordedRun
 
 EXAMPLES = 5
 """How many ids an error shows."""
@@ -31,13 +31,12 @@ class Aligned:
     answers: Sequence[Predicted]
 
 
-def read_aligned(directories: Sequence[Path]) -> Aligned:
-    """Read runs on the same samples.
+def align(runs: Sequence[RecordedRun]) -> Aligned:
+    """Lay runs on the same samples side by side.
 
     Raises:
-        UserError: one is no finished run, or has other labels, samples, images or persons than the first.
+        UserError: one has other labels, samples, images or persons than the first.
     """
-    runs = [read_run(directory) for directory in directories]
     first = runs[0]
     names = first.manifest["labels"]["names"]
     answers = [Predicted.of(first.records, names)]

@@ -25,9 +25,10 @@ from coabench.metrics.statistics import (
     paired_difference,
 )
 from coabench.render.tables import Column, Row, Section
-from coabench.reports.aligned import read_aligned
+from coabench.reports.aligned import align
 from coabench.reports.differing import distinguish
 from coabench.reports.entries import RunRow
+from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.identity import RunIdentity
 
 
@@ -167,9 +168,14 @@ def compare(first: Path, second: Path) -> Comparison:
     Raises:
         UserError: one is no finished run, or they answered other samples or have other labels.
     """
-    aligned = read_aligned([first, second])
+    return compare_runs(read_run(first), read_run(second))
+
+
+def compare_runs(first: RecordedRun, second: RecordedRun) -> Comparison:
+    """Compare two runs that were read; see `compare`."""
+    aligned = align([first, second])
     a, b = aligned.answers
-    names = _names(first, second)
+    names = _names(first.directory, second.directory)
     figures = tuple(_figures(a, b))
     few = figures[0].differing < TESTABLE
     return Comparison(

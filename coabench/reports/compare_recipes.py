@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from coabench.metrics.predictions import Predicted
 from coabench.metrics.ranking import ALPHA
 from coabench.metrics.statistics import TESTABLE, Difference, Figures, holm, recipe_difference
 from coabench.render.tables import Column, Row, Section
-from coabench.reports.aligned import read_aligned
+from coabench.reports.aligned import align
 from coabench.runs.finished import RecordedRun
 
 SEEDS = ("seed", "backbone.adapter")
@@ -116,7 +115,7 @@ class RecipeComparison:
         return Section(columns, [asdict(figure) for figure in self.figures], f"{self.a} against {self.b}", notes)
 
 
-def compare_recipes(first: Sequence[Path], second: Sequence[Path]) -> RecipeComparison:
+def compare_recipes(first: Sequence[RecordedRun], second: Sequence[RecordedRun]) -> RecipeComparison:
     """Compare two recipes.
 
     Args:
@@ -126,16 +125,15 @@ def compare_recipes(first: Sequence[Path], second: Sequence[Path]) -> RecipeComp
         UserError: a recipe has a single run, a run is in both, one is no finished run, or they answered other samples
             or have other labels.
     """
-    for name, own in (("first", first), ("second", second)):
-        if len({path.resolve() for path in own}) < 2:
+    paths = [{run.directory.resolve() for run in own} for own in (first, second)]
+    for name, own in zip(("first", "second"), paths, strict=True):
+        if len(own) < 2:
             raise UserError(
                 f"the {name} recipe has {len(own)} run: how far its seeds vary is not known",
                 expected="two runs or more of each recipe, with other seeds, as in: compare a-s* -- b-s*",
                 remedy="make more runs with other seeds, or compare two runs: coabench compare A B",
             )
-    if both := {path.resolve() for path in first} & {path.resolve() for path in second}:
-        raise UserError("a run is in both recipes", found=", ".join(sorted(map(str, both))))
-    aligned = read_aligned([*first, *second])
+    aligned = align([*first, *second])
     a, b = aligned.answers[: len(first)], aligned.answers[len(first) :]
     names = _name(first), _name(second)
     runs = aligned.runs[: len(first)], aligned.runs[len(first) :]
@@ -150,13 +148,13 @@ def compare_recipes(first: Sequence[Path], second: Sequence[Path]) -> RecipeComp
     )
 
 
-def _name(runs: Sequence[Path]) -> str:
+def _name(runs: Sequence[RecordedRun]) -> str:
     """Return what the names of the runs begin with, and a star: ``coa-s*``."""
-    return common_name([run.resolve().name for run in runs])
+    return common_name([run.directory.resolve().name for run in runs])
 
 
-def _uars(directories: Sequence[Path], runs: Sequence[Predicted]) -> dict[str, float]:
-    return {str(path): float(run.shares.sum()) for path, run in zip(directories, runs, strict=True)}
+def _uars(runs: Sequence[RecordedRun], answers: Sequence[Predicted]) -> dict[str, float]:
+    return {str(run.directory): float(own.shares.sum()) for run, own in zip(runs, answers, strict=True)}
 
 
 def _figures(a: Sequence[Predicted], b: Sequence[Predicted]) -> list[RecipeFigure]:

@@ -51,6 +51,8 @@ class RunRow:
         rank_low, rank_high, leading: see `coabench.metrics.ranking.Rank`.
         training_seed: of the adapter, where it is known.
         recipe: what the runs have in common that differ in seeds only; see `RunIdentity.recipe`.
+        fold: which fold of the split its samples are, as in ``3/10``; None where they are all of it.
+        pool: what the runs have in common that differ in the fold only; not shown.
         settings: what may differ between runs of the same names, by name; not shown.
         options: those of them in which it differs from others in a table; see `coabench.reports.differing`.
         figures: column -> headline figure.
@@ -77,6 +79,8 @@ class RunRow:
     seed: int | None = None
     training_seed: int | None = None
     recipe: str | None = None
+    fold: str | None = None
+    pool: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: str | None = None
     figures: Mapping[str, Estimate] = field(default_factory=dict)
@@ -104,7 +108,7 @@ class RunRow:
             if column.name == "figures":
                 for figure in figures:
                     row |= figure.columns(self.figures.get(figure.key, Estimate()))
-            elif column.name != "settings":
+            elif column.name not in ("settings", "pool"):
                 row[column.name] = getattr(self, column.name)
         return row
 
@@ -118,19 +122,21 @@ class RunRow:
 
 
 class Group(NamedTuple):
-    """What runs must have in common to be compared."""
+    """What runs must have in common to be compared; *fold* is empty where their samples are all of the split."""
 
     dataset: str
     split: str
     samples: int
     fingerprint: str
     space: str
+    fold: str
     labels: tuple[str, ...]
 
     @property
     def title(self) -> str:
         return (
-            f"{self.dataset}, split {self.split}: {self.samples} samples, {len(self.labels)} labels "
+            f"{self.dataset}, split {self.split}{self.fold and f', fold {self.fold}'}: {self.samples} samples, "
+            f"{len(self.labels)} labels "
             f"(fingerprint {self.fingerprint[:12]})"
         )
 
@@ -290,6 +296,7 @@ def read_entry(directory: Path) -> Entry:
             identity.samples,
             identity.fingerprint,
             str(labels["space"]),
+            "" if identity.fold is None else f"{identity.fold} of folds {identity.fold.assignment[:12]}",
             predicted.names,
         )
     except CoabenchError as error:
@@ -306,11 +313,23 @@ def _read_log(directory: Path, names: Iterable[str]) -> tuple[str, Predicted, st
 
     def records() -> Iterator[dict[str, Any]]:
         for record in read_records(directory, log):
-            samples.update(to_hash(f"{record['id']}\0{record['target']}\n"))
+            samples.update(_of_sample(record))
             yield record
 
     predicted = Predicted.of(records(), list(names))
     return samples.hexdigest(), predicted, log.hexdigest()
+
+
+def digest_of_samples(records: Iterable[Mapping[str, Any]]) -> str:
+    """Return `Answered.samples`."""
+    digest = hashlib.sha256()
+    for record in records:
+        digest.update(_of_sample(record))
+    return digest.hexdigest()
+
+
+def _of_sample(record: Mapping[str, Any]) -> bytes:
+    return to_hash(f"{record['id']}\0{record['target']}\n")
 
 
 def _why_not(manifest: Mapping[str, Any]) -> str | None:
@@ -331,7 +350,9 @@ def _described(manifest: Mapping[str, Any]) -> RunRow:
     return RunRow(
         **identity.columns(),
         training_seed=training.get("seed"),
-        recipe=identity.recipe(training.get("recipe")),
+        recipe=identity.recipe(training or None),
+        fold=str(identity.dataset.fold) if identity.dataset.fold else None,
+        pool=identity.recipe(training or None, ("fold",)) if identity.dataset.fold else None,
         images_per_second=None if speed is None else proportion(speed, math.inf),
         date=str(manifest.get("ended") or manifest.get("started") or "")[:10] or None,
     )

@@ -7,7 +7,7 @@ What cannot be compared is listed with the reason; what was published is shown w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from coabench.metrics.headline import HEADLINES, MACRO_F1, UAR, Estimate, Headli
 from coabench.metrics.ranking import ALPHA, copies, difference, ranks
 from coabench.metrics.statistics import holm, mean_score_interval
 from coabench.render.tables import Column, Row, Section
+from coabench.reports import over_folds
 from coabench.reports.differing import distinguish
 from coabench.reports.entries import PUBLISHED, RUN, Answered, Entry, Group, RunRow, read_entries
 from coabench.reports.over_seeds import recipes_section
@@ -42,7 +43,7 @@ def leaderboard(
     baseline: Path | None = None,
     published: Path | None = None,
     workers: int = 1,
-    over_seeds: bool = False,
+    over: Collection[str] = (),
 ) -> list[Section]:
     """Return the leaderboard of the runs in *root*, one section per group of comparable runs.
 
@@ -52,7 +53,8 @@ def leaderboard(
         baseline: a run in *root* that the comparable ones are compared with.
         published: the folder of published results; those that ship with coabench by default.
         workers: how many processes may read runs at once.
-        over_seeds: one row for all runs that differ in nothing but a seed.
+        over: ``fold`` puts the runs of all folds of a split together, ``seed`` makes all runs that differ in nothing
+            but a seed one row.
 
     Raises:
         UserError: there is no such folder, no run in it, nothing about this data set, or the baseline is no run there
@@ -72,14 +74,10 @@ def leaderboard(
         entries = [e for e in entries if e.row.dataset in (dataset, None)]
         results = [r for r in results if r.dataset == dataset]
 
-    entries = _same_samples(entries)
+    entries, groups = comparable(entries, over)
     chosen = _baseline(baseline, entries) if baseline is not None else None
-    groups: dict[Group, list[Entry]] = {}
-    for entry in entries:
-        if entry.answered:
-            groups.setdefault(entry.answered.group, []).append(entry)
     figures = headlines({key for entry in entries for key in entry.row.figures})
-    if over_seeds:
+    if "seed" in over:
         sections = [recipes_section(group, groups[group]) for group in sorted(groups)]
     else:
         sections = [_group_section(group, groups[group], results, chosen, figures) for group in sorted(groups)]
@@ -87,6 +85,16 @@ def leaderboard(
         sections += _published_only(results, figures)
     others = [entry.row for entry in entries if entry.answered is None]
     return [*sections, _not_ranked_section(others, figures)] if others else sections
+
+
+def comparable(entries: Sequence[Entry], over: Collection[str]) -> tuple[list[Entry], dict[Group, list[Entry]]]:
+    """Return the entries, put together *over* folds where that is asked for, and those of each group."""
+    entries = _same_samples(over_folds.over_folds(entries) if "fold" in over else entries)
+    groups: dict[Group, list[Entry]] = {}
+    for entry in entries:
+        if entry.answered:
+            groups.setdefault(entry.answered.group, []).append(entry)
+    return list(entries), groups
 
 
 def _same_samples(entries: Sequence[Entry]) -> list[Entry]:
@@ -161,12 +169,12 @@ def _group_section(
 ) -> Section:
     ordered = sorted(entries, key=lambda entry: (-(entry.row.uar.value or 0), entry.row.name))
     answered = [entry.answered for entry in ordered if entry.answered]
-    rows = distinguish([entry.row for entry in ordered])
+    rows = distinguish([_seedless(entry.row) for entry in ordered])
     rows = [
         replace(row, rank_low=rank.best, rank_high=rank.worst, leading=rank.leading)
         for row, rank in zip(rows, ranks([run.predicted for run in answered]), strict=True)
     ]
-    notes = [RULE]
+    notes = [RULE, *([over_folds.RULE] if any(row.fold and not group.fold for row in rows) else [])]
     for alike in copies([run.predicted for run in answered]):
         names = ", ".join(rows[i].name for i in alike)
         notes.append(f"The same predictions, so counted once where runs are ranked: {names}.")
@@ -181,6 +189,11 @@ def _group_section(
         notes.append(f"The baseline {baseline.row.name} answered other samples: no differences here.")
     rows += _published_rows([r for r in results if (r.dataset, r.split) == (group.dataset, group.split)])
     return _section(group.title, rows, figures, notes, compared, lambda: _plot(rows))
+
+
+def _seedless(row: RunRow) -> RunRow:
+    """Return the row without its seed among the settings: it has a column of its own."""
+    return replace(row, settings={name: value for name, value in row.settings.items() if name != "seed"})
 
 
 def _with_differences(rows: Sequence[RunRow], answered: Sequence[Answered], baseline: Answered) -> list[RunRow]:
@@ -249,6 +262,11 @@ def _section(
         Column("p", lambda row: p_value(row["p"]), "right", value="p"),
     ]
     options = [Column("Options", "options", width=18)] if any(row.options for row in rows) else []
+    seeds = [
+        Column(heading, column, "right")
+        for heading, column in (("Seed", "seed"), ("Trained with", "training_seed"))
+        if len({value for row in rows if (value := getattr(row, column)) is not None}) > 1
+    ]
     first, *others = (_figure_column(figure, compared or bool(options)) for figure in figures)
     columns = [
         Column("Rank", _rank, value="rank_low"),
@@ -256,6 +274,7 @@ def _section(
         Column("Model", _model, width=24, choices=True),
         Column("Strategy", _strategy, width=15, choices=True),
         *options,
+        *seeds,
         first,
         *(differences if compared else ()),
         *others,

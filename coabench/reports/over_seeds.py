@@ -16,6 +16,7 @@ from coabench.metrics.predictions import Predicted
 from coabench.metrics.ranking import ALPHA, Rank, places
 from coabench.metrics.statistics import Figures, holm, mean_interval, recipe_difference, recipe_spread
 from coabench.render.tables import Column, Row, Section
+from coabench.reports import over_folds
 from coabench.reports.entries import Entry, Group
 
 RULE = (
@@ -24,6 +25,11 @@ RULE = (
     f"over all pairs, says so at {100 * ALPHA:.0f} %. A single run says nothing of other seeds: it is not ranked, and "
     "its interval is that of the run."
 )
+
+
+_SHARED = ("dataset", "split", "samples", "fingerprint", "fold", "backbone", "model", "adapter", "strategy", "decode",
+           "parser")  # fmt: skip
+"""The columns in which all runs of a recipe are alike, but for names."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,7 @@ class Recipe:
             "rank_high": rank and rank.worst,
             "leading": rank and rank.leading,
             "name": self.name,
-            **{key: getattr(first, key) for key in ("dataset", "split", "samples", "fingerprint", "backbone", "model",
-                                                    "adapter", "strategy", "decode", "parser")},
+            **{key: getattr(first, key) for key in _SHARED},
             "runs": len(self.entries),
             "seeds": self.seeds,
         }  # fmt: skip
@@ -86,12 +91,17 @@ class Recipe:
         return mean_interval(float(self.shares.sum(axis=1).mean()), spread)
 
 
-def recipes_section(group: Group, entries: Sequence[Entry]) -> Section:
-    """Return the table of the recipes among runs that can be compared."""
+def recipes_of(entries: Sequence[Entry]) -> list[Recipe]:
+    """Return the recipes among runs that can be compared."""
     by_recipe: dict[str | None, list[Entry]] = {}
     for entry in entries:
         by_recipe.setdefault(entry.row.recipe, []).append(entry)
-    recipes = [Recipe(_once(own)) for own in by_recipe.values()]
+    return [Recipe(_once(own)) for own in by_recipe.values()]
+
+
+def recipes_section(group: Group, entries: Sequence[Entry]) -> Section:
+    """Return the table of the recipes among runs that can be compared."""
+    recipes = recipes_of(entries)
     ranked = [recipe for recipe in recipes if len(recipe.entries) > 1]
     ranks = dict(zip(map(id, ranked), _ranks(ranked), strict=True))
     rows = sorted((recipe.columns(ranks.get(id(recipe))) for recipe in recipes), key=lambda row: -(row["uar"] or 0))
@@ -105,7 +115,8 @@ def recipes_section(group: Group, entries: Sequence[Entry]) -> Section:
         Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right", value="invalid_rate"),
         Column("Seeds", "seeds", width=12),
     ]
-    return Section(columns, rows, group.title, [RULE])
+    pooled = any(recipe.entries[0].row.fold for recipe in recipes) and not group.fold
+    return Section(columns, rows, group.title, [RULE, *([over_folds.RULE] if pooled else [])])
 
 
 def _once(entries: Sequence[Entry]) -> list[Entry]:

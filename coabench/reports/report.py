@@ -163,6 +163,9 @@ def _facts(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     session = (manifest.get("sessions") or [{}])[-1]
     commit = ((session.get("environment") or {}).get("git") or {}).get("commit")
     yield from identity.describe()
+    training = manifest.get("training") or {}
+    yield "Seed of the training", training.get("seed")
+    yield "Held out of the training", training.get("fold") and f"fold {training['fold']}"
     yield "Device", session.get("device")
     yield "Started", _date(manifest.get("started"))
     yield "Ended", _date(manifest.get("ended"))

@@ -13,8 +13,9 @@ from coabench.base.vocabulary import COMPLETE
 from coabench.errors import UserError
 from coabench.inference.contents import Content
 from coabench.runs.folder import Manifest, read_manifest
-from coabench.runs.identity import StrategyIdentity, TrainingIdentity, differences
+from coabench.runs.identity import FoldIdentity, StrategyIdentity, differences
 from coabench.runs.learnt import LearntImages
+from coabench.runs.training_identity import TrainingIdentity
 from coabench.support.images import READER
 
 MANIFEST = "training.json"
@@ -79,10 +80,14 @@ class TrainingRecord:
         return cls(folder, identity, manifest["options"], manifest["facts"], learnt)
 
     def summary(self) -> dict[str, Any] | None:
-        """Return what a run's manifest keeps of the training: its seed, and the digest of all else that decides it."""
+        """Return what a run's manifest keeps of the training; see `coabench.runs.run.TrainingSummary`."""
         if self.identity is None:
             return None
-        return {"seed": self.identity.seed, "recipe": replace(self.identity, seed=None).digest}
+        shared = replace(self.identity, seed=None, data=tuple(part.any_fold for part in self.identity.data))
+        folds = {str(part.fold): None for part in self.identity.data if part.fold}
+        held = {"fold": ", ".join(folds)} if folds else {}
+        whole = {} if self.identity.recipe.get("full") is not True else {"whole": True}
+        return {"seed": self.identity.seed, "recipe": shared.digest, **held, **whole}
 
     def assignments(self, typed: Mapping[str, str], declared: type) -> dict[str, str]:
         """Return the ``--set`` assignments: what the user typed, and the options of the training for the rest."""
@@ -96,17 +101,23 @@ class TrainingRecord:
         fingerprint: str,
         images: Callable[[], Mapping[str, Content]],
         allowed: bool,
+        fold: FoldIdentity | None = None,
     ) -> list[str]:
         """Return a note where the adapter was trained on this very split or on some of its images, if that is allowed.
 
         Args:
             images: reads the images that are to be evaluated on.
+            fold: the fold of the split that they are.
 
         Raises:
             UserError: it was, and it is not allowed.
         """
         for part in self.identity.data if self.identity else ():
             if (part.dataset, part.split) == (dataset, split) or part.fingerprint == fingerprint:
+                if fold is not None and part.fold == fold:
+                    continue
+                if not allowed and part.fold is not None:
+                    raise self._another_fold(f"{dataset}, split {split!r}", part.fold, fold)
                 if not allowed:
                     raise UserError(
                         f"what is in {self.folder} was trained on {dataset}, split {split!r}",
@@ -115,6 +126,18 @@ class TrainingRecord:
                     )
                 return [f"it was trained on this split of {dataset}: these numbers say nothing about others"]
         return self._check_images(images, allowed) if self.identity else []
+
+    def _another_fold(self, where: str, held: FoldIdentity, asked: FoldIdentity | None) -> UserError:
+        """Return the error for samples that are not those of the fold that the training left out."""
+        found = "all of them" if asked is None else f"fold {asked}"
+        if asked is not None and asked.assignment != held.assignment:
+            found += ", of folds with other samples: another --fold-seed, other data, or another scikit-learn"
+        return UserError(
+            f"what is in {self.folder} was trained on {where}, all folds but {held}",
+            expected=f"the fold that it has never seen: {held.options}",
+            found=found,
+            remedy="evaluate that fold, or pass --allow-trained-split to score others nonetheless",
+        )
 
     def _check_images(self, images: Callable[[], Mapping[str, Content]], allowed: bool) -> list[str]:
         if self.learnt is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Self
 
@@ -25,9 +25,13 @@ DecodeName = Annotated[str, must((*DECODES, EXTERNAL).__contains__, " or ".join(
 """A decode mode, or that predictions come from a file."""
 
 
+LEFT_OUT = {"left out": True}
+"""The metadata of an attribute that is absent from the JSON where it is None."""
+
+
 def left_out() -> Any:
-    """Declare an attribute that is absent from the JSON where it is None."""
-    return field(default=None, metadata={"left out": True})
+    """Declare such an attribute."""
+    return field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +150,34 @@ class StrategyIdentity(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FoldIdentity(Part):
+    """A fold of a split; see `coabench.runs.folds`.
+
+    Attributes:
+        number, of: which one, from 1 on, of how many.
+        scheme: ``stratified``, or ``subjects`` for one fold for each person.
+        seed: None where the persons are the folds.
+        assignment: SHA-256 over the fold of every sample of the split.
+    """
+
+    number: Annotated[int, at_least(1)]
+    of: Annotated[int, at_least(2)]
+    scheme: str
+    seed: int | None = None
+    assignment: str
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    @property
+    def options(self) -> str:
+        """How the command line asks for it."""
+        if self.scheme == "subjects":
+            return f"--fold {self.number}/subjects"
+        return f"--fold {self}" + (f" --fold-seed {self.seed}" if self.seed else "")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetIdentity(Part):
     """The samples of a run; `more` holds `Dataset.identity`.
 
@@ -155,6 +187,7 @@ class DatasetIdentity(Part):
             the first.
         votes: the digest of their votes, see `coabench.dataset.votes_digest`; absent where they have none, and in
             0.1.0, which recorded none.
+        fold: the fold of the split that they are; absent where they are all of it.
     """
 
     name: str
@@ -165,6 +198,7 @@ class DatasetIdentity(Part):
     limit: Annotated[int, at_least(1)] | None = None
     sampling: str | None = left_out()
     votes: str | None = left_out()
+    fold: FoldIdentity | None = field(default=None, metadata=LEFT_OUT)
     plugin: str | None = left_out()
     plugin_version: str | None = left_out()
 
@@ -178,6 +212,7 @@ class DatasetIdentity(Part):
         samples: Sequence[Sample],
         limit: int | None = None,
         sampling: str | None = None,
+        fold: FoldIdentity | None = None,
     ) -> Self:
         """Describe the samples of a split; its *fingerprint* is passed since it is expensive and known already."""
         return cls(
@@ -189,6 +224,7 @@ class DatasetIdentity(Part):
             limit=limit,
             sampling=sampling,
             votes=votes_digest(samples),
+            fold=fold,
             plugin=choice.loader.plugin,
             plugin_version=choice.loader.version,
             more=dataset.identity(),
@@ -275,19 +311,28 @@ class RunIdentity(RespondentIdentity):
         yield from _leaves("self-consistency", self.self_consistency.to_json() if self.self_consistency else {})
         yield from (("seed", self.seed), ("images", self.images))
 
-    def recipe(self, training: str | None) -> str:
+    def recipe(self, training: Mapping[str, Any] | None, over: Collection[str] = ("seed",)) -> str:
         """Return the digest of what all runs of a recipe share: everything but seeds, and what follows from them.
 
         Args:
-            training: the digest of the training of the adapter without its seed; None where there was none, or nothing
-                is known of it: then other weights are another recipe.
+            training: that of the weights, as the manifest has it (`coabench.runs.run.TrainingSummary`); None where
+                there was none, or nothing is known of it: then other weights are another recipe.
+            over: in what the runs may differ, ``seed`` and ``fold``.
         """
         data = self.to_json()
-        del data["seed"]
         data.pop("exemplars", None)
+        if "seed" in over:
+            del data["seed"]
+        if "fold" in over and "fold" in data["dataset"]:
+            del data["dataset"]["samples"], data["dataset"]["fold"]["number"]
         if training is not None:
-            data["backbone"]["adapter"] = training
-            data["backbone"].get("facts", {}).pop("adapter", None)
+            part, facts = ("model", "checkpoint") if training.get("whole") else ("adapter", "adapter")
+            data["backbone"][part] = training["recipe"]
+            data["backbone"].get("facts", {}).pop(facts, None)
+            if "seed" not in over:
+                data["training seed"] = training["seed"]
+            if "fold" not in over and training.get("fold"):
+                data["training fold"] = training["fold"]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def describe(self) -> Iterator[tuple[str, Any]]:
@@ -301,6 +346,7 @@ class RunIdentity(RespondentIdentity):
         yield "Decode", self.decode + (f" ({self.self_consistency.title})" if self.self_consistency else "")
         yield "Data set", self.dataset.name
         yield "Split", _with_digest(self.dataset.split, self.dataset.fingerprint)
+        yield "Fold", self.dataset.fold and f"{self.dataset.fold} ({self.dataset.fold.scheme})"
         yield "Samples", f"{self.dataset.samples:,}"
         yield "Exemplars", len(self.exemplars) if self.exemplars else None
         yield "Seed", self.seed
@@ -327,44 +373,6 @@ class LiveIdentity(RespondentIdentity):
     exemplars: tuple[Mapping[str, str], ...]
     detector: Mapping[str, Any] | None = left_out()
     settings: Mapping[str, Any] | None = left_out()
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedBackbone(Part):
-    """The backbone of a training, and the options of its training."""
-
-    name: str
-    model: str | None = None
-    plugin: str | None = left_out()
-    plugin_version: str | None = left_out()
-    facts: Mapping[str, Any] | None = left_out()
-    training: Mapping[str, Any] | None = left_out()
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingData(Part):
-    """A data set that was trained on: how many samples to fit, how many to select by; `more` as in
-    `DatasetIdentity`."""
-
-    dataset: str
-    split: str
-    fingerprint: str
-    fit: int | None = None
-    dev: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingIdentity(Part):
-    """A training; *images* as in `RespondentIdentity`."""
-
-    coabench: str | None = None
-    images: int | None = left_out()
-    seed: int | None = None
-    recipe: Mapping[str, Any]
-    trainer: Mapping[str, Any]
-    backbone: TrainedBackbone
-    strategies: tuple[StrategyIdentity, ...]
-    data: tuple[TrainingData, ...]
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

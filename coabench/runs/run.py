@@ -44,10 +44,18 @@ class Labels:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSummary:
-    """The training of a run's adapter: its seed, and the digest of all else that decides it."""
+    """The training of a run's weights.
+
+    Attributes:
+        recipe: the digest of all that decides it, but for the seed and the number of the fold.
+        fold: the fold that was held out, as in ``3/10``.
+        whole: whether the model was trained, not an adapter.
+    """
 
     seed: int | None
     recipe: str
+    fold: str | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -165,6 +165,8 @@ def run_name(identity: RunIdentity) -> str:
         parts.append(identity.decode)
     if identity.seed != DEFAULTS["seed"]:
         parts.append(f"seed-{identity.seed}")
+    if identity.dataset.fold is not None:
+        parts.append(f"fold-{identity.dataset.fold.number}-of-{identity.dataset.fold.of}")
     if limit is not None:
         parts.append(f"limit-{limit}")
     return identity.folder_name([part[:48] for part in parts])

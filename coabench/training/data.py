@@ -18,7 +18,8 @@ from coabench.errors import UserError
 from coabench.inference.engine import training_turns
 from coabench.inference.loading import read_image
 from coabench.labels import LabelSpace
-from coabench.runs.identity import TrainingData
+from coabench.runs.folds import Fold, open_fold
+from coabench.runs.training_identity import TrainingData
 from coabench.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -32,11 +33,13 @@ class Source:
     Attributes:
         fit: the samples that are trained on.
         dev: the samples kept for selection.
+        fold: what is in neither; None where nothing is held out.
     """
 
     dataset: Dataset
     fit: Sequence[Sample]
     dev: Sequence[Sample]
+    fold: Fold | None = None
 
     @property
     def space(self) -> LabelSpace:
@@ -50,8 +53,14 @@ class Source:
             fingerprint=self.dataset.fingerprint(TRAIN),
             fit=len(self.fit),
             dev=len(self.dev),
+            fold=self.fold.identity if self.fold else None,
             more=self.dataset.identity(),
         )
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know of it, in sentences."""
+        return [*self.dataset.notes(), *(self.fold.notes if self.fold else ())]
 
     def items(self, strategy: Strategy, samples: Sequence[Sample], ambiguous: bool, seed: int) -> list[Item]:
         """Return samples as a strategy asks about them; exemplars come from the samples that are trained on."""
@@ -60,11 +69,11 @@ class Source:
         return [Item(sample, exemplars, self.space, strategy, ambiguous) for sample, exemplars in pairs]
 
 
-def open_source(dataset: Dataset, dev: float, seed: int) -> Source:
-    """Cut the train split of a data set in two.
+def open_source(dataset: Dataset, dev: float, seed: int, fold: str | None = None, fold_seed: int = 0) -> Source:
+    """Cut the train split of a data set in two, without the fold that is held out, if one is.
 
     Raises:
-        UserError: it has no train split.
+        UserError: it has no train split, or no such fold.
     """
     if TRAIN not in dataset.card.splits:
         raise UserError(
@@ -74,6 +83,8 @@ def open_source(dataset: Dataset, dev: float, seed: int) -> Source:
             remedy="choose another --dataset",
         )
     samples = dataset.samples(TRAIN)
+    held = None if fold is None else open_fold(fold, samples, fold_seed, dataset.card.name)
+    samples = held.others if held else samples
     kept = development_part(samples, dev, seed)
     if dev and not kept:
         raise UserError(
@@ -84,7 +95,7 @@ def open_source(dataset: Dataset, dev: float, seed: int) -> Source:
     fit = [sample for sample in samples if sample.id not in kept]
     if not fit:
         raise UserError(f"the train split of {dataset.card.name!r} has no samples", remedy="choose another --dataset")
-    return Source(dataset, fit, [sample for sample in samples if sample.id in kept])
+    return Source(dataset, fit, [sample for sample in samples if sample.id in kept], held)
 
 
 def development_part(samples: Sequence[Sample], fraction: float, seed: int) -> frozenset[str]:

@@ -20,7 +20,8 @@ from coabench.registry.catalog import DatasetChoice, find_backbone, find_dataset
 from coabench.registry.defaults import DEVICE, SEED
 from coabench.registry.options import distribute
 from coabench.registry.registrations import Registration
-from coabench.runs.identity import StrategyIdentity, TrainedBackbone, TrainingIdentity
+from coabench.runs.identity import StrategyIdentity
+from coabench.runs.training_identity import TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
 from coabench.support.images import READER
 from coabench.training.data import Item, Source, collect, open_source
@@ -46,6 +47,7 @@ class Training:
 
     Attributes:
         settings: fields of `Recipe` that the user set; None for the others.
+        fold: which fold of each train split is held out, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         published: write the published layout as well.
         command: the command line, for the manifest.
     """
@@ -58,6 +60,8 @@ class Training:
     settings: Mapping[str, Any] = field(default_factory=dict)
     micro_batch: Annotated[int, at_least(1)] | None = None
     seed: int = SEED
+    fold: str | None = None
+    fold_seed: int = SEED
     device: str = DEVICE
     options: Mapping[str, str] = field(default_factory=dict)
     trainer: Mapping[str, str] = field(default_factory=dict)
@@ -110,7 +114,7 @@ class Plan:
             "facts": dict(self.backbone.identity()),
             "examples": self.turns,
             "steps": self.schedule.steps,
-            "notes": list(dict.fromkeys(note for source in self.sources for note in source.dataset.notes())),
+            "notes": list(dict.fromkeys(note for source in self.sources for note in source.notes)),
         }
 
     @property
@@ -140,7 +144,7 @@ def check(request: Training) -> Plan:
     _check_distinct(request)
     options, *of_datasets = _options({**preset.options, **request.options}, factory, choices)
     sources = [
-        open_source(choice.open(request.data_root, own), recipe.dev, request.seed)
+        open_source(choice.open(request.data_root, own), recipe.dev, request.seed, request.fold, request.fold_seed)
         for choice, own in zip(choices, of_datasets, strict=True)
     ]
     items = collect([strategy for strategy, _ in strategies], sources, recipe.ambiguous, request.seed)

@@ -51,7 +51,7 @@ def test_what_are_no_recipes_is_refused(tmp_path: Path, coabench: Run) -> None:
     a, b = recipe(tmp_path, "a", [0.8, 0.82]), recipe(tmp_path, "b", [0.4, 0.41], seed=9)
     for arguments, said in (
         ([*a, "--", b[0]], "the second recipe has 1 run"),
-        ([a[0], a[0], "--", *b], "the first recipe has 2 run"),
+        ([a[0], a[0], "--", *b], "the first recipe has 1 run"),
         ([*a, "--", a[0], b[0]], "a run is in both recipes"),
         ([*a, *b], "4 runs cannot be compared"),
         ([a[0]], "1 run cannot be compared"),

@@ -1,0 +1,53 @@
+"""The identity of a training: everything that can change the weights; see `coabench.runs.identity`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from coabench.runs.identity import LEFT_OUT, FoldIdentity, Part, StrategyIdentity, left_out
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedBackbone(Part):
+    """The backbone of a training, and the options of its training."""
+
+    name: str
+    model: str | None = None
+    plugin: str | None = left_out()
+    plugin_version: str | None = left_out()
+    facts: Mapping[str, Any] | None = left_out()
+    training: Mapping[str, Any] | None = left_out()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData(Part):
+    """A data set that was trained on: how many samples to fit, how many to select by, and the fold that was held out;
+    `more` as in `DatasetIdentity`."""
+
+    dataset: str
+    split: str
+    fingerprint: str
+    fit: int | None = None
+    dev: int | None = None
+    fold: FoldIdentity | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def any_fold(self) -> Self:
+        """The same for all folds."""
+        return self if self.fold is None else replace(self, fit=None, dev=None, fold=replace(self.fold, number=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingIdentity(Part):
+    """A training; *images* as in `RespondentIdentity`."""
+
+    coabench: str | None = None
+    images: int | None = left_out()
+    seed: int | None = None
+    recipe: Mapping[str, Any]
+    trainer: Mapping[str, Any]
+    backbone: TrainedBackbone
+    strategies: tuple[StrategyIdentity, ...]
+    data: tuple[TrainingData, ...]
