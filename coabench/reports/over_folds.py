@@ -48,7 +48,7 @@ def pool_runs(runs: Sequence[RecordedRun]) -> RecordedRun:
     if len({*map(_id, records)}) < len(records):
         raise UserError("a sample is in the runs of two folds", remedy="restore their logs")
     first = by_number[1]
-    dataset = replace(first.identity.dataset, fold=None, samples=len(records))
+    dataset = replace(first.identity.dataset, fold=None, votes=None, samples=len(records))
     directory = Path(common_name([str(run.directory) for run in by_number.values()]))
     return RecordedRun(directory, first.manifest, replace(first.identity, dataset=dataset), records)
 

@@ -325,6 +325,7 @@ class RunIdentity(RespondentIdentity):
             del data["seed"]
         if "fold" in over and "fold" in data["dataset"]:
             del data["dataset"]["samples"], data["dataset"]["fold"]["number"]
+            data["dataset"].pop("votes", None)  # of the samples of this fold
         if training is not None:
             part, facts = ("model", "checkpoint") if training.get("whole") else ("adapter", "adapter")
             data["backbone"][part] = training["recipe"]
