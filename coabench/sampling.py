@@ -46,8 +46,8 @@ PLAIN = Draw()
 class Sampling:
     """What the user asked for: so many samples of a strategy's dialogue, each token drawn so.
 
-    By default the 0.7 without truncation of self-consistency with GPT-3 (Wang et al., "Self-consistency improves chain
-    of thought reasoning in language models", ICLR 2023, arXiv 2203.11171, section 3.1), and 8 instead of 40 samples.
+    By default 0.7 without truncation, one of the settings of self-consistency (Wang et al., "Self-consistency improves
+    chain of thought reasoning in language models", ICLR 2023, arXiv 2203.11171), and 8 samples where it takes 40.
 
     Raises:
         UserError: values that nothing can be drawn with.

@@ -1,9 +1,9 @@
 """Self-consistency: a strategy's dialogue is sampled several times, and its conclusions are voted.
 
 Source: X. Wang, J. Wei, D. Schuurmans, Q. Le, E. Chi, S. Narang, A. Chowdhery and D. Zhou, "Self-consistency improves
-chain of thought reasoning in language models", ICLR 2023, arXiv 2203.11171: the unweighted vote ("majority vote") among
-the final answers of independently sampled paths, and its share ("consistency") as a measure of uncertainty (section
-3.5). The entropy of the votes is the plug-in estimate in nats: -Σ p ln p over the outcomes, "no label" being one.
+chain of thought reasoning in language models", ICLR 2023, arXiv 2203.11171: the majority vote among the final answers
+of independently sampled paths, each with one vote, and the share that agrees as an estimate of uncertainty. The entropy
+of the votes is the plug-in estimate in nats, -Σ p ln p over the outcomes, "no label" being one, and ln n at most.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def vote(paths: Sequence[Outcome]) -> Outcome:
     Returns:
         The turns of the first path that concluded so, and all *paths*. The prediction's details hold ``votes`` (label
         -> number, the most frequent first), ``unlabelled`` (the number of paths without one), ``entropy``, ``path``
-        (the number of the one whose turns these are), ``agreement``, the same as ``confidence``, and ``tied``: the
-        labels that got as many votes as the winner, where there are any.
+        (the number of the one whose turns these are), ``agreement``, the same as ``confidence`` where there are several
+        paths, and ``tied``: the labels that got as many votes as the winner, where there are any.
     """
     ends = [path.prediction or Prediction(None, ERROR) for path in paths]
     votes = Counter(end.label for end in ends if end.label is not None)
@@ -72,7 +72,9 @@ def vote(paths: Sequence[Outcome]) -> Outcome:
     if votes:
         [(label, most), *others] = votes.most_common()  # of equals the first to appear stands first
         first = next(i for i, end in enumerate(ends) if end.label == label)
-        details |= {"agreement": most / len(paths), "confidence": most / len(paths)}
+        details["agreement"] = most / len(paths)
+        if len(paths) > 1:  # one alone agrees with itself, whatever it says
+            details["confidence"] = most / len(paths)
         if tied := [other for other, number in others if number == most]:
             details["tied"] = tied
     else:

@@ -29,7 +29,7 @@ def paths(*ends: str | Prediction) -> list[Outcome]:
 @pytest.mark.parametrize(
     ("ends", "label", "first", "agreement", "votes"),
     [
-        (["Fear"], "Fear", 0, 1, {"Fear": 1}),
+        (["Fear", "Fear"], "Fear", 0, 1, {"Fear": 2}),
         (["Anger", "Fear", "Fear", "Anger", "Fear"], "Fear", 1, 3 / 5, {"Fear": 3, "Anger": 2}),
         ([UNREAD, UNREAD, UNREAD, "Fear"], "Fear", 3, 1 / 4, {"Fear": 1}),  # no label is no label to vote for
         ([REFUSED, "Fear"], "Fear", 1, 1 / 2, {"Fear": 1}),
@@ -48,6 +48,14 @@ def test_the_label_that_most_paths_conclude_wins(
     assert (details["path"], outcome.turns[0].question.prompt) == (first, str(first))
     assert "tied" not in details
     assert len(outcome.paths) == len(ends)
+
+
+def test_one_path_agrees_with_itself_and_has_no_confidence() -> None:
+    outcome = vote(paths("Fear"))
+    assert outcome.prediction is not None
+    assert outcome.prediction.label == "Fear"
+    assert outcome.prediction.details["agreement"] == 1
+    assert "confidence" not in outcome.prediction.details
 
 
 def test_of_equals_the_one_concluded_first_wins_and_the_record_says_so() -> None:
