@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -65,7 +64,7 @@ class Sample:
         split: the split it belongs to.
         attributes: what else is known (perceived gender, age…), JSON-serialisable.
         votes: how many annotators chose each label, label -> number, where the data set has them: labels of its label
-            space, numbers that are finite and not negative. Votes for what is no label ("unknown") are left out, and so
+            space, numbers from 0 to `MOST_VOTES`. Votes for what is no label ("unknown") are left out, and so
             may be labels without any. The *target* need not be the label with the most.
     """
 
@@ -75,6 +74,10 @@ class Sample:
     split: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
     votes: Mapping[str, float] = field(default_factory=dict)
+
+
+MOST_VOTES = 1e9
+"""More votes for a label of one image than this are none."""
 
 
 def invalid_votes(votes: Mapping[str, float], names: Sequence[str]) -> str | None:
@@ -88,7 +91,7 @@ def invalid_votes(votes: Mapping[str, float], names: Sequence[str]) -> str | Non
     for label, number in votes.items():
         if label not in names:
             return f"{label!r} is no label"
-        if not isinstance(number, int | float) or isinstance(number, bool) or not 0 <= number < math.inf:
+        if not isinstance(number, int | float) or isinstance(number, bool) or not 0 <= number <= MOST_VOTES:
             return f"{number!r} votes for {label!r}"
     return None
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from coabench.backbone import Backbone
 from coabench.base.schema import Number, at_least
 from coabench.base.vocabulary import TRAIN
-from coabench.dataset import Card, Dataset, Sample, invalid_votes
+from coabench.dataset import MOST_VOTES, Card, Dataset, Sample, invalid_votes
 from coabench.decode import SAMPLE, Decode, mode_of
 from coabench.dialogue import Task
 from coabench.errors import CoabenchError, UserError
@@ -219,7 +219,7 @@ def samples_of(dataset: Dataset, split: str) -> Sequence[Sample]:
         if wrong := invalid_votes(sample.votes, names):
             raise UserError(
                 f"the votes of the sample {sample.id!r} cannot be used",
-                expected=f"a number of votes, 0 or more, for labels of {dataset.card.name!r}: {', '.join(names)}",
+                expected=f"a number from 0 to {MOST_VOTES:.0f} for labels of the data set: {', '.join(names)}",
                 found=wrong,
                 remedy="correct the data set, or ask the author of its loader",
             )

@@ -100,7 +100,8 @@ def bounds(
         return _of_subjects(predicted, formula, score, level, least)
     if score is None:
         return percentile_interval(formula(predicted.drawn), level)
-    return score.interval(predicted.confusion.astype(np.float64), normal_quantile(level))
+    low, high = score.interval(predicted.confusion.astype(np.float64), normal_quantile(level))
+    return max(least, low), min(1.0, high)
 
 
 def _of_subjects(

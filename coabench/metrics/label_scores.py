@@ -11,6 +11,9 @@ from coabench.base.vocabulary import OK
 TIE = 1e-5
 """Log-probabilities that differ by less are equal: a record has six places of them."""
 
+MOST = 1e-4
+"""A log-probability above it is none, however a strategy rounds."""
+
 
 def log_probabilities(record: Mapping[str, Any], names: Sequence[str]) -> list[float] | None:
     """Return the natural-log probability of each label, or None where the record does not have that of all.
@@ -30,7 +33,7 @@ def log_probabilities(record: Mapping[str, Any], names: Sequence[str]) -> list[f
         return None
     total = 0.0 if details else _log_sum(list(scores.values()))
     known = [scores[name] - total for name in names]
-    return known if known[names.index(prediction)] >= max(known) - TIE else None
+    return known if MOST >= known[names.index(prediction)] >= max(known) - TIE else None
 
 
 def _log_sum(scores: Sequence[float]) -> float:

@@ -208,6 +208,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!asked.childNodes.length) parts.push(element("p", { class: "quiet" }, "Nothing was asked about this sample."));
     parts.push(asked);
     const known = [["id", data.id[i]], ["image file", string(data.image[i])], ["exemplars", string(data.exemplars[i])],
+      ["votes", string(data.votes[i])],
       ...Object.entries(data.attributes).map(([name, values]) => [name.replaceAll("_", " "), string(values[i])])];
     const list = element("dl", { class: "attributes" });
     for (const [name, value] of known) if (value !== null) list.append(element("dt", {}, visible(name)), element("dd", {}, visible(value)));

@@ -57,6 +57,7 @@ def columns(
         "seconds": [_rounded(record.get("seconds")) for record in records],
         "confidence": [_rounded(value) for value in confidences],
         "exemplars": [text(", ".join(map(str, r["exemplars"])) if r.get("exemplars") else None) for r in records],
+        "votes": [text(_most_first(record.get("votes") or {})) for record in records],
         "attributes": {key: [text(_shown(values.get(key))) for values in given] for key in attributes},
         "asked": [len(record["turns"]) for record in records],
         "turns": {
@@ -81,6 +82,12 @@ def _rounded(value: float | None) -> float | None:
 def _shown(value: Any) -> str | None:
     """Return an attribute's value as text; what is not a single value as JSON."""
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _most_first(votes: Mapping[str, float]) -> str | None:
+    """Return votes as text, the label with the most first: ``Anger 7, Fear 3``."""
+    most_first = sorted(votes.items(), key=lambda vote: -vote[1])
+    return ", ".join(f"{label} {number:g}" for label, number in most_first if number) or None
 
 
 def _scores(turn: Mapping[str, Any]) -> list[float | None] | None:

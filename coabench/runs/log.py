@@ -9,9 +9,13 @@ from typing import Annotated, Any, Literal
 
 from coabench.base.jsonlines import Digest, InvalidLine, Line, LineWriter, read_lines
 from coabench.base.reading import why
-from coabench.base.schema import At, Count, Number, Proportion, at_least, conforms, others, read_fields
+from coabench.base.schema import At, Count, Number, Proportion, conforms, must, others, read_fields
+from coabench.dataset import MOST_VOTES
 from coabench.dialogue import LARGEST_SCORE
 from coabench.errors import JobError, UserError
+
+VoteCount = Annotated[Number, must(lambda number: 0 <= number <= MOST_VOTES, f"a number from 0 to {MOST_VOTES:.0f}")]
+"""How many annotators chose a label."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +83,7 @@ class LoggedRecord:
     image_notes: tuple[str, ...] = ()
     details: LoggedDetails | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    votes: Mapping[str, Annotated[Number, at_least(0)]] = field(default_factory=dict)
+    votes: Mapping[str, VoteCount] = field(default_factory=dict)
     exemplars: tuple[str, ...] = ()
     seconds: Number | None = None
     more: Mapping[str, Any] = others()

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Annotated, Any
 
 from coabench.base.schema import Read, at_least, must
+from coabench.dataset import MOST_VOTES
 from coabench.labels import LabelSpace, fold
 from coabench_faces.tables import Texts
 
@@ -133,7 +134,7 @@ class Votes:
             count = float(cell)
         except (TypeError, ValueError):
             count = -1
-        if not 0 <= count < float("inf"):
+        if not 0 <= count <= MOST_VOTES:
             raise Unknown(f"{column}: {cell}", "a number of votes")
         return count if count >= self.least else 0
 

@@ -6,10 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from coabench.base.schema import At, read_fields
 from coabench.metrics.headline import ADJUSTED_UAR, KAPPA, UAR
 from coabench.metrics.kappa import kappa, kappa_interval, kappa_variance
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.statistics import normal_quantile
+from coabench.metrics.stored import StoredMetrics
+from coabench.metrics.summary import summarise
 
 Z = normal_quantile()
 
@@ -65,6 +68,22 @@ def test_of_one_class_it_is_undefined() -> None:
         assert (estimate.value, estimate.low) == (None, None)
         assert why is not None
         assert "one class" in why
+
+
+def test_one_answer_for_all_of_a_large_class_stays_within_its_range() -> None:
+    """98 of 100 are right, and would be by chance: seen beyond it, 93 of 100 are less than −1."""
+    targets = np.repeat([0, 1], [98, 2])
+    (value, low, high), _ = KAPPA.measure(Predicted(("a", "b"), targets, np.zeros(100, dtype=np.int64)))
+    assert (value, low) == (0, -1)
+    assert high is not None
+    assert 0 < high < 1
+    metrics = summarise(
+        ({"target": "ab"[t], "prediction": "a", "status": "ok", "reason": None, "turns": []} for t in targets),
+        {"names": ["a", "b"]},
+        "hash",
+    )
+    read_fields(StoredMetrics, metrics | {"plugins": {}}, At("metrics"))
+    assert KAPPA.read(metrics) == (value, low, high)
 
 
 def test_worse_than_chance_is_below_0() -> None:

@@ -244,6 +244,7 @@ PLANTED: list[tuple[Any, str, str]] = [
     (_voted({"Anger": -1}), "unusable-votes", "-1 votes for 'Anger'"),
     (_voted({"Anger": float("nan")}), "unusable-votes", "nan votes for 'Anger'"),
     (_voted({"Anger": True}), "unusable-votes", "True votes for 'Anger'"),
+    (_voted({"Anger": 1e300}), "unusable-votes", "1e+300 votes for 'Anger'"),
     (_voted(None), "unusable-votes", "None is no mapping"),
     (OneSplit, "unusable-sample", "says split 'test'"),
     (Paths, "unusable-sample", "attributes of"),

@@ -93,6 +93,7 @@ def test_the_figures_are_printed_stored_and_shown(run: Path, coabench: Run, tmp_
     text = " ".join(page.split())
     assert "Accuracy against votes 85.00 %" in text
     assert "38 votes of annotators on 4 of 4 samples" in text
+    assert "Surprise 5, Sadness 1, Anger 1, Disgust 1, Fear 1, Contempt 1" in text  # of a sample
     assert "no answer could agree with more than 85.0 % , the annotators’ ceiling" in text
     assert re.search(r"Krippendorff’s α 0\.\d{3} \[-?0\.\d{3}, 1\.000\] 4 ", text)
     assert "this run does not have it" in text  # the probability of every label
@@ -117,8 +118,29 @@ def test_a_run_with_scores_is_set_against_their_distribution(run: Path, coabench
     assert (row["top_2"], row["top_2_low"]) == (figures["top_2"]["value"], figures["top_2"]["interval"][0])
 
 
-def test_votes_in_a_log_that_are_none_are_damage(run: Path, coabench: Run) -> None:
-    change(run / "predictions.jsonl", '"Neutral": 9', '"Neutral": -9')
+@pytest.mark.parametrize("number", ["-9", "1e300", '"9"', "true"])
+def test_votes_in_a_log_that_are_none_are_damage(run: Path, coabench: Run, number: str) -> None:
+    change(run / "predictions.jsonl", '"Neutral": 9', f'"Neutral": {number}')
     result = coabench("report", "run")
     assert result.returncode == 2
     assert "votes.Neutral" in result.stderr
+
+
+def test_votes_for_no_label_in_a_log_are_named(run: Path, coabench: Run) -> None:
+    change(run / "predictions.jsonl", '"Neutral": 9', '"Joy": 9')
+    (run / "metrics.json").unlink()
+    result = coabench("report", "run")
+    assert result.returncode == 2
+    assert "'Joy' is no label" in result.stderr
+    [row] = json.loads(coabench("leaderboard", ".", "--format", "json").stdout)
+    assert (row["kind"], row["note"]) == ("not ranked", "'Joy' is no label of this label space")
+
+
+def test_votes_beyond_counting_are_refused_before_anything_is_written(coabench: Run, tmp_path: Path) -> None:
+    ferplus(tmp_path / "data")
+    change(tmp_path / TABLE, "9,0,0,1,0", "1e300,0,0,1,0")
+    result = coabench(*EVALUATE, "--output", "run")
+    assert result.returncode == 2
+    assert "neutral: 1e300" in result.stderr
+    assert "a number of votes" in result.stderr
+    assert not (tmp_path / "run").exists()
