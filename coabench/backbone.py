@@ -173,7 +173,9 @@ class Backbone(ABC, Generic[Prepared]):
     def identity(self) -> Mapping[str, Any]:
         """Return everything about this backbone that can change an answer, JSON-serialisable.
 
-        The run's identity contains it: weights, adapter, dtype, options. Callable before `load`.
+        The run's identity contains it: weights, adapter, dtype, options. Callable before `load`. What hangs on the
+        trained weights alone stands under ``adapter``, or ``checkpoint`` where a whole model was trained: runs over
+        seeds are known by all else.
         """
 
     def details(self) -> Mapping[str, Any]:

@@ -9,13 +9,10 @@ from pathlib import Path
 from coabench.errors import UserError
 from coabench.evaluation.finish import FinishedRun
 from coabench.evaluation.job import evaluate
-from coabench.evaluation.plan import Evaluation, Plan, check
+from coabench.evaluation.plan import FOLD, Evaluation, Plan, check
 from coabench.evaluation.progress import Progress
 from coabench.registry.blame import contained
 from coabench.runs.folds import count_folds, cut
-
-PLACE = "{fold}"
-"""What stands for the number of the fold in the name of an adapter, or of a model that was trained as a whole."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +34,9 @@ class FoldedRuns:
 def evaluate_folds(request: Evaluation, folds: str, progress: Progress | None = None) -> FoldedRuns:
     """Evaluate all folds, or resume.
 
-    With `PLACE` in the adapter or the model there is a run for each fold, in a folder ``fold-K`` of the output, if one
-    is named; all of them are checked before the first begins. Without it the same model answers in every fold: one run
-    on the whole split is all folds.
+    With ``{fold}`` in the adapter or the model there is a run for each fold, in a folder ``fold-K`` of the output, if
+    one is named; all of them are checked before the first begins. Without it the same model answers in every fold: one
+    run on the whole split is all folds.
 
     Args:
         folds: how many, or ``subjects`` for one for each person.
@@ -67,14 +64,8 @@ def evaluate_folds(request: Evaluation, folds: str, progress: Progress | None = 
 
 def _on_fold(request: Evaluation, number: int, folds: str) -> Evaluation:
     """Return the request for one of the folds."""
-    backbone = request.backbone
-    return replace(
-        request,
-        fold=f"{number}/{folds}",
-        adapter=request.adapter and request.adapter.replace(PLACE, str(number)),
-        backbone=backbone.replace(PLACE, str(number)) if isinstance(backbone, str) else backbone,
-        output=request.output and Path(request.output, f"fold-{number}"),
-    )
+    output = request.output and Path(request.output, f"fold-{number}")
+    return replace(request, fold=f"{number}/{folds}", output=output)
 
 
 def _check_alike(plans: Sequence[Plan]) -> None:
@@ -92,4 +83,4 @@ def _check_alike(plans: Sequence[Plan]) -> None:
 
 
 def _trained(request: Evaluation) -> bool:
-    return PLACE in (request.adapter or "") or (isinstance(request.backbone, str) and PLACE in request.backbone)
+    return FOLD in (request.adapter or "") or (isinstance(request.backbone, str) and FOLD in request.backbone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +29,9 @@ from coabench.runs.run import read_manifest
 from coabench.sampling import Sampling
 from coabench.strategy import Strategy
 from coabench.support.verification import missing
+
+FOLD, SEED_OF = "{fold}", "{seed}"
+"""What stands for the number of the fold, and the seed, in the name of an adapter or a model: ``adapters/s{seed}``."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def check(request: Evaluation) -> Plan:
     Raises:
         UserError: bad input.
     """
+    request = _placed(request)
     draws = sampling_of(request)
     choice = find_dataset(request.dataset)
     respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})
@@ -162,6 +166,17 @@ def check(request: Evaluation) -> Plan:
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
     training = next(filter(None, (record.summary() for record in trainings)), None)
     return Plan(dataset, samples, strategy, pool, backbone, name, identity, training, notes)
+
+
+def _placed(request: Evaluation) -> Evaluation:
+    """Return the request with the numbers that `FOLD` and `SEED_OF` stand for."""
+    marks = {SEED_OF: str(request.seed)} | ({FOLD: request.fold.partition("/")[0]} if request.fold else {})
+
+    def numbered(text: str) -> str:
+        return reduce(lambda made, mark: made.replace(mark, marks[mark]), marks, text)
+
+    backbone = numbered(request.backbone) if isinstance(request.backbone, str) else request.backbone
+    return replace(request, backbone=backbone, adapter=request.adapter and numbered(request.adapter))
 
 
 def _usual_split(request: Evaluation, card: Card) -> str:

@@ -187,7 +187,8 @@ def _notes(side: str, runs: Sequence[RecordedRun]) -> list[str]:
     """Return in what the runs of a recipe differ beside seeds, and whether they are of a part of the samples."""
     columns = [run.identity.columns() for run in runs]
     settings = [{**row.pop("settings"), **row} for row in columns]
-    names = dict.fromkeys(name for row in settings for name in row)
+    alike = len({run.identity.recipe(run.manifest.get("training")) for run in runs}) == 1
+    names = [] if alike else dict.fromkeys(name for row in settings for name in row)
     differing = [
         name
         for name in names

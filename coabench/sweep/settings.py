@@ -26,6 +26,7 @@ SET = "set"
 OURS = {
     "output": "each run has a folder of its own below the sweep's 'output'",
     "overwrite": "a sweep deletes nothing: delete the folders of the runs that are to be made anew",
+    "folds": "each fold is a run: make 'fold' an axis, as in fold: [1/3, 2/3, 3/3]",
 }
 """What ``coabench evaluate`` offers and a sweep decides itself, with the reason."""
 EMBEDDED = {"backbone": BACKBONE, "strategy": STRATEGY, "dataset": DATASET}

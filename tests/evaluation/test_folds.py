@@ -163,21 +163,37 @@ def test_what_lacks_folds_is_not_pooled(evaluate: Run, coabench: Run) -> None:
     assert "a run is in both recipes" in refused.stderr
 
 
-def test_a_sheet_varies_seeds_and_folds(trained: Path, coabench: Run, tmp_path: Path) -> None:
-    (tmp_path / "faces").symlink_to(trained / "faces")
-    (tmp_path / "own.yaml").symlink_to(trained / "own.yaml")
+def test_a_sheet_varies_seeds_and_folds(evaluate: Run, coabench: Run, tmp_path: Path) -> None:
     (tmp_path / "sheet.yaml").write_text(
-        "name: cv\ndefaults: {dataset: own.yaml, data_root: faces, strategy: one-shot, adapter: none}\n"
-        "axes: {seed: [0, 1], fold: [1/3, 2/3, 3/3]}\n"
+        "name: cv\ndefaults: {dataset: own.yaml, data_root: faces, strategy: direct, adapter: 'fold-{fold}'}\n"
+        "axes: {seed: [0, 1], fold: [1/3, 2/3]}\nexclude: [{seed: 0, fold: 1/3}, {seed: 1, fold: 2/3}]\n"
     )
     made = coabench("sweep", "sheet.yaml")
     assert made.returncode == 0, made.stderr
-    assert len(api.load_runs(tmp_path / "results" / "cv")) == 6
-    pooled = api.load_runs(tmp_path / "results" / "cv", over="fold")
+    runs = api.load_runs(tmp_path / "results" / "cv")
+    found = sorted(zip(runs["fold"], runs["adapter"], runs["seed"], strict=True))
+    assert found == [("1/3", "fold-1", 1), ("2/3", "fold-2", 0)]
+    (tmp_path / "sheet.yaml").write_text("axes: {folds: [3]}\n")
+    assert "make 'fold' an axis" in coabench("sweep", "sheet.yaml").stderr
+
+
+def test_folds_then_seeds(evaluate: Run, coabench: Run, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        evaluate("--adapter", "fold-{fold}", "--folds", 3, "--seed", seed, "--output", f"results/s{seed}")
+    pooled = api.load_runs(tmp_path / "results", over="fold")
     assert list(pooled["fold"]) == ["3 folds", "3 folds"]
     assert sorted(pooled["seed"]) == [0, 1]
-    (recipe,) = json.loads(
-        coabench("leaderboard", "results/cv", "--over", "fold", "--over", "seed", "--format", "json").stdout
-    )
+    over_both = ("--over", "fold", "--over", "seed", "--format", "json")
+    (recipe,) = json.loads(coabench("leaderboard", "results", *over_both).stdout)
     assert (recipe["runs"], recipe["seeds"], recipe["samples"]) == (2, "0, 1", 36)
     assert recipe["uar"] == pytest.approx(pooled["uar"].mean())
+    runs = {seed: [f"results/s{seed}/fold-{fold}" for fold in (1, 2, 3)] for seed in (0, 1)}
+    evaluate("--adapter", "none", "--folds", "subjects", "--seed", 0, "--output", "base-0")
+    evaluate("--adapter", "none", "--folds", "subjects", "--seed", 1, "--output", "base-1")
+    compared = coabench("compare", "--format", "json", *runs[0], *runs[1], "--", "base-0", "base-1")
+    assert compared.returncode == 0, compared.stderr
+    assert list(json.loads(compared.stdout)["runs_a"]) == ["results/s0/fold-*", "results/s1/fold-*"]
+    refused = coabench("compare", *runs[0][:2], "--", "base-0")
+    assert "2 of 3 folds: 3 is missing" in refused.stderr
+    refused = coabench("compare", *runs[0], "base-1", "--", "base-0")
+    assert "base-1 is of the whole split" in refused.stderr

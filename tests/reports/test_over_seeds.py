@@ -11,6 +11,9 @@ import pytest
 from support.leaderboard_run import write_run
 from support.process import Run
 
+from coabench import load_runs
+from coabench.errors import UserError
+
 
 def seeded(folder: Path, hits: int, seed: int, training: dict[str, Any] | None = None, crops: int = 4) -> Path:
     """Write a run with this seed; where its adapter was trained, with this *training*, its weights are its own."""
@@ -48,6 +51,38 @@ def test_seeds_of_training_are_one_row(tmp_path: Path, coabench: Run) -> None:
     shown = coabench("leaderboard", tmp_path / "r", "--over", "seed").stdout
     assert " ± " in shown
     assert "A single run says nothing of other seeds" in shown
+
+
+def test_whole_models_are_grouped_by_their_training(tmp_path: Path, coabench: Run) -> None:
+    """A model that was trained as a whole is another checkpoint for every seed."""
+    for seed, hits in ((0, 30), (1, 34)):
+        backbone = {"model": f"models/s{seed}", "facts": {"checkpoint": str(seed), "num_crops": 4}}
+        run = write_run(tmp_path / "r" / f"full-s{seed}", hits, backbone=backbone)
+        manifest = json.loads((run / "run.json").read_text())
+        manifest["training"] = {"seed": seed, "recipe": "one", "whole": True}
+        (run / "run.json").write_text(json.dumps(manifest))
+    (row,) = rows(tmp_path / "r", coabench)
+    assert (row["name"], row["runs"], row["seeds"]) == ("full-s*", 2, "0, 1")
+    shown = coabench("leaderboard", tmp_path / "r").stdout
+    assert "Trained with" in shown
+    both = coabench("compare", tmp_path / "r/full-s0", tmp_path / "r/full-s1", "--", *others(tmp_path)).stdout
+    assert "differ in more than a seed" not in both
+
+
+def others(folder: Path) -> list[Path]:
+    return [seeded(folder / "o" / f"lora-s{seed}", 20, seed, {"seed": seed, "recipe": "two"}) for seed in (0, 1)]
+
+
+def test_load_runs_over_seeds_is_the_leaderboard(tmp_path: Path, coabench: Run) -> None:
+    for seed, hits in ((0, 30), (1, 33), (2, 31)):
+        seeded(tmp_path / "r" / f"coa-s{seed}", hits, seed, {"seed": seed, "recipe": "one"})
+    (row,) = rows(tmp_path / "r", coabench)
+    loaded = load_runs(tmp_path / "r", over="seed").to_dict("records")[0]
+    assert {key: row[key] for key in loaded} == loaded
+    assert (loaded["runs"], loaded["uar_sd"]) == (3, pytest.approx(np.std([0.75, 0.825, 0.775], ddof=1)))
+    assert "rank_low" not in loaded
+    with pytest.raises(UserError, match="there is no such thing"):
+        load_runs(tmp_path / "r", over="seeds")
 
 
 def test_other_weights_of_unknown_training_are_another_recipe(tmp_path: Path, coabench: Run) -> None:

@@ -18,10 +18,10 @@ from coabench.runs.identity import (
     Parsing,
     RunIdentity,
     StrategyIdentity,
-    TrainingIdentity,
     differences,
     list_differences,
 )
+from coabench.runs.training_identity import TrainingIdentity
 
 OLD: dict[str, Any] = manifest(ROOT / "tests/support/written_by_0_1_0/runs/complete")["identity"]
 """The identity of a run that 0.1.0 wrote."""
