@@ -42,8 +42,8 @@ adapter_option = click.option(
 )
 strategy_option = click.option("--strategy", metavar="NAME[:VARIANT]|FILE.yaml", default=STRATEGY, show_default=True)
 dataset_option = click.option(
-    "--dataset", metavar="NAME|CARD.yaml", default=DATASET, show_default=True,
-    help="The data set, for example raf-db-compound.",
+    "--dataset", metavar="NAME|CARD.yaml|FOLDER", default=DATASET, show_default=True,
+    help="The data set, for example raf-db-compound, or a folder of class folders.",
 )  # fmt: skip
 data_root_option = click.option(
     "--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set."

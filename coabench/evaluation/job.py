@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.base import environment
+from coabench.base.files import write_text
 from coabench.base.processes import Meeting, World
 from coabench.dataset import ImageSource, Sample
 from coabench.errors import CoabenchError, OutOfMemory, SampleError
@@ -58,7 +59,7 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
             _compute_share(directory, plan, request, meeting)
             return FinishedRun(directory, *meeting.agree())
         with Run(directory, plan.manifest, [s.id for s in plan.samples], overwrite=request.overwrite) as run:
-            for note in plan.notes:
+            for note in [*plan.notes, *_kept_card(plan, directory)]:
                 progress.note(note)
             if run.complete:
                 progress.note(f"{directory} is already complete: nothing to do")
@@ -69,6 +70,19 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
             done = finish(run, progress)
             meeting.agree([done.manifest, done.metrics])
             return done
+
+
+def _kept_card(plan: Plan, directory: Path) -> Iterator[str]:
+    """Write the card that was made from a folder beside the run, unless there is one, and say so."""
+    path = directory.with_name(f"{directory.name}.card.yaml")
+    if plan.card is None or path.exists():
+        return
+    try:
+        write_text(path, plan.card)
+    except OSError as error:
+        yield f"the card of the folder could not be written to {path}: {error.strerror}"
+        return
+    yield f"the folder is described in {path}; to change that, edit it and pass it as --dataset, with --data-root"
 
 
 def _as_begun(plan: Plan, directory: Path, request: Evaluation) -> Plan:

@@ -21,6 +21,7 @@ from coabench.inference.batching import BatchSize
 from coabench.inference.contents import contents
 from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.registry.catalog import find_dataset
+from coabench.registry.class_folders import card_text
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.folds import open_fold
@@ -75,6 +76,7 @@ class Plan:
         name: of the run directory, where the user names none.
         training: of the adapter or else the model, see `coabench.runs.adapter.TrainingRecord.summary`.
         notes: what the user should know, in sentences.
+        card: the text of a card that was made from a folder, to be written beside the run.
     """
 
     dataset: Dataset
@@ -86,6 +88,7 @@ class Plan:
     identity: RunIdentity
     training: Mapping[str, Any] | None
     notes: Sequence[str]
+    card: str | None = None
 
     @property
     def decode(self) -> Decode:
@@ -165,7 +168,8 @@ def check(request: Evaluation) -> Plan:
         notes.append(f"--limit {request.limit}: {taken}; its numbers are not comparable and will not be ranked")
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
     training = next(filter(None, (record.summary() for record in trainings)), None)
-    return Plan(dataset, samples, strategy, pool, backbone, name, identity, training, notes)
+    made = None if choice.described is None or choice.folder is None else card_text(choice.described, choice.folder)
+    return Plan(dataset, samples, strategy, pool, backbone, name, identity, training, notes, made)
 
 
 def _placed(request: Evaluation) -> Evaluation:

@@ -12,7 +12,7 @@ from coabench.live.detector_process import DetectorProcess
 from coabench.live.probe import Settings
 from coabench.live.sources import Note
 from coabench.registry.catalog import origin
-from coabench.registry.detectors import AUTO, find_detector
+from coabench.registry.detectors import AUTO, DetectorChoice, find_detector
 from coabench.runs.identity import LiveIdentity
 
 
@@ -45,10 +45,15 @@ def equip(choice: Choice, detector: str, weights: Path | None, settings: Setting
     note(f"detector: {name}" + (" (the best that is available here)" if detector == AUTO else ""))
     for line in asker.notes:
         note(line)
+    identity = replace(asker.identity, detector=describe_detector(chosen, options), settings=asdict(settings))
+    process = DetectorProcess(name, chosen.weights, options)
+    return Equipment(asker, process, identity, f"{identity.backbone.name} · {asker.strategy.name} · {name}")
+
+
+def describe_detector(chosen: DetectorChoice, options: Any) -> dict[str, Any]:
+    """Return what of a detector can change which faces it finds, for an identity."""
+    weights = chosen.weights
     recorded: dict[str, Any] = {"weights": weights and weights.name, "options": asdict(options)}
     if weights is not None:
         recorded["weights_sha256"] = sha256_of(weights)
-    recorded = {"name": name, **origin(chosen.registration), **recorded}
-    identity = replace(asker.identity, detector=recorded, settings=asdict(settings))
-    process = DetectorProcess(name, chosen.weights, options)
-    return Equipment(asker, process, identity, f"{identity.backbone.name} · {asker.strategy.name} · {name}")
+    return {"name": chosen.registration.name, **origin(chosen.registration), **recorded}

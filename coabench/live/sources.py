@@ -108,7 +108,7 @@ class Folder(Source):
     def __init__(self, path: Path, note: Note) -> None:
         super().__init__(str(path), note)
         if is_folder(path):
-            self.files = sorted((p for p in path.iterdir() if p.suffix.lower() in SUFFIXES), key=_natural)
+            self.files = sorted((p for p in path.iterdir() if p.suffix.lower() in SUFFIXES), key=natural)
         else:
             self.files = [path]
         if not any(_picture(file) is not None for file in self.files):
@@ -141,7 +141,7 @@ class Video(Source):
 
     def frames(self) -> Iterator[Frame]:
         for index, (picture, at) in enumerate(self._film.pictures()):
-            yield Frame(_rgb(picture), at, index)
+            yield Frame(to_rgb(picture), at, index)
         if self._film.shortfall:
             self.note(f"{self.name}: {self._film.shortfall}")
 
@@ -183,7 +183,7 @@ class Live(Source):
                 picture = self._read()
                 if picture is None:
                     return
-            yield Frame(_rgb(picture), time.monotonic() - began, index)
+            yield Frame(to_rgb(picture), time.monotonic() - began, index)
             picture = None
             index += 1
 
@@ -237,7 +237,7 @@ class Camera(Live):
 def cameras() -> list[str]:
     """Return the cameras of this machine, as ``--source`` takes them; except on Linux by trying the first."""
     if sys.platform.startswith("linux"):
-        return [str(path) for path in sorted(Path("/dev").glob("video*"), key=_natural)]
+        return [str(path) for path in sorted(Path("/dev").glob("video*"), key=natural)]
     usable = []
     for number in range(4):
         capture = opencv().VideoCapture(number)
@@ -307,7 +307,7 @@ def _picture(path: Path) -> NDArray[np.uint8] | None:
         return None
 
 
-def _rgb(picture: Any) -> NDArray[np.uint8]:
+def to_rgb(picture: Any) -> NDArray[np.uint8]:
     """Return OpenCV's picture (BGR, or grey) as a new RGB array."""
     cv2 = opencv()
     code = cv2.COLOR_GRAY2RGB if picture.ndim == 2 else cv2.COLOR_BGR2RGB
@@ -315,5 +315,6 @@ def _rgb(picture: Any) -> NDArray[np.uint8]:
     return converted
 
 
-def _natural(path: Path) -> list[Any]:
+def natural(path: Path) -> list[Any]:
+    """Return what files are sorted by: their names, in which numbers count as numbers."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", path.name)]

@@ -63,10 +63,16 @@ def confidence(turns: Sequence[Mapping[str, Any]]) -> float | None:
         scores = turn.get("scores") or {}
         if turn["label"] not in scores:
             return None
-        most = max(scores.values())
-        weights = {option: math.exp(score - most) for option, score in scores.items()}
-        product *= weights[turn["label"]] / sum(weights.values())
+        product *= probabilities(scores)[turn["label"]]
     return product if turns else None
+
+
+def probabilities(scores: Mapping[str, float]) -> dict[str, float]:
+    """Return the options' probabilities, made to sum to 1, of their natural-log probabilities."""
+    most = max(scores.values())
+    weights = {option: math.exp(score - most) for option, score in scores.items()}
+    total = sum(weights.values())
+    return {option: weight / total for option, weight in weights.items()}
 
 
 def confidence_of(record: Mapping[str, Any]) -> float | None:

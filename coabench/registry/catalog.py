@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from coabench.backbone import Backbone
-from coabench.base.reading import is_folder, what_is_at
+from coabench.base.reading import is_folder, user_path, what_is_at
 from coabench.dataset import Card, Dataset
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import LabelSpace
+from coabench.registry.class_folders import LOADER, describe_folder, looks_like_path, no_folder, read_described
+from coabench.registry.defaults import DATASETS
 from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import Registration
 from coabench.strategy import Strategy, StrategyRequest
@@ -103,10 +105,17 @@ def find_backbone(spec: str | type[Backbone[Any]]) -> tuple[Registration, str | 
 
 @dataclass(frozen=True)
 class DatasetChoice:
-    """A data set as chosen on the command line: its card, and the loader that reads it."""
+    """A data set as chosen on the command line: its card, and the loader that reads it.
+
+    Attributes:
+        folder: the folder of class folders that the card was made from; None for a card that was there.
+        described: that card as data, for writing it.
+    """
 
     card: Card
     loader: Registration
+    folder: Path | None = None
+    described: Mapping[str, Any] | None = None
 
     def open(self, root: Path | None, options: Any = None) -> Dataset:
         """Open the data set below *root*.
@@ -115,6 +124,13 @@ class DatasetChoice:
             UserError: no root, no such folder, or files that are not what the card describes.
         """
         factory = self.loader.load()
+        if self.folder is not None:
+            if root is not None and root.absolute() != self.folder.absolute():
+                raise UserError(
+                    f"--dataset {self.folder} is a folder that holds its images, and --data-root names another",
+                    remedy="leave out --data-root",
+                )
+            root = self.folder
         if factory.needs_root:
             if root is None:
                 raise UserError(
@@ -134,7 +150,7 @@ class DatasetChoice:
 
 
 def find_dataset(spec: str) -> DatasetChoice:
-    """Return the data set ``NAME`` or ``CARD.yaml``."""
+    """Return the data set ``NAME`` or ``CARD.yaml``, or that in a folder of class folders."""
     datasets = get_plugins().datasets
     if is_file(spec):
         card = Card.read(Path(spec))
@@ -145,6 +161,9 @@ def find_dataset(spec: str) -> DatasetChoice:
                 remedy=f"{did_you_mean(card.loader, list(datasets))}correct the card's 'loader'",
             )
         return DatasetChoice(card, datasets[card.loader])
+    folder = user_path(spec)
+    if spec not in datasets and (is_folder(folder) or looks_like_path(spec)):
+        return _in_folder(spec, folder)
     registration = datasets.find(spec)
     path = registration.details.get("card")
     if path is None:
@@ -154,6 +173,17 @@ def find_dataset(spec: str) -> DatasetChoice:
             remedy="pass --dataset CARD.yaml",
         )
     return DatasetChoice(Card.read(Path(path)), registration)
+
+
+def _in_folder(spec: str, folder: Path) -> DatasetChoice:
+    """Return the data set in a folder of class folders; the defaults' label spaces are tried before all others."""
+    if not is_folder(folder):
+        raise no_folder(spec, folder)
+    datasets = get_plugins().datasets
+    cards = {name: Card.read(Path(e.details["card"])) for name, e in datasets.items() if e.details.get("card")}
+    names = sorted(cards, key=lambda name: (name not in DATASETS, len(cards[name].space.labels), name))
+    described = describe_folder(folder, [cards[name].space for name in names], list(datasets))
+    return DatasetChoice(read_described(described, folder), datasets.find(LOADER), folder, described)
 
 
 def find_labels(spec: str) -> LabelSpace:

@@ -223,11 +223,11 @@ def _csv(rows: Sequence[Row]) -> str:
     writer = csv.DictWriter(out, keys, lineterminator="\n")
     if keys:
         writer.writeheader()
-    writer.writerows({key: _csv_cell(value) for key, value in row.items()} for row in rows)
+    writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
 
 
-def _csv_cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
     """Keep a spreadsheet from taking text for a formula: a leading quote makes it text (OWASP, "CSV injection")."""
     if not isinstance(value, str):
         return value

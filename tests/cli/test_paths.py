@@ -31,6 +31,8 @@ COMMANDS = {
     "runs": "leaderboard X.bin",
     "page": "leaderboard . --output X.bin",
     "two runs": "compare X.bin X.bin",
+    "photo": "predict X.jpg --output X.jsonl",
+    "predictions": "predict plain.jpg --output X.jsonl",
     "film": "webcam --source X.mp4 --no-window",
     "picture": "webcam --source X.jpg --no-window",
     "weights": "webcam --source plain.jpg --no-window --detector-weights X.pt",

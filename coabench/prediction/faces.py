@@ -1,0 +1,102 @@
+"""The faces in a picture, each cut out as `coabench webcam` cuts it; or the picture as it is, as evaluate takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from coabench.detector import Box, Detector
+from coabench.errors import UserError
+from coabench.live.crops import MARGIN, crop, parse_count, select_faces
+from coabench.live.equipment import describe_detector
+from coabench.registry.detectors import AUTO, DetectorChoice, find_detector
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+WHOLE = "none"
+"""What ``--faces`` says where the picture itself is taken, without looking for faces."""
+MIN_FACE = 32
+"""Pixels of the smaller side of a box; smaller faces are left out, and counted."""
+
+
+@dataclass(frozen=True)
+class FaceChoice:
+    """Which faces of a picture are asked about, and who finds them.
+
+    Attributes:
+        faces: ``all``, ``largest``, how many of the largest, or ``none`` for the picture as it is.
+        detector, weights: see `coabench.registry.detectors.find_detector`.
+        margin: what a crop adds around the box; see `coabench.live.crops.crop_box`.
+        min_face: the smallest side of a box that counts, in pixels.
+    """
+
+    faces: str = "all"
+    detector: str = AUTO
+    weights: Path | None = None
+    margin: float = MARGIN
+    min_face: int = MIN_FACE
+
+    def find(self) -> DetectorChoice | None:
+        """Return the detector, None where none is needed.
+
+        Raises:
+            UserError: no such detector, or one that is not available here; ``--faces`` cannot be read.
+        """
+        if self.faces == WHOLE:
+            if self.detector != AUTO or self.weights is not None:
+                raise UserError(
+                    "--faces none looks for no faces: --detector and --detector-weights do not go with it",
+                    remedy="leave one of them out",
+                )
+            return None
+        try:
+            parse_count(self.faces)
+        except UserError:
+            raise UserError(
+                f"--faces {self.faces!r} cannot be read",
+                expected="all, largest, a number from 1, or none for pictures that are faces already",
+                remedy="correct --faces",
+            ) from None
+        return find_detector(self.detector, self.weights)
+
+
+class Cut(NamedTuple):
+    """A face cut out of a picture: its box in the picture and the detector's score, None where the picture is whole."""
+
+    image: Image
+    box: Box | None
+    score: float | None
+
+
+class FaceFinder:
+    """Finds the faces in pictures and cuts them out."""
+
+    def __init__(self, choice: FaceChoice, detector: Detector | None) -> None:
+        self._choice, self._detector = choice, detector
+
+    def cuts(self, image: Image) -> tuple[list[Cut], int]:
+        """Return the faces that are asked about, the largest first, and how many are too small."""
+        if self._detector is None:
+            return [Cut(image, None, None)], 0
+        import numpy as np
+
+        choice, frame = self._choice, np.asarray(image)
+        found = self._detector.detect(frame)
+        large = select_faces(found, None, choice.min_face)
+        chosen = large[: parse_count(choice.faces)]
+        return [Cut(crop(frame, face.box, choice.margin), face.box, face.score) for face in chosen], len(found) - len(
+            large
+        )
+
+
+def describe(
+    choice: FaceChoice, found: DetectorChoice | None, options: Any
+) -> tuple[Mapping[str, Any] | None, Mapping[str, Any]]:
+    """Return the detector and the settings, for an identity: they change the answers."""
+    if found is None:
+        return None, {"faces": WHOLE}
+    settings = {"faces": choice.faces, "margin": choice.margin, "min_face": choice.min_face}
+    return describe_detector(found, options), settings

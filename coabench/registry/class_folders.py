@@ -1,0 +1,183 @@
+"""A folder of class folders as a data set: its card, made by looking at the names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from coabench.base.reading import is_folder, what_is_at, why
+from coabench.base.schema import At, read_fields
+from coabench.base.vocabulary import TRAIN
+from coabench.dataset import Card
+from coabench.errors import UserError, did_you_mean
+from coabench.labels import LabelSpace, fold
+from coabench.support.images import SUFFIXES
+from coabench.support.verification import contents
+
+LOADER = "faces"
+SPLITS = {
+    "test": "test", "testing": "test", "val": "val", "valid": "val", "validation": "val", "dev": "dev",
+    TRAIN: TRAIN, "training": TRAIN,
+}  # fmt: skip
+"""What folders of splits are called -> the split. Of those that are there, the first is the default of evaluate."""
+REMEDY = (
+    "rename the folders, or describe them in a card: docs/datasets.md has one in ten lines, "
+    "and `values` under its options says what a folder stands for"
+)
+
+
+def describe_folder(folder: Path, spaces: Sequence[LabelSpace], taken: Sequence[str]) -> dict[str, Any]:
+    """Return the card of a folder of class folders, or of folders of splits with class folders, as on disk.
+
+    The labels are those of the first of the *spaces* that knows every class, by name or alias.
+
+    Args:
+        taken: names that other data sets have.
+
+    Raises:
+        UserError: there are no class folders, one of them stands for no label, or it cannot be read.
+    """
+    try:
+        below = list(_folders(folder))
+        splits = {name: SPLITS[fold(name)] for name in below if fold(name) in SPLITS and _nested(folder / name)}
+        parents = [folder / name for name in splits] or [folder]
+        classes = sorted({name for parent in parents for name in _folders(parent) if _has_image(parent / name)})
+        stray = sorted({name for name in below if splits and name not in splits and _has_image(folder / name)})
+        loose = sum(_is_image(path) for parent in {folder, *parents} for path in parent.iterdir())
+    except OSError as error:
+        raise UserError(f"{error.filename or folder} cannot be read", found=why(error), remedy="check it") from None
+    if stray:
+        raise UserError(
+            f"{folder} holds folders of splits ({', '.join(splits)}) beside others with images",
+            expected="class folders, or folders of splits that hold all of them",
+            found=", ".join(stray),
+            remedy="move or rename them, or describe them in a card",
+        )
+    if not classes:
+        raise UserError(
+            f"{folder} is no data set: it holds no class folders with images",
+            expected="a folder for each class, happy/1.jpg, or for each split and class, test/happy/1.jpg",
+            found=contents(folder),
+            remedy="name the folder that holds the class folders; one picture or more: `coabench predict`",
+        )
+    space = _matching(folder, classes, spaces)
+    name = folder.resolve().name or "root"
+    name = f"{name}-folder" if name in taken else name
+    order = [split for split in dict.fromkeys(SPLITS.values()) if split in splits.values()]
+    files: Any = {split: _pattern(splits, split) for split in order}
+    values = {each: _label(each, space) for each in classes if fold(each) not in space.spellings(space.names)}
+    left = [f"images in no class folder, left out: {loose:,}"] if loose else []
+    return {
+        "schema": 1,
+        "name": name,
+        "loader": LOADER,
+        "labels": _labels(space, name),
+        "splits": order or ["test"],
+        "options": {
+            "files": files or "{label}/**/*",
+            **({"values": values} if values else {}),
+            "notes": [f"the labels are those of {space.name}: every class folder is one of them", *left],
+        },
+    }
+
+
+def read_described(data: Mapping[str, Any], folder: Path) -> Card:
+    """Return the card that `describe_folder` returned as data; its path is the folder."""
+    fields = {key: value for key, value in data.items() if key != "schema"}
+    return read_fields(Card, fields, At(folder, "rename the folder"), title=data["name"], path=folder)
+
+
+def card_text(data: Mapping[str, Any], folder: Path) -> str:
+    """Return the file of a card, for editing."""
+    import yaml
+
+    text: str = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True, width=110)
+    return f"# Made from the folder {str(folder.absolute())!a}: pass that as --data-root.\n{text}"
+
+
+def _folders(folder: Path) -> Iterator[str]:
+    yield from sorted(path.name for path in folder.iterdir() if is_folder(path) and not path.name.startswith("."))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _has_image(folder: Path) -> bool:
+    return any(_is_image(path) for path in folder.rglob("*"))
+
+
+def _nested(folder: Path) -> bool:
+    return any(True for _ in _folders(folder))
+
+
+def _pattern(splits: Mapping[str, str], split: str) -> str:
+    """Return where the images of a split are; `UserError` where two folders claim to be it."""
+    names = [name for name, meant in splits.items() if meant == split]
+    if len(names) > 1:
+        raise UserError(f"{' and '.join(names)} are both the split {split!r}", remedy="rename or merge one of them")
+    return f"{names[0]}/{{label}}/**/*"
+
+
+def _matching(folder: Path, classes: Sequence[str], spaces: Sequence[LabelSpace]) -> LabelSpace:
+    """Return the first space that knows every class; `UserError` that compares with the closest where none does."""
+    unknown = [[name for name in classes if _label(name, space) is None] for space in spaces]
+    least = min(range(len(spaces)), key=lambda index: len(unknown[index]))
+    if not unknown[least]:
+        return spaces[least]
+    names = spaces[least].names
+    known = list(spaces[least].spellings(names))
+    hints = "; ".join(
+        f"{name!r}: {did_you_mean(_plain(name), known).strip() or 'nothing like it'}" for name in unknown[least]
+    )
+    raise UserError(
+        f"{folder}: class folders that stand for no label: {', '.join(map(repr, unknown[least]))}",
+        expected=f"{', '.join(names)} (of {spaces[least].name}, the closest), or their usual synonyms",
+        found=hints,
+        remedy=REMEDY,
+    )
+
+
+def _plain(name: str) -> str:
+    return fold(re.sub(r"[_-]+", " ", name))
+
+
+def _label(name: str, space: LabelSpace) -> str | None:
+    """Return the label that a folder's name stands for; ``happily_surprised`` is spelt as folders often are."""
+    spellings = space.spellings(space.names)
+    return spellings.get(fold(name)) or spellings.get(_plain(name))
+
+
+def _labels(space: LabelSpace, name: str) -> dict[str, Any]:
+    classes = [
+        {
+            "name": label.name,
+            **({"pair": list(label.pair)} if label.pair else {}),
+            **({"aliases": list(label.aliases)} if label.aliases else {}),
+        }
+        for label in space.labels
+    ]
+    aliases = {emotion: list(spelt) for emotion, spelt in space.basic_aliases}
+    return {
+        "space": name,
+        "classes": classes,
+        "basic": list(space.basic),
+        **({"neutral": space.neutral} if space.neutral else {}),
+        **({"basic_aliases": aliases} if aliases else {}),
+    }
+
+
+def looks_like_path(spec: str) -> bool:
+    """Whether *spec* can only be a path, so that a wrong one is not taken for a misspelt name."""
+    return spec.startswith((".", "~", "/")) or "/" in spec or "\\" in spec
+
+
+def no_folder(spec: str, path: Path) -> UserError:
+    """Return the error for a path that is no folder."""
+    return UserError(
+        f"--dataset {spec}: there is {what_is_at(path)}",
+        expected="the name of a data set, a card (.yaml), or a folder of class folders",
+        remedy="correct --dataset",
+    )
