@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,8 @@ def print_summary(run: FinishedRun) -> None:
         *((figure.title, figure.with_unit(figure.read(metrics).value)) for figure in others),
         ("invalid", f"{metrics['invalid']}" + _reasons(metrics["reasons"])),
     ]
+    if calibration := metrics.get("calibration"):
+        rows.append(("calibration error", _calibration(calibration)))
     chain = metrics.get("chain")
     if chain:
         given = chain["secondary_given_right_primary"]
@@ -41,6 +43,12 @@ def print_summary(run: FinishedRun) -> None:
     for name, value in rows:
         click.echo(f"{name:<22} {value}")
     click.echo(f"{'run':<22} {safe(directory)}")
+
+
+def _calibration(figures: Mapping[str, Any]) -> str:
+    interval = figures["ece_interval"]
+    bounds = f"95 % interval {interval[0]:.2%} to {interval[1]:.2%}; " if interval else ""
+    return f"{figures['ece']:.2%}  ({bounds}by chance {figures['ece_chance']:.2%})"
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:

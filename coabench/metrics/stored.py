@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from coabench.base.schema import Count, Proportion, must, others
+from coabench.base.schema import Count, Number, Proportion, must, others
 from coabench.metrics.headline import HEADLINES, Headline
 from coabench.metrics.predictions import Predicted
 
@@ -67,6 +67,34 @@ class StoredChain:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredScores:
+    """The proper scores."""
+
+    n: Count
+    brier: Number
+    brier_interval: tuple[Number, Number] | None
+    nll: Number | None
+    nll_interval: tuple[Number, Number] | None
+    impossible: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredCalibration:
+    """The figures of confidence."""
+
+    samples: Count
+    subjects: Count | None
+    confidence: Proportion
+    accuracy: Proportion
+    bins: Count
+    ece: Proportion
+    ece_interval: Interval | None
+    ece_chance: Number
+    ece_chance_high: Number
+    scores: StoredScores | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoredMetrics:
     """The metrics of a run."""
 
@@ -87,6 +115,7 @@ class StoredMetrics:
     per_class: Mapping[str, StoredClass]
     confusion: Matrix
     chain: StoredChain | None
+    calibration: StoredCalibration | None = None
     plugins: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = others()
 

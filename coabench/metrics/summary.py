@@ -9,6 +9,7 @@ from typing import Any
 from coabench.base.vocabulary import ERROR, INVALID
 from coabench.metrics import statistics
 from coabench.metrics.chain import Chain
+from coabench.metrics.confidences import Confidences
 from coabench.metrics.headline import HEADLINES
 from coabench.metrics.predictions import Predicted, Reading
 
@@ -34,12 +35,13 @@ def summarise(
     Raises:
         UserError: there are no records, or one has no target or a label that the space does not know.
     """
-    reading, chain = Reading(labels["names"]), Chain(labels)
+    reading, chain, confidences = Reading(labels["names"]), Chain(labels), Confidences(labels["names"])
     statuses: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for record in records:  # one pass, nothing of it kept but codes and counts: there may be millions
         reading.add(record)
         chain.add(record)
+        confidences.add(record)
         statuses[record["status"]] += 1
         if record["status"] == INVALID:
             reasons[record["reason"] or "unknown"] += 1
@@ -73,6 +75,7 @@ def summarise(
         "per_class": {name: _proportion(int(h), int(m)) for name, h, m in zip(predicted.names, hits, n, strict=True)},
         "confusion": {"labels": [*predicted.names, "INVALID"], "rows": confusion.tolist()},
         "chain": chain.diagnostics(),
+        "calibration": confidences.figures and confidences.figures.to_json(),
     }
 
 

@@ -215,6 +215,27 @@ class RespondentIdentity(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalibrationIdentity(Part):
+    """How the confidence of a run was corrected.
+
+    Attributes:
+        method: one of `coabench.metrics.calibrators.METHODS`, with its *parameters*.
+        fitted: the run that it was fitted on: its folder's name, the digest of its identity, the number of samples.
+        applied: the run whose confidence it corrects: its folder's name, the SHA-256 of its log.
+    """
+
+    method: str
+    parameters: Mapping[str, Any]
+    fitted: Mapping[str, Any]
+    applied: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """``temperature, fitted on 400 samples of NAME``."""
+        return f"{self.method}, fitted on {self.fitted.get('samples')} samples of {self.fitted.get('run')}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunIdentity(RespondentIdentity):
     """A run.
 
@@ -222,12 +243,14 @@ class RunIdentity(RespondentIdentity):
         exemplars: id, label and image hash of each.
         source: the file that the predictions come from, if they do.
         rescored: the run that the responses come from, if they do.
+        calibration: what corrected its confidence, if anything did.
     """
 
     dataset: DatasetIdentity
     exemplars: tuple[Mapping[str, str], ...] | None = left_out()
     source: Mapping[str, Any] | None = left_out()
     rescored: Mapping[str, Any] | None = left_out()
+    calibration: CalibrationIdentity | None = left_out()  # noqa: RUF009 (it declares a field)
 
     def columns(self) -> dict[str, Any]:
         """Return the fields of a leaderboard row that it decides."""
@@ -253,6 +276,8 @@ class RunIdentity(RespondentIdentity):
         yield from _leaves("strategy", {"questions": self.strategy.sha256, **self.strategy.options})
         yield from _leaves("dataset", self.dataset.more)
         yield from (("seed", self.seed), ("images", self.images))
+        if self.calibration:
+            yield "calibration", self.calibration.title
 
     def recipe(self, training: str | None) -> str:
         """Return the digest of what all runs of a recipe share: everything but seeds, and what follows from them.
@@ -264,6 +289,8 @@ class RunIdentity(RespondentIdentity):
         data = self.to_json()
         del data["seed"]
         data.pop("exemplars", None)
+        if self.calibration:
+            data["calibration"] = self.calibration.method
         if training is not None:
             data["backbone"]["adapter"] = training
             data["backbone"].get("facts", {}).pop("adapter", None)
@@ -278,6 +305,7 @@ class RunIdentity(RespondentIdentity):
         yield "Adapter", _with_digest(self.backbone.adapter or "none", fingerprint)
         yield "Strategy", _with_digest(self.strategy.name, self.strategy.sha256)
         yield "Decode", self.decode
+        yield "Calibration", self.calibration and self.calibration.title
         yield "Data set", self.dataset.name
         yield "Split", _with_digest(self.dataset.split, self.dataset.fingerprint)
         yield "Samples", f"{self.dataset.samples:,}"

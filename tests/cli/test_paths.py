@@ -31,6 +31,7 @@ COMMANDS = {
     "runs": "leaderboard X.bin",
     "page": "leaderboard . --output X.bin",
     "two runs": "compare X.bin X.bin",
+    "calibration": "calibrate X.json --apply plain.csv",
     "film": "webcam --source X.mp4 --no-window",
     "picture": "webcam --source X.jpg --no-window",
     "weights": "webcam --source plain.jpg --no-window --detector-weights X.pt",
