@@ -119,6 +119,8 @@ class Prediction:
             ``neutral-first``, ``neutral-second``, ``no-class``; for ``error``, what happened.
         details: what else the strategy concluded, JSON-serialisable, for the record: an agreement, a ranking. Where it
             holds ``confidence`` (0…1), calibration takes that; where it does not, there is none of such a sample.
+            ``log_probabilities``, label -> natural logarithm, for all labels and adding up to 1 at most, makes Brier
+            score and log loss, and lets a temperature be fitted.
     """
 
     label: str | None

@@ -32,6 +32,8 @@ def print_summary(run: FinishedRun) -> None:
     if votes:
         rows.append(("accuracy against votes", EXPECTED_ACCURACY.with_interval(EXPECTED_ACCURACY.read(metrics))))
         rows.append(("annotators' ceiling", EXPECTED_ACCURACY.with_interval(read_estimate(votes["ceiling"]))))
+    if calibration := metrics.get("calibration"):
+        rows.append(("calibration error", _calibration(calibration)))
     chain = metrics.get("chain")
     if chain:
         given = chain["secondary_given_right_primary"]
@@ -78,6 +80,12 @@ def _accuracies(records: Sequence[Mapping[str, Any]], numbers: Mapping[str, int]
     for record in records:
         right.setdefault(numbers[record["id"]], []).append(record["prediction"] == record["target"])
     return [mean(own) for own in right.values()]
+
+
+def _calibration(figures: Mapping[str, Any]) -> str:
+    interval = figures["ece_interval"]
+    bounds = f"95 % interval {interval[0]:.2%} to {interval[1]:.2%}; " if interval else ""
+    return f"{figures['ece']:.2%}  ({bounds}by chance {figures['ece_chance']:.2%})"
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coabench.metrics.statistics import wilson_interval
+from coabench.metrics.statistics import Binned, Interval, calibration_error, wilson_interval
 
 BINS = 10
 
@@ -39,13 +39,24 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of n predictions: the bins that are not empty, the expected calibration error, the means."""
+    """Of n predictions: the bins that are not empty, the expected calibration error, the means.
+
+    Attributes:
+        interval: the 95 % interval of the error; None where all samples show one person.
+        chance: the error that a perfectly calibrated model with these confidences would show on average.
+        chance_high: and the one that it would stay below in 97.5 % of test sets.
+        subjects: how many persons are shown; None where samples are independent.
+    """
 
     n: int
     bins: tuple[Bin, ...]
     ece: float
+    interval: Interval | None
+    chance: float
+    chance_high: float
     confidence: float
     accuracy: float
+    subjects: int | None = None
 
 
 def confidence(turns: Sequence[Mapping[str, Any]]) -> float | None:
@@ -84,7 +95,9 @@ def confidence_of(record: Mapping[str, Any]) -> float | None:
     return details.get("confidence") if details else confidence(record["turns"])
 
 
-def calibrate(confidences: npt.ArrayLike, right: npt.ArrayLike, bins: int = BINS) -> Calibration:
+def calibrate(
+    confidences: npt.ArrayLike, right: npt.ArrayLike, bins: int = BINS, clusters: npt.NDArray[np.int64] | None = None
+) -> Calibration:
     """Compare confidence with accuracy in bins of equal width.
 
     The expected calibration error is the mean of |accuracy − confidence| over the bins, weighted by how many
@@ -94,6 +107,7 @@ def calibrate(confidences: npt.ArrayLike, right: npt.ArrayLike, bins: int = BINS
         confidences: within 0…1, shape (n,).
         right: whether each prediction is right, shape (n,).
         bins: how many.
+        clusters: the person in each image, shape (n,), from 0 on; None where samples are independent.
 
     Raises:
         ValueError: there are no predictions, the shapes differ, or a confidence is no probability.
@@ -105,19 +119,15 @@ def calibrate(confidences: npt.ArrayLike, right: npt.ArrayLike, bins: int = BINS
         raise ValueError("a confidence is no probability")
     edges = np.arange(bins + 1) / bins
     position = np.maximum(np.searchsorted(edges, confident, side="left") - 1, 0)
-    filled = []
-    for b in np.unique(position):
-        inside = position == b
-        n, hits = int(inside.sum()), int(hit[inside].sum())
-        filled.append(
-            Bin(
-                float(edges[b]),
-                float(edges[b + 1]),
-                n,
-                float(confident[inside].mean()),
-                hits / n,
-                wilson_interval(hits, n),
-            )
-        )
-    error = sum(b.n * abs(b.accuracy - b.confidence) for b in filled) / confident.size
-    return Calibration(int(confident.size), tuple(filled), error, float(confident.mean()), float(hit.mean()))
+    used, place = np.unique(position, return_inverse=True)
+    binned = Binned(place, confident, hit.astype(np.float64), clusters)
+    sizes, hits = np.bincount(place), np.bincount(place, weights=hit)
+    means = binned.sums(confident) / sizes
+    filled = [
+        Bin(float(edges[b]), float(edges[b + 1]), n, mean, h / n, wilson_interval(h, n))
+        for b, n, h, mean in zip(used, sizes.tolist(), hits.tolist(), means.tolist(), strict=True)
+    ]
+    found = calibration_error(binned)
+    return Calibration(
+        len(confident), tuple(filled), *found, float(confident.mean()), float(hit.mean()), binned.persons
+    )

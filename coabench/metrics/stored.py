@@ -103,6 +103,33 @@ class StoredVotes:
     jensen_shannon: StoredShare | None
 
 
+class StoredScores:
+    """The proper scores."""
+
+    n: Count
+    brier: Number
+    brier_interval: tuple[Number, Number] | None
+    nll: Number | None
+    nll_interval: tuple[Number, Number] | None
+    impossible: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredCalibration:
+    """The figures of confidence."""
+
+    samples: Count
+    subjects: Count | None
+    confidence: Proportion
+    accuracy: Proportion
+    bins: Count
+    ece: Proportion
+    ece_interval: Interval | None
+    ece_chance: Number
+    ece_chance_high: Number
+    scores: StoredScores | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredMetrics:
     """The metrics of a run."""
@@ -130,6 +157,7 @@ class StoredMetrics:
     chain: StoredChain | None
     top_2: StoredShare | None
     votes: StoredVotes | None
+    calibration: StoredCalibration | None = None
     plugins: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = others()
 

@@ -9,6 +9,7 @@ from typing import Any
 from coabench.base.vocabulary import ERROR, INVALID
 from coabench.metrics import statistics
 from coabench.metrics.chain import Chain
+from coabench.metrics.confidences import Confidences
 from coabench.metrics.headline import FIGURES
 from coabench.metrics.label_scores import log_probabilities, second_choice
 from coabench.metrics.predictions import Predicted, Reading
@@ -38,7 +39,8 @@ def summarise(
         UserError: there are no records, or one has no target or a label that the space does not know.
     """
     names = list(labels["names"])
-    reading, chain, votes, top_two = Reading(names), Chain(labels), Votes(names), TopTwo()
+    reading, chain, confidences = Reading(names), Chain(labels), Confidences(names)
+    votes, top_two = Votes(names), TopTwo()
     statuses: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for record in records:  # one pass, nothing of it kept but codes and counts: there may be millions
@@ -47,6 +49,7 @@ def summarise(
         known = log_probabilities(record, names)
         votes.add(record, known)
         top_two.add(record, second_choice(record, names, known))
+        confidences.add(record)
         statuses[record["status"]] += 1
         if record["status"] == INVALID:
             reasons[record["reason"] or "unknown"] += 1
@@ -82,6 +85,7 @@ def summarise(
         "chain": chain.diagnostics(),
         "top_2": top_two.figure(predicted),
         "votes": votes.figures(predicted),
+        "calibration": confidences.figures and confidences.figures.to_json(),
     }
 
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "sweep": "Evaluate many combinations of backbones, strategies and data sets; go on where it was stopped.",
     "score": "Make a run of somebody's predictions, or of a run's responses read by another parser.",
     "predict": "Say what expression the faces in pictures, folders and films show.",
+    "calibrate": "Correct how sure runs are: fit on one run whose truth is known, apply to others.",
     "webcam": "Try a backbone and a strategy live: on a camera, a video, a folder or a stream.",
     "leaderboard": "Rank the complete runs in a folder, with intervals, beside the published numbers.",
     "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",

@@ -85,7 +85,8 @@ def report(request: Report) -> str:
         )
     with _damage_reported(directory):
         metrics, recomputed = read_metrics(directory, manifest, data.log_sha256, data.predicted)
-        dataset = RunIdentity.read(manifest["identity"]).dataset
+        identity = RunIdentity.read(manifest["identity"])
+        dataset = identity.dataset
         choice = _card(request, dataset.name)
         shown = data.choose(request.samples, request.only)
         records = data.records(shown)
@@ -100,6 +101,7 @@ def report(request: Report) -> str:
             scripts=["report.js"],
             **_overview(directory.resolve().name, manifest, metrics, len(data), recomputed),
             **_figures(metrics, data),
+            calibrated=identity.calibration,
             **_samples(records, data, labels, request.min_group, pictures),
             shown=shown,
             pictures=pictures,
@@ -241,7 +243,7 @@ def _figures(metrics: Mapping[str, Any], data: RunData) -> dict[str, Any]:
     chain = metrics.get("chain")
     confusion = metrics["confusion"]
     answers = (chain or {}).get("primary_secondary")
-    calibration, seconds = data.calibration, data.seconds
+    confidence, seconds = data.confidence, data.seconds
     return {
         "thin": THIN,
         "interval": charts.interval,
@@ -249,8 +251,10 @@ def _figures(metrics: Mapping[str, Any], data: RunData) -> dict[str, Any]:
         "confusion": _matrix(confusion["labels"], confusion["rows"], ("target", "prediction"), diagonal=True),
         "chain": chain,
         "answers": answers and _matrix(answers["labels"], answers["rows"], ("primary", "secondary"), diagonal=False),
-        "calibration": calibration,
-        "reliability": calibration and _reliability(calibration),
+        "calibration": confidence and confidence.calibration,
+        "proper": confidence and confidence.scores,
+        "even_nll": math.log(len(metrics["per_class"])),
+        "reliability": confidence and _reliability(confidence.calibration),
         "latency": _spread(seconds) if seconds else None,
         "seconds": _seconds_chart(seconds) if seconds else None,
         "tokens": list(_tokens(data.tokens)),

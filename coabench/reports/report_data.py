@@ -19,7 +19,7 @@ import numpy.typing as npt
 from coabench.base.json import FINITE, parse_json
 from coabench.base.reading import open_file
 from coabench.base.vocabulary import ERROR, INVALID, OK, STATUSES
-from coabench.metrics.calibration import Calibration, calibrate, confidence_of
+from coabench.metrics.confidences import ConfidenceFigures, Confidences
 from coabench.metrics.groups import Groups
 from coabench.metrics.predictions import Predicted
 from coabench.runs.record import turns_of
@@ -64,12 +64,12 @@ class RunData:
             UserError: a damaged log, or labels that are not among *names*.
         """
         digest = hashlib.sha256()
-        self.groups = Groups(list(names))
+        names = list(names)
+        self.groups, self._confidences = Groups(names), Confidences(names)
         self.seconds = array("d")
         self.tokens = {kind: array("q") for kind in TOKENS}
         self._directory = directory
         self._statuses = array("b")
-        self._confidences, self._right = array("d"), array("b")
         self._reasons: dict[tuple[str, str], Reason] = {}
         for record in read_records(directory, digest):
             self._add(record)
@@ -87,10 +87,7 @@ class RunData:
             counts = [turn.get(kind) for turn in turns_of(record)]
             if any(count is not None for count in counts):
                 numbers.append(sum(count or 0 for count in counts))
-        confidence = confidence_of(record)
-        if confidence is not None:
-            self._confidences.append(confidence)
-            self._right.append(record["status"] == OK and record["prediction"] == record["target"])
+        self._confidences.add(record)
         if record["status"] != OK:
             reason = "" if record["status"] == ERROR else str(record["reason"] or "unknown")
             entry = self._reasons.setdefault((record["status"], reason), Reason(record["status"], reason))
@@ -104,9 +101,9 @@ class RunData:
         return self.groups.reading.predicted(Predicted)
 
     @property
-    def calibration(self) -> Calibration | None:
-        """The calibration over all samples with a score for every answer, a label or not; None without any."""
-        return calibrate(np.array(self._confidences), np.array(self._right, dtype=bool)) if self._confidences else None
+    def confidence(self) -> ConfidenceFigures | None:
+        """The figures over all samples with a score for every answer, a label or not; None without any."""
+        return self._confidences.figures
 
     @property
     def reasons(self) -> list[Reason]:

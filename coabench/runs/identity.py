@@ -271,6 +271,27 @@ class RespondentIdentity(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalibrationIdentity(Part):
+    """How the confidence of a run was corrected.
+
+    Attributes:
+        method: one of `coabench.metrics.calibrators.METHODS`, with its *parameters*.
+        fitted: the run that it was fitted on: its folder's name, the digest of its identity, the number of samples.
+        applied: the run whose confidence it corrects: its folder's name, the SHA-256 of its log.
+    """
+
+    method: str
+    parameters: Mapping[str, Any]
+    fitted: Mapping[str, Any]
+    applied: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """``temperature, fitted on 400 samples of NAME``."""
+        return f"{self.method}, fitted on {self.fitted.get('samples')} samples of {self.fitted.get('run')}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunIdentity(RespondentIdentity):
     """A run.
 
@@ -278,12 +299,14 @@ class RunIdentity(RespondentIdentity):
         exemplars: id, label and image hash of each.
         source: the file that the predictions come from, if they do.
         rescored: the run that the responses come from, if they do.
+        calibration: what corrected its confidence, if anything did.
     """
 
     dataset: DatasetIdentity
     exemplars: tuple[Mapping[str, str], ...] | None = left_out()
     source: Mapping[str, Any] | None = left_out()
     rescored: Mapping[str, Any] | None = left_out()
+    calibration: CalibrationIdentity | None = left_out()  # noqa: RUF009 (it declares a field)
 
     def columns(self) -> dict[str, Any]:
         """Return the fields of a leaderboard row that it decides."""
@@ -310,6 +333,8 @@ class RunIdentity(RespondentIdentity):
         yield from _leaves("dataset", {"votes": self.dataset.votes, **self.dataset.more})
         yield from _leaves("self-consistency", self.self_consistency.to_json() if self.self_consistency else {})
         yield from (("seed", self.seed), ("images", self.images))
+        if self.calibration:
+            yield "calibration", self.calibration.title
 
     def recipe(self, training: Mapping[str, Any] | None, over: Collection[str] = ("seed",)) -> str:
         """Return the digest of what all runs of a recipe share: everything but seeds, and what follows from them.
@@ -326,6 +351,8 @@ class RunIdentity(RespondentIdentity):
         if "fold" in over and "fold" in data["dataset"]:
             del data["dataset"]["samples"], data["dataset"]["fold"]["number"]
             data["dataset"].pop("votes", None)  # of the samples of this fold
+        if self.calibration:
+            data["calibration"] = self.calibration.method
         if training is not None:
             part, facts = ("model", "checkpoint") if training.get("whole") else ("adapter", "adapter")
             data["backbone"][part] = training["recipe"]
@@ -345,6 +372,7 @@ class RunIdentity(RespondentIdentity):
         yield "Adapter", _with_digest(self.backbone.adapter or "none", fingerprint)
         yield "Strategy", _with_digest(self.strategy.name, self.strategy.sha256)
         yield "Decode", self.decode + (f" ({self.self_consistency.title})" if self.self_consistency else "")
+        yield "Calibration", self.calibration and self.calibration.title
         yield "Data set", self.dataset.name
         yield "Split", _with_digest(self.dataset.split, self.dataset.fingerprint)
         yield "Fold", self.dataset.fold and f"{self.dataset.fold} ({self.dataset.fold.scheme})"

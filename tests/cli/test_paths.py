@@ -33,6 +33,7 @@ COMMANDS = {
     "two runs": "compare X.bin X.bin",
     "photo": "predict X.jpg --output X.jsonl",
     "predictions": "predict plain.jpg --output X.jsonl",
+    "calibration": "calibrate X.json --apply plain.csv",
     "film": "webcam --source X.mp4 --no-window",
     "picture": "webcam --source X.jpg --no-window",
     "weights": "webcam --source plain.jpg --no-window --detector-weights X.pt",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from coabench.metrics.calibration import calibrate, confidence
 from coabench.metrics.statistics import wilson_interval
@@ -79,3 +80,70 @@ def test_the_error_is_that_of_its_definition(pairs: list[tuple[float, bool]]) ->
             expected += inside.mean() * abs(right[inside].mean() - sure[inside].mean())
     assert found.ece == pytest.approx(expected)
     assert sum(b.n for b in found.bins) == len(pairs)
+
+
+def test_chance_is_what_calibrated_models_show() -> None:
+    """Against a simulation of its own: about 9.5 points at 100 samples, 3.4 at 792, of confidences within 0.2…1."""
+    for n, points in ((100, 9.5), (792, 3.4)):
+        rng = np.random.default_rng(n)
+        sure = rng.uniform(0.2, 1, n)
+        place = np.ceil(sure * 10).astype(int)
+        right = rng.random((4000, n)) < sure
+        errors = sum(np.abs((right - sure)[:, place == b].sum(axis=1)) for b in range(3, 11)) / n
+        found = calibrate(sure, right[0])
+        assert found.chance == pytest.approx(errors.mean(), rel=0.02)
+        assert 100 * found.chance == pytest.approx(points, abs=0.4)
+        assert found.chance_high == pytest.approx(np.quantile(errors, 0.975), rel=0.04)
+
+
+def test_chance_in_one_bin_is_that_of_the_binomial_distribution() -> None:
+    found = calibrate(np.full(40, 0.85), np.ones(40))
+    assert found.chance == pytest.approx(binom(40, 0.85).expect(lambda hits: abs(hits - 34)) / 40)
+
+
+def test_the_interval_holds_0_just_where_chance_explains_the_error() -> None:
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        sure = rng.uniform(0.3, 1, 120)
+        found = calibrate(sure, rng.random(120) < sure - 0.004 * seed)
+        assert found.interval is not None
+        assert found.interval[0] <= found.ece <= found.interval[1] <= 1
+        assert (found.interval[0] == 0) == (found.ece <= found.chance_high)
+
+
+def test_all_right_and_certain_is_no_point() -> None:
+    """Of 21 hits at confidence 1: as Wilson's interval, down to about 85 % right."""
+    found = calibrate(np.ones(21), np.ones(21))
+    assert (found.ece, found.chance) == (0, 0)
+    assert found.interval is not None
+    assert found.interval[0] == 0
+    assert 0.08 < found.interval[1] < 0.25
+
+
+def test_persons_widen_the_interval_and_chance() -> None:
+    rng = np.random.default_rng(1)
+    person = np.repeat(np.arange(12), 20)
+    sure = rng.uniform(0.3, 1, 240)
+    right = rng.random(240) < np.where(person % 2, 1.0, 0.35)
+    alone, together = calibrate(sure, right), calibrate(sure, right, clusters=person)
+    assert together.ece == alone.ece
+    assert together.subjects == 12
+    assert together.chance > 1.3 * alone.chance
+    assert alone.interval is not None
+    assert together.interval is not None
+    assert together.interval[1] - together.interval[0] > 1.3 * (alone.interval[1] - alone.interval[0])
+    assert calibrate(sure, right, clusters=np.zeros(240, dtype=np.int64)).interval is None
+
+
+@pytest.mark.slow
+def test_the_interval_holds_the_truth() -> None:
+    """A model that is 10 points too sure everywhere, and one that is calibrated; benchmarks/calibration.py has more."""
+    for lacking in (0.0, 0.1):
+        held = 0
+        for seed in range(200):
+            rng = np.random.default_rng(seed)
+            sure = rng.uniform(0.3, 1, 200)
+            interval = calibrate(sure, rng.random(200) < sure - lacking).interval
+            assert interval is not None
+            held += interval[0] <= lacking <= interval[1]
+        assert held >= 183  # of 200 at 95 %, fewer has the chance 0.02

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from scipy.stats import binom
 from support.process import Run
-from support.report_run import BASIC, EVIL, NAMES, VISIBLE, record, records, turn, write_run
+from support.report_run import BASIC, EVIL, NAMES, VISIBLE, direct, record, records, turn, write_run
 
 import coabench
 from coabench.cli.report import command
@@ -135,11 +136,34 @@ def test_without_scores_there_is_no_calibration(tmp_path: Path) -> None:
 
 
 def test_calibration_counts_pairs_without_a_class_as_wrong(tmp_path: Path) -> None:
-    """Both answers at 0.9: confidence 0.81; 8 of 10 right, so the error is 1 point."""
+    """Both answers at 0.9: confidence 0.81; 8 of 10 right, so the error is 1 point. Ten hits with the chance 0.81 each
+    are 1.0 off on average (SciPy's binomial distribution), 10 points."""
     good = [record(i, NAMES[0], ("Happiness", "Surprise"), 0.9) for i in range(8)]
     lost = [record(8 + i, NAMES[0], ("Happiness", "Neutral"), 0.9) for i in range(2)]
     text = Texts(made(write_run(tmp_path / "run", good + lost))).text
-    assert "Expected calibration error 1.0 points: over 10 samples the mean confidence is 81.0 % and 80.0 % are" in text
+    by_chance = binom(10, 0.81).expect(lambda hits: abs(hits - 8.1)) / 10
+    assert re.search(
+        r"Expected calibration error 1\.0 points \[0\.0, \d\d\.\d\]: over 10 samples the mean confidence is 81\.0 % "
+        rf"and 80\.0 % are right\. By chance alone a .* would show {100 * by_chance:.1f} points on average",
+        text,
+    )
+    assert "these samples do not show that the confidences are wrong" in text
+    assert "No Brier score and no negative log-likelihood" in text  # two questions: no probability of each label
+
+
+def test_proper_scores_of_a_single_question(tmp_path: Path) -> None:
+    """The true label has 0.7 in eight samples, 0.15 in two: Brier (8 · 0.135 + 2 · 1.235)/10, log loss by hand."""
+    text = Texts(made(write_run(tmp_path / "run", [direct(i, 0.7, i < 8) for i in range(10)]))).text
+    assert "Brier score 0.355 [" in text
+    assert "negative log-likelihood 0.665 [" in text
+    assert "guessing evenly among 3 labels has 0.667 and 1.099" in text
+
+
+def test_a_true_label_of_probability_0_is_said_and_not_printed_as_a_number(tmp_path: Path) -> None:
+    sure = direct(0, 0.7, False)
+    sure["turns"][0]["scores"] = {NAMES[0]: -1e9, NAMES[1]: 0.0, NAMES[2]: -1e9}
+    text = Texts(made(write_run(tmp_path / "run", [sure, *(direct(i, 0.7, True) for i in range(1, 10))]))).text
+    assert "negative log-likelihood infinite, since the true label has the probability 0 in 1 of 10 samples" in text
 
 
 def test_groups(tmp_path: Path) -> None:

@@ -67,6 +67,18 @@ def record(number: int, target: str, answers: tuple[str | None, str | None], sur
     }
 
 
+def direct(number: int, sure: float, right: bool) -> Any:
+    """Return a record of one scored question for the label, the first of `NAMES` being true; *sure* of its answer."""
+    said = NAMES[0 if right else 1]
+    made = record(number, NAMES[0], (None, None))
+    return made | {
+        "prediction": said,
+        "status": "ok",
+        "reason": None,
+        "turns": [turn("answer", said, NAMES, sure)],
+    }
+
+
 def records(n: int = 90, sure: float | None = None) -> list[Any]:
     """Return *n* records: of each ten, seven are right, one is another label, one repeated, one unparsed."""
     made = []

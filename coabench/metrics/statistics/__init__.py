@@ -5,6 +5,7 @@ runs that answered the same samples. Everything random is seeded by an argument 
 counts give the same interval (with the same version of numpy).
 """
 
+from coabench.metrics.statistics.calibration_error import Binned, CalibrationError, calibration_error
 from coabench.metrics.statistics.intervals import (
     LEVEL,
     Interval,
@@ -38,12 +39,15 @@ __all__ = [
     "REPLICATES",
     "SEED",
     "TESTABLE",
+    "Binned",
+    "CalibrationError",
     "Counts",
     "Difference",
     "Figures",
     "Interval",
     "Spread",
     "bootstrap",
+    "calibration_error",
     "detectable",
     "difference_interval",
     "holm",

@@ -1,0 +1,64 @@
+"""``coabench calibrate``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coabench.base.text import safe
+
+if TYPE_CHECKING:
+    from coabench.metrics.stored import StoredCalibration
+
+
+@click.command("calibrate")
+@click.argument("source", metavar="RUN|FILE.json", type=click.Path(path_type=Path))
+@click.option("--method", type=click.Choice(["temperature", "platt", "isotonic"]),
+              help="temperature (default): of all labels; platt, isotonic: of the confidence alone.")  # fmt: skip
+@click.option("--part", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+              help="Fit on this part of the samples, show the effect on the others; by default on all.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the part.")
+@click.option("--save", metavar="FILE.json", type=click.Path(path_type=Path), help="Keep the calibration.")
+@click.option("--apply", metavar="RUN", type=click.Path(path_type=Path), multiple=True,
+              help="Make a corrected copy of this run; repeatable.")  # fmt: skip
+@click.option("--output", type=click.Path(path_type=Path), help="The new run directory; below results/ by default.")
+@click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
+def command(**options: Any) -> None:
+    """Correct how sure runs are; their labels stay.
+
+    The correction is fitted on RUN, whose answers are scored (or was, and is kept in FILE.json), and applied to runs
+    on other samples with the same questions and labels. Each becomes a new run; the old one is not touched.
+    """
+    from coabench.cli.progress import RunTerminal
+    from coabench.cli.summary import print_summary
+    from coabench.scoring.calibrate import Calibrating, calibrate
+
+    done = calibrate(Calibrating(command=("coabench", *sys.argv[1:]), **options), RunTerminal())
+    calibration = done.calibration
+    fitted, effect = calibration.fitted, calibration.effect
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in calibration.parameters.items() if name != "points")
+    where = "on the other samples" if effect.held_out else "on the samples fitted on, which flatters"
+    _say("calibration", f"{calibration.method}{f' ({shown})' if shown else ''}")
+    _say("fitted on", f"{fitted.samples} samples of {safe(fitted.run)}")
+    _say("before", _figures(effect.before))
+    _say("after", f"{_figures(effect.after)}  ({where}: {effect.after.samples})")
+    if options["save"] is not None:
+        _say("file", safe(options["save"]))
+    for _, run in done.runs:
+        click.echo()
+        print_summary(run)
+
+
+def _say(name: str, value: str) -> None:
+    click.echo(f"{name:<22} {value}")
+
+
+def _figures(figures: StoredCalibration) -> str:
+    text = f"calibration error {figures.ece:.2%} (by chance {figures.ece_chance:.2%})"
+    if figures.scores is not None:
+        nll = "infinite" if figures.scores.nll is None else f"{figures.scores.nll:.4f}"
+        text += f", Brier {figures.scores.brier:.4f}, NLL {nll}"
+    return text
