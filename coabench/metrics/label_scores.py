@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coabench.base.vocabulary import OK
+from coabench.metrics.distributions import distribution_of
 
 TIE = 1e-5
 """Log-probabilities that differ by less are equal: a record has six places of them."""
-
-MOST = 1e-4
-"""A log-probability above it is none, however a strategy rounds."""
 
 
 def log_probabilities(record: Mapping[str, Any], names: Sequence[str]) -> list[float] | None:
     """Return the natural-log probability of each label, or None where the record does not have that of all.
 
-    A strategy may state them (``log_probabilities`` of ``details``); else they are the scores of the one question that
-    was asked, made to sum to 1 over its options, if the labels are among these. Only where the prediction is the most
-    probable label, so that they are what it was made by.
+    They are those of `distribution_of`, only where the prediction is the most probable label, so that they are what it
+    was made by.
 
     Args:
         names: the labels.
     """
-    prediction, details, turns = record["prediction"], record.get("details"), list(record.get("turns") or ())
+    prediction = record["prediction"]
     if record["status"] != OK or prediction not in names:
         return None
-    scores = details.get("log_probabilities") if details else turns[0].get("scores") if len(turns) == 1 else None
-    if not isinstance(scores, Mapping) or not all(isinstance(scores.get(name), int | float) for name in names):
+    known = distribution_of(record, names)
+    if known is None or known[prediction] < max(known[name] for name in names) - TIE:
         return None
-    total = 0.0 if details else _log_sum(list(scores.values()))
-    known = [scores[name] - total for name in names]
-    return known if MOST >= known[names.index(prediction)] >= max(known) - TIE else None
-
-
-def _log_sum(scores: Sequence[float]) -> float:
-    most = max(scores)
-    return most + math.log(math.fsum(math.exp(score - most) for score in scores))
+    return [known[name] for name in names]
 
 
 def second_choice(record: Mapping[str, Any], names: Sequence[str], known: Sequence[float] | None) -> str | None:

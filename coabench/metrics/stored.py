@@ -103,6 +103,7 @@ class StoredVotes:
     jensen_shannon: StoredShare | None
 
 
+@dataclass(frozen=True, kw_only=True)
 class StoredScores:
     """The proper scores."""
 

@@ -151,8 +151,9 @@ def test_the_report_takes_the_agreement_for_confidence_and_counts_every_answer(
     run: Path, coabench: Run, tmp_path: Path
 ) -> None:
     data, found = RunData(run, manifest(run)["labels"]["names"]), records(run)
-    calibration = data.calibration
-    assert calibration is not None
+    assert data.confidence is not None
+    calibration = data.confidence.calibration
+
     sure = [record["details"]["confidence"] for record in found if record["status"] == "ok"]
     assert calibration.n == len(sure)
     assert calibration.confidence == pytest.approx(sum(sure) / len(sure))
