@@ -108,8 +108,8 @@ def work() -> Iterator[tuple[str, str, Callable[[np.random.Generator], Trial]]]:
         for chances in CHANCES:
             for n in SIZES:
                 yield "calibration error", f"{n} samples, {confidences}, {chances}", of_errors(confidences, chances, n)
-    for persons in (10, 40):
-        for chances in ("calibrated", "10 points too sure"):
+    for persons in (5, 10, 40):
+        for chances in ("calibrated", "10 points too sure", "not sure enough"):
             name = f"{persons} persons, {next(iter(CONFIDENCES))}, {chances}"
             yield "calibration error over persons", name, of_errors(next(iter(CONFIDENCES)), chances, persons, 0.8)
     for which, figure in enumerate(("Brier score", "negative log-likelihood")):

@@ -129,7 +129,6 @@ def fit(run: RecordedRun, method: str, part: float | None = None, seed: int = 0)
         UserError: the run has no confidence, is calibrated itself, has too few samples, or all right or all wrong.
     """
     names = run.manifest["labels"]["names"]
-    Predicted.of(run.records, names)
     _check_confident(run, method)
     chosen = _chosen(run.records, part, seed)
     confident = [record for record in chosen if confidence_of(record) is not None]
@@ -179,6 +178,7 @@ def _check_confident(run: RecordedRun, method: str) -> None:
             remedy=f"take the run that it was made of, {run.identity.calibration.applied.get('run')}",
         )  # fmt: skip
     names = run.manifest["labels"]["names"]
+    Predicted.of(run.records, names)  # which refuses labels that are none of these
     confident = [record for record in run.records if confidence_of(record) is not None]
     if not confident:
         raise UserError(

@@ -106,9 +106,11 @@ class CalibrationFile:
             data = read_json(path, limit=LIMIT)
         except (OSError, ValueError) as error:
             raise UserError(
-                f"{path} is no calibration that can be read", expected="a file that coabench calibrate --save wrote",
-                found=why(error), remedy=at.remedy,
-            ) from None  # fmt: skip
+                f"{path} is no calibration that can be read",
+                expected="a file that coabench calibrate --save wrote, or the directory of a run",
+                found=why(error),
+                remedy=at.remedy,
+            ) from None
         if isinstance(data, dict) and data.get("kind") == "calibration" and data.get("schema") != SCHEMA:
             raise at.wrong(
                 f"schema {data.get('schema')!r} is unknown", f"schema: {SCHEMA}", remedy="use a newer coabench"

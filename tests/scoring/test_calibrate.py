@@ -138,6 +138,20 @@ def test_a_chain_is_calibrated_in_its_conclusion_only(
     assert all(0 < r["details"]["confidence"] < 1 for r in new)
 
 
+def test_a_part_is_of_whole_persons(coabench: Run, tmp_path: Path) -> None:
+    """Ten persons of 12 images each: six persons are fitted on, whose images are all among the 72."""
+    named = [r | {"attributes": {"subject": f"s{i % 10}"}} for i, r in enumerate(scored(120, 1))]
+    result = coabench("calibrate", write_run(tmp_path / "fit", named), "--part", 0.6, "--save", "c.json")
+    assert "(on the other samples: 48)" in result.stdout
+    marks = set(json.loads((tmp_path / "c.json").read_text())["fitted"]["marks"])
+    of_image = {r["id"]: hashlib.sha256(r["image_sha256"].encode()).hexdigest()[:16] in marks for r in named}
+    by_person = [{of_image[r["id"]] for r in named if r["attributes"]["subject"] == f"s{i}"} for i in range(10)]
+    assert sorted(map(len, by_person)) == [1] * 10
+    assert sum(True in fitted for fitted in by_person) == 6
+    again = coabench("calibrate", "fit", "--part", 0.6, "--seed", 1, "--save", "other.json")
+    assert set(json.loads((tmp_path / "other.json").read_text())["fitted"]["marks"]) != marks, again.stderr
+
+
 def test_several_runs_go_below_results_and_another_backbone_is_said(coabench: Run, tmp_path: Path) -> None:
     fit = write_run(tmp_path / "fit", scored(60, 1))
     model = {"name": "tiny", "model": "other", "adapter": None}
@@ -158,6 +172,10 @@ def test_what_says_nothing_is_refused(tmp_path: Path, refuse: Callable[..., str]
     assert "all are right" in refuse(write_run(tmp_path / "good", scored(60, 5, hits=1)), "--save", "c.json")
     assert "none is right" in refuse(write_run(tmp_path / "bad", scored(60, 6, hits=0)), "--save", "c.json")
     assert "nothing to do" in refuse(fit)
+    strange = write_run(tmp_path / "strange", scored(60, 8))
+    lines = [json.dumps(r | {"target": "Contempt"}) + "\n" for r in scored(60, 8)]
+    (strange / "predictions.jsonl").write_text("".join(lines))
+    assert "'Contempt' is no label" in refuse(fit, "--apply", strange)
     assert "--output is the folder of one new run" in refuse(fit, "--save", "c.json", "--output", "x")
     assert "is the run that is read" in refuse(fit, "--apply", other, "--output", other)
     assert "cannot be written" in refuse(fit, "--save", "nowhere/c.json")

@@ -84,20 +84,42 @@ class Binned:
         return self.variances((self.sums(self.right) + 1) / (np.bincount(self.bin) + 2), self.gaps)
 
     @cached_property
+    def between(self) -> Figures:
+        """The covariance of the A_b from what the m persons add to them, shape (B, B): m/(m − 1)·Σ_j r_j r_jᵀ."""
+        assert self.clusters is not None
+        m = int(self.clusters.max()) + 1
+        sums = np.zeros((m, len(self.gaps)))
+        np.add.at(sums, (self.clusters, self.bin), (self.right - self.confidence) / len(self.bin))
+        residuals = sums - np.outer(np.bincount(self.clusters) / len(self.bin), self.gaps)
+        made: Figures = m / (m - 1) * residuals.T @ residuals
+        return made
+
+    @cached_property
     def effect(self) -> float:
         """The design effect: how much larger the variances are because images of one person go together, at least 1.
 
         The mean over the bins, as the first correction of J. N. K. Rao and A. J. Scott, "The analysis of categorical
         data from complex sample surveys", Journal of the American Statistical Association 76, 1981, pp. 221–230.
         """
-        m = self.persons
-        if m is None or m < 2 or self.clusters is None:
+        if self.persons in (None, 1):
             return 1.0
-        sums = np.zeros((m, len(self.gaps)))
-        np.add.at(sums, (self.clusters, self.bin), (self.right - self.confidence) / len(self.bin))
-        residuals = sums - np.outer(np.bincount(self.clusters) / len(self.bin), self.gaps)
-        between = m / (m - 1) * float((residuals**2).sum())
-        return max(1.0, between / float(self.observed_variances.sum()))
+        return max(1.0, float(np.trace(self.between) / self.observed_variances.sum()))
+
+    def noise(self, rng: np.random.Generator) -> Figures:
+        """Draw what the A_b deviate by, in standard deviations of independent samples, shape (draws, B).
+
+        Over persons the bins go together, as they do in `between`, and the distribution is Student's t.
+        """
+        drawn: Figures = rng.standard_normal((DRAWS, len(self.gaps)))
+        if self.persons is None or self.persons == 1:
+            return drawn
+        spread = np.sqrt(np.diag(self.between))
+        together = self.between / np.maximum(np.outer(spread, spread), 1e-300)
+        np.fill_diagonal(together, 1.0)
+        values, vectors = np.linalg.eigh(together)
+        drawn = drawn @ (vectors * np.sqrt(np.maximum(values, 0))).T
+        freedom = self.persons - 1
+        return drawn * math.sqrt(self.effect) / np.sqrt(rng.chisquare(freedom, (DRAWS, 1)) / freedom)
 
 
 class CalibrationError(NamedTuple):
@@ -121,48 +143,62 @@ def calibration_error(binned: Binned, level: float = LEVEL) -> CalibrationError:
 
     **By chance.** With the confidences as the true probabilities, the hits of a bin are a sum of independent draws
     (the Poisson-binomial distribution), and the error is Σ_b |hits_b − Σ_i c_i| / n. The mean is exact up to `EXACT`
-    samples in a bin; the quantile is simulated from these distributions with a fixed seed. Over persons both are
-    multiplied by the square root of the design effect. That a calibrated model shows an error above 0: A. Kumar,
-    P. Liang and T. Ma, "Verified uncertainty calibration", NeurIPS 2019.
+    samples in a bin; the quantile is simulated from these distributions with a fixed seed. Over persons the mean is
+    multiplied by the square root of the design effect, and the quantile is that of the noise described next. That a
+    calibrated model shows an error above 0: A. Kumar, P. Liang and T. Ma, "Verified uncertainty calibration", NeurIPS
+    2019.
 
-    **The interval** holds every error θ under which the observed one is neither too large nor too small for chance: a
-    score test inverted along one path. On the path the gaps are α_b = sign(A_b)·max(|A_b| − λ·v_b, 0), with v_b the
-    variance of A_b: their sum of absolute values goes through every θ, and of all gaps with that sum these are the
-    likeliest for uncorrelated A_b (the Lagrange condition of weighted least squares). Under α the error of a test set
-    is drawn as Σ|α_b + ε_b|, with ε from the normal distribution whose variances are those of the hits under α, on
-    whichever side of the confidence these are larger, and with half a hit as the correction for continuity; over m
-    persons they are multiplied by the design effect, and Student's t with m − 1 degrees of freedom takes the place
-    of the normal distribution. The observed error always
+    **The interval** holds every error θ under which the observed one is neither too large nor too small for chance:
+    a score test inverted along one path. On the path the gaps are α_b = sign(A_b)·max(|A_b| − λ·v_b, 0), with v_b
+    the variance of A_b: their sum of absolute values goes through every θ, and of all gaps with that sum these are
+    the likeliest for uncorrelated A_b (the Lagrange condition of weighted least squares). Under α the error of a
+    test set is drawn as Σ|α_b + ε_b|, with ε from the normal distribution whose variances are those of the hits
+    under α, on whichever side of the confidence these are larger, and with half a hit as the correction for
+    continuity; over m persons they are multiplied by the design effect, the bins are correlated as the persons'
+    sums are, and Student's t with m − 1 degrees of freedom takes the place of the normal distribution; and the
+    interval reaches up to the error and what all gaps together then deviate by, at least. The observed error always
     lies within. This was derived for this code, and chosen by the coverage measured.
     """
-    rng = np.random.default_rng(SEED)
-    scale = np.full((DRAWS, 1), math.sqrt(binned.effect))
-    if binned.persons is not None and binned.persons > 1:
-        scale /= np.sqrt(rng.chisquare(binned.persons - 1, (DRAWS, 1)) / (binned.persons - 1))
-    tail = (1 - level) / 2
+    rng, tail = np.random.default_rng(SEED), (1 - level) / 2
     chance, drawn = _by_chance(binned, rng)
-    chance, high = chance * math.sqrt(binned.effect), float(np.quantile(drawn * scale[:, 0], 1 - tail))
-    interval = None
-    if binned.persons != 1:
-        interval = _interval(binned, rng.standard_normal((DRAWS, len(binned.gaps))) * scale, high, tail)
-    return CalibrationError(binned.error, interval, chance, high)
+    errors = _Errors(binned, binned.noise(rng))
+    if binned.persons is not None:
+        drawn = errors(np.zeros_like(binned.gaps))
+    high = float(np.quantile(drawn, 1 - tail))
+    interval = None if binned.persons == 1 else _interval(binned, errors, high, tail)
+    return CalibrationError(binned.error, interval, chance * math.sqrt(binned.effect), high)
 
 
-def _interval(binned: Binned, noise: Figures, chance_high: float, tail: float) -> Interval:
+class _Errors:
+    """Draws the errors of test sets whose true gaps are known."""
+
+    def __init__(self, binned: Binned, noise: Figures) -> None:
+        self._binned, self._noise = binned, noise
+        self._signs = np.where(binned.gaps < 0, -1.0, 1.0)
+        sizes = np.bincount(binned.bin)
+        self.confidence = binned.sums(binned.confidence) / sizes
+        self._within = np.maximum(binned.sums(binned.confidence**2) / sizes - self.confidence**2, 0)
+
+    def __call__(self, size: Figures) -> Figures:
+        """Return errors where the gaps have these sizes and the observed signs, shape (draws,)."""
+        made: Figures = np.abs(size + self.deviations(size)).sum(axis=1)
+        return made
+
+    def deviations(self, size: Figures) -> Figures:
+        """Return by how much larger the gaps then come out, shape (draws, B)."""
+        binned = self._binned
+        sides = [np.clip(self.confidence + side * size / binned.shares, 0, 1) for side in (-1, 1)]
+        variances = np.maximum(*(binned.variances(side, size, self._within) for side in sides))
+        made: Figures = self._signs * self._noise * np.sqrt(variances)
+        return made
+
+
+def _interval(binned: Binned, errors: _Errors, chance_high: float, tail: float) -> Interval:
     observed, weights, error = binned.gaps, binned.observed_variances, binned.error
-    signs, half = np.where(observed < 0, -1.0, 1.0), 0.5 / len(binned.bin)
-    confidence = binned.sums(binned.confidence) / np.bincount(binned.bin)
-    within = np.maximum(binned.sums(binned.confidence**2) / np.bincount(binned.bin) - confidence**2, 0)
+    half = 0.5 / len(binned.bin)
 
     def gaps(multiplier: float) -> Figures:
         made: Figures = np.maximum(np.abs(observed) - multiplier * weights, 0)
-        return made
-
-    def errors(size: Figures) -> Figures:
-        """Return the errors of test sets whose true gaps have these sizes, shape (draws,)."""
-        sides = [np.clip(confidence + side * size / binned.shares, 0, 1) for side in (-1, 1)]
-        variances = np.maximum(*(binned.variances(side, size, within) for side in sides))
-        made: Figures = np.abs(signs * size + noise * np.sqrt(variances)).sum(axis=1)
         return made
 
     def too_small(multiplier: float) -> bool:
@@ -179,7 +215,9 @@ def _interval(binned: Binned, noise: Figures, chance_high: float, tail: float) -
     while not too_large(beyond):
         beyond *= 2
     high = error if too_large(0.0) else float(gaps(_edge(too_large, 0.0, beyond)).sum())
-    largest = float((binned.shares * np.maximum(confidence, 1 - confidence)).sum())
+    if binned.persons is not None:
+        high = max(high, error + float(np.quantile(errors.deviations(np.abs(observed)).sum(axis=1), 1 - tail)))
+    largest = float((binned.shares * np.maximum(errors.confidence, 1 - errors.confidence)).sum())
     return min(low, error), max(error, min(high, largest))
 
 
