@@ -69,9 +69,10 @@ def print_folds(done: FoldedRuns) -> None:
             click.echo(f"{figure.title:<22} {figure.with_interval(figure.measure(predicted)[0])}")
         click.echo(f"{'invalid':<22} {sum(run.metrics['invalid'] for run in done.runs)}")
         click.echo(f"{'runs':<22} {safe(run.directory)}")
-    low, high = min(values), max(values)
-    spread = f"{mean(values):.2%} ± {stdev(values):.2%}, from {low:.2%} to {high:.2%}, over {done.of} folds"
-    click.echo(f"{'WAR by fold':<22} {spread}")
+    if len(values) > 1:  # of few samples, with --limit, all may be in one fold
+        low, high = min(values), max(values)
+        spread = f"{mean(values):.2%} ± {stdev(values):.2%}, from {low:.2%} to {high:.2%}, over {len(values)} folds"
+        click.echo(f"{'WAR by fold':<22} {spread}")
 
 
 def _accuracies(records: Sequence[Mapping[str, Any]], numbers: Mapping[str, int]) -> list[float]:

@@ -60,6 +60,7 @@ def store(
     overwrite: bool,
     command: Sequence[str],
     progress: Progress,
+    training: Mapping[str, Any] | None = None,
 ) -> FinishedRun:
     """Make a run of records that are known beforehand: no model answers, so nothing is timed.
 
@@ -68,6 +69,7 @@ def store(
         labels: the label space, as a manifest describes it.
         notes: what the user should know, in sentences.
         records: all of them, in the order of the samples.
+        training: of the weights that answered, as a manifest has it.
 
     Raises:
         UserError: what `Run` refuses, or a label that is not among *labels*; nothing was written.
@@ -78,7 +80,8 @@ def store(
     Predicted.of(records, labels["names"])
     name = identity.folder_name([identity.dataset.name, identity.strategy.name, identity.backbone.name])
     directory = directory or Path("results") / name
-    manifest = {"identity": identity.to_json(), "labels": labels, "notes": list(notes)}
+    trained = {"training": dict(training)} if training else {}
+    manifest = {"identity": identity.to_json(), **trained, "labels": labels, "notes": list(notes)}
     with Run(directory, manifest, [str(record["id"]) for record in records], overwrite=overwrite) as run:
         for note in notes:
             progress.note(note)

@@ -21,12 +21,10 @@ class FoldedRuns:
 
     Attributes:
         runs: one for each fold, or a single one on the whole split.
-        of: how many folds.
         numbers: the id of a sample -> its fold, from 1 on; empty where each fold has a run.
     """
 
     runs: Sequence[FinishedRun]
-    of: int
     numbers: Mapping[str, int]
 
 
@@ -56,10 +54,10 @@ def evaluate_folds(request: Evaluation, folds: str, progress: Progress | None = 
         split = first.dataset.samples(found.split)
         numbers = cut(split, count, request.fold_seed, found.name).tolist()
         run = evaluate(replace(request, split=found.split), progress)
-        return FoldedRuns([run], of, {sample.id: number for sample, number in zip(split, numbers, strict=True)})
+        return FoldedRuns([run], {sample.id: number for sample, number in zip(split, numbers, strict=True)})
     requests = [_on_fold(request, number, folds) for number in range(1, of + 1)]
     _check_alike([first, *map(check, requests[1:])])
-    return FoldedRuns([evaluate(each, progress) for each in requests], of, {})
+    return FoldedRuns([evaluate(each, progress) for each in requests], {})
 
 
 def _on_fold(request: Evaluation, number: int, folds: str) -> Evaluation:

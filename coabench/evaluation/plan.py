@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, reduce
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -177,7 +177,9 @@ def _placed(request: Evaluation) -> Evaluation:
     marks = {SEED_OF: str(request.seed)} | ({FOLD: request.fold.partition("/")[0]} if request.fold else {})
 
     def numbered(text: str) -> str:
-        return reduce(lambda made, mark: made.replace(mark, marks[mark]), marks, text)
+        for mark, number in marks.items():
+            text = text.replace(mark, number)
+        return text
 
     backbone = numbered(request.backbone) if isinstance(request.backbone, str) else request.backbone
     return replace(request, backbone=backbone, adapter=request.adapter and numbered(request.adapter))

@@ -28,6 +28,7 @@ from coabench.render.tables import Column, Row, Section
 from coabench.reports.aligned import align
 from coabench.reports.differing import distinguish
 from coabench.reports.entries import RunRow
+from coabench.reports.over_folds import pooled_notes
 from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.identity import RunIdentity
 
@@ -188,6 +189,7 @@ def compare_runs(first: RecordedRun, second: RecordedRun) -> Comparison:
         notes=(
             *_notes(names, [run.identity.dataset.limit for run in aligned.runs]),
             *_options([run.identity for run in aligned.runs]),
+            *(note for side, run in zip("AB", aligned.runs, strict=True) for note in pooled_notes(side, [run])),
         ),
     )
 

@@ -15,6 +15,7 @@ from coabench.metrics.ranking import ALPHA
 from coabench.metrics.statistics import TESTABLE, Difference, Figures, holm, recipe_difference
 from coabench.render.tables import Column, Row, Section
 from coabench.reports.aligned import align
+from coabench.reports.over_folds import pooled_notes
 from coabench.runs.finished import RecordedRun
 
 SEEDS = ("seed", "backbone.adapter")
@@ -122,8 +123,7 @@ def compare_recipes(first: Sequence[RecordedRun], second: Sequence[RecordedRun])
         first, second: the runs of each, two or more.
 
     Raises:
-        UserError: a recipe has a single run, a run is in both, one is no finished run, or they answered other samples
-            or have other labels.
+        UserError: a recipe has a single run, or they answered other samples or have other labels.
     """
     paths = [{run.directory.resolve() for run in own} for own in (first, second)]
     for name, own in zip(("first", "second"), paths, strict=True):
@@ -196,7 +196,9 @@ def _notes(side: str, runs: Sequence[RecordedRun]) -> list[str]:
         and name != "adapter"
         and any(row.get(name) != settings[0].get(name) for row in settings)
     ]
-    notes = [f"The runs of {side} differ in more than a seed: {', '.join(differing)}."] if differing else []
+    notes = pooled_notes(side, runs)
+    if differing:
+        notes.append(f"The runs of {side} differ in more than a seed: {', '.join(differing)}.")
     if (limit := runs[0].identity.dataset.limit) is not None:
         notes.append(f"The runs of {side} were made with --limit {limit}: the result holds for these samples only.")
     return notes

@@ -13,6 +13,7 @@ from coabench.metrics.headline import HEADLINES
 from coabench.metrics.predictions import Predicted
 from coabench.reports.entries import Answered, Entry, digest_of_samples
 from coabench.runs.finished import RecordedRun, read_run
+from coabench.runs.identity import RunIdentity
 
 RULE = (
     "Folds are pooled: each sample once, answered by the run that held it out. Intervals and tests are those of any "
@@ -75,6 +76,12 @@ def read_pooled(directories: Sequence[Path]) -> list[RecordedRun]:
     return made
 
 
+def pooled_notes(side: str, runs: Sequence[RecordedRun]) -> list[str]:
+    """Return what a reader must know of a side of a comparison whose runs are pooled over folds."""
+    pooled = any(run.identity != RunIdentity.read(run.manifest["identity"]) for run in runs)
+    return [f"{side} is pooled over folds: each sample once, answered by the run that held it out."] if pooled else []
+
+
 def over_folds(entries: Sequence[Entry]) -> list[Entry]:
     """Return entries with those of the folds of a recipe and seed put together.
 
@@ -123,7 +130,10 @@ def _pooled(entries: Sequence[Entry]) -> Entry:
 
 def _by_id(entry: Entry) -> Entry:
     """Return the entry of a whole run with its samples in the order of what is pooled."""
-    run = read_run(Path(entry.row.source))
+    try:
+        run = read_run(Path(entry.row.source))
+    except CoabenchError as error:
+        return entry.not_ranked(error.problem)
     return replace(entry, answered=_answered(entry, replace(run, records=sorted(run.records, key=_id))))
 
 

@@ -346,6 +346,8 @@ class RunIdentity(RespondentIdentity):
         """
         data = self.to_json()
         data.pop("exemplars", None)
+        if "rescored" in data:
+            data["rescored"] = True
         if "seed" in over:
             del data["seed"]
         if "fold" in over and "fold" in data["dataset"]:

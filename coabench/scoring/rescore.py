@@ -94,6 +94,7 @@ def rescore(request: Rescoring, progress: Progress | None = None) -> FinishedRun
     return store(
         request.output, identity, run.manifest["labels"], notes, records,
         overwrite=request.overwrite, command=request.command, progress=progress or Silence(),
+        training=run.manifest.get("training"),
     )  # fmt: skip
 
 

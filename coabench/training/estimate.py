@@ -19,6 +19,11 @@ def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     rows = [("examples", f"{plan.turns:,} questions about {len(plan.items):,} images")]
     rows += [("", f"{count:,} {name}") for name, count in count_turns(plan.items).items()]
     rows += [("development part", ", ".join(f"{len(s.dev):,} of {s.dataset.card.name}" for s in plan.sources))]
+    rows += [
+        ("held out", f"fold {s.fold.identity}: {len(s.fold.samples):,} of {s.dataset.card.name}")
+        for s in plan.sources
+        if s.fold
+    ]
     rows += _shown(plan)
     epochs = schedule.steps * recipe.batch_size / plan.turns
     rows.append(("steps", f"{schedule.steps:,} of {recipe.batch_size} questions, {epochs:.2f} epochs"))

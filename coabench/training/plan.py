@@ -114,8 +114,15 @@ class Plan:
             "facts": dict(self.backbone.identity()),
             "examples": self.turns,
             "steps": self.schedule.steps,
-            "notes": list(dict.fromkeys(note for source in self.sources for note in source.notes)),
+            "notes": list(dict.fromkeys([*(note for source in self.sources for note in source.notes), *self._leaks])),
         }
+
+    @property
+    def _leaks(self) -> list[str]:
+        """What folds of several data sets cannot promise."""
+        if len(self.sources) == 1 or not any(source.fold for source in self.sources):
+            return []
+        return ["each data set is cut into folds by itself: a person held out of one may be learnt from in another"]
 
     @property
     def device(self) -> str:

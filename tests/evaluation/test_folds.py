@@ -108,7 +108,8 @@ def test_folds_are_evaluated_and_pooled(evaluate: Run, coabench: Run, tmp_path: 
     found = json.loads(compared.stdout)
     assert found["figures"][0]["a"] == pytest.approx(uar)
     assert (found["a"], found["samples"], found["subjects"]) == ("fold-*", 36, 6)
-    assert "of another" not in coabench("report", runs[0], "--output", "page.html").stderr
+    assert found["notes"] == ["A is pooled over folds: each sample once, answered by the run that held it out."]
+    assert coabench("report", runs[0], "--output", "page.html").returncode == 0
     assert "Held out of the training" in (tmp_path / "page.html").read_text()
 
 
@@ -175,6 +176,20 @@ def test_a_sheet_varies_seeds_and_folds(evaluate: Run, coabench: Run, tmp_path: 
     assert found == [("1/3", "fold-1", 1), ("2/3", "fold-2", 0)]
     (tmp_path / "sheet.yaml").write_text("axes: {folds: [3]}\n")
     assert "make 'fold' an axis" in coabench("sweep", "sheet.yaml").stderr
+
+
+def test_folds_of_responses_that_were_read_again(evaluate: Run, coabench: Run, tmp_path: Path) -> None:
+    evaluate("--adapter", "fold-{fold}", "--folds", 3, "--output", "cv")
+    for fold in (1, 2, 3):
+        made = coabench("score", f"cv/fold-{fold}", "--parser", "lenient", "--output", f"results/again-{fold}")
+        assert made.returncode == 0, made.stderr
+    assert list(api.load_runs(tmp_path / "results", over="fold")["fold"]) == ["3 folds"]
+
+
+def test_a_dry_run_says_what_is_held_out(evaluate: Run, coabench: Run) -> None:
+    options = ("--batch-size", 2, "--dev", 0.2, "--fold", "2/3", "--dry-run")
+    shown = coabench("train", "--dataset", "own.yaml", *DATA, *options)
+    assert "held out             fold 2/3: 12 of own" in shown.stdout
 
 
 def test_folds_then_seeds(evaluate: Run, coabench: Run, tmp_path: Path) -> None:
