@@ -8,12 +8,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
+from packaging.requirements import Requirement
 from support.process import ROOT, Run, install
 
 import coabench.testing
@@ -180,3 +182,12 @@ def test_the_paths_in_the_guide_for_contributors_exist() -> None:
     parts = [line.split()[0] for line in tree.splitlines() if line.startswith("  ")]
     for name in (path.name for path in (ROOT / "coabench").iterdir() if path.is_dir() and path.name[0].isalpha()):
         assert f"{name}/" in parts
+
+
+def test_the_page_about_installing_names_every_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    page = (ROOT / "docs" / "installing.md").read_text()
+    needed = map(Requirement, project["dependencies"])
+    assert [each.name for each in needed if each.marker is None and f"| {each.name} |" not in page] == []
+    extras = set(project["optional-dependencies"]) - {"dev"}
+    assert [name for name in extras if f"`{name}`" not in page] == []
