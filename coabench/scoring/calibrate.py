@@ -283,6 +283,7 @@ def _apply(calibration: CalibrationFile, run: RecordedRun, request: Calibrating,
     return store(
         request.output, identity, run.manifest["labels"], notes, records,
         overwrite=request.overwrite, command=request.command, progress=progress,
+        training=run.manifest.get("training"),
     )  # fmt: skip
 
 

@@ -88,6 +88,7 @@ def test_the_round_trip_on_the_model_that_ships(coabench: Run, tmp_path: Path) -
     new, old = records(tmp_path / "new"), records(tmp_path / "test")
     assert [r["prediction"] for r in new] == [r["prediction"] for r in old]
     assert [r["turns"] for r in new] == [r["turns"] for r in old]
+    assert manifest(tmp_path / "new")["training"] == manifest(tmp_path / "test")["training"]  # seeds stay comparable
     for after, was in zip(new, old, strict=True):
         scores = was["turns"][0]["scores"]
         weights = {name: math.exp(score / temperature) for name, score in scores.items()}
