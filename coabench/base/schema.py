@@ -25,12 +25,12 @@ from coabench.errors import UserError, did_you_mean
 T = TypeVar("T")
 
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
-_FORMS: Mapping[Any, Any] = {
+FORMS: Mapping[Any, Any] = {
     str: str, Path: str, bool: bool, int: int, float: (int, float), tuple: (list, tuple), Any: object,
     type(None): type(None),
 }  # fmt: skip
 """Type -> what a file holds where it is meant."""
-_UNION = (Union, types.UnionType)
+UNION = (Union, types.UnionType)
 LARGEST = sys.float_info.max
 """Of a number: neither infinite nor none, nor a whole number that no float holds."""
 LONGEST = 80
@@ -142,7 +142,7 @@ def read_fields(kind: type[T], value: object, at: At, /, *, others: bool = False
     """
     if not isinstance(value, Mapping):
         raise at.bad(value, expected(kind))
-    declared = _declared(kind)  # type: ignore[arg-type]  # mypy doubts that every class is hashable
+    declared = declared_fields(kind)  # type: ignore[arg-type]  # mypy doubts that every class is hashable
     named = {name: (each, hint) for name, (each, hint) in declared.items() if each.name not in known}
     made, rest = dict(known), {name: item for name, item in value.items() if name not in named}
     for each in fields(kind):  # type: ignore[arg-type]  # it is a dataclass
@@ -161,7 +161,7 @@ def read_fields(kind: type[T], value: object, at: At, /, *, others: bool = False
 
 
 @cache
-def _declared(kind: Any) -> Mapping[str, tuple[Field[Any], Any]]:
+def declared_fields(kind: Any) -> Mapping[str, tuple[Field[Any], Any]]:
     """Return the fields of a dataclass by their name in a file, each with its type hint."""
     hints = get_type_hints(kind, include_extras=True)
     read = (f for f in fields(kind) if f.init and not f.metadata.get("others"))
@@ -174,12 +174,12 @@ def read_value(kind: Any, value: Any, at: At) -> Any:
     Raises:
         UserError: it does not fit.
     """
-    if kind is type(value) and kind in _FORMS and kind is not float:  # as most are
+    if kind is type(value) and kind in FORMS and kind is not float:  # as most are
         return value
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        made = read_value(_source(kind), value, at)
-        for step in _steps(kind):
+        made = read_value(source_of(kind), value, at)
+        for step in steps_of(kind):
             try:
                 made = step.make(made)
             except Unfit as unfit:
@@ -189,7 +189,7 @@ def read_value(kind: Any, value: Any, at: At) -> Any:
         return made
     if not fits(kind, value):
         raise at.bad(value, expected(kind), _hint(kind, value, at))
-    if origin in _UNION:
+    if origin in UNION:
         return read_value(next(member for member in args if fits(member, value)), value, at)
     if isinstance(kind, type) and is_dataclass(kind):
         return read_fields(kind, value, at)
@@ -211,108 +211,41 @@ def read_value(kind: Any, value: Any, at: At) -> Any:
     return user_path(value) if kind is Path else value
 
 
-def _steps(kind: Any) -> list[Read]:
+def steps_of(kind: Any) -> list[Read]:
     return [step for step in kind.__metadata__ if isinstance(step, Read)]
 
 
-def _source(kind: Any) -> Any:
+def source_of(kind: Any) -> Any:
     """Return the type that the file holds of an annotated one."""
-    return next((step.source for step in _steps(kind) if step.source is not None), get_args(kind)[0])
+    return next((step.source for step in steps_of(kind) if step.source is not None), get_args(kind)[0])
 
 
 @cache
 def _members(kind: Any) -> tuple[Any, ...]:
     """Return the types of a union, annotations taken off; a type that is none alone."""
     if get_origin(kind) is Annotated:
-        return _members(_source(kind))
-    if get_origin(kind) in _UNION:
+        return _members(source_of(kind))
+    if get_origin(kind) in UNION:
         return tuple(member for part in get_args(kind) for member in _members(part))
     return (kind,)
 
 
 def fits(kind: Any, value: Any) -> bool:
     """Whether a value is of the outer form that a type hint wants; what is in a list or a mapping is not looked at."""
-    return any(_fits(member, value) for member in _members(kind))
+    return any(fits_member(member, value) for member in _members(kind))
 
 
-def _fits(kind: Any, value: Any) -> bool:
+def fits_member(kind: Any, value: Any) -> bool:
     origin = get_origin(kind) or kind
     if origin is Literal:
         return any(type(value) is type(choice) and value == choice for choice in get_args(kind))
     if origin is Mapping or is_dataclass(kind):
         return isinstance(value, Mapping)
-    if origin not in _FORMS:
+    if origin not in FORMS:
         raise TypeError(f"{kind!r} cannot be read from a file")
     if origin is float and isinstance(value, int | float) and not abs(value) <= LARGEST:
         return False
-    return isinstance(value, _FORMS[origin]) and (origin in (bool, Any) or not isinstance(value, bool))
-
-
-@cache
-def conforms(kind: Any) -> Callable[[Any], bool]:
-    """Return what says fast whether `read_value` takes a value: for what is read by the million, as logs are.
-
-    Where it says no, `read_value` says why.
-    """
-    members = get_args(kind) if get_origin(kind) in _UNION else (kind,)
-    checks = [_conforms(member) for member in members]
-    return checks[0] if len(checks) == 1 else lambda value: any(check(value) for check in checks)
-
-
-def _conforms(kind: Any) -> Callable[[Any], bool]:
-    origin, args = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        inner, steps = conforms(_source(kind)), [step.make for step in _steps(kind)]
-        return lambda value: inner(value) and _made(steps, value)
-    if isinstance(kind, type) and is_dataclass(kind):
-        return _conforms_to_fields(kind)
-    if origin is tuple and args[1:] == (...,):
-        each = conforms(args[0])
-        return lambda value: isinstance(value, list | tuple) and all(map(each, value))
-    if origin is tuple:
-        parts = [conforms(part) for part in args]
-        return lambda value: (
-            isinstance(value, list | tuple)
-            and len(value) == len(parts)
-            and all(p(v) for p, v in zip(parts, value, strict=True))
-        )
-    if origin is Mapping:
-        key, item = conforms(args[0]), conforms(args[1])
-        return lambda value: isinstance(value, Mapping) and all(map(key, value)) and all(map(item, value.values()))
-    if origin is Literal or kind is Any or kind not in _FORMS:
-        return lambda value: _fits(kind, value)
-    forms = _FORMS[kind]
-    return lambda value: isinstance(value, forms) and (kind is bool or not isinstance(value, bool))
-
-
-def _conforms_to_fields(kind: type) -> Callable[[Any], bool]:
-    declared = [
-        (name, conforms(hint), each.default is not MISSING or each.default_factory is not MISSING)
-        for name, (each, hint) in _declared(kind).items()
-    ]
-    names = {name for name, _, _ in declared}
-    more = [each.metadata["known"] for each in fields(kind) if each.metadata.get("others")]
-    known = [_conforms_to_fields(each) for each in more if each]
-
-    def check(value: Any) -> bool:
-        if not isinstance(value, Mapping):
-            return False
-        for name, fits, optional in declared:
-            item = value.get(name)
-            if not (fits(item) if name in value else optional) and not (item is None and optional):
-                return False
-        return all(check(value) for check in known) if more else value.keys() <= names
-
-    return check
-
-
-def _made(steps: Sequence[Callable[[Any], Any]], value: Any) -> bool:
-    try:
-        for step in steps:
-            value = step(value)
-    except Unfit:
-        return False
-    return True
+    return isinstance(value, FORMS[origin]) and (origin in (bool, Any) or not isinstance(value, bool))
 
 
 def expected(kind: Any) -> str:
@@ -329,7 +262,7 @@ def _expected(kind: Any) -> str:
         number = "" if args[1:] == (...,) else f"{len(args)} "
         return f"a list of {number}{noun}s{joint}{rest}"
     if isinstance(kind, type) and is_dataclass(kind):
-        return "a mapping with " + ", ".join(_declared(kind))
+        return "a mapping with " + ", ".join(declared_fields(kind))
     return _NAMES.get(kind, "a mapping")
 
 

@@ -119,7 +119,7 @@ def _summary(backbone: str, directory: Path, manifest: Any) -> None:
     use = f"{backbone.partition(':')[0]}:{directory}" if whole else f"{backbone} --adapter {directory}"
     held = next((part["fold"] for part in manifest["identity"]["data"] if part.get("fold")), None)
     if held is not None:
-        from coabench.runs.identity import FoldIdentity
+        from coabench.runs.dataset_identity import FoldIdentity
 
         use += f" {FoldIdentity.read(held).options}"
     click.echo(f"{'to use it':<28} {safe(f'coabench evaluate --backbone {use}')}")

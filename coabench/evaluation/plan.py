@@ -24,8 +24,9 @@ from coabench.registry.catalog import find_dataset
 from coabench.registry.class_folders import card_text
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
 from coabench.runs.adapter import TrainingRecord
+from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.folds import open_fold
-from coabench.runs.identity import DatasetIdentity, RunIdentity, SelfConsistency
+from coabench.runs.identity import RunIdentity, SelfConsistency
 from coabench.runs.run import read_manifest
 from coabench.sampling import Sampling
 from coabench.strategy import Strategy

@@ -12,8 +12,9 @@ from coabench.base.schema import Count, Number
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import UserError
 from coabench.inference.contents import Content
+from coabench.runs.dataset_identity import FoldIdentity
 from coabench.runs.folder import Manifest, read_manifest
-from coabench.runs.identity import FoldIdentity, StrategyIdentity, differences
+from coabench.runs.identity import StrategyIdentity, differences
 from coabench.runs.learnt import LearntImages
 from coabench.runs.training_identity import TrainingIdentity
 from coabench.support.images import READER

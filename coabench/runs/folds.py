@@ -15,7 +15,7 @@ from coabench.base.names import to_hash
 from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Sample
 from coabench.errors import UserError
-from coabench.runs.identity import FoldIdentity
+from coabench.runs.dataset_identity import FoldIdentity
 
 STRATIFIED, SUBJECTS = "stratified", "subjects"
 """How a split is cut: k folds alike in their labels, or one fold for each person."""

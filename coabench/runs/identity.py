@@ -1,82 +1,26 @@
 """The identity of a run or a training: everything that can change an answer, or the weights. Two jobs with equal
 identities are the same job.
 
-A manifest holds an identity as JSON. The classes here are the only ones that write and read it: a new field is added
-as an attribute and appears wherever identities are written, read and compared. An attribute declared with
-`left_out` is absent from the JSON where it is None; any other is null there.
+A manifest holds an identity as JSON. The subclasses of `coabench.runs.identity_part.Part` are the only ones that write
+and read it: a new field is added as an attribute and appears wherever identities are written, read and compared.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Self
 
-from coabench.base.schema import At, Count, Number, at_least, must, others, read_fields
-from coabench.dataset import Dataset, Sample, votes_digest
+from coabench.base.schema import Number, at_least, must, others
 from coabench.decode import DECODES, EXTERNAL
-from coabench.errors import UserError
-from coabench.registry.catalog import DatasetChoice
+from coabench.runs.dataset_identity import DatasetIdentity
+from coabench.runs.identity_part import Part, left_out
 from coabench.strategy import Strategy
 
 DecodeName = Annotated[str, must((*DECODES, EXTERNAL).__contains__, " or ".join((*DECODES, EXTERNAL)))]
 """A decode mode, or that predictions come from a file."""
-
-
-LEFT_OUT = {"left out": True}
-"""The metadata of an attribute that is absent from the JSON where it is None."""
-
-
-def left_out() -> Any:
-    """Declare such an attribute."""
-    return field(default=None, metadata=LEFT_OUT)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """A JSON object with declared fields.
-
-    Attributes:
-        more: the fields that are not declared: what plugins add, and what another version wrote. They come last.
-    """
-
-    more: Mapping[str, Any] = others()
-
-    @classmethod
-    def read(cls, data: object) -> Self:
-        """Read what `to_json` wrote, by this version or an older one.
-
-        Raises:
-            ValueError: a field is missing, or of another kind.
-        """
-        try:
-            return read_fields(cls, data, At("identity"))
-        except UserError as error:
-            raise ValueError(f"{error.problem} (expected: {error.expected})") from None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as the manifest has it, in plain JSON values."""
-        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "more"}
-        absent = {each.name for each in fields(self) if each.metadata.get("left out") and values[each.name] is None}
-        written = {name: value for name, value in values.items() if name not in absent}
-        made: dict[str, Any] = json.loads(json.dumps({**written, **self.more}, default=_part_to_json))
-        return made
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the JSON, whatever the order of its fields."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
-
-    def folder_name(self, names: Sequence[str]) -> str:
-        """Return a folder name, beginning with *names*, that the same job always gets and another never does."""
-        parts = [*names, self.digest[:8]]
-        return ".".join("".join(c if c.isalnum() or c in "-_.+" else "-" for c in part) for part in parts)
-
-
-def _part_to_json(part: Part) -> dict[str, Any]:
-    return part.to_json()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,88 +91,6 @@ class StrategyIdentity(Part):
     @property
     def options(self) -> Mapping[str, Any]:
         return self.more.get("options") or {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoldIdentity(Part):
-    """A fold of a split; see `coabench.runs.folds`.
-
-    Attributes:
-        number, of: which one, from 1 on, of how many.
-        scheme: ``stratified``, or ``subjects`` for one fold for each person.
-        seed: None where the persons are the folds.
-        assignment: SHA-256 over the fold of every sample of the split.
-    """
-
-    number: Annotated[int, at_least(1)]
-    of: Annotated[int, at_least(2)]
-    scheme: str
-    seed: int | None = None
-    assignment: str
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.of}"
-
-    @property
-    def options(self) -> str:
-        """How the command line asks for it."""
-        if self.scheme == "subjects":
-            return f"--fold {self.number}/subjects"
-        return f"--fold {self}" + (f" --fold-seed {self.seed}" if self.seed else "")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetIdentity(Part):
-    """The samples of a run; `more` holds `Dataset.identity`.
-
-    Attributes:
-        labels: the digest of the label space.
-        sampling: how the samples within the limit were drawn; absent where all were taken, and in 0.1.0, which took
-            the first.
-        votes: the digest of their votes, see `coabench.dataset.votes_digest`; absent where they have none, and in
-            0.1.0, which recorded none.
-        fold: the fold of the split that they are; absent where they are all of it.
-    """
-
-    name: str
-    split: str
-    fingerprint: str
-    labels: str | None = None
-    samples: Count
-    limit: Annotated[int, at_least(1)] | None = None
-    sampling: str | None = left_out()
-    votes: str | None = left_out()
-    fold: FoldIdentity | None = field(default=None, metadata=LEFT_OUT)
-    plugin: str | None = left_out()
-    plugin_version: str | None = left_out()
-
-    @classmethod
-    def of(
-        cls,
-        choice: DatasetChoice,
-        dataset: Dataset,
-        split: str,
-        fingerprint: str,
-        samples: Sequence[Sample],
-        limit: int | None = None,
-        sampling: str | None = None,
-        fold: FoldIdentity | None = None,
-    ) -> Self:
-        """Describe the samples of a split; its *fingerprint* is passed since it is expensive and known already."""
-        return cls(
-            name=choice.card.name,
-            split=split,
-            fingerprint=fingerprint,
-            labels=choice.card.space.digest,
-            samples=len(samples),
-            limit=limit,
-            sampling=sampling,
-            votes=votes_digest(samples),
-            fold=fold,
-            plugin=choice.loader.plugin,
-            plugin_version=choice.loader.version,
-            more=dataset.identity(),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

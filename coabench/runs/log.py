@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from coabench.base.conforming import conforms
 from coabench.base.jsonlines import Digest, InvalidLine, Line, LineWriter, read_lines
 from coabench.base.reading import why
-from coabench.base.schema import At, Count, Number, Proportion, conforms, must, others, read_fields
+from coabench.base.schema import At, Count, Number, Proportion, must, others, read_fields
 from coabench.dataset import MOST_VOTES
 from coabench.dialogue import LARGEST_SCORE
 from coabench.errors import JobError, UserError

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from coabench.runs.identity import LEFT_OUT, FoldIdentity, Part, StrategyIdentity, left_out
+from coabench.runs.dataset_identity import FoldIdentity
+from coabench.runs.identity import StrategyIdentity
+from coabench.runs.identity_part import LEFT_OUT, Part, left_out
 
 
 @dataclass(frozen=True, kw_only=True)

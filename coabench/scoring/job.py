@@ -19,7 +19,8 @@ from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import find_card, find_labels, is_file
-from coabench.runs.identity import BackboneIdentity, DatasetIdentity, Parsing, RunIdentity, StrategyIdentity
+from coabench.runs.dataset_identity import DatasetIdentity
+from coabench.runs.identity import BackboneIdentity, Parsing, RunIdentity, StrategyIdentity
 from coabench.runs.record import describe_prediction, describe_turn
 from coabench.scoring.columns import Columns, columns_of
 from coabench.scoring.formats.files import TABLE, read_predictions

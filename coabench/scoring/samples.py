@@ -15,8 +15,8 @@ from coabench.evaluation.plan import samples_of
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import find_dataset
 from coabench.registry.options import distribute
+from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.finished import read_run
-from coabench.runs.identity import DatasetIdentity
 
 COPIED = ("id", "image", "image_sha256", "target", "attributes", "votes")
 """The fields of a record that describe its sample; the last is not in every record."""

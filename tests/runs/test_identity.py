@@ -12,9 +12,9 @@ from support.runs import manifest
 
 from coabench.errors import UserError
 from coabench.runs.adapter import TrainingRecord
+from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.identity import (
     BackboneIdentity,
-    DatasetIdentity,
     Parsing,
     RunIdentity,
     StrategyIdentity,
