@@ -6,11 +6,12 @@ the command line that would have made it, so that it can be repeated there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike, fspath
-from typing import Any, Literal, TypeVar, get_type_hints
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_type_hints
 
 from coabench.backbone import Backbone
 from coabench.base.schema import At, read_value
@@ -21,6 +22,11 @@ from coabench.evaluation.job import evaluate as run_evaluation
 from coabench.evaluation.plan import Evaluation
 from coabench.evaluation.progress import Progress
 from coabench.inference.batching import BatchSize
+from coabench.live.asker import Choice
+from coabench.prediction.answer import FacePrediction
+from coabench.prediction.faces import FaceChoice
+from coabench.prediction.model import EVERY, Model
+from coabench.prediction.objects import checked
 from coabench.recipe import Recipe
 from coabench.registry.defaults import (
     BACKBONE,
@@ -39,6 +45,9 @@ from coabench.training.job import FinishedTraining
 from coabench.training.job import train as run_training
 from coabench.training.plan import Training
 from coabench.training.progress import TrainingProgress
+
+if TYPE_CHECKING:
+    from coabench.prediction.objects import PictureLike
 
 T = TypeVar("T")
 Name = str | PathLike[str]
@@ -100,6 +109,79 @@ def evaluate(
 
         progress = RunTerminal()
     return run_evaluation(request, progress or None)
+
+
+def load(
+    backbone: str | type[Backbone[Any]] = BACKBONE,
+    *,
+    adapter: Name | None = None,
+    strategy: Name | Strategy = STRATEGY,
+    labels: Name = DATASET,
+    decode: Decode = DECODE,
+    faces: str | int = "all",
+    detector: str = "auto",
+    detector_weights: Name | None = None,
+    margin: float | None = None,
+    min_face: int | None = None,
+    device: str = DEVICE,
+    dtype: Dtype = DTYPE,
+    seed: int = SEED,
+    options: Mapping[str, object] | None = None,
+    exemplars_from: Name | None = None,
+    data_root: Name | None = None,
+    allow_remote_backbone: bool = False,
+) -> Model:
+    """Load a backbone, a strategy and a detector once, to ask about many pictures: ``model.predict(pictures)``.
+
+    Arguments are named as the options of ``coabench predict``, with the same defaults; see also `evaluate`.
+
+    Args:
+        labels: the data set or card whose labels are asked about.
+        faces: ``all``, ``largest``, how many of the largest, or ``none`` for pictures that are faces already.
+        detector: its name, or ``auto`` for the best that works here.
+        margin: what a crop adds around the face, in parts of its longer side.
+        min_face: pixels; smaller faces are left out.
+        allow_remote_backbone: use a backbone that sends pictures to another machine.
+
+    Raises:
+        UserError: bad input.
+    """
+    typed = dict(locals())
+    weights = _read(Path | None, detector_weights, "detector_weights")
+    chosen = {"detector": detector, "margin": margin, "min_face": min_face}
+    read = {
+        name: _read(get_type_hints(FaceChoice, include_extras=True)[name], v, name)
+        for name, v in chosen.items()
+        if v is not None
+    }
+    hints = get_type_hints(Choice)
+    made = {
+        "backbone": backbone,
+        "strategy": _spec(strategy),
+        "options": _assignments("options", options),
+        "allow_remote": _read(bool, allow_remote_backbone, "allow_remote_backbone"),
+    }
+    named = {name: _read(hints[name], typed[name], name) for name in typed if name in {*hints} - {*made}}
+    return Model(Choice(**made, **named), FaceChoice(faces=str(faces), weights=weights, **read))
+
+
+def predict(
+    pictures: PictureLike | Iterable[PictureLike], *, every: float = EVERY, batch_size: int = BATCH_SIZE, **loading: Any
+) -> list[FacePrediction]:
+    """Return what is said about each face in pictures, as ``coabench predict`` does.
+
+    Args:
+        pictures: a path, a PIL image, a NumPy array (height, width, 3) of uint8 in RGB, or several of them. Folders and
+            patterns stand for their files.
+        every: seconds between two pictures of a film; 0 for every frame.
+        batch_size: how many faces are asked about at a time; no answer depends on it.
+        loading: what `load` takes: ``backbone``, ``strategy``, ``faces`` …
+
+    Raises:
+        UserError: bad input.
+    """
+    checked(pictures, lambda text: None)
+    return load(**loading).predict(pictures, every=every, batch_size=batch_size)
 
 
 def train(

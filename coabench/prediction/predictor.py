@@ -37,6 +37,10 @@ class Predictor:
         """What the user should know, in sentences; more may come with the weights."""
         return [*self._notes, *self._asker.notes]
 
+    def choosing(self, faces: FaceChoice) -> Predictor:
+        """Return a predictor with the same weights and detector for another choice of faces."""
+        return Predictor(self._asker, self._finder.choosing(faces), self.identity, self._notes)
+
     def load(self) -> None:
         """Bring in the weights, once. May raise `UserError`."""
         self._asker.load()

@@ -1,0 +1,82 @@
+"""Pictures as Python has them: paths, PIL images, NumPy arrays, or several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+from coabench.errors import UserError
+from coabench.live.sources import Note
+from coabench.prediction.pictures import Picture, listed, pictures
+from coabench.support.images import UnreadableImage, plain
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    PictureLike = str | PathLike[str] | Image | NDArray[Any]
+
+TAKEN = "paths, PIL images, NumPy arrays (height, width, 3) of uint8 in RGB, or a list of them"
+
+
+def checked(given: Any, note: Note) -> list[Any]:
+    """Return paths and in-memory pictures in order: what is given is one of them, or several.
+
+    Paths are words as on the command line: folders and patterns stand for their files.
+
+    Raises:
+        UserError: something else, or a path that stands for nothing.
+    """
+    several = isinstance(given, Iterable) and not isinstance(given, str | PathLike) and not _is_memory(given)
+    found: list[Any] = []
+    for position, each in enumerate(given if several else [given]):
+        if isinstance(each, str | PathLike):
+            found += listed([fspath(each)], note)
+            continue
+        name = f"pictures[{position}]"
+        if not _is_memory(each):
+            kind = type(each).__name__
+            raise UserError(f"{name} is no picture", expected=TAKEN, found=f"a {kind}", remedy=f"correct {name}")
+        found.append((name, _as_image(each, name)))
+    return found
+
+
+def read(found: Iterable[Any], every: float, note: Note) -> Iterator[Picture]:
+    """Yield the pictures that `checked` returned, decoded."""
+    for each in found:
+        if not isinstance(each, tuple):
+            yield from pictures(each, every, note)
+            continue
+        name, image = each
+        try:
+            picture, notes = plain(image)
+        except UnreadableImage as error:
+            yield Picture(name, error=f"{name} cannot be decoded: {error}")
+        else:
+            yield Picture(name, image=picture, notes=notes)
+
+
+def _is_memory(value: Any) -> bool:
+    """Whether it is a PIL image or an array."""
+    import numpy as np
+    from PIL import Image
+
+    return isinstance(value, Image.Image | np.ndarray)
+
+
+def _as_image(value: Any, name: str) -> Image:
+    import numpy as np
+    from PIL import Image
+
+    if isinstance(value, Image.Image):
+        return value
+    shape = value.shape
+    if value.dtype != np.uint8 or not (value.ndim == 2 or (value.ndim == 3 and shape[2] in (3, 4))) or 0 in shape:
+        raise UserError(
+            f"{name} is no picture",
+            expected="an array (height, width, 3) of uint8, 0 to 255, in RGB; or (height, width) of greys",
+            found=f"shape {shape} of {value.dtype}",
+            remedy="convert it, for example with (255 * array).astype('uint8')",
+        )
+    return Image.fromarray(np.ascontiguousarray(value))
