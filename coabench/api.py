@@ -28,6 +28,7 @@ from coabench.prediction.faces import FaceChoice
 from coabench.prediction.model import EVERY, Model
 from coabench.prediction.objects import checked
 from coabench.recipe import Recipe
+from coabench.registry.catalog import DatasetChoice
 from coabench.registry.defaults import (
     BACKBONE,
     BATCH_SIZE,
@@ -40,6 +41,7 @@ from coabench.registry.defaults import (
     STRATEGY,
     Dtype,
 )
+from coabench.registry.python_data import from_python
 from coabench.strategy import Strategy
 from coabench.training.job import FinishedTraining
 from coabench.training.job import train as run_training
@@ -47,7 +49,11 @@ from coabench.training.plan import Training
 from coabench.training.progress import TrainingProgress
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from coabench.prediction.objects import PictureLike
+
+    DatasetLike = Iterable[tuple[PictureLike, str]] | pd.DataFrame
 
 T = TypeVar("T")
 Name = str | PathLike[str]
@@ -59,7 +65,8 @@ def evaluate(
     backbone: str | type[Backbone[Any]] = BACKBONE,
     adapter: Name | None = None,
     strategy: Name | Strategy = STRATEGY,
-    dataset: Name = DATASET,
+    dataset: Name | DatasetLike = DATASET,
+    labels: Name | None = None,
     data_root: Name | None = None,
     split: str | None = None,
     limit: int | None = None,
@@ -80,7 +87,10 @@ def evaluate(
         backbone: ``NAME[:MODEL]``, for example ``phi-3.5-vision:/models/Phi-3.5-vision``; or a class of your own.
         adapter: a folder or hub id; ``none`` for none; None for the one that ships with the backbone, if any.
         strategy: ``NAME[:VARIANT]``, a prompt file, or a `coabench.strategy.Strategy`.
-        dataset: ``NAME`` or a card.
+        dataset: ``NAME``, a card, or a folder of class folders; a list of (image, label), the image a path, a PIL image
+            or a uint8 array; or a DataFrame with the columns ``image`` and ``label``, and ``subject`` if it has one.
+        labels: of such a list or DataFrame: the data set or card whose labels these are; by default the first label
+            space that has all of them.
         data_root: the folder that holds the data set.
         split: the card's first by default.
         limit: only so many samples, stratified by label; the run is not comparable.
@@ -103,7 +113,8 @@ def evaluate(
         JobError: the run could not be finished; the records so far are safe, and the same call resumes it.
     """
     typed = dict(locals())
-    request = _request(Evaluation, evaluate, typed, backbone=backbone, strategy=_spec(strategy))
+    chosen = _dataset(dataset, labels)
+    request = _request(Evaluation, evaluate, typed, backbone=backbone, strategy=_spec(strategy), dataset=chosen)
     if progress is True:
         from coabench.cli.progress import RunTerminal
 
@@ -318,6 +329,19 @@ def _spec(strategy: Name | Strategy) -> str | Strategy:
     return strategy if isinstance(strategy, Strategy) else _read(str, strategy, "strategy")
 
 
+def _dataset(dataset: Name | DatasetLike, labels: Name | None) -> str | DatasetChoice:
+    """Return the name of a data set, or the data set that was handed over."""
+    named = _read(str | None, labels, "labels")
+    if not isinstance(dataset, str | PathLike):
+        return from_python(dataset, named)
+    if named is not None:
+        raise UserError(
+            "labels says whose the labels of pictures from Python are", expected="a list or a DataFrame as dataset",
+            found=f"dataset={fspath(dataset)!r}, which has its own", remedy="leave it out",
+        )  # fmt: skip
+    return fspath(dataset)
+
+
 def _assignments(name: str, options: Mapping[str, object] | None) -> dict[str, str]:
     """Return options as they would be typed after ``--set``: `coabench.registry.options` reads text."""
     return {key: _text(f"{name}[{key!r}]", value) for key, value in (options or {}).items()}
@@ -340,13 +364,16 @@ def _command(function: Any, typed: Mapping[str, Any]) -> tuple[str, ...]:
     words = ["coabench", function.__name__]
     for name, value in typed.items():
         option = f"--{name.replace('_', '-')}"
-        if name == "progress" or value is None or value == function.__kwdefaults__[name]:
+        default = function.__kwdefaults__[name]
+        if name == "progress" or value is None or (type(value) is type(default) and value == default):
             continue
         if isinstance(value, bool):
             words.append(option if value else f"--{OPPOSITES.get(name, f'no-{name}')}")
         elif isinstance(value, Mapping):
             option = "--set" if name == "options" else option
             words += [word for key, text in _assignments(name, value).items() for word in (option, f"{key}={text}")]
+        elif name == "dataset" and not isinstance(value, str | PathLike) and function is evaluate:
+            words += [option, "<pictures, from Python>"]
         elif name == "targets":
             words += [option, value if isinstance(value, str) else ",".join(value)]
         else:

@@ -10,6 +10,7 @@ from coabench.errors import UserError
 from coabench.live.sources import Note
 from coabench.prediction.pictures import Picture, listed, pictures
 from coabench.support.images import UnreadableImage, plain
+from coabench.support.memory_images import as_image, in_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,17 +29,17 @@ def checked(given: Any, note: Note) -> list[Any]:
     Raises:
         UserError: something else, or a path that stands for nothing.
     """
-    several = isinstance(given, Iterable) and not isinstance(given, str | PathLike) and not _is_memory(given)
+    several = isinstance(given, Iterable) and not isinstance(given, str | PathLike) and not in_memory(given)
     found: list[Any] = []
     for position, each in enumerate(given if several else [given]):
         if isinstance(each, str | PathLike):
             found += listed([fspath(each)], note)
             continue
         name = f"pictures[{position}]"
-        if not _is_memory(each):
+        if not in_memory(each):
             kind = type(each).__name__
             raise UserError(f"{name} is no picture", expected=TAKEN, found=f"a {kind}", remedy=f"correct {name}")
-        found.append((name, _as_image(each, name)))
+        found.append((name, as_image(each, name)))
     return found
 
 
@@ -55,28 +56,3 @@ def read(found: Iterable[Any], every: float, note: Note) -> Iterator[Picture]:
             yield Picture(name, error=f"{name} cannot be decoded: {error}")
         else:
             yield Picture(name, image=picture, notes=notes)
-
-
-def _is_memory(value: Any) -> bool:
-    """Whether it is a PIL image or an array."""
-    import numpy as np
-    from PIL import Image
-
-    return isinstance(value, Image.Image | np.ndarray)
-
-
-def _as_image(value: Any, name: str) -> Image:
-    import numpy as np
-    from PIL import Image
-
-    if isinstance(value, Image.Image):
-        return value
-    shape = value.shape
-    if value.dtype != np.uint8 or not (value.ndim == 2 or (value.ndim == 3 and shape[2] in (3, 4))) or 0 in shape:
-        raise UserError(
-            f"{name} is no picture",
-            expected="an array (height, width, 3) of uint8, 0 to 255, in RGB; or (height, width) of greys",
-            found=f"shape {shape} of {value.dtype}",
-            remedy="convert it, for example with (255 * array).astype('uint8')",
-        )
-    return Image.fromarray(np.ascontiguousarray(value))
