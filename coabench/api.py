@@ -6,7 +6,7 @@ the command line that would have made it, so that it can be repeated there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike, fspath
@@ -41,6 +41,7 @@ from coabench.registry.defaults import (
     STRATEGY,
     Dtype,
 )
+from coabench.registry.function_backbone import TAKEN, backbone_of
 from coabench.registry.python_data import from_python
 from coabench.strategy import Strategy
 from coabench.training.job import FinishedTraining
@@ -62,7 +63,7 @@ Name = str | PathLike[str]
 
 def evaluate(
     *,
-    backbone: str | type[Backbone[Any]] = BACKBONE,
+    backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
     adapter: Name | None = None,
     strategy: Name | Strategy = STRATEGY,
     dataset: Name | DatasetLike = DATASET,
@@ -84,7 +85,8 @@ def evaluate(
     """Evaluate a backbone with a strategy on a data set, as ``coabench evaluate`` does; resume a run that stopped.
 
     Args:
-        backbone: ``NAME[:MODEL]``, for example ``phi-3.5-vision:/models/Phi-3.5-vision``; or a class of your own.
+        backbone: ``NAME[:MODEL]``, for example ``phi-3.5-vision:/models/Phi-3.5-vision``; or a class of your own, or a
+            function of (image, question) that returns text. One of (images, questions) gets lists and returns a list.
         adapter: a folder or hub id; ``none`` for none; None for the one that ships with the backbone, if any.
         strategy: ``NAME[:VARIANT]``, a prompt file, or a `coabench.strategy.Strategy`.
         dataset: ``NAME``, a card, or a folder of class folders; a list of (image, label), the image a path, a PIL image
@@ -113,8 +115,8 @@ def evaluate(
         JobError: the run could not be finished; the records so far are safe, and the same call resumes it.
     """
     typed = dict(locals())
-    chosen = _dataset(dataset, labels)
-    request = _request(Evaluation, evaluate, typed, backbone=backbone, strategy=_spec(strategy), dataset=chosen)
+    made = {"backbone": _backbone(backbone), "strategy": _spec(strategy), "dataset": _dataset(dataset, labels)}
+    request = _request(Evaluation, evaluate, typed, **made)
     if progress is True:
         from coabench.cli.progress import RunTerminal
 
@@ -123,7 +125,7 @@ def evaluate(
 
 
 def load(
-    backbone: str | type[Backbone[Any]] = BACKBONE,
+    backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
     *,
     adapter: Name | None = None,
     strategy: Name | Strategy = STRATEGY,
@@ -167,7 +169,7 @@ def load(
     }
     hints = get_type_hints(Choice)
     made = {
-        "backbone": backbone,
+        "backbone": _backbone(backbone),
         "strategy": _spec(strategy),
         "options": _assignments("options", options),
         "allow_remote": _read(bool, allow_remote_backbone, "allow_remote_backbone"),
@@ -197,7 +199,7 @@ def predict(
 
 def train(
     *,
-    backbone: str | type[Backbone[Any]] = BACKBONE,
+    backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
     strategy: Name | Strategy | Sequence[Name | Strategy] = STRATEGY,
     dataset: Name | Sequence[Name] = DATASETS,
     data_root: Name | None = None,
@@ -266,7 +268,7 @@ def train(
         Training,
         train,
         typed,
-        backbone=backbone,
+        backbone=_backbone(backbone),
         strategies=[_spec(each) for each in _several(strategy)],
         datasets=[_read(str, each, "dataset") for each in _several(dataset)],
         settings=_settings(typed),
@@ -329,6 +331,15 @@ def _spec(strategy: Name | Strategy) -> str | Strategy:
     return strategy if isinstance(strategy, Strategy) else _read(str, strategy, "strategy")
 
 
+def _backbone(backbone: Any) -> str | type[Backbone[Any]]:
+    """Return a name or a class; a function is made a class."""
+    if isinstance(backbone, str) or (isinstance(backbone, type) and issubclass(backbone, Backbone)):
+        return backbone
+    if not callable(backbone) or isinstance(backbone, type):
+        raise _Argument("backbone").bad(backbone, f"NAME[:MODEL], a class derived from Backbone, or {TAKEN}")
+    return backbone_of(backbone)
+
+
 def _dataset(dataset: Name | DatasetLike, labels: Name | None) -> str | DatasetChoice:
     """Return the name of a data set, or the data set that was handed over."""
     named = _read(str | None, labels, "labels")
@@ -384,4 +395,6 @@ def _command(function: Any, typed: Mapping[str, Any]) -> tuple[str, ...]:
 def _shown(value: Any) -> str:
     if isinstance(value, Strategy | type):
         return f"<{value.name if isinstance(value, Strategy) else value.__name__}, from Python>"
+    if callable(value):
+        return f"<{getattr(value, '__name__', type(value).__name__).strip('<>')}, from Python>"
     return str(value)
