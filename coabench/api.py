@@ -28,7 +28,6 @@ from coabench.prediction.faces import FaceChoice
 from coabench.prediction.model import EVERY, Model
 from coabench.prediction.objects import checked
 from coabench.recipe import Recipe
-from coabench.registry.catalog import DatasetChoice
 from coabench.registry.defaults import (
     BACKBONE,
     BATCH_SIZE,
@@ -41,8 +40,8 @@ from coabench.registry.defaults import (
     STRATEGY,
     Dtype,
 )
-from coabench.registry.function_backbone import TAKEN, backbone_of
-from coabench.registry.python_data import from_python
+from coabench.registry.function_backbone import backbone_from
+from coabench.registry.python_data import chosen_dataset
 from coabench.strategy import Strategy
 from coabench.training.job import FinishedTraining
 from coabench.training.job import train as run_training
@@ -115,7 +114,11 @@ def evaluate(
         JobError: the run could not be finished; the records so far are safe, and the same call resumes it.
     """
     typed = dict(locals())
-    made = {"backbone": _backbone(backbone), "strategy": _spec(strategy), "dataset": _dataset(dataset, labels)}
+    made = {
+        "backbone": backbone_from(backbone),
+        "strategy": _spec(strategy),
+        "dataset": chosen_dataset(dataset, _read(str | None, labels, "labels")),
+    }
     request = _request(Evaluation, evaluate, typed, **made)
     if progress is True:
         from coabench.cli.progress import RunTerminal
@@ -169,7 +172,7 @@ def load(
     }
     hints = get_type_hints(Choice)
     made = {
-        "backbone": _backbone(backbone),
+        "backbone": backbone_from(backbone),
         "strategy": _spec(strategy),
         "options": _assignments("options", options),
         "allow_remote": _read(bool, allow_remote_backbone, "allow_remote_backbone"),
@@ -268,7 +271,7 @@ def train(
         Training,
         train,
         typed,
-        backbone=_backbone(backbone),
+        backbone=backbone_from(backbone),
         strategies=[_spec(each) for each in _several(strategy)],
         datasets=[_read(str, each, "dataset") for each in _several(dataset)],
         settings=_settings(typed),
@@ -329,28 +332,6 @@ def _several(value: Any) -> Sequence[Any]:
 
 def _spec(strategy: Name | Strategy) -> str | Strategy:
     return strategy if isinstance(strategy, Strategy) else _read(str, strategy, "strategy")
-
-
-def _backbone(backbone: Any) -> str | type[Backbone[Any]]:
-    """Return a name or a class; a function is made a class."""
-    if isinstance(backbone, str) or (isinstance(backbone, type) and issubclass(backbone, Backbone)):
-        return backbone
-    if not callable(backbone) or isinstance(backbone, type):
-        raise _Argument("backbone").bad(backbone, f"NAME[:MODEL], a class derived from Backbone, or {TAKEN}")
-    return backbone_of(backbone)
-
-
-def _dataset(dataset: Name | DatasetLike, labels: Name | None) -> str | DatasetChoice:
-    """Return the name of a data set, or the data set that was handed over."""
-    named = _read(str | None, labels, "labels")
-    if not isinstance(dataset, str | PathLike):
-        return from_python(dataset, named)
-    if named is not None:
-        raise UserError(
-            "labels says whose the labels of pictures from Python are", expected="a list or a DataFrame as dataset",
-            found=f"dataset={fspath(dataset)!r}, which has its own", remedy="leave it out",
-        )  # fmt: skip
-    return fspath(dataset)
 
 
 def _assignments(name: str, options: Mapping[str, object] | None) -> dict[str, str]:

@@ -84,6 +84,19 @@ def _shown(images: Sequence[Image], question: Question) -> Any:
     return chosen[0] if len(chosen) == 1 else chosen
 
 
+def backbone_from(value: Any) -> str | type[Backbone[Any]]:
+    """Return a backbone's name or class as it is, a function as a class; `UserError` for anything else."""
+    if isinstance(value, str) or (isinstance(value, type) and issubclass(value, Backbone)):
+        return value
+    if not callable(value) or isinstance(value, type):
+        raise UserError(
+            f"backbone={repr(value)[:60]} does not fit",
+            expected=f"NAME[:MODEL], a class derived from Backbone, or {TAKEN}",
+            remedy="correct backbone",
+        )
+    return backbone_of(value)
+
+
 def backbone_of(function: Callable[..., Any]) -> type[FunctionBackbone]:
     """Return a backbone that asks a function.
 

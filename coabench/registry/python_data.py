@@ -86,6 +86,18 @@ class PythonDataset(Dataset):
         return digest.hexdigest()
 
 
+def chosen_dataset(data: Any, labels: str | None) -> str | DatasetChoice:
+    """Return the name or path of a data set as text, or the data set that was handed over; see `from_python`."""
+    if not isinstance(data, str | PathLike):
+        return from_python(data, labels)
+    if labels is not None:
+        raise UserError(
+            "labels says whose the labels of pictures from Python are", expected="a list or a DataFrame as dataset",
+            found=f"dataset={fspath(data)!r}, which has its own", remedy="leave it out",
+        )  # fmt: skip
+    return fspath(data)
+
+
 def from_python(data: Any, labels: str | None) -> DatasetChoice:
     """Return the data set of (image, label) pairs or of a DataFrame.
 
