@@ -123,7 +123,7 @@ def named(lines: Iterable[str], note: Note) -> Iterator[Path | Picture]:
         try:
             yield from _files(word, note)
         except UserError as error:
-            yield Picture(word, error=error.problem)
+            yield Picture(word, error=error.problem.removeprefix(f"{word}: "))
 
 
 def gathered(
