@@ -154,6 +154,9 @@ def test_what_a_killed_command_wrote_is_continued(coabench: Run, tmp_path: Path)
     again = coabench(*SCRIPTED, "photos", "--output", "said.jsonl")
     assert again.returncode == 1
     assert "failed: photos/9.png" in again.stderr
+    bright(tmp_path / "photos" / "3.png", (90, 30))
+    changed = coabench(*SCRIPTED, "photos", "--output", "said.jsonl")
+    assert "photos/3.png has changed since its answer was recorded" in changed.stderr
     other = coabench(*SCRIPTED, "photos", "--output", "said.jsonl", "--margin", 0.2)
     assert other.returncode == 2
     assert "margin" in other.stderr
@@ -214,7 +217,7 @@ def test_names_come_from_stdin_one_by_one(tmp_path: Path) -> None:
     asked = []
 
     def typed() -> Any:
-        for word in (f"{one}\n", "\n", f"{tmp_path / 'absent.png'}\r\n"):
+        for word in (f"{one}\n", "\n", f"{one}\n", f"{tmp_path / 'absent.png'}\r\n"):
             asked.append(word)
             yield word
 
