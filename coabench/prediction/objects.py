@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 TAKEN = "paths, PIL images, NumPy arrays (height, width, 3) of uint8 in RGB, or a list of them"
 
 
-def checked(given: Any, note: Note) -> list[Any]:
-    """Return paths and in-memory pictures in order: what is given is one of them, or several.
+def checked(value: Any, note: Note) -> list[Any]:
+    """Return paths and in-memory pictures in order, of one of them or of several.
 
     Paths are words as on the command line: folders and patterns stand for their files.
 
     Raises:
         UserError: something else, or a path that stands for nothing.
     """
-    several = isinstance(given, Iterable) and not isinstance(given, str | PathLike) and not in_memory(given)
+    several = isinstance(value, Iterable) and not isinstance(value, str | PathLike) and not in_memory(value)
     found: list[Any] = []
-    for position, each in enumerate(given if several else [given]):
+    for position, each in enumerate(value if several else [value]):
         if isinstance(each, str | PathLike):
             found += listed([fspath(each)], note)
             continue

@@ -1,5 +1,6 @@
 """``coabench.predict`` and ``coabench.load``: pictures as Python has them."""
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from support.in_process import plugins_on
 
 import coabench
 from coabench.backbone import Backbone, BackboneRequest, Viewing
+from coabench.cli.predict import command
 from coabench.testing import ScriptedBackbone
 
 CHOICE: dict[str, Any] = {"backbone": "scripted:a", "detector": "brightest", "options": {"backbone.noise": False}}
@@ -45,6 +47,20 @@ def square(shade: int = 200) -> np.ndarray:
 
 def said(predictions: list[Any]) -> list[Any]:
     return [(each.label, each.status, each.box, [turn.answer for turn in each.turns]) for each in predictions]
+
+
+def test_arguments_are_the_options_with_their_defaults() -> None:
+    spelt = {"set": "options"}
+    context = command.make_context("predict", ["photo.jpg"])
+    options = {}
+    for parameter in command.params:
+        argument = max(parameter.opts, key=len).removeprefix("--").replace("-", "_")
+        options[spelt.get(argument, argument)] = context.params[parameter.name] or None
+    for name in ("paths", "format", "output", "overwrite", "explain_text"):  # of the command line alone
+        del options[name]
+    parameters = {**inspect.signature(coabench.load).parameters, **inspect.signature(coabench.predict).parameters}
+    arguments = {name: each.default or None for name, each in parameters.items()}
+    assert {name: value for name, value in arguments.items() if name not in ("pictures", "loading")} == options
 
 
 def test_a_photograph_shows_itself_with_both_answers() -> None:
