@@ -1,7 +1,8 @@
 """coabench: measure vision-language models on compound facial expression recognition.
 
-`evaluate` and `train` do what the commands of these names do; `load_runs` and `load_records` give pandas tables.
-Importing this package takes in nothing heavy; the two jobs come in with their first use, since every command and every
+`evaluate`, `predict` and `train` do what the commands of these names do, `load` keeps a model for many predictions;
+`load_runs` and `load_records` give pandas tables.
+Importing this package takes in nothing heavy; the jobs come in with their first use, since every command and every
 plugin imports it.
 """
 
@@ -15,7 +16,7 @@ from coabench.hookspecs import hookimpl
 from coabench.reports.pandas_tables import load_records, load_runs
 
 if TYPE_CHECKING:
-    from coabench.api import evaluate, train
+    from coabench.api import evaluate, load, predict, train
 
 __all__ = [
     "CoabenchError",
@@ -25,14 +26,16 @@ __all__ = [
     "__version__",
     "evaluate",
     "hookimpl",
+    "load",
     "load_records",
     "load_runs",
+    "predict",
     "train",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("evaluate", "train"):
+    if name in ("evaluate", "load", "predict", "train"):
         from coabench import api
 
         return getattr(api, name)

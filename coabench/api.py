@@ -6,11 +6,12 @@ the command line that would have made it, so that it can be repeated there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike, fspath
-from typing import Any, Literal, TypeVar, get_type_hints
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_type_hints
 
 from coabench.backbone import Backbone
 from coabench.base.schema import At, read_value
@@ -21,6 +22,11 @@ from coabench.evaluation.job import evaluate as run_evaluation
 from coabench.evaluation.plan import Evaluation
 from coabench.evaluation.progress import Progress
 from coabench.inference.batching import BatchSize
+from coabench.live.asker import Choice
+from coabench.prediction.answer import FacePrediction
+from coabench.prediction.faces import FaceChoice
+from coabench.prediction.model import EVERY, Model
+from coabench.prediction.objects import checked
 from coabench.recipe import Recipe
 from coabench.registry.defaults import (
     BACKBONE,
@@ -34,11 +40,20 @@ from coabench.registry.defaults import (
     STRATEGY,
     Dtype,
 )
+from coabench.registry.function_backbone import backbone_from
+from coabench.registry.python_data import chosen_dataset
 from coabench.strategy import Strategy
 from coabench.training.job import FinishedTraining
 from coabench.training.job import train as run_training
 from coabench.training.plan import Training
 from coabench.training.progress import TrainingProgress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from coabench.prediction.objects import PictureLike
+
+    DatasetLike = Iterable[tuple[PictureLike, str]] | pd.DataFrame
 
 T = TypeVar("T")
 Name = str | PathLike[str]
@@ -47,10 +62,11 @@ Name = str | PathLike[str]
 
 def evaluate(
     *,
-    backbone: str | type[Backbone[Any]] = BACKBONE,
+    backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
     adapter: Name | None = None,
     strategy: Name | Strategy = STRATEGY,
-    dataset: Name = DATASET,
+    dataset: Name | DatasetLike = DATASET,
+    labels: Name | None = None,
     data_root: Name | None = None,
     split: str | None = None,
     limit: int | None = None,
@@ -73,10 +89,14 @@ def evaluate(
     """Evaluate a backbone with a strategy on a data set, as ``coabench evaluate`` does; resume a run that stopped.
 
     Args:
-        backbone: ``NAME[:MODEL]``, for example ``phi-3.5-vision:/models/Phi-3.5-vision``; or a class of your own.
+        backbone: ``NAME[:MODEL]``, for example ``phi-3.5-vision:/models/Phi-3.5-vision``; or a class of your own, or a
+            function of (image, question) that returns text. One of (images, questions) gets lists and returns a list.
         adapter: a folder or hub id; ``none`` for none; None for the one that ships with the backbone, if any.
         strategy: ``NAME[:VARIANT]``, a prompt file, or a `coabench.strategy.Strategy`.
-        dataset: ``NAME`` or a card.
+        dataset: ``NAME``, a card, or a folder of class folders; a list of (image, label), the image a path, a PIL image
+            or a uint8 array; or a DataFrame with the columns ``image`` and ``label``, and ``subject`` if it has one.
+        labels: of such a list or DataFrame: the data set or card whose labels these are; by default the first label
+            space that has all of them.
         data_root: the folder that holds the data set.
         split: the card's first by default.
         limit: only so many samples, stratified by label; the run is not comparable.
@@ -105,7 +125,12 @@ def evaluate(
         JobError: the run could not be finished; the records so far are safe, and the same call resumes it.
     """
     typed = dict(locals())
-    request = _request(Evaluation, evaluate, typed, backbone=backbone, strategy=_spec(strategy))
+    made = {
+        "backbone": backbone_from(backbone),
+        "strategy": _spec(strategy),
+        "dataset": chosen_dataset(dataset, _read(str | None, labels, "labels")),
+    }
+    request = _request(Evaluation, evaluate, typed, **made)
     if progress is True:
         from coabench.cli.progress import RunTerminal
 
@@ -113,9 +138,82 @@ def evaluate(
     return run_evaluation(request, progress or None)
 
 
+def load(
+    backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
+    *,
+    adapter: Name | None = None,
+    strategy: Name | Strategy = STRATEGY,
+    labels: Name = DATASET,
+    decode: Decode = DECODE,
+    faces: str | int = "all",
+    detector: str = "auto",
+    detector_weights: Name | None = None,
+    margin: float | None = None,
+    min_face: int | None = None,
+    device: str = DEVICE,
+    dtype: Dtype = DTYPE,
+    seed: int = SEED,
+    options: Mapping[str, object] | None = None,
+    exemplars_from: Name | None = None,
+    data_root: Name | None = None,
+    allow_remote_backbone: bool = False,
+) -> Model:
+    """Load a backbone, a strategy and a detector once, to ask about many pictures: ``model.predict(pictures)``.
+
+    Arguments are named as the options of ``coabench predict``, with the same defaults; see also `evaluate`.
+
+    Args:
+        labels: the data set or card whose labels are asked about.
+        faces: ``all``, ``largest``, how many of the largest, or ``none`` for pictures that are faces already.
+        detector: its name, or ``auto`` for the best that works here.
+        margin: what a crop adds around the face, in parts of its longer side.
+        min_face: pixels; smaller faces are left out.
+        allow_remote_backbone: use a backbone that sends pictures to another machine.
+
+    Raises:
+        UserError: bad input.
+    """
+    typed = dict(locals())
+    weights = _read(Path | None, detector_weights, "detector_weights")
+    chosen = {"detector": detector, "margin": margin, "min_face": min_face}
+    read = {
+        name: _read(get_type_hints(FaceChoice, include_extras=True)[name], v, name)
+        for name, v in chosen.items()
+        if v is not None
+    }
+    hints = get_type_hints(Choice)
+    made = {
+        "backbone": backbone_from(backbone),
+        "strategy": _spec(strategy),
+        "options": _assignments("options", options),
+        "allow_remote": _read(bool, allow_remote_backbone, "allow_remote_backbone"),
+    }
+    named = {name: _read(hints[name], typed[name], name) for name in typed if name in {*hints} - {*made}}
+    return Model(Choice(**made, **named), FaceChoice(faces=str(faces), weights=weights, **read))
+
+
+def predict(
+    pictures: PictureLike | Iterable[PictureLike], *, every: float = EVERY, batch_size: int = BATCH_SIZE, **loading: Any
+) -> list[FacePrediction]:
+    """Return what is said about each face in pictures, as ``coabench predict`` does.
+
+    Args:
+        pictures: a path, a PIL image, a NumPy array (height, width, 3) of uint8 in RGB, or several of them. Folders and
+            patterns stand for their files.
+        every: seconds between two pictures of a film; 0 for every frame.
+        batch_size: how many faces are asked about at a time; no answer depends on it.
+        loading: what `load` takes: ``backbone``, ``strategy``, ``faces`` …
+
+    Raises:
+        UserError: bad input.
+    """
+    checked(pictures, lambda text: None)
+    return load(**loading).predict(pictures, every=every, batch_size=batch_size)
+
+
 def train(
     *,
-    backbone: str | type[Backbone[Any]] = BACKBONE,
+    backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
     strategy: Name | Strategy | Sequence[Name | Strategy] = STRATEGY,
     dataset: Name | Sequence[Name] = DATASETS,
     data_root: Name | None = None,
@@ -188,7 +286,7 @@ def train(
         Training,
         train,
         typed,
-        backbone=backbone,
+        backbone=backbone_from(backbone),
         strategies=[_spec(each) for each in _several(strategy)],
         datasets=[_read(str, each, "dataset") for each in _several(dataset)],
         settings=_settings(typed),
@@ -273,13 +371,16 @@ def _command(function: Any, typed: Mapping[str, Any]) -> tuple[str, ...]:
     words = ["coabench", function.__name__]
     for name, value in typed.items():
         option = f"--{name.replace('_', '-')}"
-        if name == "progress" or value is None or value == function.__kwdefaults__[name]:
+        default = function.__kwdefaults__[name]
+        if name == "progress" or value is None or (type(value) is type(default) and value == default):
             continue
         if isinstance(value, bool):
             words.append(option if value else f"--{OPPOSITES.get(name, f'no-{name}')}")
         elif isinstance(value, Mapping):
             option = "--set" if name == "options" else option
             words += [word for key, text in _assignments(name, value).items() for word in (option, f"{key}={text}")]
+        elif name == "dataset" and not isinstance(value, str | PathLike) and function is evaluate:
+            words += [option, "<pictures, from Python>"]
         elif name == "targets":
             words += [option, value if isinstance(value, str) else ",".join(value)]
         else:
@@ -290,4 +391,6 @@ def _command(function: Any, typed: Mapping[str, Any]) -> tuple[str, ...]:
 def _shown(value: Any) -> str:
     if isinstance(value, Strategy | type):
         return f"<{value.name if isinstance(value, Strategy) else value.__name__}, from Python>"
+    if callable(value):
+        return f"<{getattr(value, '__name__', type(value).__name__).strip('<>')}, from Python>"
     return str(value)

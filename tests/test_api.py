@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy
 import pytest
+from support.footage import PHOTOGRAPH
 from support.process import ROOT
 
 import coabench
@@ -70,6 +72,7 @@ def test_arguments_are_the_options_with_their_defaults(name: str) -> None:
     if name == "train":
         arguments["strategy"] = (arguments["strategy"],)  # where there may be several
     assert arguments.pop("progress") is None
+    arguments.pop("labels", None)  # of pictures that no command line can name
     assert arguments == options
 
 
@@ -239,6 +242,7 @@ def test_mistakes_of_a_training(arguments: dict[str, Any], words: str) -> None:
 @pytest.mark.slow
 def test_the_page_about_python_is_true(capsys: pytest.CaptureFixture[str]) -> None:
     """Run the code of the page, block after block, in one namespace; what it prints is what the page shows."""
+    shutil.copy(PHOTOGRAPH, "photo.jpg")
     page = (ROOT / "docs" / "python.md").read_text()
     space: dict[str, Any] = {}
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

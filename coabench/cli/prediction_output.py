@@ -20,12 +20,13 @@ from coabench.base.vocabulary import ERROR
 from coabench.errors import JobError, UserError
 from coabench.prediction.answer import NO_FACE, FacePrediction, explained
 from coabench.prediction.output import PredictionFile, Recorded
+from coabench.prediction.pictures import FILMS
 from coabench.render.tables import csv_cell
 
 Format = Literal["table", "jsonl", "csv"]
 WIDEST = 40
 """Characters of a file's name in the table, which are its last ones."""
-FACE_WIDTH, LABEL_WIDTH = 27, 22
+TIME_WIDTH, FACE_WIDTH, LABEL_WIDTH = 9, 27, 22
 REMEDY = "if a picture is a face already, add --faces none; else try another --detector or a smaller --min-face"
 
 
@@ -54,7 +55,8 @@ class Table(Writer):
     """A line a face on stdout, for people."""
 
     def __init__(self, files: Sequence[Path], explain: bool) -> None:
-        self._width = min(max((len(safe(file)) for file in files), default=WIDEST), WIDEST)
+        widths = (len(safe(file)) + TIME_WIDTH * (file.suffix.lower() in FILMS) for file in files)
+        self._width = min(max(widths, default=WIDEST), WIDEST)
         self._explain = explain
         self._print("file", "face", "expression", "answers")
 

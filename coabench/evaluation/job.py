@@ -74,6 +74,7 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
 
 def _kept_card(plan: Plan, directory: Path) -> Iterator[str]:
     """Write the card that was made from a folder beside the run, unless there is one, and say so."""
+    directory = directory if directory.name else directory.absolute()
     path = directory.with_name(f"{directory.name}.card.yaml")
     if plan.card is None or path.exists():
         return

@@ -20,7 +20,7 @@ from coabench.evaluation.sampling import STRATIFIED, stratified
 from coabench.inference.batching import BatchSize
 from coabench.inference.contents import contents
 from coabench.inference.exemplars import ExemplarPool, draw_pool
-from coabench.registry.catalog import find_dataset
+from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.class_folders import card_text
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
 from coabench.runs.adapter import TrainingRecord
@@ -47,7 +47,7 @@ class Evaluation:
 
     backbone: str | type[Backbone[Any]]
     strategy: str | Strategy
-    dataset: str
+    dataset: str | DatasetChoice
     adapter: str | None = None
     data_root: Path | None = None
     split: str | None = None

@@ -40,8 +40,8 @@ class Choice:
         allow_remote: consent to a backbone that sends pictures to another machine.
     """
 
-    backbone: str = defaults.BACKBONE
-    strategy: str = defaults.STRATEGY
+    backbone: str | type[Backbone[Any]] = defaults.BACKBONE
+    strategy: str | Strategy = defaults.STRATEGY
     labels: str = defaults.DATASET
     adapter: str | None = None
     decode: Decode = defaults.DECODE

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+from coabench.base.schema import at_least
 from coabench.detector import Box, Detector
 from coabench.errors import UserError
 from coabench.live.crops import MARGIN, crop, parse_count, select_faces
@@ -37,7 +38,7 @@ class FaceChoice:
     detector: str = AUTO
     weights: Path | None = None
     margin: float = MARGIN
-    min_face: int = MIN_FACE
+    min_face: Annotated[int, at_least(1)] = MIN_FACE
 
     def find(self) -> DetectorChoice | None:
         """Return the detector, None where none is needed.
@@ -52,15 +53,20 @@ class FaceChoice:
                     remedy="leave one of them out",
                 )
             return None
+        self.check()
+        return find_detector(self.detector, self.weights)
+
+    def check(self) -> None:
+        """Refuse (`UserError`) a choice of faces that cannot be read."""
         try:
-            parse_count(self.faces)
+            if self.faces != WHOLE:
+                parse_count(self.faces)
         except UserError:
             raise UserError(
                 f"--faces {self.faces!r} cannot be read",
                 expected="all, largest, a number from 1, or none for pictures that are faces already",
                 remedy="correct --faces",
             ) from None
-        return find_detector(self.detector, self.weights)
 
 
 class Cut(NamedTuple):
@@ -76,6 +82,20 @@ class FaceFinder:
 
     def __init__(self, choice: FaceChoice, detector: Detector | None) -> None:
         self._choice, self._detector = choice, detector
+
+    def choosing(self, choice: FaceChoice) -> FaceFinder:
+        """Return a finder with the same detector for another choice of faces.
+
+        Raises:
+            UserError: it cannot be read, or needs a detector and there is none.
+        """
+        choice.check()
+        if choice.faces != WHOLE and self._detector is None:
+            raise UserError(
+                f"faces={choice.faces!r} needs a detector, and the model was loaded with faces='none'",
+                remedy="load it with faces='all'; each call may still choose",
+            )
+        return FaceFinder(choice, None if choice.faces == WHOLE else self._detector)
 
     def cuts(self, image: Image) -> tuple[list[Cut], int]:
         """Return the faces that are asked about, the largest first, and how many are too small."""

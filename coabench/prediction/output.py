@@ -24,12 +24,12 @@ class Recorded:
     """What a file of predictions holds already.
 
     Attributes:
-        pictures: those whose faces are all there.
+        pictures: those whose faces are all there, each with the SHA-256 of its file where that was recorded.
         failed: file -> why it could not be used.
         end: the length in bytes of what belongs to these pictures.
     """
 
-    pictures: set[Key] = field(default_factory=set)
+    pictures: dict[Key, str | None] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     end: int | None = None
 
@@ -98,7 +98,7 @@ def _recorded(path: Path) -> Recorded:
             begins = line.offset
         complete = record["face"] >= record["faces"]
         if complete:
-            found.pictures.add((record["file"], record["frame"]))
+            found.pictures[record["file"], record["frame"]] = record["image_sha256"]
         if record["status"] == ERROR:
             found.failed[str(record["file"])] = str(record["reason"])
     found.end = None if complete else begins

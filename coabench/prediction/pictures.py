@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import glob, has_magic
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coabench.base.files import sha256_of
 from coabench.base.reading import is_file, is_folder, user_path, what_is_at
 from coabench.dataset import ImageFile
 from coabench.errors import SampleError, UserError, first_line
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str | None, int | None]
 """A picture: its file, and its frame in a film."""
+NONE: Mapping[Key, str | None] = {}
 STDIN = "-"
 FILMS = frozenset(f".{ending}" for ending in "mp4 m4v mov avi mkv webm mpg mpeg wmv flv 3gp ogv mts m2ts".split())  # noqa: SIM905
 """How the names of films end. Any other file is read as an image; of an animated one the first picture, as in
@@ -123,33 +126,51 @@ def named(lines: Iterable[str], note: Note) -> Iterator[Path | Picture]:
         try:
             yield from _files(word, note)
         except UserError as error:
-            yield Picture(word, error=error.problem)
+            yield Picture(word, error=error.problem.removeprefix(f"{word}: "))
 
 
 def gathered(
-    files: Iterable[Path], lines: Iterable[str], every: float, note: Note, known: Container[Key] = ()
+    files: Iterable[Path], lines: Iterable[str], every: float, note: Note, known: Mapping[Key, str | None] = NONE
 ) -> Iterator[Picture]:
-    """Yield the pictures of files, then of those that lines of stdin name; see `pictures`."""
+    """Yield the pictures of files, then of those that lines of stdin name, each file once; see `pictures`."""
+    seen: set[str] = set()
     for file in chain(files, named(lines, note)):
-        yield from [file] if isinstance(file, Picture) else pictures(file, every, note, known)
+        name = str(file.file if isinstance(file, Picture) else file)
+        if name in seen:
+            continue
+        seen.add(name)
+        if not isinstance(file, Picture):
+            yield from pictures(file, every, note, known)
+        elif (name, None) not in known:
+            yield file
 
 
-def pictures(file: Path, every: float, note: Note, known: Container[Key] = ()) -> Iterator[Picture]:
+def pictures(file: Path, every: float, note: Note, known: Mapping[Key, str | None] = NONE) -> Iterator[Picture]:
     """Yield the picture of an image file, or those of a film, but for those that are *known* by file and frame.
 
     Args:
+        known: what was answered about earlier, with the SHA-256 of the file.
         every: seconds between two pictures of a film; 0 for every frame.
     """
     name = str(file)
     if file.suffix.lower() in FILMS:
         yield from (each for each in _frames(file, every, note) if (name, each.frame) not in known)
-    elif (name, None) not in known:
+    elif (name, None) in known:
+        _check_same(file, known[name, None], note)
+    else:
         try:
             read = read_image(ImageFile(Path(), name))
         except SampleError as error:
             yield Picture(name, error=str(error))
         else:
             yield Picture(name, image=read.image, sha256=read.sha256, notes=read.notes)
+
+
+def _check_same(file: Path, sha256: str | None, note: Note) -> None:
+    """Say so where the file of an answer that is kept is another by now."""
+    with suppress(OSError):
+        if sha256 is not None and sha256_of(file) != sha256:
+            note(f"{file} has changed since its answer was recorded, which is kept; --overwrite asks again about all")
 
 
 def _frames(file: Path, every: float, note: Note) -> Iterator[Picture]:

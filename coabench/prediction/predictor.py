@@ -37,6 +37,10 @@ class Predictor:
         """What the user should know, in sentences; more may come with the weights."""
         return [*self._notes, *self._asker.notes]
 
+    def choosing(self, faces: FaceChoice) -> Predictor:
+        """Return a predictor with the same weights and detector for another choice of faces."""
+        return Predictor(self._asker, self._finder.choosing(faces), self.identity, self._notes)
+
     def load(self) -> None:
         """Bring in the weights, once. May raise `UserError`."""
         self._asker.load()
@@ -72,14 +76,14 @@ class Predictor:
 
     def _answer(self, looked: list[Looked], batch_size: int) -> Iterator[list[FacePrediction]]:
         faces = [cut.image for _, cuts, _ in looked for cut in cuts]
-        told: list[tuple[Outcome, float | None]] = []
+        timed: list[tuple[Outcome, float | None]] = []
         for start in range(0, len(faces), batch_size):
             batch = faces[start : start + batch_size]
             started = time.perf_counter()
             outcomes = self._asker.ask(batch)
             seconds = (time.perf_counter() - started) / len(batch) if self._asker.backbone.timed else None
-            told += [(outcome, seconds) for outcome in outcomes]
-        answers = iter(told)
+            timed += [(outcome, seconds) for outcome in outcomes]
+        answers = iter(timed)
         for picture, cuts, none in looked:
             if none is not None:
                 yield [none]

@@ -149,8 +149,11 @@ class DatasetChoice:
         return dataset
 
 
-def find_dataset(spec: str) -> DatasetChoice:
-    """Return the data set ``NAME`` or ``CARD.yaml``, or that in a folder of class folders."""
+def find_dataset(spec: str | DatasetChoice) -> DatasetChoice:
+    """Return the data set ``NAME`` or ``CARD.yaml``, or that in a folder of class folders; one that is there already is
+    taken as it is."""
+    if isinstance(spec, DatasetChoice):
+        return spec
     datasets = get_plugins().datasets
     if is_file(spec):
         card = Card.read(Path(spec))
@@ -176,14 +179,20 @@ def find_dataset(spec: str) -> DatasetChoice:
 
 
 def _in_folder(spec: str, folder: Path) -> DatasetChoice:
-    """Return the data set in a folder of class folders; the defaults' label spaces are tried before all others."""
+    """Return the data set in a folder of class folders."""
     if not is_folder(folder):
         raise no_folder(spec, folder)
     datasets = get_plugins().datasets
+    described = describe_folder(folder, known_spaces(), list(datasets))
+    return DatasetChoice(read_described(described, folder), datasets.find(LOADER), folder, described)
+
+
+def known_spaces() -> list[LabelSpace]:
+    """Return the label spaces of all data sets: those of the defaults first, then the others, the smallest first."""
+    datasets = get_plugins().datasets
     cards = {name: Card.read(Path(e.details["card"])) for name, e in datasets.items() if e.details.get("card")}
     names = sorted(cards, key=lambda name: (name not in DATASETS, len(cards[name].space.labels), name))
-    described = describe_folder(folder, [cards[name].space for name in names], list(datasets))
-    return DatasetChoice(read_described(described, folder), datasets.find(LOADER), folder, described)
+    return [cards[name].space for name in names]
 
 
 def find_labels(spec: str) -> LabelSpace:

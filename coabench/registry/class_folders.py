@@ -62,12 +62,12 @@ def describe_folder(folder: Path, spaces: Sequence[LabelSpace], taken: Sequence[
             found=contents(folder),
             remedy="name the folder that holds the class folders; one picture or more: `coabench predict`",
         )
-    space = _matching(folder, classes, spaces)
+    space = matching_space(folder, "class folders", classes, spaces, REMEDY)
     name = folder.resolve().name or "root"
     name = f"{name}-folder" if name in taken else name
     order = [split for split in dict.fromkeys(SPLITS.values()) if split in splits.values()]
     files: Any = {split: _pattern(splits, split) for split in order}
-    values = {each: _label(each, space) for each in classes if fold(each) not in space.spellings(space.names)}
+    values = {each: label_of(each, space) for each in classes if fold(each) not in space.spellings(space.names)}
     left = [f"images in no class folder, left out: {loose:,}"] if loose else []
     return {
         "schema": 1,
@@ -121,9 +121,15 @@ def _pattern(splits: Mapping[str, str], split: str) -> str:
     return f"{names[0]}/{{label}}/**/*"
 
 
-def _matching(folder: Path, classes: Sequence[str], spaces: Sequence[LabelSpace]) -> LabelSpace:
-    """Return the first space that knows every class; `UserError` that compares with the closest where none does."""
-    unknown = [[name for name in classes if _label(name, space) is None] for space in spaces]
+def matching_space(
+    what: object, kind: str, classes: Sequence[str], spaces: Sequence[LabelSpace], remedy: str
+) -> LabelSpace:
+    """Return the first space that knows every class; `UserError` that compares with the closest where none does.
+
+    Args:
+        what: the data set, and what *kind* of things its classes are, for the message.
+    """
+    unknown = [[name for name in classes if label_of(name, space) is None] for space in spaces]
     least = min(range(len(spaces)), key=lambda index: len(unknown[index]))
     if not unknown[least]:
         return spaces[least]
@@ -133,10 +139,10 @@ def _matching(folder: Path, classes: Sequence[str], spaces: Sequence[LabelSpace]
         f"{name!r}: {did_you_mean(_plain(name), known).strip() or 'nothing like it'}" for name in unknown[least]
     )
     raise UserError(
-        f"{folder}: class folders that stand for no label: {', '.join(map(repr, unknown[least]))}",
+        f"{what}: {kind} that stand for no label: {', '.join(map(repr, unknown[least]))}",
         expected=f"{', '.join(names)} (of {spaces[least].name}, the closest), or their usual synonyms",
         found=hints,
-        remedy=REMEDY,
+        remedy=remedy,
     )
 
 
@@ -144,8 +150,8 @@ def _plain(name: str) -> str:
     return fold(re.sub(r"[_-]+", " ", name))
 
 
-def _label(name: str, space: LabelSpace) -> str | None:
-    """Return the label that a folder's name stands for; ``happily_surprised`` is spelt as folders often are."""
+def label_of(name: str, space: LabelSpace) -> str | None:
+    """Return the label that a name stands for, None for none; ``happily_surprised`` is spelt as folders often are."""
     spellings = space.spellings(space.names)
     return spellings.get(fold(name)) or spellings.get(_plain(name))
 

@@ -85,20 +85,44 @@ def _decoded(data: bytes, notes: list[str]) -> Image:
             if data.count(b"\xff\xda") > SCANS and _scans(data) > SCANS:
                 raise UnreadableImage(f"it has more than {SCANS} scans")
             image.load()  # of a TIFF, this turns the picture and drops the tag
-            picture = image.transpose(Image.Transpose[TURNS[left]]) if (left := _orientation(image)) in TURNS else image
-            if orientation in TURNS:
-                notes.append(f"turned upright (orientation {orientation})")
-            if picture.mode.startswith(DEEP):
-                picture = _scaled(picture, notes)
-            elif picture.has_transparency_data:
-                picture = _on_white(picture, notes)
-            return picture.convert("RGB")
+            return _plain(image, orientation, notes)
     except UnidentifiedImageError:
         raise UnreadableImage(f"it is no image of a format that is read ({', '.join(FORMATS)})") from None
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # decoders meet damaged files with all kinds of errors
         raise UnreadableImage(re.sub(r" ?<[^>]* at 0x[0-9a-f]+>", "", first_line(error))) from None
+
+
+def plain(image: Image) -> tuple[Image, tuple[str, ...]]:
+    """Return an image that Pillow has opened as `decode` would its file, and what was done to it, in words.
+
+    Raises:
+        UnreadableImage: its pixels cannot be decoded, or are no greys.
+    """
+    notes: list[str] = []
+    try:
+        orientation = _orientation(image)
+        image.load()
+        return _plain(image, orientation, notes), tuple(notes)
+    except (UnreadableImage, MemoryError):
+        raise
+    except Exception as error:  # decoders meet damaged files with all kinds of errors
+        raise UnreadableImage(first_line(error)) from None
+
+
+def _plain(image: Image, orientation: int, notes: list[str]) -> Image:
+    """Return a decoded image as 8-bit RGB, upright; *orientation* is that of before it was decoded."""
+    from PIL import Image as images
+
+    picture = image.transpose(images.Transpose[TURNS[left]]) if (left := _orientation(image)) in TURNS else image
+    if orientation in TURNS:
+        notes.append(f"turned upright (orientation {orientation})")
+    if picture.mode.startswith(DEEP):
+        picture = _scaled(picture, notes)
+    elif picture.has_transparency_data:
+        picture = _on_white(picture, notes)
+    return picture.convert("RGB")
 
 
 def _scans(data: bytes) -> int:

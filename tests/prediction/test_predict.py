@@ -106,6 +106,11 @@ def test_a_film_is_looked_at_every_second(coabench: Run, tmp_path: Path) -> None
     with Recording(tmp_path / "film.mp4", 10.0) as film:
         for number in range(25):
             film.write(np.asarray(Image.open(bright(tmp_path / "x.png", (20 + number, 30)))), number / 10)
+    shown = coabench(*SCRIPTED, "film.mp4").stdout.splitlines()
+    assert [line.split("  ")[0].strip() for line in shown] == [
+        "file",
+        *(f"film.mp4 {second}.0 s" for second in range(3)),
+    ]
     every = lines(coabench(*SCRIPTED, "film.mp4", "--format", "jsonl").stdout)
     assert [(each["frame"], each["time"]) for each in every] == [(0, 0.0), (10, 1.0), (20, 2.0)]
     assert coabench(*SCRIPTED, "film.mp4", "--every", 0, "--output", "all").returncode == 0
@@ -149,6 +154,9 @@ def test_what_a_killed_command_wrote_is_continued(coabench: Run, tmp_path: Path)
     again = coabench(*SCRIPTED, "photos", "--output", "said.jsonl")
     assert again.returncode == 1
     assert "failed: photos/9.png" in again.stderr
+    bright(tmp_path / "photos" / "3.png", (90, 30))
+    changed = coabench(*SCRIPTED, "photos", "--output", "said.jsonl")
+    assert "photos/3.png has changed since its answer was recorded" in changed.stderr
     other = coabench(*SCRIPTED, "photos", "--output", "said.jsonl", "--margin", 0.2)
     assert other.returncode == 2
     assert "margin" in other.stderr
@@ -209,7 +217,7 @@ def test_names_come_from_stdin_one_by_one(tmp_path: Path) -> None:
     asked = []
 
     def typed() -> Any:
-        for word in (f"{one}\n", "\n", f"{tmp_path / 'absent.png'}\r\n"):
+        for word in (f"{one}\n", "\n", f"{one}\n", f"{tmp_path / 'absent.png'}\r\n"):
             asked.append(word)
             yield word
 
@@ -220,4 +228,4 @@ def test_names_come_from_stdin_one_by_one(tmp_path: Path) -> None:
     assert len(asked) == 1
     (absent,) = found
     assert absent.error is not None
-    assert "nothing there" in absent.error
+    assert absent.error == "there is nothing there"

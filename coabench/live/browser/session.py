@@ -214,7 +214,7 @@ def _strategies(asker: Asker) -> Mapping[str, str]:
         for name, registration in get_plugins().strategies.items()
         for variant in registration.details.get("variants") or (None,)
     ]
-    known = {asker.strategy.name: asker.choice.strategy}
+    known = {asker.strategy.name: str(asker.choice.strategy)}
     for spec, strategy in usable_strategies(specs, asker.choice.exemplars_from is not None):
         known.setdefault(strategy.name, spec)
     return dict(sorted(known.items()))

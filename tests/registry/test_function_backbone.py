@@ -1,0 +1,109 @@
+"""A function from Python as a backbone: it is asked, and what it refers to is part of the run's identity."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import coabench
+from coabench.testing.pictures import draw_face
+
+DATA = [(draw_face(label, person), label) for person in range(2) for label in ("Happiness", "Sadness")]
+ANSWER = "Happiness"
+HELD = object()
+
+
+@pytest.fixture(autouse=True)
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def evaluated(function: Any, **more: Any) -> Any:
+    return coabench.evaluate(backbone=function, dataset=DATA, labels="raf-db-basic", strategy="direct", **more)
+
+
+def test_a_function_answers_about_each_image() -> None:
+    seen = []
+
+    def always(image: Image.Image, question: str) -> str:
+        seen.append((image.size, question))
+        return "joy"  # another spelling is read as ever
+
+    run = evaluated(always, output="out")
+    assert list(coabench.load_records(run.directory)["prediction"]) == 4 * ["Happiness"]
+    assert run.metrics["war"] == 0.5
+    assert len(seen) == 4
+    assert seen[0][0] == (48, 48)
+    assert "Surprise" in seen[0][1]
+    assert run.manifest["sessions"][0]["command"][3] == "<always, from Python>"
+    (said,) = coabench.predict(DATA[0][0], backbone=always, strategy="direct", labels="raf-db-basic", faces="none")
+    assert said.label == "Happiness"
+
+
+def test_a_function_of_several_is_asked_in_batches() -> None:
+    sizes = []
+
+    def many(images: Any, questions: Any) -> list[str]:
+        sizes.append((len(images), len(questions)))
+        return ["Anger"] * len(images)
+
+    assert evaluated(many, batch_size=3).metrics["war"] == 0
+    assert sizes == [(3, 3), (1, 1)]
+
+
+def named(code: str) -> Callable[..., str]:
+    space: dict[str, Any] = {"__name__": "notebook", "ANSWER": ANSWER}
+    exec(code, space)
+    function: Callable[..., str] = space["answer"]
+    return function
+
+
+def test_an_edited_function_is_another_run() -> None:
+    codes = [
+        "def answer(image, question): return 'Happiness'",
+        "def answer(image, question): return 'Sadness'",
+        "def answer(image, question): return ANSWER",
+        "def help(): return 'Fear'\ndef answer(image, question): return help()",
+        "def help(): return 'Anger'\ndef answer(image, question): return help()",
+        "def answer(image, question, said='Fear'): return said",
+        "def made(said):\n    return lambda image, question: said\nanswer = made('Fear')",
+        "def made(said):\n    return lambda image, question: said\nanswer = made('Anger')",
+        "import math\ndef answer(image, question): return 'Fear' if math.pi else ''",
+    ]
+    runs = [evaluated(named(code)).directory for code in codes]
+    assert len(set(runs)) == len(codes)
+    assert [evaluated(named(code)).directory for code in codes] == runs
+
+
+def test_what_may_change_unseen_is_never_continued() -> None:
+    def uses(image: Any, question: str) -> str:
+        return "Fear" if HELD else ""
+
+    first, second = evaluated(uses), evaluated(uses)
+    assert first.directory != second.directory
+    assert any("uses 'HELD', a object" in note for note in first.manifest["notes"])
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda image, question: 1 / 0, "ZeroDivisionError"),
+        (lambda image, question: None, "returned no text"),
+        (lambda images, questions: ["Fear"], "returned no answers"),
+        (lambda images, questions: "Fear", "returned no answers"),
+    ],
+)
+def test_a_function_that_fails_ends_the_job_in_words(function: Any, words: str) -> None:
+    with pytest.raises(coabench.JobError, match=words):
+        evaluated(function)
+
+
+@pytest.mark.parametrize("wrong", [5, lambda image: "Fear", int, None])
+def test_what_is_no_backbone_is_refused(wrong: Any, tmp_path: Path) -> None:
+    with pytest.raises(coabench.UserError, match="does not fit"):
+        evaluated(wrong)
+    with pytest.raises(coabench.UserError, match="cannot answer"):
+        evaluated(lambda image, question: "Fear", decode="score")
+    assert list(tmp_path.iterdir()) == []
