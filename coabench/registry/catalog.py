@@ -173,7 +173,7 @@ def find_dataset(spec: str | DatasetChoice) -> DatasetChoice:
         raise UserError(
             f"{spec!r} is a loader without a data set of its own",
             expected="a card that names it as its loader",
-            remedy="pass --dataset CARD.yaml",
+            remedy=f"write --dataset ./{spec} for the folder" if is_folder(folder) else "pass --dataset CARD.yaml",
         )
     return DatasetChoice(Card.read(Path(path)), registration)
 

@@ -20,6 +20,7 @@ from coabench.metrics.calibration import Calibration
 from coabench.metrics.groups import MIN_GROUP
 from coabench.metrics.headline import FIGURES
 from coabench.registry.catalog import DatasetChoice, find_dataset
+from coabench.registry.loader import get_plugins
 from coabench.render import charts
 from coabench.render.page import render_page
 from coabench.reports.report_data import RunData
@@ -127,6 +128,8 @@ def _damage_reported(directory: Path) -> Iterator[None]:
 def _card(request: Report, name: str) -> DatasetChoice | None:
     """Return the data set of a run, for its terms and its images; None where it is not known here and not needed."""
     try:
+        if request.dataset is None:
+            get_plugins().datasets.find(name)  # a folder of that name here has nothing to do with the run
         return find_dataset(request.dataset or name)
     except UserError as error:
         if request.dataset is None and not request.images:

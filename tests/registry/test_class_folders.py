@@ -87,6 +87,20 @@ def test_what_does_not_fit_is_refused_with_what_would(
     assert not (tmp_path / "out.card.yaml").exists()
 
 
+def test_a_folder_that_is_called_as_a_loader_is_named_by_its_path(coabench: Run, tmp_path: Path) -> None:
+    tree(tmp_path / "faces", *COMPOUND)
+    result = coabench(*SCRIPTED, "--dataset", "faces")
+    assert result.returncode == 2
+    assert "write --dataset ./faces for the folder" in result.stderr
+    assert coabench(*SCRIPTED, "--dataset", "./faces", "--output", "out").returncode == 0
+    assert manifest(tmp_path / "out")["identity"]["dataset"]["name"] == "faces-folder"
+    tree(tmp_path / "faces-folder", "odd")  # of which the report makes nothing
+    result = coabench("report", "out", "--output", "page.html")
+    assert result.returncode == 0, result.stderr
+    with_images = coabench("report", "out", "--output", "images.html", "--images", "--dataset", "./faces")
+    assert with_images.returncode == 0, with_images.stderr
+
+
 def test_a_wrong_path_is_not_taken_for_a_name(coabench: Run, tmp_path: Path) -> None:
     result = coabench(*SCRIPTED, "--dataset", "./absent")
     assert result.returncode == 2
