@@ -10,7 +10,7 @@ import click
 
 from coabench.base.files import write_text
 from coabench.base.text import safe
-from coabench.decode import DECODES
+from coabench.decode import DECODES, ONCE
 from coabench.errors import UserError
 from coabench.inference.batching import BatchSize
 from coabench.registry.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
@@ -56,6 +56,10 @@ batch_size_option = click.option(
 decode_option = click.option(
     "--decode", type=click.Choice(DECODES), default=DECODE, show_default=True,
     help="Free greedy answers, the best-scoring of the options, or a vote among sampled dialogues.",
+)  # fmt: skip
+decode_once_option = click.option(
+    "--decode", type=click.Choice(ONCE), default=DECODE, show_default=True,
+    help="Free greedy answers, or the best-scoring of the options, with a confidence.",
 )  # fmt: skip
 temperature_option = click.option(
     "--temperature", type=float, metavar="T", help="Of --decode sample: logits are divided by it; 0.7 by default."

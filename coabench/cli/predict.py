@@ -12,7 +12,7 @@ from coabench.base.text import safe
 from coabench.cli.options import (
     adapter_option,
     backbone_option,
-    decode_option,
+    decode_once_option,
     device_option,
     dtype_option,
     seed_option,
@@ -47,7 +47,7 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "min_face")
 @click.option(
     "--batch-size", type=click.IntRange(min=1), default=BATCH_SIZE, show_default=True, help="Faces at a time."
 )
-@decode_option
+@decode_once_option
 @device_option
 @dtype_option
 @seed_option

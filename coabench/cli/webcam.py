@@ -14,6 +14,7 @@ from coabench.base.text import safe
 from coabench.cli.options import (
     adapter_option,
     backbone_option,
+    decode_once_option,
     device_option,
     dtype_option,
     seed_option,
@@ -22,8 +23,7 @@ from coabench.cli.options import (
 )
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
-from coabench.decode import ONCE
-from coabench.registry.defaults import DATASET, DECODE
+from coabench.registry.defaults import DATASET
 from coabench.registry.options import parse_assignments
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ CHOICE = (
 @click.option("--exemplars-from", metavar="NAME|CARD.yaml", help="The data set that a strategy's exemplars come from.")
 @click.option("--data-root", type=FOLDER, help="The folder that holds that data set.")
 @seed_option
-@click.option("--decode", type=click.Choice(ONCE), default=DECODE, show_default=True,
-              help="Free greedy answers, or the best-scoring of the options, with a confidence.")  # fmt: skip
+@decode_once_option
 @device_option
 @dtype_option
 @set_option

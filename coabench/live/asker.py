@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.backbone import Backbone
 from coabench.base.vocabulary import ERROR
-from coabench.decode import Decode, mode_of
+from coabench.decode import ONCE, Decode, mode_of
 from coabench.dialogue import Prediction, Task, Turn
 from coabench.errors import SampleError, UserError
 from coabench.evaluation.respondent import Respondent
@@ -145,6 +145,12 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
         UserError: a name that nobody registered, options that do not fit, a backbone that cannot decode so or is
             remote without consent, a strategy whose questions cannot be asked about this label space.
     """
+    if mode_of(choice.decode).voted:
+        raise UserError(
+            f"--decode {choice.decode} votes among many dialogues: that is for evaluate",
+            expected=" or ".join(ONCE),
+            remedy="choose another --decode",
+        )
     space = find_labels(choice.labels)
     owners: dict[str, Any] = dict(also or {})
     source = find_dataset(choice.exemplars_from) if choice.exemplars_from else None

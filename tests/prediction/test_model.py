@@ -139,6 +139,11 @@ def test_a_broken_file_is_an_answer_and_a_wrong_kind_is_not(tmp_path: Path) -> N
         coabench.load(**CHOICE, decode="guess")
 
 
+def test_what_would_be_voted_is_not_drawn_once() -> None:
+    with pytest.raises(coabench.UserError, match="votes among many dialogues"):
+        coabench.load(**CHOICE, decode="sample")
+
+
 def test_a_backbone_may_be_a_class_of_ones_own() -> None:
     (answer,) = coabench.predict(square(), backbone=Mine, faces="none")
     assert [turn.question.name for turn in answer.turns] == ["primary", "secondary"]
