@@ -17,16 +17,27 @@ Pixels: TypeAlias = "NDArray[np.uint8]"
 the other in memory. An array rather than a PIL image: cameras and videos give arrays, detectors take them, and only the
 crop, a small part, becomes an image."""
 
+Point = tuple[float, float]
+"""x and y in pixels of the frame, whose left upper corner is (0, 0)."""
+
+Landmarks = tuple[Point, Point, Point, Point, Point]
+"""The eyes, the tip of the nose and the corners of the mouth; of each pair the one further left in an upright picture
+first, which is the person's right one. They may lie outside the frame."""
+
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the frame; right and bottom are the first pixels outside."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """A face found in a frame: its box, clipped to the frame and not empty, and the detector's score in 0…1."""
+    """A face found in a frame: its box, clipped to the frame and not empty, and the detector's score in 0…1.
+
+    Detectors that know the five landmarks state them; others leave None.
+    """
 
     box: Box
     score: float
+    landmarks: Landmarks | None = None
 
 
 @dataclass(frozen=True)
@@ -73,14 +84,22 @@ class Detector(ABC):
         """
 
 
-def clipped(left: float, top: float, right: float, bottom: float, score: float, frame: Pixels) -> Face | None:
+def clipped(
+    left: float,
+    top: float,
+    right: float,
+    bottom: float,
+    score: float,
+    frame: Pixels,
+    landmarks: Landmarks | None = None,
+) -> Face | None:
     """Return a `Face` with whole pixels inside the frame and a score in 0…1; None where nothing of it is inside."""
     height, width = frame.shape[:2]
     x0, x1 = (round(min(max(x, 0), width)) for x in (left, right))
     y0, y1 = (round(min(max(y, 0), height)) for y in (top, bottom))
     if x0 >= x1 or y0 >= y1:
         return None
-    return Face((x0, y0, x1, y1), round(min(max(float(score), 0.0), 1.0), 4))
+    return Face((x0, y0, x1, y1), round(min(max(float(score), 0.0), 1.0), 4), landmarks)
 
 
 def missing(module: str, install: str) -> Unavailable | None:

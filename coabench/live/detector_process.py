@@ -106,4 +106,7 @@ def _open(name: str, weights: Path | None, options: dict[str, Any]) -> Detector:
 def _plain(face: Face) -> Face:
     """Return a face of Python's own numbers: a detector may give those of a library that is loaded here alone."""
     left, top, right, bottom = map(int, face.box)
-    return Face((left, top, right, bottom), float(face.score))
+    if face.landmarks is None:
+        return Face((left, top, right, bottom), float(face.score))
+    one, two, three, four, five = ((float(x), float(y)) for x, y in face.landmarks)
+    return Face((left, top, right, bottom), float(face.score), (one, two, three, four, five))

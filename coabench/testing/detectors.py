@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ class _Checks(Checks):
             self.need(inside and whole, defects.OUTSIDE, f"{what} of {width}×{height} pixels: {face.box}")
             number = isinstance(face.score, int | float)
             self.need(number and 0 <= face.score <= 1, defects.BAD_SCORE, f"{what}: {face.score!r}")
+            self.need(_are_landmarks(face.landmarks), defects.BAD_LANDMARKS, f"{what}: {face.landmarks!r}"[:200])
         scores = [face.score for face in faces]
         self.need(scores == sorted(scores, reverse=True), defects.UNSORTED, f"{what}: {scores}")
         return faces
@@ -118,6 +120,16 @@ class _Checks(Checks):
                 self.look(detector, what, frame)
 
         check_read(self, self.defaults, use)
+
+
+def _are_landmarks(landmarks: Any) -> bool:
+    """Whether these are five points, or None."""
+    if landmarks is None:
+        return True
+    try:
+        return len(landmarks) == 5 and all(isfinite(x) and isfinite(y) for x, y in landmarks)
+    except (TypeError, ValueError):
+        return False
 
 
 def _in_a_thread(detect: Callable[[Pixels], Any], frame: Pixels) -> Any:

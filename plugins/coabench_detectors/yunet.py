@@ -38,4 +38,4 @@ class YuNet(ScaledDetector):
         self._net.setInputSize((small.shape[1], small.shape[0]))
         detections: Any = self._net.detect(np.ascontiguousarray(small[..., ::-1]))[1]
         rows = [] if detections is None else detections.astype(float).tolist()
-        return [(x, y, x + width, y + height, score) for x, y, width, height, *_, score in rows]
+        return [(x, y, x + width, y + height, score, *points) for x, y, width, height, *points, score in rows]

@@ -80,6 +80,11 @@ class Percent(Returns):
         return [Face((0, 0, 3, 3), 87.0)]
 
 
+class FourLandmarks(Returns):
+    def detect(self, frame: Any) -> Any:
+        return [Face((0, 0, 3, 3), 0.5, ((0, 0), (1, 0), (0, 1), (1, 1)))]  # type: ignore[arg-type]
+
+
 class Unsorted(Returns):
     def detect(self, frame: Any) -> Any:
         return [Face((0, 0, 3, 3), 0.5), Face((0, 0, 4, 4), 0.9)]
@@ -155,6 +160,7 @@ PLANTED: list[tuple[Any, str, str]] = [
     (Empty, "box-outside-frame", "(4, 4, 4, 8)"),
     (Fractions, "box-outside-frame", "(0.5, 0, 4.5, 4)"),
     (Percent, "score-out-of-range", "87.0"),
+    (FourLandmarks, "bad-landmarks", "((0, 0), (1, 0), (0, 1), (1, 1))"),
     (Unsorted, "unsorted-faces", "[0.5, 0.9]"),
     (Tracks, "unsteady-faces", "a black frame"),
     (Writes, "writes-to-frame", "a white frame"),

