@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from coabench.render.tables import Column, Format, render
 
 @click.group("datasets")
 def command() -> None:
-    """List, describe and verify data sets."""
+    """List, describe, verify and crop data sets."""
 
 
 @command.command("list")
@@ -114,3 +115,70 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pair
         click.echo(f"\n{len(verification.pairs):,} pairs of identical or nearly identical images: {safe(pairs_file)}")
     click.echo(f"\n{safe(choice.card.title)}: {verdict} ({failed} errors, {warned} warnings)")
     raise SystemExit(1 if failed else 0)
+
+
+@command.command("crop")
+@click.argument("name", metavar="NAME|CARD.yaml")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder for faces and card.")
+@click.option("--detector", default="auto", show_default=True, metavar="NAME", help="See `coabench list detectors`.")
+@click.option("--detector-weights", "weights", type=click.Path(path_type=Path),
+              help="The file of a detector that does not bring its own.")  # fmt: skip
+@click.option("--align/--no-align", default=True, show_default=True,
+              help="Turn faces upright by their landmarks, where the detector knows them.")  # fmt: skip
+@click.option("--margin", type=click.FloatRange(-0.4, 4), default=0.0, show_default=True,
+              help="What is added on every side, in parts of the face's longer side.")  # fmt: skip
+@click.option("--size", type=click.IntRange(1, 4096),
+              help="The side of a crop in pixels; as in the picture by default.")  # fmt: skip
+@click.option("--faces", type=click.Choice(["largest", "centre", "all"]), default="largest", show_default=True,
+              help="Which of several faces.")  # fmt: skip
+@click.option("--min-face", type=click.IntRange(min=1), default=16, show_default=True, help="In pixels.")
+@click.option("--missing", type=click.Choice(["refuse", "skip", "whole"]), default="refuse", show_default=True,
+              help="What becomes of pictures without a face.")  # fmt: skip
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable.")
+def crop(
+    name: str,
+    data_root: Path | None,
+    output: Path,
+    detector: str,
+    weights: Path | None,
+    assignments: tuple[str, ...],
+    **rest: Any,
+) -> None:
+    """Cut the faces out of a data set's pictures; write them, and a card for them, into a new folder."""
+    from coabench.cropping.job import Policy, crop_dataset
+    from coabench.registry.detectors import find_detector
+    from coabench.support.crops import CropSettings
+
+    choice, chosen = find_dataset(name), find_detector(detector, weights)
+    groups = {"dataset": choice.loader.load().Options, "detector": chosen.options}
+    options = distribute(parse_assignments(assignments), groups)
+    dataset = choice.open(data_root, options["dataset"])
+    click.echo(f"detector: {safe(chosen.registration.name)}", err=True)
+    with click.progressbar(length=0, label="pictures", file=sys.stderr, show_pos=True) as bar:
+
+        def tick(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        outcome = crop_dataset(
+            choice,
+            dataset,
+            chosen,
+            output,
+            options=options["detector"],
+            settings=CropSettings(rest["margin"], rest["size"], rest["align"]),
+            policy=Policy(rest["faces"], rest["min_face"], rest["missing"]),
+            tick=tick,
+        )
+    click.echo(", ".join(f"{what}: {count:,}" for what, count in sorted(outcome.counts.items())))
+    click.echo(f"faces aligned by landmarks: {outcome.aligned:,}, cut out by their box: {outcome.by_box:,}")
+    if outcome.several:
+        click.echo(f"with several faces: {outcome.several:,} ({rest['faces']} taken)")
+    if outcome.absent:
+        click.echo(f"splits that are not here: {safe(', '.join(outcome.absent))}")
+    for picture, reason in outcome.failures.items():
+        click.echo(f"  {safe(picture)}: {safe(reason)}")
+    if outcome.sheet:
+        click.echo(f"these pictures on one sheet: {safe(outcome.sheet)}")
+    click.echo(f"evaluate them with --dataset {safe(outcome.card)} --data-root {safe(output)}")
