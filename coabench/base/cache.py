@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from coabench.base.files import temporary
+from coabench.base.files import replacing
 from coabench.base.json import read_json
 from coabench.base.names import to_hash
 
@@ -56,11 +56,10 @@ def recall(key: str, stamp: Stamp) -> Any:
 def remember(key: str, stamp: Stamp, data: Any) -> None:
     """Keep JSON-serialisable *data*. Where the folder cannot be written, the next time is as slow as this one."""
     file = _file(key)
-    beside = temporary(file)
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps({"key": key, "stamp": stamp, "data": data}), encoding="utf-8")
-        beside.replace(file)  # without fsync: a torn entry is no entry
+        with replacing(file) as beside:  # without fsync: a torn entry is no entry
+            beside.write_text(json.dumps({"key": key, "stamp": stamp, "data": data}), encoding="utf-8")
 
 
 def _file(key: str) -> Path:

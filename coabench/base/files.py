@@ -7,13 +7,14 @@ import json
 import os
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from coabench.base.names import to_file
-from coabench.base.reading import open_file
+from coabench.base.reading import open_file, require_replaceable
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
@@ -26,16 +27,28 @@ def write_text(path: Path, text: str) -> None:
 
     Costs two fsyncs; a plain write would be faster, but could leave an empty file after a power cut.
     """
-    beside = temporary(path)
+    with replacing(path) as beside, beside.open("wb") as file:
+        file.write(to_file(text))
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a new name beside *path*; what is written there then replaces *path*, or the file that it is a link to.
+
+    Raises:
+        OSError: a device, a pipe or a folder stands there, which is never replaced: ``/dev/stdout``, say.
+    """
+    require_replaceable(path)
+    target = Path(os.path.realpath(path))
+    beside = temporary(target)
     try:
-        with beside.open("wb") as file:
-            file.write(to_file(text))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        yield beside
+        beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
-    sync_folder(path.parent)
 
 
 def temporary(path: Path) -> Path:

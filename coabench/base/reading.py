@@ -69,6 +69,20 @@ def _check(path: Path, status: os.stat_result, limit: int | None) -> None:
         raise _too_large(path, limit, f"{status.st_size:,} bytes")
 
 
+def require_replaceable(path: Path) -> None:
+    """Check that a regular file stands there, or nothing; links are followed.
+
+    Raises:
+        OSError: something else does.
+    """
+    try:
+        _check(path, path.stat(), None)
+    except FileNotFoundError:
+        return
+    except ValueError:
+        raise NoPlainFile(path, "a name with a null byte") from None
+
+
 def read_bytes(path: Path, limit: int) -> bytes:
     """Return the content of a regular file of *limit* bytes at most; `OSError` for anything else."""
     with open_file(path, limit) as file:

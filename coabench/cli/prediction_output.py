@@ -14,7 +14,7 @@ import click
 
 from coabench.base.files import Closing
 from coabench.base.jsonlines import encode
-from coabench.base.reading import exists, is_folder, why
+from coabench.base.reading import exists, is_folder, require_replaceable, why
 from coabench.base.text import NOTHING, safe
 from coabench.base.vocabulary import ERROR
 from coabench.errors import JobError, UserError
@@ -100,6 +100,7 @@ class Csv(Writer):
                     remedy="choose another --output, write .jsonl, which is continued, or add --overwrite",
                 )
             try:
+                require_replaceable(path)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
             except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any
 from coabench.base.files import Closing, write_json
 from coabench.base.json import FINITE, parse_json
 from coabench.base.jsonlines import InvalidLine, LineWriter, read_lines
-from coabench.base.reading import JSON, exists, read_text, why
+from coabench.base.reading import JSON, exists, read_text, require_replaceable, why
 from coabench.base.vocabulary import ERROR
 from coabench.errors import JobError, UserError
 from coabench.prediction.pictures import Key
@@ -44,6 +44,7 @@ class PredictionFile(Closing):
     def __init__(self, path: Path, identity: Mapping[str, Any], overwrite: bool) -> None:
         self.path, self._identity = path, path.with_name(f"{path.name}.identity.json")
         try:
+            require_replaceable(path)
             if overwrite:
                 path.unlink(missing_ok=True)
                 self._identity.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from coabench.base.files import sync_folder, temporary
+from coabench.base.files import replacing, sync_folder
 from coabench.base.json import FINITE, parse_json
 from coabench.base.reading import exists, open_file
 from coabench.errors import JobError, UserError
@@ -80,9 +80,8 @@ class Parts:
         Raises:
             JobError: the disk is full or gone; log and parts are as before.
         """
-        merged = temporary(log)
         try:
-            with merged.open("wb") as file:
+            with replacing(log) as merged, merged.open("wb") as file:
                 if exists(log):
                     with open_file(log) as old:
                         for line, _ in zip(old, range(done), strict=False):
@@ -90,7 +89,6 @@ class Parts:
                 file.writelines(self._in_order(done))
                 file.flush()
                 os.fsync(file.fileno())
-            merged.replace(log)
             sync_folder(log.parent)
         except OSError as error:
             raise JobError(
@@ -98,8 +96,6 @@ class Parts:
                 found=error.strerror or str(error),
                 remedy="all records are safe: make room and run the same command again",
             ) from None
-        finally:
-            merged.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _in_order(self, first: int) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from coabench.base.files import temporary
+from coabench.base.files import replacing
 from coabench.base.reading import DATA, is_file, is_folder, read_bytes, what_is_at
 from coabench.dataset import ImageFile
 from coabench.errors import UserError
@@ -113,15 +113,10 @@ def pack(folder: Path, file: Path) -> None:
 
     Pictures are stored as they are, text is deflated (another zlib may deflate it to other bytes).
     """
-    beside = temporary(file)
     storage = Storage(folder)
-    try:
-        with ZipFile(beside, "w") as archive:
-            for name in storage.names():
-                member = ZipInfo(name)  # dated 1980-01-01
-                member.create_system, member.external_attr = 3, 0o100644 << 16
-                kind = ZIP_STORED if name.endswith(".jpg") else ZIP_DEFLATED
-                archive.writestr(member, storage.read(name), kind, compresslevel=9)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(file) as beside, ZipFile(beside, "w") as archive:
+        for name in storage.names():
+            member = ZipInfo(name)  # dated 1980-01-01
+            member.create_system, member.external_attr = 3, 0o100644 << 16
+            kind = ZIP_STORED if name.endswith(".jpg") else ZIP_DEFLATED
+            archive.writestr(member, storage.read(name), kind, compresslevel=9)

@@ -35,6 +35,8 @@ DEFECTS = re.compile(
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "pickle.find_class", "pty.spawn")
 """What nothing may do on behalf of an input; see Python's table of audit events."""
+TARGETS = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.link": 1, "os.symlink": 1, "os.truncate": 0}
+"""The audit events that change what is at a name, with the position of that name."""
 OWN = ("git", "uname")
 """The programs that a run asks for its record: of the commit, and by Python's `platform`."""
 
@@ -65,6 +67,9 @@ class Watch:
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.on and event in FORBIDDEN and not (event == "subprocess.Popen" and arguments[1][0] in OWN):
             self.seen.append(f"{event} {arguments!r:.200}")
+        elif self.on and event in TARGETS and isinstance(name := arguments[TARGETS[event]], str | bytes | os.PathLike):
+            if not Path(os.path.abspath(os.fsdecode(name))).is_relative_to(tempfile.gettempdir()):  # noqa: PTH100
+                self.seen.append(f"{event} {arguments!r:.200}")
         elif self.on and event == "socket.connect" and isinstance(arguments[1], tuple):
             host = str(arguments[1][0])
             if not host.startswith("127.") and host not in ("::1", "localhost"):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.process
 
 def test_the_sweep_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "sweep.md").read_text()
-    first, second = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    first, second, third = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
     (tmp_path / "sweep.yaml").write_text(first)
     planned = coabench("sweep", "sweep.yaml", "--dry-run", "--format", "json")
     assert planned.returncode == 0, planned.stderr
@@ -33,5 +33,8 @@ def test_the_sweep_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:
     (tmp_path / "second.yaml").write_text(second)
     wanted = read_sheet(tmp_path / "second.yaml").wanted()
     assert [run.settings["batch_size"] for run in wanted] == [8, 8, 4, 4, 8]
+    (tmp_path / "third.yaml").write_text(third)
+    folds = [run.settings for run in read_sheet(tmp_path / "third.yaml").wanted()]
+    assert [(run["seed"], run["fold"]) for run in folds] == [(s, f"{f}/3") for s in (0, 1, 2) for f in (1, 2, 3)]
     for name in ("schema", *(field.name for field in fields(SheetFields)), *OPTIONS):
         assert f"`{name}`" in guide
