@@ -9,15 +9,15 @@ from typing import Any
 from coabench.base.files import write_text
 from coabench.base.jsonlines import encode
 from coabench.base.vocabulary import SUBJECT
-from coabench.base.yaml import read_yaml
 from coabench.dataset import Card, Sample
 from coabench.inference.loading import read_image
+from coabench.registry.catalog import DatasetChoice
 
 TABLE = "faces.jsonl"
 
 
 def write_card(
-    card: Card,
+    choice: DatasetChoice,
     output: Path,
     images: Path,
     samples: Sequence[Sample],
@@ -29,7 +29,7 @@ def write_card(
     whose name is a hash of the manifest."""
     import yaml
 
-    assert card.path is not None  # a data set is chosen by its card
+    card = choice.card
     attributes = sorted({name for s in samples for name in s.attributes} - {SUBJECT})
     table: list[dict[str, Any]] = []
     for sample in samples:
@@ -50,7 +50,7 @@ def write_card(
         "access": card.access,
         "terms": card.terms,
         "citation": card.citation,
-        "labels": read_yaml(card.path, "data set card")["labels"],
+        "labels": choice.described_labels,
         "splits": [split for split in card.splits if any(row["split"] == split for row in table)],
         "options": {
             "table": TABLE,

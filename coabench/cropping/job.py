@@ -264,7 +264,7 @@ def _finish(
         raise UserError(
             "no picture has a face that can be cut out", remedy=f"look at {sheet}, or try another --detector"
         )
-    card = write_card(choice.card, output, images, samples, rows, manifest, policy.missing)
+    card = write_card(choice, output, images, samples, rows, manifest, policy.missing)
     several = sum(rows[s.id].get("faces", 0) > 1 for s in samples)
     crops = [crop for s in samples for crop in rows[s.id]["crops"]]
     aligned = sum(crop["landmarks"] is not None for crop in crops) if manifest["crop"]["align"] else 0

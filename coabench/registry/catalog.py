@@ -9,6 +9,7 @@ from typing import Any
 
 from coabench.backbone import Backbone
 from coabench.base.reading import is_folder, user_path, what_is_at
+from coabench.base.yaml import read_yaml
 from coabench.dataset import Card, Dataset
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import LabelSpace
@@ -116,6 +117,14 @@ class DatasetChoice:
     loader: Registration
     folder: Path | None = None
     described: Mapping[str, Any] | None = None
+
+    @property
+    def described_labels(self) -> Any:
+        """The labels as the card has them, for another card."""
+        if self.described is not None:
+            return self.described["labels"]
+        assert self.card.path is not None  # but for a folder, a data set is chosen by its card
+        return read_yaml(self.card.path, "data set card")["labels"]
 
     def open(self, root: Path | None, options: Any = None) -> Dataset:
         """Open the data set below *root*.

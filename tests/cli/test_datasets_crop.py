@@ -123,3 +123,12 @@ def test_of_several_faces_the_largest_the_middle_one_or_all_are_taken(
     assert boxes("all") == [large, middle]
     rows = [json.loads(line) for line in (tmp_path / "out-all" / "faces.jsonl").read_text().splitlines()]
     assert [row["id"].endswith("#2") for row in rows] == [False, True]
+
+
+def test_a_folder_needs_no_card(data: Path, coabench: Run, tmp_path: Path) -> None:
+    result = coabench("datasets", "crop", "data", "--output", "out", "--detector", "mtcnn", "--missing", "whole")
+    assert result.returncode == 0, result.stderr
+    card = yaml.safe_load((tmp_path / "out" / "card.yaml").read_text())
+    assert {"Anger", "Happiness"} <= {each["name"] for each in card["labels"]["classes"]}
+    run = ("evaluate", "--backbone", "scripted", "--strategy", "direct", "--dataset", "out/card.yaml", "--data-root")
+    assert coabench(*run, "out", "--output", "run").returncode == 0
