@@ -21,9 +21,14 @@ def describe() -> Mapping[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: installed for name in PACKAGES if (installed := _version(name))},
+        "packages": installed(*PACKAGES),
         "git": _git(),
     }
+
+
+def installed(*names: str) -> dict[str, str]:
+    """Return the version of each of these packages that is installed."""
+    return {name: found for name in names if (found := _version(name))}
 
 
 @cache

@@ -120,6 +120,7 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pair
 @command.command("crop")
 @click.argument("name", metavar="NAME|CARD.yaml|FOLDER")
 @click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set.")
+@click.option("--split", "splits", multiple=True, metavar="NAME", help="Only this split; repeatable. All by default.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder for faces and card.")
 @click.option("--detector", default="auto", show_default=True, metavar="NAME", help="See `coabench list detectors`.")
 @click.option("--detector-weights", "weights", type=click.Path(path_type=Path),
@@ -166,6 +167,8 @@ def crop(
             dataset,
             chosen,
             output,
+            data_root=data_root,
+            splits=rest["splits"],
             options=options["detector"],
             settings=CropSettings(rest["margin"], rest["size"], rest["align"]),
             policy=Policy(rest["faces"], rest["min_face"], rest["missing"]),
@@ -175,8 +178,6 @@ def crop(
     click.echo(f"faces aligned by landmarks: {outcome.aligned:,}, cut out by their box: {outcome.by_box:,}")
     if outcome.several:
         click.echo(f"with several faces: {outcome.several:,} ({rest['faces']} taken)")
-    if outcome.absent:
-        click.echo(f"splits that are not here: {safe(', '.join(outcome.absent))}")
     for picture, reason in outcome.failures.items():
         click.echo(f"  {safe(picture)}: {safe(reason)}")
     if outcome.sheet:

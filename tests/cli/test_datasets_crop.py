@@ -19,7 +19,19 @@ splits: [test, train]
 labels:
   classes: [{name: Anger, code: 1}, {name: Happiness, code: 2}]
 """
-CROP = ("datasets", "crop", "mine.yaml", "--data-root", "data", "--output", "out", "--detector", "mtcnn")
+CROP = (
+    "datasets",
+    "crop",
+    "mine.yaml",
+    "--data-root",
+    "data",
+    "--split",
+    "test",
+    "--output",
+    "out",
+    "--detector",
+    "mtcnn",
+)
 
 
 @pytest.fixture
@@ -87,10 +99,12 @@ def test_another_setting_does_not_mix_with_what_is_there(data: Path, coabench: R
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(data: Path, coabench: Run, tmp_path: Path) -> None:
-    result = coabench(*CROP[:5], "--output", "data", "--detector", "mtcnn")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    result = coabench(*CROP)
     assert result.returncode == 2
     assert "is not empty" in result.stderr
-    assert not (data / "crops.json").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
 
 def test_a_picture_that_cannot_be_read_is_named(data: Path, coabench: Run) -> None:
@@ -112,7 +126,7 @@ def test_of_several_faces_the_largest_the_middle_one_or_all_are_taken(
     scene.save(data / "test" / "Happiness" / "astronaut.png")
 
     def boxes(faces: str) -> list[int]:
-        result = coabench(*CROP[:6], f"out-{faces}", "--detector", "mtcnn", "--faces", faces)
+        result = coabench(*CROP, "--output", f"out-{faces}", "--faces", faces)
         assert result.returncode == 0, result.stderr
         assert "with several faces: 1" in result.stdout
         (row,) = map(json.loads, (tmp_path / f"out-{faces}" / "crops.jsonl").read_text().splitlines())
@@ -132,3 +146,26 @@ def test_a_folder_needs_no_card(data: Path, coabench: Run, tmp_path: Path) -> No
     assert {"Anger", "Happiness"} <= {each["name"] for each in card["labels"]["classes"]}
     run = ("evaluate", "--backbone", "scripted", "--strategy", "direct", "--dataset", "out/card.yaml", "--data-root")
     assert coabench(*run, "out", "--output", "run").returncode == 0
+
+
+def test_a_split_that_is_refused_is_not_left_out(data: Path, coabench: Run) -> None:
+    every = coabench("datasets", "crop", "mine.yaml", "--data-root", "data", "--output", "out")
+    assert every.returncode == 2
+    assert "name them with --split" in every.stderr
+
+
+def test_faces_are_not_written_among_the_pictures(data: Path, coabench: Run) -> None:
+    result = coabench(*CROP, "--output", "data/faces")
+    assert result.returncode == 2
+    assert "lies in the folder of the data set" in result.stderr
+    assert not (data / "faces").exists()
+
+
+def test_a_crop_that_was_cut_short_is_made_again(data: Path, coabench: Run, tmp_path: Path) -> None:
+    assert coabench(*CROP, "--missing", "skip").returncode == 0
+    (file,) = (tmp_path / "out").glob("crops-*/*.png")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100])
+    assert coabench(*CROP, "--missing", "skip").returncode == 0
+    assert file.read_bytes() == whole
+    assert "opencv-python" in json.loads((tmp_path / "out" / "crops.json").read_text())["detector"]["libraries"]
