@@ -24,7 +24,7 @@ from coabench.metrics.statistics import (
     minimum_detectable,
     paired_difference,
 )
-from coabench.render.tables import Column, Row, Section
+from coabench.render.tables import Column, Row, Section, render_fragment
 from coabench.reports.aligned import align
 from coabench.reports.differing import distinguish
 from coabench.reports.entries import RunRow
@@ -68,7 +68,7 @@ class Flip:
     """``a`` or ``b``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Two runs on the same samples.
 
@@ -117,6 +117,12 @@ class Comparison:
     @property
     def _units(self) -> str:
         return f"{self.samples} samples" if self.subjects is None else f"{self.subjects} persons"
+
+    def __repr__(self) -> str:
+        return f"<comparison of {self.a} with {self.b}: {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        return render_fragment(self.sections(0))
 
     def as_json(self) -> dict[str, Any]:
         """Return everything, JSON-serialisable."""

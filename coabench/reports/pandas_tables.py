@@ -34,9 +34,7 @@ def load_runs(directory: str | PathLike[str] = "results", over: str | Sequence[s
     Raises:
         UserError: there is no such folder, or no run in it.
     """
-    wanted = {over} if isinstance(over, str) else {*over}
-    if unknown := wanted - {*OVER}:
-        raise UserError(f"load_runs(over={unknown.pop()!r}): there is no such thing", expected=" or ".join(OVER))
+    wanted = read_over(over)
     from coabench.reports.differing import distinguish
     from coabench.reports.entries import read_entries
     from coabench.reports.leaderboard import comparable
@@ -53,6 +51,14 @@ def load_runs(directory: str | PathLike[str] = "results", over: str | Sequence[s
     rows = distinguish([entry.row for entry in entries])
     figures = headlines({key for row in rows for key in row.figures})
     return frame([row.columns(figures) for row in rows]).drop(columns=COMPARED)
+
+
+def read_over(over: str | Sequence[str]) -> set[str]:
+    """Return over what runs are put together; `UserError` for anything but what is in `OVER`."""
+    wanted = {over} if isinstance(over, str) else {*over}
+    if unknown := wanted - {*OVER}:
+        raise UserError(f"over={unknown.pop()!r}: there is no such thing", expected=" or ".join(OVER))
+    return wanted
 
 
 def load_records(run: str | PathLike[str]) -> DataFrame:
