@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,9 +16,12 @@ from coabench.metrics.ranking import ALPHA
 from coabench.metrics.statistics import TESTABLE, Difference, Figures, holm, recipe_difference
 from coabench.render.tables import Column, Row, Section, render_fragment
 from coabench.reports.aligned import align
-from coabench.reports.compare import Comparison, compare, compare_runs
+from coabench.reports.compare import Comparison, compare, compare_runs, plot_differences
 from coabench.reports.over_folds import pooled_notes, read_pooled
 from coabench.runs.finished import RecordedRun
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SEEDS = ("seed", "backbone.adapter")
 """What the settings begin with in which the runs of a recipe may differ: seeds, and the weights trained with them."""
@@ -79,6 +82,10 @@ class RecipeComparison:
             better, worse = (self.a, self.b) if first.difference > 0 else (self.b, self.a)
             return f"The recipe {better} is better than {worse} by {size} {over} ({evidence})."
         return f"No difference can be told: {size} apart {over} is within chance ({evidence})."
+
+    def plot_comparison(self, axes: Axes | None = None) -> Axes:
+        """Draw the differences; see `coabench.reports.compare.plot_differences`."""
+        return plot_differences(self, axes)
 
     def __repr__(self) -> str:
         return f"<comparison of {self.a} with {self.b}: {self.verdict}>"

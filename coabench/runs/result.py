@@ -8,11 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coabench.errors import UserError
+from coabench.metrics.calibration import Calibration
+from coabench.metrics.confidences import Confidences
+from coabench.render import plots
+from coabench.render.charts import Bar
+from coabench.render.plots import Dot
 from coabench.runs.finished import read_run
 from coabench.runs.metrics import further_figures, read_metrics
 from coabench.runs.run import read_records
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from pandas import DataFrame
 
     from coabench.render.tables import Section
@@ -37,6 +44,56 @@ class FinishedRun:
         from coabench.runs.frames import records_frame
 
         return records_frame(read_records(self.directory))
+
+    def plot_recall(self, axes: Axes | None = None) -> Axes:
+        """Draw the recall of each label with its 95 % interval; the dashed line is the UAR.
+
+        Args:
+            axes: where to draw; None for a new figure.
+
+        Raises:
+            UserError: matplotlib is not installed.
+        """
+        recalls = [
+            Dot(f"{label} (n={found['n']:,})", *_percents(found["recall"], *(found["interval"] or ())))
+            for label, found in self.metrics["per_class"].items()
+        ]
+        uar = 100 * self.metrics["uar"]
+        title = f"{self._name}: UAR {uar:.2f} %"
+        return plots.dots(recalls, title=title, x_title="recall, % (95 % interval)", reference=uar, axes=axes)
+
+    def plot_confusion(self, axes: Axes | None = None) -> Axes:
+        """Draw the confusion matrix: counts, each shaded by its part of the samples of its true label.
+
+        Args, Raises: as for `plot_recall`.
+        """
+        found = self.metrics["confusion"]
+        return plots.confusion(found["labels"], found["rows"], title=self._name, axes=axes)
+
+    def plot_reliability(self, axes: Axes | None = None) -> Axes:
+        """Draw accuracy against confidence, in the bins of the expected calibration error.
+
+        Args: as for `plot_recall`.
+
+        Raises:
+            UserError: matplotlib is not installed, or no answer of the run has a confidence.
+        """
+        confidences = Confidences(self.manifest["labels"]["names"])
+        for record in read_records(self.directory):
+            confidences.add(record)
+        if confidences.figures is None:
+            raise UserError(
+                f"the run {self.directory} has no confidences",
+                expected="a run whose answers have scores",
+                remedy='evaluate with decode="score" or decode="sample"',
+            )
+        found = confidences.figures.calibration
+        title = f"{self._name}: calibration error {100 * found.ece:.2f} %"
+        return plots.reliability(reliability_bars(found), title=title, axes=axes)
+
+    @property
+    def _name(self) -> str:
+        return self.directory.resolve().name
 
     def __repr__(self) -> str:
         """Return the main figures in a line; the manifest would fill a page."""
@@ -77,8 +134,6 @@ class FinishedRun:
     def _notes(self) -> Iterator[str]:
         samples, invalid, errors = (self.metrics[name] for name in ("samples", "invalid", "errors"))
         yield f"{samples:,} samples, {invalid:,} without a valid answer, {errors:,} errors"
-        if self.manifest["identity"]["dataset"].get("limit") is not None:
-            yield "Not comparable: only some of the split's samples were used (limit)."
         yield from self.manifest.get("notes", ())
         if self.note:
             yield self.note
@@ -100,6 +155,15 @@ class FinishedRun:
             Column("to", "high", "right"),
         ]
         return Section(columns, rows, "Recall of each label")
+
+
+def reliability_bars(calibration: Calibration) -> list[Bar]:
+    """Return the bins of a reliability diagram, as it is drawn."""
+    return [Bar(b.left, b.right, b.confidence, b.accuracy, *b.interval, b.n) for b in calibration.bins]
+
+
+def _percents(*proportions: float | None) -> list[float | None]:
+    return [None if each is None else 100 * each for each in proportions]
 
 
 def load_run(directory: Path) -> FinishedRun:
