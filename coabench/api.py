@@ -120,7 +120,8 @@ def evaluate(
         output: the run directory; below ``results`` by default.
         overwrite: delete the run that is there.
         allow_trained_split: score a split, or images, that the adapter was trained on.
-        progress: show progress as the command line does, on stderr; or an object that is notified.
+        progress: show progress as the command line does, on stderr or below a notebook's cell; or an object that is
+            notified.
 
     Returns:
         The finished run: ``directory``, ``manifest`` and ``metrics``.
@@ -326,7 +327,8 @@ def train(
         output: where the adapter goes; below ``adapters`` by default.
         overwrite: delete the training that is there.
         export: ``published`` writes the published script's layout as well.
-        progress: show progress as the command line does, on stderr; or an object that is notified.
+        progress: show progress as the command line does, on stderr or below a notebook's cell; or an object that is
+            notified.
 
     Returns:
         The finished training: ``directory`` (pass it as ``adapter``) and ``manifest``.
