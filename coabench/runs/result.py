@@ -8,12 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coabench.base.text import percent
 from coabench.errors import UserError
 from coabench.metrics.calibration import Calibration
 from coabench.metrics.confidences import Confidences
+from coabench.metrics.headline import FIGURES, UAR, WAR
 from coabench.render import plots
 from coabench.render.charts import Bar
 from coabench.render.plots import Dot
+from coabench.render.tables import Column, Section, render_fragment
 from coabench.runs.finished import read_run
 from coabench.runs.metrics import further_figures, read_metrics
 from coabench.runs.run import read_records
@@ -21,8 +24,6 @@ from coabench.runs.run import read_records
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
-
-    from coabench.render.tables import Section
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,6 @@ class FinishedRun:
 
     def __repr__(self) -> str:
         """Return the main figures in a line; the manifest would fill a page."""
-        from coabench.metrics.headline import UAR, WAR
-
         metrics = self.metrics
         value, low, high = map(UAR.with_unit, UAR.read(metrics))
         bounds = "" if UAR.read(metrics).low is None else f" [{low}, {high}]"
@@ -108,14 +107,9 @@ class FinishedRun:
         )
 
     def _repr_html_(self) -> str:
-        from coabench.render.tables import render_fragment
-
         return render_fragment([self._figures(), self._recalls()])
 
     def _figures(self) -> Section:
-        from coabench.metrics.headline import FIGURES
-        from coabench.render.tables import Column, Section
-
         metrics = self.metrics
         rows = [
             {"figure": figure.heading, "value": figure.with_unit(value), "low": figure.with_unit(low),
@@ -139,9 +133,6 @@ class FinishedRun:
             yield self.note
 
     def _recalls(self) -> Section:
-        from coabench.base.text import percent
-        from coabench.render.tables import Column, Section
-
         rows = [
             {"label": label, "n": found["n"], "recall": percent(found["recall"]),
              **dict(zip(("low", "high"), map(percent, found["interval"] or (None, None)), strict=True))}
