@@ -1,7 +1,7 @@
 """coabench: measure vision-language models on compound facial expression recognition.
 
-`evaluate`, `predict` and `train` do what the commands of these names do, `load` keeps a model for many predictions;
-`load_runs` and `load_records` give pandas tables.
+`evaluate`, `predict`, `train`, `compare` and `leaderboard` do what the commands of these names do. `load` keeps a model
+for many predictions, `load_run` reads a run again; `load_runs` and `load_records` give pandas tables.
 Importing this package takes in nothing heavy; the jobs come in with their first use, since every command and every
 plugin imports it.
 """
@@ -16,7 +16,7 @@ from coabench.hookspecs import hookimpl
 from coabench.reports.pandas_tables import load_records, load_runs
 
 if TYPE_CHECKING:
-    from coabench.api import evaluate, load, predict, train
+    from coabench.api import compare, evaluate, leaderboard, load, load_run, predict, train
 
 __all__ = [
     "CoabenchError",
@@ -24,10 +24,13 @@ __all__ = [
     "SampleError",
     "UserError",
     "__version__",
+    "compare",
     "evaluate",
     "hookimpl",
+    "leaderboard",
     "load",
     "load_records",
+    "load_run",
     "load_runs",
     "predict",
     "train",
@@ -35,7 +38,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("evaluate", "load", "predict", "train"):
+    if name in __all__:
         from coabench import api
 
         return getattr(api, name)

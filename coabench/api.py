@@ -7,27 +7,29 @@ the command line that would have made it, so that it can be repeated there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from numbers import Integral, Real
-from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
+from coabench.arguments import (
+    Name,
+    assignments,
+    read_argument,
+    read_request,
+    read_settings,
+    several,
+    strategy_spec,
+)
 from coabench.backbone import Backbone
-from coabench.base.schema import At, read_value
 from coabench.decode import Decode
-from coabench.errors import UserError
-from coabench.evaluation.finish import FinishedRun
 from coabench.evaluation.job import evaluate as run_evaluation
 from coabench.evaluation.plan import Evaluation
 from coabench.evaluation.progress import Progress
 from coabench.inference.batching import BatchSize
 from coabench.live.asker import Choice
-from coabench.prediction.answer import FacePrediction
+from coabench.prediction.answer import Predictions
 from coabench.prediction.faces import FaceChoice
 from coabench.prediction.model import EVERY, Model
 from coabench.prediction.objects import checked
-from coabench.recipe import Recipe
 from coabench.registry.defaults import (
     BACKBONE,
     BATCH_SIZE,
@@ -42,6 +44,9 @@ from coabench.registry.defaults import (
 )
 from coabench.registry.function_backbone import backbone_from
 from coabench.registry.python_data import chosen_dataset
+from coabench.reports.pandas_tables import read_over
+from coabench.runs.result import FinishedRun
+from coabench.runs.result import load_run as read_result
 from coabench.strategy import Strategy
 from coabench.training.job import FinishedTraining
 from coabench.training.job import train as run_training
@@ -52,12 +57,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from coabench.prediction.objects import PictureLike
+    from coabench.reports.board import Leaderboard
+    from coabench.reports.compare import Comparison
+    from coabench.reports.compare_recipes import RecipeComparison
 
+    RunLike = FinishedRun | Name
     DatasetLike = Iterable[tuple[PictureLike, str]] | pd.DataFrame
-
-T = TypeVar("T")
-Name = str | PathLike[str]
-"""The name of something registered, or a file."""
 
 
 def evaluate(
@@ -115,7 +120,8 @@ def evaluate(
         output: the run directory; below ``results`` by default.
         overwrite: delete the run that is there.
         allow_trained_split: score a split, or images, that the adapter was trained on.
-        progress: show progress as the command line does, on stderr; or an object that is notified.
+        progress: show progress as the command line does, on stderr or below a notebook's cell; or an object that is
+            notified.
 
     Returns:
         The finished run: ``directory``, ``manifest`` and ``metrics``.
@@ -127,10 +133,10 @@ def evaluate(
     typed = dict(locals())
     made = {
         "backbone": backbone_from(backbone),
-        "strategy": _spec(strategy),
-        "dataset": chosen_dataset(dataset, _read(str | None, labels, "labels")),
+        "strategy": strategy_spec(strategy),
+        "dataset": chosen_dataset(dataset, read_argument(str | None, labels, "labels")),
     }
-    request = _request(Evaluation, evaluate, typed, **made)
+    request = read_request(Evaluation, evaluate, typed, **made)
     if progress is True:
         from coabench.cli.progress import RunTerminal
 
@@ -174,27 +180,27 @@ def load(
         UserError: bad input.
     """
     typed = dict(locals())
-    weights = _read(Path | None, detector_weights, "detector_weights")
+    weights = read_argument(Path | None, detector_weights, "detector_weights")
     chosen = {"detector": detector, "margin": margin, "min_face": min_face}
     read = {
-        name: _read(get_type_hints(FaceChoice, include_extras=True)[name], v, name)
+        name: read_argument(get_type_hints(FaceChoice, include_extras=True)[name], v, name)
         for name, v in chosen.items()
         if v is not None
     }
     hints = get_type_hints(Choice)
     made = {
         "backbone": backbone_from(backbone),
-        "strategy": _spec(strategy),
-        "options": _assignments("options", options),
-        "allow_remote": _read(bool, allow_remote_backbone, "allow_remote_backbone"),
+        "strategy": strategy_spec(strategy),
+        "options": assignments("options", options),
+        "allow_remote": read_argument(bool, allow_remote_backbone, "allow_remote_backbone"),
     }
-    named = {name: _read(hints[name], typed[name], name) for name in typed if name in {*hints} - {*made}}
+    named = {name: read_argument(hints[name], typed[name], name) for name in typed if name in {*hints} - {*made}}
     return Model(Choice(**made, **named), FaceChoice(faces=str(faces), weights=weights, **read))
 
 
 def predict(
     pictures: PictureLike | Iterable[PictureLike], *, every: float = EVERY, batch_size: int = BATCH_SIZE, **loading: Any
-) -> list[FacePrediction]:
+) -> Predictions:
     """Return what is said about each face in pictures, as ``coabench predict`` does.
 
     Args:
@@ -209,6 +215,55 @@ def predict(
     """
     checked(pictures, lambda text: None)
     return load(**loading).predict(pictures, every=every, batch_size=batch_size)
+
+
+def load_run(directory: Name) -> FinishedRun:
+    """Return the finished run of a directory, as `evaluate` returned it.
+
+    Raises:
+        UserError: there is none, it is not finished, or it is damaged.
+    """
+    return read_result(_path(directory, "directory"))
+
+
+def compare(a: RunLike | Sequence[RunLike], b: RunLike | Sequence[RunLike]) -> Comparison | RecipeComparison:
+    """Compare two runs on the same samples, as ``coabench compare`` does: is the difference more than chance?
+
+    Args:
+        a, b: a run or its directory; or several of each, which differ in nothing but a seed or the fold.
+
+    Raises:
+        UserError: one is no finished run, or they answered other samples or have other labels.
+    """
+    from coabench.reports.compare_recipes import compare_sides
+
+    sides = ([_directory(each, name) for each in several(side)] for name, side in (("a", a), ("b", b)))
+    return compare_sides(*sides)
+
+
+def leaderboard(
+    directory: Name = "results",
+    *,
+    dataset: str | None = None,
+    baseline: RunLike | None = None,
+    over: str | Sequence[str] = (),
+) -> Leaderboard:
+    """Rank the complete runs at or below a folder, as ``coabench leaderboard`` does.
+
+    Args:
+        dataset: show only this data set.
+        baseline: a run that the others are compared with.
+        over: ``"seed"``, ``"fold"`` or both: one row for runs that differ in that only.
+
+    Raises:
+        UserError: there is no such folder, no run in it, nothing about this data set, or the baseline is no run there.
+    """
+    from coabench.reports.board import Leaderboard
+    from coabench.reports.leaderboard import leaderboard as rank
+
+    chosen = None if baseline is None else _directory(baseline, "baseline")
+    named = read_argument(str | None, dataset, "dataset")
+    return Leaderboard(tuple(rank(_path(directory, "directory"), named, chosen, over=read_over(over))))
 
 
 def train(
@@ -272,7 +327,8 @@ def train(
         output: where the adapter goes; below ``adapters`` by default.
         overwrite: delete the training that is there.
         export: ``published`` writes the published script's layout as well.
-        progress: show progress as the command line does, on stderr; or an object that is notified.
+        progress: show progress as the command line does, on stderr or below a notebook's cell; or an object that is
+            notified.
 
     Returns:
         The finished training: ``directory`` (pass it as ``adapter``) and ``manifest``.
@@ -282,16 +338,16 @@ def train(
         JobError: the training could not be finished; the checkpoints so far are kept, and the same call resumes it.
     """
     typed = dict(locals())
-    request = _request(
+    request = read_request(
         Training,
         train,
         typed,
         backbone=backbone_from(backbone),
-        strategies=[_spec(each) for each in _several(strategy)],
-        datasets=[_read(str, each, "dataset") for each in _several(dataset)],
-        settings=_settings(typed),
-        trainer=_assignments("trainer", trainer),
-        published=_read(Literal["published"] | None, export, "export") is not None,
+        strategies=[strategy_spec(each) for each in several(strategy)],
+        datasets=[read_argument(str, each, "dataset") for each in several(dataset)],
+        settings=read_settings(typed),
+        trainer=assignments("trainer", trainer),
+        published=read_argument(Literal["published"] | None, export, "export") is not None,
     )
     if progress is True:
         from coabench.cli.progress import TrainingTerminal
@@ -300,97 +356,10 @@ def train(
     return run_training(request, progress or None)
 
 
-@dataclass(frozen=True)
-class _Argument(At):
-    """An argument of a call, for error messages."""
-
-    def bad(self, value: object, expected: str, remedy: str = "") -> UserError:
-        hint = remedy.removesuffix(self.remedy) if remedy.endswith(self.remedy) else ""
-        return UserError(f"{self}={value!r} does not fit", expected=expected, remedy=f"{hint}correct {self}")
-
-    def item(self, index: int) -> _Argument:
-        return _Argument(f"{self}[{index}]")
+def _directory(run: RunLike, name: str) -> Path:
+    return run.directory if isinstance(run, FinishedRun) else _path(run, name)
 
 
-def _request(kind: type[T], function: Any, typed: Mapping[str, Any], **made: Any) -> T:
-    """Return a request made of the arguments of a call that are named as its fields, and of *made*."""
-    hints = get_type_hints(kind, include_extras=True)
-    made |= {"options": _assignments("options", typed["options"]), "command": _command(function, typed)}
-    return kind(**made, **{name: _read(hints[name], typed[name], name) for name in typed if name in {*hints} - {*made}})
-
-
-def _settings(typed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of `Recipe`, each of its type: 3 epochs are 3.0, as the command line reads them."""
-    parts = typed["targets"] or None
-    targets = [part.strip() for part in parts.split(",")] if isinstance(parts, str) else parts
-    values = {**typed, "learning_rate": typed["lr"], "targets": targets}
-    kinds = {**get_type_hints(Recipe, include_extras=True), "dtype": Dtype}
-    return {name: _read(kind | None, values[name], name) for name, kind in kinds.items()}
-
-
-def _read(kind: Any, value: Any, name: str) -> Any:
-    return read_value(kind, _plain(value), _Argument(name))
-
-
-def _plain(value: Any) -> Any:
-    """Return NumPy's numbers and paths as Python's own numbers and text."""
-    if isinstance(value, PathLike):
-        return fspath(value)
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return int(value)
-    return float(value) if isinstance(value, Real) and not isinstance(value, bool | int) else value
-
-
-def _several(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
-
-
-def _spec(strategy: Name | Strategy) -> str | Strategy:
-    return strategy if isinstance(strategy, Strategy) else _read(str, strategy, "strategy")
-
-
-def _assignments(name: str, options: Mapping[str, object] | None) -> dict[str, str]:
-    """Return options as they would be typed after ``--set``: `coabench.registry.options` reads text."""
-    return {key: _text(f"{name}[{key!r}]", value) for key, value in (options or {}).items()}
-
-
-def _text(name: str, value: object) -> str:
-    if isinstance(value, bool) or value is None:
-        return str(value).lower()
-    if isinstance(value, str | Real | PathLike):
-        return str(value)
-    raise _Argument(name).bad(value, "text, a number, True, False, None or a path")
-
-
-OPPOSITES = {"full": "lora", "ambiguous": "unambiguous"}
-"""What switches an option off where it is not spelt ``--no-…``."""
-
-
-def _command(function: Any, typed: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the command line that says what a call said; what is as by default is left out."""
-    words = ["coabench", function.__name__]
-    for name, value in typed.items():
-        option = f"--{name.replace('_', '-')}"
-        default = function.__kwdefaults__[name]
-        if name == "progress" or value is None or (type(value) is type(default) and value == default):
-            continue
-        if isinstance(value, bool):
-            words.append(option if value else f"--{OPPOSITES.get(name, f'no-{name}')}")
-        elif isinstance(value, Mapping):
-            option = "--set" if name == "options" else option
-            words += [word for key, text in _assignments(name, value).items() for word in (option, f"{key}={text}")]
-        elif name == "dataset" and not isinstance(value, str | PathLike) and function is evaluate:
-            words += [option, "<pictures, from Python>"]
-        elif name == "targets":
-            words += [option, value if isinstance(value, str) else ",".join(value)]
-        else:
-            words += [word for each in _several(value) for word in (option, _shown(each))]
-    return tuple(words)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Strategy | type):
-        return f"<{value.name if isinstance(value, Strategy) else value.__name__}, from Python>"
-    if callable(value):
-        return f"<{getattr(value, '__name__', type(value).__name__).strip('<>')}, from Python>"
-    return str(value)
+def _path(value: Name, name: str) -> Path:
+    path: Path = read_argument(Path, value, name)
+    return path

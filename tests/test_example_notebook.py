@@ -45,6 +45,12 @@ def test_it_runs_from_top_to_bottom(tmp_path: Path) -> None:
     shown = [printed(cell) for cell in notebook.cells if cell.cell_type == "code"]
     assert "<run results/first-steps/chain: 110 samples" in shown[0]
     assert "loading the backbone" in shown[0]
+    pages = [
+        output["data"]["text/html"] for output in notebook.cells[1].outputs if "text/html" in output.get("data", {})
+    ]
+    assert any('<progress value="110" max="110">' in page and "110/110  UAR" in page for page in pages)
+    assert "Recall of each label" in pages[-1]
+    assert "ipywidgets" not in "".join(shown)
     assert "prediction" in shown[2]
     assert any("image/png" in o.get("data", {}) for cell in notebook.cells for o in cell.get("outputs", ()))
     assert "points of UAR" in shown[-1]

@@ -56,24 +56,13 @@ def command(context: click.Context, runs: tuple[Path, ...], flips: int, format: 
 
 
 def _compare(runs: tuple[Path, ...], after: int | None) -> Comparison | RecipeComparison:
-    from coabench.reports.compare import compare, compare_runs
-    from coabench.reports.compare_recipes import compare_recipes
-    from coabench.reports.over_folds import read_pooled
+    from coabench.reports.compare_recipes import compare_sides
 
-    first, second = (runs[:1], runs[1:]) if after is None else (runs[: len(runs) - after], runs[len(runs) - after :])
-    if len(first) == len(second) == 1:
-        return compare(first[0], second[0])
-    if after is None:
+    if after is None and len(runs) != 2:
         raise UserError(
             f"{len(runs)} run{'s' if len(runs) > 1 else ''} cannot be compared",
             expected="two runs, A B, or the runs of two recipes with -- between them, A… -- B…",
             found=", ".join(map(str, runs)),
         )
-    _check_apart(first, second)
-    a, b = read_pooled(first), read_pooled(second)
-    return compare_runs(a[0], b[0]) if len(a) == len(b) == 1 else compare_recipes(a, b)
-
-
-def _check_apart(first: tuple[Path, ...], second: tuple[Path, ...]) -> None:
-    if both := {path.resolve() for path in first} & {path.resolve() for path in second}:
-        raise UserError("a run is in both recipes", found=", ".join(sorted(map(str, both))))
+    split = 1 if after is None else len(runs) - after
+    return compare_sides(runs[:split], runs[split:])

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from coabench.cli.options import format_option, output_option, write
-from coabench.errors import UserError
 from coabench.render.tables import Format, render_sections
 
 
@@ -35,9 +34,5 @@ def command(
     """
     from coabench.reports.leaderboard import leaderboard
 
-    if "seed" in over and baseline is not None:
-        raise UserError(
-            "--baseline and --over seed do not fit together", remedy="coabench compare A… -- B… compares recipes"
-        )
     sections = leaderboard(directory, dataset, baseline, workers=os.cpu_count() or 1, over=over)
     write(render_sections(sections, format, "Leaderboard"), output)

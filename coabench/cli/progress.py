@@ -1,8 +1,7 @@
-"""What jobs show on stderr: a bar where there is a terminal, a line now and then where there is none."""
+"""What jobs show on stderr, or in a notebook: notes, and how far they are."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,7 +12,6 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -21,6 +19,7 @@ from rich.progress import (
 )
 
 from coabench.base.text import safe
+from coabench.cli.bars import Bar, opened
 from coabench.training.progress import TrainingProgress
 
 if TYPE_CHECKING:
@@ -28,15 +27,15 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """Notes, and a bar, or a line every so many seconds where stderr is no terminal; a subclass per kind of job."""
+    """Notes, and a bar, or a line every so many seconds where there is no place for one; a subclass per kind of job."""
 
     every = 30.0
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, markup=False)
-        self._bar: Progress | None = None
+        self._bar: Bar | None = None
         self._total = self._done_before = 0
-        self._started = self._printed = time.monotonic()
+        self._started = time.monotonic()
 
     def note(self, text: str) -> None:
         """Show a line; a stderr that cannot be written (a full disk, a terminal that is gone) ends no job."""
@@ -47,23 +46,15 @@ class Terminal:
     def _shown(self, total: int, done: int, columns: Sequence[ProgressColumn], **fields: Any) -> Iterator[None]:
         """Show a bar with these columns, whose *fields* change with `_update`; *done* are done already."""
         self._total, self._done_before = total, done
-        self._started = self._printed = time.monotonic()
-        if not self._console.is_terminal:
-            yield
-            return
-        with Progress(*columns, console=self._console) as self._bar:
-            self._task = self._bar.add_task("", total=total, completed=done, **fields)
+        self._started = time.monotonic()
+        with opened(self._console, total, done, self.every, columns, **fields) as self._bar:
             yield
         self._bar = None
 
     def _update(self, done: int, line: str, *, last: bool = False, **fields: Any) -> None:
         """Move the bar; without one, print the line where it is time for one, or it is the last."""
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, **fields)
-        elif last or time.monotonic() - self._printed > self.every:
-            self._printed = time.monotonic()
-            with suppress(OSError):
-                print(line, file=sys.stderr, flush=True)
+            self._bar.update(done, line, last, **fields)
 
     def _speed(self, done: int) -> float:
         """Return how many were done a second."""

@@ -11,8 +11,8 @@ import click
 from coabench.base.text import safe
 
 if TYPE_CHECKING:
-    from coabench.evaluation.finish import FinishedRun
     from coabench.evaluation.folds import FoldedRuns
+    from coabench.runs.result import FinishedRun
 
 
 def print_summary(run: FinishedRun) -> None:

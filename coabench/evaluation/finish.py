@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,28 +13,8 @@ from coabench.base import environment
 from coabench.evaluation.progress import Progress
 from coabench.registry.loader import get_plugins
 from coabench.runs.identity import RunIdentity
+from coabench.runs.result import FinishedRun
 from coabench.runs.run import Run, SharedRun
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """A finished run: where it is, its manifest and its metrics."""
-
-    directory: Path
-    manifest: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-
-    def __repr__(self) -> str:
-        """Return the main figures in a line; the manifest would fill a page."""
-        from coabench.metrics.headline import UAR, WAR
-
-        metrics = self.metrics
-        value, low, high = map(UAR.with_unit, UAR.read(metrics))
-        bounds = "" if UAR.read(metrics).low is None else f" [{low}, {high}]"
-        return (
-            f"<run {self.directory}: {metrics['samples']} samples, UAR {value}{bounds}, "
-            f"WAR {WAR.with_unit(metrics['war'])}, {metrics['invalid']} invalid>"
-        )
 
 
 def finish(run: Run, progress: Progress) -> FinishedRun:

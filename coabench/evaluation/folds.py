@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coabench.errors import UserError
-from coabench.evaluation.finish import FinishedRun
 from coabench.evaluation.job import evaluate
 from coabench.evaluation.plan import FOLD, Evaluation, Plan, check
 from coabench.evaluation.progress import Progress
 from coabench.registry.blame import contained
 from coabench.runs.folds import count_folds, cut
+from coabench.runs.result import FinishedRun
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from coabench.base.files import write_text
 from coabench.base.processes import Meeting, World
 from coabench.dataset import ImageSource, Sample
 from coabench.errors import CoabenchError, OutOfMemory, SampleError
-from coabench.evaluation.finish import FinishedRun, finish, notify
+from coabench.evaluation.finish import finish, notify
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.batching import Sizer, sizer_of
@@ -26,6 +26,7 @@ from coabench.registry.blame import contained
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
 from coabench.runs.record import make_record
+from coabench.runs.result import FinishedRun
 from coabench.runs.run import Batch, Run, SharedRun, read_manifest
 from coabench.support.image_warnings import WARNED
 

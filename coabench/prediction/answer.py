@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from coabench.base.vocabulary import ERROR, OK
 from coabench.dialogue import Prediction, Turn
 from coabench.metrics.calibration import confidence_of, probabilities
 from coabench.prediction.pictures import Picture
+from coabench.render.tables import Column, Section, render_fragment
 from coabench.runs.record import describe_prediction, describe_turn
 
 NO_FACE = "no-face"
@@ -115,6 +116,41 @@ class FacePrediction:
         ]
         reason = [f"reason={self.reason!r}"] if self.reason else []
         return f"Prediction({', '.join([repr(self.label), *said, *reason])})"
+
+    def _repr_html_(self) -> str:
+        return render_fragment([section([self])])
+
+
+class Predictions(list[FacePrediction]):
+    """What was said about the faces in some pictures; a notebook shows it as a table."""
+
+    def _repr_html_(self) -> str:
+        return render_fragment([section(self)])
+
+
+def section(predictions: Sequence[FacePrediction]) -> Section:
+    """Return predictions as a table for people: a row each."""
+    rows = [
+        {
+            "picture": one.picture.file or NOTHING,
+            "frame": one.picture.frame,
+            "face": f"{one.face} of {one.faces}" if one.faces else NOTHING,
+            "label": one.label or NOTHING,
+            "confidence": number(one.confidence),
+            "words": one.words,
+        }
+        for one in predictions
+    ]
+    frames = [Column("Frame", "frame", "right")] if any(one.picture.frame is not None for one in predictions) else []
+    columns = [
+        Column("Picture", "picture"),
+        *frames,
+        Column("Face", "face"),
+        Column("Label", "label"),
+        Column("Confidence", "confidence", "right"),
+        Column("Answers", "words"),
+    ]
+    return Section(columns, rows)
 
 
 def answered(prediction: Prediction) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from coabench.base.schema import At, at_least, read_value
 from coabench.live.asker import Choice
-from coabench.prediction.answer import FacePrediction
+from coabench.prediction.answer import Predictions
 from coabench.prediction.faces import FaceChoice
 from coabench.prediction.objects import checked, read
 from coabench.prediction.predictor import open_predictor
@@ -51,7 +51,7 @@ class Model:
         faces: str | int | None = None,
         every: float = EVERY,
         batch_size: int = BATCH_SIZE,
-    ) -> list[FacePrediction]:
+    ) -> Predictions:
         """Return what is said about each face, in order; of a picture without any, and of a broken file, why not.
 
         Args:
@@ -70,7 +70,7 @@ class Model:
         choice = self._faces if faces is None else replace(self._faces, faces=str(faces))
         found = checked(pictures, self.notes.append)
         said = self._predictor.choosing(choice).predict(read(found, every, self.notes.append), batch_size)
-        return [each for faces_of_one in said for each in faces_of_one]
+        return Predictions(each for faces_of_one in said for each in faces_of_one)
 
     def __repr__(self) -> str:
         return f"<Model {self._title}>"

@@ -64,18 +64,20 @@ def render_page(
         [path.read_text(encoding="utf-8") for path in (HERE / common, *map(template.with_name, further))]
         for common, further in (("page.css", styles), ("page.js", scripts))
     )
-    return (
-        _environment(template.parent)
-        .get_template(template.name)
-        .render(
-            **data,
-            embed=embed,
-            version=__version__,
-            styles=[Markup(source) for source in style_sources],
-            scripts=[Markup(source) for source in script_sources],
-            policy="; ".join([_policy(style_sources, script_sources), *allow]),
-        )
+    return render_template(
+        template,
+        **data,
+        embed=embed,
+        version=__version__,
+        styles=[Markup(source) for source in style_sources],
+        scripts=[Markup(source) for source in script_sources],
+        policy="; ".join([_policy(style_sources, script_sources), *allow]),
     )
+
+
+def render_template(template: Path, **data: Any) -> str:
+    """Return what a template makes of the data, every text in it escaped: a part of a page."""
+    return _environment(template.parent).get_template(template.name).render(**data)
 
 
 @cache  # an environment compiles a template once

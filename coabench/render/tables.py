@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from coabench.base.text import NOTHING, safe
@@ -110,6 +110,17 @@ def render_sections(sections: Sequence[Section], format: Format, heading: str = 
         return render_page(HERE / "tables.html", heading=heading, sections=sections)
     show = {"table": _terminal_section, "markdown": _markdown_section, "latex": _latex_section}[format]
     return "\n".join(show(section) for section in sections)
+
+
+def render_fragment(sections: Sequence[Section]) -> str:
+    """Return tables with their headings and notes as HTML to stand in another page, such as a notebook: no charts.
+
+    Text is escaped as in a page (`coabench.render.page`).
+    """
+    from coabench.render.page import HERE, render_template
+
+    plain = [replace(section, chart=None) for section in sections]
+    return render_template(HERE / "sections.html", heading="", sections=plain)
 
 
 def _terminal_section(section: Section) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +24,20 @@ from coabench.metrics.statistics import (
     minimum_detectable,
     paired_difference,
 )
-from coabench.render.tables import Column, Row, Section
+from coabench.render import plots
+from coabench.render.plots import Dot
+from coabench.render.tables import Column, Row, Section, render_fragment
 from coabench.reports.aligned import align
 from coabench.reports.differing import distinguish
 from coabench.reports.entries import RunRow
 from coabench.reports.over_folds import pooled_notes
 from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.identity import RunIdentity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from coabench.reports.compare_recipes import RecipeComparison
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class Flip:
     """``a`` or ``b``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Two runs on the same samples.
 
@@ -118,6 +125,16 @@ class Comparison:
     def _units(self) -> str:
         return f"{self.samples} samples" if self.subjects is None else f"{self.subjects} persons"
 
+    def plot_comparison(self, axes: Axes | None = None) -> Axes:
+        """Draw the differences; see `plot_differences`."""
+        return plot_differences(self, axes)
+
+    def __repr__(self) -> str:
+        return f"<comparison of {self.a} with {self.b}: {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        return render_fragment(self.sections(0))
+
     def as_json(self) -> dict[str, Any]:
         """Return everything, JSON-serialisable."""
         return {**asdict(self), "verdict": self.verdict}
@@ -161,6 +178,23 @@ class Comparison:
         notes = [f"{more} more: --flips {len(self.flips)} shows all."] if more else []
         title = f"Samples that only one of them gets right: {len(self.flips)}"
         return Section(columns, [asdict(flip) for flip in shown], title, notes)
+
+
+def plot_differences(comparison: Comparison | RecipeComparison, axes: Axes | None) -> Axes:
+    """Draw the difference of each figure, in points, with its 95 % interval; on the dashed line there is none.
+
+    Args:
+        axes: where to draw; None for a new figure.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    found = [
+        Dot(figure.label or figure.figure, 100 * figure.difference, 100 * figure.low, 100 * figure.high)
+        for figure in comparison.figures
+    ]
+    title = f"{comparison.a} − {comparison.b}"
+    return plots.dots(found, title=title, x_title="A − B, points (95 % interval)", reference=0, axes=axes)
 
 
 def compare(first: Path, second: Path) -> Comparison:

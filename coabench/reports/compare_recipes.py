@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +14,14 @@ from coabench.errors import UserError
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.ranking import ALPHA
 from coabench.metrics.statistics import TESTABLE, Difference, Figures, holm, recipe_difference
-from coabench.render.tables import Column, Row, Section
+from coabench.render.tables import Column, Row, Section, render_fragment
 from coabench.reports.aligned import align
-from coabench.reports.over_folds import pooled_notes
+from coabench.reports.compare import Comparison, compare, compare_runs, plot_differences
+from coabench.reports.over_folds import pooled_notes, read_pooled
 from coabench.runs.finished import RecordedRun
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SEEDS = ("seed", "backbone.adapter")
 """What the settings begin with in which the runs of a recipe may differ: seeds, and the weights trained with them."""
@@ -43,7 +48,7 @@ class RecipeFigure:
     differing: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RecipeComparison:
     """Two recipes on the same samples.
 
@@ -77,6 +82,16 @@ class RecipeComparison:
             better, worse = (self.a, self.b) if first.difference > 0 else (self.b, self.a)
             return f"The recipe {better} is better than {worse} by {size} {over} ({evidence})."
         return f"No difference can be told: {size} apart {over} is within chance ({evidence})."
+
+    def plot_comparison(self, axes: Axes | None = None) -> Axes:
+        """Draw the differences; see `coabench.reports.compare.plot_differences`."""
+        return plot_differences(self, axes)
+
+    def __repr__(self) -> str:
+        return f"<comparison of {self.a} with {self.b}: {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        return render_fragment(self.sections())
 
     def as_json(self) -> dict[str, Any]:
         """Return everything, JSON-serialisable."""
@@ -114,6 +129,20 @@ class RecipeComparison:
             *self.notes,
         ]
         return Section(columns, [asdict(figure) for figure in self.figures], f"{self.a} against {self.b}", notes)
+
+
+def compare_sides(first: Sequence[Path], second: Sequence[Path]) -> Comparison | RecipeComparison:
+    """Compare a run with a run, or the runs of a recipe with those of another; runs of all folds are put together.
+
+    Raises:
+        UserError: what `compare` and `compare_recipes` refuse, or a run is on both sides.
+    """
+    if len(first) == len(second) == 1:
+        return compare(first[0], second[0])
+    if both := {path.resolve() for path in first} & {path.resolve() for path in second}:
+        raise UserError("a run is in both recipes", found=", ".join(sorted(map(str, both))))
+    a, b = read_pooled(first), read_pooled(second)
+    return compare_runs(a[0], b[0]) if len(a) == len(b) == 1 else compare_recipes(a, b)
 
 
 def compare_recipes(first: Sequence[RecordedRun], second: Sequence[RecordedRun]) -> RecipeComparison:

@@ -58,8 +58,12 @@ def leaderboard(
 
     Raises:
         UserError: there is no such folder, no run in it, nothing about this data set, or the baseline is no run there
-            that can be compared.
+            that can be compared; a baseline and ``seed`` do not fit together.
     """
+    if "seed" in over and baseline is not None:
+        raise UserError(
+            "--baseline and --over seed do not fit together", remedy="coabench compare A… -- B… compares recipes"
+        )
     entries = read_entries(root, workers)
     results = load_published(published)
     if dataset is not None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from coabench.errors import UserError
 
@@ -35,13 +34,12 @@ def load_runs(directory: str | PathLike[str] = "results", over: str | Sequence[s
     Raises:
         UserError: there is no such folder, or no run in it.
     """
-    wanted = {over} if isinstance(over, str) else {*over}
-    if unknown := wanted - {*OVER}:
-        raise UserError(f"load_runs(over={unknown.pop()!r}): there is no such thing", expected=" or ".join(OVER))
+    wanted = read_over(over)
     from coabench.reports.differing import distinguish
     from coabench.reports.entries import read_entries
     from coabench.reports.leaderboard import comparable
     from coabench.reports.over_seeds import recipes_of
+    from coabench.runs.frames import frame
     from coabench.runs.metrics import headlines
 
     entries = read_entries(Path(directory))
@@ -49,45 +47,36 @@ def load_runs(directory: str | PathLike[str] = "results", over: str | Sequence[s
         entries, groups = comparable(entries, wanted)
     if "seed" in wanted:
         recipes = [recipe.columns(None) for group in sorted(groups) for recipe in recipes_of(groups[group])]
-        return _table(recipes).drop(columns=COMPARED, errors="ignore")
+        return frame(recipes).drop(columns=COMPARED, errors="ignore")
     rows = distinguish([entry.row for entry in entries])
     figures = headlines({key for row in rows for key in row.figures})
-    return _table([row.columns(figures) for row in rows]).drop(columns=COMPARED)
+    return frame([row.columns(figures) for row in rows]).drop(columns=COMPARED)
+
+
+def read_over(over: str | Sequence[str]) -> set[str]:
+    """Return over what runs are put together; `UserError` for anything but what is in `OVER`."""
+    wanted = {over} if isinstance(over, str) else {*over}
+    if unknown := wanted - {*OVER}:
+        raise UserError(f"over={unknown.pop()!r}: there is no such thing", expected=" or ".join(OVER))
+    return wanted
 
 
 def load_records(run: str | PathLike[str]) -> DataFrame:
     """Return the records of a run, one sample per row, in the order of the log.
 
-    Columns: ``id``, ``image``, ``target``, ``prediction``, ``status``, ``reason``, ``seconds``; ``response.<question>``
-    and ``label.<question>`` for every question that was asked, ``attributes.<name>`` for what the data set
-    knows, and ``votes.<label>`` where it has the votes of annotators.
+    Columns:
+
+    - ``id``, ``image``, ``target``, ``prediction``, ``status``, ``reason``, ``seconds``, and ``correct``, a bool.
+    - ``confidence``: the model's in its answers, within 0…1; None without ``--decode score``.
+    - ``response.<question>``, ``label.<question>`` for every question that was asked, and
+      ``scores.<question>.<option>``, natural-log probabilities, for every one that was scored.
+    - ``attributes.<name>`` for what the data set knows, ``votes.<label>`` where it has the votes of annotators.
 
     Raises:
         UserError: *run* is no run directory, or its log is damaged.
     """
+    from coabench.runs.frames import records_frame
     from coabench.runs.run import read_manifest, read_records
 
     read_manifest(Path(run))
-    return _table([_flat(record) for record in read_records(Path(run))])
-
-
-def _table(rows: list[dict[str, Any]]) -> DataFrame:
-    import pandas
-
-    try:
-        return pandas.DataFrame(rows)
-    except UnicodeEncodeError:  # Arrow has no strings with lone surrogates, as names that are no UTF-8 are
-        table = pandas.DataFrame(rows, dtype=object)
-        for name in table:
-            with suppress(UnicodeEncodeError):
-                table[name] = table[name].infer_objects()
-        return table
-
-
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    row = {key: record.get(key) for key in ("id", "image", "target", "prediction", "status", "reason", "seconds")}
-    for turn in record["turns"]:
-        row |= {f"response.{turn['name']}": turn["response"], f"label.{turn['name']}": turn["label"]}
-    for kind in ("attributes", "votes"):
-        row |= {f"{kind}.{name}": value for name, value in (record.get(kind) or {}).items()}
-    return row
+    return records_frame(read_records(Path(run)))

@@ -28,6 +28,7 @@ from coabench.reports.samples import columns
 from coabench.reports.thumbnails import Thumbnails, thumbnails
 from coabench.runs.identity import RunIdentity
 from coabench.runs.metrics import further_figures, plugin_headlines, read_metrics
+from coabench.runs.result import reliability_bars
 from coabench.runs.run import LOG, read_manifest
 
 THIN = 30
@@ -266,7 +267,7 @@ def _figures(metrics: Mapping[str, Any], data: RunData) -> dict[str, Any]:
 
 
 def _reliability(calibration: Calibration) -> Markup:
-    bars = [charts.Bar(b.left, b.right, b.confidence, b.accuracy, *b.interval, b.n) for b in calibration.bins]
+    bars = reliability_bars(calibration)
     about = f"Reliability diagram of {calibration.n} predictions: accuracy against confidence, in {len(bars)} bins."
     return charts.reliability(bars, about=about)
 

@@ -22,7 +22,7 @@ from coabench.base.reading import is_folder
 from coabench.base.schema import At, read_fields
 from coabench.base.vocabulary import SUBJECT
 from coabench.errors import UserError
-from coabench.evaluation.finish import FinishedRun, store
+from coabench.evaluation.finish import store
 from coabench.evaluation.progress import Progress, Silence
 from coabench.metrics.calibration import confidence_of
 from coabench.metrics.calibrators import METHODS, Calibrator, Temperature
@@ -32,6 +32,7 @@ from coabench.metrics.predictions import Predicted
 from coabench.metrics.stored import StoredCalibration
 from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.identity import CalibrationIdentity, RunIdentity
+from coabench.runs.result import FinishedRun
 from coabench.runs.run import LOG
 from coabench.scoring.calibration_file import CalibrationFile, Effect, Fitted, marks_of
 from coabench.scoring.job import check_output

@@ -14,7 +14,7 @@ from coabench.base.vocabulary import SUBJECT
 from coabench.decode import EXTERNAL
 from coabench.dialogue import Prediction, Turn
 from coabench.errors import UserError
-from coabench.evaluation.finish import FinishedRun, store
+from coabench.evaluation.finish import store
 from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.labels import LabelSpace
@@ -22,6 +22,7 @@ from coabench.registry.catalog import find_card, find_labels, is_file
 from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.identity import BackboneIdentity, Parsing, RunIdentity, StrategyIdentity
 from coabench.runs.record import describe_prediction, describe_turn
+from coabench.runs.result import FinishedRun
 from coabench.scoring.columns import Columns, columns_of
 from coabench.scoring.formats.files import TABLE, read_predictions
 from coabench.scoring.formats.table import Format, Row, Table

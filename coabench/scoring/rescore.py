@@ -19,7 +19,7 @@ from coabench.base.vocabulary import ERROR
 from coabench.decode import EXTERNAL, GENERATE, SAMPLE, SCORED
 from coabench.dialogue import Answer, Exemplar, Prediction, Task, Turn
 from coabench.errors import UserError
-from coabench.evaluation.finish import FinishedRun, store
+from coabench.evaluation.finish import store
 from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.engine import Outcome, advance, understand
 from coabench.inference.parsing import VERSION as PARSING_VERSION
@@ -28,6 +28,7 @@ from coabench.registry.catalog import find_strategy, is_file
 from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.identity import Parsing, StrategyIdentity, list_differences
 from coabench.runs.record import describe_prediction, describe_turn
+from coabench.runs.result import FinishedRun
 from coabench.runs.run import LOG
 from coabench.scoring.formats.table import counted
 from coabench.scoring.job import check_output

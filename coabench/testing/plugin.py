@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from coabench.evaluation.finish import FinishedRun
+    from coabench.runs.result import FinishedRun
 
 
 @pytest.fixture

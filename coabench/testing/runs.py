@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from coabench.backbone import Backbone
-from coabench.evaluation.finish import FinishedRun
 from coabench.evaluation.job import evaluate
 from coabench.evaluation.plan import Evaluation
 from coabench.evaluation.progress import Progress
 from coabench.registry.catalog import Unpackaged
 from coabench.registry.loader import get_plugins
+from coabench.runs.result import FinishedRun
 from coabench.strategy import Strategy, StrategyRequest
 from coabench.testing.pictures import Pictures
 from coabench.testing.scripted import ScriptedBackbone
