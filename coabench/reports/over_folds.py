@@ -9,7 +9,7 @@ from typing import Any
 
 from coabench.base.text import common_name
 from coabench.errors import CoabenchError, UserError
-from coabench.metrics.headline import HEADLINES
+from coabench.metrics.headline import FIGURES
 from coabench.metrics.predictions import Predicted
 from coabench.reports.entries import Answered, Entry, digest_of_samples
 from coabench.runs.finished import RecordedRun, read_run
@@ -119,7 +119,7 @@ def _pooled(entries: Sequence[Entry]) -> Entry:
         samples=n,
         fold=f"{_fold(runs[0]).of} folds",
         recipe=runs[0].identity.recipe(runs[0].manifest.get("training"), ("seed", "fold")),
-        figures={figure.key: figure.measure(answered.predicted)[0] for figure in HEADLINES},
+        figures={figure.key: figure.measure(answered.predicted)[0] for figure in FIGURES},
         invalid=sum(r.invalid or 0 for r in rows),
         invalid_rate=sum(r.invalid or 0 for r in rows) / n,
         errors=sum(r.errors or 0 for r in rows),
