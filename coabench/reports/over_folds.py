@@ -117,6 +117,7 @@ def _pooled(entries: Sequence[Entry]) -> Entry:
     row = replace(
         row,
         samples=n,
+        settings=run.identity.columns()["settings"],
         fold=f"{_fold(runs[0]).of} folds",
         recipe=runs[0].identity.recipe(runs[0].manifest.get("training"), ("seed", "fold")),
         figures={figure.key: figure.measure(answered.predicted)[0] for figure in FIGURES},
