@@ -173,6 +173,7 @@ def test_what_says_nothing_is_refused(tmp_path: Path, refuse: Callable[..., str]
     assert "all are right" in refuse(write_run(tmp_path / "good", scored(60, 5, hits=1)), "--save", "c.json")
     assert "none is right" in refuse(write_run(tmp_path / "bad", scored(60, 6, hits=0)), "--save", "c.json")
     assert "nothing to do" in refuse(fit)
+    assert "nan is no number" in refuse(fit, "--part", "nan", "--save", "c.json")
     strange = write_run(tmp_path / "strange", scored(60, 8))
     lines = [json.dumps(r | {"target": "Contempt"}) + "\n" for r in scored(60, 8)]
     (strange / "predictions.jsonl").write_text("".join(lines))
@@ -189,6 +190,18 @@ def test_what_would_flatter_is_refused(tmp_path: Path, refuse: Callable[..., str
     mixed = scored(30, 1) + scored(30, 7)
     renamed = [r | {"id": f"elsewhere/{i}"} for i, r in enumerate(mixed)]
     assert "30 of 60 samples" in refuse(fit, "--apply", write_run(tmp_path / "mixed", renamed))
+
+
+@pytest.mark.parametrize(("column", "said"), [("id", True), ("name", False)])
+def test_files_with_samples_in_common_are_said(coabench: Run, tmp_path: Path, column: str, said: bool) -> None:
+    for name, first in (("fit", 0), ("other", 41)):
+        rows = [f"{i},{('Fear', 'Anger')[i % 2]},{('0.8,0.2', '0.3,0.7')[i % 3 % 2]}" for i in range(first, first + 60)]
+        (tmp_path / f"{name}.csv").write_text("\n".join([f"{column},target,Fear,Anger", *rows]))
+        options = ("--labels", "basic", "--probability-columns", "Fear,Anger", "--output", name)
+        assert coabench("score", f"{name}.csv", *options).returncode == 0
+    made = coabench("calibrate", "fit", "--method", "platt", "--apply", "other", "--output", "new")
+    assert made.returncode == 0, made.stderr
+    assert ("19 of 60 samples have the id of one that was fitted on" in made.stderr) is said
 
 
 def test_other_labels_and_questions_are_refused(tmp_path: Path, refuse: Callable[..., str]) -> None:
