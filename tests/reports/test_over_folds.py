@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,16 @@ def test_folds_with_votes_are_not_said_to_have_other_votes_than_the_split(runs: 
     compared = coabench("compare", runs / "fold-1", runs / "fold-2", "--", runs / "whole")
     assert compared.returncode == 0, compared.stderr
     assert "votes=" not in compared.stdout
+
+
+def test_a_copy_of_a_fold_counts_once(runs: Path, coabench: Run) -> None:
+    shutil.copytree(runs / "fold-1", runs / "fold-1-again")
+    rows = json.loads(coabench("leaderboard", runs, "--over", "fold", "--format", "json").stdout)
+    found = {
+        row["fold"]: [row[name] for name in ("samples", "uar", "invalid", "invalid_rate", "errors")] for row in rows
+    }
+    assert found["2 folds"] == found[None]
+    assert found[None][2] == 30
 
 
 def test_other_votes_are_said(runs: Path, coabench: Run) -> None:
