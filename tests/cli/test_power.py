@@ -33,8 +33,6 @@ def test_it_says_what_a_test_set_can_show(coabench: Run) -> None:
         (["--dataset", "jaffe"], "no counts for the split"),
         (["--classes", "10", "--difference", "0"], "0"),
         (["--classes", "10", "--uar", "2"], "2"),
-        (["--classes", "10", "--uar", "nan"], "nan is no number"),
-        (["--classes", "10", "--difference", "nan"], "nan is no number"),
     ],
 )
 def test_what_makes_no_sense_is_refused(coabench: Run, options: list[str], said: str) -> None:

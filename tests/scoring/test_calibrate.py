@@ -173,7 +173,6 @@ def test_what_says_nothing_is_refused(tmp_path: Path, refuse: Callable[..., str]
     assert "all are right" in refuse(write_run(tmp_path / "good", scored(60, 5, hits=1)), "--save", "c.json")
     assert "none is right" in refuse(write_run(tmp_path / "bad", scored(60, 6, hits=0)), "--save", "c.json")
     assert "nothing to do" in refuse(fit)
-    assert "nan is no number" in refuse(fit, "--part", "nan", "--save", "c.json")
     strange = write_run(tmp_path / "strange", scored(60, 8))
     lines = [json.dumps(r | {"target": "Contempt"}) + "\n" for r in scored(60, 8)]
     (strange / "predictions.jsonl").write_text("".join(lines))
