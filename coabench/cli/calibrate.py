@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coabench.base.text import safe
+from coabench.cli.options import FiniteRange
 
 if TYPE_CHECKING:
     from coabench.metrics.stored import StoredCalibration
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="RUN|FILE.json", type=click.Path(path_type=Path))
 @click.option("--method", type=click.Choice(["temperature", "platt", "isotonic"]),
               help="temperature (default): of all labels; platt, isotonic: of the confidence alone.")  # fmt: skip
-@click.option("--part", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+@click.option("--part", type=FiniteRange(0, 1, min_open=True, max_open=True),
               help="Fit on this part of the samples, show the effect on the others; by default on all.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Chooses the part.")
 @click.option("--save", metavar="FILE.json", type=click.Path(path_type=Path), help="Keep the calibration.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,16 @@ from coabench.render.tables import FORMATS
 
 Command = Callable[..., Any]
 """A function that becomes a command."""
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range, which NaN never is: click compares, and every comparison with it is false."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number
 
 
 def _batch_size(value: object) -> BatchSize:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from coabench.base.text import interval, percent
-from coabench.cli.options import format_option, output_option, write
+from coabench.cli.options import FiniteRange, format_option, output_option, write
 from coabench.errors import UserError
 from coabench.render.tables import Column, Format, Section, render_sections
 
@@ -28,10 +28,10 @@ def _sizes(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option("--classes", "sizes", metavar="N,N,…", callback=_sizes, help="Samples of each class.")
 @click.option("--dataset", metavar="NAME|CARD.yaml", help="The counts of a data set's card, instead.")
 @click.option("--split", help="Its split; the card's first by default.")
-@click.option("--uar", type=click.FloatRange(0, 1), default=0.6, show_default=True, help="The UAR you expect.")
-@click.option("--difference", type=click.FloatRange(0, 1, min_open=True), default=0.03, show_default=True,
+@click.option("--uar", type=FiniteRange(0, 1), default=0.6, show_default=True, help="The UAR you expect.")
+@click.option("--difference", type=FiniteRange(0, 1, min_open=True), default=0.03, show_default=True,
               help="The true difference of UAR that you want to find.")  # fmt: skip
-@click.option("--disagreement", "disagreements", metavar="SHARE", type=click.FloatRange(0, 1, min_open=True),
+@click.option("--disagreement", "disagreements", metavar="SHARE", type=FiniteRange(0, 1, min_open=True),
               multiple=True, help="Share of samples that one of two runs alone gets right; repeatable.")  # fmt: skip
 @format_option
 @output_option

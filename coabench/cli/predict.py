@@ -10,6 +10,7 @@ import click
 
 from coabench.base.text import safe
 from coabench.cli.options import (
+    FiniteRange,
     adapter_option,
     backbone_option,
     decode_once_option,
@@ -42,7 +43,7 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "min_face")
               help="The file of a detector that does not bring its own.")  # fmt: skip
 @click.option("--margin", type=float, help="What a crop adds around the face, in parts of its longer side.")
 @click.option("--min-face", type=click.IntRange(min=1), help="Pixels; smaller faces are left out. 32 by default.")
-@click.option("--every", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="SECONDS",
+@click.option("--every", type=FiniteRange(min=0), default=1.0, show_default=True, metavar="SECONDS",
               help="Of a film, a picture every so often; 0 for every frame.")  # fmt: skip
 @click.option(
     "--batch-size", type=click.IntRange(min=1), default=BATCH_SIZE, show_default=True, help="Faces at a time."

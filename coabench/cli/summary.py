@@ -33,7 +33,7 @@ def print_summary(run: FinishedRun) -> None:
         rows.append(("accuracy against votes", EXPECTED_ACCURACY.with_interval(EXPECTED_ACCURACY.read(metrics))))
         rows.append(("annotators' ceiling", EXPECTED_ACCURACY.with_interval(read_estimate(votes["ceiling"]))))
     if calibration := metrics.get("calibration"):
-        rows.append(("calibration error", _calibration(calibration)))
+        rows.append(("calibration error", _calibration(calibration, metrics["samples"])))
     chain = metrics.get("chain")
     if chain:
         given = chain["secondary_given_right_primary"]
@@ -83,10 +83,12 @@ def _accuracies(records: Sequence[Mapping[str, Any]], numbers: Mapping[str, int]
     return [mean(own) for own in right.values()]
 
 
-def _calibration(figures: Mapping[str, Any]) -> str:
+def _calibration(figures: Mapping[str, Any], samples: int) -> str:
+    n = figures["samples"]
+    which = f"; over the {n} of {samples} samples with a confidence" if n < samples else ""
     interval = figures["ece_interval"]
     bounds = f"95 % interval {interval[0]:.2%} to {interval[1]:.2%}; " if interval else ""
-    return f"{figures['ece']:.2%}  ({bounds}by chance {figures['ece_chance']:.2%})"
+    return f"{figures['ece']:.2%}  ({bounds}by chance {figures['ece_chance']:.2%}{which})"
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:

@@ -12,6 +12,7 @@ import click
 from coabench.base import signals
 from coabench.base.text import safe
 from coabench.cli.options import (
+    FiniteRange,
     adapter_option,
     backbone_option,
     decode_once_option,
@@ -76,11 +77,11 @@ CHOICE = (
 @click.option("--margin", type=float, help="What a crop adds around the face, in parts of its longer side.")
 @click.option("--min-face", type=click.IntRange(min=1), default=32, show_default=True, help="In pixels.")
 @click.option("--faces", default="all", show_default=True, metavar="N|largest|all", help="Which faces are looked at.")
-@click.option("--every", type=click.FloatRange(min=0), default=0.0, show_default=True, metavar="SECONDS",
+@click.option("--every", type=FiniteRange(min=0), default=0.0, show_default=True, metavar="SECONDS",
               help="The pause between two questions about a face.")  # fmt: skip
 @click.option("--smooth", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
               help="Show what the last N answers about a face vote for; the log keeps each answer.")  # fmt: skip
-@click.option("--stale-after", type=click.FloatRange(min=0), metavar="SECONDS",
+@click.option("--stale-after", type=FiniteRange(min=0), metavar="SECONDS",
               help="Mark older answers; by default when the next one should have come.")  # fmt: skip
 @click.option("--record", type=FILE, help="A video of what the window shows (.mp4, .mkv, .avi, .webm).")
 @click.option("--record-clean", type=FILE, help="A video without the overlay.")
@@ -89,7 +90,7 @@ CHOICE = (
 @click.option("--stills", type=FOLDER, default=Path("stills"), show_default=True,
               help="Where the keys s and r save; a folder per session.")  # fmt: skip
 @click.option("--max-frames", type=click.IntRange(min=1), help="End after so many frames.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="End after so much time of the source.")
+@click.option("--seconds", type=FiniteRange(min=0, min_open=True), help="End after so much time of the source.")
 @checks_versions
 def command(assignments: tuple[str, ...], faces: str, margin: float | None, serve: str | None, **rest: Any) -> None:
     """Try a backbone and a strategy live: on a camera, a video, a folder or a stream, or the camera of a browser.

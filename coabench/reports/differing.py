@@ -11,6 +11,8 @@ from coabench.base.text import last_part
 from coabench.reports.entries import RunRow
 
 DIGEST = re.compile(r"[0-9a-f]{40,}")
+VOTES = "dataset.votes"
+"""The setting that not every run on the same samples records: 0.1.0 did not, and pooled folds have one each."""
 
 
 def distinguish(rows: Sequence[RunRow]) -> list[RunRow]:
@@ -30,10 +32,14 @@ def _names(row: RunRow) -> tuple[object, ...]:
 def _titles(rows: Sequence[RunRow]) -> dict[str, str]:
     """Return the settings in which rows differ, each with its title: as ``--set`` takes it, without the owner."""
     names = dict.fromkeys(name for row in rows for name in row.settings)
-    first = rows[0].settings
-    differing = [name for name in names if any(row.settings.get(name) != first.get(name) for row in rows)]
+    differing = [name for name in names if _differ(name, [row.settings.get(name) for row in rows])]
     short = [name.partition(".")[2] or name for name in differing]
     return dict(zip(differing, short if len({*short}) == len(short) else differing, strict=True))
+
+
+def _differ(name: str, values: Sequence[Any]) -> bool:
+    known = [value for value in values if value is not None or name != VOTES]
+    return any(value != known[0] for value in known)
 
 
 def _options(row: RunRow, titles: Mapping[str, str]) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from coabench.base.text import common_name
+from coabench.base.vocabulary import ERROR, INVALID
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.headline import FIGURES
 from coabench.metrics.predictions import Predicted
@@ -113,16 +115,17 @@ def _pooled(entries: Sequence[Entry]) -> Entry:
         answered = _answered(entries[0], run)
     except CoabenchError as error:
         return Entry(row).not_ranked(error.problem)
-    n = len(run.records)
+    n, statuses = len(run.records), Counter(record["status"] for record in run.records)
     row = replace(
         row,
         samples=n,
+        settings=run.identity.columns()["settings"],
         fold=f"{_fold(runs[0]).of} folds",
         recipe=runs[0].identity.recipe(runs[0].manifest.get("training"), ("seed", "fold")),
         figures={figure.key: figure.measure(answered.predicted)[0] for figure in FIGURES},
-        invalid=sum(r.invalid or 0 for r in rows),
-        invalid_rate=sum(r.invalid or 0 for r in rows) / n,
-        errors=sum(r.errors or 0 for r in rows),
+        invalid=statuses[INVALID],
+        invalid_rate=statuses[INVALID] / n,
+        errors=statuses[ERROR],
         note=None,
     )
     return Entry(row, answered)

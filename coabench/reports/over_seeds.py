@@ -54,10 +54,11 @@ class Recipe:
 
     @property
     def seeds(self) -> str:
-        """The seeds of its runs; of training where they differ, else those of the run."""
+        """The seeds of its runs; of training where they differ, else those of the run; empty where it has none."""
         rows = [entry.row for entry in self.entries]
         trained = [row.training_seed for row in rows]
-        return ", ".join(str(seed) for seed in (trained if len(set(trained)) > 1 else [row.seed for row in rows]))
+        seeds = trained if len(set(trained)) > 1 else [row.seed for row in rows]
+        return ", ".join(str(seed) for seed in seeds if seed is not None)
 
     def columns(self, rank: Rank | None) -> dict[str, Any]:
         """Return the row as programs read it."""

@@ -34,7 +34,7 @@ from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.identity import CalibrationIdentity, RunIdentity
 from coabench.runs.result import FinishedRun
 from coabench.runs.run import LOG
-from coabench.scoring.calibration_file import CalibrationFile, Effect, Fitted, marks_of
+from coabench.scoring.calibration_file import CalibrationFile, Effect, Fitted, mark_of_name, marks_of
 from coabench.scoring.job import check_output
 
 LEAST = 30
@@ -148,6 +148,7 @@ def fit(run: RecordedRun, method: str, part: float | None = None, seed: int = 0)
         )
     calibrator = _fitted(method, confident, right, names)
     kept = {record["id"] for record in chosen}
+    marks = (mark for record in chosen for mark in (*marks_of(run, record), mark_of_name(run, record)))
     held_out = [record for record in run.records if record["id"] not in kept]
     measured = held_out if any(confidence_of(record) is not None for record in held_out) else confident
     corrected = [_corrected(record, calibrator, names) for record in measured]
@@ -157,7 +158,7 @@ def fit(run: RecordedRun, method: str, part: float | None = None, seed: int = 0)
         run=run.directory.resolve().name, identity=identity.digest, log_sha256=sha256_of(run.directory / LOG),
         backbone=identity.backbone.title, weights=_weights(identity), strategy=identity.strategy.name,
         questions=_questions(identity), labels=tuple(names), part=part, seed=None if part is None else seed,
-        samples=len(confident), marks=tuple(dict.fromkeys(m for r in chosen for m in marks_of(run, r))),
+        samples=len(confident), marks=tuple(dict.fromkeys(filter(None, marks))),
     )  # fmt: skip
     effect = Effect(held_out=measured is held_out, before=_stored(before), after=_stored(after))
     return CalibrationFile.of(calibrator, fitted, effect)
@@ -270,6 +271,12 @@ def _apply(calibration: CalibrationFile, run: RecordedRun, request: Calibrating,
     ]
     if fitted.weights != _weights(run.identity):
         notes.append(f"the calibration was fitted on another backbone, other weights or options: {fitted.backbone}")
+    marks = set(fitted.marks)
+    if namesakes := sum(mark_of_name(run, record) in marks for record in run.records):
+        notes.append(
+            f"{namesakes} of {len(records)} samples have the id of one that was fitted on: if they are the same, the "
+            "calibration looks better than it is"
+        )
     if calibration.method == "isotonic" and fitted.samples < MANY:
         notes.append(f"isotonic regression follows chance where it is fitted on fewer than {MANY:,} samples")
     identity = replace(

@@ -21,7 +21,7 @@ from coabench.runs.finished import RecordedRun
 
 SCHEMA = 1
 LIMIT = 16 * TEXT
-"""The largest file that is read, in bytes; 36 are written for a sample."""
+"""The largest file that is read, in bytes; at most 54 are written for a sample."""
 
 Digest = Annotated[str, must(re.compile(r"[0-9a-f]{64}").fullmatch, "a SHA-256 in hexadecimal digits")]
 Mark = Annotated[str, must(re.compile(r"[0-9a-f]{16}").fullmatch, "16 hexadecimal digits")]
@@ -136,4 +136,19 @@ def marks_of(run: RecordedRun, record: Mapping[str, Any]) -> tuple[str, ...]:
     names = [f"{run.identity.dataset.fingerprint}\0{record['id']}"]
     if image := record.get("image_sha256"):
         names.append(image)
-    return tuple(hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16] for name in names)
+    return tuple(map(_mark, names))
+
+
+def mark_of_name(run: RecordedRun, record: Mapping[str, Any]) -> str | None:
+    """Return by what a sample may be known again in another file: its id, where it is no number of a row.
+
+    Files with some samples in common have other fingerprints, and perhaps no images; but one id may name two samples.
+    """
+    source, dataset = run.identity.source, run.identity.dataset
+    if source is None or not (source.get("columns") or {}).get("id"):
+        return None
+    return _mark(f"{dataset.name}\0{dataset.split}\0{record['id']}")
+
+
+def _mark(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]

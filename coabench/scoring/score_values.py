@@ -148,7 +148,7 @@ def probability_columns(text: str, table: Table, space: LabelSpace) -> dict[str,
 def _number(row: Row, column: str) -> float:
     text = row.text(column)
     try:
-        number = float(text.replace(",", ".") if "." not in text else text)
+        number = math.nan if "_" in text else float(text.replace(",", ".") if "." not in text else text)
     except ValueError:
         raise ValueError(f"{row.quoted(column)} in {column!r}, which is no number") from None
     if not math.isfinite(number):

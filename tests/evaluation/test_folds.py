@@ -11,7 +11,7 @@ import pytest
 from coabench_synthface.folder import SetFolder
 from coabench_synthface.shipped import open_shipped
 from PIL import Image
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 from support.process import Run
 from support.runs import manifest
 
@@ -90,6 +90,9 @@ def test_folds_are_evaluated_and_pooled(evaluate: Run, coabench: Run, tmp_path: 
     assert f"UAR                    {uar:.2%}" in done.stdout
     (row,) = json.loads(coabench("leaderboard", "results", "--over", "fold", "--format", "json").stdout)
     assert row["uar"] == pytest.approx(uar)
+    assert row["adjusted_uar"] == pytest.approx((uar - 1 / 3) / (1 - 1 / 3))
+    kappa = cohen_kappa_score([r["target"] for r in records], [str(r["prediction"]) for r in records])
+    assert row["kappa"] == pytest.approx(kappa)
     assert (row["samples"], row["fold"], row["kind"], row["training_seed"]) == (36, "3 folds", "run", 0)
     loaded = api.load_runs(tmp_path / "results", over="fold")
     assert list(loaded["uar"]) == [row["uar"]]

@@ -110,3 +110,13 @@ def test_a_baseline_does_not_fit(tmp_path: Path, coabench: Run) -> None:
     result = coabench("leaderboard", tmp_path / "r", "--over", "seed", "--baseline", run)
     assert result.returncode == 2
     assert "compare A… -- B…" in result.stderr
+
+
+def test_a_run_without_a_seed_has_none(tmp_path: Path, coabench: Run) -> None:
+    run = write_run(tmp_path / "r" / "scored", 30)
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["identity"]["seed"] = None
+    (run / "run.json").write_text(json.dumps(manifest))
+    (row,) = rows(tmp_path / "r", coabench)
+    assert row["seeds"] == ""
+    assert "None" not in coabench("leaderboard", tmp_path / "r", "--over", "seed").stdout

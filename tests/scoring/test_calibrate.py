@@ -191,6 +191,18 @@ def test_what_would_flatter_is_refused(tmp_path: Path, refuse: Callable[..., str
     assert "30 of 60 samples" in refuse(fit, "--apply", write_run(tmp_path / "mixed", renamed))
 
 
+@pytest.mark.parametrize(("column", "said"), [("id", True), ("name", False)])
+def test_files_with_samples_in_common_are_said(coabench: Run, tmp_path: Path, column: str, said: bool) -> None:
+    for name, first in (("fit", 0), ("other", 41)):
+        rows = [f"{i},{('Fear', 'Anger')[i % 2]},{('0.8,0.2', '0.3,0.7')[i % 3 % 2]}" for i in range(first, first + 60)]
+        (tmp_path / f"{name}.csv").write_text("\n".join([f"{column},target,Fear,Anger", *rows]))
+        options = ("--labels", "basic", "--probability-columns", "Fear,Anger", "--output", name)
+        assert coabench("score", f"{name}.csv", *options).returncode == 0
+    made = coabench("calibrate", "fit", "--method", "platt", "--apply", "other", "--output", "new")
+    assert made.returncode == 0, made.stderr
+    assert ("19 of 60 samples have the id of one that was fitted on" in made.stderr) is said
+
+
 def test_other_labels_and_questions_are_refused(tmp_path: Path, refuse: Callable[..., str]) -> None:
     fit = write_run(tmp_path / "fit", scored(60, 1))
     labels = ["a", "b", "c"]

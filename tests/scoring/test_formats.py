@@ -331,6 +331,7 @@ def test_a_json_document_is_a_table(coabench: Run, tmp_path: Path) -> None:
     assert pairs(tmp_path / "run") == [("Fear", "Fear"), ("Anger", None)]
     for text, message in (
         ('{"a": 1}', "an object with 'a'"),
+        ('{"samples": 1}', "an object with 'samples'"),
         ("[1]", "sample 1"),
         ("3", "int"),
         ("[]", "no predictions"),

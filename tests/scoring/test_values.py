@@ -74,6 +74,7 @@ def test_logits_are_made_probabilities(coabench: Run, tmp_path: Path) -> None:
         ("Fear,0.5,inf,0.5", "'inf' in 'h'"),
         ("Fear,0.5,,0.5", "nothing in 'h'"),
         ("Fear,0.5,much,0.5", "'much' in 'h'"),
+        ("Fear,0.5,0_0,0.5", "'0_0' in 'h'"),
     ],
 )
 def test_what_is_no_probability_is_refused_with_its_row(coabench: Run, tmp_path: Path, row: str, message: str) -> None:
@@ -91,6 +92,7 @@ def test_a_tie_is_no_prediction(coabench: Run, tmp_path: Path) -> None:
     assert "line 2: 0.4 for Fear and Happiness" in refused.stderr
     counted = coabench("score", "p.csv", *LABELS, *THREE, "--unknown", "invalid", "--output", "run")
     assert counted.returncode == 0, counted.stderr
+    assert "; over the 1 of 3 samples with a confidence)" in counted.stdout
     assert predictions(tmp_path / "run") == [None, "Fear", None]
     assert [confidence_of(record) is None for record in records(tmp_path / "run")] == [True, False, True]
 
@@ -113,8 +115,9 @@ def test_scores_of_known_samples(coabench: Run, tmp_path: Path) -> None:
     assert metrics(tmp_path / "run")["bootstrap"]["subjects"] == metrics(tmp_path / "drawn")["bootstrap"]["subjects"]
 
 
-def test_decimal_commas(coabench: Run, tmp_path: Path) -> None:
-    write(tmp_path / "p.csv", "target;Fear;h;Anger", "Fear;0,5;0,3;0,2")
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_decimal_commas(coabench: Run, tmp_path: Path, delimiter: str) -> None:
+    write(tmp_path / "p.csv", *(row.replace(";", delimiter) for row in ("target;Fear;h;Anger", "Fear;0,5;0,3;0,2")))
     assert coabench("score", "p.csv", *LABELS, *THREE, "--output", "run").returncode == 0
     assert predictions(tmp_path / "run") == ["Fear"]
 

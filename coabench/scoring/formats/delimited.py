@@ -16,15 +16,16 @@ DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 def read_delimited(path: Path, text: str) -> Iterator[Row]:
     """Yield the rows below the header. Empty lines do not count.
 
-    A ``.csv`` whose header has no comma may have semicolons, as spreadsheets write it where the comma is decimal.
+    A ``.csv`` whose header has no comma may have semicolons, as spreadsheets write it where the comma is decimal,
+    or tabs.
 
     Raises:
         UserError: a row that does not fit the header, a column twice, quotes that do not close.
     """
     delimiter = DELIMITERS[path.suffix.casefold()]
     header = text.partition("\n")[0]
-    if delimiter == "," and "," not in header and ";" in header:
-        delimiter = ";"
+    if delimiter == "," and "," not in header:
+        delimiter = next((other for other in ";\t" if other in header), delimiter)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: list[str] = []
     line = 1

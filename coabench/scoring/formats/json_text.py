@@ -40,7 +40,7 @@ def read_document(path: Path, text: str) -> Content:
     about = {key: value for key, value in document.items() if key != SAMPLES} if isinstance(document, dict) else {}
     samples = document.get(SAMPLES) if isinstance(document, dict) else document
     if not isinstance(samples, list):
-        raise unreadable(path, "the file", expected, f"an object with {', '.join(map(repr, list(about)[:8]))}"
+        raise unreadable(path, "the file", expected, f"an object with {', '.join(map(repr, list(document)[:8]))}"
                          if isinstance(document, dict) else type(document).__name__)  # fmt: skip
     wrong = [number for number, sample in enumerate(samples, start=1) if not isinstance(sample, dict)]
     if wrong:
