@@ -111,6 +111,8 @@ def _share(values: Figures, clusters: Counts | None) -> dict[str, Any]:
 
 
 def _nats(values: Figures, clusters: Counts | None) -> dict[str, Any]:
+    if not np.isfinite(values).all():
+        return _estimate(len(values), None, None)
     value = float(values.mean())
     interval = student_interval(value, means_without(values, clusters))
     return _estimate(len(values), value, interval and (max(0.0, interval[0]), interval[1]))
