@@ -95,10 +95,12 @@ def cross_entropies(shares: Figures, log_p: Figures) -> Figures:
 
     The measure by which FERPlus's authors train on votes: E. Barsoum, C. Zhang, C. Canton Ferrer and Z. Zhang,
     "Training deep networks for facial expression recognition with crowd-sourced label distribution", ICMI 2016
-    (their cross-entropy loss). It is at least the entropy of the votes.
+    (their cross-entropy loss). It is at least the entropy of the votes, and infinite where a label with votes has
+    probability 0: a log-probability too low for its exponential to be above it.
     """
-    entropies: Figures = -np.where(shares > 0, shares * log_p, 0.0).sum(axis=1)
-    return entropies
+    possible = np.where(np.exp(log_p) > 0, log_p, -np.inf)
+    terms: Figures = np.multiply(shares, possible, out=np.zeros(shares.shape), where=shares > 0)
+    return np.asarray(-terms.sum(axis=1))
 
 
 def entropies(shares: Figures) -> Figures:

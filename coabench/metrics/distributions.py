@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from coabench.metrics.statistics import Figures, Interval, jackknife_variance, student_quantile
+from coabench.metrics.statistics import Figures, Interval, means_without, student_interval
 from coabench.metrics.statistics.resampling import Counts
 
 REST = 1e-4
@@ -112,13 +112,5 @@ def mean_value_interval(values: Figures, clusters: Counts | None, most: float = 
     Student's t interval, mean ± t·s/√n with n − 1 degrees of freedom; over m persons s²/n is the jackknife's variance
     over them, with m − 1. As a mean of skewed values it needs samples: docs/statistics.md has the coverage measured.
     """
-    if clusters is None:
-        units, variance = len(values), float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
-    else:
-        sums, sizes = np.bincount(clusters, weights=values), np.bincount(clusters)
-        units = len(sums)
-        variance = jackknife_variance((sums.sum() - sums) / (len(values) - sizes)) if units > 1 else 0.0
-    if units < 2 or variance <= 0:
-        return None
-    mean, reach = float(values.mean()), student_quantile(units - 1) * math.sqrt(variance)
-    return max(0.0, mean - reach), min(most, mean + reach)
+    found = student_interval(float(values.mean()), means_without(values, clusters))
+    return found and (max(0.0, found[0]), min(most, found[1]))

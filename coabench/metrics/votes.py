@@ -18,9 +18,10 @@ from coabench.metrics.agreement import (
     shares_agreeing,
     vote_shares,
 )
+from coabench.metrics.distributions import mean_value_interval
 from coabench.metrics.figures import unknown_label
 from coabench.metrics.predictions import Predicted
-from coabench.metrics.statistics import Counts, Figures, means_without, share_mean_interval, student_interval
+from coabench.metrics.statistics import Counts, Figures, share_mean_interval, student_interval
 
 
 class Votes:
@@ -111,9 +112,9 @@ def _share(values: Figures, clusters: Counts | None) -> dict[str, Any]:
 
 
 def _nats(values: Figures, clusters: Counts | None) -> dict[str, Any]:
-    value = float(values.mean())
-    interval = student_interval(value, means_without(values, clusters))
-    return _estimate(len(values), value, interval and (max(0.0, interval[0]), interval[1]))
+    if not np.isfinite(values).all():
+        return _estimate(len(values), None, None)
+    return _estimate(len(values), float(values.mean()), mean_value_interval(values, clusters))
 
 
 def _estimate(n: int, value: float | None, interval: tuple[float, float] | None) -> dict[str, Any]:

@@ -44,6 +44,16 @@ def figures(records: list[dict[str, Any]]) -> Any:
     return metrics["votes"]
 
 
+def test_votes_for_a_label_of_probability_0_make_the_cross_entropy_infinite() -> None:
+    certain = scored(Anger=1, Fear=math.exp(-700), Sadness=math.exp(-700))
+    certain["turns"][0]["scores"] |= {"Fear": -1e9, "Sadness": -1e9}
+    got = figures([record("Anger", "Anger", {"Anger": 9, "Fear": 1}, **certain), *RECORDS])
+    assert got["cross_entropy"] == {"n": 3, "value": None, "interval": None}
+    assert got["entropy"]["value"] > 0
+    got = figures([record("Anger", "Anger", {"Anger": 10}, **certain), *RECORDS])
+    assert got["cross_entropy"]["value"] == pytest.approx(figures(RECORDS)["cross_entropy"]["value"] * 2 / 3)
+
+
 def test_figures_by_hand() -> None:
     got = figures(RECORDS)
     assert (got["samples"], got["annotations"]) == (4, 23)
