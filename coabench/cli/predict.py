@@ -89,11 +89,14 @@ def command(
         predictor.load()
         for line in predictor.notes[shown:]:
             _note(line)
+        shown = len(predictor.notes)
         tally = Tally(dict(writer.recorded.failed), len(writer.recorded.pictures))
         words = sys.stdin if STDIN in paths else ()
         for said in predictor.predict(gathered(files, words, every, _note, writer.recorded.pictures), batch_size):
             writer.write(said)
             tally.add(said)
+        for line in predictor.notes[shown:]:
+            _note(line)
     raise SystemExit(tally.finish(form.path))
 
 
