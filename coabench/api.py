@@ -41,6 +41,7 @@ from coabench.registry.defaults import (
     Dtype,
 )
 from coabench.registry.function_backbone import backbone_from
+from coabench.registry.function_strategy import StrategyLike, strategy_from
 from coabench.registry.python_data import chosen_dataset
 from coabench.strategy import Strategy
 from coabench.training.job import FinishedTraining
@@ -64,7 +65,7 @@ def evaluate(
     *,
     backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
     adapter: Name | None = None,
-    strategy: Name | Strategy = STRATEGY,
+    strategy: StrategyLike = STRATEGY,
     dataset: Name | DatasetLike = DATASET,
     labels: Name | None = None,
     data_root: Name | None = None,
@@ -92,7 +93,8 @@ def evaluate(
         backbone: ``NAME[:MODEL]``, for example ``phi-3.5-vision:/models/Phi-3.5-vision``; or a class of your own, or a
             function of (image, question) that returns text. One of (images, questions) gets lists and returns a list.
         adapter: a folder or hub id; ``none`` for none; None for the one that ships with the backbone, if any.
-        strategy: ``NAME[:VARIANT]``, a prompt file, or a `coabench.strategy.Strategy`.
+        strategy: ``NAME[:VARIANT]``, a prompt file, a `coabench.strategy.Strategy` or its class; or a function that
+            gets the task, yields questions and returns a label.
         dataset: ``NAME``, a card, or a folder of class folders; a list of (image, label), the image a path, a PIL image
             or a uint8 array; or a DataFrame with the columns ``image`` and ``label``, and ``subject`` if it has one.
         labels: of such a list or DataFrame: the data set or card whose labels these are; by default the first label
@@ -142,7 +144,7 @@ def load(
     backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
     *,
     adapter: Name | None = None,
-    strategy: Name | Strategy = STRATEGY,
+    strategy: StrategyLike = STRATEGY,
     labels: Name = DATASET,
     decode: Decode = DECODE,
     faces: str | int = "all",
@@ -214,7 +216,7 @@ def predict(
 def train(
     *,
     backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
-    strategy: Name | Strategy | Sequence[Name | Strategy] = STRATEGY,
+    strategy: StrategyLike | Sequence[StrategyLike] = STRATEGY,
     dataset: Name | Sequence[Name] = DATASETS,
     data_root: Name | None = None,
     preset: str | None = None,
@@ -345,8 +347,8 @@ def _several(value: Any) -> Sequence[Any]:
     return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
 
 
-def _spec(strategy: Name | Strategy) -> str | Strategy:
-    return strategy if isinstance(strategy, Strategy) else _read(str, strategy, "strategy")
+def _spec(strategy: StrategyLike) -> str | Strategy:
+    return strategy_from(strategy) or _read(str, strategy, "strategy")
 
 
 def _assignments(name: str, options: Mapping[str, object] | None) -> dict[str, str]:
