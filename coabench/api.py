@@ -43,11 +43,11 @@ from coabench.registry.defaults import (
     Dtype,
 )
 from coabench.registry.function_backbone import backbone_from
+from coabench.registry.function_strategy import StrategyLike
 from coabench.registry.python_data import chosen_dataset
 from coabench.reports.pandas_tables import read_over
 from coabench.runs.result import FinishedRun
 from coabench.runs.result import load_run as read_result
-from coabench.strategy import Strategy
 from coabench.training.job import FinishedTraining
 from coabench.training.job import train as run_training
 from coabench.training.plan import Training
@@ -69,7 +69,7 @@ def evaluate(
     *,
     backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
     adapter: Name | None = None,
-    strategy: Name | Strategy = STRATEGY,
+    strategy: StrategyLike = STRATEGY,
     dataset: Name | DatasetLike = DATASET,
     labels: Name | None = None,
     data_root: Name | None = None,
@@ -97,9 +97,10 @@ def evaluate(
         backbone: ``NAME[:MODEL]``, for example ``phi-3.5-vision:/models/Phi-3.5-vision``; or a class of your own, or a
             function of (image, question) that returns text. One of (images, questions) gets lists and returns a list.
         adapter: a folder or hub id; ``none`` for none; None for the one that ships with the backbone, if any.
-        strategy: ``NAME[:VARIANT]``, a prompt file, or a `coabench.strategy.Strategy`.
+        strategy: ``NAME[:VARIANT]``, a prompt file, a `coabench.strategy.Strategy` or its class; or a function that
+            gets the task, yields questions and returns a label.
         dataset: ``NAME``, a card, or a folder of class folders; a list of (image, label), the image a path, a PIL image
-            or a uint8 array; or a DataFrame with the columns ``image`` and ``label``, and ``subject`` if it has one.
+            or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, maybe ``subject``.
         labels: of such a list or DataFrame: the data set or card whose labels these are; by default the first label
             space that has all of them.
         data_root: the folder that holds the data set.
@@ -148,7 +149,7 @@ def load(
     backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
     *,
     adapter: Name | None = None,
-    strategy: Name | Strategy = STRATEGY,
+    strategy: StrategyLike = STRATEGY,
     labels: Name = DATASET,
     decode: Decode = DECODE,
     faces: str | int = "all",
@@ -269,7 +270,7 @@ def leaderboard(
 def train(
     *,
     backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
-    strategy: Name | Strategy | Sequence[Name | Strategy] = STRATEGY,
+    strategy: StrategyLike | Sequence[StrategyLike] = STRATEGY,
     dataset: Name | Sequence[Name] = DATASETS,
     data_root: Name | None = None,
     preset: str | None = None,

@@ -12,6 +12,7 @@ from coabench.base.schema import At, read_value
 from coabench.errors import UserError
 from coabench.recipe import Recipe
 from coabench.registry.defaults import Dtype
+from coabench.registry.function_strategy import StrategyLike, strategy_from
 from coabench.strategy import Strategy
 
 T = TypeVar("T")
@@ -68,9 +69,9 @@ def several(value: Any) -> Sequence[Any]:
     return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
 
 
-def strategy_spec(strategy: Name | Strategy) -> str | Strategy:
-    """Return a strategy itself, or what names it."""
-    return strategy if isinstance(strategy, Strategy) else read_argument(str, strategy, "strategy")
+def strategy_spec(strategy: StrategyLike) -> str | Strategy:
+    """Return a strategy itself, made of a function or a class where it is one, or what names it."""
+    return strategy_from(strategy) or read_argument(str, strategy, "strategy")
 
 
 def assignments(name: str, options: Mapping[str, object] | None) -> dict[str, str]:

@@ -192,7 +192,8 @@ class Dataset(ABC):
     """A data set on this machine.
 
     The constructor takes ``(card, root, options)``: the card, the data root (None where the user gave none) and an
-    instance of `Options`. It finds the files and raises `UserError` where they are not what the card describes.
+    instance of `Options`. The data root is a folder that is there, or a file where the class names `root_files`. The
+    constructor finds the files and raises `UserError` where they are not what the card describes.
     """
 
     @dataclass(frozen=True)
@@ -201,6 +202,10 @@ class Dataset(ABC):
 
     needs_root: ClassVar[bool] = True
     """Whether ``--data-root`` is needed."""
+
+    root_files: ClassVar[Sequence[str]] = ()
+    """The kinds of files that may be the data root instead of a folder: ``.zip``, say. They are for people to read: a
+    loader that names some is offered any file, and refuses one of another kind."""
 
     card: Card
 

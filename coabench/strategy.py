@@ -65,3 +65,7 @@ class Strategy(ABC):
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
         """Return everything that can change a question or a conclusion, JSON-serialisable: prompts' hashes, options."""
+
+    def notes(self) -> Sequence[str]:
+        """Return what the user should know, in sentences."""
+        return ()

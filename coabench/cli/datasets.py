@@ -81,7 +81,7 @@ def _sizes(card: Card, splits: Sequence[str], label: str | None = None) -> dict[
 
 @command.command("verify")
 @click.argument("name")
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data set.")
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of the data set; repeatable.")
 @click.option(
     "--pairs",

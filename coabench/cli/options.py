@@ -57,7 +57,7 @@ dataset_option = click.option(
     help="The data set, for example raf-db-compound, or a folder of class folders.",
 )  # fmt: skip
 data_root_option = click.option(
-    "--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set."
+    "--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data set."
 )
 split_option = click.option("--split", help="The split; the card's first by default.")
 batch_size_option = click.option(

@@ -35,7 +35,7 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "min_face")
 @click.option("--labels", metavar="NAME|CARD.yaml", default=DATASET, show_default=True,
               help="The data set whose labels are asked about.")  # fmt: skip
 @click.option("--exemplars-from", metavar="NAME|CARD.yaml", help="The data set that a strategy's exemplars come from.")
-@click.option("--data-root", type=click.Path(path_type=Path, file_okay=False), help="The folder that holds it.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds it.")
 @click.option("--faces", default="all", show_default=True, metavar="all|largest|N|none",
               help="Which faces of a picture; none takes the picture as it is, as evaluate does.")  # fmt: skip
 @click.option("--detector", default="auto", show_default=True, metavar="NAME", help="See `coabench list detectors`.")
@@ -90,11 +90,14 @@ def command(
         predictor.load()
         for line in predictor.notes[shown:]:
             _note(line)
+        shown = len(predictor.notes)
         tally = Tally(dict(writer.recorded.failed), len(writer.recorded.pictures))
         words = sys.stdin if STDIN in paths else ()
         for said in predictor.predict(gathered(files, words, every, _note, writer.recorded.pictures), batch_size):
             writer.write(said)
             tally.add(said)
+        for line in predictor.notes[shown:]:
+            _note(line)
     raise SystemExit(tally.finish(form.path))
 
 

@@ -62,7 +62,7 @@ def _list_formats(context: click.Context, parameter: click.Parameter, value: boo
 @click.option("--name", metavar="TEXT", help="What to call the model; the file's name by default.")
 @click.option("--like", metavar="RUN", type=click.Path(path_type=Path), help="The samples are those of this run.")
 @click.option("--dataset", metavar="NAME|CARD.yaml", help="The samples are those of this data set.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data set.")
 @click.option("--split", help="Its split; the card's first by default.")
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of its plugin; repeatable.")
 @click.option("--parser", metavar="NAME",

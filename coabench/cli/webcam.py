@@ -64,7 +64,7 @@ CHOICE = (
 @click.option("--labels", metavar="NAME|CARD.yaml", default=DATASET, show_default=True,
               help="The data set whose labels are asked about.")  # fmt: skip
 @click.option("--exemplars-from", metavar="NAME|CARD.yaml", help="The data set that a strategy's exemplars come from.")
-@click.option("--data-root", type=FOLDER, help="The folder that holds that data set.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds that data set.")
 @seed_option
 @decode_once_option
 @device_option

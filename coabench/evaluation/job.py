@@ -120,24 +120,32 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting
         plan.backbone.remember(run.pending)
         plan.backbone.load()
         details = dict(plan.backbone.details())
-        for note in details.get("notes", ()):
-            if note not in run.manifest["notes"]:  # known only with the weights
-                progress.note(note)
-                run.manifest["notes"].append(note)
+        _note(run, details, progress)  # what is known only with the weights
         session = {"command": list(request.command), "batch_size": request.batch_size,
                    "processes": meeting.world.size, "device": details.get("device")}  # fmt: skip
         run.start({**session, "backbone": details, "environment": environment.describe()})
         notify(progress, "coabench_run_started", run=run)
         missing = run.missing(sizer.size)
-        if meeting.world.size == 1 and not run.parts:
-            _write(run, run.append, plan, missing, sizer, progress)
-        else:
-            meeting.agree([run.manifest, [batch.to_json() for batch in missing]])
-            with run.parts.writer() as part:
-                _write(run, part.append, plan, missing[:: meeting.world.size], sizer, progress)
-            meeting.wait()
-            run.merge()
+        try:
+            if meeting.world.size == 1 and not run.parts:
+                _write(run, run.append, plan, missing, sizer, progress)
+            else:
+                meeting.agree([run.manifest, [batch.to_json() for batch in missing]])
+                with run.parts.writer() as part:
+                    _write(run, part.append, plan, missing[:: meeting.world.size], sizer, progress)
+                meeting.wait()
+                run.merge()
+        finally:
+            _note(run, plan.backbone.details(), progress)  # what is known only with the images
         run.manifest["sessions"][-1]["last_batch_size"] = sizer.size
+
+
+def _note(run: Run, details: Mapping[str, Any], progress: Progress) -> None:
+    """Say and record what a backbone says that was not recorded yet."""
+    for note in details.get("notes", ()):
+        if note not in run.manifest["notes"]:
+            progress.note(note)
+            run.manifest["notes"].append(note)
 
 
 def _compute_share(directory: Path, plan: Plan, request: Evaluation, meeting: Meeting) -> None:

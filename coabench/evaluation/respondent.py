@@ -147,9 +147,13 @@ class Respondent:
         )
 
     def notes(self, backbone: Backbone[Any]) -> list[str]:
-        """Return what the user should know: of the backbone, and of differences from the adapter's training."""
+        """Return what the user should know: of backbone and strategy, and where the training differed."""
         strategy = StrategyIdentity.of(self.strategy, self.strategy_origin)
-        return [*backbone.details().get("notes", ()), *self.training.notes(backbone.identity(), strategy)]
+        return [
+            *backbone.details().get("notes", ()),
+            *self.strategy.notes(),
+            *self.training.notes(backbone.identity(), strategy),
+        ]
 
     @property
     def _adapter_name(self) -> str | None:

@@ -61,7 +61,6 @@ class Asker:
         choice: what the user chose.
         identity: everything that can change an answer, as in a run's manifest.
         options: owner -> its options, from ``--set``: ``backbone``, and the further owners of `open_asker`.
-        notes: what the user should know, in sentences.
     """
 
     def __init__(
@@ -76,10 +75,15 @@ class Asker:
         notes: Sequence[str] = (),
     ) -> None:
         self.choice, self.backbone, self.strategy, self.space = choice, backbone, strategy, space
-        self.identity, self.options, self.notes = identity, options, list(notes)
+        self.identity, self.options, self._notes = identity, options, list(notes)
         self._pool = pool
         self._task = Task(space, pool.exemplars(LIVE))
         self._loaded = False
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know, in sentences; more may come with the weights, and with the pictures."""
+        return list(dict.fromkeys([*self._notes, *self.backbone.details().get("notes", ())]))
 
     def load(self) -> None:
         """Bring in the weights, once. May raise `UserError`."""
@@ -87,7 +91,6 @@ class Asker:
             return
         self.backbone.load()
         self._loaded = True
-        self.notes += [n for n in self.backbone.details().get("notes", ()) if n not in self.notes]
 
     def ask(self, crops: Sequence[Image], on_turn: Callable[[int, Turn], None] | None = None) -> list[Outcome]:
         """Ask the strategy's questions about each crop, all of them in one batch.

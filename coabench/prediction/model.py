@@ -70,7 +70,9 @@ class Model:
         choice = self._faces if faces is None else replace(self._faces, faces=str(faces))
         found = checked(pictures, self.notes.append)
         said = self._predictor.choosing(choice).predict(read(found, every, self.notes.append), batch_size)
-        return Predictions(each for faces_of_one in said for each in faces_of_one)
+        predicted = Predictions(each for faces_of_one in said for each in faces_of_one)
+        self.notes += [note for note in self._predictor.notes if note not in self.notes]
+        return predicted
 
     def __repr__(self) -> str:
         return f"<Model {self._title}>"

@@ -34,7 +34,7 @@ class Predictor:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know, in sentences; more may come with the weights."""
+        """What the user should know, in sentences; more may come with the weights, and with the pictures."""
         return [*self._notes, *self._asker.notes]
 
     def choosing(self, faces: FaceChoice) -> Predictor:

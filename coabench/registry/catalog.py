@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from coabench.backbone import Backbone
-from coabench.base.reading import is_folder, user_path, what_is_at
+from coabench.base.reading import is_folder, user_path
 from coabench.base.yaml import read_yaml
 from coabench.dataset import Card, Dataset
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import LabelSpace
 from coabench.registry.class_folders import LOADER, describe_folder, looks_like_path, no_folder, read_described
+from coabench.registry.data_root import check_root
 from coabench.registry.defaults import DATASETS
 from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import Registration
@@ -130,7 +131,7 @@ class DatasetChoice:
         """Open the data set below *root*.
 
         Raises:
-            UserError: no root, no such folder, or files that are not what the card describes.
+            UserError: no root, one that `check_root` refuses, or files that are not what the card describes.
         """
         factory = self.loader.load()
         if self.folder is not None:
@@ -140,20 +141,7 @@ class DatasetChoice:
                     remedy="leave out --data-root",
                 )
             root = self.folder
-        if factory.needs_root:
-            if root is None:
-                raise UserError(
-                    f"data set {self.card.name!r} needs --data-root",
-                    expected="the folder that holds its files",
-                    remedy=f"add --data-root DIR; `coabench datasets show {self.card.name}` says how to get the data",
-                )
-            if not is_folder(root):
-                raise UserError(
-                    f"--data-root {root} is no folder",
-                    expected=f"the folder that holds {self.card.title}",
-                    found=what_is_at(root),
-                    remedy="correct --data-root",
-                )
+        check_root(factory, self.card, root)
         dataset: Dataset = self.loader.open(self.card, root, factory.Options() if options is None else options)
         return dataset
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from coabench.backbone import Backbone, BackboneRequest, Questions, Viewing
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, UserError, with_type
-from coabench.registry.function_code import Opaque, digest
+from coabench.registry.function_code import identified, is_uncertain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,8 +33,7 @@ class FunctionBackbone(Backbone["Sequence[Image]"]):
         return self.facts
 
     def details(self) -> Mapping[str, Any]:
-        note = f"the function uses {self.opaque}, which may change unseen: a run with it is never continued"
-        return {"notes": [note] if self.opaque else []}
+        return {"notes": [is_uncertain("function", self.opaque)] if self.opaque else []}
 
     def look(self, batch: Sequence[Sequence[Image]]) -> Viewing:
         return _FunctionViewing(type(self), batch)
@@ -112,9 +110,6 @@ def backbone_of(function: Callable[..., Any]) -> type[FunctionBackbone]:
     except (TypeError, ValueError):
         raise UserError(f"the function {name} does not fit", expected=TAKEN, remedy="give it these arguments") from None
     batched = tuple(signature.parameters)[:2] == MANY
-    try:
-        facts, opaque = {"code": digest(function)}, None
-    except Opaque as error:
-        facts, opaque = {"unique": secrets.token_hex(16)}, str(error)
+    facts, opaque = identified(function)
     members = {"function": staticmethod(function), "batched": batched, "facts": facts, "opaque": opaque}
     return type(name, (FunctionBackbone,), members)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,22 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
 
 class Opaque(Exception):
     """What cannot be compared from one call to the next; the text names it."""
+
+
+def identified(function: Callable[..., Any]) -> tuple[dict[str, str], str | None]:
+    """Return what stands for a function in an identity, and what it uses that may change unseen, None for nothing.
+
+    Where it uses such a thing it is another one each time: no run with it is continued.
+    """
+    try:
+        return {"code": digest(function)}, None
+    except Opaque as error:
+        return {"unique": secrets.token_hex(16)}, str(error)
+
+
+def is_uncertain(what: str, opaque: str) -> str:
+    """Return the note of a run with a function that uses what may change unseen."""
+    return f"the {what} uses {opaque}, which may change unseen: a run with it is never continued"
 
 
 def digest(function: Callable[..., Any]) -> str:
@@ -89,7 +106,12 @@ def _names(code: CodeType) -> set[str]:
 
 
 def _installed(name: str) -> list[str]:
-    """Return an installed module's name and version; `Opaque` for one that may be edited."""
+    """Return an installed module's name and version; `Opaque` for one that may be edited.
+
+    Of coabench the name alone: every identity has its version.
+    """
+    if name.partition(".")[0] == "coabench":
+        return [name]
     top = sys.modules.get(name.partition(".")[0])
     file = getattr(top, "__file__", None)
     folders = {Path(path) for key, path in sysconfig.get_paths().items() if key in ("stdlib", "purelib", "platlib")}

@@ -14,6 +14,7 @@ from coabench.dataset import Card, Dataset, Sample, invalid_votes, votes_digest
 from coabench.dataset import Check as FileCheck
 from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.inference.loading import read_image
+from coabench.registry.data_root import check_root
 from coabench.registry.loader import get_plugins
 from coabench.registry.options import distribute
 from coabench.registry.registrations import Registration
@@ -57,9 +58,10 @@ class _Checks(Checks):
         self.need_attributes(defects.NO_DATASET, self.factory, "needs_root", "Options")
         self.read_options(self.factory.Options)
         self.card = self.read_card()
-        self.empty_folder()
+        self.nothing_there()
         if self.factory.needs_root and self.root is None:
             raise UserError("it needs its files", remedy="pass --data-root DIR")
+        check_root(self.factory, self.card, self.root)
         self.dataset = self.make(self.defaults)
         self.splits = self.read_splits()
         yield from (
@@ -91,15 +93,27 @@ class _Checks(Checks):
         )
         return made
 
-    def empty_folder(self) -> None:
-        """Nothing there is a user's mistake, and reported as one."""
+    def nothing_there(self) -> None:
+        """Nothing there, or for a loader that takes files another one, is a user's mistake, and reported as one."""
         with TemporaryDirectory() as folder:
-            try:
-                dataset = self.make(self.defaults, Path(folder))
-                self.attempt(defects.FAILS, dataset.samples, self.card.splits[0], allowed=UserError)
-                self.attempt(defects.VERIFY_RAISES, dataset.verify, allowed=UserError)
-            except (UserError, Stop):
-                return
+            empty = Path(folder, "empty")
+            empty.mkdir()
+            self.refuses_or_serves(empty)
+            kinds = getattr(self.factory, "root_files", ())
+            texts = not isinstance(kinds, str) and all(isinstance(kind, str) for kind in kinds)
+            self.need(texts, defects.NO_DATASET, f"root_files = {kinds!r} is no list of texts")
+            if kinds:
+                file = Path(folder, "file")
+                file.write_bytes(b"no data set")
+                self.refuses_or_serves(file)
+
+    def refuses_or_serves(self, root: Path) -> None:
+        try:
+            dataset = self.make(self.defaults, root)
+            self.attempt(defects.FAILS, dataset.samples, self.card.splits[0], allowed=UserError)
+            self.attempt(defects.VERIFY_RAISES, dataset.verify, allowed=UserError)
+        except (UserError, Stop):
+            return
 
     def read_splits(self) -> dict[str, Sequence[Sample]]:
         """Return the samples of every split that is there; the first one must be."""

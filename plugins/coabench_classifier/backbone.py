@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,9 +12,9 @@ from coabench.base.reading import user_path
 from coabench.decode import Decode
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, UserError, first_line
-from coabench_classifier.classes import canonical, find_classes
+from coabench_classifier.classes import canonical, find_classes, label_list
 from coabench_classifier.network import Numbers, open_network
-from coabench_classifier.picture import Input, filled, pixels_of
+from coabench_classifier.picture import SQUASH, Fit, Input, filled, pixels_of
 from coabench_classifier.probabilities import Output, log_probabilities
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Classifier(Backbone[Numbers]):
             labels: a text file with the classes in the order of the outputs, one a line; by default
                 ``NAME.labels.txt`` or ``labels.txt`` beside ``NAME.onnx``.
             size: the side in pixels to which images are scaled; where the file does not fix it.
+            fit: what becomes of images of another shape: ``squash``, ``pad`` with black, or ``crop`` to the middle.
             layout: the order of the input's dimensions, where the file does not tell.
             channels: their order; by default ``gray`` where the file takes one, ``rgb`` otherwise.
             pixels: the value of white before normalising.
@@ -55,6 +56,7 @@ class Classifier(Backbone[Numbers]):
 
         labels: str | None = None
         size: int | None = None
+        fit: Fit = SQUASH
         layout: Literal["nchw", "nhwc"] | None = None
         channels: Literal["rgb", "bgr", "gray"] | None = None
         pixels: Literal[1, 255] = 1
@@ -67,10 +69,12 @@ class Classifier(Backbone[Numbers]):
         self.options: Classifier.Options = request.options or self.Options()
         path = _checked(request)
         self.network = open_network(path, self.options.trust)
-        self.classes = find_classes(path, self.options.labels)
+        self.list = label_list(path, self.options.labels)
+        self.classes = find_classes(self.list)
         o = self.options
-        self.input = Input.of(self.network.shape, o.size, o.layout, o.channels, o.pixels, o.mean, o.std)
+        self.input = Input.of(self.network.shape, o.size, o.layout, o.channels, o.pixels, o.mean, o.std, o.fit)
         self._notes: list[str] = []
+        self._distorted = False
         self._try_out(path)
 
     def identity(self) -> Mapping[str, Any]:
@@ -78,13 +82,18 @@ class Classifier(Backbone[Numbers]):
         return {
             "sha256": self.network.sha256,
             "classes": list(self.classes),
-            "input": asdict(self.input),
+            "input": self.input.to_json(),
             "output": self.options.output,
         }
 
     def details(self) -> Mapping[str, Any]:
         """Return the runtime and its version, what the user trusted, and the notes."""
-        return {"device": "cpu", "runtime": self.network.runtime, **self.network.facts, "notes": list(self._notes)}
+        squashed = [
+            f"images that are not {self.input.width}:{self.input.height} are squashed, which distorts faces: "
+            "--set fit=pad or --set fit=crop keeps their proportions"
+        ]
+        notes = [*self._notes, *(squashed if self._distorted else ())]
+        return {"device": "cpu", "runtime": self.network.runtime, **self.network.facts, "notes": notes}
 
     def check(self, questions: Sequence[Question], decode: Decode) -> None:
         """Refuse what cannot be answered from class probabilities, and note the classes that no question offers."""
@@ -98,10 +107,14 @@ class Classifier(Backbone[Numbers]):
             self._classes_of(question)
         offered = {canonical(option) for question in questions for option in question.options}
         if left_out := [name for name in self.classes if name not in offered]:
-            self._notes.append(f"no answer of this data set: the classifier's {', '.join(left_out)}")
+            self._notes.append(
+                f"no answer of this data set: the classifier's {', '.join(left_out)}; a card whose data set shows it "
+                f"lists it under labels: classes: as {_written(left_out)}"
+            )
 
     def prepare(self, images: Sequence[Image], sample: str | None = None) -> Numbers:
         """Scale and normalise the query image: float32, (1, channels, height, width) or as the network takes it."""
+        self._distorted = self._distorted or self.input.distorts(images[-1])
         return pixels_of(images[-1], self.input)
 
     def look(self, batch: Sequence[Numbers]) -> Classified:
@@ -126,10 +139,18 @@ class Classifier(Backbone[Numbers]):
                 f"this classifier cannot answer the question {question.name!r}",
                 expected=f"options among its classes: {', '.join(self.classes)}",
                 found=f"{', '.join(unknown)}, for which it has no class" if unknown else "an open question",
-                remedy="take --strategy top-2-pair on compound labels, top-1 on basic ones; a classifier without one "
-                "of the basic emotions cannot be measured on them",
+                remedy=self._remedy([classes[option] for option in unknown]),
             )
         return classes
+
+    def _remedy(self, missing: Sequence[str]) -> str:
+        """Say what to do about emotions that a question offers and the classifier lacks; empty for no emotion."""
+        if not missing or "" in missing:
+            return "take --strategy top-2-pair on compound labels, top-1 on basic ones"
+        return (
+            f"where an output means it, correct that output's line in {self.list} to {' or '.join(missing)}; where "
+            f"none does, it cannot be measured on this data set: pass a card without {_written(missing)} as --dataset"
+        )
 
     def _log_probabilities(self, prepared: Numbers) -> dict[str, float]:
         values = log_probabilities(self.network(prepared), len(self.classes), self.options.output)
@@ -190,6 +211,11 @@ class Classified(Viewing):
             None if question is None else self._backbone.answer(question, log_p)
             for question, log_p in zip(questions, self._log_p, strict=True)
         ]
+
+
+def _written(names: Sequence[str]) -> str:
+    """Return the lines of a card that list classes."""
+    return ", ".join(f"- {{name: {name}}}" for name in names)
 
 
 def _checked(request: BackboneRequest) -> Path:

@@ -16,16 +16,21 @@ def canonical(label: str) -> str | None:
     return _SPELLINGS.get(fold(label))
 
 
-def find_classes(model: Path, labels: str | None) -> tuple[str, ...]:
-    """Return the emotions that the outputs of *model* stand for, in order.
+def label_list(model: Path, labels: str | None) -> Path:
+    """Return the label list of *model*: *labels*, as the user names it, or the one beside the model.
 
-    Args:
-        labels: the label list as the user names it; None for the one beside the model.
+    Raises:
+        UserError: there is none beside it.
+    """
+    return user_path(labels) if labels is not None else _beside(model)
+
+
+def find_classes(path: Path) -> tuple[str, ...]:
+    """Return the emotions that the outputs stand for, in order, as the list in *path* says.
 
     Raises:
         UserError: there is no list, or it holds something that is no emotion, or one twice.
     """
-    path = user_path(labels) if labels is not None else _beside(model)
     try:
         lines = read_text(path).rstrip().splitlines()
     except (OSError, ValueError) as error:

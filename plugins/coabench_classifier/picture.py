@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 """Mean and standard deviation of ImageNet's images (white is 1), in the order red, green, blue."""
+
+Fit = Literal["squash", "pad", "crop"]
+"""How an image of another shape becomes height × width: its sides are scaled each by its own factor, or it is padded
+with black, or its middle is cut out."""
+SQUASH: Fit = "squash"
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,15 @@ class Input:
     pixels: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    fit: Fit = SQUASH
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for a run's identity, which names no ``fit`` where images are squashed, as before there was one."""
+        return {key: value for key, value in asdict(self).items() if (key, value) != ("fit", SQUASH)}
+
+    def distorts(self, image: Image) -> bool:
+        """Whether the proportions of an image change."""
+        return self.fit == SQUASH and image.width * self.height != image.height * self.width
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -52,6 +66,7 @@ class Input:
         pixels: int,
         mean: str,
         std: str,
+        fit: Fit = SQUASH,
     ) -> Self:
         """Put together what the file says and what the user says.
 
@@ -83,14 +98,21 @@ class Input:
         means, stds = _per_channel("mean", mean, channels), _per_channel("std", std, channels)
         if min(stds) <= 0:
             raise UserError(f"std={std} makes no sense", expected="numbers above 0")
-        return cls(height, width, layout, channels, pixels, means, stds)
+        return cls(height, width, layout, channels, pixels, means, stds, fit)
 
 
 def pixels_of(image: Image, spec: Input) -> Numbers:
     """Return an RGB image as the network takes it: float32, of the shape `Input.shape`."""
+    from PIL import ImageOps
     from PIL.Image import Resampling
 
-    scaled = image.resize((spec.width, spec.height), Resampling.BILINEAR)
+    size, bilinear = (spec.width, spec.height), Resampling.BILINEAR
+    if spec.fit == "pad":
+        scaled = ImageOps.pad(image, size, bilinear, color="black")
+    elif spec.fit == "crop":
+        scaled = ImageOps.fit(image, size, bilinear)
+    else:
+        scaled = image.resize(size, bilinear)
     values = np.asarray(scaled.convert("L") if spec.channels == "gray" else scaled, dtype=np.float32)
     values = values.reshape(spec.height, spec.width, -1)
     return _laid_out(values[..., ::-1] if spec.channels == "bgr" else values, spec)

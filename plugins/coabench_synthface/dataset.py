@@ -32,6 +32,7 @@ class SynthFace(Dataset):
     """
 
     needs_root = False
+    root_files = (".zip",)
 
     def __init__(self, card: Card, root: Path | None, options: Dataset.Options) -> None:
         self.card = card

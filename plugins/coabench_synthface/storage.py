@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,12 +48,16 @@ class Archive(Storage):
 
     def read(self, name: str) -> bytes:
         try:
-            if self._zip.getinfo(name).file_size > DATA:  # no more than this is unpacked
-                raise OSError(f"{name} in {self.root} has more than {DATA:,} bytes")
-            return self._zip.read(name)
+            member = self._zip.getinfo(name)
         except KeyError:
             raise FileNotFoundError(f"{self.root} holds no {name}") from None
-        except (BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        if member.file_size > DATA:  # no more than this is unpacked
+            raise OSError(f"{name} in {self.root} has more than {DATA:,} bytes")
+        try:
+            return self._zip.read(member)
+        except MemoryError:
+            raise
+        except Exception as error:  # each way of packing has errors of its own
             raise OSError(f"{name} in {self.root} cannot be unpacked: {error}") from None
 
     def size(self, name: str) -> int:

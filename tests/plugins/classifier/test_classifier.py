@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import pytest
 from coabench_classifier.backbone import Classifier
 from coabench_classifier.picture import IMAGENET, Input, pixels_of
 from onnx import TensorProto
-from PIL import Image
+from PIL import Image, ImageDraw
 from support.colour_net import FER2013, list_labels, weights, write_onnx, write_torchscript
 from support.process import Run
 from support.runs import records, untimed
 
+from coabench import load
 from coabench.backbone import BackboneRequest
 from coabench.base.files import sha256_of
 from coabench.dialogue import Question
@@ -92,7 +94,9 @@ def test_basic_labels_and_a_class_that_they_lack(faces: Path, tmp_path: Path) ->
     model = write_onnx(tmp_path / "net.onnx", labels=(*FER2013, "Contempt"))
     done = run(faces, model, "top-1", tmp_path / "run", "basic")
     assert done.metrics["invalid"] == 0
-    assert "no answer of this data set: the classifier's Contempt" in done.manifest["notes"]
+    (note,) = [note for note in done.manifest["notes"] if note.startswith("no answer of this data set")]
+    assert "the classifier's Contempt;" in note
+    assert note.endswith("lists it under labels: classes: as - {name: Contempt}")
     facts = done.manifest["identity"]["backbone"]["facts"]
     assert facts["classes"][-1] == "Contempt"
     assert len(facts["sha256"]) == 64
@@ -128,6 +132,82 @@ def test_normalising_is_what_the_options_say() -> None:
     red = (250 / 255 - IMAGENET["mean"][0]) / IMAGENET["std"][0]
     assert shown(mean="imagenet", std="imagenet")[0, 0, 0, 0] == pytest.approx(red)
     assert shown(mean="imagenet", std="imagenet", channels="bgr")[0, 2, 0, 0] == pytest.approx(red)
+
+
+def ring(width: int, height: int) -> Image.Image:
+    """Return a white disc of 40 pixels, in the middle of a grey picture."""
+    picture = Image.new("RGB", (width, height), (90, 90, 90))
+    x, y = (width - 40) / 2, (height - 40) / 2
+    ImageDraw.Draw(picture).ellipse((x, y, x + 40, y + 40), fill="white")
+    return picture
+
+
+def extent(pixels: np.ndarray) -> tuple[int, int]:
+    """Return width and height of what is white."""
+    white = pixels[0, 0] > 0.7
+    return int(white.any(0).sum()), int(white.any(1).sum())
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 60), (60, 120)])
+def test_padding_and_cropping_keep_a_round_face_round_which_squashing_does_not(width: int, height: int) -> None:
+    of = Input.of((None, 3, 60, 60), None, None, None, 1, "0", "1")
+    taken = {fit: pixels_of(ring(width, height), replace(of, fit=fit)) for fit in ("squash", "pad", "crop")}
+    assert {pixels.shape for pixels in taken.values()} == {(1, 3, 60, 60)}
+    wide, tall = extent(taken["squash"])
+    assert max(wide, tall) / min(wide, tall) == pytest.approx(2, rel=0.1)
+    for fit, side in (("pad", 20), ("crop", 40)):
+        assert extent(taken[fit]) == (pytest.approx(side, abs=2), pytest.approx(side, abs=2))
+    edges = np.stack([taken["pad"][0, :, 0, 30], taken["pad"][0, :, 30, 0]])
+    assert sorted(edges[:, 0]) == pytest.approx([0, 90 / 255])  # black beside the picture
+
+
+def test_square_images_are_taken_alike_and_an_input_may_be_no_square() -> None:
+    of = Input.of((None, 3, 30, 60), None, None, None, 1, "0", "1")
+    square = replace(of, height=30, width=30)
+    same = [pixels_of(ring(60, 60), replace(square, fit=fit)) for fit in ("squash", "pad", "crop")]
+    assert (same[0] == same[1]).all()
+    assert (same[0] == same[2]).all()
+    wide, tall = extent(pixels_of(ring(60, 60), replace(of, fit="pad")))
+    assert wide == pytest.approx(tall, abs=2)
+    assert (pixels_of(ring(60, 30), of) == pixels_of(ring(60, 30), replace(of, fit="crop"))).all()
+
+
+def wide_faces(folder: Path) -> Path:
+    for number, label in enumerate(["happy", "sad"]):
+        (folder / label).mkdir(parents=True)
+        Image.new("RGB", (90, 60), (200, 40 * number, 20)).save(folder / label / "1.png")
+    return folder
+
+
+def on_wide_faces(tmp_path: Path, **fit: str) -> Any:
+    model, faces = write_onnx(tmp_path / "net.onnx"), tmp_path / "faces"
+    return evaluate(Evaluation(f"classifier:{model}", "top-1", str(faces), output=tmp_path / "run", options=fit))
+
+
+def test_a_run_says_once_that_images_were_squashed_and_with_another_fit_is_another_run(tmp_path: Path) -> None:
+    wide_faces(tmp_path / "faces")
+    done = on_wide_faces(tmp_path)
+    notes = [note for note in read_manifest(done.directory)["notes"] if "squashed" in note]
+    assert len(notes) == 1
+    assert "--set fit=pad" in notes[0]
+    assert "fit" not in done.manifest["identity"]["backbone"]["facts"]["input"]  # as before there was a choice
+    with pytest.raises(UserError, match=r"input\.fit: null -> \"pad\""):
+        on_wide_faces(tmp_path, fit="pad")
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+def test_nothing_is_said_where_proportions_are_kept(fit: str, tmp_path: Path) -> None:
+    wide_faces(tmp_path / "faces")
+    done = on_wide_faces(tmp_path, fit=fit)
+    assert not [note for note in done.manifest["notes"] if "squashed" in note]
+
+
+def test_predict_says_that_a_picture_was_squashed(tmp_path: Path) -> None:
+    model = load(f"classifier:{write_onnx(tmp_path / 'net.onnx')}", strategy="top-2-pair", faces="none")
+    model.predict(IMAGE.crop((0, 0, 90, 90)))
+    assert not [note for note in model.notes if "squashed" in note]
+    model.predict([IMAGE, IMAGE])
+    assert len([note for note in model.notes if "squashed" in note]) == 1
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------
@@ -348,7 +428,8 @@ def test_what_a_classifier_cannot_do_is_refused_before_anything_is_written(
 
 
 def test_a_classifier_without_one_of_the_emotions_cannot_be_measured_on_them(faces: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Neutral, for which it has no class"):
+    words = r"Neutral, for which it has no class(?s:.*)line in \S*net\.labels\.txt to Neutral(?s:.*)- \{name: Neutral\}"
+    with pytest.raises(UserError, match=words):
         run(faces, write_onnx(tmp_path / "net.onnx", labels=FER2013[:-1]), "top-2-pair", tmp_path / "run")
 
 

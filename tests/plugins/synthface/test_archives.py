@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZipFile
 
 import pytest
 from coabench_synthface.dataset import SynthFace
@@ -51,6 +51,22 @@ def test_a_damaged_picture_is_found(pretended: Path, packed: Path, open_set: Ope
     assert bad(dataset) == {"pictures that are not as they were made": ("images/test/basic_test_00000.jpg",)}
     with pytest.raises(SampleError, match="damaged"):
         read_image(dataset.samples("test")[0].image)
+
+
+@pytest.mark.parametrize("packing", [ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA])
+def test_a_picture_that_cannot_be_unpacked_is_an_error_of_that_picture(
+    packing: int, pretended: Path, packed: Path, open_set: Open
+) -> None:
+    with ZipFile(packed, "w") as archive:
+        for file in sorted(path for path in pretended.rglob("*") if path.is_file()):
+            archive.write(file, file.relative_to(pretended), packing if file.suffix == ".jpg" else None)
+        first = archive.getinfo("images/test/basic_test_00000.jpg")
+    data = bytearray(packed.read_bytes())
+    start = first.header_offset + 30 + len(first.filename)
+    data[start + 9 : start + 40] = bytes(31)
+    packed.write_bytes(data)
+    with pytest.raises(SampleError, match=r"cannot be (unpacked|read)"):
+        read_image(open_set(packed, "basic").samples("test")[0].image)
 
 
 def test_a_missing_picture_is_found(pretended: Path, packed: Path, open_set: Open) -> None:
