@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from coabench.base.reading import user_path
 from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, Check, Dataset, ImageFile, ImageSource, Sample
-from coabench.errors import UserError
+from coabench.errors import UserError, with_type
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import DatasetChoice, Unpackaged, find_labels, known_spaces
 from coabench.registry.class_folders import label_of, matching_space
@@ -30,7 +31,7 @@ NAME = "pictures"
 SPLIT = "test"
 TAKEN = (
     "a data set's name, a card, a folder; a list of (image, label), the image a path, a PIL image or a uint8 array; "
-    "or a DataFrame with the columns image and label"
+    "a DataFrame with the columns image and label; or a torch Dataset of such pairs"
 )
 
 
@@ -155,6 +156,9 @@ def _rows(data: Any) -> Iterator[_Row]:
         for position, (image, label, subject) in enumerate(zip(data["image"], data["label"], subjects, strict=True)):
             yield _row(position, image, label, None if pandas.isna(subject) else str(subject))
         return
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(data, torch.utils.data.Dataset) and not isinstance(data, Iterable):
+        data = _of_torch(data)
     if not isinstance(data, Iterable) or isinstance(data, Mapping | bytes) or in_memory(data):
         problem = f"dataset={repr(data)[:60]} does not fit"
         raise UserError(problem, expected=TAKEN, found=f"a {type(data).__name__}", remedy="pass one of these")
@@ -164,6 +168,34 @@ def _rows(data: Any) -> Iterator[_Row]:
             found = f"a {type(item).__name__}"
             raise UserError(f"dataset[{position}] is no pair", expected="(image, label)", found=found, remedy="pass it")
         yield _row(position, *pair)
+
+
+def _of_torch(data: Any) -> Iterator[Any]:
+    """Yield the items of a torch Dataset, by index; numbers that its ``classes`` name become those names."""
+    try:
+        length = len(data)
+    except TypeError:
+        raise UserError(
+            f"dataset, a {type(data).__name__}, has no length", expected="a torch Dataset with __len__ and __getitem__",
+            remedy="give it one, or pass a list",
+        ) from None  # fmt: skip
+    names = getattr(data, "classes", None)
+    for position in range(length):
+        try:
+            item = data[position]
+        except Exception as error:
+            raise UserError(
+                f"dataset[{position}] cannot be read", found=with_type(error), remedy="mend the Dataset"
+            ) from error
+        if isinstance(item, tuple | list) and len(item) == 2:
+            item = (item[0], _class_name(item[1], names))
+        yield item
+
+
+def _class_name(label: Any, names: Any) -> Any:
+    """Return the name of a class that stands for a number; anything else as it is."""
+    number = isinstance(label, Integral) and not isinstance(label, bool)
+    return names[label] if number and isinstance(names, Sequence) and 0 <= label < len(names) else label
 
 
 def _row(position: int, image: Any, label: Any, subject: str | None = None) -> _Row:

@@ -75,3 +75,44 @@ def test_what_is_no_data_set_is_refused(data: Any, words: str, tmp_path: Path) -
     with pytest.raises(coabench.UserError, match="leave it out"):
         coabench.evaluate(dataset="synthface-basic", labels="raf-db-basic", **CHOICE)
     assert list(tmp_path.iterdir()) == []
+
+
+def torch_set(items: list[Any], **members: Any) -> Any:
+    from torch.utils.data import Dataset
+
+    methods = {"__len__": lambda self: len(items), "__getitem__": lambda self, index: items[index], **members}
+    return type("Mine", (Dataset,), {name: member for name, member in methods.items() if member is not None})()
+
+
+def test_a_torch_dataset_is_one_whose_classes_name_numbers() -> None:
+    drawn = faces()
+    run = coabench.evaluate(dataset=torch_set(drawn), **CHOICE)
+    assert list(coabench.load_records(run.directory)["target"]) == 2 * ["Happiness", "Sadness", "Anger"]
+    numbered = [(image, LABELS.index(label)) for image, label in drawn]
+    same = coabench.evaluate(dataset=torch_set(numbered, classes=list(LABELS)), **CHOICE)
+    assert same.directory == run.directory  # the same pictures and labels, whatever held them
+
+
+@pytest.mark.parametrize(
+    ("items", "members", "words"),
+    [
+        (faces()[:1], {"__len__": None}, "has no length"),
+        ([(face, 1) for face, _ in faces()], {}, "is no text(?s:.*)map numbers to names"),
+        ([(face, 3) for face, _ in faces()], {"classes": list(LABELS)}, "is no text(?s:.*)found: 3"),
+        (faces(), {"__getitem__": lambda self, index: 1 / 0}, r"dataset\[0\] cannot be read(?s:.*)ZeroDivisionError"),
+        ([1], {}, r"dataset\[0\] is no pair"),
+    ],
+)
+def test_a_torch_dataset_of_other_things_is_refused(
+    items: list[Any], members: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(coabench.UserError, match=words):
+        coabench.evaluate(dataset=torch_set(items, **members), **CHOICE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tensor_is_no_picture() -> None:
+    import torch
+
+    with pytest.raises(coabench.UserError, match=r"dataset\[0\] is no picture(?s:.*)a Tensor"):
+        coabench.evaluate(dataset=torch_set([(torch.zeros(3, 4, 4), "happy")]), **CHOICE)
