@@ -100,8 +100,8 @@ def evaluate(
         strategy: ``NAME[:VARIANT]``, a prompt file, a `coabench.strategy.Strategy` or its class; or a function that
             gets the task, yields questions and returns a label.
         dataset: ``NAME``, a card, or a folder of class folders; a list of (image, label), the image a path, a PIL image
-                or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, and ``subject``.
-            labels: of such a list or DataFrame: the data set or card whose labels these are; by default the first label
+            or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, and ``subject``.
+        labels: of such a list or DataFrame: the data set or card whose labels these are; by default the first label
             space that has all of them.
         data_root: the folder that holds the data set.
         split: the card's first by default.

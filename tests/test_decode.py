@@ -135,7 +135,7 @@ def test_what_is_typed_and_what_is_documented_is_the_table() -> None:
         if option.name == "decode" and isinstance(option.type, click.Choice)
     }
     assert {"evaluate", "doctor"} <= choices.keys()
-    assert choices.pop("webcam") == ONCE
+    assert choices.pop("webcam") == choices.pop("predict") == ONCE
     assert set(choices.values()) == {DECODES}
     for mode in MODES.values():
         assert getattr(Viewing, mode.name).__doc__
