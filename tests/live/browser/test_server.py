@@ -200,7 +200,7 @@ def test_who_sends_nothing_but_garbage_is_shown_out(server: Served) -> None:
         viewer.start()
         with suppress(ConnectionClosed):  # before all was sent
             viewer.socket.send(bytes(3_000_000))
-        assert closing(viewer) == 1009
+        assert closing(viewer) in (1009, None)  # None: TCP resets what is still being sent, and the reason with it
     with Viewer(server.url) as viewer:
         assert viewer.start().look(picture())["faces"]
 
