@@ -13,7 +13,7 @@ import numpy as np
 
 from coabench.base.vocabulary import OK, SUBJECT
 from coabench.metrics.calibration import BINS, Calibration, calibrate, confidence_of
-from coabench.metrics.distributions import ProperScores, brier_score, distribution_of, proper_scores
+from coabench.metrics.distributions import Distribution, ProperScores, brier_score, distribution_of, proper_scores
 from coabench.metrics.predictions import Subjects
 
 
@@ -49,22 +49,22 @@ class Confidences:
         self._confidences, self._right, self._subjects = array("d"), array("b"), Subjects()
         self._brier, self._nll, self._scored = array("d"), array("d"), Subjects()
 
-    def add(self, record: Mapping[str, Any]) -> None:
-        """Read a record; one without confidence counts nowhere."""
-        confidence = confidence_of(record)
+    def add(self, record: Mapping[str, Any]) -> Distribution | None:
+        """Read a record, and return its distribution; one without confidence counts nowhere."""
+        known, confidence = distribution_of(record, self._names), confidence_of(record)
         if confidence is None:
-            return
+            return known
         subject = (record.get("attributes") or {}).get(SUBJECT)
         self._confidences.append(confidence)
         self._right.append(is_right(record))
         self._subjects.add(subject)
-        distribution = distribution_of(record, self._names)
-        if distribution is None:
-            return
-        log_p = distribution[record["target"]]
-        self._brier.append(brier_score(distribution, record["target"]))
+        if known is None:
+            return None
+        log_p = known[record["target"]]
+        self._brier.append(brier_score(known, record["target"]))
         self._nll.append(math.inf if math.exp(log_p) == 0 else -min(log_p, 0.0))
         self._scored.add(subject)
+        return known
 
     @cached_property
     def figures(self) -> ConfidenceFigures | None:

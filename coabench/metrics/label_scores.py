@@ -6,26 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coabench.base.vocabulary import OK
-from coabench.metrics.distributions import distribution_of
+from coabench.metrics.distributions import Distribution
 
 TIE = 1e-5
 """Log-probabilities that differ by less are equal: a record has six places of them."""
 
 
-def log_probabilities(record: Mapping[str, Any], names: Sequence[str]) -> list[float] | None:
+def log_probabilities(
+    record: Mapping[str, Any], names: Sequence[str], known: Distribution | None
+) -> list[float] | None:
     """Return the natural-log probability of each label, or None where the record does not have that of all.
 
-    They are those of `distribution_of`, only where the prediction is the most probable label, so that they are what it
+    They are those of the distribution, only where the prediction is the most probable label, so that they are what it
     was made by.
 
     Args:
         names: the labels.
+        known: the `coabench.metrics.distributions.distribution_of` the record.
     """
     prediction = record["prediction"]
-    if record["status"] != OK or prediction not in names:
+    if known is None or record["status"] != OK or prediction not in names:
         return None
-    known = distribution_of(record, names)
-    if known is None or known[prediction] < max(known[name] for name in names) - TIE:
+    if known[prediction] < max(known[name] for name in names) - TIE:
         return None
     return [known[name] for name in names]
 

@@ -46,10 +46,9 @@ def summarise(
     for record in records:  # one pass, nothing of it kept but codes and counts: there may be millions
         reading.add(record)
         chain.add(record)
-        known = log_probabilities(record, names)
+        known = log_probabilities(record, names, confidences.add(record))
         votes.add(record, known)
         top_two.add(record, second_choice(record, names, known))
-        confidences.add(record)
         statuses[record["status"]] += 1
         if record["status"] == INVALID:
             reasons[record["reason"] or "unknown"] += 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from coabench.metrics.distributions import distribution_of
 from coabench.metrics.label_scores import log_probabilities, second_choice
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.statistics import wilson_interval
@@ -56,7 +57,7 @@ RANK = {"rank": ["Fear", "Sadness", "Anger"]}
     ],
 )
 def test_what_a_record_says(made: dict[str, Any], probabilities: list[float] | None, second: str | None) -> None:
-    found = log_probabilities(made, NAMES)
+    found = log_probabilities(made, NAMES, distribution_of(made, NAMES))
     assert (None if found is None else [math.exp(p) for p in found]) == (probabilities and pytest.approx(probabilities))
     assert second_choice(made, NAMES, found) == second
 
@@ -72,7 +73,8 @@ def test_top_2_is_over_all_samples() -> None:
     ]
     top_two = TopTwo()
     for one in made:
-        top_two.add(one, second_choice(one, NAMES, log_probabilities(one, NAMES)))
+        known = log_probabilities(one, NAMES, distribution_of(one, NAMES))
+        top_two.add(one, second_choice(one, NAMES, known))
     figure = top_two.figure(Predicted.of(made, NAMES))
     assert figure == {"n": 6, "ranked": 3, "value": 0.5, "interval": pytest.approx(list(wilson_interval(3, 6)))}
 
