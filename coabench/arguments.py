@@ -1,4 +1,4 @@
-"""Arguments of the calls from Python: read as the options of the command line are, and told as its command lines."""
+"""Arguments of the calls from Python: read as the command line reads its options, and recorded as a command line."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def coabench_register_metrics(register: Register) -> None:
     run's records (docs/formats.md): ids, turns with their scores, attributes, votes; the same samples in the same
     order. All of it are copies. It returns a number, ``{"value": number, "interval": [low, high]}``, or anything else
     that JSON can hold; only numbers become columns of the leaderboard. Where the run lacks what it needs it raises a
-    `coabench.errors.UserError` that says what: it is then left out, and the user is told why."""
+    `coabench.errors.UserError` that says what: it is then left out, and the reason is printed."""
 
 
 @hookspec

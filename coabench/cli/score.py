@@ -76,8 +76,8 @@ def _list_formats(context: click.Context, parameter: click.Parameter, value: boo
 def command(context: click.Context, /, source: Path, assignments: tuple[str, ...], **rest: Any) -> None:
     """Make a run of predictions that are there already; nothing is asked of a model.
 
-    FILE holds somebody's predictions, one row per sample: a table, or what lmms-eval, lm-evaluation-harness, VLMEvalKit
-    or inspect_ai wrote. RUN is the directory of a run whose recorded responses are read again, with another --parser.
+    FILE holds predictions made elsewhere, one row per sample: a table, or what lmms-eval, lm-evaluation-harness,
+    VLMEvalKit or inspect_ai wrote. RUN is the directory of a run whose recorded responses are read again, with another --parser.
     The run that results is like any other: the leaderboard ranks it and it can be compared.
     """
     from coabench.cli.progress import RunTerminal

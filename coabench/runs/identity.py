@@ -103,7 +103,7 @@ class SelfConsistency(Part):
 
     @property
     def title(self) -> str:
-        """What a reader is told beside the decode mode."""
+        """What tables show beside the decode mode."""
         return f"{self.samples} paths, temperature {self.temperature:g}, top-p {self.top_p:g}"
 
 

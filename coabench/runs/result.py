@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+_BOUNDS = (Column("95 % from", "low", "right"), Column("to", "high", "right"))
+
+
 @dataclass(frozen=True)
 class FinishedRun:
     """A finished run: where it is, its manifest and its metrics.
@@ -120,8 +123,7 @@ class FinishedRun:
         columns = [
             Column("Figure", "figure"),
             Column("Value", "value", "right"),
-            Column("95 % from", "low", "right"),
-            Column("to", "high", "right"),
+            *_BOUNDS,
         ]
         return Section(columns, rows, f"Run {self.directory}", list(self._notes()))
 
@@ -142,8 +144,7 @@ class FinishedRun:
             Column("Label", "label"),
             Column("Samples", "n", "right"),
             Column("Recall, %", "recall", "right"),
-            Column("95 % from", "low", "right"),
-            Column("to", "high", "right"),
+            *_BOUNDS,
         ]
         return Section(columns, rows, "Recall of each label")
 
