@@ -77,8 +77,8 @@ def command(context: click.Context, /, source: Path, assignments: tuple[str, ...
     """Make a run of predictions that are there already; nothing is asked of a model.
 
     FILE holds predictions made elsewhere, one row per sample: a table, or what lmms-eval, lm-evaluation-harness,
-    VLMEvalKit or inspect_ai wrote. RUN is the directory of a run whose recorded responses are read again, with another --parser.
-    The run that results is like any other: the leaderboard ranks it and it can be compared.
+    VLMEvalKit or inspect_ai wrote. RUN is the directory of a run whose recorded responses are read again, with another
+    --parser. The run that results is like any other: the leaderboard ranks it and it can be compared.
     """
     from coabench.cli.progress import RunTerminal
 
