@@ -159,6 +159,8 @@ class RunIdentity(RespondentIdentity):
 
     Attributes:
         exemplars: id, label and image hash of each.
+        preparation: what is done to every image before the backbone sees it, step by step; see
+            `coabench.inference.preparation`. Absent where it is nothing.
         source: the file that the predictions come from, if they do.
         rescored: the run that the responses come from, if they do.
         calibration: what corrected its confidence, if anything did.
@@ -166,6 +168,7 @@ class RunIdentity(RespondentIdentity):
 
     dataset: DatasetIdentity
     exemplars: tuple[Mapping[str, str], ...] | None = left_out()
+    preparation: tuple[Mapping[str, Any], ...] | None = left_out()
     source: Mapping[str, Any] | None = left_out()
     rescored: Mapping[str, Any] | None = left_out()
     calibration: CalibrationIdentity | None = left_out()  # noqa: RUF009 (it declares a field)
@@ -194,6 +197,8 @@ class RunIdentity(RespondentIdentity):
         yield from _leaves("strategy", {"questions": self.strategy.sha256, **self.strategy.options})
         yield from _leaves("dataset", {"votes": self.dataset.votes, **self.dataset.more})
         yield from _leaves("self-consistency", self.self_consistency.to_json() if self.self_consistency else {})
+        for step in self.preparation or ():
+            yield from _leaves(f"preparation.{step.get('step')}", {k: v for k, v in step.items() if k != "step"})
         yield from (("seed", self.seed), ("images", self.images))
         if self.calibration:
             yield "calibration", self.calibration.title

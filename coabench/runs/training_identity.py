@@ -43,10 +43,11 @@ class TrainingData(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingIdentity(Part):
-    """A training; *images* as in `RespondentIdentity`."""
+    """A training; *images* as in `RespondentIdentity`, *preparation* as in `RunIdentity`."""
 
     coabench: str | None = None
     images: int | None = left_out()
+    preparation: tuple[Mapping[str, Any], ...] | None = left_out()
     seed: int | None = None
     recipe: Mapping[str, Any]
     trainer: Mapping[str, Any]
