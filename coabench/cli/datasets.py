@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from coabench.registry.catalog import find_dataset
 from coabench.registry.loader import get_plugins
 from coabench.registry.options import distribute, parse_assignments
 from coabench.render.tables import Column, Format, render
+from coabench.support.crops import PADDINGS, CropSettings
 
 
 @click.group("datasets")
@@ -131,6 +133,10 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pair
               help="What is added on every side, in parts of the face's longer side.")  # fmt: skip
 @click.option("--size", type=click.IntRange(1, 4096),
               help="The side of a crop in pixels; as in the picture by default.")  # fmt: skip
+@click.option("--square/--no-square", default=True, show_default=True,
+              help="Make a box a square by its longer side; with --no-align.")  # fmt: skip
+@click.option("--padding", type=click.Choice(PADDINGS), default="shift", show_default=True,
+              help="What a crop shows beyond the picture; shift moves a box inwards instead.")  # fmt: skip
 @click.option("--faces", type=click.Choice(["largest", "centre", "all"]), default="largest", show_default=True,
               help="Which of several faces.")  # fmt: skip
 @click.option("--min-face", type=click.IntRange(min=1), default=16, show_default=True, help="In pixels.")
@@ -149,8 +155,8 @@ def crop(
     """Cut the faces out of a data set's pictures; write them, and a card for them, into a new folder."""
     from coabench.cropping.job import Policy, crop_dataset
     from coabench.registry.detectors import find_detector
-    from coabench.support.crops import CropSettings
 
+    settings = CropSettings(**{each.name: rest[each.name] for each in fields(CropSettings)})
     choice, chosen = find_dataset(name), find_detector(detector, weights)
     groups = {"dataset": choice.loader.load().Options, "detector": chosen.options}
     options = distribute(parse_assignments(assignments), groups)
@@ -170,7 +176,7 @@ def crop(
             data_root=data_root,
             splits=rest["splits"],
             options=options["detector"],
-            settings=CropSettings(rest["margin"], rest["size"], rest["align"]),
+            settings=settings,
             policy=Policy(rest["faces"], rest["min_face"], rest["missing"]),
             tick=tick,
         )

@@ -107,10 +107,10 @@ def crop_dataset(
     settings, policy = settings or CropSettings(), policy or Policy()
     _check_outside(output, choice.folder or data_root)
     samples = _samples(dataset, splits)
-    manifest = _manifest(choice, dataset, samples, detector, options, settings, policy)
-    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    wanted = _manifest(choice, dataset, samples, detector, options, settings, policy)
     try:
-        _prepare(output, manifest)
+        manifest = _prepare(output, wanted)
+        digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
         images = output / f"crops-{digest[:12]}"
         rows = {key: row for key, row in _read_log(output / LOG).items() if _are_there(row, images)}
         tick(len(rows), len(samples))
@@ -188,23 +188,25 @@ def _manifest(
     }
 
 
-def _prepare(output: Path, manifest: Mapping[str, Any]) -> None:
-    """Make the folder, or see that it was begun with the same settings."""
+def _prepare(output: Path, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Make the folder, or see that it was begun with the same settings; return the manifest that it holds."""
     if exists(output / MANIFEST):
         try:
-            same = parse_json(read_text(output / MANIFEST)) == json.loads(json.dumps(manifest))
-        except ValueError:
+            begun: dict[str, Any] = parse_json(read_text(output / MANIFEST))
+            same = {**begun, "crop": asdict(CropSettings(**begun["crop"]))} == json.loads(json.dumps(manifest))
+        except (ValueError, TypeError, KeyError, UserError):
             same = False
         if not same:
             raise UserError(
                 f"{output} holds crops of other pictures, or other settings ({MANIFEST} says which)",
                 remedy="choose another --output, or repeat the settings",
             )
-        return
+        return begun  # begun before a setting was known, it lacks that one's default
     if exists(output) and any(output.iterdir()):
         raise UserError(f"{output} is not empty", expected="a new or empty folder", remedy="choose another --output")
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / MANIFEST, manifest)
+    return manifest
 
 
 def _read_log(path: Path) -> dict[str, dict[str, Any]]:
