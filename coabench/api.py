@@ -84,7 +84,7 @@ def evaluate(
     dtype: Dtype = DTYPE,
     seed: int = SEED,
     fold: str | None = None,
-    fold_seed: int = SEED,
+    fold_seed: int | None = None,
     options: Mapping[str, object] | None = None,
     output: Name | None = None,
     overwrite: bool = False,
@@ -116,7 +116,7 @@ def evaluate(
         dtype: the precision of the model.
         seed: chooses exemplars, the samples within the limit, and what is drawn with ``sample``.
         fold: only this fold of the train split, ``"3/10"``, or the samples of one person, ``"3/subjects"``.
-        fold_seed: which samples are in which fold.
+        fold_seed: which samples are in which fold; 0 by default.
         options: options of plugins, ``{"num_crops": 16}``.
         output: the run directory; below ``results`` by default.
         overwrite: delete the run that is there.
@@ -297,7 +297,7 @@ def train(
     dtype: Dtype | None = None,
     seed: int = SEED,
     fold: str | None = None,
-    fold_seed: int = SEED,
+    fold_seed: int | None = None,
     options: Mapping[str, object] | None = None,
     trainer: Mapping[str, object] | None = None,
     output: Name | None = None,
@@ -322,7 +322,7 @@ def train(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``…
         seed: of the order, the LoRA and the development part.
         fold: hold this fold of each train split out, ``"3/10"``, or the samples of one person, ``"3/subjects"``.
-        fold_seed: which samples are in which fold.
+        fold_seed: which samples are in which fold; 0 by default.
         options: options of plugins, ``{"num_crops": 16}``.
         trainer: further fields of transformers' ``TrainingArguments``.
         output: where the adapter goes; below ``adapters`` by default.

@@ -91,9 +91,7 @@ seed_option = click.option(
 fold_option = click.option(
     "--fold", metavar="K/N|K/subjects", help="Fold K of N of the train split, or its Kth person: 3/10, 3/subjects."
 )
-fold_seed_option = click.option(
-    "--fold-seed", type=int, default=SEED, show_default=True, help="Which samples are in which fold."
-)
+fold_seed_option = click.option("--fold-seed", type=int, help="Which samples are in which fold; 0 by default.")
 set_option = click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable."
 )

@@ -25,7 +25,7 @@ from coabench.registry.class_folders import card_text
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.dataset_identity import DatasetIdentity
-from coabench.runs.folds import open_fold
+from coabench.runs.folds import check_seed, open_fold
 from coabench.runs.identity import RunIdentity, SelfConsistency
 from coabench.runs.run import read_manifest
 from coabench.sampling import Sampling
@@ -61,7 +61,7 @@ class Evaluation:
     dtype: Dtype = DTYPE
     seed: int = SEED
     fold: str | None = None
-    fold_seed: int = SEED
+    fold_seed: int | None = None
     options: Mapping[str, str] | None = None
     output: Path | None = None
     overwrite: bool = False
@@ -120,6 +120,7 @@ def check(request: Evaluation) -> Plan:
         UserError: bad input.
     """
     request = _placed(request)
+    check_seed(request.fold, request.fold_seed)
     draws = sampling_of(request)
     choice = find_dataset(request.dataset)
     respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})

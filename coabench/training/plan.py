@@ -20,6 +20,7 @@ from coabench.registry.catalog import DatasetChoice, find_backbone, find_dataset
 from coabench.registry.defaults import DEVICE, SEED
 from coabench.registry.options import distribute
 from coabench.registry.registrations import Registration
+from coabench.runs.folds import check_seed
 from coabench.runs.identity import StrategyIdentity
 from coabench.runs.training_identity import TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
@@ -61,7 +62,7 @@ class Training:
     micro_batch: Annotated[int, at_least(1)] | None = None
     seed: int = SEED
     fold: str | None = None
-    fold_seed: int = SEED
+    fold_seed: int | None = None
     device: str = DEVICE
     options: Mapping[str, str] = field(default_factory=dict)
     trainer: Mapping[str, str] = field(default_factory=dict)
@@ -144,6 +145,7 @@ def check(request: Training) -> Plan:
     world = World.from_environment()
     registration, model = find_backbone(request.backbone)
     factory = registration.load()
+    check_seed(request.fold, request.fold_seed)
     recipe, preset = _recipe(request, registration, factory)
     micro_batch = _micro_batch(request, recipe, preset, world)
     strategies = [open_strategy(spec) for spec in request.strategies]
