@@ -26,14 +26,18 @@ def background(person: Person, scene: Scene, size: int, head: tuple[float, float
         colour = rng.uniform(0.02, 0.7) * (1 + rng.normal(0, 0.3, 3))
         out += (blob * rng.uniform(0.2, 0.9))[..., None] * (colour - out)
     if person.hair == "long":
-        out = _long_hair(out, person, head, rng, x, y)
+        out = long_hair(out, person, head, rng, x, y)
     return np.asarray(np.clip(out, 0.003, 1), np.float32)
 
 
-def _long_hair(
+def long_hair(
     out: Floats, person: Person, head: tuple[float, float, float], rng: np.random.Generator, x: Floats, y: Floats
 ) -> Floats:
-    """Let hair fall on both sides of the head, down to the lower edge."""
+    """Return *out*, (height, width, 3), with hair that falls on both sides of the head, down to the lower edge.
+
+    Args:
+        x, y: (height, width) where a pixel is, in parts of the picture of the face, as the *head*.
+    """
     left, right, top = head
     middle, half = (left + right) / 2, (right - left) / 2 * rng.uniform(0.98, 1.2)
     shoulder = top + half

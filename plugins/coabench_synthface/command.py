@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import ENOSPC
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import click
 
@@ -17,6 +17,8 @@ from coabench.base.text import safe
 from coabench.errors import JobError, UserError
 from coabench.registry.options import distribute, parse_assignments
 from coabench_synthface.difficulty import Difficulty
+
+AnyDifficulty = TypeVar("AnyDifficulty", bound=Difficulty)
 
 _knobs = click.option(
     "--set", "assignments", metavar="KNOB=VALUE", multiple=True,
@@ -56,7 +58,7 @@ def make(
     from coabench_synthface.make import make_set
 
     counts = {"train": per_class_train, "dev": per_class_dev, "test": per_class_test}
-    difficulty = _difficulty(assignments)
+    difficulty = _difficulty(assignments, Difficulty)
     with _writing(folder):
         make_set(
             folder,
@@ -69,6 +71,32 @@ def make(
             progress=_Progress(),
         )
     click.echo(safe(folder))
+
+
+@command.command("scenes")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--count", type=click.IntRange(1, 100_000), default=220, show_default=True, help="Scenes.")
+@click.option("--subset", type=click.Choice(["basic", "compound"]), default="compound", show_default=True)
+@_seed
+@_knobs
+@_workers
+def scenes(folder: Path, count: int, subset: str, seed: int, assignments: tuple[str, ...], workers: int) -> None:
+    """Make a data set of whole scenes in DIR: heads that are small, tilted and off the centre, and where they are."""
+    from coabench_synthface.scenes import CARD, SceneDifficulty, make_scenes
+
+    difficulty = _difficulty(assignments, SceneDifficulty)
+    with _writing(folder):
+        make_scenes(
+            folder,
+            count=count,
+            subset=subset,
+            seed=seed,
+            difficulty=difficulty,
+            workers=workers,
+            progress=_Progress(),
+        )
+    click.echo(safe(folder))
+    click.echo(f"evaluate them with --dataset {safe(folder / CARD)} --data-root {safe(folder)}", err=True)
 
 
 @command.command("rebuild")
@@ -94,7 +122,7 @@ def sheet(file: Path, persons: int, seed: int, assignments: tuple[str, ...]) -> 
 
     if file.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UserError(f"{file} is no name of a picture", expected="FILE.png or FILE.jpg", remedy="change its ending")
-    difficulty = _difficulty(assignments)
+    difficulty = _difficulty(assignments, Difficulty)
     with _writing(file):
         draw_sheet(file, seed=seed, persons=persons, difficulty=difficulty)
     click.echo(safe(file))
@@ -112,9 +140,9 @@ def _writing(path: Path) -> Iterator[None]:
         raise kind(f"{path} cannot be written", found=why(error), remedy=remedy) from None
 
 
-def _difficulty(assignments: tuple[str, ...]) -> Difficulty:
-    knobs = distribute(parse_assignments(assignments), {"difficulty": Difficulty})["difficulty"]
-    assert isinstance(knobs, Difficulty)
+def _difficulty(assignments: tuple[str, ...], kind: type[AnyDifficulty]) -> AnyDifficulty:
+    knobs = distribute(parse_assignments(assignments), {"difficulty": kind})["difficulty"]
+    assert isinstance(knobs, kind)
     return knobs
 
 

@@ -73,11 +73,11 @@ def make_set(
     keys = list(_keys({"basic": basic, "compound": compound}, per_person))
     if not keys:
         raise UserError("a set without pictures was asked for", remedy="ask for one picture per class at least")
-    versions = _versions()
+    made_with = versions()
     for split in dict.fromkeys(key.split for key in keys):
         (folder / "images" / split).mkdir(parents=True)
     lines = []
-    for line in _run(partial(make_one, folder, seed, difficulty), keys, workers):
+    for line in run_over(partial(make_one, folder, seed, difficulty), keys, workers):
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
         if progress:
             progress(len(lines), len(keys))
@@ -94,7 +94,7 @@ def make_set(
             "difficulty": asdict(difficulty),
             "counts": _counts({"basic": basic, "compound": compound}),
             "samples_sha256": hashlib.sha256(text.encode()).hexdigest(),
-            "versions": versions,
+            "versions": made_with,
             "licence": "CC0-1.0",
         },
     )
@@ -145,9 +145,10 @@ def _keys(counts: Mapping[str, Mapping[str, int]], per_person: int) -> Iterator[
                 yield PictureKey(subset, split, index, per_person)
 
 
-def _run(
+def run_over(
     work: Callable[[PictureKey], dict[str, Any]], keys: list[PictureKey], workers: int
 ) -> Iterator[dict[str, Any]]:
+    """Yield what *work* returns for each key, in their order, done by so many processes."""
     if workers == 1:
         yield from map(work, keys)
         return
@@ -155,7 +156,7 @@ def _run(
         yield from pool.map(work, keys, chunksize=16)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Return what the bytes of the pictures depend on; `UserError` where part of it is not installed."""
     from coabench_synthface.assets import data_folder, require_numba
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coabench_synthface import raster
-from coabench_synthface.assets import Floats, Part, floats, load
+from coabench_synthface.assets import NECK, Floats, Part, floats, load
 from coabench_synthface.background import background
 from coabench_synthface.canvas import Canvas, blur, canvas
 from coabench_synthface.expression import Expression
@@ -32,6 +32,12 @@ EYES_AT, MOUTH_AT = 0.40, 0.765
 
 _TIGHTNESS = 1.04
 """Factor on the size of the face: perspective shrinks what lies behind the eyes, ears and hair above all."""
+
+CHIN, CHEEK = 6.17, 0.75
+"""The height of the chin, and how far forward the face begins before the ears; decimetres of the base mesh."""
+
+Extent = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 _HAIR_VOLUME = {"bald": 0.0, "cropped": 0.015, "short": 0.06, "full": 0.14, "long": 0.11}
 """How far hair stands off the scalp, decimetres."""
@@ -65,13 +71,37 @@ class Posed:
         return x, y
 
 
-def render(person: Person, expression: Expression, scene: Scene, rng: np.random.Generator, size: int = SIZE) -> Image:
-    """Return a picture of *size* × *size* pixels. *rng* is used for the camera's noise only."""
+@dataclass(frozen=True)
+class Frame:
+    """What of the world a picture shows.
+
+    Attributes:
+        width, height: of the picture, pixels.
+        left, top, side: the square in it that a picture of the face alone would show, pixels.
+    """
+
+    width: int = SIZE
+    height: int = SIZE
+    left: float = 0
+    top: float = 0
+    side: float = SIZE
+
+
+def render(person: Person, expression: Expression, scene: Scene, rng: np.random.Generator) -> Image:
+    """Return a picture of the face alone, `SIZE` × `SIZE` pixels. *rng* is used for the camera's noise only."""
+    posed = pose(person, expression, scene)
+    surface = head(person, expression, scene, posed, Frame())
+    x, y = posed.project(posed.points, scene)
+    behind = background(person, scene, SIZE, (float(x.min()), float(x.max()), float(y.min())))
+    return develop(surface[..., :3] + (1 - surface[..., 3:]) * behind, scene, rng)
+
+
+def develop(linear: Floats, scene: Scene, rng: np.random.Generator) -> Image:
+    """Return what the camera makes of (height, width, 3) linear RGB: blurred, with its tones and its noise."""
     from PIL import Image as Images
 
-    linear = _expose(person, expression, scene, size)
-    tone = _to_srgb(linear) * 255
-    grain = rng.standard_normal((size, size, 3)).astype(np.float32) * scene.noise
+    tone = _to_srgb(blur(linear, scene.blur)) * 255
+    grain = rng.standard_normal(linear.shape).astype(np.float32) * scene.noise
     shared = grain.mean(axis=2, keepdims=True)  # sensors' noise is mostly of brightness
     return Images.fromarray(np.clip(tone + 0.4 * grain + shared + 0.5, 0, 255).astype(np.uint8))
 
@@ -83,14 +113,14 @@ def encode(image: Image, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def _expose(person: Person, expression: Expression, scene: Scene, size: int) -> Floats:
-    """Return (size, size, 3) linear RGB, without noise."""
+def head(person: Person, expression: Expression, scene: Scene, posed: Posed, frame: Frame) -> Floats:
+    """Return the head alone: (height, width, 4) linear RGB, times coverage, and coverage."""
     mesh, on = load().mesh, canvas()
-    posed = pose(person, expression, scene)
-    fine = size * SUPERSAMPLING
     x, y = posed.project(posed.points, scene)
-    screen = np.column_stack([x * fine, y * fine, posed.points[:, 2]]).astype(np.float32)
-    front, inside = raster.rasterise(screen, mesh.triangles, fine, fine)
+    left, top, side = (SUPERSAMPLING * value for value in (frame.left, frame.top, frame.side))
+    screen = np.column_stack([x * side + left, y * side + top, posed.points[:, 2]]).astype(np.float32)
+    width, height = frame.width * SUPERSAMPLING, frame.height * SUPERSAMPLING
+    front, inside = raster.rasterise(screen, mesh.triangles, height, width)
     directions = raster.normals(posed.points, mesh.triangles)
     hollow = np.clip(raster.hollowness(posed.points, directions, mesh.triangles), 0, 0.35)
     covered = hair_depth(person, on)
@@ -102,9 +132,8 @@ def _expose(person: Person, expression: Expression, scene: Scene, size: int) -> 
         front, inside, mesh.triangles, mesh.part, posed.points, directions, attributes,
         paint(person, expression), hair, _eyes(person, posed, scene), light,
     )  # fmt: skip
-    behind = background(person, scene, size, (float(x.min()), float(x.max()), float(y.min())))
-    small = surface.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, 4).mean(axis=(1, 3))
-    return blur(small[..., :3] + (1 - small[..., 3:]) * behind, scene.blur)
+    samples = surface.reshape(frame.height, SUPERSAMPLING, frame.width, SUPERSAMPLING, 4)
+    return np.asarray(samples.mean(axis=(1, 3)))
 
 
 def pose(person: Person, expression: Expression, scene: Scene) -> Posed:
@@ -133,6 +162,22 @@ def pose(person: Person, expression: Expression, scene: Scene) -> Posed:
         centre=(float(centre[0]), float(centre[1])),
         scale=(MOUTH_AT - EYES_AT) / drop * scene.zoom * _TIGHTNESS,
     )
+
+
+def outline(person: Person, posed: Posed, scene: Scene) -> tuple[Extent, Extent, tuple[float, float]]:
+    """Return what the head covers, what the face covers, and where the neck ends, in parts of the face's square.
+
+    The face lies between the hairline, the chin and the ears, which is what detectors are taught to box.
+    """
+    on, base = canvas(), load().mesh.vertices
+    x, y = posed.project(posed.points, scene)
+    face = (on.scalp < person.hairline) & (on.ear < 0) & (base[:, 1] > CHIN) & (base[:, 2] > CHEEK)
+    neck = base[:, 1] < NECK + 0.25
+    return _extent(x, y), _extent(x[face], y[face]), (float(x[neck].mean()), float(y[neck].mean()))
+
+
+def _extent(x: Floats, y: Floats) -> Extent:
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
 def hair_depth(person: Person, on: Canvas) -> Floats:

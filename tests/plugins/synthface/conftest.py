@@ -57,7 +57,7 @@ def no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
         return Image.new("RGB", (100, 100), tuple(int(x) for x in rng.integers(0, 256, 3)))
 
     monkeypatch.setitem(sys.modules, "coabench_synthface.render", SimpleNamespace(render=render, encode=encode))
-    monkeypatch.setattr("coabench_synthface.make._versions", lambda: {"anny": "0"})
+    monkeypatch.setattr("coabench_synthface.make.versions", lambda: {"anny": "0"})
 
 
 @pytest.fixture
