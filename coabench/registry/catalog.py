@@ -16,6 +16,7 @@ from coabench.labels import LabelSpace
 from coabench.registry.class_folders import LOADER, describe_folder, looks_like_path, no_folder, read_described
 from coabench.registry.data_root import check_root
 from coabench.registry.defaults import DATASETS
+from coabench.registry.function_code import code_version
 from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import Registration
 from coabench.strategy import Strategy, StrategyRequest
@@ -47,7 +48,9 @@ class StrategyChoice:
         """Where it comes from, for a run's identity."""
         if self.registration:
             return origin(self.registration)
-        return {"plugin": "prompt file" if self.file else "python", "plugin_version": ""}
+        if self.strategy is not None:
+            return {"plugin": "python", "plugin_version": code_version(type(self.strategy))}
+        return {"plugin": "prompt file", "plugin_version": ""}
 
     def open(self, options: Any = None) -> Strategy:
         """Make the strategy; `UserError` where the prompt file or the options cannot be used."""
@@ -100,7 +103,7 @@ class Unpackaged(Registration):
 def find_backbone(spec: str | type[Backbone[Any]]) -> tuple[Registration, str | None]:
     """Return the registration and the model of ``NAME[:MODEL]``; a class, from Python, is taken as if registered."""
     if isinstance(spec, type):
-        return Unpackaged(spec.__name__, "", "python", "", thing=spec), None
+        return Unpackaged(spec.__name__, "", "python", code_version(spec), thing=spec), None
     name, _, model = spec.partition(":")
     return get_plugins().backbones.find(name), model or None
 

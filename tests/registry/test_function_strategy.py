@@ -57,10 +57,10 @@ def asked(text: str, task: Any) -> Any:
     return answer.label
 
 
-def named(code: str) -> Callable[..., Any]:
-    space: dict[str, Any] = {"__name__": "notebook", "Question": Question}
+def named(code: str, name: str = "ask", **known: Any) -> Callable[..., Any]:
+    space: dict[str, Any] = {"__name__": "notebook", "Question": Question, **known}
     exec(code, space)
-    function: Callable[..., Any] = space["ask"]
+    function: Callable[..., Any] = space[name]
     return function
 
 
@@ -146,6 +146,25 @@ class Demanding(Plain):
 
 def test_a_class_is_made() -> None:
     assert evaluated(Plain).manifest["identity"] == evaluated(Plain()).manifest["identity"]
+
+
+def test_an_edited_class_is_another_run_whatever_its_identity_says() -> None:
+    code = "class Asks(Plain):\n    def converse(self, task):\n        return Prediction((yield Question('{}', options=task.labels)).label)"
+    made = [
+        named(code.format(text), "Asks", Plain=Plain, Prediction=Prediction) for text in ("Which?", "Which?", "What?")
+    ]
+    runs = [evaluated(each, output=f"{number}").manifest["identity"] for number, each in enumerate(made)]
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_an_object_that_is_called_is_a_strategy_with_its_state() -> None:
+    code = "class Asks:\n    def __call__(self, task):\n        a = yield Question(self.text, options=task.labels)"
+    codes = []
+    for text in ("Which?", "What?"):
+        asks = named(code, "Asks")()
+        asks.text = text
+        codes.append(evaluated(asks, output=text[:-1]).manifest["identity"]["strategy"]["code"])
+    assert codes[0] != codes[1]
 
 
 @pytest.mark.parametrize("wrong", [5, lambda task: "Fear", lambda: (yield), int, None, Demanding])
