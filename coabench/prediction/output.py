@@ -39,7 +39,7 @@ class PredictionFile(Closing):
     """JSON lines, one a face, and beside them ``NAME.identity.json``: what answered, so that nothing else continues it.
 
     Raises:
-        UserError: it is there and was written by something else, another process is writing it, or it cannot be written.
+        UserError: it is there and was written by something else, another process writes it, or it cannot be written.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any], overwrite: bool) -> None:

@@ -29,11 +29,12 @@ def is_file(spec: str) -> bool:
 
 @dataclass(frozen=True)
 class StrategyChoice:
-    """A strategy as chosen: registered, in a variant; a prompt file; or, from Python, the strategy itself."""
+    """A strategy as chosen: registered, in a variant; a prompt file, or its text; or, from Python, the strategy."""
 
     registration: Registration | None = None
     variant: str | None = None
     file: Path | None = None
+    text: str | None = None
     strategy: Strategy | None = None
 
     @property
@@ -57,10 +58,10 @@ class StrategyChoice:
         if self.strategy is not None:
             return self.strategy
         if self.registration is None:
-            from coabench.inference.promptfile_reader import read_prompt_file
+            from coabench.inference.promptfile_reader import read_prompt_file, read_prompt_text
 
-            assert self.file is not None
-            return read_prompt_file(self.file)
+            assert self.file is not None or self.text is not None
+            return read_prompt_file(self.file) if self.file is not None else read_prompt_text(self.text or "")
         made = self.options() if options is None else options
         strategy: Strategy = self.registration.open(StrategyRequest(self.variant, made))
         return strategy
@@ -73,9 +74,12 @@ def open_strategy(spec: str | Strategy) -> tuple[Strategy, Mapping[str, str]]:
 
 
 def find_strategy(spec: str | Strategy) -> StrategyChoice:
-    """Return the strategy ``NAME[:VARIANT]`` or ``FILE.yaml``; one that is there already is taken as it is."""
+    """Return the strategy ``NAME[:VARIANT]``, ``FILE.yaml``, or that a file's text describes; one that is there already
+    is taken as it is."""
     if isinstance(spec, Strategy):
         return StrategyChoice(strategy=spec)
+    if "\n" in spec:
+        return StrategyChoice(text=spec)
     if is_file(spec):
         return StrategyChoice(file=Path(spec))
     name, _, variant = spec.partition(":")

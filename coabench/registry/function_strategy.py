@@ -14,7 +14,7 @@ from coabench.registry.function_code import identified, is_uncertain, line_of
 from coabench.strategy import Conversation, Strategy, StrategyRequest
 
 StrategyLike = str | PathLike[str] | Strategy | type[Strategy] | Callable[[Task], Generator[Question, Answer, Any]]
-"""A strategy's name, a prompt file; or from Python a strategy, its class, or a generator function of a task."""
+"""A strategy's name, a prompt file or its text; or from Python a strategy, its class, or a generator function."""
 
 FUNCTION = "a generator function of (task) that yields Questions and returns a label or a Prediction"
 

@@ -149,7 +149,9 @@ def test_a_class_is_made() -> None:
 
 
 def test_an_edited_class_is_another_run_whatever_its_identity_says() -> None:
-    code = "class Asks(Plain):\n    def converse(self, task):\n        return Prediction((yield Question('{}', options=task.labels)).label)"
+    code = """class Asks(Plain):
+    def converse(self, task):
+        return Prediction((yield Question('{}', options=task.labels)).label)"""
     made = [
         named(code.format(text), "Asks", Plain=Plain, Prediction=Prediction) for text in ("Which?", "Which?", "What?")
     ]
@@ -171,4 +173,31 @@ def test_an_object_that_is_called_is_a_strategy_with_its_state() -> None:
 def test_what_is_no_strategy_is_refused(wrong: Any, tmp_path: Path) -> None:
     with pytest.raises(coabench.UserError, match="does not fit"):
         evaluated(wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+TEXT = "name: mine\nquestions:\n- name: a\n  prompt: Which of {{ options }}?\n  options: labels\n"
+
+
+def test_the_text_of_a_prompt_file_is_the_strategy_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text(TEXT)
+    run = evaluated(TEXT, output="out")
+    assert run.manifest["identity"] == evaluated("other.yaml", output="out").manifest["identity"]
+    unnamed = evaluated(TEXT.partition("\n")[2])
+    assert unnamed.manifest["identity"]["strategy"]["name"] == "prompt-text"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: b\n\tc: d", "text of the strategy is not valid YAML\n  found: line 2: "),
+        ("a\nb", "text of the strategy holds no fields"),
+        (TEXT + "  prompts: x\n", r"text of the strategy: questions\[0\]: unknown field 'prompts'"),
+        (TEXT + "schema: 9\n", "schema 9 is unknown"),
+        (TEXT.replace("labels", "label"), "options"),
+    ],
+)
+def test_mistakes_in_a_text_are_named(text: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(coabench.UserError, match=words):
+        evaluated(text)
     assert list(tmp_path.iterdir()) == []
