@@ -97,8 +97,8 @@ def evaluate(
         backbone: ``NAME[:MODEL]``, for example ``phi-3.5-vision:/models/Phi-3.5-vision``; or a class of your own, or a
             function of (image, question) that returns text. One of (images, questions) gets lists and returns a list.
         adapter: a folder or hub id; ``none`` for none; None for the one that ships with the backbone, if any.
-        strategy: ``NAME[:VARIANT]``, a prompt file, a `coabench.strategy.Strategy` or its class; or a function that
-            gets the task, yields questions and returns a label.
+        strategy: ``NAME[:VARIANT]``, a prompt file or its text, a `coabench.strategy.Strategy` or its class; or a
+            function that gets the task, yields questions and returns a label.
         dataset: ``NAME``, a card, or a folder of class folders; a list of (image, label), the image a path, a PIL image
             or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, and ``subject``.
         labels: of such a list or DataFrame: the data set or card whose labels these are; by default the first label

@@ -16,6 +16,7 @@ from coabench.labels import LabelSpace
 from coabench.registry.class_folders import LOADER, describe_folder, looks_like_path, no_folder, read_described
 from coabench.registry.data_root import check_root
 from coabench.registry.defaults import DATASETS
+from coabench.registry.function_code import code_version
 from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import Registration
 from coabench.strategy import Strategy, StrategyRequest
@@ -28,11 +29,12 @@ def is_file(spec: str) -> bool:
 
 @dataclass(frozen=True)
 class StrategyChoice:
-    """A strategy as chosen: registered, in a variant; a prompt file; or, from Python, the strategy itself."""
+    """A strategy as chosen: registered, in a variant; a prompt file, or its text; or, from Python, the strategy."""
 
     registration: Registration | None = None
     variant: str | None = None
     file: Path | None = None
+    text: str | None = None
     strategy: Strategy | None = None
 
     @property
@@ -47,17 +49,19 @@ class StrategyChoice:
         """Where it comes from, for a run's identity."""
         if self.registration:
             return origin(self.registration)
-        return {"plugin": "prompt file" if self.file else "python", "plugin_version": ""}
+        if self.strategy is not None:
+            return {"plugin": "python", "plugin_version": code_version(type(self.strategy))}
+        return {"plugin": "prompt file", "plugin_version": ""}
 
     def open(self, options: Any = None) -> Strategy:
         """Make the strategy; `UserError` where the prompt file or the options cannot be used."""
         if self.strategy is not None:
             return self.strategy
         if self.registration is None:
-            from coabench.inference.promptfile_reader import read_prompt_file
+            from coabench.inference.promptfile_reader import read_prompt_file, read_prompt_text
 
-            assert self.file is not None
-            return read_prompt_file(self.file)
+            assert self.file is not None or self.text is not None
+            return read_prompt_file(self.file) if self.file is not None else read_prompt_text(self.text or "")
         made = self.options() if options is None else options
         strategy: Strategy = self.registration.open(StrategyRequest(self.variant, made))
         return strategy
@@ -70,9 +74,12 @@ def open_strategy(spec: str | Strategy) -> tuple[Strategy, Mapping[str, str]]:
 
 
 def find_strategy(spec: str | Strategy) -> StrategyChoice:
-    """Return the strategy ``NAME[:VARIANT]`` or ``FILE.yaml``; one that is there already is taken as it is."""
+    """Return the strategy ``NAME[:VARIANT]``, ``FILE.yaml``, or that a file's text describes; one that is there already
+    is taken as it is."""
     if isinstance(spec, Strategy):
         return StrategyChoice(strategy=spec)
+    if "\n" in spec:
+        return StrategyChoice(text=spec)
     if is_file(spec):
         return StrategyChoice(file=Path(spec))
     name, _, variant = spec.partition(":")
@@ -100,7 +107,7 @@ class Unpackaged(Registration):
 def find_backbone(spec: str | type[Backbone[Any]]) -> tuple[Registration, str | None]:
     """Return the registration and the model of ``NAME[:MODEL]``; a class, from Python, is taken as if registered."""
     if isinstance(spec, type):
-        return Unpackaged(spec.__name__, "", "python", "", thing=spec), None
+        return Unpackaged(spec.__name__, "", "python", code_version(spec), thing=spec), None
     name, _, model = spec.partition(":")
     return get_plugins().backbones.find(name), model or None
 

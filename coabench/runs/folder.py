@@ -17,6 +17,7 @@ from coabench.base import signals
 from coabench.base.files import Closing, write_json
 from coabench.base.json import read_json
 from coabench.base.jsonlines import GONE
+from coabench.base.locking import locked
 from coabench.base.reading import exists, is_folder, what_is_at, why
 from coabench.base.resources import shortage
 from coabench.base.schema import At, others, read_fields
@@ -140,8 +141,6 @@ class JobFolder(Closing):
             UserError: the folder holds something else, another job, or cannot be written; or another process is
                 writing it.
         """
-        from filelock import FileLock, Timeout
-
         self.directory, self.begun = directory, False
         foreign = self.foreign_files(directory)
         if foreign:
@@ -155,13 +154,7 @@ class JobFolder(Closing):
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._opened = directory.stat()
-            self._lock = FileLock(directory / LOCK)
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise UserError(
-                f"another process is writing the {self.declared.kind} {directory}",
-                remedy="wait for it, or choose another --output",
-            ) from None
+            self._lock = locked(directory / LOCK, f"the {self.declared.kind} {directory}")
         except OSError as error:
             raise UserError(
                 f"the output directory {directory} cannot be written",
