@@ -222,11 +222,12 @@ class Plugins:
 
     def _guarded(self, plugin: LoadedPlugin, what: Callable[[], None]) -> None:
         """Do *what*; where it fails, in whatever way, this plugin is given up and nothing else."""
+        interrupted = is_interrupt(sys.exception())  # what fails while that is reported is no interrupt of its own
         try:
             with redirect_stdout(sys.stderr):  # stdout is for data
                 what()
         except BaseException as error:
-            if is_interrupt(error):
+            if is_interrupt(error) and not interrupted:
                 raise
             plugin.status, plugin.error = "failed", _reason(error)
             plugin.remedy = error.remedy if isinstance(error, _Refused) else advice(plugin)

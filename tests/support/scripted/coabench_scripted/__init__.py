@@ -81,5 +81,36 @@ def coabench_sample_predicted(record):  # leaves out `run`, which it does not ne
 @hookimpl
 def coabench_run_finished(run, metrics):
     note(f"finished {run.manifest['status']} {metrics['samples']}")
+    fail()
+
+
+@hookimpl
+def coabench_run_failed(run, error):
+    note(f"failed {run.manifest['status']} after {run.done}: {error}")
+    fail()
+
+
+@hookimpl
+def coabench_training_started(training, step):
+    note(f"training {training.manifest['status']} from {step}")
+
+
+@hookimpl
+def coabench_training_step(step, logs):
+    note(f"step {step}: {', '.join(sorted(logs))}")
+    logs.clear()
+
+
+@hookimpl
+def coabench_training_finished(training, results):
+    note(f"training {training.manifest['status']}: {', '.join(results)}")
+
+
+@hookimpl
+def coabench_training_failed(training, error):
+    note(f"training {training.manifest['status']}: {error}")
+
+
+def fail():
     if os.environ.get("SCRIPTED_RAISES"):
         raise RuntimeError("the observer is broken")
