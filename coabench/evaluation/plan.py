@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from coabench.backbone import Backbone
 from coabench.base.schema import Number, at_least
 from coabench.base.vocabulary import TRAIN
+from coabench.cropping.step import CropChoice, find_crop
 from coabench.dataset import MOST_VOTES, Card, Dataset, Sample, invalid_votes
 from coabench.decode import SAMPLE, Decode, mode_of
 from coabench.dialogue import Task
@@ -20,6 +21,7 @@ from coabench.evaluation.sampling import STRATIFIED, stratified
 from coabench.inference.batching import BatchSize
 from coabench.inference.contents import contents
 from coabench.inference.exemplars import ExemplarPool, draw_pool
+from coabench.inference.preparation import describe_steps, prepare
 from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.class_folders import card_text
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
@@ -41,6 +43,7 @@ class Evaluation:
     """What to evaluate: the arguments of `coabench.api.evaluate`, checked.
 
     Attributes:
+        crop: ``DETECTOR:key=value,…`` where every picture is cropped to its face; see `coabench.cropping.step`.
         fold: which fold of the split, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         command: the command line, for the manifest.
     """
@@ -51,6 +54,7 @@ class Evaluation:
     adapter: str | None = None
     data_root: Path | None = None
     split: str | None = None
+    crop: str | None = None
     limit: Annotated[int, at_least(1)] | None = None
     batch_size: BatchSize = BATCH_SIZE
     decode: Decode = DECODE
@@ -123,9 +127,12 @@ def check(request: Evaluation) -> Plan:
     check_seed(request.fold, request.fold_seed)
     draws = sampling_of(request)
     choice = find_dataset(request.dataset)
-    respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})
+    crop = find_crop(request.crop) if request.crop is not None else None
+    owners = {"dataset": choice.loader.load().Options} | ({"detector": crop.detector.options} if crop else {})
+    respondent = Respondent.find(request, owners)
     strategy = respondent.strategy
-    dataset = choice.open(request.data_root, respondent.options["dataset"])
+    steps = [_looked_at(crop, respondent).open(respondent.options["detector"])] if crop else []
+    dataset = prepare(choice.open(request.data_root, respondent.options["dataset"]), steps)
     split = request.split or _usual_split(request, choice.card)
     whole = samples_of(dataset, split)
     lacking = missing(choice.card, split, whole)
@@ -153,12 +160,14 @@ def check(request: Evaluation) -> Plan:
         **vars(answering),
         dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, samples, request.limit, sampling, part),
         exemplars=tuple(pool.identity()),
+        preparation=describe_steps(steps),
     )
     notes = [
         *dataset.notes(),
         *filter(None, [lacking]),
         *(fold.notes if fold else ()),
         *trained,
+        *(note for training in trainings for note in training.prepared_otherwise(identity.preparation)),
         *respondent.notes(backbone),
     ]
     if draws and answering.self_consistency is None:
@@ -185,6 +194,16 @@ def _placed(request: Evaluation) -> Evaluation:
 
     backbone = numbered(request.backbone) if isinstance(request.backbone, str) else request.backbone
     return replace(request, backbone=backbone, adapter=request.adapter and numbered(request.adapter))
+
+
+def _looked_at(crop: CropChoice, respondent: Respondent) -> CropChoice:
+    """Return the crop; `UserError` for a backbone that looks its answers up instead of looking at pictures."""
+    if respondent.registration.load().timed:
+        return crop
+    raise UserError(
+        f"backbone {respondent.registration.name!r} looks at no picture, so that --crop could change nothing",
+        remedy="leave --crop out, or ask the backbone itself",
+    )
 
 
 def _usual_split(request: Evaluation, card: Card) -> str:

