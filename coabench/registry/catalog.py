@@ -20,7 +20,7 @@ from coabench.registry.defaults import DATASETS
 from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import Registration
 from coabench.strategy import Strategy, StrategyRequest
-from coabench.support.archives import ARCHIVES, open_tree
+from coabench.support.archives import open_tree
 
 
 def is_file(spec: str) -> bool:
@@ -165,8 +165,7 @@ def find_dataset(spec: str | DatasetChoice) -> DatasetChoice:
             )
         return DatasetChoice(card, datasets[card.loader])
     folder = user_path(spec)
-    packed = folder.suffix.lower() in ARCHIVES and is_there(folder)
-    if spec not in datasets and (is_folder(folder) or packed or looks_like_path(spec)):
+    if spec not in datasets and (is_folder(folder) or is_there(folder) or looks_like_path(spec)):
         return _in_folder(spec, folder)
     registration = datasets.find(spec)
     path = registration.details.get("card")

@@ -194,6 +194,6 @@ def no_folder(spec: str, path: Path) -> UserError:
     """Return the error for a path that is neither a folder nor a file."""
     return UserError(
         f"--dataset {spec}: there is {what_is_at(path)}",
-        expected="the name of a data set, a card (.yaml), or a folder of class folders, or an archive of one",
+        expected="the name of a data set, a card (.yaml), or class folders, in a folder or an archive (.zip, .tar)",
         remedy="correct --dataset",
     )

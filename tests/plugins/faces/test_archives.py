@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +123,7 @@ def test_a_parquet_table_is_a_data_root_and_says_what_its_numbers_are(
     assert [s.target for s in samples[:4]] == ["Anger", "Happiness", "Sadness", "Anger"]
     assert samples[6].attributes == {"subject": "p3"}
     assert [s.image.size() for s in samples] == list(map(len, images))
+    assert pickle.loads(pickle.dumps(samples[99].image)).read() == images[99]
     for position in (*range(number), 0, number - 1, 5, *range(130, 90, -1)):  # earlier groups again, and backwards
         assert samples[position].image.read() == images[position]
     assert datasets.check(Faces, tmp_path / "faces.parquet", card=path) == []
