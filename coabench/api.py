@@ -100,7 +100,8 @@ def evaluate(
         strategy: ``NAME[:VARIANT]``, a prompt file, a `coabench.strategy.Strategy` or its class; or a function that
             gets the task, yields questions and returns a label.
         dataset: ``NAME``, a card, class folders or an archive of them; a list of (image, label), the image a path, a
-            PIL image or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, and ``subject``.
+            PIL image or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, and
+            ``subject``.
         labels: of such a list or DataFrame: the data set or card whose labels these are; by default the first label
             space that has all of them.
         data_root: the folder or file that holds the data set.

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from shlex import quote
 from typing import BinaryIO
 
 from coabench.base.reading import DATA, NoPlainFile, is_file, is_folder, open_file, what_is_at, why
@@ -268,8 +269,10 @@ class _Tar(_Packed):
                     if file.read(tarfile.BLOCKSIZE).strip(b"\0"):  # which tarfile takes for the end
                         raise _refused(self.root, "a tar archive that is damaged")
             except tarfile.TarError as error:
-                said = one_line(error)
-                raise _refused(self.root, f"no archive, or a tar archive that is cut off or damaged ({said})") from None
+                said = (
+                    f"a tar archive that is cut off or damaged ({one_line(error)})" if _is_tar(file) else "another file"
+                )
+                raise _refused(self.root, said) from None
 
     def _listed(self, tar: tarfile.TarFile) -> Iterator[tuple[str, Member | None]]:
         while (info := tar.next()) is not None:
@@ -294,6 +297,12 @@ class _Tar(_Packed):
         with open_file(self.root) as file:
             file.seek(member.found)
             return file.read(member.size)
+
+
+def _is_tar(file: BinaryIO) -> bool:
+    """Whether a file begins as tar archives have since 1988."""
+    file.seek(257)
+    return file.read(5) == b"ustar"
 
 
 class _Slice(io.RawIOBase):
@@ -333,7 +342,7 @@ def _opened(root: Path, stamp: tuple[int, int, int], process: int) -> _Packed:
         raise UserError(
             f"{root} is compressed as a whole, by {compressed}, so that no file in it can be read by itself",
             expected=f"a folder, or an archive ({', '.join(ARCHIVES)})",
-            remedy=f"unpack it: mkdir FOLDER && tar -xf {root} -C FOLDER; and name the folder",
+            remedy=f"unpack it: mkdir FOLDER && tar -xf {quote(str(root))} -C FOLDER; and name the folder",
         )
     return _Zip(root) if start.startswith((b"PK\3\4", b"PK\5\6")) else _Tar(root)
 

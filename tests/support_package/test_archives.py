@@ -179,8 +179,8 @@ FILE = tarfile.REGTYPE
         (half(tarred(("a", FILE, ""), ("b", FILE, "")), 512 + 300), "a tar archive that is cut off or damaged"),
         (damaged_header, "a tar archive that is damaged"),
         (compressed, r"compressed as a whole, by gzip(?s:.*)tar -xf \S+faces.zip -C FOLDER"),
-        (lambda path: path.write_bytes(b"no archive at all" * 99), "no archive"),
-        (lambda path: path.write_bytes(b""), "no archive"),
+        (lambda path: path.write_bytes(b"no archive at all" * 99), "another file"),
+        (lambda path: path.write_bytes(b""), "another file"),
     ],
 )
 def test_what_cannot_be_read_safely_is_refused(write: Callable[[Path], None], words: str, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_a_data_root_that_is_not_there(tmp_path, open_rafdb):
 
 def test_a_data_root_that_is_another_file(tmp_path, open_rafdb):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="no archive"):
+    with pytest.raises(UserError, match="another file"):
         open_rafdb(tmp_path / "file")
 
 

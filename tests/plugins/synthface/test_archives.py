@@ -89,7 +89,7 @@ def test_what_holds_no_set_is_refused(packed: Path, open_set: Open, tmp_path: Pa
         other.writestr("set/set.json", "{}")
     for name, found in (
         ("nowhere", "nothing there"),
-        ("note.txt", "no archive"),
+        ("note.txt", "another file"),
         ("half.zip", "cut off or damaged"),
         ("other.zip", "no such file"),
     ):
