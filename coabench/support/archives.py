@@ -269,10 +269,8 @@ class _Tar(_Packed):
                     if file.read(tarfile.BLOCKSIZE).strip(b"\0"):  # which tarfile takes for the end
                         raise _refused(self.root, "a tar archive that is damaged")
             except tarfile.TarError as error:
-                said = (
-                    f"a tar archive that is cut off or damaged ({one_line(error)})" if _is_tar(file) else "another file"
-                )
-                raise _refused(self.root, said) from None
+                damaged = f"a tar archive that is cut off or damaged ({one_line(error)})"
+                raise _refused(self.root, damaged if _is_tar(file) else "another file") from None
 
     def _listed(self, tar: tarfile.TarFile) -> Iterator[tuple[str, Member | None]]:
         while (info := tar.next()) is not None:
