@@ -26,7 +26,7 @@ ROWS = 32
 KEPT = 8
 """How many times as many images stay in memory: threads ask for them nearly in order."""
 BUFFER = 2**20
-"""Bytes that are read at a time; without it, all images of a group are."""
+"""Bytes that are read at a time; without it, and with pre_buffer, all images of a group are."""
 
 
 class Coded(int):
@@ -136,7 +136,7 @@ def open_parquet(tree: Tree, path: str) -> ParquetFile:
     except ImportError:
         raise UserError(f"reading {path} needs the package pyarrow", found="not installed", remedy=INSTALL) from None
     with _as_reading():
-        return pq.ParquetFile(tree.open(path, TABLE), buffer_size=BUFFER)
+        return pq.ParquetFile(tree.open(path, TABLE), buffer_size=BUFFER, pre_buffer=False)
 
 
 @contextmanager
