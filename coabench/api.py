@@ -101,11 +101,12 @@ def evaluate(
         adapter: a folder or hub id; ``none`` for none; None for the one that ships with the backbone, if any.
         strategy: ``NAME[:VARIANT]``, a prompt file or its text, a `coabench.strategy.Strategy` or its class; or a
             function that gets the task, yields questions and returns a label.
-        dataset: ``NAME``, a card, or a folder of class folders; a list of (image, label), the image a path, a PIL image
-            or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, and ``subject``.
+        dataset: ``NAME``, a card, class folders or an archive of them; a list of (image, label), the image a path, a
+            PIL image or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, and
+            ``subject``.
         labels: of such a list or DataFrame: the data set or card whose labels these are; by default the first label
             space that has all of them.
-        data_root: the folder that holds the data set.
+        data_root: the folder or file that holds the data set.
         split: the card's first by default.
         crop: cut the face out of every picture: True for the best detector that works here, or
             ``DETECTOR:key=value,key=value``.
@@ -321,7 +322,7 @@ def train(
         backbone: ``NAME[:MODEL]``, or a class of your own.
         strategy: whose questions: ``NAME[:VARIANT]``, a prompt file, a `coabench.strategy.Strategy`; or several.
         dataset: whose train split to learn from: ``NAME`` or a card; or several.
-        data_root: the folder that holds the data sets.
+        data_root: the folder or file that holds the data sets.
         crop: cut the face out of every picture; see `evaluate`.
         preset: a recipe of the backbone; the other settings change it.
         full: train every parameter instead of a LoRA.

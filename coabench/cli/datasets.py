@@ -121,7 +121,7 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pair
 
 @command.command("crop")
 @click.argument("name", metavar="NAME|CARD.yaml|FOLDER")
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data set.")
 @click.option("--split", "splits", multiple=True, metavar="NAME", help="Only this split; repeatable. All by default.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder for faces and card.")
 @click.option("--detector", default="auto", show_default=True, metavar="NAME", help="See `coabench list detectors`.")

@@ -24,7 +24,7 @@ from coabench.registry.options import parse_assignments
               default=(STRATEGY,), show_default=True, help="Whose questions; repeatable.")  # fmt: skip
 @click.option("--dataset", "datasets", metavar="NAME|CARD.yaml", multiple=True, default=DATASETS, show_default=True,
               help="Whose train split to learn from; repeatable.")  # fmt: skip
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data sets.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data sets.")
 @crop_option
 @click.option("--preset", metavar="NAME", help="A recipe of the backbone, such as published; options change it.")
 @click.option("--full/--lora", default=None, help="Train every parameter instead of a LoRA.")

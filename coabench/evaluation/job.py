@@ -86,7 +86,7 @@ def _kept_card(plan: Plan, directory: Path) -> Iterator[str]:
     except OSError as error:
         yield f"the card of the folder could not be written to {path}: {error.strerror}"
         return
-    yield f"the folder is described in {path}; to change that, edit it and pass it as --dataset, with --data-root"
+    yield f"the data set is described in {path}; to change that, edit it and pass it as --dataset, with --data-root"
 
 
 def _as_begun(plan: Plan, directory: Path, request: Evaluation) -> Plan:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.backbone import Backbone
+from coabench.base.reading import is_file as is_there
 from coabench.base.reading import is_folder, user_path
 from coabench.base.yaml import read_yaml
 from coabench.dataset import Card, Dataset
@@ -20,6 +21,7 @@ from coabench.registry.function_code import code_version
 from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import Registration
 from coabench.strategy import Strategy, StrategyRequest
+from coabench.support.archives import open_tree
 
 
 def is_file(spec: str) -> bool:
@@ -117,7 +119,8 @@ class DatasetChoice:
     """A data set as chosen on the command line: its card, and the loader that reads it.
 
     Attributes:
-        folder: the folder of class folders that the card was made from; None for a card that was there.
+        folder: the folder of class folders, or the archive, that the card was made from; None for a card that was
+            there.
         described: that card as data, for writing it.
     """
 
@@ -144,7 +147,7 @@ class DatasetChoice:
         if self.folder is not None:
             if root is not None and root.absolute() != self.folder.absolute():
                 raise UserError(
-                    f"--dataset {self.folder} is a folder that holds its images, and --data-root names another",
+                    f"--dataset {self.folder} holds its images, and --data-root names another place",
                     remedy="leave out --data-root",
                 )
             root = self.folder
@@ -154,8 +157,8 @@ class DatasetChoice:
 
 
 def find_dataset(spec: str | DatasetChoice) -> DatasetChoice:
-    """Return the data set ``NAME`` or ``CARD.yaml``, or that in a folder of class folders; one that is there already is
-    taken as it is."""
+    """Return the data set ``NAME``, ``CARD.yaml``, or that in a folder of class folders or an archive of one; one that
+    is there already is taken as it is."""
     if isinstance(spec, DatasetChoice):
         return spec
     datasets = get_plugins().datasets
@@ -169,7 +172,7 @@ def find_dataset(spec: str | DatasetChoice) -> DatasetChoice:
             )
         return DatasetChoice(card, datasets[card.loader])
     folder = user_path(spec)
-    if spec not in datasets and (is_folder(folder) or looks_like_path(spec)):
+    if spec not in datasets and (is_folder(folder) or is_there(folder) or looks_like_path(spec)):
         return _in_folder(spec, folder)
     registration = datasets.find(spec)
     path = registration.details.get("card")
@@ -183,11 +186,11 @@ def find_dataset(spec: str | DatasetChoice) -> DatasetChoice:
 
 
 def _in_folder(spec: str, folder: Path) -> DatasetChoice:
-    """Return the data set in a folder of class folders."""
-    if not is_folder(folder):
+    """Return the data set in a folder of class folders, or in an archive of one."""
+    if not is_folder(folder) and not is_there(folder):
         raise no_folder(spec, folder)
     datasets = get_plugins().datasets
-    described = describe_folder(folder, known_spaces(), list(datasets))
+    described = describe_folder(open_tree(folder), known_spaces(), list(datasets))
     return DatasetChoice(read_described(described, folder), datasets.find(LOADER), folder, described)
 
 

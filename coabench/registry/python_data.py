@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 NAME = "pictures"
 SPLIT = "test"
 TAKEN = (
-    "a data set's name, a card, a folder; a list of (image, label), the image a path, a PIL image or a uint8 array; "
-    "a DataFrame with the columns image and label; or a torch Dataset of such pairs"
+    "a data set's name, a card, a folder or archive; a list of (image, label), the image a path, a PIL image or a "
+    "uint8 array; a DataFrame with the columns image and label; or a torch Dataset of such pairs"
 )
 
 

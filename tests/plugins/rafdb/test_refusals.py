@@ -20,13 +20,13 @@ def test_no_data_root(open_rafdb):
 
 
 def test_a_data_root_that_is_not_there(tmp_path, open_rafdb):
-    with pytest.raises(UserError, match="is not there"):
+    with pytest.raises(UserError, match=r"(?s)nowhere cannot be read.*nothing there"):
         open_rafdb(tmp_path / "nowhere")
 
 
-def test_a_data_root_that_is_a_file(tmp_path, open_rafdb):
+def test_a_data_root_that_is_another_file(tmp_path, open_rafdb):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="is not a folder"):
+    with pytest.raises(UserError, match="another file"):
         open_rafdb(tmp_path / "file")
 
 
@@ -44,7 +44,7 @@ def test_a_data_root_without_rafdb_lists_what_was_looked_for_and_found(tmp_path,
 def test_an_empty_data_root(tmp_path, open_rafdb):
     with pytest.raises(UserError) as caught:
         open_rafdb(tmp_path)
-    assert caught.value.found == "an empty folder"
+    assert caught.value.found == "nothing in it"
 
 
 def test_a_label_file_with_yet_another_name(tmp_path, open_rafdb):
