@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 from coabench.arguments import (
     Name,
     assignments,
+    is_named,
     read_argument,
     read_request,
     read_settings,
@@ -20,6 +21,7 @@ from coabench.arguments import (
     strategy_spec,
 )
 from coabench.backbone import Backbone
+from coabench.base.vocabulary import TRAIN
 from coabench.decode import Decode
 from coabench.evaluation.job import evaluate as run_evaluation
 from coabench.evaluation.plan import Evaluation
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from coabench.prediction.objects import PictureLike
+    from coabench.registry.catalog import DatasetChoice
     from coabench.reports.board import Leaderboard
     from coabench.reports.compare import Comparison
     from coabench.reports.compare_recipes import RecipeComparison
@@ -100,8 +103,9 @@ def evaluate(
         strategy: ``NAME[:VARIANT]``, a prompt file or its text, a `coabench.strategy.Strategy` or its class; or a
             function that gets the task, yields questions and returns a label.
         dataset: ``NAME``, a card, or a folder of class folders; a list of (image, label), the image a path, a PIL image
-            or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, and ``subject``.
-        labels: of such a list or DataFrame: the data set or card whose labels these are; by default the first label
+            or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, and ``subject``;
+            a `datasets.Dataset` with a column of images.
+        labels: of what is handed over so: the data set or card whose labels these are; by default the first label
             space that has all of them.
         data_root: the folder that holds the data set.
         split: the card's first by default.
@@ -271,7 +275,8 @@ def train(
     *,
     backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
     strategy: StrategyLike | Sequence[StrategyLike] = STRATEGY,
-    dataset: Name | Sequence[Name] = DATASETS,
+    dataset: Name | Sequence[Name] | DatasetLike = DATASETS,
+    labels: Name | None = None,
     data_root: Name | None = None,
     preset: str | None = None,
     full: bool | None = None,
@@ -312,7 +317,9 @@ def train(
     Args:
         backbone: ``NAME[:MODEL]``, or a class of your own.
         strategy: whose questions: ``NAME[:VARIANT]``, a prompt file, a `coabench.strategy.Strategy`; or several.
-        dataset: whose train split to learn from: ``NAME`` or a card; or several.
+        dataset: whose train split to learn from: ``NAME`` or a card; or several. What `evaluate` takes as pictures
+            with labels is one train split.
+        labels: of such pictures; see `evaluate`.
         data_root: the folder that holds the data sets.
         preset: a recipe of the backbone; the other settings change it.
         full: train every parameter instead of a LoRA.
@@ -345,7 +352,7 @@ def train(
         typed,
         backbone=backbone_from(backbone),
         strategies=[strategy_spec(each) for each in several(strategy)],
-        datasets=[read_argument(str, each, "dataset") for each in several(dataset)],
+        datasets=_train_splits(dataset, read_argument(str | None, labels, "labels")),
         settings=read_settings(typed),
         trainer=assignments("trainer", trainer),
         published=read_argument(Literal["published"] | None, export, "export") is not None,
@@ -355,6 +362,12 @@ def train(
 
         progress = TrainingTerminal()
     return run_training(request, progress or None)
+
+
+def _train_splits(dataset: Any, labels: str | None) -> Sequence[str | DatasetChoice]:
+    """Return data sets by name, or the one that was handed over as a train split."""
+    handed = not is_named(dataset)
+    return [chosen_dataset(each, labels, TRAIN) for each in ([dataset] if handed else several(dataset))]
 
 
 def _directory(run: RunLike, name: str) -> Path:

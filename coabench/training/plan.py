@@ -54,7 +54,7 @@ class Training:
 
     backbone: str | type[Backbone[Any]]
     strategies: Sequence[str | Strategy]
-    datasets: Sequence[str]
+    datasets: Sequence[str | DatasetChoice]
     data_root: Path | None = None
     preset: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -202,10 +202,9 @@ def _recipe(request: Training, registration: Registration, factory: type[Backbon
 
 def _check_distinct(request: Training) -> None:
     for option, specs in (("--strategy", request.strategies), ("--dataset", request.datasets)):
-        if len(set(specs)) < len(specs):
-            raise UserError(
-                f"{option} names the same thing twice", found=", ".join(map(str, specs)), remedy="name each once"
-            )
+        names = [str(spec) for spec in specs if not isinstance(spec, DatasetChoice)]
+        if len(set(names)) < len(names):
+            raise UserError(f"{option} names the same thing twice", found=", ".join(names), remedy="name each once")
 
 
 def _options(
