@@ -32,6 +32,7 @@ from coabench.prediction.answer import Predictions
 from coabench.prediction.faces import FaceChoice
 from coabench.prediction.model import EVERY, Model
 from coabench.prediction.objects import checked
+from coabench.prediction.progress import PredictionProgress
 from coabench.registry.defaults import (
     BACKBONE,
     BATCH_SIZE,
@@ -50,10 +51,10 @@ from coabench.registry.python_data import chosen_dataset
 from coabench.reports.pandas_tables import read_over
 from coabench.runs.result import FinishedRun
 from coabench.runs.result import load_run as read_result
-from coabench.training.job import FinishedTraining
 from coabench.training.job import train as run_training
 from coabench.training.plan import Training
 from coabench.training.progress import TrainingProgress
+from coabench.training.result import FinishedTraining
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -200,11 +201,16 @@ def load(
         "allow_remote": read_argument(bool, allow_remote_backbone, "allow_remote_backbone"),
     }
     named = {name: read_argument(hints[name], typed[name], name) for name in typed if name in {*hints} - {*made}}
-    return Model(Choice(**made, **named), FaceChoice(faces=str(faces), weights=weights, **read))
+    return Model(Choice(**made, **named), FaceChoice(faces=str(faces), weights=weights, **read), _terminal)
 
 
 def predict(
-    pictures: PictureLike | Iterable[PictureLike], *, every: float = EVERY, batch_size: int = BATCH_SIZE, **loading: Any
+    pictures: PictureLike | Iterable[PictureLike],
+    *,
+    every: float = EVERY,
+    batch_size: int = BATCH_SIZE,
+    progress: bool | PredictionProgress = False,
+    **loading: Any,
 ) -> Predictions:
     """Return what is said about each face in pictures, as ``coabench predict`` does.
 
@@ -213,13 +219,20 @@ def predict(
             patterns stand for their files.
         every: seconds between two pictures of a film; 0 for every frame.
         batch_size: how many faces are asked about at a time; no answer depends on it.
+        progress: show progress on stderr or below a notebook's cell; or an object that is notified.
         loading: what `load` takes: ``backbone``, ``strategy``, ``faces`` …
 
     Raises:
         UserError: bad input.
     """
     checked(pictures, lambda text: None)
-    return load(**loading).predict(pictures, every=every, batch_size=batch_size)
+    return load(**loading).predict(pictures, every=every, batch_size=batch_size, progress=progress)
+
+
+def _terminal() -> PredictionProgress:
+    from coabench.cli.progress import PredictionTerminal
+
+    return PredictionTerminal()
 
 
 def load_run(directory: Name) -> FinishedRun:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,25 +19,10 @@ from coabench.support.memory import explained_oom
 from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, export_published, save_trained
 from coabench.training.plan import Plan, Training, check, fully_trained, targets
 from coabench.training.progress import TrainingProgress
+from coabench.training.result import FinishedTraining
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-@dataclass(frozen=True)
-class FinishedTraining:
-    """A finished training: its folder and its manifest."""
-
-    directory: Path
-    manifest: Mapping[str, Any]
-
-    def __repr__(self) -> str:
-        """Return the result in a line; the manifest would fill a page."""
-        uar = (self.manifest.get("dev") or {}).get("uar")
-        chosen = (
-            "" if uar is None else f", step {self.manifest.get('selected_step')} selected with a dev UAR of {uar:.2%}"
-        )
-        return f"<training {self.directory}: {self.manifest.get('steps')} steps{chosen}>"
 
 
 @contained()
