@@ -14,6 +14,7 @@ from coabench.arguments import (
     Name,
     assignments,
     crop_spec,
+    is_named,
     read_argument,
     read_request,
     read_settings,
@@ -21,6 +22,7 @@ from coabench.arguments import (
     strategy_spec,
 )
 from coabench.backbone import Backbone
+from coabench.base.vocabulary import TRAIN
 from coabench.decode import Decode
 from coabench.evaluation.job import evaluate as run_evaluation
 from coabench.evaluation.plan import Evaluation
@@ -31,6 +33,7 @@ from coabench.prediction.answer import Predictions
 from coabench.prediction.faces import FaceChoice
 from coabench.prediction.model import EVERY, Model
 from coabench.prediction.objects import checked
+from coabench.prediction.progress import PredictionProgress
 from coabench.registry.defaults import (
     BACKBONE,
     BATCH_SIZE,
@@ -49,15 +52,16 @@ from coabench.registry.python_data import chosen_dataset
 from coabench.reports.pandas_tables import read_over
 from coabench.runs.result import FinishedRun
 from coabench.runs.result import load_run as read_result
-from coabench.training.job import FinishedTraining
 from coabench.training.job import train as run_training
 from coabench.training.plan import Training
 from coabench.training.progress import TrainingProgress
+from coabench.training.result import FinishedTraining
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from coabench.prediction.objects import PictureLike
+    from coabench.registry.catalog import DatasetChoice
     from coabench.reports.board import Leaderboard
     from coabench.reports.compare import Comparison
     from coabench.reports.compare_recipes import RecipeComparison
@@ -103,8 +107,8 @@ def evaluate(
             function that gets the task, yields questions and returns a label.
         dataset: ``NAME``, a card, class folders or an archive of them; a list of (image, label), the image a path, a
             PIL image or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, and
-            ``subject``.
-        labels: of such a list or DataFrame: the data set or card whose labels these are; by default the first label
+            ``subject``; a `datasets.Dataset` with a column of images.
+        labels: of what is handed over so: the data set or card whose labels these are; by default the first label
             space that has all of them.
         data_root: the folder or file that holds the data set.
         split: the card's first by default.
@@ -204,11 +208,16 @@ def load(
         "allow_remote": read_argument(bool, allow_remote_backbone, "allow_remote_backbone"),
     }
     named = {name: read_argument(hints[name], typed[name], name) for name in typed if name in {*hints} - {*made}}
-    return Model(Choice(**made, **named), FaceChoice(faces=str(faces), weights=weights, **read))
+    return Model(Choice(**made, **named), FaceChoice(faces=str(faces), weights=weights, **read), _terminal)
 
 
 def predict(
-    pictures: PictureLike | Iterable[PictureLike], *, every: float = EVERY, batch_size: int = BATCH_SIZE, **loading: Any
+    pictures: PictureLike | Iterable[PictureLike],
+    *,
+    every: float = EVERY,
+    batch_size: int = BATCH_SIZE,
+    progress: bool | PredictionProgress = False,
+    **loading: Any,
 ) -> Predictions:
     """Return what is said about each face in pictures, as ``coabench predict`` does.
 
@@ -217,13 +226,20 @@ def predict(
             patterns stand for their files.
         every: seconds between two pictures of a film; 0 for every frame.
         batch_size: how many faces are asked about at a time; no answer depends on it.
+        progress: show progress on stderr or below a notebook's cell; or an object that is notified.
         loading: what `load` takes: ``backbone``, ``strategy``, ``faces`` …
 
     Raises:
         UserError: bad input.
     """
     checked(pictures, lambda text: None)
-    return load(**loading).predict(pictures, every=every, batch_size=batch_size)
+    return load(**loading).predict(pictures, every=every, batch_size=batch_size, progress=progress)
+
+
+def _terminal() -> PredictionProgress:
+    from coabench.cli.progress import PredictionTerminal
+
+    return PredictionTerminal()
 
 
 def load_run(directory: Name) -> FinishedRun:
@@ -279,7 +295,8 @@ def train(
     *,
     backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
     strategy: StrategyLike | Sequence[StrategyLike] = STRATEGY,
-    dataset: Name | Sequence[Name] = DATASETS,
+    dataset: Name | Sequence[Name] | DatasetLike = DATASETS,
+    labels: Name | None = None,
     data_root: Name | None = None,
     crop: bool | str = False,
     preset: str | None = None,
@@ -321,7 +338,9 @@ def train(
     Args:
         backbone: ``NAME[:MODEL]``, or a class of your own.
         strategy: whose questions: ``NAME[:VARIANT]``, a prompt file, a `coabench.strategy.Strategy`; or several.
-        dataset: whose train split to learn from: ``NAME`` or a card; or several.
+        dataset: whose train split to learn from: ``NAME`` or a card; or several. What `evaluate` takes as pictures
+            with labels is one train split.
+        labels: of such pictures; see `evaluate`.
         data_root: the folder or file that holds the data sets.
         crop: cut the face out of every picture; see `evaluate`.
         preset: a recipe of the backbone; the other settings change it.
@@ -355,7 +374,7 @@ def train(
         typed,
         backbone=backbone_from(backbone),
         strategies=[strategy_spec(each) for each in several(strategy)],
-        datasets=[read_argument(str, each, "dataset") for each in several(dataset)],
+        datasets=_train_splits(dataset, read_argument(str | None, labels, "labels")),
         settings=read_settings(typed),
         crop=crop_spec(crop),
         trainer=assignments("trainer", trainer),
@@ -366,6 +385,12 @@ def train(
 
         progress = TrainingTerminal()
     return run_training(request, progress or None)
+
+
+def _train_splits(dataset: Any, labels: str | None) -> Sequence[str | DatasetChoice]:
+    """Return data sets by name, or the one that was handed over as a train split."""
+    handed = not is_named(dataset)
+    return [chosen_dataset(each, labels, TRAIN) for each in ([dataset] if handed else several(dataset))]
 
 
 def _directory(run: RunLike, name: str) -> Path:

@@ -70,6 +70,11 @@ def several(value: Any) -> Sequence[Any]:
     return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
 
 
+def is_named(dataset: Any) -> bool:
+    """Whether data sets are named, one or several, rather than handed over."""
+    return all(isinstance(each, str | PathLike) for each in several(dataset))
+
+
 def strategy_spec(strategy: StrategyLike) -> str | Strategy:
     """Return a strategy itself, made of a function or a class where it is one, or what names it."""
     return strategy_from(strategy) or read_argument(str, strategy, "strategy")
@@ -113,7 +118,7 @@ def command_line(function: Any, typed: Mapping[str, Any]) -> tuple[str, ...]:
         elif isinstance(value, Mapping):
             option = "--set" if name == "options" else option
             words += [word for key, text in assignments(name, value).items() for word in (option, f"{key}={text}")]
-        elif name == "dataset" and not isinstance(value, str | PathLike) and function.__name__ == "evaluate":
+        elif name == "dataset" and not is_named(value):
             words += [option, "<pictures, from Python>"]
         elif name == "targets":
             words += [option, value if isinstance(value, str) else ",".join(value)]

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coabench.inference.loading import load_ahead
 from coabench.registry.catalog import DatasetChoice
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-SIDE = 96
-"""The longer side of a thumbnail, at most, in pixels."""
+from coabench.support.thumbnails import thumbnail
 
 
 @dataclass(frozen=True)
@@ -51,7 +44,9 @@ def thumbnails(
     known = [record for record in records if record["id"] in sources]
     images: dict[str, str] = {}
     left_out = {"not in the data set": len(records) - len(known), "not the image that the run saw": 0, "unreadable": 0}
-    loaded = load_ahead((sources[record["id"]] for record in known), lambda _, image: _small(image), ahead=lambda: 32)
+    loaded = load_ahead(
+        (sources[record["id"]] for record in known), lambda _, image: thumbnail(image), ahead=lambda: 32
+    )
     for record, image in zip(known, loaded, strict=True):
         if image.error is not None:
             left_out["unreadable"] += 1
@@ -60,10 +55,3 @@ def thumbnails(
         else:
             images[record["id"]] = image.prepared
     return Thumbnails(images, {reason: n for reason, n in left_out.items() if n})
-
-
-def _small(image: Image) -> str:
-    image.thumbnail((SIDE, SIDE))
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,25 +22,10 @@ from coabench.training.faces import find_faces
 from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, export_published, save_trained
 from coabench.training.plan import Plan, Training, check, fully_trained, targets
 from coabench.training.progress import TrainingProgress
+from coabench.training.result import FinishedTraining
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-@dataclass(frozen=True)
-class FinishedTraining:
-    """A finished training: its folder and its manifest."""
-
-    directory: Path
-    manifest: Mapping[str, Any]
-
-    def __repr__(self) -> str:
-        """Return the result in a line; the manifest would fill a page."""
-        uar = (self.manifest.get("dev") or {}).get("uar")
-        chosen = (
-            "" if uar is None else f", step {self.manifest.get('selected_step')} selected with a dev UAR of {uar:.2%}"
-        )
-        return f"<training {self.directory}: {self.manifest.get('steps')} steps{chosen}>"
 
 
 @contained()

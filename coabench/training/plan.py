@@ -58,7 +58,7 @@ class Training:
 
     backbone: str | type[Backbone[Any]]
     strategies: Sequence[str | Strategy]
-    datasets: Sequence[str]
+    datasets: Sequence[str | DatasetChoice]
     data_root: Path | None = None
     crop: str | None = None
     preset: str | None = None
@@ -215,10 +215,9 @@ def _recipe(request: Training, registration: Registration, factory: type[Backbon
 
 def _check_distinct(request: Training) -> None:
     for option, specs in (("--strategy", request.strategies), ("--dataset", request.datasets)):
-        if len(set(specs)) < len(specs):
-            raise UserError(
-                f"{option} names the same thing twice", found=", ".join(map(str, specs)), remedy="name each once"
-            )
+        names = [str(spec) for spec in specs if not isinstance(spec, DatasetChoice)]
+        if len(set(names)) < len(names):
+            raise UserError(f"{option} names the same thing twice", found=", ".join(names), remedy="name each once")
 
 
 def _options(
