@@ -1,4 +1,4 @@
-"""The hooks through which backbones, strategies, data sets, detectors, metrics and commands reach the bench.
+"""The hooks through which backbones, strategies, data sets, detectors, metrics, sections and commands reach the bench.
 
 A plugin is a module (or package) under the entry-point group ``coabench`` that defines functions with these names,
 marked with ``coabench.hookimpl``. A plugin may leave out arguments that it does not use.
@@ -118,6 +118,14 @@ def coabench_register_metrics(register: Register) -> None:
 @hookspec
 def coabench_register_commands(cli: click.Group) -> None:
     """Add commands to the ``coabench`` command line."""
+
+
+@hookspec
+def coabench_register_sections(register: Register) -> None:
+    """Register sections of the report's page. The target is called with ``(manifest, metrics)``, and with the run's
+    records where it has a parameter ``records``, all of it copies. It returns a `coabench.section.Section`, or None
+    where it has nothing to say about the run. Where the run lacks what it needs it raises a
+    `coabench.errors.UserError` that says what."""
 
 
 @hookspec

@@ -99,7 +99,9 @@ class Plugins:
     def __init__(self, entries: Iterable[EntryPoint | Unreadable]) -> None:
         self.loaded: list[LoadedPlugin] = []
         self.registries = {kind: Registry(kind, self._failed) for kind in KINDS}
-        self.backbones, self.strategies, self.datasets, self.detectors, self.metrics = self.registries.values()
+        self.backbones, self.strategies, self.datasets, self.detectors, self.metrics, self.sections = (
+            self.registries.values()
+        )
         disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
         for entry in entries:
             plugin = _describe(entry)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         DetectorConformance,
         MetricConformance,
         PluginConformance,
+        SectionConformance,
         StrategyConformance,
     )
 
@@ -40,6 +41,7 @@ __all__ = [
     "Picture",
     "PluginConformance",
     "ScriptedBackbone",
+    "SectionConformance",
     "StrategyConformance",
     "draw_face",
     "play",

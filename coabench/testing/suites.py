@@ -16,7 +16,17 @@ from typing import Any, ClassVar
 import pytest
 
 from coabench.errors import UserError
-from coabench.testing import backbones, commands, datasets, detectors, metrics, observers, registration, strategies
+from coabench.testing import (
+    backbones,
+    commands,
+    datasets,
+    detectors,
+    metrics,
+    observers,
+    registration,
+    sections,
+    strategies,
+)
 from coabench.testing.defects.backbones import DEFECTS as backbone_defects
 from coabench.testing.defects.commands import DEFECTS as command_defects
 from coabench.testing.defects.datasets import DEFECTS as dataset_defects
@@ -24,6 +34,7 @@ from coabench.testing.defects.detectors import DEFECTS as detector_defects
 from coabench.testing.defects.metrics import DEFECTS as metric_defects
 from coabench.testing.defects.observers import DEFECTS as observer_defects
 from coabench.testing.defects.registration import DEFECTS as registration_defects
+from coabench.testing.defects.sections import DEFECTS as section_defects
 from coabench.testing.defects.strategies import DEFECTS as strategy_defects
 from coabench.testing.findings import Defect, Finding
 
@@ -174,3 +185,14 @@ class CommandConformance(Conformance):
                 remedy="`coabench plugins list` shows what became of every plugin",
             )
         return commands.check(cli.commands[cls.command], cls.command)
+
+
+class SectionConformance(Conformance):
+    """A section of the report. Attribute ``section``: the name it is registered under."""
+
+    section: ClassVar[str]
+    defects = section_defects
+
+    @classmethod
+    def find(cls) -> list[Finding]:
+        return sections.check(cls.section)

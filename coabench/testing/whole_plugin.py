@@ -19,6 +19,7 @@ from coabench.testing import (
     metrics,
     observers,
     registration,
+    sections,
     strategies,
 )
 from coabench.testing.findings import Finding
@@ -130,6 +131,8 @@ def _check_registered(kind: str, name: str, cli: click.Group, options: CheckOpti
             return strategies.check(name)
         case "metrics":
             return metrics.check(name)
+        case "sections":
+            return sections.check(name)
         case "backbones":
             return backbones.check(
                 name, options.models.get(name), assignments=assignments, adapter=options.adapter, device=options.device,
