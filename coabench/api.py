@@ -89,6 +89,7 @@ def evaluate(
     output: Name | None = None,
     overwrite: bool = False,
     allow_trained_split: bool = False,
+    parser: str | None = None,
     progress: bool | Progress = False,
 ) -> FinishedRun:
     """Evaluate a backbone with a strategy on a data set, as ``coabench evaluate`` does; resume a run that stopped.
@@ -121,6 +122,7 @@ def evaluate(
         output: the run directory; below ``results`` by default.
         overwrite: delete the run that is there.
         allow_trained_split: score a split, or images, that the adapter was trained on.
+        parser: reads answers in words; that of the strategy by default.
         progress: show progress as the command line does, on stderr or below a notebook's cell; or an object that is
             notified.
 
@@ -164,6 +166,7 @@ def load(
     exemplars_from: Name | None = None,
     data_root: Name | None = None,
     allow_remote_backbone: bool = False,
+    parser: str | None = None,
 ) -> Model:
     """Load a backbone, a strategy and a detector once, to ask about many pictures: ``model.predict(pictures)``.
 

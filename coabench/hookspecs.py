@@ -1,4 +1,5 @@
-"""The hooks through which backbones, strategies, data sets, detectors, metrics and commands reach the bench.
+"""The hooks through which backbones, strategies, data sets, detectors, metrics, commands, parsers and others reach the
+bench.
 
 A plugin is a module (or package) under the entry-point group ``coabench`` that defines functions with these names,
 marked with ``coabench.hookimpl``. A plugin may leave out arguments that it does not use.
@@ -105,6 +106,12 @@ def coabench_register_metrics(register: Register) -> None:
 @hookspec
 def coabench_register_commands(cli: click.Group) -> None:
     """Add commands to the ``coabench`` command line."""
+
+
+@hookspec
+def coabench_register_parsers(register: Register) -> None:
+    """Register parsers. The target is called with a `coabench.parser.Response` and returns a `coabench.parser.Parsed`:
+    one of the labels that the response may mean, with the name of the rule by which, or none. It never guesses."""
 
 
 @hookspec

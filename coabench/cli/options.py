@@ -99,6 +99,11 @@ set_option = click.option(
 )
 
 
+parser_option = click.option(
+    "--parser", metavar="NAME", help="Read answers in words with this parser; that of the strategy by default."
+)
+
+
 def data_options(command: Command) -> Command:
     """Add what is asked, and about which samples: adapter, strategy, data set, its folder, split."""
     return _add(command, adapter_option, strategy_option, dataset_option, data_root_option, split_option)

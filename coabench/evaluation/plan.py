@@ -20,6 +20,7 @@ from coabench.evaluation.sampling import STRATIFIED, stratified
 from coabench.inference.batching import BatchSize
 from coabench.inference.contents import contents
 from coabench.inference.exemplars import ExemplarPool, draw_pool
+from coabench.parser import Parser
 from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.class_folders import card_text
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
@@ -66,6 +67,7 @@ class Evaluation:
     output: Path | None = None
     overwrite: bool = False
     allow_trained_split: bool = False
+    parser: str | None = None
     command: tuple[str, ...] = ()
 
 
@@ -83,6 +85,7 @@ class Plan:
     dataset: Dataset
     samples: Sequence[Sample]
     strategy: Strategy
+    parser: Parser
     pool: ExemplarPool
     backbone: Backbone[Any]
     name: str
@@ -170,7 +173,7 @@ def check(request: Evaluation) -> Plan:
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
     training = next(filter(None, (record.summary() for record in trainings)), None)
     made = None if choice.described is None or choice.folder is None else card_text(choice.described, choice.folder)
-    return Plan(dataset, samples, strategy, pool, backbone, name, identity, training, notes, made)
+    return Plan(dataset, samples, strategy, respondent.parser, pool, backbone, name, identity, training, notes, made)
 
 
 def _placed(request: Evaluation) -> Evaluation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from coabench.inference.templates import template
 SCHEMA = 1
 
 
-def read_prompt_file(path: Path) -> PromptStrategy:
+def read_prompt_file(path: Path, parsers: Collection[str] = tuple(PARSERS)) -> PromptStrategy:
     """Read a strategy from a prompt file.
+
+    Args:
+        parsers: the names of those that there are.
 
     Raises:
         UserError: the file cannot be read, a field is missing, unknown or of the wrong kind, or a template is none.
@@ -40,8 +44,8 @@ def read_prompt_file(path: Path) -> PromptStrategy:
             )
     if len(strategy.conclude) > 2:
         raise at.wrong(f"'conclude' names {len(strategy.conclude)} questions", "one, or two that make a pair")
-    if strategy.parser not in PARSERS:
-        raise at.field("parser").unknown(strategy.parser, list(PARSERS), "parser")
+    if strategy.parser not in parsers:
+        raise at.field("parser").unknown(strategy.parser, list(parsers), "parser")
     return strategy
 
 

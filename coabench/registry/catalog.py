@@ -57,7 +57,7 @@ class StrategyChoice:
             from coabench.inference.promptfile_reader import read_prompt_file
 
             assert self.file is not None
-            return read_prompt_file(self.file)
+            return read_prompt_file(self.file, tuple(get_plugins().parsers))
         made = self.options() if options is None else options
         strategy: Strategy = self.registration.open(StrategyRequest(self.variant, made))
         return strategy

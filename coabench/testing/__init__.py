@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         DatasetConformance,
         DetectorConformance,
         MetricConformance,
+        ParserConformance,
         PluginConformance,
         StrategyConformance,
     )
@@ -37,6 +38,7 @@ __all__ = [
     "DetectorConformance",
     "Finding",
     "MetricConformance",
+    "ParserConformance",
     "Picture",
     "PluginConformance",
     "ScriptedBackbone",

@@ -16,13 +16,24 @@ from typing import Any, ClassVar
 import pytest
 
 from coabench.errors import UserError
-from coabench.testing import backbones, commands, datasets, detectors, metrics, observers, registration, strategies
+from coabench.testing import (
+    backbones,
+    commands,
+    datasets,
+    detectors,
+    metrics,
+    observers,
+    parsers,
+    registration,
+    strategies,
+)
 from coabench.testing.defects.backbones import DEFECTS as backbone_defects
 from coabench.testing.defects.commands import DEFECTS as command_defects
 from coabench.testing.defects.datasets import DEFECTS as dataset_defects
 from coabench.testing.defects.detectors import DEFECTS as detector_defects
 from coabench.testing.defects.metrics import DEFECTS as metric_defects
 from coabench.testing.defects.observers import DEFECTS as observer_defects
+from coabench.testing.defects.parsers import DEFECTS as parser_defects
 from coabench.testing.defects.registration import DEFECTS as registration_defects
 from coabench.testing.defects.strategies import DEFECTS as strategy_defects
 from coabench.testing.findings import Defect, Finding
@@ -174,3 +185,14 @@ class CommandConformance(Conformance):
                 remedy="`coabench plugins list` shows what became of every plugin",
             )
         return commands.check(cli.commands[cls.command], cls.command)
+
+
+class ParserConformance(Conformance):
+    """A parser. Attribute ``parser``: the name it is registered under."""
+
+    parser: ClassVar[str]
+    defects = parser_defects
+
+    @classmethod
+    def find(cls) -> list[Finding]:
+        return parsers.check(cls.parser)

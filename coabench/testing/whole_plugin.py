@@ -18,6 +18,7 @@ from coabench.testing import (
     detectors,
     metrics,
     observers,
+    parsers,
     registration,
     strategies,
 )
@@ -130,6 +131,8 @@ def _check_registered(kind: str, name: str, cli: click.Group, options: CheckOpti
             return strategies.check(name)
         case "metrics":
             return metrics.check(name)
+        case "parsers":
+            return parsers.check(name)
         case "backbones":
             return backbones.check(
                 name, options.models.get(name), assignments=assignments, adapter=options.adapter, device=options.device,
