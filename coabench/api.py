@@ -90,6 +90,7 @@ def evaluate(
     overwrite: bool = False,
     allow_trained_split: bool = False,
     parser: str | None = None,
+    transform: str | Sequence[str] = (),
     progress: bool | Progress = False,
 ) -> FinishedRun:
     """Evaluate a backbone with a strategy on a data set, as ``coabench evaluate`` does; resume a run that stopped.
@@ -123,6 +124,8 @@ def evaluate(
         overwrite: delete the run that is there.
         allow_trained_split: score a split, or images, that the adapter was trained on.
         parser: reads answers in words; that of the strategy by default.
+        transform: ``NAME:key=value,…``, or several: what every image is changed by, in this order. Such a run is a
+            variant and is never ranked.
         progress: show progress as the command line does, on stderr or below a notebook's cell; or an object that is
             notified.
 

@@ -115,6 +115,12 @@ def coabench_register_parsers(register: Register) -> None:
 
 
 @hookspec
+def coabench_register_transforms(register: Register) -> None:
+    """Register transforms of images. The target is called with a `coabench.transform.TransformRequest` and returns a
+    `coabench.transform.Transform`, which is then asked for one image after the other."""
+
+
+@hookspec
 def coabench_run_started(run: Run) -> None:
     """A run begins or continues; its directory and manifest exist."""
 

@@ -318,6 +318,11 @@ def at_least(least: float) -> Read:
     return must(lambda number: number >= least, f"{least:g} or more")
 
 
+def between(least: float, most: float) -> Read:
+    """Return the rule that a number lies within these, both included."""
+    return must(lambda number: least <= number <= most, f"{least:g} to {most:g}")
+
+
 def _is_finite(number: float) -> bool:
     try:
         return isfinite(number)

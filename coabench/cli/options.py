@@ -104,6 +104,12 @@ parser_option = click.option(
 )
 
 
+transform_option = click.option(
+    "--transform", metavar="NAME[:KEY=VALUE,…]", multiple=True,
+    help="Change every image (`coabench list transforms`); repeatable, in order. A variant: never ranked.",
+)  # fmt: skip
+
+
 def data_options(command: Command) -> Command:
     """Add what is asked, and about which samples: adapter, strategy, data set, its folder, split."""
     return _add(command, adapter_option, strategy_option, dataset_option, data_root_option, split_option)

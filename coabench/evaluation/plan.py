@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.backbone import Backbone
-from coabench.base.schema import Number, at_least
+from coabench.base.schema import Number, Read, at_least
 from coabench.base.vocabulary import TRAIN
 from coabench.dataset import MOST_VOTES, Card, Dataset, Sample, invalid_votes
 from coabench.decode import SAMPLE, Decode, mode_of
@@ -20,10 +20,12 @@ from coabench.evaluation.sampling import STRATIFIED, stratified
 from coabench.inference.batching import BatchSize
 from coabench.inference.contents import contents
 from coabench.inference.exemplars import ExemplarPool, draw_pool
+from coabench.inference.preparation import describe_steps, prepare
 from coabench.parser import Parser
 from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.class_folders import card_text
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
+from coabench.registry.transforms import open_transforms
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.folds import open_fold
@@ -37,11 +39,16 @@ FOLD, SEED_OF = "{fold}", "{seed}"
 """What stands for the number of the fold, and the seed, in the name of an adapter or a model: ``adapters/s{seed}``."""
 
 
+Specs = Annotated[tuple[str, ...], Read(lambda said: (said,) if isinstance(said, str) else said, str | tuple[str, ...])]
+"""``NAME:key=value,…`` of several components, of which a single one may stand without brackets."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What to evaluate: the arguments of `coabench.api.evaluate`, checked.
 
     Attributes:
+        transform: what every image is changed by, in this order; see `coabench.registry.transforms`.
         fold: which fold of the split, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         command: the command line, for the manifest.
     """
@@ -68,6 +75,7 @@ class Evaluation:
     overwrite: bool = False
     allow_trained_split: bool = False
     parser: str | None = None
+    transform: Specs = ()
     command: tuple[str, ...] = ()
 
 
@@ -127,7 +135,8 @@ def check(request: Evaluation) -> Plan:
     choice = find_dataset(request.dataset)
     respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})
     strategy = respondent.strategy
-    dataset = choice.open(request.data_root, respondent.options["dataset"])
+    steps = open_transforms(request.transform, request.seed)
+    dataset = prepare(choice.open(request.data_root, respondent.options["dataset"]), steps)
     split = request.split or _usual_split(request, choice.card)
     whole = samples_of(dataset, split)
     lacking = missing(choice.card, split, whole)
@@ -155,6 +164,7 @@ def check(request: Evaluation) -> Plan:
         **vars(answering),
         dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, samples, request.limit, sampling, part),
         exemplars=tuple(pool.identity()),
+        preparation=describe_steps(steps),
     )
     notes = [
         *dataset.notes(),

@@ -100,9 +100,9 @@ class Plugins:
     def __init__(self, entries: Iterable[EntryPoint | Unreadable]) -> None:
         self.loaded: list[LoadedPlugin] = []
         self.registries = {kind: Registry(kind, self._failed) for kind in KINDS}
-        self.backbones, self.strategies, self.datasets, self.detectors, self.metrics, self.parsers = (
-            self.registries.values()
-        )
+        (
+            self.backbones, self.strategies, self.datasets, self.detectors, self.metrics, self.parsers, self.transforms,
+        ) = self.registries.values()  # fmt: skip
         for kind, own in BUILT_IN.items():
             self.registries[kind].add(own)
         disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}

@@ -17,6 +17,7 @@ from coabench.base.schema import Number, at_least, must, others
 from coabench.decode import DECODES, EXTERNAL
 from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.registry.parsers import RegisteredParser
+from coabench.registry.transforms import OPTION, STEP
 from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.identity_part import Part, left_out
 from coabench.strategy import Strategy
@@ -185,6 +186,15 @@ class RunIdentity(RespondentIdentity):
     source: Mapping[str, Any] | None = left_out()
     rescored: Mapping[str, Any] | None = left_out()
     calibration: CalibrationIdentity | None = left_out()  # noqa: RUF009 (it declares a field)
+
+    @property
+    def variant(self) -> str | None:
+        """What makes it a variant, which is never ranked beside runs on the images as they are; None where it is none.
+
+        ``--transform jpeg:quality=30``, say.
+        """
+        specs = (step.get("spec") for step in self.preparation or () if step.get("step") == STEP)
+        return next((f"{OPTION} {spec}" for spec in specs), None)
 
     def columns(self) -> dict[str, Any]:
         """Return the fields of a leaderboard row that it decides."""

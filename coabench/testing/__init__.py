@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ParserConformance,
         PluginConformance,
         StrategyConformance,
+        TransformConformance,
     )
 
 _MODULES = ("findings", "pictures", "spaces", "scripted", "runs", "suites")
@@ -43,6 +44,7 @@ __all__ = [
     "PluginConformance",
     "ScriptedBackbone",
     "StrategyConformance",
+    "TransformConformance",
     "draw_face",
     "play",
     "registered",

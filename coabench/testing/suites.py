@@ -26,6 +26,7 @@ from coabench.testing import (
     parsers,
     registration,
     strategies,
+    transforms,
 )
 from coabench.testing.defects.backbones import DEFECTS as backbone_defects
 from coabench.testing.defects.commands import DEFECTS as command_defects
@@ -36,6 +37,7 @@ from coabench.testing.defects.observers import DEFECTS as observer_defects
 from coabench.testing.defects.parsers import DEFECTS as parser_defects
 from coabench.testing.defects.registration import DEFECTS as registration_defects
 from coabench.testing.defects.strategies import DEFECTS as strategy_defects
+from coabench.testing.defects.transforms import DEFECTS as transform_defects
 from coabench.testing.findings import Defect, Finding
 
 
@@ -196,3 +198,15 @@ class ParserConformance(Conformance):
     @classmethod
     def find(cls) -> list[Finding]:
         return parsers.check(cls.parser)
+
+
+class TransformConformance(Conformance):
+    """A transform. Attributes: ``transform`` (its name, or the class), ``options``."""
+
+    transform: ClassVar[Any]
+    options: ClassVar[Mapping[str, str]] = {}
+    defects = transform_defects
+
+    @classmethod
+    def find(cls) -> list[Finding]:
+        return transforms.check(cls.transform, assignments=cls.options)

@@ -59,6 +59,11 @@ def coabench_register_parsers(register):
 
 
 @hookimpl
+def coabench_register_transforms(register):
+    register("upside-down", "coabench_scripted.transform:UpsideDown", description="turned by half a turn")
+
+
+@hookimpl
 def coabench_register_commands(cli):
     @cli.command("scripted-hello")
     def hello():
