@@ -95,6 +95,8 @@ def evaluate(
     output: Name | None = None,
     overwrite: bool = False,
     allow_trained_split: bool = False,
+    parser: str | None = None,
+    transform: str | Sequence[str] = (),
     progress: bool | Progress = False,
 ) -> FinishedRun:
     """Evaluate a backbone with a strategy on a data set, as ``coabench evaluate`` does; resume a run that stopped.
@@ -130,6 +132,9 @@ def evaluate(
         output: the run directory; below ``results`` by default.
         overwrite: delete the run that is there.
         allow_trained_split: score a split, or images, that the adapter was trained on.
+        parser: reads answers in words; that of the strategy by default.
+        transform: ``NAME:key=value,…``, or several: what every image is changed by, in this order. Such a run is a
+            variant and is never ranked.
         progress: show progress as the command line does, on stderr or below a notebook's cell; or an object that is
             notified.
 
@@ -175,6 +180,7 @@ def load(
     exemplars_from: Name | None = None,
     data_root: Name | None = None,
     allow_remote_backbone: bool = False,
+    parser: str | None = None,
 ) -> Model:
     """Load a backbone, a strategy and a detector once, to ask about many pictures: ``model.predict(pictures)``.
 

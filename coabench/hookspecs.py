@@ -1,4 +1,4 @@
-"""The hooks through which backbones, strategies, data sets, detectors, metrics, sections and commands reach the bench.
+"""The hooks through which backbones, strategies, data sets, detectors, metrics, parsers and others reach the bench.
 
 A plugin is a module (or package) under the entry-point group ``coabench`` that defines functions with these names,
 marked with ``coabench.hookimpl``. A plugin may leave out arguments that it does not use.
@@ -126,6 +126,18 @@ def coabench_register_sections(register: Register) -> None:
     records where it has a parameter ``records``, all of it copies. It returns a `coabench.section.Section`, or None
     where it has nothing to say about the run. Where the run lacks what it needs it raises a
     `coabench.errors.UserError` that says what."""
+
+
+@hookspec
+def coabench_register_parsers(register: Register) -> None:
+    """Register parsers. The target is called with a `coabench.parser.Response` and returns a `coabench.parser.Parsed`:
+    one of the labels that the response may mean, with the name of the rule by which, or none. It never guesses."""
+
+
+@hookspec
+def coabench_register_transforms(register: Register) -> None:
+    """Register transforms of images. The target is called with a `coabench.transform.TransformRequest` and returns a
+    `coabench.transform.Transform`, which is then asked for one image after the other."""
 
 
 @hookspec

@@ -106,6 +106,17 @@ set_option = click.option(
 )
 
 
+parser_option = click.option(
+    "--parser", metavar="NAME", help="Read answers in words with this parser; that of the strategy by default."
+)
+
+
+transform_option = click.option(
+    "--transform", metavar="NAME[:KEY=VALUE,…]", multiple=True,
+    help="Change every image (`coabench list transforms`); repeatable, in order. A variant: never ranked.",
+)  # fmt: skip
+
+
 def data_options(command: Command) -> Command:
     """Add what is asked, and about which samples: adapter, strategy, data set, its folder, split, faces alone."""
     data = dataset_option, data_root_option, split_option, crop_option

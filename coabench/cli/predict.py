@@ -17,6 +17,7 @@ from coabench.cli.options import (
     decode_once_option,
     device_option,
     dtype_option,
+    parser_option,
     seed_option,
     set_option,
     strategy_option,
@@ -55,6 +56,7 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "align", "min_face")
 @dtype_option
 @seed_option
 @set_option
+@parser_option
 @click.option("--allow-remote-backbone", "allow_remote", is_flag=True,
               help="Use a backbone that sends pictures to another machine.")  # fmt: skip
 @click.option("--explain-text", "explain", is_flag=True, help="Print every question, answer and probability as well.")

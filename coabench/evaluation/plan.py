@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.backbone import Backbone
-from coabench.base.schema import Number, at_least
+from coabench.base.schema import Number, Read, at_least
 from coabench.base.vocabulary import TRAIN
 from coabench.cropping.step import CropChoice, find_crop
 from coabench.dataset import MOST_VOTES, Card, Dataset, Sample, invalid_votes
@@ -21,10 +21,12 @@ from coabench.evaluation.sampling import STRATIFIED, stratified
 from coabench.inference.batching import BatchSize
 from coabench.inference.contents import contents
 from coabench.inference.exemplars import ExemplarPool, draw_pool
-from coabench.inference.preparation import describe_steps, prepare
+from coabench.inference.preparation import Step, describe_steps, prepare
+from coabench.parser import Parser
 from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.class_folders import card_text
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
+from coabench.registry.transforms import open_transforms
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.folds import check_seed, open_fold
@@ -38,12 +40,17 @@ FOLD, SEED_OF = "{fold}", "{seed}"
 """What stands for the number of the fold, and the seed, in the name of an adapter or a model: ``adapters/s{seed}``."""
 
 
+Specs = Annotated[tuple[str, ...], Read(lambda said: (said,) if isinstance(said, str) else said, str | tuple[str, ...])]
+"""``NAME:key=value,…`` of several components, of which a single one may stand without brackets."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What to evaluate: the arguments of `coabench.api.evaluate`, checked.
 
     Attributes:
         crop: ``DETECTOR:key=value,…`` where every picture is cropped to its face; see `coabench.cropping.step`.
+        transform: what every image is changed by, in this order; see `coabench.registry.transforms`.
         fold: which fold of the split, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         command: the command line, for the manifest.
     """
@@ -70,6 +77,8 @@ class Evaluation:
     output: Path | None = None
     overwrite: bool = False
     allow_trained_split: bool = False
+    parser: str | None = None
+    transform: Specs = ()
     command: tuple[str, ...] = ()
 
 
@@ -87,6 +96,7 @@ class Plan:
     dataset: Dataset
     samples: Sequence[Sample]
     strategy: Strategy
+    parser: Parser
     pool: ExemplarPool
     backbone: Backbone[Any]
     name: str
@@ -131,7 +141,8 @@ def check(request: Evaluation) -> Plan:
     owners = {"dataset": choice.loader.load().Options} | ({"detector": crop.detector.options} if crop else {})
     respondent = Respondent.find(request, owners)
     strategy = respondent.strategy
-    steps = [_looked_at(crop, respondent).open(respondent.options["detector"])] if crop else []
+    crops: list[Step] = [_looked_at(crop, respondent).open(respondent.options["detector"])] if crop else []
+    steps = [*crops, *open_transforms(request.transform, request.seed)]
     dataset = prepare(choice.open(request.data_root, respondent.options["dataset"]), steps)
     split = request.split or _usual_split(request, choice.card)
     whole = samples_of(dataset, split)
@@ -180,7 +191,7 @@ def check(request: Evaluation) -> Plan:
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
     training = next(filter(None, (record.summary() for record in trainings)), None)
     made = None if choice.described is None or choice.folder is None else card_text(choice.described, choice.folder)
-    return Plan(dataset, samples, strategy, pool, backbone, name, identity, training, notes, made)
+    return Plan(dataset, samples, strategy, respondent.parser, pool, backbone, name, identity, training, notes, made)
 
 
 def _placed(request: Evaluation) -> Evaluation:

@@ -16,6 +16,7 @@ from coabench.evaluation.respondent import Respondent
 from coabench.inference.engine import Outcome, converse
 from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.labels import LabelSpace
+from coabench.parser import Parser
 from coabench.registry import defaults
 from coabench.registry.blame import contained
 from coabench.registry.catalog import find_dataset, find_labels, open_strategy
@@ -52,6 +53,7 @@ class Choice:
     exemplars_from: str | None = None
     data_root: Path | None = None
     allow_remote: bool = False
+    parser: str | None = None
 
 
 class Asker:
@@ -69,6 +71,7 @@ class Asker:
         backbone: Backbone[Any],
         strategy: Strategy,
         space: LabelSpace,
+        parser: Parser,
         pool: ExemplarPool,
         identity: LiveIdentity,
         options: Mapping[str, Any],
@@ -76,7 +79,7 @@ class Asker:
     ) -> None:
         self.choice, self.backbone, self.strategy, self.space = choice, backbone, strategy, space
         self.identity, self.options, self._notes = identity, options, list(notes)
-        self._pool = pool
+        self._parser, self._pool = parser, pool
         self._task = Task(space, pool.exemplars(LIVE))
         self._loaded = False
 
@@ -115,7 +118,9 @@ class Asker:
             positions = [i for i, _ in usable]
             batch = [(prepared, self._task) for _, prepared in usable]
             forward = None if on_turn is None else (lambda i, turn: on_turn(positions[i], turn))
-            answered = converse(self.backbone, self.strategy, batch, mode_of(self.identity.decode).name, forward)
+            answered = converse(
+                self.backbone, self.strategy, batch, mode_of(self.identity.decode).name, forward, self._parser
+            )
             for i, outcome in zip(positions, answered, strict=True):
                 outcomes[i] = outcome
         return outcomes
@@ -180,7 +185,10 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
         labels={"space": space.name, "names": list(space.names), "sha256": space.digest},
         exemplars=tuple(pool.identity()),
     )
-    return Asker(choice, backbone, strategy, space, pool, identity, respondent.options, respondent.notes(backbone))
+    return Asker(
+        choice, backbone, strategy, space, respondent.parser, pool, identity, respondent.options,
+        respondent.notes(backbone),
+    )  # fmt: skip
 
 
 def _check_consent(respondent: Respondent, choice: Choice) -> None:

@@ -62,8 +62,10 @@ class StrategyChoice:
         if self.registration is None:
             from coabench.inference.promptfile_reader import read_prompt_file, read_prompt_text
 
-            assert self.file is not None or self.text is not None
-            return read_prompt_file(self.file) if self.file is not None else read_prompt_text(self.text or "")
+            parsers = tuple(get_plugins().parsers)
+            if self.file is not None:
+                return read_prompt_file(self.file, parsers)
+            return read_prompt_text(self.text or "", parsers)
         made = self.options() if options is None else options
         strategy: Strategy = self.registration.open(StrategyRequest(self.variant, made))
         return strategy

@@ -25,6 +25,7 @@ from coabench import hookspecs
 from coabench.base.signals import is_interrupt
 from coabench.base.text import safe
 from coabench.errors import UserError, did_you_mean, one_line, with_type
+from coabench.registry.built_in import BUILT_IN
 from coabench.registry.entrypoints import Unreadable, find, name_of, version_of
 from coabench.registry.loading_marks import again, died_in, marked
 from coabench.registry.registrations import (
@@ -99,9 +100,12 @@ class Plugins:
     def __init__(self, entries: Iterable[EntryPoint | Unreadable]) -> None:
         self.loaded: list[LoadedPlugin] = []
         self.registries = {kind: Registry(kind, self._failed) for kind in KINDS}
-        self.backbones, self.strategies, self.datasets, self.detectors, self.metrics, self.sections = (
-            self.registries.values()
-        )
+        (
+            self.backbones, self.strategies, self.datasets, self.detectors, self.metrics, self.sections, self.parsers,
+            self.transforms,
+        ) = self.registries.values()  # fmt: skip
+        for kind, own in BUILT_IN.items():
+            self.registries[kind].add(own)
         disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
         for entry in entries:
             plugin = _describe(entry)

@@ -342,6 +342,9 @@ def _why_not(manifest: Mapping[str, Any]) -> str | None:
         return f"not finished{how}: the same `coabench evaluate` command goes on with it"
     if status != COMPLETE:
         return f"{status}: {str(manifest.get('reason') or 'no reason given').splitlines()[0]}"
+    variant = RunIdentity.read(manifest["identity"]).variant
+    if variant is not None:
+        return f"a variant: {variant}"
     return f"not comparable: --limit {limit}" if limit is not None else None
 
 

@@ -187,7 +187,8 @@ def _date(text: str | None) -> str | None:
 
 def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
     """Yield why the run's figures are not to be compared with others'."""
-    dataset = RunIdentity.read(manifest["identity"]).dataset
+    identity = RunIdentity.read(manifest["identity"])
+    dataset = identity.dataset
     status, expected, limit = manifest["status"], dataset.samples, dataset.limit
     if status in (RUNNING, STOPPED):
         recorded = f"{n:,} of {expected:,} samples are recorded; the same command goes on with the run."
@@ -200,6 +201,8 @@ def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
     if limit is not None:
         used = f"{limit:,}, stratified by label," if dataset.sampling else f"At most the first {limit:,}"
         yield "Not comparable.", f"{used} of the split's samples were used (--limit)."
+    if identity.variant is not None:
+        yield "A variant.", f"Every image was changed ({identity.variant}): the figures are not those of the data set."
 
 
 @dataclass(frozen=True)

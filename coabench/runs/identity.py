@@ -15,6 +15,9 @@ from typing import Annotated, Any, Self
 
 from coabench.base.schema import Number, at_least, must, others
 from coabench.decode import DECODES, EXTERNAL
+from coabench.inference.parsing import VERSION as PARSING_VERSION
+from coabench.registry.parsers import RegisteredParser
+from coabench.registry.transforms import OPTION, STEP
 from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.identity_part import Part, left_out
 from coabench.strategy import Strategy
@@ -25,10 +28,21 @@ DecodeName = Annotated[str, must((*DECODES, EXTERNAL).__contains__, " or ".join(
 
 @dataclass(frozen=True, kw_only=True)
 class Parsing(Part):
-    """How responses are parsed: the version of the rules, and the name of the parser."""
+    """How responses are parsed: the version of the built-in rules, and the name of the parser.
+
+    Attributes:
+        plugin: that brought the parser, with its version; absent for a built-in one.
+    """
 
     version: int | None = None
     parser: str | None = None
+    plugin: str | None = left_out()
+    plugin_version: str | None = left_out()
+
+    @classmethod
+    def by(cls, parser: RegisteredParser) -> Self:
+        plugin, version = parser.origin or (None, None)
+        return cls(version=PARSING_VERSION, parser=parser.name, plugin=plugin, plugin_version=version)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +186,15 @@ class RunIdentity(RespondentIdentity):
     source: Mapping[str, Any] | None = left_out()
     rescored: Mapping[str, Any] | None = left_out()
     calibration: CalibrationIdentity | None = left_out()  # noqa: RUF009 (it declares a field)
+
+    @property
+    def variant(self) -> str | None:
+        """What makes it a variant, which is never ranked beside runs on the images as they are; None where it is none.
+
+        ``--transform jpeg:quality=30``, say.
+        """
+        specs = (step.get("spec") for step in self.preparation or () if step.get("step") == STEP)
+        return next((f"{OPTION} {spec}" for spec in specs), None)
 
     def columns(self) -> dict[str, Any]:
         """Return the fields of a leaderboard row that it decides."""

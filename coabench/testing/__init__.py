@@ -20,9 +20,11 @@ if TYPE_CHECKING:
         DatasetConformance,
         DetectorConformance,
         MetricConformance,
+        ParserConformance,
         PluginConformance,
         SectionConformance,
         StrategyConformance,
+        TransformConformance,
     )
 
 _MODULES = ("findings", "pictures", "spaces", "scripted", "runs", "suites")
@@ -38,11 +40,13 @@ __all__ = [
     "DetectorConformance",
     "Finding",
     "MetricConformance",
+    "ParserConformance",
     "Picture",
     "PluginConformance",
     "ScriptedBackbone",
     "SectionConformance",
     "StrategyConformance",
+    "TransformConformance",
     "draw_face",
     "play",
     "registered",

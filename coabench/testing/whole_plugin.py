@@ -18,9 +18,11 @@ from coabench.testing import (
     detectors,
     metrics,
     observers,
+    parsers,
     registration,
     sections,
     strategies,
+    transforms,
 )
 from coabench.testing.findings import Finding
 
@@ -133,6 +135,10 @@ def _check_registered(kind: str, name: str, cli: click.Group, options: CheckOpti
             return metrics.check(name)
         case "sections":
             return sections.check(name)
+        case "parsers":
+            return parsers.check(name)
+        case "transforms":
+            return transforms.check(name)
         case "backbones":
             return backbones.check(
                 name, options.models.get(name), assignments=assignments, adapter=options.adapter, device=options.device,

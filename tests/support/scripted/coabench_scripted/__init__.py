@@ -54,6 +54,16 @@ def coabench_register_metrics(register):
 
 
 @hookimpl
+def coabench_register_parsers(register):
+    register("last-line", "coabench_scripted.parser:last_line", description="the label stands alone in the last line")
+
+
+@hookimpl
+def coabench_register_transforms(register):
+    register("upside-down", "coabench_scripted.transform:UpsideDown", description="turned by half a turn")
+
+
+@hookimpl
 def coabench_register_commands(cli):
     @cli.command("scripted-hello")
     def hello():
