@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -171,6 +171,25 @@ class FaceCrop:
         faces = [plain(face) for face in self._thread.submit(self._detector.detect, frame).result()]
         chosen = choose(faces, image, self.options.faces, self.options.min_face)
         return Located(chosen[0] if chosen else None, len(faces))
+
+
+def cut_again(image: Image, facts: Mapping[str, Any], step: Mapping[str, Any], size: int) -> Image:
+    """Return the face of a picture as a record says where it is, *size* pixels wide or high.
+
+    Args:
+        facts: of the record, with a box.
+        step: the crop, as the run's identity has it.
+
+    Raises:
+        ValueError: the box is not in the picture.
+    """
+    known = {each.name: step[each.name] for each in fields(CropSettings) if each.name in step}
+    settings = CropSettings(**{**known, "size": size})
+    face = plain(Face(facts["box"], facts["score"], facts.get("landmarks")))
+    left, top, right, bottom = face.box
+    if not (0 <= left < right <= image.width and 0 <= top < bottom <= image.height):
+        raise ValueError(f"a face at {face.box} in a picture of {image.width}×{image.height} pixels")
+    return crop_face(_pixels(image), face, settings)
 
 
 def _pixels(image: Image) -> Pixels:
