@@ -207,7 +207,7 @@ class MissingFaces:
         facts = (record.get("preparation") or {}).get(NAME)
         if facts is not None:
             self._all += 1
-            if facts["box"] is None:
+            if facts.get("box") is None:
                 self._errors += record["status"] == "error"
                 self._whole += record["status"] != "error"
 
