@@ -28,8 +28,6 @@ from coabench.registry.detectors import DetectorChoice
 from coabench.support.crops import MIN_FACE, CropSettings, crop_face
 from coabench.support.images import READER
 
-FACES = ("largest", "centre", "all")
-MISSING = ("refuse", "skip", "whole")
 MANIFEST = "crops.json"
 AHEAD = 8
 """Pictures that are decoded while the detector looks at others."""

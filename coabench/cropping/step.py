@@ -133,9 +133,9 @@ class FaceCrop:
 
     def notes(self) -> Sequence[str]:
         """Return which detector was passed over, and what is shown instead of the pictures."""
-        how = "aligned where there are landmarks" if self.options.align else "by its box"
+        how = "aligned where there are landmarks" if self.options.align else "by their boxes"
         passed_over = [f"passed over {line}" for line in self._choice.detector.passed_over]
-        return [*passed_over, f"of every picture the face is shown, {how}: --crop {self.spec}"]
+        return [*passed_over, f"the model sees faces cut out of the pictures, {how}: --crop {self.spec}"]
 
     def apply(self, image: Image, key: str) -> Prepared:
         """Return the face; `Unprepared` where there is none, unless the whole picture is taken then."""

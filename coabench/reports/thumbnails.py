@@ -64,8 +64,8 @@ def thumbnails(
         UserError: the data set is not there, needs a data root, or has no such split.
     """
     declared = choice.loader.load().Options
-    chosen = {field.name: identity.dataset.more[field.name] for field in fields(declared)
-              if field.name in identity.dataset.more}  # fmt: skip
+    recorded = identity.dataset.to_json()
+    chosen = {field.name: recorded[field.name] for field in fields(declared) if field.name in recorded}
     dataset = choice.open(root, declared(**chosen))
     sources = {sample.id: sample.image for sample in dataset.samples(identity.dataset.split)}
     known = [record for record in records if record["id"] in sources]
