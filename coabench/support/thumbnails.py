@@ -15,8 +15,18 @@ SIDE = 96
 
 def thumbnail(image: Image) -> str:
     """Return an image, small, as a JPEG in a data URI."""
-    small = image.copy()
-    small.thumbnail((SIDE, SIDE))
+    return encoded(small(image))
+
+
+def small(image: Image) -> Image:
+    """Return a copy that is at most `SIDE` pixels wide and high."""
+    copy = image.copy()
+    copy.thumbnail((SIDE, SIDE))
+    return copy
+
+
+def encoded(image: Image) -> str:
+    """Return an image as a JPEG in a data URI."""
     data = io.BytesIO()
-    small.save(data, "JPEG", quality=80)
+    image.save(data, "JPEG", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
