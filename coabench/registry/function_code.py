@@ -26,6 +26,7 @@ MADE = {
     "__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__annotate_func__", "__firstlineno__",
     "__annotations_cache__", "__static_attributes__", "__orig_bases__", "__parameters__", "__abstractmethods__",
     "_abc_impl", "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__wrapped__", "__classcell__",
+    "__slotnames__", "__type_params__",
 }  # fmt: skip
 """What Python itself adds to a class; of dataclasses, what their methods hold as well."""
 HEAP_TYPE = 1 << 9
@@ -74,8 +75,20 @@ def code_version(thing: type) -> str:
 
     What of it cannot be compared is left out: the class says by its ``identity`` what else changes an answer.
     """
-    version = version_of(thing.__module__)
-    return _hashed(_Description(thing.__module__, strict=False), thing)[:16] if version is None else version
+    module = thing.__module__
+    if module.partition(".")[0] == "coabench" or is_installed(thing):
+        return version_of(module) or ""
+    return _hashed(_Description(module, strict=False), thing)[:16]
+
+
+def is_installed(value: Any) -> bool:
+    """Whether a function or class is what an installed package has under its name."""
+    if version_of(str(value.__module__)) is None:
+        return False
+    found: Any = sys.modules.get(value.__module__)
+    for name in value.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is value
 
 
 def digest(function: Callable[..., Any]) -> str:
@@ -142,7 +155,8 @@ class _Description:
             return [value.co_code.hex(), value.co_exceptiontable.hex(), shape, names, *map(self.of, value.co_consts)]
         if isinstance(value, ModuleType):
             return self._module(value.__name__)
-        if isinstance(value, type | FunctionType | BuiltinFunctionType) and self._is_installed(value):
+        named = isinstance(value, type | FunctionType | BuiltinFunctionType)
+        if named and not self._is_own(value.__module__) and is_installed(value):
             return [*self._module(value.__module__), value.__qualname__]
         if isinstance(value, BuiltinFunctionType) and not isinstance(value.__self__, ModuleType | None):
             return ["method", value.__name__, self.of(value.__self__)]
@@ -203,15 +217,6 @@ class _Description:
             except Opaque as opaque:
                 raise Opaque(opaque.what, (name, *opaque.names)) from None
         return described
-
-    def _is_installed(self, value: Any) -> bool:
-        """Whether a function or class is what its package has under its name, and not of the code's own package."""
-        if self._is_own(value.__module__):
-            return False
-        found: Any = sys.modules.get(value.__module__)
-        for name in value.__qualname__.split("."):
-            found = getattr(found, name, None)
-        return found is value
 
     def _is_own(self, module: str | None) -> bool:
         """Whether a module may be edited: it is not installed, or is of the code's own package."""

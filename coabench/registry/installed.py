@@ -6,7 +6,7 @@ import dis
 import sys
 import sysconfig
 from functools import lru_cache
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType
@@ -56,8 +56,8 @@ def version_of(module: str) -> str | None:
         return None
     if top in sys.stdlib_module_names:
         return ""
-    known = getattr(sys.modules.get(top), "__version__", None)
-    if isinstance(known, str):
-        return known
-    names = packages_distributions().get(top)
-    return version(names[0]) if names else None
+    try:
+        return version(top)
+    except PackageNotFoundError:  # its package has another name, which takes longer to find
+        names = packages_distributions().get(top)
+        return version(names[0]) if names else None
