@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import hashlib
 import inspect
@@ -11,7 +12,7 @@ import secrets
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from logging import Logger
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
@@ -22,6 +23,11 @@ from coabench.registry.installed import names_in, version_of
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
 UNSEEN = {"open", "input", "eval", "exec", "compile", "globals", "vars", "__import__"}
 """Built-in functions with which a function gets at what its code does not show."""
+BUILT_IN = {each for each in vars(builtins).values() if isinstance(each, BuiltinFunctionType)}
+UNSEEN_MODULES = {"builtins", "importlib", "runpy"}
+"""Modules that have such functions."""
+CACHED = type(lru_cache(len))
+"""What ``functools.cache`` makes of a function."""
 MADE = {
     "__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__annotate_func__", "__firstlineno__",
     "__annotations_cache__", "__static_attributes__", "__orig_bases__", "__parameters__", "__abstractmethods__",
@@ -70,13 +76,15 @@ def line_of(error: BaseException, function: Callable[..., Any]) -> str:
     return f"line {frame.lineno} of {Path(frame.filename).name}" + (f": {frame.line}" if frame.line else "")
 
 
-def code_version(thing: type) -> str:
-    """Return the version of a class from Python: that of its package, or of its code where it is in none.
+def code_version(thing: Any) -> str:
+    """Return the version of a class, or of an object of one: that of its package, or where it is in none, of its code.
 
-    What of it cannot be compared is left out: the class says by its ``identity`` what else changes an answer.
+    Attributes of the object count with its code. What of it cannot be compared is left out: the class says by its
+    ``identity`` what else changes an answer.
     """
-    module = thing.__module__
-    if module.partition(".")[0] == "coabench" or is_installed(thing):
+    kind = thing if isinstance(thing, type) else type(thing)
+    module = kind.__module__
+    if module.partition(".")[0] == "coabench" or is_installed(kind):
         return version_of(module) or ""
     return _hashed(_Description(module, strict=False), thing)[:16]
 
@@ -142,6 +150,8 @@ class _Description:
             return ["partial", *map(self.of, (value.func, value.args, value.keywords))]
         if kind in (MethodType, staticmethod, classmethod):
             return [kind.__name__, self.of(value.__func__), self.of(getattr(value, "__self__", None))]
+        if kind is CACHED:
+            return ["cached", self.of(value.__wrapped__)]
         if kind is property:
             return ["property", *map(self.of, (value.fget, value.fset, value.fdel))]
         if isinstance(value, Logger):
@@ -154,7 +164,9 @@ class _Description:
             names = [value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars]
             return [value.co_code.hex(), value.co_exceptiontable.hex(), shape, names, *map(self.of, value.co_consts)]
         if isinstance(value, ModuleType):
-            return self._module(value.__name__)
+            return self._imported(value.__name__)
+        if isinstance(value, BuiltinFunctionType) and value in BUILT_IN:
+            return self._builtin(value.__name__)
         named = isinstance(value, type | FunctionType | BuiltinFunctionType)
         if named and not self._is_own(value.__module__) and is_installed(value):
             return [*self._module(value.__module__), value.__qualname__]
@@ -175,7 +187,7 @@ class _Description:
             members = {name: each for name, each in vars(value).items() if name not in MADE}
             return ["class", value.__qualname__, self._all(members), *map(self.of, (type(value), *value.__bases__))]
         numpy = sys.modules.get("numpy")
-        if numpy is not None and type(value) is numpy.ndarray and not value.dtype.hasobject:
+        if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic) and not value.dtype.hasobject:
             return ["array", str(value.dtype), value.shape, hashlib.sha256(value.tobytes()).hexdigest()]
         return self._object(value)
 
@@ -189,9 +201,7 @@ class _Description:
         else:
             held = None
         if held is None:
-            if self._strict:
-                raise Opaque(f"a {kind.__name__}")
-            return ["object", kind.__qualname__]
+            return self._opaque(f"a {kind.__name__}")
         return ["object", self.of(kind), self._all({**held, **getattr(value, "__dict__", {})})]
 
     def _function(self, function: FunctionType) -> Any:
@@ -200,12 +210,12 @@ class _Description:
         for name in sorted(named):
             if name in space:
                 referred[name] = space[name]
-            elif name in UNSEEN and self._strict:
-                raise Opaque(f"{name}()")
+            else:
+                self._builtin(name)
         referred |= dict(zip(function.__code__.co_freevars, _contents(function), strict=True))
         own = {name: value for name, value in vars(function).items() if name not in MADE}
         defaults = {"defaults": function.__defaults__, "keyword defaults": function.__kwdefaults__, **own}
-        modules = [self._module(name) for name in sorted(imported)]
+        modules = [self._imported(name) for name in sorted(imported)]
         return [self.of(function.__code__), self._all(referred), self._all(defaults), modules]
 
     def _all(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -224,9 +234,18 @@ class _Description:
 
     def _module(self, name: str) -> list[str]:
         version = version_of(name)
-        if version is None and self._strict:
-            raise Opaque(f"the module {name}")
-        return [name, version or ""]
+        return self._opaque(f"the module {name}") if version is None else [name, version]
+
+    def _imported(self, name: str) -> list[str]:
+        return self._opaque(f"the module {name}") if name.partition(".")[0] in UNSEEN_MODULES else self._module(name)
+
+    def _builtin(self, name: str) -> list[str]:
+        return self._opaque(f"{name}()") if name in UNSEEN else ["built-in", name]
+
+    def _opaque(self, what: str) -> list[str]:
+        if self._strict:
+            raise Opaque(what)
+        return ["opaque", what]
 
 
 def _contents(function: FunctionType) -> Iterator[Any]:

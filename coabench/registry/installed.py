@@ -45,8 +45,8 @@ def version_of(module: str) -> str | None:
     if top == "coabench" or top in sys.builtin_module_names:
         return ""
     try:
-        spec = find_spec(top) if top else None
-    except (ImportError, ValueError):  # of what has no spec: __main__
+        spec = None if top in ("", "__main__") else find_spec(top)
+    except (ImportError, ValueError):  # of what has no spec
         return None
     file = spec.origin if spec is not None and spec.has_location else None
     if spec is not None and spec.origin == "frozen":
