@@ -215,8 +215,8 @@ def predict(
     """Return what is said about each face in pictures, as ``coabench predict`` does.
 
     Args:
-        pictures: a path, a PIL image, a NumPy array (height, width, 3) of uint8 in RGB, or several of them. Folders and
-            patterns stand for their files.
+        pictures: a path, a PIL image, a NumPy array (height, width, 3) of uint8 in RGB, or several of them; or a
+            `datasets.Dataset`. Folders and patterns stand for their files.
         every: seconds between two pictures of a film; 0 for every frame.
         batch_size: how many faces are asked about at a time; no answer depends on it.
         progress: show progress on stderr or below a notebook's cell; or an object that is notified.
