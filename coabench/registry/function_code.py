@@ -12,7 +12,7 @@ import secrets
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from logging import Logger
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
@@ -31,12 +31,10 @@ CACHED = type(lru_cache(len))
 MADE = {
     "__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__annotate_func__", "__firstlineno__",
     "__annotations_cache__", "__static_attributes__", "__orig_bases__", "__parameters__", "__abstractmethods__",
-    "_abc_impl", "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__wrapped__", "__classcell__",
+    "_abc_impl", "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__classcell__",
     "__slotnames__", "__type_params__",
 }  # fmt: skip
 """What Python itself adds to a class; of dataclasses, what their methods hold as well."""
-HEAP_TYPE = 1 << 9
-"""The flag of a class that was made in Python; others hold what ``__dict__`` does not show."""
 
 
 class Opaque(Exception):
@@ -150,8 +148,8 @@ class _Description:
             return ["partial", *map(self.of, (value.func, value.args, value.keywords))]
         if kind in (MethodType, staticmethod, classmethod):
             return [kind.__name__, self.of(value.__func__), self.of(getattr(value, "__self__", None))]
-        if kind is CACHED:
-            return ["cached", self.of(value.__wrapped__)]
+        if kind in (CACHED, cached_property):
+            return ["cached", self.of(value.__wrapped__ if kind is CACHED else value.func)]
         if kind is property:
             return ["property", *map(self.of, (value.fget, value.fset, value.fdel))]
         if isinstance(value, Logger):
@@ -187,21 +185,18 @@ class _Description:
             members = {name: each for name, each in vars(value).items() if name not in MADE}
             return ["class", value.__qualname__, self._all(members), *map(self.of, (type(value), *value.__bases__))]
         numpy = sys.modules.get("numpy")
-        if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic) and not value.dtype.hasobject:
+        number = numpy is not None and (type(value) is numpy.ndarray or isinstance(value, numpy.generic))
+        if number and not value.dtype.hasobject:
             return ["array", str(value.dtype), value.shape, hashlib.sha256(value.tobytes()).hexdigest()]
         return self._object(value)
 
     def _object(self, value: Any) -> Any:
         kind = type(value)
-        if dataclasses.is_dataclass(kind):
-            held = {field.name: getattr(value, field.name, None) for field in dataclasses.fields(kind)}
-        elif self._is_own(kind.__module__) and all(c is object or c.__flags__ & HEAP_TYPE for c in kind.__mro__):
-            slots = [each for c in kind.__mro__ for each in vars(c).values() if isinstance(each, MemberDescriptorType)]
-            held = {each.__name__: getattr(value, each.__name__, None) for each in slots}
-        else:
-            held = None
-        if held is None:
+        known = dataclasses.is_dataclass(kind) or self._is_own(kind.__module__)
+        if not known or not all(map(self._is_python, kind.__mro__)):
             return self._opaque(f"a {kind.__name__}")
+        slots = [each for c in kind.__mro__ for each in vars(c).values() if isinstance(each, MemberDescriptorType)]
+        held = {each.__name__: getattr(value, each.__name__, None) for each in slots}
         return ["object", self.of(kind), self._all({**held, **getattr(value, "__dict__", {})})]
 
     def _function(self, function: FunctionType) -> Any:
@@ -231,6 +226,11 @@ class _Description:
     def _is_own(self, module: str | None) -> bool:
         """Whether a module may be edited: it is not installed, or is of the code's own package."""
         return not module or module.partition(".")[0] == self._home or version_of(module) is None
+
+    def _is_python(self, kind: type) -> bool:
+        """Whether a class is written in Python: one in C holds what neither its slots nor ``__dict__`` show."""
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        return kind is object or self._is_own(kind.__module__) or str(file).endswith(".py")
 
     def _module(self, name: str) -> list[str]:
         version = version_of(name)

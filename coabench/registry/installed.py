@@ -25,7 +25,8 @@ def names_in(code: CodeType) -> tuple[set[str], set[str]]:
             imported.add("." * (dots if isinstance(dots, int) else 1) + step.argval)
         elif "GLOBAL" in step.opname or step.opname == "LOAD_NAME":
             named.add(step.argval)
-        before = [before[-1], step.argval]
+        if step.opname != "EXTENDED_ARG":
+            before = [before[-1], step.argval]
     for each in code.co_consts:
         if isinstance(each, CodeType):
             more, others = names_in(each)

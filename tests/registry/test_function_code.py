@@ -25,6 +25,10 @@ PAIRS = {
     "array": "import numpy\nheld = numpy.array(['{}'])\ndef answer(i, q): return held[0]",
     "pattern": "import re\nheld = re.compile('{}')\ndef answer(i, q): return held.sub('', q)",
     "mutual": "def f(q): return g(q)\ndef g(q): return f(q) or '{}'\ndef answer(i, q): return f(q)",
+    "wrapped": "import functools\ndef f(): return '{}'\n@functools.wraps(f)\n"
+    "def answer(i, q): return answer.__wrapped__()",
+    "cached property": "import functools\nclass C:\n    @functools.cached_property\n    def said(self): return '{}'\n"
+    "held = C()\ndef answer(i, q): return held.said",
     "cached": "import functools\n@functools.cache\ndef f(q): return '{}'\ndef answer(i, q): return f(q)",
     "scalar": "import numpy\nheld = numpy.str_('{}')\ndef answer(i, q): return held",
     "list": "held = ['{}']\ndef answer(i, q): return held[0]",
@@ -63,6 +67,7 @@ def test_where_an_error_is_caught_counts() -> None:
         ("import threading\nheld = threading.Lock()\ndef answer(i, q): return held", "'held', a lock"),
         ("import torch\nheld = {'m': torch.nn.Linear(1, 1)}\ndef answer(i, q): return held", "'held', a Linear"),
         ("class C:\n    m = iter('ab')\ndef f(): return C().m\ndef answer(i, q): return f()", "'f.C.m', a str_"),
+        ("import threading\nclass D(threading.local): pass\nheld = D()\ndef answer(i, q): return held", "'held', a D"),
         ("class D(dict): pass\nheld = D(a=1)\ndef answer(i, q): return held", "'held', a D"),
         ("held = []\nheld.append(held)\ndef answer(i, q): return held", "refers to itself"),
     ],
