@@ -6,7 +6,7 @@ the command line that would have made it, so that it can be repeated there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
@@ -21,7 +21,6 @@ from coabench.arguments import (
     several,
     strategy_spec,
 )
-from coabench.backbone import Backbone
 from coabench.base.vocabulary import TRAIN
 from coabench.decode import Decode
 from coabench.evaluation.job import evaluate as run_evaluation
@@ -46,7 +45,7 @@ from coabench.registry.defaults import (
     STRATEGY,
     Dtype,
 )
-from coabench.registry.function_backbone import backbone_from
+from coabench.registry.function_backbone import BackboneLike, backbone_from
 from coabench.registry.function_strategy import StrategyLike
 from coabench.registry.python_data import chosen_dataset
 from coabench.reports.pandas_tables import read_over
@@ -72,7 +71,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     *,
-    backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
+    backbone: BackboneLike = BACKBONE,
     adapter: Name | None = None,
     strategy: StrategyLike = STRATEGY,
     dataset: Name | DatasetLike = DATASET,
@@ -104,6 +103,7 @@ def evaluate(
     Args:
         backbone: ``NAME[:MODEL]``, for example ``phi-3.5-vision:/models/Phi-3.5-vision``; or a class of your own, or a
             function of (image, question) that returns text. One of (images, questions) gets lists and returns a list.
+            Or ``(model, processor)``, loaded by transformers.
         adapter: a folder or hub id; ``none`` for none; None for the one that ships with the backbone, if any.
         strategy: ``NAME[:VARIANT]``, a prompt file or its text, a `coabench.strategy.Strategy` or its class; or a
             function that gets the task, yields questions and returns a label.
@@ -161,7 +161,7 @@ def evaluate(
 
 
 def load(
-    backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
+    backbone: BackboneLike = BACKBONE,
     *,
     adapter: Name | None = None,
     strategy: StrategyLike = STRATEGY,
@@ -228,8 +228,8 @@ def predict(
     """Return what is said about each face in pictures, as ``coabench predict`` does.
 
     Args:
-        pictures: a path, a PIL image, a NumPy array (height, width, 3) of uint8 in RGB, or several of them. Folders and
-            patterns stand for their files.
+        pictures: a path, a PIL image, a NumPy array (height, width, 3) of uint8 in RGB, or several of them; or a
+            `datasets.Dataset`. Folders and patterns stand for their files.
         every: seconds between two pictures of a film; 0 for every frame.
         batch_size: how many faces are asked about at a time; no answer depends on it.
         progress: show progress on stderr or below a notebook's cell; or an object that is notified.
@@ -299,7 +299,7 @@ def leaderboard(
 
 def train(
     *,
-    backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
+    backbone: BackboneLike = BACKBONE,
     strategy: StrategyLike | Sequence[StrategyLike] = STRATEGY,
     dataset: Name | Sequence[Name] | DatasetLike = DATASETS,
     labels: Name | None = None,

@@ -121,6 +121,8 @@ def command_line(function: Any, typed: Mapping[str, Any]) -> tuple[str, ...]:
             words += [word for key, text in assignments(name, value).items() for word in (option, f"{key}={text}")]
         elif name == "dataset" and not is_named(value):
             words += [option, "<pictures, from Python>"]
+        elif name == "backbone" and isinstance(value, tuple | list):
+            words += [option, f"<{type(value[0]).__name__ if value else ''}, from Python>"]
         elif name == "targets":
             words += [option, value if isinstance(value, str) else ",".join(value)]
         else:

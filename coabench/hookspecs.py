@@ -48,6 +48,7 @@ class Register(Protocol):
             description: one line for ``coabench list``.
             details: what `list` and the registry of that kind also know: ``variants=("a", "b")`` for a strategy,
                 ``card=Path(...)`` for a data set, with ``short="compound"`` where its labels go by a short name too,
+                ``loaded="module:function"`` for a backbone that takes models which Python has loaded,
                 ``rank=40``, ``available="module:function"``, ``weights=(".onnx",)`` and
                 ``libraries=("opencv-python",)`` for a detector,
                 ``title="G-mean"`` and ``format="percent"`` for a metric.

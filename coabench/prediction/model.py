@@ -65,8 +65,8 @@ class Model:
         """Return what is said about each face, in order; of a picture without any, and of a broken file, why not.
 
         Args:
-            pictures: a path, a PIL image, a NumPy array (height, width, 3) of uint8 in RGB, or several of them. Folders
-                and patterns stand for their files.
+            pictures: a path, a PIL image, a NumPy array (height, width, 3) of uint8 in RGB, or several of them; or a
+                `datasets.Dataset`. Folders and patterns stand for their files.
             faces: ``all``, ``largest``, how many of the largest, or ``none`` for pictures that are faces already; None
                 for what was chosen when the model was loaded.
             every: seconds between two pictures of a film; 0 for every frame.

@@ -52,7 +52,7 @@ class StrategyChoice:
         if self.registration:
             return origin(self.registration)
         if self.strategy is not None:
-            return {"plugin": "python", "plugin_version": code_version(type(self.strategy))}
+            return {"plugin": "python", "plugin_version": code_version(self.strategy)}
         return {"plugin": "prompt file", "plugin_version": ""}
 
     def open(self, options: Any = None) -> Strategy:

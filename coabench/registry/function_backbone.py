@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from coabench.backbone import Answers, Backbone, BackboneRequest, Questions, Viewing
@@ -11,9 +12,13 @@ from coabench.base.resources import shortage
 from coabench.dialogue import Answer, Question
 from coabench.errors import CoabenchError, JobError, SampleError, UserError, with_type
 from coabench.registry.function_code import identified, is_uncertain, line_of
+from coabench.registry.loader import get_plugins
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+BackboneLike = str | type[Backbone[Any]] | Callable[..., Any] | tuple[Any, Any]
+"""A backbone's name; or from Python a class, a function, or a model of transformers and its processor."""
 
 ONE, MANY = ("image", "question"), ("images", "questions")
 TAKEN = "a function of (image, question) that returns text, or of (images, questions) that returns a list of texts"
@@ -115,16 +120,37 @@ def _shown(images: Sequence[Image], question: Question) -> Any:
 
 
 def backbone_from(value: Any) -> str | type[Backbone[Any]]:
-    """Return a backbone's name or class as it is, a function as a class; `UserError` for anything else."""
+    """Return a backbone's name or class as it is, a function or a loaded model as a class.
+
+    Raises:
+        UserError: something else.
+    """
     if isinstance(value, str) or (isinstance(value, type) and issubclass(value, Backbone)):
         return value
+    if _is_model(value):
+        return _of_loaded(value)
     if not callable(value) or isinstance(value, type):
         raise UserError(
             f"backbone={repr(value)[:60]} does not fit",
-            expected=f"NAME[:MODEL], a class derived from Backbone, or {TAKEN}",
+            expected=f"NAME[:MODEL], a class derived from Backbone, {TAKEN}, or (model, processor) of transformers",
             remedy="correct backbone",
         )
     return backbone_of(value)
+
+
+def _is_model(value: Any) -> bool:
+    """Whether it is a model with what belongs to it, or a model, which would pass for a function."""
+    packages = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
+    return isinstance(value, tuple | list) or not packages.isdisjoint(("torch", "transformers", "peft"))
+
+
+def _of_loaded(value: Any) -> type[Backbone[Any]]:
+    """Return the backbone that a plugin makes of a model that is loaded."""
+    for registration in get_plugins().backbones.values():
+        if target := registration.details.get("loaded"):
+            made: type[Backbone[Any]] = replace(registration, target=target).load()(value)
+            return made
+    raise UserError("no plugin takes a model that is loaded", remedy="`coabench plugins list` shows what is left out")
 
 
 def backbone_of(function: Callable[..., Any]) -> type[FunctionBackbone]:
@@ -144,4 +170,5 @@ def backbone_of(function: Callable[..., Any]) -> type[FunctionBackbone]:
     batched = tuple(signature.parameters)[:2] == MANY
     facts, opaque = identified(function)
     members = {"function": staticmethod(function), "batched": batched, "facts": facts, "opaque": opaque}
+    members["__module__"] = __name__
     return type(name, (FunctionBackbone,), members)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import hashlib
 import inspect
@@ -11,7 +12,7 @@ import secrets
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from logging import Logger
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
@@ -22,14 +23,18 @@ from coabench.registry.installed import names_in, version_of
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
 UNSEEN = {"open", "input", "eval", "exec", "compile", "globals", "vars", "__import__"}
 """Built-in functions with which a function gets at what its code does not show."""
+BUILT_IN = {each for each in vars(builtins).values() if isinstance(each, BuiltinFunctionType)}
+UNSEEN_MODULES = {"builtins", "importlib", "runpy"}
+"""Modules that have such functions."""
+CACHED = type(lru_cache(len))
+"""What ``functools.cache`` makes of a function."""
 MADE = {
     "__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__annotate_func__", "__firstlineno__",
     "__annotations_cache__", "__static_attributes__", "__orig_bases__", "__parameters__", "__abstractmethods__",
-    "_abc_impl", "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__wrapped__", "__classcell__",
+    "_abc_impl", "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__classcell__",
+    "__slotnames__", "__type_params__",
 }  # fmt: skip
 """What Python itself adds to a class; of dataclasses, what their methods hold as well."""
-HEAP_TYPE = 1 << 9
-"""The flag of a class that was made in Python; others hold what ``__dict__`` does not show."""
 
 
 class Opaque(Exception):
@@ -69,13 +74,27 @@ def line_of(error: BaseException, function: Callable[..., Any]) -> str:
     return f"line {frame.lineno} of {Path(frame.filename).name}" + (f": {frame.line}" if frame.line else "")
 
 
-def code_version(thing: type) -> str:
-    """Return the version of a class from Python: that of its package, or of its code where it is in none.
+def code_version(thing: Any) -> str:
+    """Return the version of a class, or of an object of one: that of its package, or where it is in none, of its code.
 
-    What of it cannot be compared is left out: the class says by its ``identity`` what else changes an answer.
+    Attributes of the object count with its code. What of it cannot be compared is left out: the class says by its
+    ``identity`` what else changes an answer.
     """
-    version = version_of(thing.__module__)
-    return _hashed(_Description(thing.__module__, strict=False), thing)[:16] if version is None else version
+    kind = thing if isinstance(thing, type) else type(thing)
+    module = kind.__module__
+    if module.partition(".")[0] == "coabench" or is_installed(kind):
+        return version_of(module) or ""
+    return _hashed(_Description(module, strict=False), thing)[:16]
+
+
+def is_installed(value: Any) -> bool:
+    """Whether a function or class is what an installed package has under its name."""
+    if version_of(str(value.__module__)) is None:
+        return False
+    found: Any = sys.modules.get(value.__module__)
+    for name in value.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is value
 
 
 def digest(function: Callable[..., Any]) -> str:
@@ -129,6 +148,8 @@ class _Description:
             return ["partial", *map(self.of, (value.func, value.args, value.keywords))]
         if kind in (MethodType, staticmethod, classmethod):
             return [kind.__name__, self.of(value.__func__), self.of(getattr(value, "__self__", None))]
+        if kind in (CACHED, cached_property):
+            return ["cached", self.of(value.__wrapped__ if kind is CACHED else value.func)]
         if kind is property:
             return ["property", *map(self.of, (value.fget, value.fset, value.fdel))]
         if isinstance(value, Logger):
@@ -141,8 +162,11 @@ class _Description:
             names = [value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars]
             return [value.co_code.hex(), value.co_exceptiontable.hex(), shape, names, *map(self.of, value.co_consts)]
         if isinstance(value, ModuleType):
-            return self._module(value.__name__)
-        if isinstance(value, type | FunctionType | BuiltinFunctionType) and self._is_installed(value):
+            return self._imported(value.__name__)
+        if isinstance(value, BuiltinFunctionType) and value in BUILT_IN:
+            return self._builtin(value.__name__)
+        named = isinstance(value, type | FunctionType | BuiltinFunctionType)
+        if named and not self._is_own(value.__module__) and is_installed(value):
             return [*self._module(value.__module__), value.__qualname__]
         if isinstance(value, BuiltinFunctionType) and not isinstance(value.__self__, ModuleType | None):
             return ["method", value.__name__, self.of(value.__self__)]
@@ -161,23 +185,18 @@ class _Description:
             members = {name: each for name, each in vars(value).items() if name not in MADE}
             return ["class", value.__qualname__, self._all(members), *map(self.of, (type(value), *value.__bases__))]
         numpy = sys.modules.get("numpy")
-        if numpy is not None and type(value) is numpy.ndarray and not value.dtype.hasobject:
+        number = numpy is not None and (type(value) is numpy.ndarray or isinstance(value, numpy.generic))
+        if number and not value.dtype.hasobject:
             return ["array", str(value.dtype), value.shape, hashlib.sha256(value.tobytes()).hexdigest()]
         return self._object(value)
 
     def _object(self, value: Any) -> Any:
         kind = type(value)
-        if dataclasses.is_dataclass(kind):
-            held = {field.name: getattr(value, field.name, None) for field in dataclasses.fields(kind)}
-        elif self._is_own(kind.__module__) and all(c is object or c.__flags__ & HEAP_TYPE for c in kind.__mro__):
-            slots = [each for c in kind.__mro__ for each in vars(c).values() if isinstance(each, MemberDescriptorType)]
-            held = {each.__name__: getattr(value, each.__name__, None) for each in slots}
-        else:
-            held = None
-        if held is None:
-            if self._strict:
-                raise Opaque(f"a {kind.__name__}")
-            return ["object", kind.__qualname__]
+        known = dataclasses.is_dataclass(kind) or self._is_own(kind.__module__)
+        if not known or not all(map(self._is_python, kind.__mro__)):
+            return self._opaque(f"a {kind.__name__}")
+        slots = [each for c in kind.__mro__ for each in vars(c).values() if isinstance(each, MemberDescriptorType)]
+        held = {each.__name__: getattr(value, each.__name__, None) for each in slots}
         return ["object", self.of(kind), self._all({**held, **getattr(value, "__dict__", {})})]
 
     def _function(self, function: FunctionType) -> Any:
@@ -186,12 +205,12 @@ class _Description:
         for name in sorted(named):
             if name in space:
                 referred[name] = space[name]
-            elif name in UNSEEN and self._strict:
-                raise Opaque(f"{name}()")
+            else:
+                self._builtin(name)
         referred |= dict(zip(function.__code__.co_freevars, _contents(function), strict=True))
         own = {name: value for name, value in vars(function).items() if name not in MADE}
         defaults = {"defaults": function.__defaults__, "keyword defaults": function.__kwdefaults__, **own}
-        modules = [self._module(name) for name in sorted(imported)]
+        modules = [self._imported(name) for name in sorted(imported)]
         return [self.of(function.__code__), self._all(referred), self._all(defaults), modules]
 
     def _all(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -204,24 +223,29 @@ class _Description:
                 raise Opaque(opaque.what, (name, *opaque.names)) from None
         return described
 
-    def _is_installed(self, value: Any) -> bool:
-        """Whether a function or class is what its package has under its name, and not of the code's own package."""
-        if self._is_own(value.__module__):
-            return False
-        found: Any = sys.modules.get(value.__module__)
-        for name in value.__qualname__.split("."):
-            found = getattr(found, name, None)
-        return found is value
-
     def _is_own(self, module: str | None) -> bool:
         """Whether a module may be edited: it is not installed, or is of the code's own package."""
         return not module or module.partition(".")[0] == self._home or version_of(module) is None
 
+    def _is_python(self, kind: type) -> bool:
+        """Whether a class is written in Python: one in C holds what neither its slots nor ``__dict__`` show."""
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        return kind is object or self._is_own(kind.__module__) or str(file).endswith(".py")
+
     def _module(self, name: str) -> list[str]:
         version = version_of(name)
-        if version is None and self._strict:
-            raise Opaque(f"the module {name}")
-        return [name, version or ""]
+        return self._opaque(f"the module {name}") if version is None else [name, version]
+
+    def _imported(self, name: str) -> list[str]:
+        return self._opaque(f"the module {name}") if name.partition(".")[0] in UNSEEN_MODULES else self._module(name)
+
+    def _builtin(self, name: str) -> list[str]:
+        return self._opaque(f"{name}()") if name in UNSEEN else ["built-in", name]
+
+    def _opaque(self, what: str) -> list[str]:
+        if self._strict:
+            raise Opaque(what)
+        return ["opaque", what]
 
 
 def _contents(function: FunctionType) -> Iterator[Any]:

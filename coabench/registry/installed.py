@@ -6,7 +6,7 @@ import dis
 import sys
 import sysconfig
 from functools import lru_cache
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType
@@ -25,7 +25,8 @@ def names_in(code: CodeType) -> tuple[set[str], set[str]]:
             imported.add("." * (dots if isinstance(dots, int) else 1) + step.argval)
         elif "GLOBAL" in step.opname or step.opname == "LOAD_NAME":
             named.add(step.argval)
-        before = [before[-1], step.argval]
+        if step.opname != "EXTENDED_ARG":
+            before = [before[-1], step.argval]
     for each in code.co_consts:
         if isinstance(each, CodeType):
             more, others = names_in(each)
@@ -45,8 +46,8 @@ def version_of(module: str) -> str | None:
     if top == "coabench" or top in sys.builtin_module_names:
         return ""
     try:
-        spec = find_spec(top) if top else None
-    except (ImportError, ValueError):  # of what has no spec: __main__
+        spec = None if top in ("", "__main__") else find_spec(top)
+    except (ImportError, ValueError):  # of what has no spec
         return None
     file = spec.origin if spec is not None and spec.has_location else None
     if spec is not None and spec.origin == "frozen":
@@ -56,8 +57,8 @@ def version_of(module: str) -> str | None:
         return None
     if top in sys.stdlib_module_names:
         return ""
-    known = getattr(sys.modules.get(top), "__version__", None)
-    if isinstance(known, str):
-        return known
-    names = packages_distributions().get(top)
-    return version(names[0]) if names else None
+    try:
+        return version(top)
+    except PackageNotFoundError:  # its package has another name, which takes longer to find
+        names = packages_distributions().get(top)
+        return version(names[0]) if names else None

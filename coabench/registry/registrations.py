@@ -140,6 +140,7 @@ def _file(value: Any) -> bool:
 
 DETAILS = (
     Detail("available", "detectors", _target, "the check of {name!r} is {value!r}; it must be 'module:attribute'"),
+    Detail("loaded", "backbones", _target, "loaded={value!r} of {name!r} is no 'module:attribute'"),
     Detail("variants", "strategies", _texts, "variants={value!r} of {name!r} is no tuple of texts"),
     Detail("weights", "detectors", _texts, "weights={value!r} of {name!r} is no tuple of texts"),
     Detail("libraries", "detectors", _texts, "libraries={value!r} of {name!r} is no tuple of texts"),

@@ -25,6 +25,12 @@ PAIRS = {
     "array": "import numpy\nheld = numpy.array(['{}'])\ndef answer(i, q): return held[0]",
     "pattern": "import re\nheld = re.compile('{}')\ndef answer(i, q): return held.sub('', q)",
     "mutual": "def f(q): return g(q)\ndef g(q): return f(q) or '{}'\ndef answer(i, q): return f(q)",
+    "wrapped": "import functools\ndef f(): return '{}'\n@functools.wraps(f)\n"
+    "def answer(i, q): return answer.__wrapped__()",
+    "cached property": "import functools\nclass C:\n    @functools.cached_property\n    def said(self): return '{}'\n"
+    "held = C()\ndef answer(i, q): return held.said",
+    "cached": "import functools\n@functools.cache\ndef f(q): return '{}'\ndef answer(i, q): return f(q)",
+    "scalar": "import numpy\nheld = numpy.str_('{}')\ndef answer(i, q): return held",
     "list": "held = ['{}']\ndef answer(i, q): return held[0]",
     "import": "def answer(i, q):\n    from json import {0}s as f\n    return f(q)",
     "within": "def answer(i, q):\n    class C:\n        said = HELD\n    return C.said\nHELD = '{}'",
@@ -53,12 +59,15 @@ def test_where_an_error_is_caught_counts() -> None:
     ("code", "words"),
     [
         ("def answer(i, q): return open('prompt.txt').read()", r"open\(\)"),
+        ("held = open\ndef answer(i, q): return held('prompt.txt').read()", r"'held', open\(\)"),
+        ("import importlib\ndef answer(i, q): return importlib.import_module('mine').f(q)", "the module importlib"),
         ("def answer(i, q): return globals()['held']", r"globals\(\)"),
         ("def answer(i, q):\n    import mine_own\n    return mine_own.f(q)", "the module mine_own"),
         ("def answer(i, q):\n    from .json import loads\n    return loads(q)", r"the module \.json"),
         ("import threading\nheld = threading.Lock()\ndef answer(i, q): return held", "'held', a lock"),
         ("import torch\nheld = {'m': torch.nn.Linear(1, 1)}\ndef answer(i, q): return held", "'held', a Linear"),
         ("class C:\n    m = iter('ab')\ndef f(): return C().m\ndef answer(i, q): return f()", "'f.C.m', a str_"),
+        ("import threading\nclass D(threading.local): pass\nheld = D()\ndef answer(i, q): return held", "'held', a D"),
         ("class D(dict): pass\nheld = D(a=1)\ndef answer(i, q): return held", "'held', a D"),
         ("held = []\nheld.append(held)\ndef answer(i, q): return held", "refers to itself"),
     ],

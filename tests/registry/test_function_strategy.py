@@ -157,6 +157,9 @@ def test_an_edited_class_is_another_run_whatever_its_identity_says() -> None:
     ]
     runs = [evaluated(each, output=f"{number}").manifest["identity"] for number, each in enumerate(made)]
     assert runs[0] == runs[1] != runs[2]
+    told = made[0]()
+    told.text = "Which?"
+    assert evaluated(told, output="told").manifest["identity"] != runs[0]
 
 
 def test_an_object_that_is_called_is_a_strategy_with_its_state() -> None:
