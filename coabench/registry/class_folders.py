@@ -195,6 +195,6 @@ def no_folder(spec: str, path: Path) -> UserError:
     """Return the error for a path that is neither a folder nor a file."""
     return UserError(
         f"--dataset {spec}: there is {what_is_at(path)}",
-        expected="the name of a data set, a card (.yaml), class folders in a folder or an archive (.zip, .tar), or a .parquet table",
+        expected="a data set's name, a card (.yaml), class folders, an archive of them (.zip, .tar) or a .parquet table",
         remedy="correct --dataset",
     )
