@@ -195,6 +195,6 @@ def no_folder(spec: str, path: Path) -> UserError:
     """Return the error for a path that is neither a folder nor a file."""
     return UserError(
         f"--dataset {spec}: there is {what_is_at(path)}",
-        expected="a data set's name, a card (.yaml), class folders, an archive of them (.zip, .tar) or a .parquet table",
+        expected="a data set's name, a card (.yaml), class folders, a .zip or .tar of them, or a .parquet table",
         remedy="correct --dataset",
     )
