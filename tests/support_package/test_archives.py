@@ -70,6 +70,7 @@ def test_an_archive_holds_what_the_folder_holds(kind: str, folder: Path, tmp_pat
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_the_only_folder_of_an_archive_is_a_tree_too(kind: str, folder: Path) -> None:
+    (folder.parent / ".hidden").touch()
     packed = open_tree(Path(shutil.make_archive(str(folder), kind, folder.parent, "faces")))
     assert packed.inner() is not None
     assert seen(packed.inner()) == seen(open_tree(folder))  # type: ignore[arg-type]
@@ -168,6 +169,7 @@ FILE = tarfile.REGTYPE
         (zipped(**{"a__..__..__b": b"x"}), "leads out of it"),
         (zipped(**{"C:\\a": b"x"}), "leads out of it: 'C:/a'"),
         (tarred(("/etc/a", FILE, "")), "leads out of it: '/etc/a'"),
+        (zipped(**{"d__" * 65 + "a": b"x"}), "66 folders deep: 'd/d/d"),
         (twice, "'a.png' twice"),
         (tarred(("a", FILE, ""), ("./a", FILE, "")), "'a' twice"),
         (tarred(("a", FILE, ""), ("a/b", FILE, "")), "as a file and as a folder"),
