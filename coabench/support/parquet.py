@@ -101,15 +101,19 @@ class _Reader:
 
     def read(self, column: str, row: int) -> bytes:
         with self.lock:
-            while (value := self._kept(column, row)) is None:
+            while (cell := self._kept(column, row)) is None:
                 self._decode(column, row)
-        data: bytes = value["bytes"] if isinstance(value, dict) else value
+        value = cell.as_py()
+        data = value.get("bytes") if isinstance(value, dict) else value
+        if not isinstance(data, bytes):  # of a table that has taken the place of the one that was listed
+            raise OSError("no image is there any more")
         return data
 
     def _kept(self, column: str, row: int) -> Any:
+        """Return a cell that is in memory, None for any other."""
         for name, start, values in self.kept:
             if name == column and start <= row < start + len(values):
-                return values[row - start].as_py()
+                return values[row - start]
         return None
 
     def _decode(self, column: str, row: int) -> None:

@@ -162,9 +162,12 @@ def test_a_damaged_parquet_table_is_refused_and_a_replaced_one_is_an_error_of_ea
     file = root / "faces.parquet"
     write_parquet(file, 3, metadata=False)
     path = write_card("values: {0: Anger}")
-    samples = Faces(Card.read(path), file, Faces.Options()).samples("test")
+    for damage in (lambda: write_parquet(file, 3, image=[None] * 3), lambda: file.write_bytes(b"PAR1" + bytes(44))):
+        samples = Faces(Card.read(path), file, Faces.Options()).samples("test")
+        damage()
+        with pytest.raises(SampleError, match=r"faces.parquet, row 1 cannot be read"):
+            read_image(samples[0].image)
+        write_parquet(file, 3, metadata=False)
     file.write_bytes(b"PAR1" + bytes(40) + b"PAR1")
-    with pytest.raises(SampleError, match=r"faces.parquet, row 1 cannot be read"):
-        read_image(samples[0].image)
     with pytest.raises(UserError, match=r"(?s)faces.parquet.*a .parquet file that can be read"):
         Faces(Card.read(path), file, Faces.Options()).samples("test")
