@@ -13,6 +13,7 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
+from support.special_files import posix
 
 from coabench.errors import SampleError, UserError
 from coabench.inference.loading import read_image
@@ -81,6 +82,7 @@ def read_all(files: list[TreeFile]) -> list[bytes]:
     return [file.read() for file in files]
 
 
+@posix  # which can fork
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_threads_and_processes_read_at_once(kind: str, folder: Path) -> None:
     for number in range(40):
