@@ -55,7 +55,7 @@ adapter_option = click.option(
 strategy_option = click.option("--strategy", metavar="NAME[:VARIANT]|FILE.yaml", default=STRATEGY, show_default=True)
 dataset_option = click.option(
     "--dataset", metavar="NAME|CARD.yaml|FOLDER", default=DATASET, show_default=True,
-    help="The data set, for example raf-db-compound; or class folders, or a .zip or .tar of them.",
+    help="A data set, a card, class folders, a .zip or .tar of them, or a .parquet table.",
 )  # fmt: skip
 data_root_option = click.option(
     "--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data set."

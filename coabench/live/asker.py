@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.backbone import Backbone
 from coabench.base.vocabulary import ERROR
+from coabench.dataset import Card
 from coabench.decode import ONCE, Decode, mode_of
 from coabench.dialogue import Prediction, Task, Turn
 from coabench.errors import SampleError, UserError
@@ -176,6 +177,7 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
         )
     if strategy.exemplars and source is not None:
         pool = draw_pool(source.open(choice.data_root, respondent.options["dataset"]), LIVE, strategy, choice.seed)
+        _check_labels(pool, source.card, space)
     else:
         pool = ExemplarPool((), 0, choice.seed)
     questions = respondent.rehearse(Task(space, pool.exemplars(LIVE)))
@@ -189,6 +191,17 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
         choice, backbone, strategy, space, respondent.parser, pool, identity, respondent.options,
         respondent.notes(backbone),
     )  # fmt: skip
+
+
+def _check_labels(pool: ExemplarPool, card: Card, space: LabelSpace) -> None:
+    """Refuse exemplars with labels that no question is about."""
+    if others := sorted({shown.sample.target for shown in pool.shown} - set(space.names)):
+        raise UserError(
+            f"the exemplars of {card.name} have labels that are not asked about",
+            expected=f"labels of {space.name}: {', '.join(space.names)}",
+            found=", ".join(others),
+            remedy="choose --labels, or --exemplars-from, so that both have the same labels",
+        )
 
 
 def _check_consent(respondent: Respondent, choice: Choice) -> None:

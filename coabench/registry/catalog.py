@@ -19,9 +19,11 @@ from coabench.registry.data_root import check_root
 from coabench.registry.defaults import DATASETS
 from coabench.registry.function_code import code_version
 from coabench.registry.loader import get_plugins
+from coabench.registry.parquet_card import describe_table
 from coabench.registry.registrations import Registration
 from coabench.strategy import Strategy, StrategyRequest
 from coabench.support.archives import open_tree
+from coabench.support.parquet import PARQUET
 
 
 def is_file(spec: str) -> bool:
@@ -121,8 +123,8 @@ class DatasetChoice:
     """A data set as chosen on the command line: its card, and the loader that reads it.
 
     Attributes:
-        folder: the folder of class folders, or the archive, that the card was made from; None for a card that was
-            there.
+        folder: the folder of class folders, the archive or the table that the card was made from; None for a card that
+            was there.
         described: that card as data, for writing it.
     """
 
@@ -188,11 +190,14 @@ def find_dataset(spec: str | DatasetChoice) -> DatasetChoice:
 
 
 def _in_folder(spec: str, folder: Path) -> DatasetChoice:
-    """Return the data set in a folder of class folders, or in an archive of one."""
+    """Return the data set in a folder of class folders, in an archive of one, or in a parquet table."""
     if not is_folder(folder) and not is_there(folder):
         raise no_folder(spec, folder)
     datasets = get_plugins().datasets
-    described = describe_folder(open_tree(folder), known_spaces(), list(datasets))
+    if folder.suffix.lower() == PARQUET and is_there(folder):
+        described = describe_table(folder, known_spaces(), list(datasets))
+    else:
+        described = describe_folder(open_tree(folder), known_spaces(), list(datasets))
     return DatasetChoice(read_described(described, folder), datasets.find(LOADER), folder, described)
 
 

@@ -86,7 +86,7 @@ def _describe(tree: Tree, spaces: Sequence[LabelSpace], taken: Sequence[str]) ->
         "schema": 1,
         "name": name,
         "loader": LOADER,
-        "labels": _labels(space, name),
+        "labels": labels_as_data(space, name),
         "splits": order or ["test"],
         "options": {
             "files": files or "{label}/**/*",
@@ -166,7 +166,8 @@ def label_of(name: str, space: LabelSpace) -> str | None:
     return spellings.get(fold(name)) or spellings.get(_plain(name))
 
 
-def _labels(space: LabelSpace, name: str) -> dict[str, Any]:
+def labels_as_data(space: LabelSpace, name: str) -> dict[str, Any]:
+    """Return a label space as a card has it, under another name."""
     classes = [
         {
             "name": label.name,
@@ -194,6 +195,6 @@ def no_folder(spec: str, path: Path) -> UserError:
     """Return the error for a path that is neither a folder nor a file."""
     return UserError(
         f"--dataset {spec}: there is {what_is_at(path)}",
-        expected="the name of a data set, a card (.yaml), or class folders, in a folder or an archive (.zip, .tar)",
+        expected="a data set's name, a card (.yaml), class folders, a .zip or .tar of them, or a .parquet table",
         remedy="correct --dataset",
     )

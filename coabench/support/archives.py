@@ -31,6 +31,8 @@ ARCHIVES = (".zip", ".tar")
 """The kinds of archives that are read, for the ``root_files`` of a loader."""
 ENTRIES = 2_000_000
 """Files and folders in an archive."""
+LONGEST, DEEPEST = 4096, 64
+"""Characters of a name, and folders in one another."""
 LINK = "a link; links in archives are not followed"
 IGNORED = "__MACOSX/"
 """Where macOS packs what its file systems know of files beside their content."""
@@ -138,7 +140,7 @@ class Archive(Tree):
         return LINK if any(links) else None
 
     def inner(self) -> Tree | None:
-        entries = self.entries()
+        entries = [entry for entry in self.entries() if not entry.name.startswith(".")]
         if len(entries) != 1 or not entries[0].is_folder:
             return None
         return replace(self, prefix=self._full(entries[0].name))
@@ -188,6 +190,10 @@ class _Packed(ABC):
         parts = PurePosixPath(name).parts
         if name.startswith("/") or ".." in parts or "\0" in name or re.match("[A-Za-z]:", name):
             raise _refused(self.root, f"a name that leads out of it: {name!r}")
+        if len(name) > LONGEST or len(parts) > DEEPEST:
+            raise _refused(
+                self.root, f"a name of {len(name):,} characters, {len(parts):,} folders deep: {name[:40]!r}…"
+            )
         path = "/".join(parts)
         for depth in range(len(parts) - (member is not None)):
             self._add_folder("/".join(parts[:depth]), parts[depth])

@@ -13,14 +13,13 @@ from coabench.base.reading import is_file
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import UserError
 from coabench.support.archives import ARCHIVES, open_tree
+from coabench.support.parquet import PARQUET
 from coabench.support.tree import FolderTree, Tree
 from coabench.support.verification import HOW_TO_NAME, Problem, contents, unread, values_to_paste
 from coabench_faces.duplicates import CONTRADICTING, LATER
 from coabench_faces.entry import Entry
 from coabench_faces.layout import read_layout
 from coabench_faces.listing import Listing, find_source, is_row, read_listing
-
-PARQUET = ".parquet"
 
 
 class Faces(Dataset):

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from coabench.base.schema import Read, at_least, must
 from coabench.dataset import MOST_VOTES
 from coabench.labels import LabelSpace, fold
-from coabench_faces.parquet import Coded
+from coabench.support.parquet import Coded
 from coabench_faces.tables import Texts
 
 

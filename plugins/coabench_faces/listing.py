@@ -12,6 +12,7 @@ from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, ImageSource
 from coabench.errors import UserError, did_you_mean
 from coabench.support.images import SUFFIXES
+from coabench.support.parquet import Encoded
 from coabench.support.tree import Tree
 from coabench.support.verification import Problem
 from coabench_faces.duplicates import with_endings, without_duplicates
@@ -19,7 +20,6 @@ from coabench_faces.entry import Entry
 from coabench_faces.images import PixelImage, file_inside, grey_values
 from coabench_faces.labelling import LeftOut, Unknown
 from coabench_faces.layout import BUILT_IN, Layout
-from coabench_faces.parquet import Encoded
 from coabench_faces.tables import TABLES, BadRow, Table, read_table
 from coabench_faces.template import MatchedFile, PathPattern, Template
 

@@ -17,8 +17,8 @@ from coabench.base.jsonlines import LONGEST
 from coabench.base.reading import why
 from coabench.base.schema import EachOnce, NotEmpty, Text, must
 from coabench.errors import UserError
+from coabench.support.parquet import TABLE, open_parquet, rows_of
 from coabench.support.tree import Tree
-from coabench_faces.parquet import TABLE, open_parquet, rows_of
 
 SPACE = "space"
 """The separator that is any run of white space."""

@@ -12,9 +12,13 @@ from coabench.errors import UserError
 from coabench.support.tree import Tree
 from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names, names_by_stem
 from coabench_rafdb.listing import Entry, Listing, Stem, Subset, parse_name
+from coabench_rafdb.packed import with_packed
 
 LABEL_FILES = ("list_patition_label.txt", "list_partition_label.txt")
 """RAF-DB spells it the first way; corrected copies exist."""
+
+
+ANNOTATIONS = "Annotation/manual"
 
 
 class Official(Layout):
@@ -27,6 +31,8 @@ class Official(Layout):
     def __init__(self, request: Request, home: PurePosixPath) -> None:
         super().__init__(request, home)
         self.images = home / "Image" / request.images
+        for folder in (self.images, home / ANNOTATIONS):
+            self.tree = with_packed(self.tree, folder)
         self.labels = self._label_file()
         if not self.tree.is_folder(self.images):
             zipped = self.images.with_suffix(".zip")
@@ -128,7 +134,7 @@ class Official(Layout):
         return [self.images]
 
     def attributes_file(self, stem: Stem) -> PurePosixPath:
-        return self.home / "Annotation" / "manual" / f"{stem.text}_manu_attri.txt"
+        return self.home / ANNOTATIONS / f"{stem.text}_manu_attri.txt"
 
 
 def _differ(tree: Tree, one: PurePosixPath, other: PurePosixPath) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
+from support.special_files import posix
 
 from coabench.errors import SampleError, UserError
 from coabench.inference.loading import read_image
@@ -70,6 +71,7 @@ def test_an_archive_holds_what_the_folder_holds(kind: str, folder: Path, tmp_pat
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_the_only_folder_of_an_archive_is_a_tree_too(kind: str, folder: Path) -> None:
+    (folder.parent / ".hidden").touch()
     packed = open_tree(Path(shutil.make_archive(str(folder), kind, folder.parent, "faces")))
     assert packed.inner() is not None
     assert seen(packed.inner()) == seen(open_tree(folder))  # type: ignore[arg-type]
@@ -80,6 +82,7 @@ def read_all(files: list[TreeFile]) -> list[bytes]:
     return [file.read() for file in files]
 
 
+@posix  # which can fork
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_threads_and_processes_read_at_once(kind: str, folder: Path) -> None:
     for number in range(40):
@@ -168,6 +171,7 @@ FILE = tarfile.REGTYPE
         (zipped(**{"a__..__..__b": b"x"}), "leads out of it"),
         (zipped(**{"C:\\a": b"x"}), "leads out of it: 'C:/a'"),
         (tarred(("/etc/a", FILE, "")), "leads out of it: '/etc/a'"),
+        (zipped(**{"d__" * 65 + "a": b"x"}), "66 folders deep: 'd/d/d"),
         (twice, "'a.png' twice"),
         (tarred(("a", FILE, ""), ("./a", FILE, "")), "'a' twice"),
         (tarred(("a", FILE, ""), ("a/b", FILE, "")), "as a file and as a folder"),

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from coabench_faces.dataset import Faces
-from coabench_faces.parquet import KEPT, ROWS
 from support.faces_trees import face, put, write
 from support.process import Run
 from support.runs import records
@@ -20,6 +19,7 @@ from coabench.dataset import Card
 from coabench.errors import SampleError, UserError
 from coabench.inference.loading import read_image
 from coabench.support.image_checks import verify
+from coabench.support.parquet import KEPT, ROWS
 from coabench.testing import datasets
 
 Open = Callable[..., Faces]
@@ -129,6 +129,21 @@ def test_a_parquet_table_is_a_data_root_and_says_what_its_numbers_are(
     assert datasets.check(Faces, tmp_path / "faces.parquet", card=path) == []
 
 
+def test_a_parquet_table_is_evaluated_without_a_card(coabench: Run, tmp_path: Path) -> None:
+    write_parquet(tmp_path / "train-0.parquet", 4, split=["train", "validation", "train", "validation"])
+    run = ("evaluate", "--backbone", "scripted:a", "--set", "backbone.noise=false", "--strategy", "direct")
+    result = coabench(*run, "--dataset", "train-0.parquet", "--output", "out")
+    assert result.returncode == 0, result.stderr
+    assert [record["target"] for record in records(tmp_path / "out")] == ["Happiness", "Anger"]
+    again = coabench(*run, "--dataset", "out.card.yaml", "--data-root", "train-0.parquet", "--output", "out")
+    assert "already complete" in again.stderr, again.stderr
+    write_parquet(tmp_path / "bare.parquet", 3, metadata=False)
+    refused = coabench(*run, "--dataset", "bare.parquet", "--output", "other")
+    assert "the same number is another emotion" in refused.stderr
+    write_parquet(tmp_path / "odd.parquet", 3, split=["test", "fold 1", "fold 2"])
+    assert "found: fold 1, fold 2" in coabench(*run, "--dataset", "odd.parquet", "--output", "other").stderr
+
+
 def test_a_table_whose_names_contradict_the_card_is_refused(root: Path, write_card: Callable[..., Path]) -> None:
     write_parquet(root / "faces.parquet", 3)
     path = write_card()  # whose code 1 is Anger, not Happiness
@@ -147,9 +162,12 @@ def test_a_damaged_parquet_table_is_refused_and_a_replaced_one_is_an_error_of_ea
     file = root / "faces.parquet"
     write_parquet(file, 3, metadata=False)
     path = write_card("values: {0: Anger}")
-    samples = Faces(Card.read(path), file, Faces.Options()).samples("test")
+    for damage in (lambda: write_parquet(file, 3, image=[None] * 3), lambda: file.write_bytes(b"PAR1" + bytes(44))):
+        samples = Faces(Card.read(path), file, Faces.Options()).samples("test")
+        damage()
+        with pytest.raises(SampleError, match=r"faces.parquet, row 1 cannot be read"):
+            read_image(samples[0].image)
+        write_parquet(file, 3, metadata=False)
     file.write_bytes(b"PAR1" + bytes(40) + b"PAR1")
-    with pytest.raises(SampleError, match=r"faces.parquet, row 1 cannot be read"):
-        read_image(samples[0].image)
     with pytest.raises(UserError, match=r"(?s)faces.parquet.*a .parquet file that can be read"):
         Faces(Card.read(path), file, Faces.Options()).samples("test")

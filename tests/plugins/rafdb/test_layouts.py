@@ -272,6 +272,23 @@ def test_images_may_be_of_any_format_that_is_read(tmp_path, open_rafdb, layout):
     assert all(sample.image.size() > 0 for sample in after)
 
 
+@pytest.mark.parametrize("with_name", [True, False])
+def test_images_and_attributes_may_stay_packed_as_they_come(tmp_path, open_rafdb, with_name):
+    packed, unpacked = make_rafdb(tmp_path / "packed"), open_rafdb(make_rafdb(tmp_path / "folder"))
+    for place in ("Image/aligned", "Annotation/manual"):
+        path = packed / "basic" / place
+        shutil.make_archive(str(path), "zip", path.parent if with_name else path, path.name if with_name else None)
+        shutil.rmtree(path)
+    copy = open_rafdb(packed)
+    for split in ("test", "train"):
+        assert contents(copy, split) == contents(unpacked, split)
+        assert copy.fingerprint(split) == unpacked.fingerprint(split)
+        assert [(s.attributes, s.image.name) for s in copy.samples(split)] == [
+            (s.attributes, s.image.name) for s in unpacked.samples(split)
+        ]
+    assert copy.verify() == unpacked.verify()
+
+
 @pytest.mark.parametrize("layout", ["official", "merged", "csv-folders"])
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_an_archive_is_the_copy_that_was_packed(tmp_path, open_rafdb, layout, kind):

@@ -18,6 +18,8 @@ from coabench.support.tree import Tree
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
+PARQUET = ".parquet"
+"""How the names of such tables end."""
 INSTALL = "pip install 'coabench[parquet]'"
 TABLE = 16 * DATA
 """Bytes of a table, which is read row by row; one of encoded images may hold a whole data set."""
@@ -99,15 +101,19 @@ class _Reader:
 
     def read(self, column: str, row: int) -> bytes:
         with self.lock:
-            while (value := self._kept(column, row)) is None:
+            while (cell := self._kept(column, row)) is None:
                 self._decode(column, row)
-        data: bytes = value["bytes"] if isinstance(value, dict) else value
+        value = cell.as_py()
+        data = value.get("bytes") if isinstance(value, dict) else value
+        if not isinstance(data, bytes):  # of a table that has taken the place of the one that was listed
+            raise OSError("no image is there any more")
         return data
 
     def _kept(self, column: str, row: int) -> Any:
+        """Return a cell that is in memory, None for any other."""
         for name, start, values in self.kept:
             if name == column and start <= row < start + len(values):
-                return values[row - start].as_py()
+                return values[row - start]
         return None
 
     def _decode(self, column: str, row: int) -> None:
@@ -162,6 +168,24 @@ def rows_of(tree: Tree, path: str, file: ParquetFile) -> Iterator[dict[str, Any]
             start += batch.num_rows
 
 
+def values_of(file: ParquetFile, column: str) -> set[Any]:
+    """Return all that a column holds; `OSError` where it cannot be read, or holds lists and the like."""
+    with _as_reading():
+        return {value for batch in file.iter_batches(columns=[column]) for value in batch.column(0).to_pylist()}
+
+
+def image_columns(file: ParquetFile) -> list[str]:
+    """Return the columns of encoded images: bytes, or a struct of bytes and a path."""
+    return [column.name for column in file.schema_arrow if _holds_images(column.type)]
+
+
+def _holds_images(kind: Any) -> bool:
+    import pyarrow as pa
+
+    fields = {part.name for part in kind} if pa.types.is_struct(kind) else set()
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or not fields.isdisjoint({"bytes", "path"})
+
+
 def class_names(file: ParquetFile) -> Mapping[str, Sequence[str]]:
     """Return column -> the names of its numbers, as the library ``datasets`` writes them into a table.
 
@@ -187,15 +211,14 @@ def _cells(column: Any, names: Sequence[str] | None, images: Images, name: str, 
     """Return the values of a column of some rows, the first of which is *start*."""
     import pyarrow as pa
 
-    kind, fields = column.type, {}
-    if pa.types.is_struct(kind):
-        fields = {part.name: values for part, values in zip(kind, column.flatten(), strict=True)}
-    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-    if not binary and not fields.keys() & {"bytes", "path"}:
+    kind, parts = column.type, {"bytes": column}
+    if not _holds_images(kind):
         cells = column.to_pylist()
         return cells if names is None else [_coded(cell, names) for cell in cells]
-    paths = fields["path"].to_pylist() if "path" in fields else [None] * len(column)
-    data = column if binary else fields.get("bytes")
+    if pa.types.is_struct(kind):
+        parts = {part.name: values for part, values in zip(kind, column.flatten(), strict=True)}
+    paths = parts["path"].to_pylist() if "path" in parts else [None] * len(column)
+    data = parts.get("bytes")
     lengths = [None] * len(column) if data is None else _lengths(data)
     return [
         path if length is None else Encoded(images, name, start + position, length)
