@@ -16,6 +16,7 @@ from coabench.testing import (
     commands,
     datasets,
     detectors,
+    executors,
     metrics,
     observers,
     parsers,
@@ -132,6 +133,8 @@ def _check_registered(kind: str, name: str, cli: click.Group, options: CheckOpti
             return strategies.check(name)
         case "metrics":
             return metrics.check(name)
+        case "executors":
+            return executors.check(name)
         case "parsers":
             return parsers.check(name)
         case "transforms":
