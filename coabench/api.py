@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 from coabench.arguments import (
     Name,
     assignments,
+    crop_spec,
     read_argument,
     read_request,
     read_settings,
@@ -74,6 +75,7 @@ def evaluate(
     labels: Name | None = None,
     data_root: Name | None = None,
     split: str | None = None,
+    crop: bool | str = False,
     limit: int | None = None,
     batch_size: BatchSize = BATCH_SIZE,
     decode: Decode = DECODE,
@@ -107,6 +109,8 @@ def evaluate(
             space that has all of them.
         data_root: the folder that holds the data set.
         split: the card's first by default.
+        crop: cut the face out of every picture: True for the best detector that works here, or
+            ``DETECTOR:key=value,key=value``.
         limit: only so many samples, stratified by label; the run is not comparable.
         batch_size: how many samples are asked about at a time, or ``auto`` for what is fastest and fits.
         decode: ``generate`` for free greedy answers, ``score`` for the best-scoring of the options, ``sample`` for a
@@ -141,6 +145,7 @@ def evaluate(
         "backbone": backbone_from(backbone),
         "strategy": strategy_spec(strategy),
         "dataset": chosen_dataset(dataset, read_argument(str | None, labels, "labels")),
+        "crop": crop_spec(crop),
     }
     request = read_request(Evaluation, evaluate, typed, **made)
     if progress is True:
@@ -161,6 +166,7 @@ def load(
     detector: str = "auto",
     detector_weights: Name | None = None,
     margin: float | None = None,
+    align: bool = True,
     min_face: int | None = None,
     device: str = DEVICE,
     dtype: Dtype = DTYPE,
@@ -180,6 +186,7 @@ def load(
         faces: ``all``, ``largest``, how many of the largest, or ``none`` for pictures that are faces already.
         detector: its name, or ``auto`` for the best that works here.
         margin: what a crop adds around the face, in parts of its longer side.
+        align: turn faces upright by their landmarks, where the detector knows them.
         min_face: pixels; smaller faces are left out.
         allow_remote_backbone: use a backbone that sends pictures to another machine.
 
@@ -188,7 +195,7 @@ def load(
     """
     typed = dict(locals())
     weights = read_argument(Path | None, detector_weights, "detector_weights")
-    chosen = {"detector": detector, "margin": margin, "min_face": min_face}
+    chosen = {"detector": detector, "margin": margin, "align": align, "min_face": min_face}
     read = {
         name: read_argument(get_type_hints(FaceChoice, include_extras=True)[name], v, name)
         for name, v in chosen.items()
@@ -279,6 +286,7 @@ def train(
     strategy: StrategyLike | Sequence[StrategyLike] = STRATEGY,
     dataset: Name | Sequence[Name] = DATASETS,
     data_root: Name | None = None,
+    crop: bool | str = False,
     preset: str | None = None,
     full: bool | None = None,
     rank: int | None = None,
@@ -320,6 +328,7 @@ def train(
         strategy: whose questions: ``NAME[:VARIANT]``, a prompt file, a `coabench.strategy.Strategy`; or several.
         dataset: whose train split to learn from: ``NAME`` or a card; or several.
         data_root: the folder that holds the data sets.
+        crop: cut the face out of every picture; see `evaluate`.
         preset: a recipe of the backbone; the other settings change it.
         full: train every parameter instead of a LoRA.
         targets: parts that are trained: ``language``, ``projector``, ``vision``.
@@ -353,6 +362,7 @@ def train(
         strategies=[strategy_spec(each) for each in several(strategy)],
         datasets=[read_argument(str, each, "dataset") for each in several(dataset)],
         settings=read_settings(typed),
+        crop=crop_spec(crop),
         trainer=assignments("trainer", trainer),
         published=read_argument(Literal["published"] | None, export, "export") is not None,
     )

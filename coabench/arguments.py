@@ -12,6 +12,7 @@ from coabench.base.schema import At, read_value
 from coabench.errors import UserError
 from coabench.recipe import Recipe
 from coabench.registry.defaults import Dtype
+from coabench.registry.detectors import AUTO
 from coabench.registry.function_strategy import StrategyLike, strategy_from
 from coabench.strategy import Strategy
 
@@ -72,6 +73,14 @@ def several(value: Any) -> Sequence[Any]:
 def strategy_spec(strategy: StrategyLike) -> str | Strategy:
     """Return a strategy itself, made of a function or a class where it is one, or what names it."""
     return strategy_from(strategy) or read_argument(str, strategy, "strategy")
+
+
+def crop_spec(crop: bool | str | None) -> str | None:
+    """Return ``--crop`` as typed; None for no crops."""
+    if isinstance(crop, bool):
+        return AUTO if crop else None
+    spec: str | None = read_argument(str | None, crop, "crop")
+    return spec
 
 
 def assignments(name: str, options: Mapping[str, object] | None) -> dict[str, str]:

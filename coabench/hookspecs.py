@@ -49,7 +49,8 @@ class Register(Protocol):
             description: one line for ``coabench list``.
             details: what `list` and the registry of that kind also know: ``variants=("a", "b")`` for a strategy,
                 ``card=Path(...)`` for a data set, with ``short="compound"`` where its labels go by a short name too,
-                ``rank=40``, ``available="module:function"`` and ``weights=(".onnx",)`` for a detector,
+                ``rank=40``, ``available="module:function"``, ``weights=(".onnx",)`` and
+                ``libraries=("opencv-python",)`` for a detector,
                 ``title="G-mean"`` and ``format="percent"`` for a metric.
         """
 

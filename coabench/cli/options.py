@@ -15,6 +15,7 @@ from coabench.decode import DECODES, ONCE
 from coabench.errors import UserError
 from coabench.inference.batching import BatchSize
 from coabench.registry.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
+from coabench.registry.detectors import AUTO
 from coabench.render.tables import FORMATS
 
 Command = Callable[..., Any]
@@ -59,6 +60,14 @@ dataset_option = click.option(
 data_root_option = click.option(
     "--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data set."
 )
+crop_option = click.option(
+    "--crop", metavar="[DETECTOR[:KEY=VALUE,…]]", is_flag=False, flag_value=AUTO,
+    help="Cut the face out of every picture, as `datasets crop` does; alone with the best detector that works here.",
+)  # fmt: skip
+align_option = click.option(
+    "--align/--no-align", default=True, show_default=True,
+    help="Turn faces upright by their landmarks, where the detector knows them.",
+)  # fmt: skip
 split_option = click.option("--split", help="The split; the card's first by default.")
 batch_size_option = click.option(
     "--batch-size", metavar="N|auto", type=_batch_size, default=BATCH_SIZE, show_default=True,
@@ -111,8 +120,9 @@ transform_option = click.option(
 
 
 def data_options(command: Command) -> Command:
-    """Add what is asked, and about which samples: adapter, strategy, data set, its folder, split."""
-    return _add(command, adapter_option, strategy_option, dataset_option, data_root_option, split_option)
+    """Add what is asked, and about which samples: adapter, strategy, data set, its folder, split, faces alone."""
+    data = dataset_option, data_root_option, split_option, crop_option
+    return _add(command, adapter_option, strategy_option, *data)
 
 
 def model_options(command: Command) -> Command:

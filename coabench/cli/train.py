@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from coabench.base.text import NOTHING, safe
-from coabench.cli.options import device_option, fold_option, fold_seed_option, set_option
+from coabench.cli.options import crop_option, device_option, fold_option, fold_seed_option, set_option
 from coabench.cli.processes import first_process
 from coabench.cli.versions import checks_versions
 from coabench.recipe import Recipe
@@ -25,6 +25,7 @@ from coabench.registry.options import parse_assignments
 @click.option("--dataset", "datasets", metavar="NAME|CARD.yaml", multiple=True, default=DATASETS, show_default=True,
               help="Whose train split to learn from; repeatable.")  # fmt: skip
 @click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data sets.")
+@crop_option
 @click.option("--preset", metavar="NAME", help="A recipe of the backbone, such as published; options change it.")
 @click.option("--full/--lora", default=None, help="Train every parameter instead of a LoRA.")
 @click.option("--rank", type=int, help="Rank of the LoRA.")

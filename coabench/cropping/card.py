@@ -12,6 +12,7 @@ from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, Sample
 from coabench.inference.loading import read_image
 from coabench.registry.catalog import DatasetChoice
+from coabench.support.crops import CropSettings
 
 TABLE = "faces.jsonl"
 
@@ -68,11 +69,12 @@ def write_card(
 
 def _note(card: Card, manifest: Mapping[str, Any], missing: str) -> str:
     """Return what every run of the faces says of them."""
-    crop = manifest["crop"]
-    how = "aligned where there are landmarks" if crop["align"] else "by the box"
+    crop = CropSettings(**manifest["crop"])
+    how = "aligned where there are landmarks" if crop.align else f"by the {'squared ' if crop.square else ''}box"
     return (
-        f"faces of {card.name} cut out by {manifest['detector']['name']}, {how}, margin {crop['margin']:g}, "
-        f"size {crop['size'] or 'as in the picture'}, faces {manifest['faces']}, pictures without a face: {missing}"
+        f"faces of {card.name} cut out by {manifest['detector']['name']}, {how}, margin {crop.margin:g}, "
+        f"padding {crop.padding}, size {crop.size or 'as in the picture'}, faces {manifest['faces']}, "
+        f"pictures without a face: {missing}"
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base import environment
+from coabench.cropping.step import MissingFaces
 from coabench.evaluation.progress import Progress
 from coabench.registry.loader import get_plugins
 from coabench.runs.identity import RunIdentity
@@ -21,9 +22,17 @@ def finish(run: Run, progress: Progress) -> FinishedRun:
     """Compute the metrics of a run whose records are all there; mark it complete, unless it was before."""
     from coabench.runs.metrics import compute_metrics
 
-    times = _Times()
-    metrics = compute_metrics(run.directory, run.manifest["labels"], progress.note, times.add)
+    times, faces = _Times(), MissingFaces()
+
+    def watch(record: Mapping[str, Any]) -> None:
+        times.add(record)
+        faces.add(record)
+
+    metrics = compute_metrics(run.directory, run.manifest["labels"], progress.note, watch)
     if not run.complete:
+        for note in faces.notes():
+            progress.note(note)
+            run.manifest["notes"].append(note)
         run.finish(metrics, **times.facts())
         notify(progress, "coabench_run_finished", run=run, metrics=metrics)
     return FinishedRun(run.directory, run.manifest, metrics)

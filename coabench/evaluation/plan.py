@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from coabench.backbone import Backbone
 from coabench.base.schema import Number, Read, at_least
 from coabench.base.vocabulary import TRAIN
+from coabench.cropping.step import CropChoice, find_crop
 from coabench.dataset import MOST_VOTES, Card, Dataset, Sample, invalid_votes
 from coabench.decode import SAMPLE, Decode, mode_of
 from coabench.dialogue import Task
@@ -20,7 +21,7 @@ from coabench.evaluation.sampling import STRATIFIED, stratified
 from coabench.inference.batching import BatchSize
 from coabench.inference.contents import contents
 from coabench.inference.exemplars import ExemplarPool, draw_pool
-from coabench.inference.preparation import describe_steps, prepare
+from coabench.inference.preparation import Step, describe_steps, prepare
 from coabench.parser import Parser
 from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.class_folders import card_text
@@ -48,6 +49,7 @@ class Evaluation:
     """What to evaluate: the arguments of `coabench.api.evaluate`, checked.
 
     Attributes:
+        crop: ``DETECTOR:key=value,…`` where every picture is cropped to its face; see `coabench.cropping.step`.
         transform: what every image is changed by, in this order; see `coabench.registry.transforms`.
         fold: which fold of the split, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         command: the command line, for the manifest.
@@ -59,6 +61,7 @@ class Evaluation:
     adapter: str | None = None
     data_root: Path | None = None
     split: str | None = None
+    crop: str | None = None
     limit: Annotated[int, at_least(1)] | None = None
     batch_size: BatchSize = BATCH_SIZE
     decode: Decode = DECODE
@@ -133,9 +136,11 @@ def check(request: Evaluation) -> Plan:
     request = _placed(request)
     draws = sampling_of(request)
     choice = find_dataset(request.dataset)
-    respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})
+    crop = find_crop(request.crop) if request.crop is not None else None
+    owners = {"dataset": choice.loader.load().Options} | ({"detector": crop.detector.options} if crop else {})
+    respondent = Respondent.find(request, owners)
     strategy = respondent.strategy
-    steps = open_transforms(request.transform, request.seed)
+    steps = _steps(request, crop, respondent)
     dataset = prepare(choice.open(request.data_root, respondent.options["dataset"]), steps)
     split = request.split or _usual_split(request, choice.card)
     whole = samples_of(dataset, split)
@@ -171,6 +176,7 @@ def check(request: Evaluation) -> Plan:
         *filter(None, [lacking]),
         *(fold.notes if fold else ()),
         *trained,
+        *(note for training in trainings for note in training.prepared_otherwise(identity.preparation)),
         *respondent.notes(backbone),
     ]
     if draws and answering.self_consistency is None:
@@ -197,6 +203,23 @@ def _placed(request: Evaluation) -> Evaluation:
 
     backbone = numbered(request.backbone) if isinstance(request.backbone, str) else request.backbone
     return replace(request, backbone=backbone, adapter=request.adapter and numbered(request.adapter))
+
+
+def _steps(request: Evaluation, crop: CropChoice | None, respondent: Respondent) -> list[Step]:
+    """Return what is done to every image, one step after the other.
+
+    Raises:
+        UserError: one cannot be made ready, or the backbone looks its answers up instead of looking at images.
+    """
+    asked = [*(["--crop"] if crop else []), *(["--transform"] if request.transform else [])]
+    if asked and not respondent.registration.load().timed:
+        options = " and ".join(asked)
+        raise UserError(
+            f"backbone {respondent.registration.name!r} looks at no picture, so that {options} could change nothing",
+            remedy=f"leave {options} out, or ask the backbone itself",
+        )
+    cut = [crop.open(respondent.options["detector"])] if crop else []
+    return [*cut, *open_transforms(request.transform, request.seed)]
 
 
 def _usual_split(request: Evaluation, card: Card) -> str:

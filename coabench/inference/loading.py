@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.dataset import ImageSource
 from coabench.errors import SampleError, first_line
-from coabench.inference.preparation import PreparedSource, original
+from coabench.inference.preparation import PreparedSource, Unprepared, original
 from coabench.support.images import UnreadableImage, decode
 
 if TYPE_CHECKING:
@@ -62,7 +62,10 @@ def _prepared(picture: Picture, source: ImageSource) -> Picture:
     if not isinstance(source, PreparedSource):
         return picture
     for step in source.steps:
-        made = step.apply(picture.image, source.key)
+        try:
+            made = step.apply(picture.image, source.key)
+        except Unprepared as error:
+            raise Unprepared(error.problem, {**picture.facts, step.name: dict(error.facts)}) from None
         facts = {**picture.facts, **({step.name: dict(made.facts)} if made.facts else {})}
         picture = replace(picture, image=made.image, notes=(*picture.notes, *made.notes), facts=facts)
     return picture
@@ -106,7 +109,7 @@ def load_ahead(
             picture = _prepared(picture, source)
             return Loaded(prepare(position, picture.image), digest, notes=picture.notes, facts=picture.facts)
         except SampleError as error:
-            return Loaded(None, digest, str(error))
+            return Loaded(None, digest, str(error), facts=error.facts if isinstance(error, Unprepared) else {})
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="load")
     waiting: deque[Future[Loaded]] = deque()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from coabench.dataset import Check, Dataset, ImageSource, Sample
+from coabench.errors import SampleError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,6 +31,18 @@ class Prepared:
     image: Image
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Unprepared(SampleError):
+    """Nothing can be made of a picture.
+
+    Args:
+        facts: what the record keeps nevertheless, as in `Prepared`.
+    """
+
+    def __init__(self, problem: str, facts: Mapping[str, Any]) -> None:
+        super().__init__(problem)
+        self.facts = facts
 
 
 class Step(Protocol):
@@ -56,7 +69,7 @@ class Step(Protocol):
             key: the id of the sample, to draw random numbers by.
 
         Raises:
-            SampleError: nothing can be made of it; the sample gets a record that says so.
+            SampleError: nothing can be made of it; the sample gets a record that says so. An `Unprepared` has facts.
         """
         ...
 

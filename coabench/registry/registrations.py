@@ -143,6 +143,7 @@ DETAILS = (
     Detail("available", "executors", _target, "the check of {name!r} is {value!r}; it must be 'module:attribute'"),
     Detail("variants", "strategies", _texts, "variants={value!r} of {name!r} is no tuple of texts"),
     Detail("weights", "detectors", _texts, "weights={value!r} of {name!r} is no tuple of texts"),
+    Detail("libraries", "detectors", _texts, "libraries={value!r} of {name!r} is no tuple of texts"),
     Detail("rank", "detectors", _number, "rank={value!r} of {name!r} is no number"),
     Detail("card", "datasets", _file, "the card of {name!r} is not there: {value}"),
     Detail("short", "datasets", _optional_text, "short={value!r} of {name!r} is no text", alias="short name"),

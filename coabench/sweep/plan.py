@@ -169,6 +169,8 @@ def run_name(identity: RunIdentity) -> str:
     parts = [f"{name}+{adapter}" if adapter else name, identity.strategy.name, identity.dataset.name]
     if identity.decode != DEFAULTS["decode"]:
         parts.append(identity.decode)
+    if identity.preparation:
+        parts.append("cropped")
     if identity.seed != DEFAULTS["seed"]:
         parts.append(f"seed-{identity.seed}")
     if identity.dataset.fold is not None:

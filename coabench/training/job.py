@@ -18,6 +18,7 @@ from coabench.inference.contents import contents
 from coabench.recipe import Recipe
 from coabench.registry.blame import contained
 from coabench.support.memory import explained_oom
+from coabench.training.faces import find_faces
 from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, export_published, save_trained
 from coabench.training.plan import Plan, Training, check, fully_trained, targets
 from coabench.training.progress import TrainingProgress
@@ -94,6 +95,9 @@ def _fit(
         progress.start(plan.schedule.steps),
     ):
         arguments = make_arguments(plan, directory / CHECKPOINTS)
+        if plan.crop is not None:
+            progress.note("finding the face in every image, once")
+            find_faces(plan, plan.crop)
         if folder is not None:
             progress.note("reading every image once, to record what is learnt from")
             folder.begin(request.overwrite, _session(request, plan), contents(plan.samples))

@@ -13,8 +13,10 @@ from coabench.base.json import parse_json
 from coabench.base.processes import World
 from coabench.base.schema import at_least
 from coabench.base.version import __version__
+from coabench.cropping.step import CropChoice, FaceCrop, find_crop
 from coabench.dataset import Sample
 from coabench.errors import UserError, did_you_mean
+from coabench.inference.preparation import describe_steps, prepare
 from coabench.recipe import Preset, Recipe, make_recipe
 from coabench.registry.catalog import DatasetChoice, find_backbone, find_dataset, open_strategy
 from coabench.registry.defaults import DEVICE, SEED
@@ -47,6 +49,7 @@ class Training:
 
     Attributes:
         settings: fields of `Recipe` that the user set; None for the others.
+        crop: ``DETECTOR:key=value,…`` where every picture is cropped to its face; see `coabench.cropping.step`.
         fold: which fold of each train split is held out, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         published: write the published layout as well.
         command: the command line, for the manifest.
@@ -56,6 +59,7 @@ class Training:
     strategies: Sequence[str | Strategy]
     datasets: Sequence[str]
     data_root: Path | None = None
+    crop: str | None = None
     preset: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     micro_batch: Annotated[int, at_least(1)] | None = None
@@ -80,6 +84,7 @@ class Plan:
         name: of the training folder, where the user names none.
         options: of the backbone.
         trainer: further fields of transformers' TrainingArguments.
+        crop: cuts the face out of every picture; None where they are shown as they are.
     """
 
     recipe: Recipe
@@ -94,6 +99,7 @@ class Plan:
     options: Any
     world: World
     trainer: Mapping[str, Any]
+    crop: FaceCrop | None = None
 
     @property
     def turns(self) -> int:
@@ -149,10 +155,14 @@ def check(request: Training) -> Plan:
     strategies = [open_strategy(spec) for spec in request.strategies]
     choices = [find_dataset(spec) for spec in request.datasets]
     _check_distinct(request)
-    options, *of_datasets = _options({**preset.options, **request.options}, factory, choices)
+    wanted = find_crop(request.crop) if request.crop is not None else None
+    options, *of_datasets = _options({**preset.options, **request.options}, factory, choices, wanted)
+    crop = wanted.open(options["detector"]) if wanted else None
+    steps = [crop] if crop else []
+    datasets = [choice.open(request.data_root, own) for choice, own in zip(choices, of_datasets, strict=True)]
     sources = [
-        open_source(choice.open(request.data_root, own), recipe.dev, request.seed, request.fold, request.fold_seed)
-        for choice, own in zip(choices, of_datasets, strict=True)
+        open_source(prepare(dataset, steps), recipe.dev, request.seed, request.fold, request.fold_seed)
+        for dataset in datasets
     ]
     items = collect([strategy for strategy, _ in strategies], sources, recipe.ambiguous, request.seed)
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
@@ -164,6 +174,7 @@ def check(request: Training) -> Plan:
     identity = TrainingIdentity(
         coabench=__version__,
         images=READER,
+        preparation=describe_steps(steps),
         seed=request.seed,
         recipe=asdict(recipe),
         trainer=trainer,
@@ -181,7 +192,7 @@ def check(request: Training) -> Plan:
     name = identity.folder_name(["+".join(strategy.name for strategy, _ in strategies), registration.name])
     return Plan(
         recipe, [strategy for strategy, _ in strategies], sources, items, schedule, backbone, trainee, name, identity,
-        options["backbone"], world, trainer,
+        options["backbone"], world, trainer, crop,
     )  # fmt: skip
 
 
@@ -209,9 +220,12 @@ def _check_distinct(request: Training) -> None:
 
 
 def _options(
-    assignments: Mapping[str, str], factory: type[Backbone[Any]], choices: Sequence[DatasetChoice]
+    assignments: Mapping[str, str],
+    factory: type[Backbone[Any]],
+    choices: Sequence[DatasetChoice],
+    crop: CropChoice | None,
 ) -> tuple[Any, ...]:
-    """Return the options of ``backbone`` and ``training`` in a mapping, and those of each data set."""
+    """Return the options of ``backbone``, ``training`` and ``detector`` in a mapping, and those of each data set."""
     loaders = {choice.loader.target: choice.loader.load().Options for choice in choices}
     owners = {target: "dataset" if len(loaders) == 1 else target.partition(".")[0] for target in loaders}
     options = distribute(
@@ -219,6 +233,7 @@ def _options(
         {
             "backbone": factory.Options,
             "training": factory.TrainingOptions,
+            **({"detector": crop.detector.options} if crop else {}),
             **{owners[target]: declared for target, declared in loaders.items()},
         },
     )

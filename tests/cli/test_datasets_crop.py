@@ -169,3 +169,29 @@ def test_a_crop_that_was_cut_short_is_made_again(data: Path, coabench: Run, tmp_
     assert coabench(*CROP, "--missing", "skip").returncode == 0
     assert file.read_bytes() == whole
     assert "opencv-python" in json.loads((tmp_path / "out" / "crops.json").read_text())["detector"]["libraries"]
+
+
+def test_a_box_stays_as_it_is_and_what_lies_beyond_is_black(data: Path, coabench: Run, tmp_path: Path) -> None:
+    crop = (*CROP, "--missing", "skip", "--no-square", "--padding", "black")
+    refused = coabench(*crop)
+    assert refused.returncode == 2
+    assert "--no-align --no-square" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    assert coabench(*crop, "--no-align", "--margin", "0.5").returncode == 0
+    (file,) = (tmp_path / "out").glob("crops-*/*.png")
+    log = [json.loads(line) for line in (tmp_path / "out" / "crops.jsonl").read_text().splitlines()]
+    left, top, right, bottom = next(row["crops"][0]["box"] for row in log if row["crops"])
+    with Image.open(file) as image:
+        assert image.size == (2 * (right - left), 2 * (bottom - top))
+    assert "padding black" in (tmp_path / "out" / "card.yaml").read_text()
+
+
+def test_a_folder_begun_before_a_setting_was_known_is_continued(data: Path, coabench: Run, tmp_path: Path) -> None:
+    assert coabench(*CROP, "--missing", "skip").returncode == 0
+    manifest = json.loads((tmp_path / "out" / "crops.json").read_text())
+    assert (manifest["crop"].pop("square"), manifest["crop"].pop("padding")) == (True, "shift")
+    (tmp_path / "out" / "crops.json").write_text(json.dumps(manifest))
+    for _ in range(2):  # the folder of the faces is named after what the manifest says
+        assert coabench(*CROP, "--missing", "skip").returncode == 0
+    assert len(list((tmp_path / "out").glob("crops-*/*.png"))) == 2
+    assert coabench(*CROP, "--missing", "skip", "--padding", "edge").returncode == 2
