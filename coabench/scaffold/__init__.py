@@ -85,6 +85,21 @@ KINDS = {
         "It reads a run directory and prints which labels are taken for which.",
         ("click",),
     ),
+    "parser": Kind(
+        "parsers",
+        "A parser that also takes the letter of an option",
+        "coabench evaluate --parser $name",
+        "It turns a response into a label, or into none: it never guesses. A prompt file names it, too, as\n"
+        "`parser: $name`. What it answers is part of every record.",
+    ),
+    "transform": Kind(
+        "transforms",
+        "A transform that turns images",
+        "coabench evaluate --transform $name:degrees=30",
+        "It turns every image by an angle that is drawn for its sample. Give each parameter bounds and a\n"
+        "physical unit. A run with transforms is a variant, which the leaderboard never ranks.",
+        ("pillow",),
+    ),
 }
 
 
@@ -173,7 +188,7 @@ def _words(name: str, kind: str) -> dict[str, str]:
         "Class": _class(parts, kind),
         "api": str(API_VERSION),
         "summary": about.summary,
-        "about": about.about,
+        "about": Template(about.about).substitute(name=name),
         "try": trial(name, kind),
         "dependencies": ", ".join(f'"{package}"' for package in ("coabench", *about.dependencies)),
     }

@@ -23,6 +23,8 @@ NAMES = {  # some are words of YAML, or what a template imports
     "detector": "detector",
     "metric": "on",
     "command": "mistakes-of-a-run-in-one-table",
+    "parser": "letters",
+    "transform": "turned",
 }
 
 

@@ -24,3 +24,8 @@ def coabench_register_metrics(register):
         title="across valence",
         format="percent",
     )
+
+
+@hookimpl
+def coabench_register_parsers(register):
+    register("looks", "coabench_valence.parser:looks", description='the answer, or "the person looks" and the answer')
