@@ -79,8 +79,9 @@ def crop_spec(crop: bool | str | None) -> str | None:
     """Return ``--crop`` as typed; None for no crops."""
     if isinstance(crop, bool):
         return AUTO if crop else None
-    spec: str | None = read_argument(str | None, crop, "crop")
-    return spec
+    if not isinstance(crop, str | None):
+        raise _Argument("crop").bad(crop, "True, False, or a text as --crop takes it: 'mtcnn:margin=0.1'")
+    return crop
 
 
 def assignments(name: str, options: Mapping[str, object] | None) -> dict[str, str]:

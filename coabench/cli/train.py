@@ -100,10 +100,10 @@ def command(
             return
         done = train(request, TrainingTerminal() if first else None)
         if first:
-            _summary(rest["backbone"], done.directory, done.manifest)
+            _summary(rest["backbone"], rest["crop"], done.directory, done.manifest)
 
 
-def _summary(backbone: str, directory: Path, manifest: Any) -> None:
+def _summary(backbone: str, crop: str | None, directory: Path, manifest: Any) -> None:
     dev = manifest.get("dev") or {}
     counts = {name: manifest.get(name) for name in ("examples", "trainable", "selected_step", "steps")}
     texts = {name: NOTHING if count is None else f"{count:,}" for name, count in counts.items()}
@@ -123,4 +123,5 @@ def _summary(backbone: str, directory: Path, manifest: Any) -> None:
         from coabench.runs.dataset_identity import FoldIdentity
 
         use += f" {FoldIdentity.read(held).options}"
+    use += f" --crop {crop}" if crop else ""
     click.echo(f"{'to use it':<28} {safe(f'coabench evaluate --backbone {use}')}")

@@ -18,6 +18,7 @@ from coabench.base.version import __version__
 from coabench.cropping.card import write_card
 from coabench.cropping.faces import FOUND, NONE, SMALL, UNREADABLE, choose
 from coabench.cropping.failures import write_sheet
+from coabench.cropping.originals import LOG, keep_root
 from coabench.dataset import Dataset, Sample
 from coabench.detector import Detector, plain
 from coabench.errors import UserError
@@ -27,9 +28,7 @@ from coabench.registry.detectors import DetectorChoice
 from coabench.support.crops import MIN_FACE, CropSettings, crop_face
 from coabench.support.images import READER
 
-FACES = ("largest", "centre", "all")
-MISSING = ("refuse", "skip", "whole")
-MANIFEST, LOG = "crops.json", "crops.jsonl"
+MANIFEST = "crops.json"
 AHEAD = 8
 """Pictures that are decoded while the detector looks at others."""
 
@@ -103,6 +102,7 @@ def crop_dataset(
     wanted = _manifest(choice, dataset, samples, detector, options, settings, policy)
     try:
         manifest = _prepare(output, wanted)
+        keep_root(output, choice.folder or data_root)
         digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
         images = output / f"crops-{digest[:12]}"
         rows = {key: row for key, row in _read_log(output / LOG).items() if _are_there(row, images)}
@@ -237,7 +237,7 @@ class _Cropper:
                 {"file": name, "sha256": digest, "box": face.box, "score": face.score, "landmarks": face.landmarks}
             )
         outcome = FOUND if chosen else SMALL if faces else NONE
-        return {"outcome": outcome, "faces": len(faces), "crops": crops}
+        return {"outcome": outcome, "size": list(picture.prepared.size), "faces": len(faces), "crops": crops}
 
 
 def _finish(

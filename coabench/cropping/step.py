@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -133,9 +133,9 @@ class FaceCrop:
 
     def notes(self) -> Sequence[str]:
         """Return which detector was passed over, and what is shown instead of the pictures."""
-        how = "aligned where there are landmarks" if self.options.align else "by its box"
+        how = "aligned where there are landmarks" if self.options.align else "by their boxes"
         passed_over = [f"passed over {line}" for line in self._choice.detector.passed_over]
-        return [*passed_over, f"of every picture the face is shown, {how}: --crop {self.spec}"]
+        return [*passed_over, f"the model sees faces cut out of the pictures, {how}: --crop {self.spec}"]
 
     def apply(self, image: Image, key: str) -> Prepared:
         """Return the face; `Unprepared` where there is none, unless the whole picture is taken then."""
@@ -173,6 +173,25 @@ class FaceCrop:
         return Located(chosen[0] if chosen else None, len(faces))
 
 
+def cut_again(image: Image, facts: Mapping[str, Any], step: Mapping[str, Any], size: int) -> Image:
+    """Return the face of a picture as a record says where it is, *size* pixels wide or high.
+
+    Args:
+        facts: of the record, with a box.
+        step: the crop, as the run's identity has it.
+
+    Raises:
+        ValueError: the box is not in the picture.
+    """
+    known = {each.name: step[each.name] for each in fields(CropSettings) if each.name in step}
+    settings = CropSettings(**{**known, "size": size})
+    face = plain(Face(facts["box"], facts["score"], facts.get("landmarks")))
+    left, top, right, bottom = face.box
+    if not (0 <= left < right <= image.width and 0 <= top < bottom <= image.height):
+        raise ValueError(f"a face at {face.box} in a picture of {image.width}×{image.height} pixels")
+    return crop_face(_pixels(image), face, settings)
+
+
 def _pixels(image: Image) -> Pixels:
     return np.ascontiguousarray(np.asarray(image))
 
@@ -188,7 +207,7 @@ class MissingFaces:
         facts = (record.get("preparation") or {}).get(NAME)
         if facts is not None:
             self._all += 1
-            if facts["box"] is None:
+            if facts.get("box") is None:
                 self._errors += record["status"] == "error"
                 self._whole += record["status"] != "error"
 

@@ -147,7 +147,6 @@ def check(request: Evaluation) -> Plan:
     lacking = missing(choice.card, split, whole)
     fold = open_fold(request.fold, whole, request.fold_seed, choice.card.name) if request.fold is not None else None
     whole, part = (fold.samples, fold.identity) if fold else (whole, None)
-    present = {sample.target for sample in whole}
     samples, sampling = _limited(whole, request)
     fingerprint = dataset.fingerprint(split)
     images = cache(lambda: contents(samples))
@@ -182,10 +181,7 @@ def check(request: Evaluation) -> Plan:
     if draws and answering.self_consistency is None:
         notes.append(f"--decode sample makes no difference: {strategy.name} asks no question that can be sampled")
     if request.limit is not None:
-        covered = f"{len({sample.target for sample in samples})} of {len(present)} labels"
-        drawn = f", stratified by label (--seed {request.seed})" if sampling else ""
-        taken = f"{len(samples):,} of {len(whole):,} samples{drawn}, with {covered}"
-        notes.append(f"--limit {request.limit}: {taken}; its numbers are not comparable and will not be ranked")
+        notes.append(_limit_note(request, samples, whole, stratified=sampling is not None))
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
     training = next(filter(None, (record.summary() for record in trainings)), None)
     made = None if choice.described is None or choice.folder is None else card_text(choice.described, choice.folder)
@@ -254,6 +250,13 @@ def _limited(samples: Sequence[Sample], request: Evaluation) -> tuple[Sequence[S
     if _took_the_first(request):
         return samples[: request.limit], None
     return stratified(samples, request.limit, request.seed), STRATIFIED
+
+
+def _limit_note(request: Evaluation, samples: Sequence[Sample], whole: Sequence[Sample], *, stratified: bool) -> str:
+    covered, present = ({sample.target for sample in some} for some in (samples, whole))
+    drawn = f", stratified by label (--seed {request.seed})" if stratified else ""
+    taken = f"{len(samples):,} of {len(whole):,} samples{drawn}, with {len(covered)} of {len(present)} labels"
+    return f"--limit {request.limit}: {taken}; its numbers are not comparable and will not be ranked"
 
 
 def _took_the_first(request: Evaluation) -> bool:

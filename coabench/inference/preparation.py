@@ -54,7 +54,10 @@ class Step(Protocol):
         ...
 
     def identity(self) -> Mapping[str, Any]:
-        """Return everything that can change what it makes of a picture, JSON-serialisable."""
+        """Return everything that can change what it makes of a picture, JSON-serialisable.
+
+        By convention ``spec`` is how the user types it, ``NAME:key=value``: tables show it.
+        """
         ...
 
     def notes(self) -> Sequence[str]:

@@ -88,15 +88,13 @@ def report(request: Report) -> str:
     with _damage_reported(directory):
         metrics, recomputed = read_metrics(directory, manifest, data.log_sha256, data.predicted)
         identity = RunIdentity.read(manifest["identity"])
-        dataset = identity.dataset
-        choice = _card(request, dataset.name)
+        choice = _card(request, identity.dataset.name)
         shown = data.choose(request.samples, request.only)
         records = data.records(shown)
-    pictures = None
-    if request.images:
-        assert choice is not None  # _card has raised where there is no such data set
-        pictures = thumbnails(records, choice, request.data_root, dataset.to_json())
-    with _damage_reported(directory):
+        pictures = None
+        if request.images:
+            assert choice is not None  # _card has raised where there is no such data set
+            pictures = thumbnails(records, choice, request.data_root, identity)
         return render_page(
             Path(__file__).with_name("report.html"),
             styles=["report.css"],
@@ -333,6 +331,6 @@ def _samples(
         "no_groups": others,
         "min_group": min_group,
         "reasons": data.reasons,
-        "samples": columns(records, labels, groups, pictures.images if pictures else {}),
+        "samples": columns(records, labels, groups, pictures),
         "filter_link": lambda **wanted: "#" + urlencode(wanted),
     }
