@@ -142,6 +142,12 @@ def coabench_register_transforms(register: Register) -> None:
 
 
 @hookspec
+def coabench_register_executors(register: Register) -> None:
+    """Register executors of sweeps. The target is called with a `coabench.sweep.executor.ExecutorRequest` and returns a
+    `coabench.sweep.executor.Executor`. Pass ``available="module:function"`` where it needs what may not be here."""
+
+
+@hookspec
 def coabench_run_started(run: Run) -> None:
     """A run begins or continues; its directory and manifest exist."""
 

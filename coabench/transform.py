@@ -6,9 +6,10 @@ import hashlib
 import random
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from coabench.base.names import to_hash
+from coabench.detector import Landmarks
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,10 +35,14 @@ class Subject:
     Attributes:
         sample: the sample's id.
         seed: that of the run.
+        landmarks: where the eyes, the tip of the nose and the corners of the mouth lie in the image, where ``--crop``
+            found them and no transform before this one has moved them; None where that is not known. One that needs
+            them raises `SampleError` then, and guesses nothing.
     """
 
     sample: str
     seed: int = 0
+    landmarks: Landmarks | None = None
 
     def random(self) -> random.Random:
         """Return a new generator that the sample and the seed decide, and nothing else."""
@@ -50,7 +55,13 @@ class Transform(ABC):
 
     The constructor takes a `TransformRequest`; `UserError` where its options do not fit together. Bounds of a single
     option belong in its type: ``quality: Annotated[int, between(1, 95)] = 50`` (`coabench.base.schema.between`).
+
+    Attributes:
+        keeps_places: whether everything stays where it is in the image, as in a grey one: later transforms then know
+            where the face's landmarks are.
     """
+
+    keeps_places: ClassVar[bool] = False
 
     @dataclass(frozen=True)
     class Options:

@@ -14,13 +14,13 @@ import numpy as np
 from coabench.base.schema import at_least
 from coabench.cropping.faces import choose
 from coabench.dataset import Sample
-from coabench.detector import Face, Pixels, plain
+from coabench.detector import Face, Landmarks, Pixels, plain
 from coabench.errors import UserError
 from coabench.inference.loading import load_ahead
 from coabench.inference.preparation import Prepared, Unprepared, original
 from coabench.registry.detectors import DetectorChoice, find_detector
 from coabench.registry.options import parse_component, read_parameters, spell_component
-from coabench.support.crops import MIN_FACE, CropSettings, crop_face
+from coabench.support.crops import MIN_FACE, CropSettings, crop_face, landmarks_in_crop
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -137,7 +137,7 @@ class FaceCrop:
         passed_over = [f"passed over {line}" for line in self._choice.detector.passed_over]
         return [*passed_over, f"the model sees faces cut out of the pictures, {how}: --crop {self.spec}"]
 
-    def apply(self, image: Image, key: str) -> Prepared:
+    def apply(self, image: Image, key: str, landmarks: Landmarks | None = None) -> Prepared:
         """Return the face; `Unprepared` where there is none, unless the whole picture is taken then."""
         frame = _pixels(image)
         face, faces = self._known.get(key) or self._locate(frame, image)
@@ -145,7 +145,9 @@ class FaceCrop:
         if face is not None:
             facts |= {"box": list(face.box), "score": face.score}
             facts |= {"landmarks": [list(point) for point in face.landmarks]} if face.landmarks else {}
-            return Prepared(crop_face(frame, face, self.options), facts=facts)
+            made = crop_face(frame, face, self.options)
+            known = landmarks_in_crop(face, self.options, image.size, made.size) if face.landmarks else None
+            return Prepared(made, facts=facts, landmarks=known)
         detector = self._choice.detector.registration.name
         least = f"no face of {self.options.min_face} pixels, but {faces} smaller" if faces else "no face"
         if self.options.missing == "whole":

@@ -141,8 +141,7 @@ def check(request: Evaluation) -> Plan:
     owners = {"dataset": choice.loader.load().Options} | ({"detector": crop.detector.options} if crop else {})
     respondent = Respondent.find(request, owners)
     strategy = respondent.strategy
-    crops: list[Step] = [_looked_at(crop, respondent).open(respondent.options["detector"])] if crop else []
-    steps = [*crops, *open_transforms(request.transform, request.seed)]
+    steps = _steps(request, crop, respondent)
     dataset = prepare(choice.open(request.data_root, respondent.options["dataset"]), steps)
     split = request.split or _usual_split(request, choice.card)
     whole = samples_of(dataset, split)
@@ -203,14 +202,21 @@ def _placed(request: Evaluation) -> Evaluation:
     return replace(request, backbone=backbone, adapter=request.adapter and numbered(request.adapter))
 
 
-def _looked_at(crop: CropChoice, respondent: Respondent) -> CropChoice:
-    """Return the crop; `UserError` for a backbone that looks its answers up instead of looking at pictures."""
-    if respondent.registration.load().timed:
-        return crop
-    raise UserError(
-        f"backbone {respondent.registration.name!r} looks at no picture, so that --crop could change nothing",
-        remedy="leave --crop out, or ask the backbone itself",
-    )
+def _steps(request: Evaluation, crop: CropChoice | None, respondent: Respondent) -> list[Step]:
+    """Return what is done to every image, one step after the other.
+
+    Raises:
+        UserError: one cannot be made ready, or the backbone looks its answers up instead of looking at images.
+    """
+    asked = [*(["--crop"] if crop else []), *(["--transform"] if request.transform else [])]
+    if asked and not respondent.registration.load().timed:
+        options = " and ".join(asked)
+        raise UserError(
+            f"backbone {respondent.registration.name!r} looks at no picture, so that {options} could change nothing",
+            remedy=f"leave {options} out, or ask the backbone itself",
+        )
+    cut = [crop.open(respondent.options["detector"])] if crop else []
+    return [*cut, *open_transforms(request.transform, request.seed)]
 
 
 def _usual_split(request: Evaluation, card: Card) -> str:

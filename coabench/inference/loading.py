@@ -61,12 +61,14 @@ def _prepared(picture: Picture, source: ImageSource) -> Picture:
     """Return what the steps of a source make of its picture."""
     if not isinstance(source, PreparedSource):
         return picture
+    landmarks = None
     for step in source.steps:
         try:
-            made = step.apply(picture.image, source.key)
+            made = step.apply(picture.image, source.key, landmarks)
         except Unprepared as error:
             raise Unprepared(error.problem, {**picture.facts, step.name: dict(error.facts)}) from None
         facts = {**picture.facts, **({step.name: dict(made.facts)} if made.facts else {})}
+        landmarks = made.landmarks
         picture = replace(picture, image=made.image, notes=(*picture.notes, *made.notes), facts=facts)
     return picture
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from coabench.dataset import Check, Dataset, ImageSource, Sample
+from coabench.detector import Landmarks
 from coabench.errors import SampleError
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ class Prepared:
         image: 8-bit RGB.
         notes: what was done that is not done to every picture, for the record's ``image_notes``.
         facts: what the record keeps under the step's name, JSON-serialisable.
+        landmarks: where the face's lie in *image*, for the steps that follow; None where they are not known.
     """
 
     image: Image
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    landmarks: Landmarks | None = None
 
 
 class Unprepared(SampleError):
@@ -64,12 +67,13 @@ class Step(Protocol):
         """Return what the user should know of it, in sentences."""
         ...
 
-    def apply(self, image: Image, key: str) -> Prepared:
+    def apply(self, image: Image, key: str, landmarks: Landmarks | None = None) -> Prepared:
         """Return what becomes of a picture; the same picture and key always give the same.
 
         Args:
             image: 8-bit RGB, upright, and its own: it may be written to.
             key: the id of the sample, to draw random numbers by.
+            landmarks: where the face's lie in *image*, if an earlier step knows them.
 
         Raises:
             SampleError: nothing can be made of it; the sample gets a record that says so. An `Unprepared` has facts.

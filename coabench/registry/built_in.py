@@ -22,5 +22,14 @@ BUILT_IN: Mapping[str, tuple[Registration, ...]] = {
         _made("standard", "coabench.inference.parsing:standard", 'or a synonym, or a last sentence "the answer is X"'),
         _made("lenient", "coabench.inference.parsing:lenient", "or a label that an explanation follows"),
     ),
+    "executors": (
+        _made("local", "coabench.sweep.local:LocalExecutor", "processes on this machine, jobs=1 at a time"),
+        _made(
+            "ray",
+            "coabench.sweep.ray:RayExecutor",
+            "tasks on a Ray cluster, that of address=HOST:PORT or one here",
+            available="coabench.sweep.availability:ray",
+        ),
+    ),
 }
 """Kind -> its registrations."""

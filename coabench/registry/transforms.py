@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from coabench.base.resources import out_of_memory
+from coabench.detector import Landmarks
 from coabench.errors import CoabenchError, JobError, UserError, with_type
 from coabench.inference.preparation import Prepared
 from coabench.registry.catalog import origin
@@ -75,17 +76,17 @@ class Transforms:
     def notes(self) -> Sequence[str]:
         return [f"{OPTION} {self.spec}: every image is changed, so the numbers are a variant's and will not be ranked"]
 
-    def apply(self, image: Image, key: str) -> Prepared:
+    def apply(self, image: Image, key: str, landmarks: Landmarks | None = None) -> Prepared:
         """Return what the transforms make of an image.
 
         Raises:
             SampleError: one can make nothing of it.
             JobError: one fails, or returns no image of the same size; it names the plugin.
         """
-        subject = Subject(key, self._seed)
         for choice, transform in zip(self._choices, self._transforms, strict=True):
-            image = _applied(transform, choice, image, subject)
-        return Prepared(image)
+            image = _applied(transform, choice, image, Subject(key, self._seed, landmarks))
+            landmarks = landmarks if getattr(transform, "keeps_places", False) else None
+        return Prepared(image, landmarks=landmarks)
 
 
 def open_transforms(texts: Sequence[str], seed: int) -> list[Transforms]:

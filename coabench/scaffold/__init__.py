@@ -99,6 +99,21 @@ KINDS = {
         "It returns what is to be shown as data: texts, tables, charts. The page draws them under\n"
         "a heading of their own.",
     ),
+    "parser": Kind(
+        "parsers",
+        "A parser that also takes the letter of an option",
+        "coabench evaluate --parser $name",
+        "It turns a response into a label, or into none: it never guesses. A prompt file names it, too, as\n"
+        "`parser: $name`. What it answers is part of every record.",
+    ),
+    "transform": Kind(
+        "transforms",
+        "A transform that turns images",
+        "coabench evaluate --transform $name:degrees=30",
+        "It turns every image by an angle that is drawn for its sample. Give each parameter bounds and a\n"
+        "physical unit. A run with transforms is a variant, which the leaderboard never ranks.",
+        ("pillow",),
+    ),
 }
 
 

@@ -21,6 +21,7 @@ from coabench.testing import (
     commands,
     datasets,
     detectors,
+    executors,
     metrics,
     observers,
     parsers,
@@ -33,6 +34,7 @@ from coabench.testing.defects.backbones import DEFECTS as backbone_defects
 from coabench.testing.defects.commands import DEFECTS as command_defects
 from coabench.testing.defects.datasets import DEFECTS as dataset_defects
 from coabench.testing.defects.detectors import DEFECTS as detector_defects
+from coabench.testing.defects.executors import DEFECTS as executor_defects
 from coabench.testing.defects.metrics import DEFECTS as metric_defects
 from coabench.testing.defects.observers import DEFECTS as observer_defects
 from coabench.testing.defects.parsers import DEFECTS as parser_defects
@@ -223,3 +225,15 @@ class TransformConformance(Conformance):
     @classmethod
     def find(cls) -> list[Finding]:
         return transforms.check(cls.transform, assignments=cls.options)
+
+
+class ExecutorConformance(Conformance):
+    """An executor of sweeps. Attributes: ``executor`` (its name, or the class), ``options``."""
+
+    executor: ClassVar[Any]
+    options: ClassVar[Mapping[str, str]] = {}
+    defects = executor_defects
+
+    @classmethod
+    def find(cls) -> list[Finding]:
+        return executors.check(cls.executor, assignments=cls.options)

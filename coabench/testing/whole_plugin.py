@@ -16,6 +16,7 @@ from coabench.testing import (
     commands,
     datasets,
     detectors,
+    executors,
     metrics,
     observers,
     parsers,
@@ -135,6 +136,8 @@ def _check_registered(kind: str, name: str, cli: click.Group, options: CheckOpti
             return metrics.check(name)
         case "sections":
             return sections.check(name)
+        case "executors":
+            return executors.check(name)
         case "parsers":
             return parsers.check(name)
         case "transforms":

@@ -15,6 +15,8 @@ from coabench.transform import Subject, Transform, TransformRequest
 class Jpeg(Transform):
     """Saves the image as JPEG and reads it again."""
 
+    keeps_places = True
+
     @dataclass(frozen=True)
     class Options:
         """*quality*: of libjpeg's scale, as encoders of pictures have it; colours at half the resolution (4:2:0)."""

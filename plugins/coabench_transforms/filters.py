@@ -15,6 +15,8 @@ from coabench.transform import Subject, Transform, TransformRequest
 class Blur(Transform):
     """Blurs the image with a Gaussian, as Pillow approximates it by three box filters."""
 
+    keeps_places = True
+
     @dataclass(frozen=True)
     class Options:
         """*sigma*: the standard deviation of the Gaussian, in pixels of the image."""

@@ -14,6 +14,8 @@ from coabench.transform import Subject, Transform, TransformRequest
 class Grey(Transform):
     """Takes the colour away: three equal channels of the luma 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601)."""
 
+    keeps_places = True
+
     def __init__(self, request: TransformRequest) -> None:
         pass
 
@@ -26,6 +28,8 @@ class Brightness(Transform):
 
     Pixels are made proportional to light and back with the transfer function of sRGB (IEC 61966-2-1).
     """
+
+    keeps_places = True
 
     @dataclass(frozen=True)
     class Options:

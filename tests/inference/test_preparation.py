@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from coabench.dataset import Dataset
+from coabench.detector import Landmarks
 from coabench.errors import SampleError
 from coabench.inference.contents import contents
 from coabench.inference.loading import load_ahead, read_image
@@ -34,7 +35,7 @@ class Scaled:
     def notes(self) -> Sequence[str]:
         return [f"scaled to {self.side}"]
 
-    def apply(self, image: Image.Image, key: str) -> Prepared:
+    def apply(self, image: Image.Image, key: str, landmarks: Landmarks | None = None) -> Prepared:
         if key == self.refused:
             raise SampleError("it cannot be scaled")
         return Prepared(ImageOps.fit(image, (self.side, self.side)), (f"was {image.width}",), {"width": image.width})

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from PIL.Image import Image
 
 from coabench.base.schema import between
 from coabench.cli.summary import print_summary
+from coabench.detector import Detector, DetectorRequest, Face, Pixels
 from coabench.errors import JobError, SampleError, UserError
 from coabench.reports.leaderboard import leaderboard
 from coabench.testing import ScriptedBackbone, registered, tiny_run
@@ -96,6 +97,35 @@ def test_the_run_is_a_variant_with_its_transforms_in_the_identity(
     assert [(row["kind"], row["note"]) for row in rows] == [
         ("run", None), ("not ranked", "a variant: --transform add:number=10 --transform double"),
     ]  # fmt: skip
+
+
+class Bright(Detector):
+    """Finds one face, with its landmarks."""
+
+    def __init__(self, request: DetectorRequest) -> None:
+        pass
+
+    def detect(self, frame: Pixels) -> list[Face]:
+        return [Face((4, 0, 40, 36), 1.0, ((14, 8), (30, 8), (22, 15), (15, 24), (29, 24)))]
+
+
+class Notes(Add):
+    seen: ClassVar[list[Any]] = []
+    keeps_places = True
+
+    def apply(self, image: Image, subject: Subject) -> Image:
+        self.seen.append(subject.landmarks and [round(x) for x, _ in subject.landmarks])
+        return image
+
+
+def test_landmarks_are_those_of_the_crop_as_long_as_nothing_moves_them(tmp_path: Path) -> None:
+    boxes = "bright:align=no,min-face=8"
+    with registered("detectors", "bright", Bright), registered("transforms", "notes", Notes):
+        for number, (crop, transform) in enumerate(
+            [(boxes, ("notes", "notes")), (boxes, ("double", "notes")), (None, ("notes",))]
+        ):
+            tiny_run(tmp_path / f"{number}", limit=1, crop=crop, transform=transform)
+    assert Notes.seen == [[10, 26, 18, 11, 25]] * 2 + [None, None]
 
 
 class Fails(Double):

@@ -25,6 +25,8 @@ NAMES = {  # some are words of YAML, or what a template imports
     "command": "mistakes-of-a-run-in-one-table",
     "observer": "journal",
     "section": "mistakes",
+    "parser": "letters",
+    "transform": "turned",
 }
 
 

@@ -113,6 +113,9 @@ def test_what_stands_in_the_way_is_reported(coabench: Run, sheet: Write, tmp_pat
         (["--measure", "2", "--dry-run", "--executor", "ray"], "--measure times runs on this machine"),
         (["--ray-address", "auto"], "--ray-address is for --executor ray"),
         (["--executor", "ray", "--jobs", "2"], "--jobs is for --executor local"),
+        (["--executor", "lokal"], "there is no executor named 'lokal'"),
+        (["--executor", "local:jobs=0"], "1 or more"),
+        (["--executor", "local:jobs=2", "--jobs", "3"], "say the same"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

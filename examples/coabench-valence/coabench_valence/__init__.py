@@ -47,3 +47,8 @@ def coabench_run_failed(run, error):
     from coabench_valence.journal import note
 
     note(run, f"failed after {run.done} samples: {error.splitlines()[0]}")
+
+
+@hookimpl
+def coabench_register_parsers(register):
+    register("looks", "coabench_valence.parser:looks", description='the answer, or "the person looks" and the answer')

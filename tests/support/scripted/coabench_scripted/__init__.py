@@ -64,6 +64,11 @@ def coabench_register_transforms(register):
 
 
 @hookimpl
+def coabench_register_executors(register):
+    register("here", "coabench_scripted.executor:Here", description="one run after the other, in this process")
+
+
+@hookimpl
 def coabench_register_commands(cli):
     @cli.command("scripted-hello")
     def hello():
