@@ -1,5 +1,5 @@
 """A third-party plugin: a backbone that answers by the pixels, a data set it draws itself, a detector, a
-command, observers."""
+section of the report, a command, observers."""
 
 import os
 from pathlib import Path
@@ -51,6 +51,11 @@ def coabench_register_metrics(register):
     if not SOUND:
         register("failing", "coabench_scripted.metrics:failing")
         register("leaving", "coabench_scripted.metrics:leaving")
+
+
+@hookimpl
+def coabench_register_sections(register):
+    register("silences", "coabench_scripted.section:silences", description="how many samples have no label")
 
 
 @hookimpl
