@@ -80,6 +80,11 @@ class LoadedPlugin:
         """The top-level packages of its own code."""
         return {module.partition(":")[0].partition(".")[0] for module in (self.module, *self.targets)}
 
+    def takes(self, hook: str) -> set[str]:
+        """Return the arguments of a hook that this plugin does not leave out."""
+        caller = getattr(self.manager.hook, hook) if self.manager is not None else None
+        return {name for impl in caller.get_hookimpls() for name in impl.argnames} if caller else set()
+
     def call(self, hook: str, **arguments: Any) -> None:
         """Call a hook of this plugin alone."""
         if self.manager is not None and hook in self.hooks:
@@ -204,18 +209,18 @@ class Plugins:
 
         return self._each("coabench_register_commands", add)
 
-    def notify(self, hook: str, arguments: Callable[[], Mapping[str, Any]]) -> list[str]:
+    def notify(self, hook: str, arguments: Callable[[Collection[str]], Mapping[str, Any]]) -> list[str]:
         """Call an observer hook of every plugin on its own.
 
         A plugin that raises is not called again.
 
         Args:
-            arguments: makes those of a call; each plugin gets its own.
+            arguments: makes those of a call from the names that the plugin takes; each plugin gets its own.
 
         Returns:
             what failed, one line per plugin.
         """
-        return self._each(hook, lambda plugin: plugin.call(hook, **arguments()))
+        return self._each(hook, lambda plugin: plugin.call(hook, **arguments(plugin.takes(hook))))
 
     def _each(self, hook: str, what: Callable[[LoadedPlugin], None]) -> list[str]:
         problems = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import cached_property
@@ -37,7 +37,11 @@ def notify(note: Callable[[str], None], hook: str, **facts: Any) -> None:
     Args:
         facts: the arguments of the hook.
     """
-    for problem in get_plugins().notify(hook, lambda: {name: _copy(fact) for name, fact in facts.items()}):
+
+    def copies(taken: Collection[str]) -> dict[str, Any]:
+        return {name: _copy(fact) if name in taken else None for name, fact in facts.items()}
+
+    for problem in get_plugins().notify(hook, copies):
         note(problem)
 
 

@@ -108,7 +108,7 @@ def _trainings(folder: Path, progress: _Notes) -> None:
     """Describe a training that is resumed and complete, and one that fails."""
     for name, status in (("trained", COMPLETE), ("broken", FAILED)):
         (folder / name).mkdir()
-        training = SharedRun(folder / name, _training_manifest())
+        training = SharedRun(folder / name, training_manifest())
         notify(progress.note, "coabench_training_started", training=training, step=2)
         for step, figures in enumerate(LOGS, 3):
             logs = {"epoch": step / 2, "seconds": float(step), **figures}
@@ -121,7 +121,7 @@ def _trainings(folder: Path, progress: _Notes) -> None:
             notify(progress.note, "coabench_training_failed", training=training, error="stopped by Ctrl-C")
 
 
-def _training_manifest() -> dict[str, Any]:
+def training_manifest() -> dict[str, Any]:
     """Return the manifest of a training as it begins."""
     identity = TrainingIdentity(
         coabench=__version__,

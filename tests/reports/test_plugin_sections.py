@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from markupsafe import Markup
+from support.process import Run
 from support.report_run import EVIL, VISIBLE, records, write_run
 
 from coabench.errors import UserError
@@ -93,6 +94,17 @@ def test_a_section_that_fails_says_so_in_its_place(run: Path, target: Callable[.
     assert words in shown
     assert "<h2>mine</h2>" in shown
     assert '<section id="samples">' in shown
+
+
+def test_the_command_shows_what_installed_plugins_add(coabench: Run, run: Path, tmp_path: Path) -> None:
+    made = coabench("report", run, "--output", "page.html")
+    assert (made.returncode, "on standard output" in made.stdout) == (0, False)
+    shown = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<h2>Silences</h2>" in shown
+    assert "Made by the plugin scripted 2.5." in shown
+    assert coabench("report", run, "--output", "page.html", COABENCH_DISABLE_PLUGINS="scripted").returncode == 0
+    assert "Silences" not in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "silences" in coabench("list", "sections").stdout
 
 
 def test_nothing_to_say_and_copies(run: Path) -> None:

@@ -1,5 +1,5 @@
 """A third-party plugin: a backbone that answers by the pixels, a data set it draws itself, a detector, a
-command, observers."""
+section of the report, a command, observers."""
 
 import os
 from pathlib import Path
@@ -66,6 +66,11 @@ def coabench_register_transforms(register):
 @hookimpl
 def coabench_register_executors(register):
     register("here", "coabench_scripted.executor:Here", description="one run after the other, in this process")
+
+
+@hookimpl
+def coabench_register_sections(register):
+    register("silences", "coabench_scripted.section:silences", description="how many samples have no label")
 
 
 @hookimpl
