@@ -43,11 +43,12 @@ class TrainingData(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingIdentity(Part):
-    """A training; *images* as in `RespondentIdentity`."""
+    """A training; *images* as in `RespondentIdentity`; *warmup_steps* where 0.1.0 rounded them to another number."""
 
     coabench: str | None = None
     images: int | None = left_out()
     seed: int | None = None
+    warmup_steps: int | None = left_out()
     recipe: Mapping[str, Any]
     trainer: Mapping[str, Any]
     backbone: TrainedBackbone

@@ -25,6 +25,11 @@ from coabench.training.progress import TrainingProgress
 if TYPE_CHECKING:
     from torch import nn
 
+CONTINUES = (
+    "coabench 0.1.0 began this training, and it ends as it began: the steps of warm-up are rounded to the nearest, and"
+    " the optimizer is not that of today's preset; --overwrite begins again"
+)
+
 
 @dataclass(frozen=True)
 class FinishedTraining:
@@ -54,11 +59,13 @@ def train(request: Training, progress: TrainingProgress | None = None) -> Finish
     """
     progress = progress or TrainingProgress()
     plan = check(request)
-    directory = require_utf8(request.output or Path("adapters") / plan.name, "--output")
+    directory = require_utf8(plan.directory, "--output")
     with ExitStack() as stack:
         folder = None
         if plan.world.first:
             folder = stack.enter_context(TrainingFolder(directory, plan.manifest, overwrite=request.overwrite))
+            if plan.continues and CONTINUES not in folder.manifest["notes"]:
+                folder.manifest["notes"].append(CONTINUES)
             for note in folder.manifest["notes"]:
                 progress.note(note)
         if plan.world.size > 1:  # the one process group of this training, with the Trainer's backend
