@@ -1,8 +1,8 @@
 """What the batches and the optimizer of the published recipe are worth, on the embedded model.
 
-Trainings that differ in one thing alone: questions of an image in one step (`published`), records as the published script
-batches them (`published-literal`), and the usual AdamW instead of the published one. Each is evaluated on the test split
-of ``synthface-compound``.
+Trainings that differ in one thing alone: questions of an image in one step (`published`), records as the published
+script batches them (`published-literal`), and the usual AdamW instead of the published one. Each is evaluated on the
+test split of ``synthface-compound``.
 
     python benchmarks/recipe.py [--seeds 2] [--steps 150] [--json FILE]
 """
@@ -66,12 +66,8 @@ def main() -> None:
                 rows.append(measure(variant, seed, parsed.steps, Path(folder)))
                 print(rows[-1], flush=True)
                 if parsed.json:
-                    told = {
-                        "machine": machine("cpu", torch.get_num_threads()),
-                        "torch": torch.__version__,
-                        "steps": parsed.steps,
-                        "rows": rows,
-                    }
+                    where = machine("cpu", torch.get_num_threads())
+                    told = {"machine": where, "torch": torch.__version__, "steps": parsed.steps, "rows": rows}
                     parsed.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
