@@ -316,6 +316,7 @@ def train(
     epochs: float | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
+    share: bool | None = None,
     micro_batch: int | None = None,
     lr: float | None = None,
     schedule: str | None = None,

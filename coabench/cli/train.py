@@ -38,6 +38,8 @@ from coabench.registry.options import parse_assignments
 @click.option("--epochs", type=float, help="How often every question is seen.")
 @click.option("--steps", type=int, help="Optimizer steps, instead of --epochs.")
 @click.option("--batch-size", type=int, help="Questions per optimizer step, over all processes.")
+@click.option("--share/--no-share", default=None,
+              help="Questions about an image share a step; without, batches are the published script's.")  # fmt: skip
 @click.option("--micro-batch", type=click.IntRange(min=1), help="Questions per forward pass and process.")
 @click.option("--lr", "learning_rate", type=float, help="Learning rate of AdamW.")
 @click.option("--schedule", help="A scheduler of transformers: cosine, linear, constant …")

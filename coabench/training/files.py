@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coabench.base.files import write_json, write_text
+from coabench.base.files import write_json
 from coabench.base.json import FOREIGN, read_json
 from coabench.errors import UserError
 from coabench.inference.contents import Content
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 LOG, CHECKPOINTS, BOARD, PUBLISHED = "training.jsonl", "checkpoints", "tensorboard", "published"
-WEIGHTS, CONFIG, OTHERS = "adapter_model.safetensors", "adapter_config.json", "non_lora_state_dict.bin"
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 class TrainingFolder(JobFolder):
@@ -112,15 +112,11 @@ def save_trained(model: nn.Module, plan: Plan, directory: Path) -> None:
 def export_published(plan: Plan, directory: Path) -> None:
     """Write the adapter once more in the layout of the published training script, to ``published/``.
 
-    That is PEFT's, with the base's ``config.json`` and the tensors that were trained whole (none) beside it.
+    That is PEFT 0.10's, with the base's ``config.json`` and the tensors that were trained whole (none) beside it.
     """
-    import torch
+    from coabench.support.published import published_config, write_beside
 
     folder = directory / PUBLISHED
     folder.mkdir(exist_ok=True)
     shutil.copyfile(directory / WEIGHTS, folder / WEIGHTS)
-    config = read_json(directory / CONFIG)
-    write_json(folder / CONFIG, {**config, "task_type": "CAUSAL_LM"})
-    torch.save({}, folder / OTHERS)
-    for name, text in plan.trainee.extras().items():
-        write_text(folder / name, text)
+    write_beside(folder, published_config(read_json(directory / CONFIG), directory), {}, plan.trainee.extras())

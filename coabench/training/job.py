@@ -27,6 +27,11 @@ from coabench.training.result import FinishedTraining
 if TYPE_CHECKING:
     from torch import nn
 
+CONTINUES = (
+    "coabench 0.1.0 began this training, and it ends as it began: the steps of warm-up are rounded to the nearest, and"
+    " the optimizer is not that of today's preset; --overwrite begins again"
+)
+
 
 @contained()
 def train(request: Training, progress: TrainingProgress | None = None) -> FinishedTraining:
@@ -40,12 +45,14 @@ def train(request: Training, progress: TrainingProgress | None = None) -> Finish
     """
     progress = progress or TrainingProgress()
     plan = check(request)
-    directory = require_utf8(request.output or Path("adapters") / plan.name, "--output")
+    directory = require_utf8(plan.directory, "--output")
     with ExitStack() as stack:
         folder = None
         if plan.world.first:
             opened = TrainingFolder(directory, plan.manifest, overwrite=request.overwrite)
             folder = stack.enter_context(failure_reported(opened, progress.note))
+            if plan.continues and CONTINUES not in folder.manifest["notes"]:
+                folder.manifest["notes"].append(CONTINUES)
             for note in folder.manifest["notes"]:
                 progress.note(note)
         if plan.world.size > 1:  # the one process group of this training, with the Trainer's backend
