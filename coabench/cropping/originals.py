@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ from typing import Any
 from coabench.base.files import write_json
 from coabench.base.json import read_json
 from coabench.base.jsonlines import InvalidLine, read_lines
-from coabench.dataset import Card, ImageFile
+from coabench.dataset import Card
 from coabench.detector import Box
+from coabench.errors import UserError
+from coabench.support.archives import open_tree
+from coabench.support.tree import Tree, TreeFile
 
 LOG, ROOT = "crops.jsonl", "originals.json"
 
@@ -22,12 +25,12 @@ class Original:
     """The picture that a face was cut out of.
 
     Attributes:
-        file: where it was; None where the data set has no folder.
+        file: where it was; None where it is no longer.
         sha256: of its bytes then.
         size: width and height in pixels.
     """
 
-    file: ImageFile | None
+    file: TreeFile | None
     sha256: str
     size: tuple[int, int]
     box: Box
@@ -52,12 +55,13 @@ def read_originals(card: Card) -> Mapping[str, Original]:
     if folder is None:
         return {}
     try:
-        root = folder / str(read_json(folder / ROOT)["data_root"])
-    except (OSError, ValueError, LookupError, TypeError):
-        root = None
+        whole = open_tree(folder / str(read_json(folder / ROOT)["data_root"]))
+        trees = tuple(filter(None, (whole.inner(), whole)))
+    except (OSError, ValueError, LookupError, TypeError, UserError):
+        trees = ()
     try:
         return {
-            crop["file"]: _original(row, crop["box"], root)
+            crop["file"]: _original(row, crop["box"], trees)
             for row in (line.data for line in read_lines(folder / LOG))
             for crop in (row["crops"] if "size" in row else ())
         }
@@ -65,8 +69,9 @@ def read_originals(card: Card) -> Mapping[str, Original]:
         return {}
 
 
-def _original(row: Mapping[str, Any], box: Any, root: Path | None) -> Original:
+def _original(row: Mapping[str, Any], box: Any, trees: Sequence[Tree]) -> Original:
     left, top, right, bottom = map(int, box)
     width, height = map(int, row["size"])
-    file = ImageFile(root, str(row["image"])) if root is not None else None
+    name = str(row["image"])
+    file = next((tree.file(name) for tree in trees if tree.exists(name)), None)
     return Original(file, str(row["sha256"]), (width, height), (left, top, right, bottom))

@@ -8,6 +8,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from shutil import make_archive
 from typing import Any
 
 import numpy as np
@@ -404,12 +405,14 @@ def test_a_face_stands_beside_the_picture_that_it_was_cut_out_of(coabench: Run, 
     assert originals[1] is not None
     assert brightness(faces[0]) > 200
 
-    crop = ("datasets", "crop", "scenes", "--output", "faces", "--detector", "brightest", "--missing", "skip")
-    assert coabench(*crop).returncode == 0
-    assert coabench(*evaluate, "--dataset", "faces/card.yaml", "--data-root", "faces").returncode == 0
-    (original,), (face,) = shown("faces/card.yaml", "--data-root", "faces")
-    check_marked(original)
-    assert brightness(face) > 200
+    make_archive(str(tmp_path / "packed"), "zip", tmp_path, "scenes")
+    for data, folder in (("packed.zip", "unpacked"), ("scenes", "faces")):
+        crop = ("datasets", "crop", data, "--output", folder, "--detector", "brightest", "--missing", "skip")
+        assert coabench(*crop).returncode == 0
+        assert coabench(*evaluate, "--dataset", f"{folder}/card.yaml", "--data-root", folder).returncode == 0
+        (original,), (face,) = shown(f"{folder}/card.yaml", "--data-root", folder)
+        check_marked(original)
+        assert brightness(face) > 200
     (tmp_path / "scenes").rename(tmp_path / "elsewhere")
     (blank,), _ = shown("faces/card.yaml", "--data-root", "faces")
     assert blank is not None
