@@ -68,7 +68,10 @@ def is_uncertain(what: str, opaque: str) -> str:
 
 def line_of(error: BaseException, function: Callable[..., Any]) -> str:
     """Return the line of a function's file that an error passed last, else of any: ``line 3 of mine.py: 1 / 0``."""
-    frames = traceback.extract_tb(error.__traceback__)
+    passed = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in passed if Path(frame.filename).parent != Path(__file__).parent]
+    if not frames:
+        return "before its first line"
     file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
     frame = next((frame for frame in reversed(frames) if frame.filename == file), frames[-1])
     return f"line {frame.lineno} of {Path(frame.filename).name}" + (f": {frame.line}" if frame.line else "")

@@ -35,12 +35,13 @@ class FinishedTraining:
         yield "Backbone", f"{backbone.name}:{backbone.model}" if backbone.model else backbone.name
         yield "Strategy", ", ".join(strategy.name for strategy in identity.strategies)
         for data in identity.data:
-            yield f"Samples of {data.dataset}", f"{data.fit or 0:,} learnt from, {data.dev or 0:,} to select by"
+            selecting = f", {data.dev:,} to select by" if data.dev else ""
+            yield f"Samples of {data.dataset}", f"{data.fit or 0:,} learnt from{selecting}"
         yield (
             "Trained",
             "every parameter" if identity.recipe.get("full") else f"LoRA, rank {identity.recipe.get('rank')}",
         )
-        yield "Steps", f"{self.manifest.get('steps')}, with {self.manifest.get('examples')} questions"
+        yield "Steps", f"{self.manifest.get('steps') or 0:,}, with {self.manifest.get('examples') or 0:,} questions"
         for name, value in self._dev.items():
             if name.startswith(("uar", "invalid")):
                 words = f"dev {name}".replace("uar", "UAR", 1)
