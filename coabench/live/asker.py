@@ -72,11 +72,11 @@ class Asker:
         backbone: Backbone[Any],
         strategy: Strategy,
         space: LabelSpace,
-        parser: Parser,
         pool: ExemplarPool,
         identity: LiveIdentity,
         options: Mapping[str, Any],
         notes: Sequence[str] = (),
+        parser: Parser | None = None,
     ) -> None:
         self.choice, self.backbone, self.strategy, self.space = choice, backbone, strategy, space
         self.identity, self.options, self._notes = identity, options, list(notes)
@@ -187,10 +187,8 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
         labels={"space": space.name, "names": list(space.names), "sha256": space.digest},
         exemplars=tuple(pool.identity()),
     )
-    return Asker(
-        choice, backbone, strategy, space, respondent.parser, pool, identity, respondent.options,
-        respondent.notes(backbone),
-    )  # fmt: skip
+    notes, parser = respondent.notes(backbone), respondent.parser
+    return Asker(choice, backbone, strategy, space, pool, identity, respondent.options, notes, parser)
 
 
 def _check_labels(pool: ExemplarPool, card: Card, space: LabelSpace) -> None:
