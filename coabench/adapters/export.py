@@ -6,17 +6,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from coabench.adapters.base import Base
+from coabench.adapters.history import joined
 from coabench.base.files import write_json
-from coabench.base.json import read_json
 from coabench.base.reading import exists
 from coabench.errors import JobError, UserError
 from coabench.runs.adapter import MANIFEST, TrainingRecord
-from coabench.runs.learnt import LearntImages
 from coabench.support.adapter_folder import CONFIG, WEIGHTS, AdapterFolder
 from coabench.support.published import OTHERS, published_config, write_beside
 from coabench.support.tensorfile import TorchFile
@@ -75,35 +73,13 @@ def _extras(adapter: Path, training: TrainingRecord, backbone: str | None) -> Ma
 
 def _merged(adapter: Path, training: TrainingRecord, output: Path, backbone: str | None) -> list[str]:
     base = Base.open(adapter, training, backbone)
-    manifest = _history(adapter, TrainingRecord.read(base.model))
+    manifest = joined([training, TrainingRecord.read(base.model)])
     with new_folder(output) as folder:
         base.backbone.load()
         base.trainee.save(folder)
         if manifest is not None:
             write_json(folder / MANIFEST, manifest)
     return list(base.backbone.details().get("notes", ()))
-
-
-def _history(adapter: Path, base: TrainingRecord) -> dict[str, Any] | None:
-    """Return the manifest of what was merged: the adapter's, and what its base was trained on as well."""
-    mine = adapter if exists(adapter / MANIFEST) else base.folder
-    if mine is None or not exists(mine / MANIFEST):
-        return None
-    manifest: dict[str, Any] = read_json(mine / MANIFEST)
-    if mine == base.folder or base.identity is None:
-        return manifest
-    manifest["identity"]["data"] += [part.to_json() for part in base.identity.data]
-    own = TrainingRecord.read(adapter).learnt
-    learnt = None if own is None or base.learnt is None else _both(own, base.learnt)
-    manifest.pop("learnt", None)  # half a record would pass for a whole one
-    return manifest if learnt is None else {**manifest, "learnt": learnt.to_json()}
-
-
-def _both(one: LearntImages, other: LearntImages) -> LearntImages:
-    """Return the images of two trainings; where their readers differ, pixels are no longer comparable."""
-    hashes = {**{f"{id} (base)": value for id, value in other.hashes.items()}, **one.hashes}
-    reader = one.reader if one.reader == other.reader else 0
-    return replace(one, reader=reader, changed=one.changed + other.changed, hashes=hashes)
 
 
 def write_weights(tensors: Mapping[str, Tensor], folder: Path) -> None:

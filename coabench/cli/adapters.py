@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from coabench.base.text import safe
+from coabench.cli.options import format_option
+from coabench.render.tables import Column, Format, render
 
 
 @click.group("adapters")
@@ -33,3 +35,48 @@ def export(adapter: str, layout: str, backbone: str | None, output: Path | None)
     for note in write(folder, cast("Layout", layout), output, backbone):
         click.echo(f"note: {safe(note)}", err=True)
     click.echo(f"written to {safe(output)}")
+
+
+@command.command("show")
+@click.argument("adapter")
+def show(adapter: str) -> None:
+    """Show what ADAPTER is, from what, on what, and how it did."""
+    from coabench.adapters.show import describe
+    from coabench.support.hub import folder_of
+
+    for name, text in describe(folder_of(adapter, "adapter")):
+        click.echo(f"{safe(name, 40):<20} {safe(text)}")
+
+
+@command.command("compare")
+@click.argument("adapter")
+@click.argument("other")
+@click.option("--modules", type=click.IntRange(min=0), default=5, show_default=True,
+              help="How many modules to show, those furthest apart first.")  # fmt: skip
+@format_option
+def compare(adapter: str, other: str, modules: int, format: Format) -> None:
+    """Compare ADAPTER with OTHER: their settings, and the cosines and norms of their updates."""
+    from coabench.adapters.compare import compare as compared
+    from coabench.support.hub import folder_of
+
+    lines, rows = compared(folder_of(adapter, "adapter"), folder_of(other, "adapter"))
+    if format == "table":
+        for line in lines or ["the settings are the same"]:
+            click.echo(safe(line))
+    columns = [Column("module"), *(Column(name, align="right") for name in ("cosine", "norm", "other norm"))]
+    rounded = [{k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()} for row in rows[: modules + 1]]
+    click.echo(render(columns, rounded, format), nl=False)
+
+
+@command.command("soup")
+@click.argument("adapters", nargs=-1, required=True)
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=Path("soup"), show_default=True, help="A new folder."
+)
+def soup(adapters: tuple[str, ...], output: Path) -> None:
+    """Write the mean of the updates of several ADAPTERS, LoRAs of the same modules, as one LoRA."""
+    from coabench.adapters.soup import soup as mix
+    from coabench.support.hub import folder_of
+
+    rank = mix([folder_of(adapter, "adapter") for adapter in adapters], output)
+    click.echo(f"the mean of {len(adapters)} adapters, of rank {rank}: written to {safe(output)}")

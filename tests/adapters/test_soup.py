@@ -1,0 +1,79 @@
+"""`coabench adapters show`, `compare` and `soup`: what stands in the folders, and what follows from the updates."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from coabench_tiny.backbone import ADAPTERS
+from safetensors.torch import load_file, save_file
+from support.process import Run
+
+from coabench.adapters.updates import Updates
+from coabench.runs.adapter import TrainingRecord
+
+ONE, OTHER = ADAPTERS / "chain-of-affect", ADAPTERS / "direct"
+
+
+def change(folder: Path, **fields: object) -> Path:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    return folder
+
+
+def test_show_says_what_it_is_and_what_it_learnt_from(coabench: Run) -> None:
+    shown = coabench("adapters", "show", ONE).stdout
+    for text in ("rank 16, alpha 32", "55 modules", "synthface-compound, train: 1,782 images", "step selected"):
+        assert text in shown
+    assert coabench("adapters", "show", ".").returncode == 2
+
+
+def test_compare_gives_the_cosine_of_the_updates(coabench: Run, tmp_path: Path) -> None:
+    shutil.copytree(ONE, tmp_path / "double")
+    change(tmp_path / "double", lora_alpha=64)
+    rows = json.loads(coabench("adapters", "compare", ONE, "double", "--format", "json", "--modules", 0).stdout)
+    assert rows[0]["module"] == "all 55 modules"
+    assert rows[0]["cosine"] == pytest.approx(1)
+    assert rows[0]["other norm"] == pytest.approx(2 * rows[0]["norm"], rel=1e-3)
+    assert "lora_alpha: 32.0 -> 64" in coabench("adapters", "compare", ONE, "double").stdout
+    one, other = Updates.read(ONE), Updates.read(OTHER)
+    name = next(iter(one.factors))
+    (_, a, b), (_, c, d) = one.factors[name], other.factors[name]
+    assert one.product(other, name) == pytest.approx(float(((b @ a) * (d @ c)).sum()), rel=1e-3)
+
+
+def test_a_soup_is_the_mean_of_the_updates_and_has_seen_the_images_of_all(coabench: Run, tmp_path: Path) -> None:
+    made = coabench("adapters", "soup", ONE, OTHER, "--output", "both")
+    assert made.returncode == 0, made.stderr
+    one, other, both = (Updates.read(folder) for folder in (ONE, OTHER, tmp_path / "both"))
+    for name, (_, a, b) in both.factors.items():
+        mean = sum(part.factors[name][2] @ part.factors[name][1] for part in (one, other)) / 2
+        assert torch.allclose(b @ a, mean, atol=1e-5)
+    seen, parts = (TrainingRecord.read(folder) for folder in (tmp_path / "both", OTHER))
+    assert seen.learnt is not None
+    assert {*parts.learnt.hashes.values()} <= {*seen.learnt.hashes.values()}  # type: ignore[union-attr]
+    assert "made of              2 adapters" in coabench("adapters", "show", "both").stdout
+    refused = coabench("evaluate", "--adapter", "both", "--split", "train", "--dataset", "synthface-compound")
+    assert (refused.returncode, "was trained on" in refused.stderr) == (2, True)
+
+
+def test_what_makes_no_soup_is_refused_and_leaves_nothing(coabench: Run, tmp_path: Path) -> None:
+    shutil.copytree(ONE, tmp_path / "a")
+    for name, problem in (("alone", "several adapters"), ("dora", "no plain LoRA"), ("fewer", "different modules")):
+        folder = tmp_path / name
+        shutil.copytree(ONE, folder)
+        if name == "dora":
+            change(folder, use_dora=True)
+        if name == "fewer":
+            tensors = load_file(folder / "adapter_model.safetensors")
+            gone = sorted(tensors)[0].partition(".lora_")[0]
+            save_file(
+                {k: v for k, v in tensors.items() if not k.startswith(gone)}, folder / "adapter_model.safetensors"
+            )
+        refused = coabench("adapters", "soup", *(["a"] if name == "alone" else ["a", name]))
+        assert refused.returncode == 2
+        assert problem in refused.stderr
+    assert not (tmp_path / "soup").exists()
