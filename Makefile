@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Bytecode is left to Python, which writes that of a module when it is first imported: of most modules of torch,
+# transformers and the like it is not needed, and compiling all takes as long as the rest of the installation.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 INSTALL := $(PIP) --constraint constraints.txt --editable
 
 .PHONY: demo test quick quick-tests lint fuzz kill newest oldest clean
@@ -17,6 +19,9 @@ demo: $(VENV)/installed
 	$(BIN)/python -m coabench evaluate --adapter none --decode score --output results/demo/base-options
 	$(BIN)/python -m coabench report results/demo/chain-of-affect --images --output results/demo/report.html
 	$(BIN)/python -m coabench leaderboard results/demo
+	@echo
+	@echo "every face with its answers: results/demo/report.html"
+	@echo "a picture of yours:          $(BIN)/coabench predict photo.jpg"
 
 # Two processes of one thread each: two of two threads on two cores wait for one another.
 test: $(VENV)/ready lint
@@ -57,14 +62,14 @@ CPU_WHEELS := https://download.pytorch.org/whl/cpu
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	@echo "setting up $(VENV): once, some minutes"
+	@echo "setting up $(VENV): once; a minute, and what it takes to fetch 400 MB"
 	$(PYTHON) -m venv $(VENV)
 	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then \
 	  echo "no NVIDIA driver here: installing torch for the CPU, from $(CPU_WHEELS)"; \
 	  $(PIP) --retries 1 --timeout 15 --index-url $(CPU_WHEELS) '$(TORCH)' \
 	    || echo "that cannot be reached: the torch of PyPI is taken, with CUDA, 5 GB more"; \
 	fi
-	@echo "installing coabench and what it needs"
+	@echo "installing coabench and what it needs: 60 packages"
 	$(INSTALL) '.[tested]'
 	touch $@
 

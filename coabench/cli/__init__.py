@@ -13,6 +13,7 @@ import click
 
 from coabench.base import signals
 from coabench.base.names import never_fail_to_print, use_utf8
+from coabench.base.packages import unusable_package
 from coabench.base.resources import shortage
 from coabench.base.text import safe
 from coabench.base.version import __version__
@@ -106,7 +107,7 @@ def _explain(error: Exception) -> int:
         error.show(shown)
         click.echo("\n".join(map(safe, without_credentials(shown.getvalue()).rstrip().split("\n"))), err=True)
         return error.exit_code
-    words = error if isinstance(error, CoabenchError) else shortage(error)
+    words = error if isinstance(error, CoabenchError) else shortage(error) or unusable_package(error)
     if words is not None:
         lines = without_credentials(str(words)).splitlines()  # an error quotes what was typed
         _say(f"Error: {safe(lines[0])}", *map(safe, lines[1:]))

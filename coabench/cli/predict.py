@@ -89,7 +89,7 @@ def command(
     with form.open(predictor.identity_with(every), files) as writer:
         for line in predictor.notes:
             _note(line)
-        _note("loading the backbone")
+        _note("loading the model")
         shown = len(predictor.notes)
         predictor.load()
         for line in predictor.notes[shown:]:

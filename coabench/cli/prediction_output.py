@@ -58,10 +58,12 @@ class Table(Writer):
     def __init__(self, files: Sequence[Path], explain: bool) -> None:
         widths = (len(safe(file)) + TIME_WIDTH * (file.suffix.lower() in FILMS) for file in files)
         self._width = min(max(widths, default=WIDEST), WIDEST)
-        self._explain = explain
-        self._print("file", "face", "expression", "answers")
+        self._explain, self._headed = explain, False
 
     def write(self, said: Sequence[FacePrediction]) -> None:
+        if not self._headed:  # only now, below what is noted while the model loads
+            self._print("file", "face", "expression", "answers")
+            self._headed = True
         for each in said:
             self._print(_place(each), _face(each), each.label or NOTHING, each.words)
             for line in explained(each) if self._explain else ():

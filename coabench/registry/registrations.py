@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from coabench.base.packages import reinstalling
 from coabench.base.resources import out_of_memory
 from coabench.base.signals import is_interrupt
 from coabench.base.vocabulary import FIGURE_FORMATS
@@ -49,7 +50,7 @@ class Registration:
                 f"{self.name!r} of plugin {self.plugin!r} cannot be imported",
                 expected=f"{attribute!r} in module {module!r}",
                 found=with_type(error),
-                remedy=f"install what is missing, or report it to the author of {self.plugin!r}",
+                remedy=reinstalling(error) or f"install what is missing, or report it to the author of {self.plugin!r}",
             ) from error
 
     def open(self, *arguments: Any) -> Any:

@@ -5,10 +5,20 @@ from __future__ import annotations
 import os
 from types import ModuleType
 
-from coabench.errors import UserError
+from coabench.errors import UserError, with_type
 
 SILENT = 0
 """OpenCV's level of its log at which nothing is written."""
+
+
+def repairing(problem: str) -> str:
+    """Return what to do where OpenCV is installed, and importing it ends with this message."""
+    if ".so" not in problem:
+        return "pip install --force-reinstall opencv-python"
+    return (
+        "install the library with the system's packages (libGL.so.1: apt install libgl1), or take the OpenCV that does "
+        "without a desktop: pip uninstall -y opencv-python, then pip install opencv-python-headless"
+    )
 
 
 def opencv() -> ModuleType:
@@ -22,12 +32,13 @@ def opencv() -> ModuleType:
     quiet = os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT") == "SILENT"
     try:
         import cv2
-    except ImportError as error:
+    except Exception as error:  # two of its packages in one folder raise whatever they do
+        absent = isinstance(error, ModuleNotFoundError) and error.name == "cv2"
         raise UserError(
             "OpenCV cannot be imported",
             expected="the package opencv-python, or opencv-python-headless on a machine without a screen",
-            found=str(error),
-            remedy="pip install opencv-python",
+            found=with_type(error),
+            remedy="pip install opencv-python" if absent else repairing(str(error)),
         ) from None
     if quiet:  # it may have been imported before
         logging = getattr(cv2.utils, "logging", cv2)  # where OpenCV 5 has it, and OpenCV 4

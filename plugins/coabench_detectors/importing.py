@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from coabench.base.packages import reinstalling
 from coabench.errors import UserError
 
 
@@ -16,5 +17,5 @@ def load(module: str, install: str) -> Any:
         raise UserError(
             f"the package {module.partition('.')[0]!r} cannot be imported",
             found=f"{type(error).__name__}: {error}",
-            remedy=install,
+            remedy=f"{reinstalling(error) or install}, or choose another --detector",
         ) from error

@@ -17,7 +17,7 @@ BASE = Path(__file__).parent / "base"
 ADAPTERS = Path(__file__).parent / "adapters"
 """The adapters that ship, named after the strategy they were trained for."""
 
-RENDERED = "tiny has seen rendered faces only: what it says about people means nothing"
+RENDERED = "the model tiny has seen rendered faces only: what it says about people means nothing"
 
 
 class Tiny(Phi35Vision):

@@ -70,7 +70,7 @@ def test_a_machine_on_which_much_is_broken(coabench_process: Run, environment: d
         ("files", "results"): ("note", "is no folder", "--output"),
         ("files", "cache"): ("note", "results is no folder", "COABENCH_CACHE"),
         ("files", "offline"): ("note", "HF_HUB_OFFLINE=1", ""),
-        ("checks", "answer"): ("broken", "OSError: libc10.so", "install what is missing"),
+        ("checks", "answer"): ("broken", "OSError: libc10.so", "pip install --force-reinstall torch"),
         ("checks", "JPEG"): ("ok", "read in", ""),
         ("checks", "film"): ("ok", "4 frames", ""),
         ("checks", "face"): ("ok", "finds the face of synthface-compound", ""),
@@ -113,7 +113,7 @@ def test_a_torch_with_cuda_that_is_of_no_use_is_noted(monkeypatch: pytest.Monkey
     monkeypatch.setattr(machine, "DRIVER", ROOT if driver else ROOT / "nowhere")
     found = {finding.item: finding for finding in machine._devices()}["cuda"]
     assert found.state == "note"
-    smaller = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cpu"
+    smaller = "pip install --no-compile torch --index-url https://download.pytorch.org/whl/cpu"
     assert ("compare the driver" if driver else smaller) in found.remedy
 
 
