@@ -17,7 +17,7 @@ def write_sheet(path: Path, samples: Sequence[Sample], reasons: Mapping[str, str
     from PIL import Image, ImageDraw
 
     shown = samples[:MOST]
-    sheet = Image.new("RGB", (COLUMNS * SIDE, -(-len(shown) // COLUMNS) * (SIDE + 30)), "white")
+    sheet = Image.new("RGB", (min(COLUMNS, len(shown)) * SIDE, -(-len(shown) // COLUMNS) * (SIDE + 30)), "white")
     pen = ImageDraw.Draw(sheet)
     for number, sample in enumerate(shown):
         x, y = number % COLUMNS * SIDE, number // COLUMNS * (SIDE + 30)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from coabench.errors import UserError
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.folder import LICENCE
 from coabench_synthface.make import LICENCE_TEXT, Progress, require_empty, run_over, versions
-from coabench_synthface.samples import PictureKey, attributes, draft, generator
+from coabench_synthface.samples import Draft, PictureKey, attributes, draft, generator
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -60,6 +61,11 @@ class SceneDifficulty(Difficulty):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.shift or self.zoom:
+            raise UserError(
+                "the knobs shift and zoom misplace a picture of the face alone; a scene has none",
+                remedy="leave them out; smallest and largest say how large faces are",
+            )
         if not 16 <= self.smallest <= self.largest <= 180:
             raise UserError(
                 "the knobs smallest and largest do not fit together",
@@ -81,7 +87,7 @@ def make_scenes(
 ) -> None:
     """Write a data set of scenes: pictures, a table of what is known of them, and a card that reads it.
 
-    The folder appears when it is complete.
+    They move into the folder when all are made, the card last; an interrupted call leaves nothing.
 
     Args:
         folder: absent or empty.
@@ -98,10 +104,8 @@ def make_scenes(
     difficulty = difficulty or SceneDifficulty()
     made_with = versions()
     keys = [PictureKey(subset, "scene", index) for index in range(count)]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=".scenes-") as scratch:
-        whole = Path(scratch) / "scenes"
-        (whole / "images").mkdir(parents=True)
+    with _filled_at_once(folder) as whole:
+        (whole / "images").mkdir()
         rows: list[Mapping[str, Any]] = []
         for row in run_over(partial(_make_one, whole, seed, difficulty), keys, workers):
             rows.append(row)
@@ -114,9 +118,23 @@ def make_scenes(
         write_text(whole / LICENCE, LICENCE_TEXT)
         write_json(whole / SCENES, {"schema": 1, **about, "versions": made_with, "licence": "CC0-1.0"})
         write_text(whole / CARD, _card(subset, seed, rows))
-        if is_folder(folder):
-            folder.rmdir()
-        whole.rename(folder)
+
+
+@contextmanager
+def _filled_at_once(folder: Path) -> Iterator[Path]:
+    """Yield a folder whose content then moves into *folder*; after an error that one is as it was."""
+    was_there = is_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with TemporaryDirectory(dir=folder, prefix=".scenes-") as scratch:
+            yield Path(scratch)
+            for item in sorted(Path(scratch).iterdir(), key=lambda item: item.name == CARD):
+                item.rename(folder / item.name)
+    except BaseException:
+        if not was_there:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def _make_one(folder: Path, seed: int, difficulty: SceneDifficulty, key: PictureKey) -> dict[str, Any]:
@@ -147,7 +165,7 @@ def draw_frame(difficulty: SceneDifficulty, rng: np.random.Generator) -> Frame:
             return Frame(WIDTH, HEIGHT, float(left), float(top), side)
 
 
-def render_scene(drawn: Any, frame: Frame) -> tuple[Image, tuple[int, int, int, int]]:
+def render_scene(drawn: Draft, frame: Frame) -> tuple[Image, tuple[int, int, int, int]]:
     """Return the picture, and the box of the face in it, from hairline to chin and without the ears."""
     from coabench_synthface.background import long_hair
     from coabench_synthface.render import develop, head, outline, pose

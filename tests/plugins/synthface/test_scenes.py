@@ -69,7 +69,12 @@ def test_a_folder_with_something_in_it_is_left_alone(coabench: Run, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("knob", "problem"),
-    [("smallest=130", "smallest and largest do not fit"), ("largest=500", "≤ 180"), ("roll=-1", "roll cannot be")],
+    [
+        ("smallest=130", "smallest and largest do not fit"),
+        ("largest=500", "≤ 180"),
+        ("roll=-1", "roll cannot be"),
+        ("shift=1", "leave them out"),
+    ],
 )
 def test_knobs_that_make_no_sense_are_refused(coabench: Run, tmp_path: Path, knob: str, problem: str) -> None:
     refused = coabench(*SCENES, "--set", knob)
