@@ -1,4 +1,4 @@
-"""The hooks through which backbones, strategies, data sets, detectors, metrics, commands, parsers and others reach the
+"""The hooks through which backbones, strategies, data sets, detectors, metrics, commands and the other kinds reach the
 bench.
 
 A plugin is a module (or package) under the entry-point group ``coabench`` that defines functions with these names,
@@ -69,6 +69,18 @@ class Run(Protocol):
     done: int
 
 
+class Training(Protocol):
+    """A training as observers see it: a copy, made for the call.
+
+    Attributes:
+        directory: its folder.
+        manifest: what ``training.json`` holds.
+    """
+
+    directory: Path
+    manifest: dict[str, Any]
+
+
 @hookspec
 def coabench_register_backbones(register: Register) -> None:
     """Register backbones. The target is called with a `coabench.backbone.BackboneRequest`."""
@@ -128,6 +140,14 @@ def coabench_register_executors(register: Register) -> None:
 
 
 @hookspec
+def coabench_register_sections(register: Register) -> None:
+    """Register sections of the report's page. The target is called with ``(manifest, metrics)``, and with the run's
+    records where it has a parameter ``records``, all of it copies. It returns a `coabench.section.Section`, or None
+    where it has nothing to say about the run. Where the run lacks what it needs it raises a
+    `coabench.errors.UserError` that says what."""
+
+
+@hookspec
 def coabench_run_started(run: Run) -> None:
     """A run begins or continues; its directory and manifest exist."""
 
@@ -140,3 +160,51 @@ def coabench_sample_predicted(run: Run, record: Mapping[str, Any]) -> None:
 @hookspec
 def coabench_run_finished(run: Run, metrics: Mapping[str, Any]) -> None:
     """A run is complete; its metrics are written."""
+
+
+@hookspec
+def coabench_run_failed(run: Run, error: str) -> None:
+    """A run that had begun stops before its end; its log and manifest are written, as far as they can be.
+
+    Args:
+        error: why, in words: an error's message, or ``stopped by Ctrl-C`` (SIGTERM, SIGHUP).
+    """
+
+
+@hookspec
+def coabench_training_started(training: Training, step: int) -> None:
+    """A training begins or resumes; its directory and manifest exist.
+
+    Args:
+        step: how many steps were made before, as the checkpoint has it that is resumed from; 0 at the beginning.
+    """
+
+
+@hookspec
+def coabench_training_step(training: Training, step: int, logs: Mapping[str, Any]) -> None:
+    """A line of the training's log was written: about a hundred of them, and one for each evaluation.
+
+    Args:
+        step: how many steps were made.
+        logs: numbers by name: ``loss``, ``learning_rate``, ``grad_norm``; ``uar``, ``war`` and others on the dev part;
+            ``epoch``, and the ``seconds`` since this process began.
+    """
+
+
+@hookspec
+def coabench_training_finished(training: Training, results: Mapping[str, Any]) -> None:
+    """A training is complete; its weights are written.
+
+    Args:
+        results: ``selected_step``, ``dev`` (the figures on the dev part at that step, or None) and ``trainable`` (the
+            number of weights that were trained).
+    """
+
+
+@hookspec
+def coabench_training_failed(training: Training, error: str) -> None:
+    """A training that had begun stops before its end; its checkpoints are kept.
+
+    Args:
+        error: why, as with ``coabench_run_failed``.
+    """

@@ -15,7 +15,9 @@ from coabench.base.signals import is_interrupt
 from coabench.base.vocabulary import FIGURE_FORMATS
 from coabench.errors import CoabenchError, UserError, did_you_mean, with_type
 
-KINDS = ("backbones", "strategies", "datasets", "detectors", "metrics", "parsers", "transforms", "executors")
+KINDS = (
+    "backbones", "strategies", "datasets", "detectors", "metrics", "sections", "parsers", "transforms", "executors",
+)  # fmt: skip
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 """What a registered name looks like: it is typed on the command line, before a colon."""
 TARGET = re.compile(r"[\w.]+:\w+")

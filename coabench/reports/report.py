@@ -23,6 +23,7 @@ from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.loader import get_plugins
 from coabench.render import charts
 from coabench.render.page import render_page
+from coabench.reports.plugin_sections import plugin_sections
 from coabench.reports.report_data import RunData
 from coabench.reports.samples import columns
 from coabench.reports.thumbnails import Thumbnails, thumbnails
@@ -103,6 +104,7 @@ def report(request: Report) -> str:
             **_figures(metrics, data),
             calibrated=identity.calibration,
             **_samples(records, data, labels, request.min_group, pictures),
+            sections=plugin_sections(directory, manifest, metrics),
             shown=shown,
             pictures=pictures,
             card=None if choice is None else choice.card,

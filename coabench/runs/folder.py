@@ -21,7 +21,7 @@ from coabench.base.reading import exists, is_folder, what_is_at, why
 from coabench.base.resources import shortage
 from coabench.base.schema import At, others, read_fields
 from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING, STOPPED
-from coabench.errors import JobError, UserError, with_type
+from coabench.errors import CoabenchError, JobError, UserError, with_type
 from coabench.runs.identity import list_differences
 
 SCHEMA = 1
@@ -110,6 +110,14 @@ def read_manifest(folder: Path, manifest: type[Manifest]) -> dict[str, Any]:
         )
     read_fields(manifest, data, At(f"the manifest {path}", "restore it, or run again with --overwrite"), others=True)
     return data
+
+
+def how_it_ended(error: BaseException) -> tuple[str, str]:
+    """Return the status and the reason of a job that an error ended before its time."""
+    if isinstance(error, KeyboardInterrupt) or signals.received():  # which may have come as another error
+        return STOPPED, signals.cause()
+    known = error if isinstance(error, CoabenchError) else shortage(error)
+    return FAILED, str(known) if known else with_type(error)
 
 
 class JobFolder(Closing):
@@ -261,11 +269,9 @@ class JobFolder(Closing):
 
     def _interrupted(self, error: BaseException) -> None:
         """Record what ended the job before its time; what is on disk stays valid, and the job can be resumed."""
-        if isinstance(error, KeyboardInterrupt) or signals.received():  # which may have come as another error
-            self.end(STOPPED, signals.cause())
-        elif not isinstance(error, UserError):
-            known = error if isinstance(error, JobError) else shortage(error)
-            self.end(FAILED, str(known) if known else with_type(error))
+        status, reason = how_it_ended(error)
+        if status == STOPPED or not isinstance(error, UserError):
+            self.end(status, reason)
 
     def close(self) -> None:
         """Let other writers in; remove a folder in which nothing was begun."""

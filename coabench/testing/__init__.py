@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         MetricConformance,
         ParserConformance,
         PluginConformance,
+        SectionConformance,
         StrategyConformance,
         TransformConformance,
     )
@@ -45,6 +46,7 @@ __all__ = [
     "Picture",
     "PluginConformance",
     "ScriptedBackbone",
+    "SectionConformance",
     "StrategyConformance",
     "TransformConformance",
     "draw_face",

@@ -26,6 +26,7 @@ from coabench.testing import (
     observers,
     parsers,
     registration,
+    sections,
     strategies,
     transforms,
 )
@@ -38,6 +39,7 @@ from coabench.testing.defects.metrics import DEFECTS as metric_defects
 from coabench.testing.defects.observers import DEFECTS as observer_defects
 from coabench.testing.defects.parsers import DEFECTS as parser_defects
 from coabench.testing.defects.registration import DEFECTS as registration_defects
+from coabench.testing.defects.sections import DEFECTS as section_defects
 from coabench.testing.defects.strategies import DEFECTS as strategy_defects
 from coabench.testing.defects.transforms import DEFECTS as transform_defects
 from coabench.testing.findings import Defect, Finding
@@ -224,3 +226,14 @@ class ExecutorConformance(Conformance):
     @classmethod
     def find(cls) -> list[Finding]:
         return executors.check(cls.executor, assignments=cls.options)
+
+
+class SectionConformance(Conformance):
+    """A section of the report. Attribute ``section``: the name it is registered under."""
+
+    section: ClassVar[str]
+    defects = section_defects
+
+    @classmethod
+    def find(cls) -> list[Finding]:
+        return sections.check(cls.section)

@@ -21,6 +21,7 @@ from coabench.testing import (
     observers,
     parsers,
     registration,
+    sections,
     strategies,
     transforms,
 )
@@ -139,6 +140,8 @@ def _check_registered(kind: str, name: str, cli: click.Group, options: CheckOpti
             return parsers.check(name)
         case "transforms":
             return transforms.check(name)
+        case "sections":
+            return sections.check(name)
         case "backbones":
             return backbones.check(
                 name, options.models.get(name), assignments=assignments, adapter=options.adapter, device=options.device,

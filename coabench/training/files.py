@@ -67,8 +67,16 @@ class TrainingFolder(JobFolder):
 
     def last_checkpoint(self) -> str | None:
         """Return the last checkpoint that was written to its end."""
-        last = max(self._checkpoints(), key=lambda checkpoint: checkpoint[1], default=None)
+        last = self._last()
         return str(last[0]) if last else None
+
+    def last_step(self) -> int:
+        """Return the step of that checkpoint; 0 without one."""
+        last = self._last()
+        return last[1] if last else 0
+
+    def _last(self) -> tuple[Path, int] | None:
+        return max(self._checkpoints(), key=lambda checkpoint: checkpoint[1], default=None)
 
     def _checkpoints(self) -> Iterator[tuple[Path, int]]:
         """Yield the whole checkpoints, each with its step: the Trainer writes its state file last."""

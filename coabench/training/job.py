@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from coabench.base.vocabulary import COMPLETE
 from coabench.inference.contents import contents
 from coabench.recipe import Recipe
 from coabench.registry.blame import contained
+from coabench.runs.observers import failure_reported, notify
 from coabench.support.memory import explained_oom
 from coabench.training.faces import find_faces
 from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, export_published, save_trained
@@ -59,7 +60,8 @@ def train(request: Training, progress: TrainingProgress | None = None) -> Finish
     with ExitStack() as stack:
         folder = None
         if plan.world.first:
-            folder = stack.enter_context(TrainingFolder(directory, plan.manifest, overwrite=request.overwrite))
+            opened = TrainingFolder(directory, plan.manifest, overwrite=request.overwrite)
+            folder = stack.enter_context(failure_reported(opened, progress.note))
             for note in folder.manifest["notes"]:
                 progress.note(note)
         if plan.world.size > 1:  # the one process group of this training, with the Trainer's backend
@@ -101,11 +103,12 @@ def _fit(
         if folder is not None:
             progress.note("reading every image once, to record what is learnt from")
             folder.begin(request.overwrite, _session(request, plan), contents(plan.samples))
+            notify(progress.note, "coabench_training_started", training=folder, step=folder.last_step())
             progress.note("loading the backbone")
         plan.backbone.load()
         set_seed(request.seed)
         model = trainable(plan.trainee, plan.recipe)
-        log = Log(directory / LOG, directory / BOARD, plan.recipe.batch_size / plan.turns, progress.log)
+        log = Log(directory / LOG, directory / BOARD, plan.recipe.batch_size / plan.turns, _reporting(folder, progress))
         trainer = make_trainer(plan, model, arguments, log)
         checkpoint = Meeting(plan.world).agree(folder and folder.last_checkpoint())
         if checkpoint is not None:
@@ -121,6 +124,19 @@ def _fit(
                 dev={k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")} if best else None,
                 trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
             )
+            results = {name: folder.manifest[name] for name in ("selected_step", "dev", "trainable")}
+            notify(progress.note, "coabench_training_finished", training=folder, results=results)
+
+
+def _reporting(folder: TrainingFolder | None, progress: TrainingProgress) -> Callable[[Mapping[str, Any]], None]:
+    """Return what is called with each line of the log, for the user and for observers."""
+
+    def report(line: Mapping[str, Any]) -> None:
+        progress.log(line)
+        logs = {name: value for name, value in line.items() if name not in ("step", "steps", "left")}
+        notify(progress.note, "coabench_training_step", training=folder, step=line["step"], logs=logs)
+
+    return report
 
 
 def _session(request: Training, plan: Plan) -> dict[str, Any]:

@@ -172,7 +172,8 @@ def test_a_sweep_that_is_stopped_goes_on(
     undisturbed: dict[str, Any],
     how: signal.Signals,
 ) -> None:
-    process = start(tmp_path, environment, "sweep", sheet(SLOW))
+    events = tmp_path / "events"
+    process = start(tmp_path, {**environment, "SCRIPTED_EVENTS": str(events)}, "sweep", sheet(SLOW))
     wait_for(lambda: len(list((tmp_path / OUTPUT).glob("*/predictions.jsonl"))) == 2, process)
     at_work = children(process.pid)
     process.send_signal(how)
@@ -183,6 +184,7 @@ def test_a_sweep_that_is_stopped_goes_on(
         assert process.returncode == 130
         assert "continues from there" in message
         assert "Traceback" not in message
+        assert events.read_text().splitlines()[-1].endswith(": stopped by SIGTERM")  # as its sweep asks
     states = [made["status"] for made in manifests(tmp_path / OUTPUT)]
     assert sorted(states) == ["complete", "stopped" if how == signal.SIGINT else "running"]
     again = coabench("sweep", "sheet.yaml")
