@@ -37,7 +37,7 @@ def card(adapter: Path, runs: Sequence[Path], backbone: str | None = None) -> st
         backbone: of its base, ``NAME[:MODEL]``; None for what its training names. Read where there are runs.
 
     Raises:
-        UserError: a run is not complete, of another adapter, or of a part of a split.
+        UserError: a run is not complete, or of another adapter, a part of a split, or what it may have learnt from.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
@@ -67,6 +67,12 @@ def _check(run: RecordedRun, adapter: object) -> None:
             f"the run {run.directory} is not one of this adapter",
             expected="a run whose identity has the adapter's fingerprint",
             remedy="evaluate this adapter, or leave the run out",
+        )
+    if run.typed("--allow-trained-split") is not None:
+        raise UserError(
+            f"the run {run.directory} may be on images that the adapter has learnt from",
+            found="--allow-trained-split",
+            remedy="evaluate it without that option, or leave the run out",
         )
     if dataset.limit is not None:
         raise UserError(

@@ -77,6 +77,11 @@ def test_a_card_has_the_figures_of_complete_runs_of_this_adapter(
         name: json.loads((tmp_path / "run" / "metrics.json").read_text())[name] for name in ("uar", "war")
     }
     assert "Responsible use" in card.text
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text())
+    manifest["sessions"][0]["command"].append("--allow-trained-split")
+    (tmp_path / "run" / "run.json").write_text(json.dumps(manifest))
+    learnt = coabench("adapters", "card", SHIPPED, "--run", "run")
+    assert (learnt.returncode, "has learnt from" in learnt.stderr) == (2, True)
     other = coabench("adapters", "card", ADAPTERS / "direct", "--run", "run")
     assert (other.returncode, "is not one of this adapter" in other.stderr) == (2, True)
 
