@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from coabench.base.text import safe
-from coabench.cli.options import format_option
+from coabench.cli.options import format_option, write
 from coabench.render.tables import Column, Format, render
 
 
 @click.group("adapters")
 def command() -> None:
-    """Show, compare, average and export adapters."""
+    """Show, compare, average, export and publish adapters."""
 
 
 @command.command("export")
@@ -27,12 +27,12 @@ def export(adapter: str, layout: str, backbone: str | None, output: Path | None)
     from typing import cast
 
     from coabench.adapters.export import Layout
-    from coabench.adapters.export import export as write
+    from coabench.adapters.export import export as convert
     from coabench.support.hub import folder_of
 
     folder = folder_of(adapter, "adapter")
     output = output or Path(f"{folder.resolve().name}-{layout}")
-    for note in write(folder, cast("Layout", layout), output, backbone):
+    for note in convert(folder, cast("Layout", layout), output, backbone):
         click.echo(f"note: {safe(note)}", err=True)
     click.echo(f"written to {safe(output)}")
 
@@ -80,3 +80,28 @@ def soup(adapters: tuple[str, ...], output: Path) -> None:
 
     rank = mix([folder_of(adapter, "adapter") for adapter in adapters], output)
     click.echo(f"the mean of {len(adapters)} adapters, of rank {rank}: written to {safe(output)}")
+
+
+@command.command("card")
+@click.argument("adapter")
+@click.option("--run", "runs", type=click.Path(path_type=Path), multiple=True,
+              help="A complete run of it, whose figures the card has; repeatable.")  # fmt: skip
+@click.option("--backbone", metavar="NAME[:MODEL]", help="Its base, where it is not the one that its training names.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the card to this file instead of the terminal.")
+@click.option("--push", "repository", metavar="OWNER/NAME",
+              help="Commit adapter and card to a repository of the hub, a private one where it is new.")  # fmt: skip
+def card(
+    adapter: str, runs: tuple[Path, ...], backbone: str | None, output: Path | None, repository: str | None
+) -> None:
+    """Write a model card for ADAPTER, with figures of complete runs, for the hub."""
+    from coabench.adapters.card import card as describe
+    from coabench.support.hub import folder_of
+
+    folder = folder_of(adapter, "adapter")
+    text = describe(folder, runs, backbone)
+    if repository is None or output is not None:
+        write(text, output)
+    if repository is not None:
+        from coabench.adapters.push import push
+
+        click.echo(f"pushed: {safe(push(folder, repository, text))}")

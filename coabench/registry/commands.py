@@ -22,7 +22,7 @@ COMMANDS = {
     "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
     "compare": "Compare two runs on the same samples: is the difference more than chance?",
     "power": "Say what a test set can show: the power to find a difference, and the smallest that it shows.",
-    "adapters": "Show, compare, average and export adapters.",
+    "adapters": "Show, compare, average, export and publish adapters.",
     "datasets": "List, describe and verify data sets.",
     "plugins": "List, check and begin plugins.",
     "list": "List backbones, strategies, data sets, detectors, metrics and what else is registered.",

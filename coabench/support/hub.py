@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote
 from urllib.request import getproxies
@@ -53,6 +54,33 @@ def folder_of(name: str, what: str) -> Path:
             f"the {what} {name} is no folder, and could not be fetched from the hub",
             found=safe(without_credentials(secrets.text(f"{type(e).__name__}: {first_line(e)}")), 500),
             remedy="check the spelling and the network; for a private repository log in with `hf auth login`",
+        ) from None  # it may hold a token or a password
+
+
+def commit(repository: str, files: Mapping[str, bytes | Path], message: str) -> str:
+    """Commit files to a repository of the hub, which is made, and private, where there is none; return the address.
+
+    Raises:
+        UserError: where the hub refuses it, or cannot be reached.
+    """
+    secrets = Redaction(*_passwords())
+    try:
+        from huggingface_hub import CommitOperationAdd, HfApi, get_token
+
+        token = get_token()
+        _check_token(token)
+        secrets = Redaction(token, *_passwords())
+        hub = HfApi()
+        hub.create_repo(repository, private=True, exist_ok=True)
+        operations = [CommitOperationAdd(name, content) for name, content in files.items()]
+        return str(hub.create_commit(repository, operations, commit_message=message).commit_url)
+    except UserError:
+        raise
+    except Exception as e:  # as above
+        raise UserError(
+            f"the hub did not take {repository}",
+            found=safe(without_credentials(secrets.text(f"{type(e).__name__}: {first_line(e)}")), 500),
+            remedy="check OWNER/NAME and the network; log in with `hf auth login`, with a token that may write",
         ) from None  # it may hold a token or a password
 
 
