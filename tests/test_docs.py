@@ -121,7 +121,7 @@ class Reader:
     """Somebody who does what the guide says, below a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.site, self.place = folder / "site", folder
+        self.site, self.place, self.printed = folder / "site", folder, ""
 
     def write(self, name: str, code: str) -> None:
         (self.place / name).write_text(code)
@@ -146,11 +146,12 @@ class Reader:
         variables = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": path}
         result = subprocess.run(command, cwd=self.place, env=variables, capture_output=True, text=True, check=False)
         assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
+        self.printed = result.stdout
 
 
 @pytest.mark.process
 def test_the_guide_leads_to_a_published_package(tmp_path: Path) -> None:
-    """Every command and every file of the guide, in order."""
+    """Every command and every file of the guide, in order; what it shows is what the last command printed."""
     reader = Reader(tmp_path)
     parts = re.findall(r"^(?:`([\w./]+)`\n\n)?```(\w+)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     files = [name for name, *_ in parts if name]
@@ -161,6 +162,8 @@ def test_the_guide_leads_to_a_published_package(tmp_path: Path) -> None:
         elif language == "sh":
             for line in code.splitlines():
                 reader.do(line)
+        elif language == "text":
+            assert reader.printed == code
         else:
             assert code in (reader.place / "pyproject.toml").read_text()
     assert list((reader.place / "dist").glob("coabench_mood-*.whl"))
