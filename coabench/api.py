@@ -6,20 +6,22 @@ the command line that would have made it, so that it can be repeated there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from coabench.arguments import (
     Name,
     assignments,
+    crop_spec,
+    is_named,
     read_argument,
     read_request,
     read_settings,
     several,
     strategy_spec,
 )
-from coabench.backbone import Backbone
+from coabench.base.vocabulary import TRAIN
 from coabench.decode import Decode
 from coabench.evaluation.job import evaluate as run_evaluation
 from coabench.evaluation.plan import Evaluation
@@ -30,6 +32,7 @@ from coabench.prediction.answer import Predictions
 from coabench.prediction.faces import FaceChoice
 from coabench.prediction.model import EVERY, Model
 from coabench.prediction.objects import checked
+from coabench.prediction.progress import PredictionProgress
 from coabench.registry.defaults import (
     BACKBONE,
     BATCH_SIZE,
@@ -42,21 +45,22 @@ from coabench.registry.defaults import (
     STRATEGY,
     Dtype,
 )
-from coabench.registry.function_backbone import backbone_from
+from coabench.registry.function_backbone import BackboneLike, backbone_from
 from coabench.registry.function_strategy import StrategyLike
 from coabench.registry.python_data import chosen_dataset
 from coabench.reports.pandas_tables import read_over
 from coabench.runs.result import FinishedRun
 from coabench.runs.result import load_run as read_result
-from coabench.training.job import FinishedTraining
 from coabench.training.job import train as run_training
 from coabench.training.plan import Training
 from coabench.training.progress import TrainingProgress
+from coabench.training.result import FinishedTraining
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from coabench.prediction.objects import PictureLike
+    from coabench.registry.catalog import DatasetChoice
     from coabench.reports.board import Leaderboard
     from coabench.reports.compare import Comparison
     from coabench.reports.compare_recipes import RecipeComparison
@@ -67,13 +71,14 @@ if TYPE_CHECKING:
 
 def evaluate(
     *,
-    backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
+    backbone: BackboneLike = BACKBONE,
     adapter: Name | None = None,
     strategy: StrategyLike = STRATEGY,
     dataset: Name | DatasetLike = DATASET,
     labels: Name | None = None,
     data_root: Name | None = None,
     split: str | None = None,
+    crop: bool | str = False,
     limit: int | None = None,
     batch_size: BatchSize = BATCH_SIZE,
     decode: Decode = DECODE,
@@ -84,11 +89,13 @@ def evaluate(
     dtype: Dtype = DTYPE,
     seed: int = SEED,
     fold: str | None = None,
-    fold_seed: int = SEED,
+    fold_seed: int | None = None,
     options: Mapping[str, object] | None = None,
     output: Name | None = None,
     overwrite: bool = False,
     allow_trained_split: bool = False,
+    parser: str | None = None,
+    transform: str | Sequence[str] = (),
     progress: bool | Progress = False,
 ) -> FinishedRun:
     """Evaluate a backbone with a strategy on a data set, as ``coabench evaluate`` does; resume a run that stopped.
@@ -96,15 +103,19 @@ def evaluate(
     Args:
         backbone: ``NAME[:MODEL]``, for example ``phi-3.5-vision:/models/Phi-3.5-vision``; or a class of your own, or a
             function of (image, question) that returns text. One of (images, questions) gets lists and returns a list.
+            Or ``(model, processor)``, loaded by transformers.
         adapter: a folder or hub id; ``none`` for none; None for the one that ships with the backbone, if any.
-        strategy: ``NAME[:VARIANT]``, a prompt file, a `coabench.strategy.Strategy` or its class; or a function that
-            gets the task, yields questions and returns a label.
-        dataset: ``NAME``, a card, or a folder of class folders; a list of (image, label), the image a path, a PIL image
-            or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, and ``subject``.
-        labels: of such a list or DataFrame: the data set or card whose labels these are; by default the first label
+        strategy: ``NAME[:VARIANT]``, a prompt file or its text, a `coabench.strategy.Strategy` or its class; or a
+            function that gets the task, yields questions and returns a label.
+        dataset: ``NAME``, a card, class folders or an archive of them; a list of (image, label), the image a path, a
+            PIL image or a uint8 array; a torch Dataset of these; a DataFrame with columns ``image``, ``label``, and
+            ``subject``; a `datasets.Dataset` with a column of images.
+        labels: of what is handed over so: the data set or card whose labels these are; by default the first label
             space that has all of them.
-        data_root: the folder that holds the data set.
+        data_root: the folder or file that holds the data set.
         split: the card's first by default.
+        crop: cut the face out of every picture: True for the best detector that works here, or
+            ``DETECTOR:key=value,key=value``.
         limit: only so many samples, stratified by label; the run is not comparable.
         batch_size: how many samples are asked about at a time, or ``auto`` for what is fastest and fits.
         decode: ``generate`` for free greedy answers, ``score`` for the best-scoring of the options, ``sample`` for a
@@ -116,11 +127,14 @@ def evaluate(
         dtype: the precision of the model.
         seed: chooses exemplars, the samples within the limit, and what is drawn with ``sample``.
         fold: only this fold of the train split, ``"3/10"``, or the samples of one person, ``"3/subjects"``.
-        fold_seed: which samples are in which fold.
+        fold_seed: which samples are in which fold; 0 by default.
         options: options of plugins, ``{"num_crops": 16}``.
         output: the run directory; below ``results`` by default.
         overwrite: delete the run that is there.
         allow_trained_split: score a split, or images, that the adapter was trained on.
+        parser: reads answers in words; that of the strategy by default.
+        transform: ``NAME:key=value,…``, or several: what every image is changed by, in this order. Such a run is a
+            variant and is never ranked.
         progress: show progress as the command line does, on stderr or below a notebook's cell; or an object that is
             notified.
 
@@ -136,6 +150,7 @@ def evaluate(
         "backbone": backbone_from(backbone),
         "strategy": strategy_spec(strategy),
         "dataset": chosen_dataset(dataset, read_argument(str | None, labels, "labels")),
+        "crop": crop_spec(crop),
     }
     request = read_request(Evaluation, evaluate, typed, **made)
     if progress is True:
@@ -146,7 +161,7 @@ def evaluate(
 
 
 def load(
-    backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
+    backbone: BackboneLike = BACKBONE,
     *,
     adapter: Name | None = None,
     strategy: StrategyLike = STRATEGY,
@@ -156,6 +171,7 @@ def load(
     detector: str = "auto",
     detector_weights: Name | None = None,
     margin: float | None = None,
+    align: bool = True,
     min_face: int | None = None,
     device: str = DEVICE,
     dtype: Dtype = DTYPE,
@@ -164,6 +180,7 @@ def load(
     exemplars_from: Name | None = None,
     data_root: Name | None = None,
     allow_remote_backbone: bool = False,
+    parser: str | None = None,
 ) -> Model:
     """Load a backbone, a strategy and a detector once, to ask about many pictures: ``model.predict(pictures)``.
 
@@ -174,6 +191,7 @@ def load(
         faces: ``all``, ``largest``, how many of the largest, or ``none`` for pictures that are faces already.
         detector: its name, or ``auto`` for the best that works here.
         margin: what a crop adds around the face, in parts of its longer side.
+        align: turn faces upright by their landmarks, where the detector knows them.
         min_face: pixels; smaller faces are left out.
         allow_remote_backbone: use a backbone that sends pictures to another machine.
 
@@ -182,7 +200,7 @@ def load(
     """
     typed = dict(locals())
     weights = read_argument(Path | None, detector_weights, "detector_weights")
-    chosen = {"detector": detector, "margin": margin, "min_face": min_face}
+    chosen = {"detector": detector, "margin": margin, "align": align, "min_face": min_face}
     read = {
         name: read_argument(get_type_hints(FaceChoice, include_extras=True)[name], v, name)
         for name, v in chosen.items()
@@ -196,26 +214,38 @@ def load(
         "allow_remote": read_argument(bool, allow_remote_backbone, "allow_remote_backbone"),
     }
     named = {name: read_argument(hints[name], typed[name], name) for name in typed if name in {*hints} - {*made}}
-    return Model(Choice(**made, **named), FaceChoice(faces=str(faces), weights=weights, **read))
+    return Model(Choice(**made, **named), FaceChoice(faces=str(faces), weights=weights, **read), _terminal)
 
 
 def predict(
-    pictures: PictureLike | Iterable[PictureLike], *, every: float = EVERY, batch_size: int = BATCH_SIZE, **loading: Any
+    pictures: PictureLike | Iterable[PictureLike],
+    *,
+    every: float = EVERY,
+    batch_size: int = BATCH_SIZE,
+    progress: bool | PredictionProgress = False,
+    **loading: Any,
 ) -> Predictions:
     """Return what is said about each face in pictures, as ``coabench predict`` does.
 
     Args:
-        pictures: a path, a PIL image, a NumPy array (height, width, 3) of uint8 in RGB, or several of them. Folders and
-            patterns stand for their files.
+        pictures: a path, a PIL image, a NumPy array (height, width, 3) of uint8 in RGB, or several of them; or a
+            `datasets.Dataset`. Folders and patterns stand for their files.
         every: seconds between two pictures of a film; 0 for every frame.
         batch_size: how many faces are asked about at a time; no answer depends on it.
+        progress: show progress on stderr or below a notebook's cell; or an object that is notified.
         loading: what `load` takes: ``backbone``, ``strategy``, ``faces`` …
 
     Raises:
         UserError: bad input.
     """
     checked(pictures, lambda text: None)
-    return load(**loading).predict(pictures, every=every, batch_size=batch_size)
+    return load(**loading).predict(pictures, every=every, batch_size=batch_size, progress=progress)
+
+
+def _terminal() -> PredictionProgress:
+    from coabench.cli.progress import PredictionTerminal
+
+    return PredictionTerminal()
 
 
 def load_run(directory: Name) -> FinishedRun:
@@ -269,10 +299,12 @@ def leaderboard(
 
 def train(
     *,
-    backbone: str | type[Backbone[Any]] | Callable[..., Any] = BACKBONE,
+    backbone: BackboneLike = BACKBONE,
     strategy: StrategyLike | Sequence[StrategyLike] = STRATEGY,
-    dataset: Name | Sequence[Name] = DATASETS,
+    dataset: Name | Sequence[Name] | DatasetLike = DATASETS,
+    labels: Name | None = None,
     data_root: Name | None = None,
+    crop: bool | str = False,
     preset: str | None = None,
     full: bool | None = None,
     rank: int | None = None,
@@ -284,6 +316,7 @@ def train(
     epochs: float | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
+    share: bool | None = None,
     micro_batch: int | None = None,
     lr: float | None = None,
     schedule: str | None = None,
@@ -297,7 +330,7 @@ def train(
     dtype: Dtype | None = None,
     seed: int = SEED,
     fold: str | None = None,
-    fold_seed: int = SEED,
+    fold_seed: int | None = None,
     options: Mapping[str, object] | None = None,
     trainer: Mapping[str, object] | None = None,
     output: Name | None = None,
@@ -312,8 +345,11 @@ def train(
     Args:
         backbone: ``NAME[:MODEL]``, or a class of your own.
         strategy: whose questions: ``NAME[:VARIANT]``, a prompt file, a `coabench.strategy.Strategy`; or several.
-        dataset: whose train split to learn from: ``NAME`` or a card; or several.
-        data_root: the folder that holds the data sets.
+        dataset: whose train split to learn from: ``NAME`` or a card; or several. What `evaluate` takes as pictures
+            with labels is one train split.
+        labels: of such pictures; see `evaluate`.
+        data_root: the folder or file that holds the data sets.
+        crop: cut the face out of every picture; see `evaluate`.
         preset: a recipe of the backbone; the other settings change it.
         full: train every parameter instead of a LoRA.
         targets: parts that are trained: ``language``, ``projector``, ``vision``.
@@ -322,7 +358,7 @@ def train(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``…
         seed: of the order, the LoRA and the development part.
         fold: hold this fold of each train split out, ``"3/10"``, or the samples of one person, ``"3/subjects"``.
-        fold_seed: which samples are in which fold.
+        fold_seed: which samples are in which fold; 0 by default.
         options: options of plugins, ``{"num_crops": 16}``.
         trainer: further fields of transformers' ``TrainingArguments``.
         output: where the adapter goes; below ``adapters`` by default.
@@ -345,8 +381,9 @@ def train(
         typed,
         backbone=backbone_from(backbone),
         strategies=[strategy_spec(each) for each in several(strategy)],
-        datasets=[read_argument(str, each, "dataset") for each in several(dataset)],
+        datasets=_train_splits(dataset, read_argument(str | None, labels, "labels")),
         settings=read_settings(typed),
+        crop=crop_spec(crop),
         trainer=assignments("trainer", trainer),
         published=read_argument(Literal["published"] | None, export, "export") is not None,
     )
@@ -355,6 +392,12 @@ def train(
 
         progress = TrainingTerminal()
     return run_training(request, progress or None)
+
+
+def _train_splits(dataset: Any, labels: str | None) -> Sequence[str | DatasetChoice]:
+    """Return data sets by name, or the one that was handed over as a train split."""
+    handed = not is_named(dataset)
+    return [chosen_dataset(each, labels, TRAIN) for each in ([dataset] if handed else several(dataset))]
 
 
 def _directory(run: RunLike, name: str) -> Path:

@@ -12,6 +12,7 @@ from coabench.base.schema import At, read_value
 from coabench.errors import UserError
 from coabench.recipe import Recipe
 from coabench.registry.defaults import Dtype
+from coabench.registry.detectors import AUTO
 from coabench.registry.function_strategy import StrategyLike, strategy_from
 from coabench.strategy import Strategy
 
@@ -69,9 +70,23 @@ def several(value: Any) -> Sequence[Any]:
     return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
 
 
+def is_named(dataset: Any) -> bool:
+    """Whether data sets are named, one or several, rather than handed over."""
+    return all(isinstance(each, str | PathLike) for each in several(dataset))
+
+
 def strategy_spec(strategy: StrategyLike) -> str | Strategy:
     """Return a strategy itself, made of a function or a class where it is one, or what names it."""
     return strategy_from(strategy) or read_argument(str, strategy, "strategy")
+
+
+def crop_spec(crop: bool | str | None) -> str | None:
+    """Return ``--crop`` as typed; None for no crops."""
+    if isinstance(crop, bool):
+        return AUTO if crop else None
+    if not isinstance(crop, str | None):
+        raise _Argument("crop").bad(crop, "True, False, or a text as --crop takes it: 'mtcnn:margin=0.1'")
+    return crop
 
 
 def assignments(name: str, options: Mapping[str, object] | None) -> dict[str, str]:
@@ -104,8 +119,10 @@ def command_line(function: Any, typed: Mapping[str, Any]) -> tuple[str, ...]:
         elif isinstance(value, Mapping):
             option = "--set" if name == "options" else option
             words += [word for key, text in assignments(name, value).items() for word in (option, f"{key}={text}")]
-        elif name == "dataset" and not isinstance(value, str | PathLike) and function.__name__ == "evaluate":
+        elif name == "dataset" and not is_named(value):
             words += [option, "<pictures, from Python>"]
+        elif name == "backbone" and isinstance(value, tuple | list):
+            words += [option, f"<{type(value[0]).__name__ if value else ''}, from Python>"]
         elif name == "targets":
             words += [option, value if isinstance(value, str) else ",".join(value)]
         else:

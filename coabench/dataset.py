@@ -205,7 +205,8 @@ class Dataset(ABC):
 
     root_files: ClassVar[Sequence[str]] = ()
     """The kinds of files that may be the data root instead of a folder: ``.zip``, say. They are for people to read: a
-    loader that names some is offered any file, and refuses one of another kind."""
+    loader that names some is offered any file, and refuses one of another kind; `coabench.support.archives` opens
+    archives as it opens folders."""
 
     card: Card
 

@@ -102,6 +102,15 @@ def clipped(
     return Face((x0, y0, x1, y1), round(min(max(float(score), 0.0), 1.0), 4), landmarks)
 
 
+def plain(face: Face) -> Face:
+    """Return a face of Python's own numbers: a detector may give those of a library that is loaded there alone."""
+    left, top, right, bottom = map(int, face.box)
+    if face.landmarks is None:
+        return Face((left, top, right, bottom), float(face.score))
+    one, two, three, four, five = ((float(x), float(y)) for x, y in face.landmarks)
+    return Face((left, top, right, bottom), float(face.score), (one, two, three, four, five))
+
+
 def missing(module: str, install: str) -> Unavailable | None:
     """Return what to say where a *module* is not installed, None where it is. The module is not imported.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from coabench.errors import UserError
@@ -22,8 +22,12 @@ class Recipe:
         epochs: how often every question is seen, on average.
         steps: optimizer steps; overrides *epochs*.
         batch_size: questions per optimizer step, over all processes.
+        share: put the questions about an image into one step, where they share its row; the epochs are one stream, the
+            loss is the mean over the tokens of a step. Without, every question is a record, as in the published
+            script: each epoch shuffles the records and drops those that fill no batch, and the loss is the mean of the
+            means of the micro-batches.
         learning_rate, schedule, warmup, weight_decay: of AdamW; *schedule* is a name of transformers' schedulers,
-            *warmup* a fraction of the steps.
+            *warmup* a fraction of the steps, rounded up.
         checkpointing: compute activations again instead of keeping them.
         dtype: the precision of the arithmetic.
         dev: the fraction of each train split that is kept for selection and early stopping.
@@ -41,6 +45,7 @@ class Recipe:
     epochs: float = 3.0
     steps: int | None = None
     batch_size: int = 32
+    share: bool = True
     learning_rate: float = 2e-4
     schedule: str = "cosine"
     warmup: float = 0.03
@@ -72,6 +77,12 @@ class Recipe:
                     f"{option} {getattr(self, name)} makes no sense", expected=expected, remedy=f"correct {option}"
                 )
 
+    def identity(self, micro_batch: int) -> dict[str, Any]:
+        """Return what distinguishes it from another recipe; *micro_batch* does where questions are not shared."""
+        settings = asdict(self)
+        share = settings.pop("share")  # which 0.1.0 always did
+        return settings if share else {**settings, "share": share, "micro_batch": micro_batch}
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -80,6 +91,7 @@ class Preset:
     Attributes:
         recipe: what differs from the defaults of `Recipe`.
         options: option -> value, as typed after ``--set``.
+        trainer: field of transformers' TrainingArguments -> value, as typed after ``--trainer``.
         micro_batch: turns that go through the model at a time, where the user does not say.
         description: one line for people, with the source.
     """
@@ -88,6 +100,7 @@ class Preset:
     options: Mapping[str, str] = field(default_factory=dict)
     micro_batch: int | None = None
     description: str = ""
+    trainer: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_recipe(presets: Mapping[str, Preset], name: str | None, settings: Mapping[str, Any]) -> tuple[Recipe, Preset]:

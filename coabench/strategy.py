@@ -32,7 +32,8 @@ class Strategy(ABC):
     Attributes:
         name: with the variant, as typed on the command line.
         exemplars: how many exemplar images it wants before each query image, drawn from the *train* split.
-        parser: the name of the parsing rules (`coabench.inference.parsing.PARSERS`) its answers are read with.
+        parser: the name of the parser that its answers are read with: one of `coabench.inference.parsing.PARSERS`, or
+            that of a plugin.
         like: the strategy whose questions it asks, where they are another's: what was trained for that one suits it.
     """
 

@@ -227,7 +227,7 @@ def test_training(capfd: pytest.CaptureFixture[str]) -> None:
         ({"epochs": "three"}, "epochs='three' does not fit"),
         ({"targets": 3}, "targets=3 does not fit"),
         ({"targets": ["language", 3]}, "targets[1]=3 does not fit"),
-        ({"dataset": [None]}, "dataset=None does not fit"),
+        ({"dataset": [None]}, "dataset[0] is no pair"),
         ({"micro_batch": 0}, "micro_batch=0 does not fit"),
         ({"dtype": "bf16"}, "'bfloat16'"),
         ({"export": "llava"}, "export='llava' does not fit"),

@@ -22,7 +22,7 @@ import coabench.testing
 from coabench import hookspecs
 from coabench.registry.registrations import DETAILS
 from coabench.scaffold import KINDS
-from coabench.testing import detectors
+from coabench.testing import detectors, sections
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("examples/*/*.md"), *ROOT.glob("docs/*.md")])
 REFERENCE = (ROOT / "docs" / "plugins.md").read_text()
@@ -106,6 +106,7 @@ def test_the_code_of_the_reference_works(tmp_path: Path) -> None:
     for block in re.findall(r"^```python\n(.*?)^```", REFERENCE, re.MULTILINE | re.DOTALL):
         exec(compile(block, "docs/plugins.md", "exec", dont_inherit=True), code)
     assert [str(finding) for finding in detectors.check(code["Bright"])] == []
+    assert [str(finding) for finding in sections.check(code["lengths"])] == []
     group = click.Group()
     code["coabench_register_commands"](group)
     assert CliRunner().invoke(group, ["count", str(tmp_path / "run")]).output == "8\n"

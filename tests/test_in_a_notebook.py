@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from support.runs import manifest
 
 import coabench
+from coabench.prediction import answer
 from coabench.prediction.answer import FacePrediction, Predictions
 from coabench.prediction.pictures import Picture
 from coabench.runs.result import FinishedRun
 from coabench.testing import ScriptedBackbone
+from coabench.testing.pictures import draw_face
 from coabench.testing.runs import tiny_run
+from coabench.training.result import FinishedTraining
 
 EVIL = "<script>alert(1)&</script>"
 
@@ -116,5 +122,35 @@ def test_predictions() -> None:
         text = "&lt;script&gt;alert(1)&amp;&lt;/script&gt;"
         assert cells(shown)[-5:] == [text, "1 of 2", text, "–", text]
     assert Predictions([said]) == [said]
+    assert "<img" not in Predictions([said])._repr_html_()
     film = FacePrediction(Picture("clip.mp4", frame=25), None, "no-face", "no face found", {})
     assert cells(Predictions([film]))[-6:] == ["clip.mp4", "25", "–", "–", "–", "no face found"]
+
+
+def test_predictions_show_the_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    happy, sad = (draw_face(label, 0).resize((200, 200)) for label in ("Happiness", "Sadness"))
+    said = coabench.predict([happy, sad], backbone=lambda image, question: "joy", strategy="direct", faces="none")
+    shown = re.findall(r'<td><img src="data:image/jpeg;base64,([^"]*)" alt=""></td>', said._repr_html_())
+    sizes = [Image.open(io.BytesIO(base64.b64decode(each))).size for each in shown]
+    assert sizes == [(96, 96)] * 2
+    assert shown[0] != shown[1]
+    assert said[0]._repr_html_().count("<img") == 1
+    monkeypatch.setattr(answer, "SHOWN", 1)
+    assert said._repr_html_().count("<img") == 1
+
+
+def test_a_training(tmp_path: Path) -> None:
+    """What it learnt from, how long, and how good it was on what it did not."""
+    plain = {"sha256": "0", "fingerprint": "0"}
+    identity = {
+        "coabench": "0.1.0", "seed": 0, "recipe": {"rank": 8}, "trainer": {}, "backbone": {"name": "tiny"},
+        "strategies": [{"name": EVIL, **plain}],
+        "data": [{"dataset": "faces", "split": "train", "fingerprint": "0", "fit": 1200, "dev": 80}],
+    }  # fmt: skip
+    dev = {"uar": 0.5, "invalid": 0.01, "uar faces": 0.5, "runtime": 3.0, "step": 4}
+    manifest = {"identity": identity, "steps": 5, "examples": 2400, "dev": dev, "selected_step": 4, "notes": [EVIL]}
+    found = cells(FinishedTraining(tmp_path, manifest))
+    assert found[1:4] == [str(tmp_path), "Backbone", "tiny"]
+    assert found[-6:] == ["dev UAR", "50.00% at step 4, selected", "dev invalid", "1.00%", "dev UAR faces", "50.00%"]
+    assert "1,200 learnt from, 80 to select by" in found
+    assert EVIL not in FinishedTraining(tmp_path, manifest)._repr_html_()

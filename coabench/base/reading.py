@@ -99,7 +99,11 @@ def read_text(path: Path, limit: int = TEXT) -> str:
         OSError: it cannot be read, or has more than *limit* bytes.
         ValueError: it is not UTF-8; the message says where.
     """
-    data = read_bytes(path, limit)
+    return as_text(read_bytes(path, limit))
+
+
+def as_text(data: bytes) -> str:
+    """Return the text that a file's bytes are, line breaks as ``\\n``; `ValueError` where they are not UTF-8."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -120,8 +120,12 @@ def read_file(kind: type[T], path: Path, what: str, /, *, schema: int, **known: 
     Raises:
         UserError: the file cannot be read, is of another schema, or a field is missing, unknown or does not fit.
     """
-    data = read_yaml(path, what=what)
-    at, written = At(path, f"correct the {what}"), data.pop("schema", schema)
+    return read_versioned(kind, read_yaml(path, what=what), At(path, f"correct the {what}"), schema=schema, **known)
+
+
+def read_versioned(kind: type[T], data: dict[str, Any], at: At, /, *, schema: int, **known: Any) -> T:
+    """Return an instance of a dataclass made of what a file holds; see `read_file`."""
+    written = data.pop("schema", schema)
     if written != schema:
         raise at.wrong(f"schema {written!r} is unknown", f"schema: {schema}", remedy="use a newer coabench")
     return read_fields(kind, data, at, **known)
@@ -316,6 +320,11 @@ def must(holds: Callable[[Any], object], expected: str) -> Read:
 def at_least(least: float) -> Read:
     """Return the rule that a number is not below *least*."""
     return must(lambda number: number >= least, f"{least:g} or more")
+
+
+def between(least: float, most: float) -> Read:
+    """Return the rule that a number lies within these, both included."""
+    return must(lambda number: least <= number <= most, f"{least:g} to {most:g}")
 
 
 def _is_finite(number: float) -> bool:

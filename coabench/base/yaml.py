@@ -38,17 +38,29 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
         what: what the file is, for error messages ("prompt file").
 
     Raises:
-        UserError: the file cannot be read, is no YAML, is too deep or too large, has a key twice or a number that
-            YAML reads otherwise than people do, or holds something else than a mapping.
+        UserError: the file cannot be read, or `parse_yaml` refuses it.
+    """
+    try:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"the {what} {path} cannot be read", found=why(error), remedy="check the path") from None
+    return parse_yaml(text, f"the {what} {path}", "correct the file")
+
+
+def parse_yaml(text: str, subject: str, remedy: str) -> dict[str, Any]:
+    """Return the mapping that a text holds.
+
+    Args:
+        subject, remedy: what is read, and what to do, for error messages.
+
+    Raises:
+        UserError: it is no YAML, is too deep or too large, has a key twice or a number that YAML reads otherwise than
+            people do, or holds something else than a mapping.
     """
     import yaml
 
     # libyaml's safe loader where there is one: it reads a shelf of cards ten times as fast.
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        text = read_text(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"the {what} {path} cannot be read", found=why(error), remedy="check the path") from None
     if "\\ud" in text.casefold():
         # libyaml takes no surrogates, as which bytes that are no UTF-8 stand in the name of a folder; see
         # `coabench.base.names`.
@@ -59,16 +71,16 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
-        raise _invalid(path, what, f"{line}{getattr(error, 'problem', None) or error}") from None
+        found = f"{line}{getattr(error, 'problem', None) or error}"
     except (ValueError, TypeError, AttributeError, ArithmeticError) as error:  # a date that there is none of, say
-        raise _invalid(path, what, str(error)) from None
-    if not isinstance(data, dict):
-        raise UserError(f"the {what} {path} holds no fields", expected="a YAML mapping", found=type(data).__name__)
-    return data
-
-
-def _invalid(path: Path, what: str, found: str) -> UserError:
-    return UserError(f"the {what} {path} is not valid YAML", found=found, remedy="correct the file")
+        found = str(error)
+    else:
+        if isinstance(data, dict):
+            return data
+        raise UserError(
+            f"{subject} holds no fields", expected="a YAML mapping", found=type(data).__name__, remedy=remedy
+        )
+    raise UserError(f"{subject} is not valid YAML", found=found, remedy=remedy)
 
 
 class _Size(NamedTuple):

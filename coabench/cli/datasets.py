@@ -12,13 +12,13 @@ import click
 
 from coabench.base.text import safe
 from coabench.cli.copies import check_replaceable, default_file, write_pairs
-from coabench.cli.options import format_option
+from coabench.cli.options import align_option, format_option
 from coabench.dataset import Card
 from coabench.registry.catalog import find_dataset
 from coabench.registry.loader import get_plugins
 from coabench.registry.options import distribute, parse_assignments
 from coabench.render.tables import Column, Format, render
-from coabench.support.crops import PADDINGS, CropSettings
+from coabench.support.crops import MARGIN, MARGINS, MIN_FACE, PADDINGS, SIZES, CropSettings
 
 
 @click.group("datasets")
@@ -121,17 +121,16 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pair
 
 @command.command("crop")
 @click.argument("name", metavar="NAME|CARD.yaml|FOLDER")
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data set.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data set.")
 @click.option("--split", "splits", multiple=True, metavar="NAME", help="Only this split; repeatable. All by default.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder for faces and card.")
 @click.option("--detector", default="auto", show_default=True, metavar="NAME", help="See `coabench list detectors`.")
 @click.option("--detector-weights", "weights", type=click.Path(path_type=Path),
               help="The file of a detector that does not bring its own.")  # fmt: skip
-@click.option("--align/--no-align", default=True, show_default=True,
-              help="Turn faces upright by their landmarks, where the detector knows them.")  # fmt: skip
-@click.option("--margin", type=click.FloatRange(-0.4, 4), default=0.0, show_default=True,
+@align_option
+@click.option("--margin", type=click.FloatRange(*MARGINS), default=MARGIN, show_default=True,
               help="What is added on every side, in parts of the face's longer side.")  # fmt: skip
-@click.option("--size", type=click.IntRange(1, 4096),
+@click.option("--size", type=click.IntRange(*SIZES),
               help="The side of a crop in pixels; as in the picture by default.")  # fmt: skip
 @click.option("--square/--no-square", default=True, show_default=True,
               help="Make a box a square by its longer side; with --no-align.")  # fmt: skip
@@ -139,7 +138,7 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pair
               help="What a crop shows beyond the picture; shift moves a box inwards instead.")  # fmt: skip
 @click.option("--faces", type=click.Choice(["largest", "centre", "all"]), default="largest", show_default=True,
               help="Which of several faces.")  # fmt: skip
-@click.option("--min-face", type=click.IntRange(min=1), default=16, show_default=True, help="In pixels.")
+@click.option("--min-face", type=click.IntRange(min=1), default=MIN_FACE, show_default=True, help="In pixels.")
 @click.option("--missing", type=click.Choice(["refuse", "skip", "whole"]), default="refuse", show_default=True,
               help="What becomes of pictures without a face.")  # fmt: skip
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable.")

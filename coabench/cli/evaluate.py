@@ -15,6 +15,8 @@ from coabench.cli.options import (
     fold_option,
     fold_seed_option,
     model_options,
+    parser_option,
+    transform_option,
 )
 from coabench.cli.processes import first_process
 from coabench.cli.summary import print_folds, print_summary
@@ -32,6 +34,8 @@ from coabench.registry.options import parse_assignments
 @fold_seed_option
 @batch_size_option
 @model_options
+@parser_option
+@transform_option
 @click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
 @click.option("--allow-trained-split", is_flag=True, help="Score what the adapter was trained on.")

@@ -15,6 +15,7 @@ from coabench.decode import DECODES, ONCE
 from coabench.errors import UserError
 from coabench.inference.batching import BatchSize
 from coabench.registry.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
+from coabench.registry.detectors import AUTO
 from coabench.render.tables import FORMATS
 
 Command = Callable[..., Any]
@@ -54,11 +55,19 @@ adapter_option = click.option(
 strategy_option = click.option("--strategy", metavar="NAME[:VARIANT]|FILE.yaml", default=STRATEGY, show_default=True)
 dataset_option = click.option(
     "--dataset", metavar="NAME|CARD.yaml|FOLDER", default=DATASET, show_default=True,
-    help="The data set, for example raf-db-compound, or a folder of class folders.",
+    help="A data set, a card, class folders, a .zip or .tar of them, or a .parquet table.",
 )  # fmt: skip
 data_root_option = click.option(
     "--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data set."
 )
+crop_option = click.option(
+    "--crop", metavar="[DETECTOR[:KEY=VALUE,…]]", is_flag=False, flag_value=AUTO,
+    help="Cut the face out of every picture, as `datasets crop` does; alone with the best detector that works here.",
+)  # fmt: skip
+align_option = click.option(
+    "--align/--no-align", default=True, show_default=True,
+    help="Turn faces upright by their landmarks, where the detector knows them.",
+)  # fmt: skip
 split_option = click.option("--split", help="The split; the card's first by default.")
 batch_size_option = click.option(
     "--batch-size", metavar="N|auto", type=_batch_size, default=BATCH_SIZE, show_default=True,
@@ -91,17 +100,27 @@ seed_option = click.option(
 fold_option = click.option(
     "--fold", metavar="K/N|K/subjects", help="Fold K of N of the train split, or its Kth person: 3/10, 3/subjects."
 )
-fold_seed_option = click.option(
-    "--fold-seed", type=int, default=SEED, show_default=True, help="Which samples are in which fold."
-)
+fold_seed_option = click.option("--fold-seed", type=int, help="Which samples are in which fold; 0 by default.")
 set_option = click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable."
 )
 
 
+parser_option = click.option(
+    "--parser", metavar="NAME", help="Read answers in words with this parser; that of the strategy by default."
+)
+
+
+transform_option = click.option(
+    "--transform", metavar="NAME[:KEY=VALUE,…]", multiple=True,
+    help="Change every image (`coabench list transforms`); repeatable, in order. A variant: never ranked.",
+)  # fmt: skip
+
+
 def data_options(command: Command) -> Command:
-    """Add what is asked, and about which samples: adapter, strategy, data set, its folder, split."""
-    return _add(command, adapter_option, strategy_option, dataset_option, data_root_option, split_option)
+    """Add what is asked, and about which samples: adapter, strategy, data set, its folder, split, faces alone."""
+    data = dataset_option, data_root_option, split_option, crop_option
+    return _add(command, adapter_option, strategy_option, *data)
 
 
 def model_options(command: Command) -> Command:

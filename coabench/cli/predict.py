@@ -12,10 +12,12 @@ from coabench.base.text import safe
 from coabench.cli.options import (
     FiniteRange,
     adapter_option,
+    align_option,
     backbone_option,
     decode_once_option,
     device_option,
     dtype_option,
+    parser_option,
     seed_option,
     set_option,
     strategy_option,
@@ -24,7 +26,7 @@ from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import BATCH_SIZE, DATASET
 from coabench.registry.options import parse_assignments
 
-FACE_OPTIONS = ("faces", "detector", "weights", "margin", "min_face")
+FACE_OPTIONS = ("faces", "detector", "weights", "margin", "align", "min_face")
 
 
 @click.command("predict")
@@ -42,6 +44,7 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "min_face")
 @click.option("--detector-weights", "weights", type=click.Path(path_type=Path, dir_okay=False),
               help="The file of a detector that does not bring its own.")  # fmt: skip
 @click.option("--margin", type=float, help="What a crop adds around the face, in parts of its longer side.")
+@align_option
 @click.option("--min-face", type=click.IntRange(min=1), help="Pixels; smaller faces are left out. 32 by default.")
 @click.option("--every", type=FiniteRange(min=0), default=1.0, show_default=True, metavar="SECONDS",
               help="Of a film, a picture every so often; 0 for every frame.")  # fmt: skip
@@ -53,6 +56,7 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "min_face")
 @dtype_option
 @seed_option
 @set_option
+@parser_option
 @click.option("--allow-remote-backbone", "allow_remote", is_flag=True,
               help="Use a backbone that sends pictures to another machine.")  # fmt: skip
 @click.option("--explain-text", "explain", is_flag=True, help="Print every question, answer and probability as well.")

@@ -14,6 +14,7 @@ import click
 
 from coabench.base.files import Closing
 from coabench.base.jsonlines import encode
+from coabench.base.locking import locked_beside
 from coabench.base.reading import exists, is_folder, require_replaceable, why
 from coabench.base.text import NOTHING, safe
 from coabench.base.vocabulary import ERROR
@@ -101,7 +102,7 @@ class Csv(Writer):
                 )
             try:
                 require_replaceable(path)
-                path.parent.mkdir(parents=True, exist_ok=True)
+                self._lock = locked_beside(path)
                 self._file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
             except OSError as error:
                 raise UserError(
@@ -129,6 +130,7 @@ class Csv(Writer):
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+            self._lock.release()
 
 
 def _csv_row(prediction: FacePrediction) -> dict[str, Any]:

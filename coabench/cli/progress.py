@@ -20,9 +20,11 @@ from rich.progress import (
 
 from coabench.base.text import safe
 from coabench.cli.bars import Bar, opened
+from coabench.prediction.progress import PredictionProgress
 from coabench.training.progress import TrainingProgress
 
 if TYPE_CHECKING:
+    from coabench.prediction.answer import FacePrediction
     from coabench.sweep.job import Result
 
 
@@ -99,6 +101,26 @@ class RunTerminal(Terminal):
         for record in records:
             self._samples[record["target"]] += 1
             self._hits[record["target"]] += record["prediction"] == record["target"]
+
+
+class PredictionTerminal(Terminal, PredictionProgress):
+    """Pictures that were answered about, and the faces in them."""
+
+    @contextmanager
+    def start(self, total: int) -> Iterator[None]:
+        """Show progress over so many pictures and films."""
+        self._faces = 0
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[faces]} faces"), TimeElapsedColumn(),
+                   TextColumn("left"), TimeRemainingColumn())  # fmt: skip
+        with self._shown(total, 0, columns, faces=0):
+            yield
+            self._update(total, f"{total:,}/{total:,} files, {self._faces:,} faces", last=True, faces=self._faces)
+
+    def advance(self, done: int, said: Sequence[FacePrediction]) -> None:
+        """Count the faces in a picture."""
+        self._faces += sum(each.face > 0 for each in said)
+        line = f"{done:,}/{self._total:,} files, {self._faces:,} faces  {self._speed(done):.2f} files/s"
+        self._update(done, line, faces=self._faces)
 
 
 class TrainingTerminal(Terminal, TrainingProgress):

@@ -16,7 +16,7 @@ from coabench.errors import UserError
 @click.option("--min-group", metavar="N", type=click.IntRange(min=1), default=20, show_default=True,
               help="Groups of fewer samples are counted and not scored.")  # fmt: skip
 @click.option("--images", is_flag=True, help="Put small versions of the images into the page.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="With --images: the folder that holds the data set.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="With --images: the folder or file that holds them.")
 @click.option("--dataset", metavar="NAME|CARD.yaml", help="With --images: the data set, if not the one the run names.")
 @click.option("--samples", metavar="N", type=click.IntRange(min=1), default=100_000, show_default=True,
               help="How many samples the page holds at most; its figures are over all.")  # fmt: skip

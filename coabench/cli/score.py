@@ -66,7 +66,7 @@ def _list_formats(context: click.Context, parameter: click.Parameter, value: boo
 @click.option("--split", help="Its split; the card's first by default.")
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of its plugin; repeatable.")
 @click.option("--parser", metavar="NAME",
-              help="Read sentences with this parser: exact, standard, lenient. RUN: its responses.")  # fmt: skip
+              help="Read sentences with this parser (`coabench list parsers`). RUN: its responses.")  # fmt: skip
 @click.option("--strategy", metavar="TEXT|NAME|FILE.yaml",
               help="FILE: what to call how it was asked (external by default). RUN: its strategy, if it is not found.",
               )  # fmt: skip

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def print_summary(run: FinishedRun) -> None:
     """Print the figures of a run, and where it is."""
     from coabench.metrics.headline import EXPECTED_ACCURACY, HEADLINES, read_estimate
+    from coabench.runs.identity import RunIdentity
     from coabench.runs.metrics import plugin_headlines
 
     directory, metrics = run.directory, run.metrics
@@ -46,6 +47,8 @@ def print_summary(run: FinishedRun) -> None:
         rows.append((safe(figure.title if figure else name, 22), shown))
     if metrics["errors"]:
         rows.append(("errors", f"{metrics['errors']} samples could not be used and count as wrong; see {directory}"))
+    if variant := RunIdentity.read(run.manifest["identity"]).variant:
+        rows.append(("variant", f"{safe(variant)}; never ranked"))
     for name, value in rows:
         click.echo(f"{name:<22} {value}")
     click.echo(f"{'run':<22} {safe(directory)}")

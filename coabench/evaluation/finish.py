@@ -4,28 +4,35 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from coabench.base import environment
+from coabench.cropping.step import MissingFaces
 from coabench.evaluation.progress import Progress
-from coabench.registry.loader import get_plugins
 from coabench.runs.identity import RunIdentity
+from coabench.runs.observers import failure_reported, notify
 from coabench.runs.result import FinishedRun
-from coabench.runs.run import Run, SharedRun
+from coabench.runs.run import Run
 
 
 def finish(run: Run, progress: Progress) -> FinishedRun:
     """Compute the metrics of a run whose records are all there; mark it complete, unless it was before."""
     from coabench.runs.metrics import compute_metrics
 
-    times = _Times()
-    metrics = compute_metrics(run.directory, run.manifest["labels"], progress.note, times.add)
+    times, faces = _Times(), MissingFaces()
+
+    def watch(record: Mapping[str, Any]) -> None:
+        times.add(record)
+        faces.add(record)
+
+    metrics = compute_metrics(run.directory, run.manifest["labels"], progress.note, watch)
     if not run.complete:
+        for note in faces.notes():
+            progress.note(note)
+            run.manifest["notes"].append(note)
         run.finish(metrics, **times.facts())
-        notify(progress, "coabench_run_finished", run=run, metrics=metrics)
+        notify(progress.note, "coabench_run_finished", run=run, metrics=metrics)
     return FinishedRun(run.directory, run.manifest, metrics)
 
 
@@ -61,7 +68,8 @@ def store(
     directory = directory or Path("results") / name
     trained = {"training": dict(training)} if training else {}
     manifest = {"identity": identity.to_json(), **trained, "labels": labels, "notes": list(notes)}
-    with Run(directory, manifest, [str(record["id"]) for record in records], overwrite=overwrite) as run:
+    opened = Run(directory, manifest, [str(record["id"]) for record in records], overwrite=overwrite)
+    with failure_reported(opened, progress.note) as run:
         for note in notes:
             progress.note(note)
         if run.complete:
@@ -69,32 +77,12 @@ def store(
         else:
             session: dict[str, Any] = {"command": list(command), "batch_size": None, "device": None, "backbone": {}}
             run.start({**session, "environment": environment.describe()})
-            notify(progress, "coabench_run_started", run=run)
+            notify(progress.note, "coabench_run_started", run=run)
             missing = records[run.done :]
             run.append(missing)
             for record in missing:
-                notify(progress, "coabench_sample_predicted", run=run, record=record)
+                notify(progress.note, "coabench_sample_predicted", run=run, record=record)
         return finish(run, progress)
-
-
-def notify(progress: Progress, hook: str, run: Run | SharedRun, **facts: Mapping[str, Any]) -> None:
-    """Call an observer hook of every plugin, each with copies; one that fails is reported and left out."""
-    for problem in get_plugins().notify(hook, lambda: {"run": ObservedRun(run), **deepcopy(facts)}):
-        progress.note(problem)
-
-
-class ObservedRun:
-    """A run as observers see it (`coabench.hookspecs.Run`): a copy, whatever they do with it."""
-
-    def __init__(self, run: Run | SharedRun) -> None:
-        self.directory = run.directory
-        self.done = getattr(run, "done", 0)
-        self._run = run
-
-    @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """What ``run.json`` holds; copied when it is looked at, which few observers do for every sample."""
-        return deepcopy(dict(self._run.manifest))
 
 
 class _Times:

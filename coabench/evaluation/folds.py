@@ -52,8 +52,8 @@ def evaluate_folds(request: Evaluation, folds: str, progress: Progress | None = 
     of = found.fold.of
     if not _trained(request):
         split = first.dataset.samples(found.split)
-        numbers = cut(split, count, request.fold_seed, found.name).tolist()
-        run = evaluate(replace(request, split=found.split), progress)
+        numbers = cut(split, count, request.fold_seed or 0, found.name).tolist()
+        run = evaluate(replace(request, split=found.split, fold_seed=None), progress)
         return FoldedRuns([run], {sample.id: number for sample, number in zip(split, numbers, strict=True)})
     requests = [_on_fold(request, number, folds) for number in range(1, of + 1)]
     _check_alike([first, *map(check, requests[1:])])

@@ -15,7 +15,7 @@ from coabench.base.files import write_text
 from coabench.base.processes import Meeting, World
 from coabench.dataset import ImageSource, Sample
 from coabench.errors import CoabenchError, OutOfMemory, SampleError
-from coabench.evaluation.finish import finish, notify
+from coabench.evaluation.finish import finish
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.batching import Sizer, sizer_of
@@ -23,6 +23,7 @@ from coabench.inference.engine import Outcome, converse
 from coabench.inference.loading import Loaded, load_ahead, read_image
 from coabench.inference.self_consistency import converse_and_vote
 from coabench.registry.blame import contained
+from coabench.runs.observers import failure_reported, notify
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
 from coabench.runs.record import make_record
@@ -59,7 +60,8 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
         if not world.first:
             _compute_share(directory, plan, request, meeting)
             return FinishedRun(directory, *meeting.agree())
-        with Run(directory, plan.manifest, [s.id for s in plan.samples], overwrite=request.overwrite) as run:
+        opened = Run(directory, plan.manifest, [s.id for s in plan.samples], overwrite=request.overwrite)
+        with failure_reported(opened, progress.note) as run:
             for note in [*plan.notes, *_kept_card(plan, directory)]:
                 progress.note(note)
             if run.complete:
@@ -84,7 +86,7 @@ def _kept_card(plan: Plan, directory: Path) -> Iterator[str]:
     except OSError as error:
         yield f"the card of the folder could not be written to {path}: {error.strerror}"
         return
-    yield f"the folder is described in {path}; to change that, edit it and pass it as --dataset, with --data-root"
+    yield f"the data set is described in {path}; to change that, edit it and pass it as --dataset, with --data-root"
 
 
 def _as_begun(plan: Plan, directory: Path, request: Evaluation) -> Plan:
@@ -124,7 +126,7 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting
         session = {"command": list(request.command), "batch_size": request.batch_size,
                    "processes": meeting.world.size, "device": details.get("device")}  # fmt: skip
         run.start({**session, "backbone": details, "environment": environment.describe()})
-        notify(progress, "coabench_run_started", run=run)
+        notify(progress.note, "coabench_run_started", run=run)
         missing = run.missing(sizer.size)
         try:
             if meeting.world.size == 1 and not run.parts:
@@ -174,7 +176,7 @@ def _write(
         append(records)
         progress.advance(records)
         for record in records:
-            notify(progress, "coabench_sample_predicted", run=run, record=record)
+            notify(progress.note, "coabench_sample_predicted", run=run, record=record)
 
 
 def records_of(plan: Plan, missing: Sequence[Batch], sizer: Sizer) -> Iterator[list[dict[str, Any]]]:
@@ -223,9 +225,9 @@ def _converse(plan: Plan, samples: Sequence[tuple[Sample, Any]], sizer: Sizer) -
     batch = [(prepared, plan.task(sample)) for sample, prepared in samples]
     try:
         if plan.sampling is None:
-            return converse(plan.backbone, plan.strategy, batch, plan.decode)
+            return converse(plan.backbone, plan.strategy, batch, plan.decode, parser=plan.parser)
         ids, seed = [sample.id for sample, _ in samples], plan.identity.seed or 0
-        return converse_and_vote(plan.backbone, plan.strategy, batch, ids, plan.sampling, seed)
+        return converse_and_vote(plan.backbone, plan.strategy, batch, ids, plan.sampling, seed, plan.parser)
     except OutOfMemory:
         if not sizer.shrink(len(samples)):
             raise

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.backbone import Backbone
-from coabench.base.schema import Number, at_least
+from coabench.base.schema import Number, Read, at_least
 from coabench.base.vocabulary import TRAIN
+from coabench.cropping.step import CropChoice, find_crop
 from coabench.dataset import MOST_VOTES, Card, Dataset, Sample, invalid_votes
 from coabench.decode import SAMPLE, Decode, mode_of
 from coabench.dialogue import Task
@@ -20,12 +21,15 @@ from coabench.evaluation.sampling import STRATIFIED, stratified
 from coabench.inference.batching import BatchSize
 from coabench.inference.contents import contents
 from coabench.inference.exemplars import ExemplarPool, draw_pool
+from coabench.inference.preparation import Step, describe_steps, prepare
+from coabench.parser import Parser
 from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.class_folders import card_text
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
+from coabench.registry.transforms import open_transforms
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.dataset_identity import DatasetIdentity
-from coabench.runs.folds import open_fold
+from coabench.runs.folds import check_seed, open_fold
 from coabench.runs.identity import RunIdentity, SelfConsistency
 from coabench.runs.run import read_manifest
 from coabench.sampling import Sampling
@@ -36,11 +40,17 @@ FOLD, SEED_OF = "{fold}", "{seed}"
 """What stands for the number of the fold, and the seed, in the name of an adapter or a model: ``adapters/s{seed}``."""
 
 
+Specs = Annotated[tuple[str, ...], Read(lambda said: (said,) if isinstance(said, str) else said, str | tuple[str, ...])]
+"""``NAME:key=value,…`` of several components, of which a single one may stand without brackets."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What to evaluate: the arguments of `coabench.api.evaluate`, checked.
 
     Attributes:
+        crop: ``DETECTOR:key=value,…`` where every picture is cropped to its face; see `coabench.cropping.step`.
+        transform: what every image is changed by, in this order; see `coabench.registry.transforms`.
         fold: which fold of the split, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         command: the command line, for the manifest.
     """
@@ -51,6 +61,7 @@ class Evaluation:
     adapter: str | None = None
     data_root: Path | None = None
     split: str | None = None
+    crop: str | None = None
     limit: Annotated[int, at_least(1)] | None = None
     batch_size: BatchSize = BATCH_SIZE
     decode: Decode = DECODE
@@ -61,11 +72,13 @@ class Evaluation:
     dtype: Dtype = DTYPE
     seed: int = SEED
     fold: str | None = None
-    fold_seed: int = SEED
+    fold_seed: int | None = None
     options: Mapping[str, str] | None = None
     output: Path | None = None
     overwrite: bool = False
     allow_trained_split: bool = False
+    parser: str | None = None
+    transform: Specs = ()
     command: tuple[str, ...] = ()
 
 
@@ -83,6 +96,7 @@ class Plan:
     dataset: Dataset
     samples: Sequence[Sample]
     strategy: Strategy
+    parser: Parser
     pool: ExemplarPool
     backbone: Backbone[Any]
     name: str
@@ -120,17 +134,20 @@ def check(request: Evaluation) -> Plan:
         UserError: bad input.
     """
     request = _placed(request)
+    check_seed(request.fold, request.fold_seed)
     draws = sampling_of(request)
     choice = find_dataset(request.dataset)
-    respondent = Respondent.find(request, {"dataset": choice.loader.load().Options})
+    crop = find_crop(request.crop) if request.crop is not None else None
+    owners = {"dataset": choice.loader.load().Options} | ({"detector": crop.detector.options} if crop else {})
+    respondent = Respondent.find(request, owners)
     strategy = respondent.strategy
-    dataset = choice.open(request.data_root, respondent.options["dataset"])
+    steps = _steps(request, crop, respondent)
+    dataset = prepare(choice.open(request.data_root, respondent.options["dataset"]), steps)
     split = request.split or _usual_split(request, choice.card)
     whole = samples_of(dataset, split)
     lacking = missing(choice.card, split, whole)
     fold = open_fold(request.fold, whole, request.fold_seed, choice.card.name) if request.fold is not None else None
     whole, part = (fold.samples, fold.identity) if fold else (whole, None)
-    present = {sample.target for sample in whole}
     samples, sampling = _limited(whole, request)
     fingerprint = dataset.fingerprint(split)
     images = cache(lambda: contents(samples))
@@ -152,25 +169,24 @@ def check(request: Evaluation) -> Plan:
         **vars(answering),
         dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, samples, request.limit, sampling, part),
         exemplars=tuple(pool.identity()),
+        preparation=describe_steps(steps),
     )
     notes = [
         *dataset.notes(),
         *filter(None, [lacking]),
         *(fold.notes if fold else ()),
         *trained,
+        *(note for training in trainings for note in training.prepared_otherwise(identity.preparation)),
         *respondent.notes(backbone),
     ]
     if draws and answering.self_consistency is None:
         notes.append(f"--decode sample makes no difference: {strategy.name} asks no question that can be sampled")
     if request.limit is not None:
-        covered = f"{len({sample.target for sample in samples})} of {len(present)} labels"
-        drawn = f", stratified by label (--seed {request.seed})" if sampling else ""
-        taken = f"{len(samples):,} of {len(whole):,} samples{drawn}, with {covered}"
-        notes.append(f"--limit {request.limit}: {taken}; its numbers are not comparable and will not be ranked")
+        notes.append(_limit_note(request, samples, whole, stratified=sampling is not None))
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
     training = next(filter(None, (record.summary() for record in trainings)), None)
     made = None if choice.described is None or choice.folder is None else card_text(choice.described, choice.folder)
-    return Plan(dataset, samples, strategy, pool, backbone, name, identity, training, notes, made)
+    return Plan(dataset, samples, strategy, respondent.parser, pool, backbone, name, identity, training, notes, made)
 
 
 def _placed(request: Evaluation) -> Evaluation:
@@ -184,6 +200,23 @@ def _placed(request: Evaluation) -> Evaluation:
 
     backbone = numbered(request.backbone) if isinstance(request.backbone, str) else request.backbone
     return replace(request, backbone=backbone, adapter=request.adapter and numbered(request.adapter))
+
+
+def _steps(request: Evaluation, crop: CropChoice | None, respondent: Respondent) -> list[Step]:
+    """Return what is done to every image, one step after the other.
+
+    Raises:
+        UserError: one cannot be made ready, or the backbone looks its answers up instead of looking at images.
+    """
+    asked = [*(["--crop"] if crop else []), *(["--transform"] if request.transform else [])]
+    if asked and not respondent.registration.load().timed:
+        options = " and ".join(asked)
+        raise UserError(
+            f"backbone {respondent.registration.name!r} looks at no picture, so that {options} could change nothing",
+            remedy=f"leave {options} out, or ask the backbone itself",
+        )
+    cut = [crop.open(respondent.options["detector"])] if crop else []
+    return [*cut, *open_transforms(request.transform, request.seed)]
 
 
 def _usual_split(request: Evaluation, card: Card) -> str:
@@ -218,6 +251,13 @@ def _limited(samples: Sequence[Sample], request: Evaluation) -> tuple[Sequence[S
     if _took_the_first(request):
         return samples[: request.limit], None
     return stratified(samples, request.limit, request.seed), STRATIFIED
+
+
+def _limit_note(request: Evaluation, samples: Sequence[Sample], whole: Sequence[Sample], *, stratified: bool) -> str:
+    covered, present = ({sample.target for sample in some} for some in (samples, whole))
+    drawn = f", stratified by label (--seed {request.seed})" if stratified else ""
+    taken = f"{len(samples):,} of {len(whole):,} samples{drawn}, with {len(covered)} of {len(present)} labels"
+    return f"--limit {request.limit}: {taken}; its numbers are not comparable and will not be ranked"
 
 
 def _took_the_first(request: Evaluation) -> bool:

@@ -13,9 +13,9 @@ from coabench.decode import Decode
 from coabench.dialogue import Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import rehearse, settled_mode
-from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.registry.catalog import find_backbone, find_strategy
 from coabench.registry.options import distribute
+from coabench.registry.parsers import RegisteredParser, find_parser
 from coabench.registry.registrations import Registration
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.identity import BackboneIdentity, Parsing, RespondentIdentity, StrategyIdentity
@@ -34,6 +34,8 @@ class Choice(Protocol):
     @property
     def adapter(self) -> str | None: ...
     @property
+    def parser(self) -> str | None: ...
+    @property
     def decode(self) -> Decode: ...
     @property
     def device(self) -> str: ...
@@ -51,6 +53,7 @@ class Respondent:
 
     Attributes:
         training: that of the adapter.
+        parser: the one of ``--parser``, or else of the strategy.
         options: owner -> its options, those of ``backbone`` and ``strategy`` among them.
     """
 
@@ -61,6 +64,7 @@ class Respondent:
     training: TrainingRecord
     strategy: Strategy
     strategy_origin: Mapping[str, str]
+    parser: RegisteredParser
     options: Mapping[str, Any]
 
     @classmethod
@@ -85,7 +89,8 @@ class Respondent:
         assignments = training.assignments(choice.options or {}, factory.Options)
         options = distribute(assignments, {"backbone": factory.Options, "strategy": chosen.options, **owners})
         strategy = chosen.open(options["strategy"])
-        return cls(choice, registration, model, adapter, training, strategy, chosen.origin, options)
+        parser = find_parser(choice.parser or strategy.parser)
+        return cls(choice, registration, model, adapter, training, strategy, chosen.origin, parser, options)
 
     def rehearse(self, task: Task) -> list[Question]:
         """Return the strategy's questions, checked before any weights are loaded: can they be rendered and answered?
@@ -106,6 +111,13 @@ class Respondent:
                     found=", ".join(sorted(able)),
                     remedy=f"choose another --backbone, or another {what}",
                 )
+        if self.choice.parser and not any(q.recognised and not q.mode(self.choice.decode).scored for q in questions):
+            raise UserError(
+                f"--parser {self.choice.parser} has no effect: no answer of {self.strategy.name!r} is parsed",
+                expected="a question that is answered in words and has options",
+                found=f"--decode {self.choice.decode}",
+                remedy="leave --parser out",
+            )
         return questions
 
     def open(self, questions: Sequence[Question] = ()) -> Backbone[Any]:
@@ -132,7 +144,7 @@ class Respondent:
         return RespondentIdentity(
             coabench=__version__,
             images=READER,
-            parsing=Parsing(version=PARSING_VERSION, parser=self.strategy.parser),
+            parsing=Parsing.by(self.parser),
             backbone=BackboneIdentity(
                 name=self.registration.name,
                 model=self.model,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from coabench.dataset import Sample
 from coabench.inference.loading import load_ahead
+from coabench.inference.preparation import original
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,8 +21,8 @@ class Content(NamedTuple):
 
     Attributes:
         sha256: of the file's bytes.
-        pixels: SHA-256 over ``WIDTHxHEIGHT`` and the RGB bytes of the picture as a model is shown it. A copy that was
-            saved again without losses, in another format or another orientation, has the same.
+        pixels: SHA-256 over ``WIDTHxHEIGHT`` and the RGB bytes of the decoded picture, before anything is done to it. A
+            copy that was saved again without losses, in another format or another orientation, has the same.
         plain: whether the image reader did nothing beyond decoding; see `coabench.support.images`.
     """
 
@@ -32,7 +33,7 @@ class Content(NamedTuple):
 
 def contents(samples: Sequence[Sample]) -> dict[str, Content]:
     """Return what the images of samples hold, by id; those that cannot be read are left out."""
-    loaded = load_ahead((sample.image for sample in samples), _pixels, ahead=lambda: AHEAD)
+    loaded = load_ahead((original(sample.image) for sample in samples), _pixels, ahead=lambda: AHEAD)
     return {
         sample.id: Content(image.sha256, image.prepared, not image.notes)
         for sample, image in zip(samples, loaded, strict=True)

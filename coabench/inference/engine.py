@@ -11,8 +11,9 @@ from coabench.base.vocabulary import ERROR
 from coabench.decode import DECODES, GENERATE, Decode
 from coabench.dialogue import LARGEST_SCORE, Answer, Prediction, Question, Task, Turn
 from coabench.errors import SampleError
-from coabench.inference.parsing import parse
+from coabench.inference.parsing import BUILT_IN
 from coabench.labels import LabelSpace
+from coabench.parser import Parser, Response
 from coabench.sampling import Draw
 from coabench.strategy import Conversation, Strategy
 
@@ -35,6 +36,7 @@ def converse(
     batch: Sequence[tuple[Any, Task]],
     decode: Decode = "generate",
     on_turn: Callable[[int, Turn], None] | None = None,
+    parser: Parser | None = None,
 ) -> list[Outcome]:
     """Run the strategy on a batch of (prepared images, task) and return one outcome per sample, in order.
 
@@ -43,9 +45,10 @@ def converse(
 
     Args:
         on_turn: called with the sample's position and the turn as soon as its answer is understood.
+        parser: reads the responses; None for the built-in one that the strategy names.
     """
     viewing = backbone.look([prepared for prepared, _ in batch])
-    return hold_dialogues(viewing, strategy, [task for _, task in batch], decode, on_turn)
+    return hold_dialogues(viewing, strategy, [task for _, task in batch], decode, on_turn, parser=parser)
 
 
 def hold_dialogues(
@@ -55,12 +58,14 @@ def hold_dialogues(
     decode: Decode,
     on_turn: Callable[[int, Turn], None] | None = None,
     draw: Callable[[int, int], Draw] | None = None,
+    parser: Parser | None = None,
 ) -> list[Outcome]:
     """Run the strategy on the samples of a viewing, as `converse` does.
 
     Args:
         draw: called with the sample's position and the number of its answers so far, for the next question's draw.
     """
+    parser = parser or BUILT_IN[strategy.parser]
     conversations = [strategy.converse(task) for task in tasks]
     outcomes = [Outcome() for _ in tasks]
     pending = [advance(talk, None, outcome) for talk, outcome in zip(conversations, outcomes, strict=True)]
@@ -74,7 +79,7 @@ def hold_dialogues(
             if isinstance(answer, SampleError):
                 outcomes[i].prediction, pending[i] = Prediction(None, ERROR, str(answer)), None
                 continue
-            read = understand(question, answer, tasks[i].space, strategy.parser, decode)
+            read = understand(question, answer, tasks[i].space, parser, decode)
             turn = Turn(question, read)
             outcomes[i].turns.append(turn)
             if on_turn is not None:
@@ -115,7 +120,7 @@ def advance(conversation: Conversation, answer: Answer | None, outcome: Outcome)
         return None
 
 
-def understand(question: Question, answer: Answer, space: LabelSpace, parser: str, decode: Decode) -> Answer:
+def understand(question: Question, answer: Answer, space: LabelSpace, parser: Parser, decode: Decode) -> Answer:
     """Return the answer with its label and the rule that matched: the best score, or what the parser reads."""
     if not question.recognised:
         return answer
@@ -126,7 +131,7 @@ def understand(question: Question, answer: Answer, space: LabelSpace, parser: st
             raise RuntimeError(f"the backbone did not score the options {list(question.options)}: {scores}")
         best = max(scores, key=lambda option: scores[option])  # the first listed, on a tie
         return replace(answer, label=best, match=mode.name)
-    label, match = parse(answer.response, space.spellings(question.recognised), parser)
+    label, match = parser(Response(answer.response, tuple(question.options), space.spellings(question.recognised)))
     return replace(answer, label=label, match=match)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from coabench.dataset import ImageSource
 from coabench.errors import SampleError, first_line
+from coabench.inference.preparation import PreparedSource, Unprepared, original
 from coabench.support.images import UnreadableImage, decode
 
 if TYPE_CHECKING:
@@ -24,29 +25,61 @@ class Loaded:
     Attributes:
         sha256: of the query image's bytes.
         notes: what was done to the query image beyond decoding; see `coabench.support.images`.
+        facts: what the steps of its preparation say of it, by their names.
     """
 
     prepared: Any
     sha256: str | None
     error: str | None = None
     notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as 8-bit RGB, upright; the SHA-256 of its bytes; and what was done beyond decoding them."""
+    """An image as 8-bit RGB, upright; the SHA-256 of its bytes; and what was done beyond decoding them.
+
+    *facts* is what the steps of its preparation say of it, by their names.
+    """
 
     image: Image
     sha256: str
     notes: tuple[str, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_image(source: ImageSource) -> Picture:
-    """Return an image as `coabench.support.images.decode` reads it.
+    """Return an image as `coabench.support.images.decode` reads it, after the steps of its preparation.
+
+    Raises:
+        SampleError: the image is missing, cannot be decoded, or a step cannot do anything with it.
+    """
+    return _prepared(read_original(source), source)
+
+
+def _prepared(picture: Picture, source: ImageSource) -> Picture:
+    """Return what the steps of a source make of its picture."""
+    if not isinstance(source, PreparedSource):
+        return picture
+    landmarks = None
+    for step in source.steps:
+        try:
+            made = step.apply(picture.image, source.key, landmarks)
+        except Unprepared as error:
+            raise Unprepared(error.problem, {**picture.facts, step.name: dict(error.facts)}) from None
+        facts = {**picture.facts, **({step.name: dict(made.facts)} if made.facts else {})}
+        landmarks = made.landmarks
+        picture = replace(picture, image=made.image, notes=(*picture.notes, *made.notes), facts=facts)
+    return picture
+
+
+def read_original(source: ImageSource) -> Picture:
+    """Return an image as `coabench.support.images.decode` reads it, whatever its preparation is.
 
     Raises:
         SampleError: the image is missing or cannot be decoded.
     """
+    source = original(source)
     try:
         data = source.read()
         image, notes = decode(data)
@@ -73,11 +106,12 @@ def load_ahead(
     def one(position: int, source: ImageSource) -> Loaded:
         digest = None
         try:
-            picture = read_image(source)
+            picture = read_original(source)
             digest = picture.sha256
-            return Loaded(prepare(position, picture.image), digest, notes=picture.notes)
+            picture = _prepared(picture, source)
+            return Loaded(prepare(position, picture.image), digest, notes=picture.notes, facts=picture.facts)
         except SampleError as error:
-            return Loaded(None, digest, str(error))
+            return Loaded(None, digest, str(error), facts=error.facts if isinstance(error, Unprepared) else {})
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="load")
     waiting: deque[Future[Loaded]] = deque()

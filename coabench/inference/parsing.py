@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from coabench.labels import fold
+from coabench.parser import Parsed, Parser, Response
 
 VERSION = 1
 """Raised whenever a rule changes what a response means; part of a run's identity."""
@@ -31,13 +31,6 @@ _TAKEN_BACK = re.compile(
     r"\?|n['’]t\b|\b(?:or|nor|either|neither|not|no|never|none|nothing|absent|cannot|but|however|although|though|yet"
     r"|rather|instead|actually|wait|maybe|perhaps|possibly|probably|unsure|uncertain|unclear|wrong|incorrect|sorry)\b"
 )
-
-
-class Parsed(NamedTuple):
-    """The label understood and the rule that matched; both None for INVALID."""
-
-    label: str | None
-    match: str | None
 
 
 Rule = Callable[[str, Mapping[str, str]], "str | None"]
@@ -147,3 +140,15 @@ def parse(response: str, spellings: Mapping[str, str], parser: str = "standard")
         if label is not None:
             return Parsed(label, match)
     return Parsed(None, None)
+
+
+def _reader(name: str) -> Parser:
+    def read(response: Response) -> Parsed:
+        return parse(response.text, response.spellings, name)
+
+    return read
+
+
+exact, standard, lenient = map(_reader, PARSERS)
+BUILT_IN: Mapping[str, Parser] = {"exact": exact, "standard": standard, "lenient": lenient}
+"""Name -> parser."""

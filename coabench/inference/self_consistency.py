@@ -19,6 +19,7 @@ from coabench.base.vocabulary import ERROR
 from coabench.decode import SAMPLE
 from coabench.dialogue import Prediction, Task
 from coabench.inference.engine import Outcome, hold_dialogues
+from coabench.parser import Parser
 from coabench.sampling import Draw, Sampling
 from coabench.strategy import Strategy
 
@@ -30,6 +31,7 @@ def converse_and_vote(
     ids: Sequence[str],
     sampling: Sampling,
     seed: int,
+    parser: Parser | None = None,
 ) -> list[Outcome]:
     """Run the strategy on a batch as often as *sampling* says, and return one voted outcome per sample, in order.
 
@@ -39,6 +41,7 @@ def converse_and_vote(
         batch: (prepared images, task) of each sample.
         ids: of the samples.
         seed: of the run.
+        parser: as in `coabench.inference.engine.converse`.
     """
     viewing = backbone.look([prepared for prepared, _ in batch])
     tasks = [task for _, task in batch]
@@ -48,7 +51,7 @@ def converse_and_vote(
         def draw(i: int, turn: int, path: int = path) -> Draw:
             return sampling.draw(seed, ids[i], path, turn)
 
-        runs.append(hold_dialogues(viewing, strategy, tasks, SAMPLE.name, draw=draw))
+        runs.append(hold_dialogues(viewing, strategy, tasks, SAMPLE.name, draw=draw, parser=parser))
     return [vote(paths) for paths in zip(*runs, strict=True)]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.backbone import Backbone
 from coabench.base.vocabulary import ERROR
+from coabench.dataset import Card
 from coabench.decode import ONCE, Decode, mode_of
 from coabench.dialogue import Prediction, Task, Turn
 from coabench.errors import SampleError, UserError
@@ -16,6 +17,7 @@ from coabench.evaluation.respondent import Respondent
 from coabench.inference.engine import Outcome, converse
 from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.labels import LabelSpace
+from coabench.parser import Parser
 from coabench.registry import defaults
 from coabench.registry.blame import contained
 from coabench.registry.catalog import find_dataset, find_labels, open_strategy
@@ -52,6 +54,7 @@ class Choice:
     exemplars_from: str | None = None
     data_root: Path | None = None
     allow_remote: bool = False
+    parser: str | None = None
 
 
 class Asker:
@@ -69,6 +72,7 @@ class Asker:
         backbone: Backbone[Any],
         strategy: Strategy,
         space: LabelSpace,
+        parser: Parser,
         pool: ExemplarPool,
         identity: LiveIdentity,
         options: Mapping[str, Any],
@@ -76,7 +80,7 @@ class Asker:
     ) -> None:
         self.choice, self.backbone, self.strategy, self.space = choice, backbone, strategy, space
         self.identity, self.options, self._notes = identity, options, list(notes)
-        self._pool = pool
+        self._parser, self._pool = parser, pool
         self._task = Task(space, pool.exemplars(LIVE))
         self._loaded = False
 
@@ -115,7 +119,9 @@ class Asker:
             positions = [i for i, _ in usable]
             batch = [(prepared, self._task) for _, prepared in usable]
             forward = None if on_turn is None else (lambda i, turn: on_turn(positions[i], turn))
-            answered = converse(self.backbone, self.strategy, batch, mode_of(self.identity.decode).name, forward)
+            answered = converse(
+                self.backbone, self.strategy, batch, mode_of(self.identity.decode).name, forward, self._parser
+            )
             for i, outcome in zip(positions, answered, strict=True):
                 outcomes[i] = outcome
         return outcomes
@@ -171,6 +177,7 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
         )
     if strategy.exemplars and source is not None:
         pool = draw_pool(source.open(choice.data_root, respondent.options["dataset"]), LIVE, strategy, choice.seed)
+        _check_labels(pool, source.card, space)
     else:
         pool = ExemplarPool((), 0, choice.seed)
     questions = respondent.rehearse(Task(space, pool.exemplars(LIVE)))
@@ -180,7 +187,21 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
         labels={"space": space.name, "names": list(space.names), "sha256": space.digest},
         exemplars=tuple(pool.identity()),
     )
-    return Asker(choice, backbone, strategy, space, pool, identity, respondent.options, respondent.notes(backbone))
+    return Asker(
+        choice, backbone, strategy, space, respondent.parser, pool, identity, respondent.options,
+        respondent.notes(backbone),
+    )  # fmt: skip
+
+
+def _check_labels(pool: ExemplarPool, card: Card, space: LabelSpace) -> None:
+    """Refuse exemplars with labels that no question is about."""
+    if others := sorted({shown.sample.target for shown in pool.shown} - set(space.names)):
+        raise UserError(
+            f"the exemplars of {card.name} have labels that are not asked about",
+            expected=f"labels of {space.name}: {', '.join(space.names)}",
+            found=", ".join(others),
+            remedy="choose --labels, or --exemplars-from, so that both have the same labels",
+        )
 
 
 def _check_consent(respondent: Respondent, choice: Choice) -> None:

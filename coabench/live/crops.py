@@ -1,11 +1,8 @@
-"""Which of several faces are looked at; `coabench.support.crops` cuts them out."""
+"""How many of several faces are looked at; `coabench.support.crops` cuts them out."""
 
 from __future__ import annotations
 
 from coabench.errors import UserError
-from coabench.support.crops import MARGIN, crop, crop_box, select_faces
-
-__all__ = ["MARGIN", "crop", "crop_box", "parse_count", "select_faces"]
 
 
 def parse_count(text: str) -> int | None:

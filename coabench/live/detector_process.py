@@ -18,7 +18,7 @@ from multiprocessing import Pipe, connection
 from pathlib import Path
 from typing import Any
 
-from coabench.detector import Detector, Face, Pixels
+from coabench.detector import Detector, Face, Pixels, plain
 from coabench.errors import CoabenchError, JobError, UserError, with_type
 
 
@@ -87,7 +87,7 @@ def serve(kind: str, handle: int) -> None:
                 if detector is None:
                     detector = _open(*message)
                 else:
-                    reply = [_plain(face) for face in detector.detect(message)]
+                    reply = [plain(face) for face in detector.detect(message)]
             except CoabenchError as error:
                 kind_of = UserError if type(error) is UserError else JobError
                 reply = kind_of(error.problem, expected=error.expected, found=error.found, remedy=error.remedy)
@@ -101,12 +101,3 @@ def _open(name: str, weights: Path | None, options: dict[str, Any]) -> Detector:
 
     choice = find_detector(name, weights)
     return choice.open(choice.options(**options))
-
-
-def _plain(face: Face) -> Face:
-    """Return a face of Python's own numbers: a detector may give those of a library that is loaded here alone."""
-    left, top, right, bottom = map(int, face.box)
-    if face.landmarks is None:
-        return Face((left, top, right, bottom), float(face.score))
-    one, two, three, four, five = ((float(x), float(y)) for x, y in face.landmarks)
-    return Face((left, top, right, bottom), float(face.score), (one, two, three, four, five))

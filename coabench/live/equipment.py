@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from coabench.base.files import sha256_of
 from coabench.live.asker import Asker, Choice, open_asker
 from coabench.live.detector_process import DetectorProcess
 from coabench.live.probe import Settings
 from coabench.live.sources import Note
-from coabench.registry.catalog import origin
 from coabench.registry.detectors import AUTO, DetectorChoice, find_detector
 from coabench.runs.identity import LiveIdentity
 
@@ -52,8 +50,4 @@ def equip(choice: Choice, detector: str, weights: Path | None, settings: Setting
 
 def describe_detector(chosen: DetectorChoice, options: Any) -> dict[str, Any]:
     """Return what of a detector can change which faces it finds, for an identity."""
-    weights = chosen.weights
-    recorded: dict[str, Any] = {"weights": weights and weights.name, "options": asdict(options)}
-    if weights is not None:
-        recorded["weights_sha256"] = sha256_of(weights)
-    return {"name": chosen.registration.name, **origin(chosen.registration), **recorded}
+    return {**chosen.identity(options), "weights": chosen.weights and chosen.weights.name}

@@ -20,11 +20,11 @@ from coabench.base.vocabulary import ERROR
 from coabench.detector import Detector
 from coabench.dialogue import Prediction, Turn
 from coabench.live.asker import Asker
-from coabench.live.crops import MARGIN, crop, select_faces
 from coabench.live.rates import Tally
 from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
 from coabench.live.tracker import Track, Tracker, iou
 from coabench.live.worker_thread import WorkerThread
+from coabench.support.crops import MARGIN, MIN_FACE, CropSettings, crop_face, select_faces
 
 FLICKER = 0.25
 """Seconds for which any answer counts as fresh: nobody could see a mark that comes and goes faster."""
@@ -41,7 +41,7 @@ class Settings:
         smooth: the last answers of a face that vote on its smoothed label; 1 for none.
         stale_after: seconds after which an answer no longer counts as fresh, once it is there; None for the time in
             which the next one should have come.
-        margin: what a crop adds around the box; see `coabench.live.crops.crop_box`.
+        margin, align: see `coabench.support.crops.CropSettings`.
         min_face: the smallest side of a box that is looked at, in pixels.
         faces: how many of the largest faces are looked at; None for all.
         batch: the most faces that are asked about at once; those asked longest ago come first.
@@ -51,7 +51,8 @@ class Settings:
     smooth: int = 1
     stale_after: float | None = None
     margin: float = MARGIN
-    min_face: int = 32
+    align: bool = True
+    min_face: int = MIN_FACE
     faces: int | None = None
     batch: int = 8
 
@@ -269,7 +270,8 @@ class Probe(Closing):
         started = time.perf_counter()
         with self._changed:
             asker = self._asker
-        crops = [crop(frame.image, track.box, self.settings.margin) for track in tracks]
+        cut = CropSettings(self.settings.margin, align=self.settings.align)
+        crops = [crop_face(frame.image, track.face, cut) for track in tracks]
         turns: list[tuple[Turn, ...]] = [() for _ in tracks]
 
         def on_turn(i: int, turn: Turn) -> None:
@@ -284,11 +286,11 @@ class Probe(Closing):
         outcomes = asker.ask(crops, on_turn)
         seconds = time.perf_counter() - started
         answers = []
-        for track, cut, outcome in zip(tracks, crops, outcomes, strict=True):
+        for track, picture, outcome in zip(tracks, crops, outcomes, strict=True):
             prediction = outcome.prediction or Prediction(None, ERROR, "no prediction")
             name = asker.strategy.name
             answers.append(
-                FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, cut, name,
+                FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, picture, name,
                            tuple(outcome.turns), prediction, seconds)
             )  # fmt: skip
         self._deliver(answers, asker)

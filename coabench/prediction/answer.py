@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from coabench.base.text import NOTHING, number
@@ -16,6 +16,9 @@ from coabench.runs.record import describe_prediction, describe_turn
 
 NO_FACE = "no-face"
 """The status of a picture in which no face was found."""
+
+SHOWN = 200
+"""How many rows of a table show their face: a page with more would be slow."""
 
 REASONS = {
     "repeated": "the same emotion twice",
@@ -37,6 +40,7 @@ class FacePrediction:
         box: left, top, right, bottom in pixels of the picture; None for the picture as it is.
         score: the detector's, within 0…1.
         seconds: the face's share of the time that its batch took to answer; None where that means nothing.
+        thumbnail: the face, small, or the picture where it has none: a data URI, for a page; None where none was made.
     """
 
     picture: Picture
@@ -50,6 +54,7 @@ class FacePrediction:
     box: tuple[int, int, int, int] | None = None
     score: float | None = None
     seconds: float | None = None
+    thumbnail: str | None = field(default=None, compare=False)
 
     @property
     def confidence(self) -> float | None:
@@ -129,9 +134,10 @@ class Predictions(list[FacePrediction]):
 
 
 def section(predictions: Sequence[FacePrediction]) -> Section:
-    """Return predictions as a table for people: a row each."""
+    """Return predictions as a table for people: a row each, the first ones with the face."""
     rows = [
         {
+            "face shown": one.thumbnail if position < SHOWN else None,
             "picture": one.picture.file or NOTHING,
             "frame": one.picture.frame,
             "face": f"{one.face} of {one.faces}" if one.faces else NOTHING,
@@ -139,10 +145,12 @@ def section(predictions: Sequence[FacePrediction]) -> Section:
             "confidence": number(one.confidence),
             "words": one.words,
         }
-        for one in predictions
+        for position, one in enumerate(predictions)
     ]
+    shown = [Column("", "face shown", pictures=True)] if any(one.thumbnail for one in predictions) else []
     frames = [Column("Frame", "frame", "right")] if any(one.picture.frame is not None for one in predictions) else []
     columns = [
+        *shown,
         Column("Picture", "picture"),
         *frames,
         Column("Face", "face"),

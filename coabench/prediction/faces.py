@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from coabench.base.schema import at_least
 from coabench.detector import Box, Detector
 from coabench.errors import UserError
-from coabench.live.crops import MARGIN, crop, parse_count, select_faces
+from coabench.live.crops import parse_count
 from coabench.live.equipment import describe_detector
 from coabench.registry.detectors import AUTO, DetectorChoice, find_detector
+from coabench.support.crops import MARGIN, MIN_FACE, CropSettings, crop_face, select_faces
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 WHOLE = "none"
 """What ``--faces`` says where the picture itself is taken, without looking for faces."""
-MIN_FACE = 32
-"""Pixels of the smaller side of a box; smaller faces are left out, and counted."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,15 @@ class FaceChoice:
     Attributes:
         faces: ``all``, ``largest``, how many of the largest, or ``none`` for the picture as it is.
         detector, weights: see `coabench.registry.detectors.find_detector`.
-        margin: what a crop adds around the box; see `coabench.live.crops.crop_box`.
-        min_face: the smallest side of a box that counts, in pixels.
+        margin, align: see `coabench.support.crops.CropSettings`.
+        min_face: the smallest side of a box that counts, in pixels; smaller faces are left out, and counted.
     """
 
     faces: str = "all"
     detector: str = AUTO
     weights: Path | None = None
     margin: float = MARGIN
+    align: bool = True
     min_face: Annotated[int, at_least(1)] = MIN_FACE
 
     def find(self) -> DetectorChoice | None:
@@ -107,9 +107,9 @@ class FaceFinder:
         found = self._detector.detect(frame)
         large = select_faces(found, None, choice.min_face)
         chosen = large[: parse_count(choice.faces)]
-        return [Cut(crop(frame, face.box, choice.margin), face.box, face.score) for face in chosen], len(found) - len(
-            large
-        )
+        how = CropSettings(choice.margin, align=choice.align)
+        cuts = [Cut(crop_face(frame, face, how), face.box, face.score) for face in chosen]
+        return cuts, len(found) - len(large)
 
 
 def describe(
@@ -118,5 +118,7 @@ def describe(
     """Return the detector and the settings, for an identity: they change the answers."""
     if found is None:
         return None, {"faces": WHOLE}
-    settings = {"faces": choice.faces, "margin": choice.margin, "min_face": choice.min_face}
+    settings = {
+        "faces": choice.faces, "margin": choice.margin, "align": choice.align, "min_face": choice.min_face,
+    }  # fmt: skip
     return describe_detector(found, options), settings

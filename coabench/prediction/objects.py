@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.errors import UserError
 from coabench.live.sources import Note
-from coabench.prediction.pictures import Picture, listed, pictures
+from coabench.prediction.pictures import Picture, listed, picture_of, pictures
+from coabench.registry.huggingface_data import RowImage, is_huggingface, row_images
 from coabench.support.images import UnreadableImage, plain
 from coabench.support.memory_images import as_image, in_memory
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     PictureLike = str | PathLike[str] | Image | NDArray[Any]
 
-TAKEN = "paths, PIL images, NumPy arrays (height, width, 3) of uint8 in RGB, or a list of them"
+TAKEN = "paths, PIL images, NumPy arrays (height, width, 3) of uint8 in RGB, a list of them, or a datasets.Dataset"
 
 
 def checked(value: Any, note: Note) -> list[Any]:
@@ -29,6 +30,8 @@ def checked(value: Any, note: Note) -> list[Any]:
     Raises:
         UserError: something else, or a path that stands for nothing.
     """
+    if is_huggingface(value):
+        return list(row_images(value, "pictures"))
     several = isinstance(value, Iterable) and not isinstance(value, str | PathLike) and not in_memory(value)
     found: list[Any] = []
     for position, each in enumerate(value if several else [value]):
@@ -46,6 +49,9 @@ def checked(value: Any, note: Note) -> list[Any]:
 def read(found: Iterable[Any], every: float, note: Note) -> Iterator[Picture]:
     """Yield the pictures that `checked` returned, decoded."""
     for each in found:
+        if isinstance(each, RowImage):
+            yield picture_of(each)
+            continue
         if not isinstance(each, tuple):
             yield from pictures(each, every, note)
             continue

@@ -10,6 +10,7 @@ from typing import Any
 from coabench.base.files import Closing, write_json
 from coabench.base.json import FINITE, parse_json
 from coabench.base.jsonlines import InvalidLine, LineWriter, read_lines
+from coabench.base.locking import locked_beside
 from coabench.base.reading import JSON, exists, read_text, require_replaceable, why
 from coabench.base.vocabulary import ERROR
 from coabench.errors import JobError, UserError
@@ -38,25 +39,35 @@ class PredictionFile(Closing):
     """JSON lines, one a face, and beside them ``NAME.identity.json``: what answered, so that nothing else continues it.
 
     Raises:
-        UserError: it is there and was written by something else, or cannot be written.
+        UserError: it is there and was written by something else, another process writes it, or it cannot be written.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any], overwrite: bool) -> None:
         self.path, self._identity = path, path.with_name(f"{path.name}.identity.json")
         try:
             require_replaceable(path)
-            if overwrite:
-                path.unlink(missing_ok=True)
-                self._identity.unlink(missing_ok=True)
-            self.recorded = self._read(identity) if exists(path) else Recorded()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(self._identity, {"schema": SCHEMA, "kind": "predict", "identity": dict(identity)})
-            if self.recorded.end is not None:
-                with path.open("rb+") as file:
-                    file.truncate(self.recorded.end)
-            self._lines = LineWriter(path)
+            self._lock = locked_beside(path)
         except OSError as error:
-            raise UserError(f"--output {path} cannot be written", found=why(error), remedy="choose another") from None
+            raise _unwritable(path, error) from None
+        try:
+            self._open(identity, overwrite)
+        except OSError as error:
+            self._lock.release()
+            raise _unwritable(path, error) from None
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self, identity: Mapping[str, Any], overwrite: bool) -> None:
+        if overwrite:
+            self.path.unlink(missing_ok=True)
+            self._identity.unlink(missing_ok=True)
+        self.recorded = self._read(identity) if exists(self.path) else Recorded()
+        write_json(self._identity, {"schema": SCHEMA, "kind": "predict", "identity": dict(identity)})
+        if self.recorded.end is not None:
+            with self.path.open("rb+") as file:
+                file.truncate(self.recorded.end)
+        self._lines = LineWriter(self.path)
 
     def _read(self, identity: Mapping[str, Any]) -> Recorded:
         remedy = "choose another --output, or add --overwrite to begin anew"
@@ -86,6 +97,11 @@ class PredictionFile(Closing):
 
     def close(self) -> None:
         self._lines.close()
+        self._lock.release()
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"--output {path} cannot be written", found=why(error), remedy="choose another")
 
 
 def _recorded(path: Path) -> Recorded:

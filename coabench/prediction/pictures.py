@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from coabench.base.files import sha256_of
 from coabench.base.reading import is_file, is_folder, user_path, what_is_at
-from coabench.dataset import ImageFile
+from coabench.dataset import ImageFile, ImageSource
 from coabench.errors import SampleError, UserError, first_line
 from coabench.inference.loading import read_image
 from coabench.live.sources import Note, natural, to_rgb
@@ -158,12 +158,16 @@ def pictures(file: Path, every: float, note: Note, known: Mapping[Key, str | Non
     elif (name, None) in known:
         _check_same(file, known[name, None], note)
     else:
-        try:
-            read = read_image(ImageFile(Path(), name))
-        except SampleError as error:
-            yield Picture(name, error=str(error))
-        else:
-            yield Picture(name, image=read.image, sha256=read.sha256, notes=read.notes)
+        yield picture_of(ImageFile(Path(), name))
+
+
+def picture_of(source: ImageSource) -> Picture:
+    """Return an image, decoded, or why it cannot be."""
+    try:
+        read = read_image(source)
+    except SampleError as error:
+        return Picture(source.name, error=str(error))
+    return Picture(source.name, image=read.image, sha256=read.sha256, notes=read.notes)
 
 
 def _check_same(file: Path, sha256: str | None, note: Note) -> None:

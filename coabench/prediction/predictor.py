@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coabench.base.vocabulary import ERROR
 from coabench.inference.engine import Outcome
@@ -16,7 +16,13 @@ from coabench.prediction.pictures import Picture
 from coabench.registry.defaults import BATCH_SIZE
 from coabench.registry.detectors import AUTO
 from coabench.runs.identity import LiveIdentity
+from coabench.support.thumbnails import thumbnail
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Small = Callable[["Image"], str | None]
+"""Makes a thumbnail, or None where none is wanted."""
 Looked = tuple[Picture, list[Cut], FacePrediction | None]
 """A picture, its faces, and what is said where it has none."""
 
@@ -50,31 +56,35 @@ class Predictor:
         described = self.identity.to_json()
         return {**described, "settings": {**described["settings"], "every": every}}
 
-    def predict(self, pictures: Iterable[Picture], batch_size: int = BATCH_SIZE) -> Iterator[list[FacePrediction]]:
+    def predict(
+        self, pictures: Iterable[Picture], batch_size: int = BATCH_SIZE, thumbnails: bool = False
+    ) -> Iterator[list[FacePrediction]]:
         """Yield what is said about each picture, in order: one item a face, or one that says why there is none.
 
         Args:
             batch_size: how many faces are asked about at a time; no answer depends on it.
+            thumbnails: whether each item has one.
         """
+        small = thumbnail if thumbnails else _none
         waiting: list[Looked] = []
         for picture in pictures:
-            waiting.append(self._look(picture))
+            waiting.append(self._look(picture, small))
             if max(len(waiting), sum(len(cuts) for _, cuts, _ in waiting)) >= batch_size:
-                yield from self._answer(waiting, batch_size)
+                yield from self._answer(waiting, batch_size, small)
                 waiting = []
-        yield from self._answer(waiting, batch_size)
+        yield from self._answer(waiting, batch_size, small)
 
-    def _look(self, picture: Picture) -> Looked:
+    def _look(self, picture: Picture, small: Small) -> Looked:
         if picture.image is None:
             return picture, [], FacePrediction(picture, None, ERROR, picture.error, {})
-        cuts, small = self._finder.cuts(picture.image)
+        cuts, tiny = self._finder.cuts(picture.image)
         kept = replace(picture, image=None)  # the crops are what is asked about
         if cuts:
             return kept, cuts, None
-        reason = f"no face found, but {small} smaller than --min-face" if small else "no face found"
-        return kept, [], FacePrediction(kept, None, NO_FACE, reason, {})
+        reason = f"no face found, but {tiny} smaller than --min-face" if tiny else "no face found"
+        return kept, [], FacePrediction(kept, None, NO_FACE, reason, {}, thumbnail=small(picture.image))
 
-    def _answer(self, looked: list[Looked], batch_size: int) -> Iterator[list[FacePrediction]]:
+    def _answer(self, looked: list[Looked], batch_size: int, small: Small) -> Iterator[list[FacePrediction]]:
         faces = [cut.image for _, cuts, _ in looked for cut in cuts]
         timed: list[tuple[Outcome, float | None]] = []
         for start in range(0, len(faces), batch_size):
@@ -94,10 +104,15 @@ class Predictor:
                 made: dict[str, Any] = {**answered(outcome.prediction), "turns": tuple(outcome.turns)}
                 said.append(
                     FacePrediction(
-                        picture, **made, face=number, faces=len(cuts), box=cut.box, score=cut.score, seconds=seconds
+                        picture, **made, face=number, faces=len(cuts), box=cut.box, score=cut.score, seconds=seconds,
+                        thumbnail=small(cut.image),
                     )
-                )
+                )  # fmt: skip
             yield said
+
+
+def _none(image: Image) -> None:
+    return
 
 
 def open_predictor(choice: Choice, faces: FaceChoice) -> Predictor:

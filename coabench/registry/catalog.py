@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.backbone import Backbone
+from coabench.base.reading import is_file as is_there
 from coabench.base.reading import is_folder, user_path
 from coabench.base.yaml import read_yaml
 from coabench.dataset import Card, Dataset
@@ -16,9 +17,13 @@ from coabench.labels import LabelSpace
 from coabench.registry.class_folders import LOADER, describe_folder, looks_like_path, no_folder, read_described
 from coabench.registry.data_root import check_root
 from coabench.registry.defaults import DATASETS
+from coabench.registry.function_code import code_version
 from coabench.registry.loader import get_plugins
+from coabench.registry.parquet_card import describe_table
 from coabench.registry.registrations import Registration
 from coabench.strategy import Strategy, StrategyRequest
+from coabench.support.archives import open_tree
+from coabench.support.parquet import PARQUET
 
 
 def is_file(spec: str) -> bool:
@@ -28,11 +33,12 @@ def is_file(spec: str) -> bool:
 
 @dataclass(frozen=True)
 class StrategyChoice:
-    """A strategy as chosen: registered, in a variant; a prompt file; or, from Python, the strategy itself."""
+    """A strategy as chosen: registered, in a variant; a prompt file, or its text; or, from Python, the strategy."""
 
     registration: Registration | None = None
     variant: str | None = None
     file: Path | None = None
+    text: str | None = None
     strategy: Strategy | None = None
 
     @property
@@ -47,17 +53,21 @@ class StrategyChoice:
         """Where it comes from, for a run's identity."""
         if self.registration:
             return origin(self.registration)
-        return {"plugin": "prompt file" if self.file else "python", "plugin_version": ""}
+        if self.strategy is not None:
+            return {"plugin": "python", "plugin_version": code_version(self.strategy)}
+        return {"plugin": "prompt file", "plugin_version": ""}
 
     def open(self, options: Any = None) -> Strategy:
         """Make the strategy; `UserError` where the prompt file or the options cannot be used."""
         if self.strategy is not None:
             return self.strategy
         if self.registration is None:
-            from coabench.inference.promptfile_reader import read_prompt_file
+            from coabench.inference.promptfile_reader import read_prompt_file, read_prompt_text
 
-            assert self.file is not None
-            return read_prompt_file(self.file)
+            parsers = tuple(get_plugins().parsers)
+            if self.file is not None:
+                return read_prompt_file(self.file, parsers)
+            return read_prompt_text(self.text or "", parsers)
         made = self.options() if options is None else options
         strategy: Strategy = self.registration.open(StrategyRequest(self.variant, made))
         return strategy
@@ -70,9 +80,12 @@ def open_strategy(spec: str | Strategy) -> tuple[Strategy, Mapping[str, str]]:
 
 
 def find_strategy(spec: str | Strategy) -> StrategyChoice:
-    """Return the strategy ``NAME[:VARIANT]`` or ``FILE.yaml``; one that is there already is taken as it is."""
+    """Return the strategy ``NAME[:VARIANT]``, ``FILE.yaml``, or that a file's text describes; one that is there already
+    is taken as it is."""
     if isinstance(spec, Strategy):
         return StrategyChoice(strategy=spec)
+    if "\n" in spec:
+        return StrategyChoice(text=spec)
     if is_file(spec):
         return StrategyChoice(file=Path(spec))
     name, _, variant = spec.partition(":")
@@ -100,7 +113,7 @@ class Unpackaged(Registration):
 def find_backbone(spec: str | type[Backbone[Any]]) -> tuple[Registration, str | None]:
     """Return the registration and the model of ``NAME[:MODEL]``; a class, from Python, is taken as if registered."""
     if isinstance(spec, type):
-        return Unpackaged(spec.__name__, "", "python", "", thing=spec), None
+        return Unpackaged(spec.__name__, "", "python", code_version(spec), thing=spec), None
     name, _, model = spec.partition(":")
     return get_plugins().backbones.find(name), model or None
 
@@ -110,7 +123,8 @@ class DatasetChoice:
     """A data set as chosen on the command line: its card, and the loader that reads it.
 
     Attributes:
-        folder: the folder of class folders that the card was made from; None for a card that was there.
+        folder: the folder of class folders, the archive or the table that the card was made from; None for a card that
+            was there.
         described: that card as data, for writing it.
     """
 
@@ -137,7 +151,7 @@ class DatasetChoice:
         if self.folder is not None:
             if root is not None and root.absolute() != self.folder.absolute():
                 raise UserError(
-                    f"--dataset {self.folder} is a folder that holds its images, and --data-root names another",
+                    f"--dataset {self.folder} holds its images, and --data-root names another place",
                     remedy="leave out --data-root",
                 )
             root = self.folder
@@ -147,8 +161,8 @@ class DatasetChoice:
 
 
 def find_dataset(spec: str | DatasetChoice) -> DatasetChoice:
-    """Return the data set ``NAME`` or ``CARD.yaml``, or that in a folder of class folders; one that is there already is
-    taken as it is."""
+    """Return the data set ``NAME``, ``CARD.yaml``, or that in a folder of class folders or an archive of one; one that
+    is there already is taken as it is."""
     if isinstance(spec, DatasetChoice):
         return spec
     datasets = get_plugins().datasets
@@ -162,7 +176,7 @@ def find_dataset(spec: str | DatasetChoice) -> DatasetChoice:
             )
         return DatasetChoice(card, datasets[card.loader])
     folder = user_path(spec)
-    if spec not in datasets and (is_folder(folder) or looks_like_path(spec)):
+    if spec not in datasets and (is_folder(folder) or is_there(folder) or looks_like_path(spec)):
         return _in_folder(spec, folder)
     registration = datasets.find(spec)
     path = registration.details.get("card")
@@ -176,11 +190,14 @@ def find_dataset(spec: str | DatasetChoice) -> DatasetChoice:
 
 
 def _in_folder(spec: str, folder: Path) -> DatasetChoice:
-    """Return the data set in a folder of class folders."""
-    if not is_folder(folder):
+    """Return the data set in a folder of class folders, in an archive of one, or in a parquet table."""
+    if not is_folder(folder) and not is_there(folder):
         raise no_folder(spec, folder)
     datasets = get_plugins().datasets
-    described = describe_folder(folder, known_spaces(), list(datasets))
+    if folder.suffix.lower() == PARQUET and is_there(folder):
+        described = describe_table(folder, known_spaces(), list(datasets))
+    else:
+        described = describe_folder(open_tree(folder), known_spaces(), list(datasets))
     return DatasetChoice(read_described(described, folder), datasets.find(LOADER), folder, described)
 
 

@@ -1,19 +1,20 @@
-"""A folder of class folders as a data set: its card, made by looking at the names."""
+"""A folder of class folders, or an archive of one, as a data set: its card, made by looking at the names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from coabench.base.reading import is_folder, what_is_at, why
+from coabench.base.reading import what_is_at, why
 from coabench.base.schema import At, read_fields
 from coabench.base.vocabulary import TRAIN
 from coabench.dataset import Card
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import LabelSpace, fold
 from coabench.support.images import SUFFIXES
+from coabench.support.tree import Tree
 from coabench.support.verification import contents
 
 LOADER = "faces"
@@ -28,24 +29,36 @@ REMEDY = (
 )
 
 
-def describe_folder(folder: Path, spaces: Sequence[LabelSpace], taken: Sequence[str]) -> dict[str, Any]:
-    """Return the card of a folder of class folders, or of folders of splits with class folders, as on disk.
+def describe_folder(tree: Tree, spaces: Sequence[LabelSpace], taken: Sequence[str]) -> dict[str, Any]:
+    """Return the card of class folders, or of folders of splits with class folders, as on disk.
 
     The labels are those of the first of the *spaces* that knows every class, by name or alias.
 
     Args:
+        tree: the folder, or an archive of one, packed with its name or without.
         taken: names that other data sets have.
 
     Raises:
         UserError: there are no class folders, one of them stands for no label, or it cannot be read.
     """
+    inner = tree.inner()
     try:
-        below = list(_folders(folder))
-        splits = {name: SPLITS[fold(name)] for name in below if fold(name) in SPLITS and _nested(folder / name)}
-        parents = [folder / name for name in splits] or [folder]
-        classes = sorted({name for parent in parents for name in _folders(parent) if _has_image(parent / name)})
-        stray = sorted({name for name in below if splits and name not in splits and _has_image(folder / name)})
-        loose = sum(_is_image(path) for parent in {folder, *parents} for path in parent.iterdir())
+        return _describe(tree, spaces, taken)
+    except UserError:
+        if inner is None:
+            raise
+    return _describe(inner, spaces, taken)
+
+
+def _describe(tree: Tree, spaces: Sequence[LabelSpace], taken: Sequence[str]) -> dict[str, Any]:
+    folder = tree.where("")
+    try:
+        below = _folders(tree)
+        splits = {name: SPLITS[fold(name)] for name in below if fold(name) in SPLITS and _folders(tree, name)}
+        parents = list(splits) or [""]
+        classes = sorted({n for parent in parents for n in _folders(tree, parent) if _has_image(tree, parent, n)})
+        stray = sorted({name for name in below if splits and name not in splits and _has_image(tree, name)})
+        loose = sum(_is_image(e.name) for parent in {"", *parents} for e in tree.entries(parent) if not e.is_folder)
     except OSError as error:
         raise UserError(f"{error.filename or folder} cannot be read", found=why(error), remedy="check it") from None
     if stray:
@@ -59,11 +72,11 @@ def describe_folder(folder: Path, spaces: Sequence[LabelSpace], taken: Sequence[
         raise UserError(
             f"{folder} is no data set: it holds no class folders with images",
             expected="a folder for each class, happy/1.jpg, or for each split and class, test/happy/1.jpg",
-            found=contents(folder),
+            found=contents(tree),
             remedy="name the folder that holds the class folders; one picture or more: `coabench predict`",
         )
     space = matching_space(folder, "class folders", classes, spaces, REMEDY)
-    name = folder.resolve().name or "root"
+    name = tree.name or "root"
     name = f"{name}-folder" if name in taken else name
     order = [split for split in dict.fromkeys(SPLITS.values()) if split in splits.values()]
     files: Any = {split: _pattern(splits, split) for split in order}
@@ -73,7 +86,7 @@ def describe_folder(folder: Path, spaces: Sequence[LabelSpace], taken: Sequence[
         "schema": 1,
         "name": name,
         "loader": LOADER,
-        "labels": _labels(space, name),
+        "labels": labels_as_data(space, name),
         "splits": order or ["test"],
         "options": {
             "files": files or "{label}/**/*",
@@ -84,7 +97,7 @@ def describe_folder(folder: Path, spaces: Sequence[LabelSpace], taken: Sequence[
 
 
 def read_described(data: Mapping[str, Any], folder: Path) -> Card:
-    """Return the card that `describe_folder` returned as data; its path is the folder."""
+    """Return the card that `describe_folder` returned as data; its path is that of the folder or archive."""
     fields = {key: value for key, value in data.items() if key != "schema"}
     return read_fields(Card, fields, At(folder, "rename the folder"), title=data["name"], path=folder)
 
@@ -94,23 +107,20 @@ def card_text(data: Mapping[str, Any], folder: Path) -> str:
     import yaml
 
     text: str = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True, width=110)
-    return f"# Made from the folder {str(folder.absolute())!a}: pass that as --data-root.\n{text}"
+    return f"# Made from {str(folder.absolute())!a}: pass that as --data-root.\n{text}"
 
 
-def _folders(folder: Path) -> Iterator[str]:
-    yield from sorted(path.name for path in folder.iterdir() if is_folder(path) and not path.name.startswith("."))
+def _folders(tree: Tree, folder: str = "") -> list[str]:
+    return [entry.name for entry in tree.entries(folder) if entry.is_folder and not entry.name.startswith(".")]
 
 
-def _is_image(path: Path) -> bool:
+def _is_image(name: str) -> bool:
+    path = PurePosixPath(name)
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def _has_image(folder: Path) -> bool:
-    return any(_is_image(path) for path in folder.rglob("*"))
-
-
-def _nested(folder: Path) -> bool:
-    return any(True for _ in _folders(folder))
+def _has_image(tree: Tree, *folder: str) -> bool:
+    return any(map(_is_image, tree.names(PurePosixPath(*folder))))
 
 
 def _pattern(splits: Mapping[str, str], split: str) -> str:
@@ -156,7 +166,8 @@ def label_of(name: str, space: LabelSpace) -> str | None:
     return spellings.get(fold(name)) or spellings.get(_plain(name))
 
 
-def _labels(space: LabelSpace, name: str) -> dict[str, Any]:
+def labels_as_data(space: LabelSpace, name: str) -> dict[str, Any]:
+    """Return a label space as a card has it, under another name."""
     classes = [
         {
             "name": label.name,
@@ -181,9 +192,9 @@ def looks_like_path(spec: str) -> bool:
 
 
 def no_folder(spec: str, path: Path) -> UserError:
-    """Return the error for a path that is no folder."""
+    """Return the error for a path that is neither a folder nor a file."""
     return UserError(
         f"--dataset {spec}: there is {what_is_at(path)}",
-        expected="the name of a data set, a card (.yaml), or a folder of class folders",
+        expected="a data set's name, a card (.yaml), class folders, a .zip or .tar of them, or a .parquet table",
         remedy="correct --dataset",
     )

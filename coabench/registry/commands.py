@@ -22,9 +22,10 @@ COMMANDS = {
     "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
     "compare": "Compare two runs on the same samples: is the difference more than chance?",
     "power": "Say what a test set can show: the power to find a difference, and the smallest that it shows.",
+    "adapters": "Show, compare, average and export adapters.",
     "datasets": "List, describe and verify data sets.",
     "plugins": "List, check and begin plugins.",
-    "list": "List backbones, strategies, data sets, detectors and metrics.",
+    "list": "List backbones, strategies, data sets, detectors, metrics and what else is registered.",
     "doctor": "Say what this machine has and lacks, or whether a backbone's answers depend on the batch.",
 }
 """Command -> its help line. `coabench.cli` has a module for each; no plugin can take their names."""

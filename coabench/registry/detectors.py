@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from coabench.base.environment import installed
+from coabench.base.files import sha256_of
 from coabench.base.names import require_utf8
 from coabench.base.reading import open_file
 from coabench.base.signals import is_interrupt
 from coabench.detector import Detector, DetectorRequest, Unavailable
 from coabench.errors import UserError, with_type
+from coabench.registry.catalog import origin
 from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import Registration
 
@@ -44,32 +47,48 @@ class DetectorChoice:
         detector: Detector = self.registration.open(DetectorRequest(self.weights, made))
         return detector
 
+    def identity(self, options: Any = None) -> dict[str, Any]:
+        """Return what of it can change which faces it finds, JSON-serialisable."""
+        libraries = installed(*self.registration.details.get("libraries", ()))
+        return {
+            "name": self.registration.name,
+            **origin(self.registration),
+            "options": asdict(self.options() if options is None else options),
+            **({"libraries": libraries} if libraries else {}),
+            **({"weights_sha256": sha256_of(self.weights)} if self.weights else {}),
+        }
 
-def find_detector(spec: str, weights: Path | None = None) -> DetectorChoice:
+
+def find_detector(
+    spec: str, weights: Path | None = None, *, weights_option: str = "--detector-weights "
+) -> DetectorChoice:
     """Return the detector *spec*, or for ``auto`` the best that works here and takes such weights.
+
+    Args:
+        weights_option: how the user names the weights, for error messages.
 
     Raises:
         UserError: no such detector, one that is not available here, or weights that are missing or do not fit.
     """
     if spec == AUTO:
-        return _best_detector(weights)
+        return _best_detector(weights, weights_option)
     registration = get_plugins().detectors.find(spec)
     suffixes = tuple(registration.details.get("weights", ()))
     if weights is None and suffixes:
         raise UserError(
             f"detector {spec!r} needs its weights, which do not come with it",
-            expected=f"--detector-weights FILE{' or FILE'.join(suffixes)}",
-            remedy="add --detector-weights, or take --detector auto, which needs none",
+            expected=f"{weights_option}FILE{' or FILE'.join(suffixes)}",
+            remedy=f"add {weights_option}FILE, or take the detector auto, which needs none",
         )
     if weights is not None and weights.suffix.lower() not in suffixes:
         raise UserError(
-            f"detector {spec!r} cannot take --detector-weights {weights}",
+            f"detector {spec!r} cannot take {weights_option}{weights}",
             expected=f"a {' or '.join(suffixes)} file" if suffixes else "no weights: it brings its own",
             remedy="choose another detector or other weights; `coabench list detectors` shows what there is",
         )
     if problem := unavailable(registration):
         raise UserError(f"detector {spec!r} is not available here", found=problem.reason, remedy=problem.remedy)
-    _check_weights(weights)
+    _check_weights(weights, weights_option)
     return DetectorChoice(registration, weights)
 
 
@@ -90,7 +109,7 @@ def unavailable(registration: Registration) -> Unavailable | None:
     return problem
 
 
-def _best_detector(weights: Path | None) -> DetectorChoice:
+def _best_detector(weights: Path | None, weights_option: str) -> DetectorChoice:
     suffix = weights.suffix.lower() if weights else None
     fitting = [
         registration
@@ -101,7 +120,7 @@ def _best_detector(weights: Path | None) -> DetectorChoice:
     for registration in sorted(fitting, key=lambda registration: (-registration.details["rank"], registration.name)):
         problem = unavailable(registration)
         if problem is None:
-            _check_weights(weights)
+            _check_weights(weights, weights_option)
             return DetectorChoice(registration, weights, tuple(passed_over))
         passed_over.append(f"{registration.name}: {problem}")
     raise UserError(
@@ -111,18 +130,18 @@ def _best_detector(weights: Path | None) -> DetectorChoice:
     )
 
 
-def _check_weights(weights: Path | None) -> None:
+def _check_weights(weights: Path | None, option: str) -> None:
     if weights is None:
         return
-    require_utf8(weights, "--detector-weights")
+    require_utf8(weights, option.strip(" ="))
     try:
         with open_file(weights) as file:
             empty = not file.read(1)
     except OSError as error:
         raise UserError(
-            f"--detector-weights {weights} cannot be read",
+            f"{option}{weights} cannot be read",
             found=error.strerror or str(error),
             remedy="correct the path",
         ) from error
     if empty:
-        raise UserError(f"--detector-weights {weights} is empty", remedy="get the file anew")
+        raise UserError(f"{option}{weights} is empty", remedy="get the file anew")

@@ -10,11 +10,11 @@ from typing import Any
 from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.errors import CoabenchError, JobError, UserError, with_type
 from coabench.labels import fold
-from coabench.registry.function_code import identified, is_uncertain
+from coabench.registry.function_code import identified, is_uncertain, line_of
 from coabench.strategy import Conversation, Strategy, StrategyRequest
 
 StrategyLike = str | PathLike[str] | Strategy | type[Strategy] | Callable[[Task], Generator[Question, Answer, Any]]
-"""A strategy's name, a prompt file; or from Python a strategy, its class, or a generator function of a task."""
+"""A strategy's name, a prompt file or its text; or from Python a strategy, its class, or a generator function."""
 
 FUNCTION = "a generator function of (task) that yields Questions and returns a label or a Prediction"
 
@@ -56,7 +56,8 @@ class FunctionStrategy(Strategy):
         except (StopIteration, CoabenchError):
             raise
         except Exception as error:
-            raise JobError(f"the strategy {self.name} failed", found=with_type(error), remedy="mend it") from error
+            found = f"{with_type(error)} ({line_of(error, self._function)})"
+            raise JobError(f"the strategy {self.name} failed", found=found, remedy="mend it") from error
 
     def _concluded(self, value: Any, task: Task) -> Prediction:
         if isinstance(value, Prediction):
@@ -92,7 +93,8 @@ def strategy_from(value: Any) -> Strategy | None:
     except (TypeError, ValueError):
         found = "other arguments"
     else:
-        if inspect.isgeneratorfunction(value):
+        called = inspect.unwrap(value)
+        if any(map(inspect.isgeneratorfunction, (called, type(called).__call__))):
             return FunctionStrategy(value)
         found = "a function without yield"
     raise UserError(f"strategy={_name(value)} does not fit", expected=FUNCTION, found=found, remedy="correct strategy")

@@ -25,6 +25,7 @@ from coabench import hookspecs
 from coabench.base.signals import is_interrupt
 from coabench.base.text import safe
 from coabench.errors import UserError, did_you_mean, one_line, with_type
+from coabench.registry.built_in import BUILT_IN
 from coabench.registry.entrypoints import Unreadable, find, name_of, version_of
 from coabench.registry.loading_marks import again, died_in, marked
 from coabench.registry.registrations import (
@@ -79,6 +80,11 @@ class LoadedPlugin:
         """The top-level packages of its own code."""
         return {module.partition(":")[0].partition(".")[0] for module in (self.module, *self.targets)}
 
+    def takes(self, hook: str) -> set[str]:
+        """Return the arguments of a hook that this plugin does not leave out."""
+        caller = getattr(self.manager.hook, hook) if self.manager is not None else None
+        return {name for impl in caller.get_hookimpls() for name in impl.argnames} if caller else set()
+
     def call(self, hook: str, **arguments: Any) -> None:
         """Call a hook of this plugin alone."""
         if self.manager is not None and hook in self.hooks:
@@ -99,7 +105,12 @@ class Plugins:
     def __init__(self, entries: Iterable[EntryPoint | Unreadable]) -> None:
         self.loaded: list[LoadedPlugin] = []
         self.registries = {kind: Registry(kind, self._failed) for kind in KINDS}
-        self.backbones, self.strategies, self.datasets, self.detectors, self.metrics = self.registries.values()
+        (
+            self.backbones, self.strategies, self.datasets, self.detectors, self.metrics, self.sections, self.parsers,
+            self.transforms, self.executors,
+        ) = self.registries.values()  # fmt: skip
+        for kind, own in BUILT_IN.items():
+            self.registries[kind].add(own)
         disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
         for entry in entries:
             plugin = _describe(entry)
@@ -198,18 +209,18 @@ class Plugins:
 
         return self._each("coabench_register_commands", add)
 
-    def notify(self, hook: str, arguments: Callable[[], Mapping[str, Any]]) -> list[str]:
+    def notify(self, hook: str, arguments: Callable[[Collection[str]], Mapping[str, Any]]) -> list[str]:
         """Call an observer hook of every plugin on its own.
 
         A plugin that raises is not called again.
 
         Args:
-            arguments: makes those of a call; each plugin gets its own.
+            arguments: makes those of a call from the names that the plugin takes; each plugin gets its own.
 
         Returns:
             what failed, one line per plugin.
         """
-        return self._each(hook, lambda plugin: plugin.call(hook, **arguments()))
+        return self._each(hook, lambda plugin: plugin.call(hook, **arguments(plugin.takes(hook))))
 
     def _each(self, hook: str, what: Callable[[LoadedPlugin], None]) -> list[str]:
         problems = []
@@ -222,11 +233,12 @@ class Plugins:
 
     def _guarded(self, plugin: LoadedPlugin, what: Callable[[], None]) -> None:
         """Do *what*; where it fails, in whatever way, this plugin is given up and nothing else."""
+        interrupted = is_interrupt(sys.exception())  # what fails while that is reported is no interrupt of its own
         try:
             with redirect_stdout(sys.stderr):  # stdout is for data
                 what()
         except BaseException as error:
-            if is_interrupt(error):
+            if is_interrupt(error) and not interrupted:
                 raise
             plugin.status, plugin.error = "failed", _reason(error)
             plugin.remedy = error.remedy if isinstance(error, _Refused) else advice(plugin)

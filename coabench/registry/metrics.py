@@ -1,4 +1,4 @@
-"""How a metric of a plugin is called."""
+"""How what plugins compute from a run is called: a metric, a section of the report."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from copy import deepcopy
 from typing import Any
 
 RECORDS = "records"
-"""The parameter by which a metric asks for the records of a run."""
+"""The parameter by which a function asks for the records of a run."""
 
 
-def asks_for_records(metric: Callable[..., Any]) -> bool:
-    """Whether a metric has a parameter named ``records``."""
-    return _records(metric) is not None
+def asks_for_records(function: Callable[..., Any]) -> bool:
+    """Whether a function has a parameter named ``records``."""
+    return _records(function) is not None
 
 
 def call_metric(
@@ -23,23 +23,27 @@ def call_metric(
     labels: Mapping[str, Any],
     records: Callable[[], list[dict[str, Any]]],
 ) -> Any:
-    """Call a metric with copies of everything, and with the run's records if it asks for them.
+    """Call a metric with copies of everything; *records* as with `call_on_run`."""
+    return call_on_run(metric, records, list(targets), list(predictions), deepcopy(dict(labels)))
+
+
+def call_on_run(function: Callable[..., Any], records: Callable[[], list[dict[str, Any]]], *arguments: Any) -> Any:
+    """Call a function with the arguments, which are its own to change, and with the run's records if it asks for them.
 
     Args:
         records: returns the records, each call others that are equal; not called where nobody asks.
     """
-    arguments = list(targets), list(predictions), deepcopy(dict(labels))
-    parameter = _records(metric)
+    parameter = _records(function)
     if parameter is None:
-        return metric(*arguments)
+        return function(*arguments)
     if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-        return metric(*arguments, records())
-    return metric(*arguments, **{RECORDS: records()})
+        return function(*arguments, records())
+    return function(*arguments, **{RECORDS: records()})
 
 
-def _records(metric: Callable[..., Any]) -> inspect.Parameter | None:
+def _records(function: Callable[..., Any]) -> inspect.Parameter | None:
     try:
-        parameter = inspect.signature(metric).parameters.get(RECORDS)
+        parameter = inspect.signature(function).parameters.get(RECORDS)
     except (TypeError, ValueError):  # of some builtins
         return None
     several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

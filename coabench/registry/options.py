@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from coabench.base.schema import At, from_text, read_value
 from coabench.errors import UserError, did_you_mean
+
+T = TypeVar("T")
 
 
 def parse_assignments(pairs: Sequence[str], option: str = "--set") -> dict[str, str]:
@@ -21,6 +24,59 @@ def parse_assignments(pairs: Sequence[str], option: str = "--set") -> dict[str, 
             )
         result[key.strip()] = value.strip()
     return result
+
+
+def parse_component(text: str, option: str) -> tuple[str, dict[str, str]]:
+    """Return ``NAME:key=value,key=value`` as the name and its parameters.
+
+    A comma that no ``key=`` follows belongs to the value. Keys are spelt as options are: ``min-face``.
+
+    Raises:
+        UserError: there is no name, a parameter without a value, or one twice; it names the *option*.
+    """
+    name, colon, rest = text.partition(":")
+    parts = re.split(r",(?=\s*[\w-]+\s*=)", rest) if colon else []
+    pairs = [(key.strip(), equals, value.strip()) for key, equals, value in (part.partition("=") for part in parts)]
+    keys = [key for key, _, _ in pairs]
+    if not name.strip() or "=" in name or not all(key and equals and value for key, equals, value in pairs):
+        raise UserError(
+            f"{option} {text!r} cannot be read",
+            expected="NAME, or NAME:key=value,key=value",
+            remedy=f"correct {option}",
+        )
+    if len({*keys}) < len(keys):
+        raise UserError(f"{option} {text!r} says something twice", found=", ".join(keys), remedy=f"correct {option}")
+    return name.strip(), {key: value for key, _, value in pairs}
+
+
+def read_parameters(declared: type[T], parameters: Mapping[str, str], option: str) -> T:
+    """Return an instance of a dataclass made of the parameters of a component, as they were typed.
+
+    Raises:
+        UserError: a parameter that it does not have, or whose value does not fit; it names the *option*.
+    """
+    known = {name.replace("_", "-"): name for name in _types(declared)}
+    values = {}
+    for key, text in parameters.items():
+        if key.replace("_", "-") not in known:
+            raise At(option, f"correct {option}").unknown(key, list(known), "parameter")
+        name = known[key.replace("_", "-")]
+        kind = _types(declared)[name]
+        values[name] = read_value(kind, from_text(kind, text), At(f"{option} {key}={text}", f"correct {option}"))
+    return declared(**values)
+
+
+def spell_component(name: str, parameters: object) -> str:
+    """Return how a component is typed: its name, and those of its parameters, a dataclass, that differ from the
+    defaults."""
+    own = {each.name: getattr(parameters, each.name) for each in fields(parameters)}  # type: ignore[arg-type]
+    plain = {each.name: each.default for each in fields(parameters)}  # type: ignore[arg-type]
+    typed = [f"{key.replace('_', '-')}={_typed(value)}" for key, value in own.items() if value != plain[key]]
+    return f"{name}:{','.join(typed)}" if typed else name
+
+
+def _typed(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
 def distribute(assignments: Mapping[str, str], owners: Mapping[str, type]) -> dict[str, Any]:

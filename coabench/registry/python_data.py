@@ -20,6 +20,7 @@ from coabench.errors import UserError, with_type
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import DatasetChoice, Unpackaged, find_labels, known_spaces
 from coabench.registry.class_folders import label_of, matching_space
+from coabench.registry.huggingface_data import RowImage, is_huggingface, row_images, row_labels, row_subjects
 from coabench.support.images import UnreadableImage, plain
 from coabench.support.memory_images import as_image, in_memory
 from coabench.support.verification import check
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 NAME = "pictures"
 SPLIT = "test"
 TAKEN = (
-    "a data set's name, a card, a folder; a list of (image, label), the image a path, a PIL image or a uint8 array; "
-    "a DataFrame with the columns image and label; or a torch Dataset of such pairs"
+    "a data set's name, a card, a folder or archive; a list of (image, label), the image a path, a PIL image or a "
+    "uint8 array; a DataFrame with the columns image and label; a torch Dataset of such pairs; or a datasets.Dataset"
 )
 
 
@@ -75,22 +76,22 @@ class PythonDataset(Dataset):
         return self.said
 
     def verify(self) -> list[Check]:
-        return [check("ok", f"{SPLIT}: {len(self.held):,} images")]
+        return [check("ok", f"{self.card.splits[0]}: {len(self.held):,} images")]
 
     def fingerprint(self, split: str) -> str:
-        """Return the SHA-256 over id, target, name and size of every image; over the pixels of those in memory."""
+        """Return the SHA-256 over id, target, name and size of every image; over what those hold that are no files."""
         digest = hashlib.sha256()
         for sample in self.samples(split):
             image = sample.image
-            pixels = image.digest() if isinstance(image, MemoryImage) else None
-            digest.update(json.dumps([sample.id, sample.target, image.name, image.size(), pixels]).encode() + b"\n")
+            held = image.digest() if isinstance(image, MemoryImage | RowImage) else None
+            digest.update(json.dumps([sample.id, sample.target, image.name, image.size(), held]).encode() + b"\n")
         return digest.hexdigest()
 
 
-def chosen_dataset(data: Any, labels: str | None) -> str | DatasetChoice:
+def chosen_dataset(data: Any, labels: str | None, split: str = SPLIT) -> str | DatasetChoice:
     """Return the name or path of a data set as text, or the data set that was handed over; see `from_python`."""
     if not isinstance(data, str | PathLike):
-        return from_python(data, labels)
+        return from_python(data, labels, split)
     if labels is not None:
         raise UserError(
             "labels says whose the labels of pictures from Python are", expected="a list or a DataFrame as dataset",
@@ -99,11 +100,12 @@ def chosen_dataset(data: Any, labels: str | None) -> str | DatasetChoice:
     return fspath(data)
 
 
-def from_python(data: Any, labels: str | None) -> DatasetChoice:
-    """Return the data set of (image, label) pairs or of a DataFrame.
+def from_python(data: Any, labels: str | None, split: str = SPLIT) -> DatasetChoice:
+    """Return the data set of (image, label) pairs, of a DataFrame, or of a `datasets.Dataset`.
 
     Args:
         labels: a data set or card whose labels these are; None for the first label space that knows all of them.
+        split: what the samples are taken as.
 
     Raises:
         UserError: something else, an image of another kind, or a label that is none of the space.
@@ -121,8 +123,8 @@ def from_python(data: Any, labels: str | None) -> DatasetChoice:
     remedy = "correct the labels, or pass labels='raf-db-basic' or a card"
     spaces = [find_labels(labels)] if labels is not None else known_spaces()
     space = matching_space("dataset", "labels", texts, spaces, remedy)
-    held = tuple(row.sample(position, space, len(str(len(rows)))) for position, row in enumerate(rows))
-    card = Card(NAME, space, "python", (SPLIT,), title="From Python")
+    held = tuple(row.sample(position, space, split, len(str(len(rows)))) for position, row in enumerate(rows))
+    card = Card(NAME, space, "python", (split,), title="From Python")
     guessed = () if labels else (f"the labels are those of {space.name}, the first label space that has all of them",)
     factory = type("Held", (PythonDataset,), {"held": held, "said": guessed})
     return DatasetChoice(card, Unpackaged(NAME, "", "python", "", thing=factory))
@@ -134,14 +136,17 @@ class _Row:
     label: str
     subject: str | None = None
 
-    def sample(self, position: int, space: LabelSpace, width: int) -> Sample:
+    def sample(self, position: int, space: LabelSpace, split: str, width: int) -> Sample:
         target = label_of(self.label, space)
         assert target is not None  # the space was chosen so
         attributes = {} if self.subject is None else {SUBJECT: self.subject}
-        return Sample(f"{NAME}/{position:0{width}}", self.image, target, SPLIT, attributes)
+        return Sample(f"{NAME}/{position:0{width}}", self.image, target, split, attributes)
 
 
 def _rows(data: Any) -> Iterator[_Row]:
+    if is_huggingface(data):
+        yield from map(_Row, row_images(data), row_labels(data), row_subjects(data))
+        return
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame):
         absent = [name for name in ("image", "label") if name not in data.columns]
@@ -165,7 +170,7 @@ def _rows(data: Any) -> Iterator[_Row]:
     for position, item in enumerate(data):
         pair = (item.get("image"), item.get("label")) if isinstance(item, Mapping) else item
         if not isinstance(pair, tuple | list) or len(pair) != 2:
-            found = f"a {type(item).__name__}"
+            found = f"a {type(item).__name__}" + (f" of {len(pair)}" if isinstance(pair, tuple | list) else "")
             raise UserError(f"dataset[{position}] is no pair", expected="(image, label)", found=found, remedy="pass it")
         yield _row(position, *pair)
 

@@ -15,7 +15,9 @@ from coabench.base.signals import is_interrupt
 from coabench.base.vocabulary import FIGURE_FORMATS
 from coabench.errors import CoabenchError, UserError, did_you_mean, with_type
 
-KINDS = ("backbones", "strategies", "datasets", "detectors", "metrics")
+KINDS = (
+    "backbones", "strategies", "datasets", "detectors", "metrics", "sections", "parsers", "transforms", "executors",
+)  # fmt: skip
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 """What a registered name looks like: it is typed on the command line, before a colon."""
 TARGET = re.compile(r"[\w.]+:\w+")
@@ -140,8 +142,11 @@ def _file(value: Any) -> bool:
 
 DETAILS = (
     Detail("available", "detectors", _target, "the check of {name!r} is {value!r}; it must be 'module:attribute'"),
+    Detail("loaded", "backbones", _target, "loaded={value!r} of {name!r} is no 'module:attribute'"),
+    Detail("available", "executors", _target, "the check of {name!r} is {value!r}; it must be 'module:attribute'"),
     Detail("variants", "strategies", _texts, "variants={value!r} of {name!r} is no tuple of texts"),
     Detail("weights", "detectors", _texts, "weights={value!r} of {name!r} is no tuple of texts"),
+    Detail("libraries", "detectors", _texts, "libraries={value!r} of {name!r} is no tuple of texts"),
     Detail("rank", "detectors", _number, "rank={value!r} of {name!r} is no number"),
     Detail("card", "datasets", _file, "the card of {name!r} is not there: {value}"),
     Detail("short", "datasets", _optional_text, "short={value!r} of {name!r} is no text", alias="short name"),

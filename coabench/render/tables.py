@@ -40,6 +40,7 @@ class Column:
         wide: shown only where there is space: in Markdown and HTML.
         value: the key of the number by which an HTML table sorts this column; *show* where that is a number.
         choices: an HTML table offers to show the rows with one of this column's texts only.
+        pictures: the texts are data URIs of images, which only an HTML table shows.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Column:
     wide: bool = False
     value: str | None = None
     choices: bool = False
+    pictures: bool = False
 
     def cell(self, row: Row) -> str:
         """Return the text of *row*'s cell, not yet made safe."""
@@ -80,6 +82,7 @@ class Section:
     def columns_for(self, format: Format) -> list[Column]:
         """Return the columns that this format has space for."""
         columns = [Column(column) if isinstance(column, str) else column for column in self.columns]
+        columns = [column for column in columns if format == "html" or not column.pictures]
         return columns if format in ("markdown", "html") else [column for column in columns if not column.wide]
 
 

@@ -299,11 +299,18 @@ def _notes(names: Sequence[str], limits: Sequence[int | None]) -> list[str]:
 
 
 def _options(identities: Sequence[RunIdentity]) -> list[str]:
-    """Return in which decode modes two runs were made; where that is the same, in which options of the same names."""
+    """Return in which decode modes two runs were made, and what was done to their images; where that is the same, in
+    which options of the same names."""
+    described = [dict(identity.describe()) for identity in identities]
+    notes = []
+    images = [each["Images"] or "nothing" for each in described]
+    if len({*images}) > 1:
+        notes.append(f"What was done to the images: in A {images[0]}; in B {images[1]}.")
     decodes = [identity.decode for identity in identities]
     if len({*decodes}) > 1 and EXTERNAL not in decodes:
-        described = [dict(identity.describe())["Decode"] for identity in identities]
-        return [f"A with --decode {described[0]}; B with --decode {described[1]}."]
+        notes.append(f"A with --decode {described[0]['Decode']}; B with --decode {described[1]['Decode']}.")
+    if notes:
+        return notes
     rows = distinguish([RunRow(**identity.columns()) for identity in identities])
     options = [f"{side} with {row.options}" for side, row in zip("AB", rows, strict=True) if row.options]
     return [f"{'; '.join(options)}."] if options else []

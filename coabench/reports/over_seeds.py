@@ -28,7 +28,7 @@ RULE = (
 
 
 _SHARED = ("dataset", "split", "samples", "fingerprint", "fold", "backbone", "model", "adapter", "strategy", "decode",
-           "parser")  # fmt: skip
+           "parser", "preparation")  # fmt: skip
 """The columns in which all runs of a recipe are alike, but for names."""
 
 
@@ -159,7 +159,7 @@ def _spread(row: Mapping[str, Any], key: str) -> str:
 
 
 def _strategy(row: Row) -> str:
-    return ", ".join(filter(None, [row["strategy"], row["decode"]]))
+    return ", ".join(filter(None, [row["strategy"], row["decode"], row["preparation"]]))
 
 
 def _uar(row: Row) -> str:

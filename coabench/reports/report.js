@@ -58,7 +58,8 @@ document.addEventListener("DOMContentLoaded", () => {
   const sure = data.confidence.some((value) => value !== null);
   const timed = data.seconds.some((value) => value !== null);
   const columns = [
-    ...(data.images ? [{ title: "Image" }] : []),
+    ...(data.originals ? [{ title: "Picture", pictures: data.originals }] : []),
+    ...(data.images ? [{ title: data.originals ? "Face" : "Image", pictures: data.images }] : []),
     { key: "id", title: prefix ? `Sample in ${visible(prefix)}` : "Sample", of: (i) => data.id[i] },
     { key: "target", title: "Label", of: (i) => string(data.target[i]) },
     { key: "prediction", title: "Prediction", of: predicted },
@@ -173,14 +174,14 @@ document.addEventListener("DOMContentLoaded", () => {
     on.disabled = start + PAGE >= found.length;
   }
 
-  const image = (i) => element("img", { src: data.images[i], alt: "" });
+  const image = (source) => element("img", { src: source, alt: "" });
 
   function row(i) {
     const toggle = element("button", { type: "button", class: "toggle", "aria-expanded": "false" }, visible(data.id[i].slice(prefix.length)));
     const outcome = result(i);
-    const cells = columns.map(({ key, number, of }) => {
+    const cells = columns.map(({ key, number, of, pictures }) => {
       const cell = element("td", number ? { class: "number" } : key ? { class: key } : {});
-      if (key === undefined) { if (data.images[i]) cell.append(image(i)); }
+      if (key === undefined) { if (pictures[i]) cell.append(image(pictures[i])); }
       else if (key === "id") cell.append(toggle);
       else if (key === "status") {
         const why = data.status[i] > 0 && data.reason[i] >= 0 ? `: ${visible(string(data.reason[i]))}` : "";
@@ -202,13 +203,14 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function details(i) {
     const parts = [];
-    if (data.images && data.images[i]) parts.push(image(i));
+    const pictures = [data.originals, data.images].map((all) => all?.[i]).filter(Boolean);
+    if (pictures.length) parts.push(element("div", { class: "pictures" }, ...pictures.map(image)));
     const asked = element("div", { class: "turns" });
     for (let t = first[i]; t < first[i + 1]; t += 1) asked.append(turn(t));
     if (!asked.childNodes.length) parts.push(element("p", { class: "quiet" }, "Nothing was asked about this sample."));
     parts.push(asked);
     const known = [["id", data.id[i]], ["image file", string(data.image[i])], ["exemplars", string(data.exemplars[i])],
-      ["votes", string(data.votes[i])],
+      ["face", string(data.face[i])], ["votes", string(data.votes[i])],
       ...Object.entries(data.attributes).map(([name, values]) => [name.replaceAll("_", " "), string(values[i])])];
     const list = element("dl", { class: "attributes" });
     for (const [name, value] of known) if (value !== null) list.append(element("dt", {}, visible(name)), element("dd", {}, visible(value)));

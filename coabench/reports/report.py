@@ -23,6 +23,7 @@ from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.loader import get_plugins
 from coabench.render import charts
 from coabench.render.page import render_page
+from coabench.reports.plugin_sections import plugin_sections
 from coabench.reports.report_data import RunData
 from coabench.reports.samples import columns
 from coabench.reports.thumbnails import Thumbnails, thumbnails
@@ -88,15 +89,13 @@ def report(request: Report) -> str:
     with _damage_reported(directory):
         metrics, recomputed = read_metrics(directory, manifest, data.log_sha256, data.predicted)
         identity = RunIdentity.read(manifest["identity"])
-        dataset = identity.dataset
-        choice = _card(request, dataset.name)
+        choice = _card(request, identity.dataset.name)
         shown = data.choose(request.samples, request.only)
         records = data.records(shown)
-    pictures = None
-    if request.images:
-        assert choice is not None  # _card has raised where there is no such data set
-        pictures = thumbnails(records, choice, request.data_root, dataset.to_json())
-    with _damage_reported(directory):
+        pictures = None
+        if request.images:
+            assert choice is not None  # _card has raised where there is no such data set
+            pictures = thumbnails(records, choice, request.data_root, identity)
         return render_page(
             Path(__file__).with_name("report.html"),
             styles=["report.css"],
@@ -105,6 +104,7 @@ def report(request: Report) -> str:
             **_figures(metrics, data),
             calibrated=identity.calibration,
             **_samples(records, data, labels, request.min_group, pictures),
+            sections=plugin_sections(directory, manifest, metrics),
             shown=shown,
             pictures=pictures,
             card=None if choice is None else choice.card,
@@ -185,7 +185,8 @@ def _date(text: str | None) -> str | None:
 
 def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
     """Yield why the run's figures are not to be compared with others'."""
-    dataset = RunIdentity.read(manifest["identity"]).dataset
+    identity = RunIdentity.read(manifest["identity"])
+    dataset = identity.dataset
     status, expected, limit = manifest["status"], dataset.samples, dataset.limit
     if status in (RUNNING, STOPPED):
         recorded = f"{n:,} of {expected:,} samples are recorded; the same command goes on with the run."
@@ -198,6 +199,8 @@ def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
     if limit is not None:
         used = f"{limit:,}, stratified by label," if dataset.sampling else f"At most the first {limit:,}"
         yield "Not comparable.", f"{used} of the split's samples were used (--limit)."
+    if identity.variant is not None:
+        yield "A variant.", f"Every image was changed ({identity.variant}): the figures are not those of the data set."
 
 
 @dataclass(frozen=True)
@@ -330,6 +333,6 @@ def _samples(
         "no_groups": others,
         "min_group": min_group,
         "reasons": data.reasons,
-        "samples": columns(records, labels, groups, pictures.images if pictures else {}),
+        "samples": columns(records, labels, groups, pictures),
         "filter_link": lambda **wanted: "#" + urlencode(wanted),
     }

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coabench.base.vocabulary import STATUSES
+from coabench.cropping.step import NAME as CROP
 from coabench.metrics.calibration import confidence_of
+from coabench.reports.thumbnails import Thumbnails
 
 
 class _Table:
@@ -30,14 +32,14 @@ class _Table:
 
 
 def columns(
-    records: Sequence[Mapping[str, Any]], labels: Mapping[str, Any], groups: Sequence[str], images: Mapping[str, str]
+    records: Sequence[Mapping[str, Any]], labels: Mapping[str, Any], groups: Sequence[str], pictures: Thumbnails | None
 ) -> dict[str, Any]:
     """Return the records as columns.
 
     Args:
         labels: the manifest's ``labels``: ``names``, and ``basic``.
         groups: the attributes that make groups, to filter by.
-        images: sample id -> image as a data URI; may be empty, or lack some.
+        pictures: the images of the samples; None for a page without, and may lack some.
     """
     text, question = _Table(), _Table()
     turns = [turn for record in records for turn in record["turns"]]
@@ -57,6 +59,7 @@ def columns(
         "seconds": [_rounded(record.get("seconds")) for record in records],
         "confidence": [_rounded(value) for value in confidences],
         "exemplars": [text(", ".join(map(str, r["exemplars"])) if r.get("exemplars") else None) for r in records],
+        "face": [text(_face(record)) for record in records],
         "votes": [text(_most_first(record.get("votes") or {})) for record in records],
         "attributes": {key: [text(_shown(values.get(key))) for values in given] for key in attributes},
         "asked": [len(record["turns"]) for record in records],
@@ -70,7 +73,8 @@ def columns(
             "scores": [_scores(turn) for turn in turns],
             "tokens": [[turn.get(kind) for kind in ("prompt_tokens", "cached_tokens", "new_tokens")] for turn in turns],
         },
-        "images": [images.get(str(record["id"])) for record in records] if images else None,
+        "images": _in_order(records, pictures.images if pictures else {}),
+        "originals": _in_order(records, pictures.originals if pictures else {}),
     }
     return data | {"questions": question.values, "strings": text.values}
 
@@ -82,6 +86,21 @@ def _rounded(value: float | None) -> float | None:
 def _shown(value: Any) -> str | None:
     """Return an attribute's value as text; what is not a single value as JSON."""
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _in_order(records: Sequence[Mapping[str, Any]], images: Mapping[str, str]) -> list[str | None] | None:
+    return [images.get(str(record["id"])) for record in records] if images else None
+
+
+def _face(record: Mapping[str, Any]) -> str | None:
+    """Return where the face is that the picture was cropped to: ``60×60 at 40,30 of 1, score 0.91``."""
+    facts = (record.get("preparation") or {}).get(CROP)
+    if facts is None:
+        return None
+    if facts["box"] is None:
+        return "none found"
+    left, top, right, bottom = facts["box"]
+    return f"{right - left}×{bottom - top} at {left},{top}, score {facts['score']:g}, {facts['faces']} found"
 
 
 def _most_first(votes: Mapping[str, float]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,24 @@ class TrainingRecord:
                 "them nonetheless",
             )
         return [f"it was trained on {number}: these numbers say little about others"]
+
+    def prepared_otherwise(self, now: Sequence[Mapping[str, Any]] | None) -> Iterator[str]:
+        """Yield in what the images of an evaluation are prepared otherwise than those of the training, in sentences.
+
+        Args:
+            now: the preparation of the evaluation, as in `coabench.runs.identity.RunIdentity`.
+        """
+        if self.identity is None:
+            return
+        then, steps = ({step["step"]: step for step in side or ()} for side in (self.identity.preparation, now))
+        for name in {**then, **steps}:
+            before, after = then.get(name), steps.get(name)
+            if before is None or after is None:
+                seen = ["as they are" if s is None else f"with --{name} {s.get('spec')}" for s in (before, after)]
+                yield f"the training saw its images {seen[0]}, this run shows them {seen[1]}"
+            else:
+                for line in differences(before, after):
+                    yield f"this run differs from the training in {name}.{line}"
 
     def notes(self, backbone: Mapping[str, Any], strategy: StrategyIdentity) -> list[str]:
         """Return in what the evaluation differs from the training, in sentences.

@@ -17,11 +17,12 @@ from coabench.base import signals
 from coabench.base.files import Closing, write_json
 from coabench.base.json import read_json
 from coabench.base.jsonlines import GONE
+from coabench.base.locking import locked
 from coabench.base.reading import exists, is_folder, what_is_at, why
 from coabench.base.resources import shortage
 from coabench.base.schema import At, others, read_fields
 from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING, STOPPED
-from coabench.errors import JobError, UserError, with_type
+from coabench.errors import CoabenchError, JobError, UserError, with_type
 from coabench.runs.identity import list_differences
 
 SCHEMA = 1
@@ -112,6 +113,14 @@ def read_manifest(folder: Path, manifest: type[Manifest]) -> dict[str, Any]:
     return data
 
 
+def how_it_ended(error: BaseException) -> tuple[str, str]:
+    """Return the status and the reason of a job that an error ended before its time."""
+    if isinstance(error, KeyboardInterrupt) or signals.received():  # which may have come as another error
+        return STOPPED, signals.cause()
+    known = error if isinstance(error, CoabenchError) else shortage(error)
+    return FAILED, str(known) if known else with_type(error)
+
+
 class JobFolder(Closing):
     """A folder opened for writing. Use as a context manager; it holds the lock until it is closed.
 
@@ -140,8 +149,6 @@ class JobFolder(Closing):
             UserError: the folder holds something else, another job, or cannot be written; or another process is
                 writing it.
         """
-        from filelock import FileLock, Timeout
-
         self.directory, self.begun = directory, False
         foreign = self.foreign_files(directory)
         if foreign:
@@ -155,13 +162,7 @@ class JobFolder(Closing):
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._opened = directory.stat()
-            self._lock = FileLock(directory / LOCK)
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise UserError(
-                f"another process is writing the {self.declared.kind} {directory}",
-                remedy="wait for it, or choose another --output",
-            ) from None
+            self._lock = locked(directory / LOCK, f"the {self.declared.kind} {directory}")
         except OSError as error:
             raise UserError(
                 f"the output directory {directory} cannot be written",
@@ -261,11 +262,9 @@ class JobFolder(Closing):
 
     def _interrupted(self, error: BaseException) -> None:
         """Record what ended the job before its time; what is on disk stays valid, and the job can be resumed."""
-        if isinstance(error, KeyboardInterrupt) or signals.received():  # which may have come as another error
-            self.end(STOPPED, signals.cause())
-        elif not isinstance(error, UserError):
-            known = error if isinstance(error, JobError) else shortage(error)
-            self.end(FAILED, str(known) if known else with_type(error))
+        status, reason = how_it_ended(error)
+        if status == STOPPED or not isinstance(error, UserError):
+            self.end(status, reason)
 
     def close(self) -> None:
         """Let other writers in; remove a folder in which nothing was begun."""

@@ -39,13 +39,20 @@ class Fold:
     notes: Sequence[str]
 
 
-def open_fold(text: str, samples: Sequence[Sample], seed: int, name: str) -> Fold:
+def check_seed(fold: str | None, seed: int | None) -> None:
+    """Refuse (`UserError`) a seed of folds where there are none."""
+    if fold is None and seed is not None:
+        raise UserError("--fold-seed has no effect without folds", remedy="add --fold or --folds, or leave it out")
+
+
+def open_fold(text: str, samples: Sequence[Sample], seed: int | None, name: str) -> Fold:
     """Cut a split, and return one of its folds.
 
     Args:
         text: which of how many, ``3/10``; ``3/subjects`` for the third person of all.
         samples: of the split.
-        seed: which folds go with which persons or samples; leaving out a person at a time needs none.
+        seed: which folds go with which persons or samples, 0 where it is None; leaving out a person at a time needs
+            none.
         name: of the data set, for error messages.
 
     Raises:
@@ -55,6 +62,7 @@ def open_fold(text: str, samples: Sequence[Sample], seed: int, name: str) -> Fol
     if wanted is None:
         raise _unfit(text, "a fold and how many there are, as in 3/10, or 3/subjects to leave out the third person")
     number, folds = int(wanted[1]), count_folds(wanted[2])
+    seed = seed or 0
     numbers = cut(samples, folds, seed, name)
     of = int(numbers.max())
     if not 1 <= number <= of:

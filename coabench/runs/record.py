@@ -37,6 +37,8 @@ def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, se
         record["votes"] = dict(sample.votes)
     if loaded.notes:
         record["image_notes"] = list(loaded.notes)
+    if loaded.facts:
+        record["preparation"] = dict(loaded.facts)
     if task.exemplars:
         record["exemplars"] = [exemplar.id for exemplar in task.exemplars]
     return record

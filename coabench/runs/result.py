@@ -104,9 +104,10 @@ class FinishedRun:
         metrics = self.metrics
         value, low, high = map(UAR.with_unit, UAR.read(metrics))
         bounds = "" if UAR.read(metrics).low is None else f" [{low}, {high}]"
+        errors = f", {metrics['errors']} errors" if metrics["errors"] else ""
         return (
             f"<run {self.directory}: {metrics['samples']} samples, UAR {value}{bounds}, "
-            f"WAR {WAR.with_unit(metrics['war'])}, {metrics['invalid']} invalid>"
+            f"WAR {WAR.with_unit(metrics['war'])}, {metrics['invalid']} invalid{errors}>"
         )
 
     def _repr_html_(self) -> str:

@@ -43,11 +43,18 @@ class TrainingData(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingIdentity(Part):
-    """A training; *images* as in `RespondentIdentity`."""
+    """A training.
+
+    Attributes:
+        images: as in `RespondentIdentity`, *preparation* as in `RunIdentity`.
+        warmup_steps: where 0.1.0 rounded them to another number.
+    """
 
     coabench: str | None = None
     images: int | None = left_out()
+    preparation: tuple[Mapping[str, Any], ...] | None = left_out()
     seed: int | None = None
+    warmup_steps: int | None = left_out()
     recipe: Mapping[str, Any]
     trainer: Mapping[str, Any]
     backbone: TrainedBackbone

@@ -24,14 +24,14 @@ class Kind:
     """What is particular to a kind of plugin.
 
     Attributes:
-        registry: where its name is registered; ``commands`` for commands.
+        registry: where its name is registered; ``commands`` for commands, None where it registers none.
         summary: what the package is, in a line.
         trial: a command that uses it.
         about: what the author finds in it.
         dependencies: what it imports beside coabench.
     """
 
-    registry: str
+    registry: str | None
     summary: str
     trial: str
     about: str
@@ -84,6 +84,35 @@ KINDS = {
         "coabench $name results/RUN",
         "It reads a run directory and prints which labels are taken for which.",
         ("click",),
+    ),
+    "observer": Kind(
+        None,
+        "An observer that keeps a journal of runs",
+        "coabench evaluate",
+        "Runs and trainings are reported to it as they end; a line about each is added to `$name.txt` beside their\n"
+        "folders. `coabench_run_started`, `coabench_sample_predicted` and `coabench_training_step` report more.",
+    ),
+    "section": Kind(
+        "sections",
+        "The most frequent mistakes as a section of the report",
+        "coabench report results/RUN",
+        "It returns what is to be shown as data: texts, tables, charts. The page draws them under\n"
+        "a heading of their own.",
+    ),
+    "parser": Kind(
+        "parsers",
+        "A parser that also takes the letter of an option",
+        "coabench evaluate --parser $name",
+        "It turns a response into a label, or into none: it never guesses. A prompt file names it, too, as\n"
+        "`parser: $name`. What it answers is part of every record.",
+    ),
+    "transform": Kind(
+        "transforms",
+        "A transform that turns images",
+        "coabench evaluate --transform $name:degrees=30",
+        "It turns every image by an angle that is drawn for its sample. Give each parameter bounds and a\n"
+        "physical unit. A run with transforms is a variant, which the leaderboard never ranks.",
+        ("pillow",),
     ),
 }
 
@@ -139,9 +168,10 @@ def _check_name(name: str, kind: str) -> None:
     if find_spec(package) or any(plugin.name == name for plugin in plugins.loaded):
         raise UserError(f"a plugin {name!r} is installed already", remedy="choose another NAME, or uninstall it")
     registry = KINDS[kind].registry
-    taken = (
-        [*COMMANDS, *plugin_commands().commands] if registry == "commands" else [*plugins.registries[registry], AUTO]
-    )
+    if registry == "commands":
+        taken = [*COMMANDS, *plugin_commands().commands]
+    else:
+        taken = [*plugins.registries[registry], AUTO] if registry else []
     if name in taken:
         raise UserError(f"there is a {kind} named {name!r} already", remedy="choose another NAME")
 
@@ -173,7 +203,7 @@ def _words(name: str, kind: str) -> dict[str, str]:
         "Class": _class(parts, kind),
         "api": str(API_VERSION),
         "summary": about.summary,
-        "about": about.about,
+        "about": Template(about.about).substitute(name=name),
         "try": trial(name, kind),
         "dependencies": ", ".join(f'"{package}"' for package in ("coabench", *about.dependencies)),
     }

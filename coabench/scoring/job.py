@@ -16,9 +16,9 @@ from coabench.dialogue import Prediction, Turn
 from coabench.errors import UserError
 from coabench.evaluation.finish import store
 from coabench.evaluation.progress import Progress, Silence
-from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.labels import LabelSpace
 from coabench.registry.catalog import find_card, find_labels, is_file
+from coabench.registry.parsers import find_parser
 from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.identity import BackboneIdentity, Parsing, RunIdentity, StrategyIdentity
 from coabench.runs.record import describe_prediction, describe_turn
@@ -70,7 +70,7 @@ def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
     ]
     identity = RunIdentity(
         coabench=__version__,
-        parsing=Parsing(version=PARSING_VERSION, parser=request.parser) if request.parser else None,
+        parsing=Parsing.by(find_parser(request.parser)) if request.parser else None,
         backbone=BackboneIdentity(name=request.name or request.predictions.stem),
         strategy=StrategyIdentity(name=request.strategy),
         dataset=known.dataset,
@@ -107,7 +107,7 @@ def _values(request: Scoring, table: Table, columns: Columns, space: LabelSpace)
     """Return what reads the predictions; `UserError` where scores cannot be read."""
     of_labels = LabelValues(
         space, columns.prediction or ("",), "--prediction-column",
-        codes=request.codes, parser=request.parser, rankings=True,
+        codes=request.codes, parser=find_parser(request.parser) if request.parser else None, rankings=True,
     )  # fmt: skip
     if columns.prediction:
         return of_labels

@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 from coabench.base.text import safe
 from coabench.dialogue import Answer, Prediction, Question, Task, Turn
 from coabench.errors import UserError, did_you_mean
-from coabench.inference.parsing import parse
 from coabench.labels import LabelSpace, fold
+from coabench.parser import Parser, Response
 from coabench.scoring.formats.table import Row
 
 EMPTY = "unparsed-answer"
@@ -57,7 +57,7 @@ class LabelValues:
         option: str,
         *,
         codes: Codes = "card",
-        parser: str | None = None,
+        parser: Parser | None = None,
         rankings: bool = False,
     ) -> None:
         """Prepare to read *columns*, as the user named them with *option*.
@@ -145,14 +145,14 @@ class LabelValues:
             }
         return self._letters[key]
 
-    def _parsed(self, row: Row, column: str, parser: str) -> Reading:
+    def _parsed(self, row: Row, column: str, parser: Parser) -> Reading:
         """Read a response. Letters count where nothing else does: in a sentence, ``a`` is a word."""
         response = row.text(column)
         if not response:
             return Reading()
-        label, match = parse(response, self._spellings, parser)
+        label, match = parser(Response(response, self.space.names, self._spellings))
         if label is None and (letters := self._lettered(row.options)):
-            label, match = parse(response, {**self._spellings, **letters}, parser)
+            label, match = parser(Response(response, self.space.names, {**self._spellings, **letters}))
         turn = Turn(Question("", self.space.names), Answer(response, label=label, match=match))
         if label is None:
             return Reading(problem=row.quoted(column), turn=turn)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from coabench.errors import UserError, did_you_mean
-from coabench.inference.parsing import PARSERS
+from coabench.errors import UserError
+from coabench.registry.parsers import find_parser
 from coabench.scoring.label_values import Codes
 
 
@@ -26,7 +26,7 @@ class Scoring:
         probability_columns: instead of *prediction_column*: columns called like labels, or ``LABEL=COLUMN``.
         logits: whether these hold logits.
         codes: what numbers mean.
-        parser: a name in `coabench.inference.parsing.PARSERS`: predictions are sentences.
+        parser: a registered name: predictions are sentences.
         subject_column: becomes the attribute ``subject``.
         attributes: columns that become attributes.
         unknown: what a prediction that is no label means.
@@ -91,17 +91,8 @@ class Scoring:
         else:
             _refuse({"--prediction-column": self.prediction_column, "--parser": self.parser},
                     "with --probability-columns the best-scored label is the prediction")  # fmt: skip
-        check_parser(self.parser)
-
-
-def check_parser(parser: str | None) -> None:
-    """Check that there is a parser of that name, if any."""
-    if parser is not None and parser not in PARSERS:
-        raise UserError(
-            f"there is no parser {parser!r}",
-            expected=", ".join(PARSERS),
-            remedy=f"{did_you_mean(parser, list(PARSERS))}correct --parser",
-        )
+        if self.parser is not None:
+            find_parser(self.parser)
 
 
 def _refuse(options: Mapping[str, Any], why: str) -> None:

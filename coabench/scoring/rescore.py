@@ -22,9 +22,10 @@ from coabench.errors import UserError
 from coabench.evaluation.finish import store
 from coabench.evaluation.progress import Progress, Silence
 from coabench.inference.engine import Outcome, advance, understand
-from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.labels import LabelSpace
+from coabench.parser import Parser
 from coabench.registry.catalog import find_strategy, is_file
+from coabench.registry.parsers import find_parser
 from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.identity import Parsing, StrategyIdentity, list_differences
 from coabench.runs.record import describe_prediction, describe_turn
@@ -32,7 +33,6 @@ from coabench.runs.result import FinishedRun
 from coabench.runs.run import LOG
 from coabench.scoring.formats.table import counted
 from coabench.scoring.job import check_output
-from coabench.scoring.request import check_parser
 from coabench.strategy import Strategy
 
 NOT_ASKED = "not-asked"
@@ -45,7 +45,7 @@ class Rescoring:
 
     Attributes:
         run: the directory of a complete run.
-        parser: a name in `coabench.inference.parsing.PARSERS`.
+        parser: a registered name.
         strategy: the prompt file that the run was made with, where it is not found by itself.
         labels: likewise the card with its label space.
         output: the new run directory; None for one below ``results``.
@@ -67,12 +67,12 @@ def rescore(request: Rescoring, progress: Progress | None = None) -> FinishedRun
         UserError: bad input; nothing was written.
         JobError: the run could not be written.
     """
-    check_parser(request.parser)
+    parser = find_parser(request.parser)
     check_output(request.output, request.run)
     run = read_run(request.run)
     _check_responses(run)
     strategy, space = _strategy(run, request.strategy), run.space(request.labels, exact=True)
-    records = [_replayed(run, record, strategy, space, request.parser) for record in run.records]
+    records = [_replayed(run, record, strategy, space, parser) for record in run.records]
     before = run.identity.parser
     changed = sum(new["prediction"] != old["prediction"] for new, old in zip(records, run.records, strict=True))
     lost = sum(record["reason"] == NOT_ASKED for record in records)
@@ -89,7 +89,7 @@ def rescore(request: Rescoring, progress: Progress | None = None) -> FinishedRun
         )
     identity = replace(
         run.identity,
-        parsing=Parsing(version=PARSING_VERSION, parser=request.parser),
+        parsing=Parsing.by(parser),
         rescored={"run": run.directory.resolve().name, "log_sha256": sha256_of(run.directory / LOG)},
     )
     return store(
@@ -99,7 +99,7 @@ def rescore(request: Rescoring, progress: Progress | None = None) -> FinishedRun
     )  # fmt: skip
 
 
-def replay(strategy: Strategy, task: Task, asked: list[Mapping[str, Any]], parser: str) -> Outcome:
+def replay(strategy: Strategy, task: Task, asked: list[Mapping[str, Any]], parser: Parser) -> Outcome:
     """Return what the strategy concludes from recorded turns, read with *parser*.
 
     Args:
@@ -186,7 +186,7 @@ def _strategy(run: RecordedRun, spec: str | None) -> Strategy:
 
 
 def _replayed(
-    run: RecordedRun, record: Mapping[str, Any], strategy: Strategy, space: LabelSpace, parser: str
+    run: RecordedRun, record: Mapping[str, Any], strategy: Strategy, space: LabelSpace, parser: Parser
 ) -> dict[str, Any]:
     """Return the record of the new run. It is not timed: no model was asked."""
     if record["status"] == ERROR:

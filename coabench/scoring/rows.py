@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from coabench.dialogue import Prediction, Turn
 from coabench.labels import LabelSpace
+from coabench.parser import Parser
 from coabench.scoring.formats.table import SHOWN, Row, Table, counted
 from coabench.scoring.label_values import EMPTY, RANK, LabelValues, Reading
 from coabench.scoring.samples import KnownSamples
@@ -19,7 +20,7 @@ class Values(Protocol):
     """What reads the prediction of a row: `LabelValues`, or `coabench.scoring.score_values.ScoreValues`."""
 
     space: LabelSpace
-    parser: str | None
+    parser: Parser | None
 
     @property
     def expected(self) -> str: ...

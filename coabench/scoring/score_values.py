@@ -9,6 +9,7 @@ from coabench.decode import SCORE
 from coabench.dialogue import LARGEST_SCORE, Answer, Prediction, Question, Turn
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import Choices, LabelSpace, fold
+from coabench.parser import Parser
 from coabench.scoring.formats.table import Row, Table
 from coabench.scoring.label_values import LabelValues, Reading
 
@@ -21,7 +22,7 @@ LOWEST = -1e9
 class ScoreValues:
     """Reads the best-scored label, and the scores of all."""
 
-    parser: str | None = None
+    parser: Parser | None = None
 
     def __init__(self, space: LabelSpace, columns: Mapping[str, str], labels: LabelValues, *, logits: bool) -> None:
         """Prepare to read scores.

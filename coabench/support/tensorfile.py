@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -191,12 +191,24 @@ class TorchFile:
         if self.path.stat().st_size < SMALL:
             return file_digest(self.path)
         digest = hashlib.sha256()
-        for name, tensor in sorted(self.entries.items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            data = tensor.contiguous().reshape(-1).view(torch.uint8)
-            for at in _samples(0, len(data)):
-                digest.update(data[at : at + SAMPLE].numpy().tobytes())
+        _add_samples(digest, self.entries)
         return digest.digest()
+
+
+def tensors_fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """Return a SHA-256, in hex, over tensors: all bytes of small ones, samples of each of large ones."""
+    digest = hashlib.sha256()
+    large = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) >= SMALL
+    _add_samples(digest, tensors, SAMPLE if large else SMALL)
+    return digest.hexdigest()
+
+
+def _add_samples(digest: Any, tensors: Mapping[str, Tensor], size: int = SAMPLE) -> None:
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        data = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
+        for at in _samples(0, len(data)) if size == SAMPLE else [0]:
+            digest.update(data[at : at + size].cpu().numpy().tobytes())
 
 
 def _samples(begin: int, end: int) -> list[int]:

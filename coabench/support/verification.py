@@ -6,14 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, Literal
 
-from coabench.base.reading import is_folder
 from coabench.base.text import safe
 from coabench.dataset import Card, Check, Sample
 from coabench.labels import LabelSpace
 from coabench.support.images import HEIC_REMEDY, HEIC_SUFFIXES, reads_heic
+from coabench.support.tree import Tree
 
 EXAMPLES = 5
 """How many examples a check names."""
@@ -36,11 +36,11 @@ class Problem:
     split: str | None = None
 
 
-def contents(folder: Path) -> str:
-    """Return the first names in a folder, for error messages; no folder is an empty one."""
-    names = sorted(p.name + "/" * is_folder(p) for p in folder.iterdir()) if is_folder(folder) else []
+def contents(tree: Tree) -> str:
+    """Return the first names in a data root, for error messages."""
+    names = [entry.name + "/" * entry.is_folder for entry in tree.entries()]
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return ", ".join(names[:8]) + more or "an empty folder"
+    return ", ".join(names[:8]) + more or "nothing in it"
 
 
 def check(level: Literal["ok", "warning", "error"], text: str, examples: Sequence[str] = ()) -> Check:

@@ -12,9 +12,11 @@ import time
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
-from typing import IO
+from dataclasses import dataclass
+from typing import IO, Annotated
 
-from coabench.sweep.executor import Ending
+from coabench.base.schema import at_least
+from coabench.sweep.executor import Ending, Executor, ExecutorRequest
 from coabench.sweep.plan import Planned
 from coabench.sweep.worker import order
 
@@ -26,18 +28,21 @@ SHOWN = 12
 """Last lines of standard error that are shown of a process that died."""
 
 
-class LocalExecutor:
-    """Runs *jobs* processes at a time.
+class LocalExecutor(Executor):
+    """Runs some processes at a time.
 
     With several jobs and several CUDA devices each job gets a device of its own, in turn; without CUDA each gets its
     share of the cores.
     """
 
-    def __init__(self, jobs: int = 1) -> None:
-        self._jobs = jobs
+    @dataclass(frozen=True)
+    class Options:
+        """*jobs*: how many runs at a time."""
 
-    def check(self, runs: Sequence[Planned]) -> None:
-        """Everything can be done here."""
+        jobs: Annotated[int, at_least(1)] = 1
+
+    def __init__(self, request: ExecutorRequest) -> None:
+        self._jobs: int = request.options.jobs
 
     def execute(self, runs: Sequence[Planned]) -> Generator[Ending | None]:
         """See `coabench.sweep.executor.Executor`."""

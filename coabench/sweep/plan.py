@@ -120,7 +120,13 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
 
 def label_of(varying: Mapping[str, Any]) -> str:
     """Return what people call the run with these options."""
-    return ", ".join("default" if value is None else str(value) for value in varying.values())
+    return ", ".join(map(_shown, varying.values()))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(value) or "default"
+    return "default" if value is None else str(value)
 
 
 def distinguish(wanted: Sequence[Wanted], settings: Settings) -> dict[str, Any]:
@@ -163,10 +169,14 @@ def run_name(identity: RunIdentity) -> str:
     parts = [f"{name}+{adapter}" if adapter else name, identity.strategy.name, identity.dataset.name]
     if identity.decode != DEFAULTS["decode"]:
         parts.append(identity.decode)
+    if identity.preparation:
+        parts.append("cropped")
     if identity.seed != DEFAULTS["seed"]:
         parts.append(f"seed-{identity.seed}")
     if identity.dataset.fold is not None:
         parts.append(f"fold-{identity.dataset.fold.number}-of-{identity.dataset.fold.of}")
+    if identity.variant is not None:
+        parts.append(identity.variant.replace("--transform ", ""))
     if limit is not None:
         parts.append(f"limit-{limit}")
     return identity.folder_name([part[:48] for part in parts])

@@ -13,13 +13,14 @@ import socket
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
+from dataclasses import dataclass
 from typing import Any
 
 from coabench.base import signals
 from coabench.errors import JobError, UserError, first_line
 from coabench.evaluation.plan import Evaluation
 from coabench.runs.identity import RunIdentity
-from coabench.sweep.executor import Ending
+from coabench.sweep.executor import Ending, Executor, ExecutorRequest
 from coabench.sweep.plan import Planned
 from coabench.sweep.sheet import Resources
 from coabench.sweep.worker import perform
@@ -35,18 +36,17 @@ PATIENCE = 10.0
 """Seconds that a cluster may take to answer at all."""
 
 
-class RayExecutor:
-    """Carries out runs as Ray tasks.
+class RayExecutor(Executor):
+    """Carries out runs as Ray tasks. Raises `UserError` where Ray cannot be imported."""
 
-    Args:
-        address: of the cluster; None for that of ``RAY_ADDRESS``, or one on this machine.
+    @dataclass(frozen=True)
+    class Options:
+        """*address*: of the cluster; None for that of ``RAY_ADDRESS``, or one on this machine."""
 
-    Raises:
-        UserError: Ray is not installed.
-    """
+        address: str | None = None
 
-    def __init__(self, address: str | None = None) -> None:
-        self._address = address or os.environ.get("RAY_ADDRESS") or LOCAL
+    def __init__(self, request: ExecutorRequest) -> None:
+        self._address: str = request.options.address or os.environ.get("RAY_ADDRESS") or LOCAL
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read at import: no usage statistics unasked
         if self._address == LOCAL:
             # Ray listens on every network interface and obeys whoever connects: only this sweep has the password.
@@ -55,7 +55,7 @@ class RayExecutor:
             with signals.kept():  # Ray handles SIGTERM, too
                 import ray
         except ImportError:
-            raise UserError("the executor ray needs Ray, which is not installed",
+            raise UserError("the executor ray needs Ray, which cannot be imported",
                             remedy="pip install 'coabench[ray]'") from None  # fmt: skip
         self._ray: Any = ray
         self._open = ExitStack()

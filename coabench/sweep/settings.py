@@ -127,7 +127,8 @@ def command_of(request: Evaluation) -> tuple[str, ...]:
         value = getattr(request, name)
         if field.default is MISSING or value != field.default:
             option = f"--{name.replace('_', '-')}"
-            words += [option] if value is True else [option, str(value)]
+            for each in value if isinstance(value, tuple) else [value]:
+                words += [option] if each is True else [option, str(each)]
     for option, text in (request.options or {}).items():
         words += ["--set", f"{option}={text}"]
     return (*words, *(("--output", str(request.output)) if request.output else ()))

@@ -106,7 +106,13 @@ def result_section(plan: SweepPlan, results: Sequence[Result]) -> Section:
 
 
 def _options(run: Planned) -> dict[str, Any]:
-    return {key: str(value) if isinstance(value, Path) else value for key, value in run.varying.items()}
+    return {key: _plain(value) for key, value in run.varying.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return " ".join(value) or None
+    return str(value) if isinstance(value, Path) else value
 
 
 def _columns(runs: Sequence[Planned]) -> list[Column]:

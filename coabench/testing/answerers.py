@@ -10,6 +10,7 @@ from functools import partial
 from coabench.decode import Decode
 from coabench.dialogue import Answer, Question, Task
 from coabench.inference.engine import understand
+from coabench.registry.parsers import find_parser
 from coabench.testing.scripted import scored
 
 Answerer = Callable[[Question, int], str]
@@ -50,4 +51,4 @@ def understood_as(question: Question, response: str, made: Task, parser: str, de
     answer = Answer(response)
     if question.mode(decode).scored:
         answer = replace(answer, scores=scored(question, response))
-    return understand(question, answer, made.space, parser, decode)
+    return understand(question, answer, made.space, find_parser(parser), decode)

@@ -88,6 +88,6 @@ def imported_by(entry: str, large: list[str]) -> list[str]:
     before = set(sys.modules)
     plugins = Plugins([EntryPoint("checked", entry, "coabench")])
     plugins.add_commands(click.Group(), ())
-    for detector in plugins.detectors.values():
-        unavailable(detector)
+    for each in (*plugins.detectors.values(), *plugins.executors.values()):
+        unavailable(each)
     return [name for name in large if name in sys.modules and name not in before]

@@ -26,7 +26,7 @@ def registered(kind: str, name: str, thing: Any, **details: Any) -> Iterator[Non
     """Register something in this process for a while, without a package.
 
     Args:
-        kind: ``backbones``, ``strategies``, ``datasets``, ``detectors`` or ``metrics``.
+        kind: ``backbones``, ``strategies``, ``datasets``, ``detectors``, ``metrics`` or ``sections``.
         thing: what a plugin's target would be: a class, or a function that takes the request.
         details: as for the ``register`` of the hooks: ``card=Path(…)``, ``variants=(…)``.
 

@@ -12,6 +12,7 @@ from coabench.backbone import Backbone, BackboneRequest, Questions, Viewing
 from coabench.decode import Decode
 from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.inference.engine import Outcome, advance, understand
+from coabench.registry.parsers import find_parser
 from coabench.strategy import Strategy
 
 Script = Sequence[str] | Mapping[str, str] | Callable[[Question], str] | None
@@ -123,7 +124,9 @@ def play(
             raise AssertionError(f"{len(responses)} responses were given, {len(asked)} questions asked")
         asked.append(question)
         answer = Answer(response) if isinstance(response, str) else response
-        question = advance(conversation, understand(question, answer, task.space, strategy.parser, decode), outcome)
+        question = advance(
+            conversation, understand(question, answer, task.space, find_parser(strategy.parser), decode), outcome
+        )
     if question is not None or outcome.prediction is None:
         raise AssertionError(f"after {len(responses)} responses it still asks: {question and question.prompt}")
     return asked, outcome.prediction

@@ -12,7 +12,7 @@ from coabench.decode import DECODES, DEMANDS, GENERATE, SCORED, Decode
 from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import training_turns
-from coabench.inference.parsing import PARSERS
+from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import Registration
 from coabench.strategy import Strategy, StrategyRequest
 from coabench.testing.answerers import LAPSES, SENSELESS, SENSIBLE, Answerer, understood_as
@@ -56,7 +56,8 @@ class _Checks(Checks):
         self.need_methods(defects.NO_STRATEGY, strategy, "converse", "identity", "right_answers")
         exemplars, parser = getattr(strategy, "exemplars", None), getattr(strategy, "parser", None)
         self.need(isinstance(exemplars, int) and exemplars >= 0, defects.NO_STRATEGY, f"exemplars = {exemplars!r}")
-        self.need(parser in PARSERS, defects.NO_STRATEGY, f"parser = {parser!r}, and there is {', '.join(PARSERS)}")
+        known = get_plugins().parsers
+        self.need(parser in known, defects.NO_STRATEGY, f"parser = {parser!r}, and there is {', '.join(known)}")
         self.stop_where_wrong()
         yield from (self.identity, self.name, self.conversations, self.side_by_side, self.teaching, self.options)
 

@@ -16,15 +16,32 @@ from typing import Any, ClassVar
 import pytest
 
 from coabench.errors import UserError
-from coabench.testing import backbones, commands, datasets, detectors, metrics, observers, registration, strategies
+from coabench.testing import (
+    backbones,
+    commands,
+    datasets,
+    detectors,
+    executors,
+    metrics,
+    observers,
+    parsers,
+    registration,
+    sections,
+    strategies,
+    transforms,
+)
 from coabench.testing.defects.backbones import DEFECTS as backbone_defects
 from coabench.testing.defects.commands import DEFECTS as command_defects
 from coabench.testing.defects.datasets import DEFECTS as dataset_defects
 from coabench.testing.defects.detectors import DEFECTS as detector_defects
+from coabench.testing.defects.executors import DEFECTS as executor_defects
 from coabench.testing.defects.metrics import DEFECTS as metric_defects
 from coabench.testing.defects.observers import DEFECTS as observer_defects
+from coabench.testing.defects.parsers import DEFECTS as parser_defects
 from coabench.testing.defects.registration import DEFECTS as registration_defects
+from coabench.testing.defects.sections import DEFECTS as section_defects
 from coabench.testing.defects.strategies import DEFECTS as strategy_defects
+from coabench.testing.defects.transforms import DEFECTS as transform_defects
 from coabench.testing.findings import Defect, Finding
 
 
@@ -174,3 +191,49 @@ class CommandConformance(Conformance):
                 remedy="`coabench plugins list` shows what became of every plugin",
             )
         return commands.check(cli.commands[cls.command], cls.command)
+
+
+class SectionConformance(Conformance):
+    """A section of the report. Attribute ``section``: the name it is registered under."""
+
+    section: ClassVar[str]
+    defects = section_defects
+
+    @classmethod
+    def find(cls) -> list[Finding]:
+        return sections.check(cls.section)
+
+
+class ParserConformance(Conformance):
+    """A parser. Attribute ``parser``: the name it is registered under."""
+
+    parser: ClassVar[str]
+    defects = parser_defects
+
+    @classmethod
+    def find(cls) -> list[Finding]:
+        return parsers.check(cls.parser)
+
+
+class TransformConformance(Conformance):
+    """A transform. Attributes: ``transform`` (its name, or the class), ``options``."""
+
+    transform: ClassVar[Any]
+    options: ClassVar[Mapping[str, str]] = {}
+    defects = transform_defects
+
+    @classmethod
+    def find(cls) -> list[Finding]:
+        return transforms.check(cls.transform, assignments=cls.options)
+
+
+class ExecutorConformance(Conformance):
+    """An executor of sweeps. Attributes: ``executor`` (its name, or the class), ``options``."""
+
+    executor: ClassVar[Any]
+    options: ClassVar[Mapping[str, str]] = {}
+    defects = executor_defects
+
+    @classmethod
+    def find(cls) -> list[Finding]:
+        return executors.check(cls.executor, assignments=cls.options)

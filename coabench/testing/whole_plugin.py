@@ -16,10 +16,14 @@ from coabench.testing import (
     commands,
     datasets,
     detectors,
+    executors,
     metrics,
     observers,
+    parsers,
     registration,
+    sections,
     strategies,
+    transforms,
 )
 from coabench.testing.findings import Finding
 
@@ -130,6 +134,14 @@ def _check_registered(kind: str, name: str, cli: click.Group, options: CheckOpti
             return strategies.check(name)
         case "metrics":
             return metrics.check(name)
+        case "sections":
+            return sections.check(name)
+        case "executors":
+            return executors.check(name)
+        case "parsers":
+            return parsers.check(name)
+        case "transforms":
+            return transforms.check(name)
         case "backbones":
             return backbones.check(
                 name, options.models.get(name), assignments=assignments, adapter=options.adapter, device=options.device,

@@ -69,7 +69,9 @@ class Source:
         return [Item(sample, exemplars, self.space, strategy, ambiguous) for sample, exemplars in pairs]
 
 
-def open_source(dataset: Dataset, dev: float, seed: int, fold: str | None = None, fold_seed: int = 0) -> Source:
+def open_source(
+    dataset: Dataset, dev: float, seed: int, fold: str | None = None, fold_seed: int | None = None
+) -> Source:
     """Cut the train split of a data set in two, without the fold that is held out, if one is.
 
     Raises:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from coabench.base.processes import Meeting
 from coabench.dataset import Sample
 from coabench.inference.engine import converse
+from coabench.registry.parsers import find_parser
 from coabench.strategy import Strategy
 from coabench.training.data import Source
 from coabench.training.plan import Plan
@@ -44,11 +45,12 @@ def development_scores(plan: Plan) -> dict[str, float]:
 def _predictions(
     plan: Plan, strategy: Strategy, source: Source, samples: Sequence[Sample]
 ) -> list[tuple[str, str | None]]:
+    parser = find_parser(strategy.parser)
     items = source.items(strategy, samples, False, plan.schedule.seed)
     answered: list[tuple[str, str | None]] = []
     for start in range(0, len(items), BATCH):
         batch = items[start : start + BATCH]
         asked = [(plan.backbone.prepare(item.images()), item.task) for item in batch]
-        for item, outcome in zip(batch, converse(plan.backbone, strategy, asked), strict=True):
+        for item, outcome in zip(batch, converse(plan.backbone, strategy, asked, parser=parser), strict=True):
             answered.append((item.sample.target, outcome.prediction.label if outcome.prediction else None))
     return answered

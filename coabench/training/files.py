@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coabench.base.files import write_json, write_text
+from coabench.base.files import write_json
 from coabench.base.json import FOREIGN, read_json
 from coabench.errors import UserError
 from coabench.inference.contents import Content
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 LOG, CHECKPOINTS, BOARD, PUBLISHED = "training.jsonl", "checkpoints", "tensorboard", "published"
-WEIGHTS, CONFIG, OTHERS = "adapter_model.safetensors", "adapter_config.json", "non_lora_state_dict.bin"
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 class TrainingFolder(JobFolder):
@@ -67,8 +67,16 @@ class TrainingFolder(JobFolder):
 
     def last_checkpoint(self) -> str | None:
         """Return the last checkpoint that was written to its end."""
-        last = max(self._checkpoints(), key=lambda checkpoint: checkpoint[1], default=None)
+        last = self._last()
         return str(last[0]) if last else None
+
+    def last_step(self) -> int:
+        """Return the step of that checkpoint; 0 without one."""
+        last = self._last()
+        return last[1] if last else 0
+
+    def _last(self) -> tuple[Path, int] | None:
+        return max(self._checkpoints(), key=lambda checkpoint: checkpoint[1], default=None)
 
     def _checkpoints(self) -> Iterator[tuple[Path, int]]:
         """Yield the whole checkpoints, each with its step: the Trainer writes its state file last."""
@@ -104,15 +112,11 @@ def save_trained(model: nn.Module, plan: Plan, directory: Path) -> None:
 def export_published(plan: Plan, directory: Path) -> None:
     """Write the adapter once more in the layout of the published training script, to ``published/``.
 
-    That is PEFT's, with the base's ``config.json`` and the tensors that were trained whole (none) beside it.
+    That is PEFT 0.10's, with the base's ``config.json`` and the tensors that were trained whole (none) beside it.
     """
-    import torch
+    from coabench.support.published import published_config, write_beside
 
     folder = directory / PUBLISHED
     folder.mkdir(exist_ok=True)
     shutil.copyfile(directory / WEIGHTS, folder / WEIGHTS)
-    config = read_json(directory / CONFIG)
-    write_json(folder / CONFIG, {**config, "task_type": "CAUSAL_LM"})
-    torch.save({}, folder / OTHERS)
-    for name, text in plan.trainee.extras().items():
-        write_text(folder / name, text)
+    write_beside(folder, published_config(read_json(directory / CONFIG), directory), {}, plan.trainee.extras())

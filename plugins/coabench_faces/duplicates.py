@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from coabench.dataset import ImageFile
+from coabench.support.tree import TreeFile
 from coabench.support.verification import Problem
 from coabench_faces.entry import Entry
 
@@ -25,9 +25,7 @@ def with_endings(entries: Sequence[Entry]) -> list[Entry]:
     for entry in entries:
         paths.setdefault(entry.id, set()).add(entry.image.name)
     return [
-        replace(entry, id=entry.image.name)
-        if isinstance(entry.image, ImageFile) and len(paths[entry.id]) > 1
-        else entry
+        replace(entry, id=entry.image.name) if isinstance(entry.image, TreeFile) and len(paths[entry.id]) > 1 else entry
         for entry in entries
     ]
 
@@ -57,6 +55,6 @@ def without_duplicates(
 
 def _image(entry: Entry) -> str:
     """Return what tells images apart: the path of a file, else the content."""
-    if isinstance(entry.image, ImageFile):
+    if isinstance(entry.image, TreeFile):
         return f"file {entry.image.name}"
     return hashlib.sha256(entry.image.read()).hexdigest()

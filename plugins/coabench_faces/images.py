@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import isqrt
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from coabench.dataset import ImageFile
+from coabench.support.tree import Tree, TreeFile
 
 
-class Fence:
-    """The data root, out of which no image may lie: a table may come from anywhere."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._real = os.path.realpath(root)
-        self._folders: dict[str, bool] = {}
-
-    def file(self, path: str) -> ImageFile | str:
-        """Return the image at a path relative to the data root, or why it is refused."""
-        pure = PurePosixPath(path)
-        if pure.is_absolute() or re.match(r"[A-Za-z]:|\\\\", path):
-            return "an absolute path"
-        if ".." in pure.parts or re.search(r"(^|\\)\.\.(\\|$)", path):
-            return "a path with '..'"
-        if "\0" in path or not pure.name:
-            return "no name of a file"
-        name = pure.as_posix()
-        folder = str(pure.parent)
-        if folder not in self._folders:
-            self._folders[folder] = self._inside(self.root / folder)
-        whole = self.root / name
-        if not self._folders[folder] or (whole.is_symlink() and not self._inside(whole)):
-            return "a link that leads out of the data root"
-        return ImageFile(self.root, name)
-
-    def _inside(self, path: Path) -> bool:
-        return Path(os.path.realpath(path)).is_relative_to(self._real)
+def file_inside(tree: Tree, path: str) -> TreeFile | str:
+    """Return the image at a path relative to the data root, or why it is refused: a table may come from anywhere."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or re.match(r"[A-Za-z]:|\\\\", path):
+        return "an absolute path"
+    if ".." in pure.parts or re.search(r"(^|\\)\.\.(\\|$)", path):
+        return "a path with '..'"
+    if "\0" in path or not pure.name:
+        return "no name of a file"
+    return tree.refused(pure) or tree.file(pure)
 
 
 @dataclass(frozen=True)
@@ -76,20 +56,3 @@ def grey_values(text: str) -> tuple[int, int, bytes] | str:
     if not grey or side * side != len(grey):
         return f"{len(grey):,} values, which make no square"
     return side, side, grey
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """The bytes of an image file in a table, read when they are needed; a column of a table may hold such."""
-
-    fetch: Callable[[], bytes]
-    name: str
-
-    def read(self) -> bytes:
-        return self.fetch()
-
-    def size(self) -> int:
-        return len(self.fetch())
-
-    def __str__(self) -> str:
-        return "an image"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from coabench.base.schema import Read, at_least, must
 from coabench.dataset import MOST_VOTES
 from coabench.labels import LabelSpace, fold
+from coabench.support.parquet import Coded
 from coabench_faces.tables import Texts
 
 
@@ -59,13 +60,12 @@ class Values:
             Unknown: it stands for nothing.
         """
         text = "" if value is None else str(value).strip()
+        if isinstance(value, Coded):
+            return self._named(value)
         if not isinstance(value, bool):
             key = self._key(text)
             if key is not None:
-                label = self.own[key]
-                if label is None:
-                    raise LeftOut(f"label {text!r}")
-                return label
+                return self._own(key, text)
             spelled = self._spellings.get(fold(text))
             if spelled is not None:
                 return spelled
@@ -73,6 +73,27 @@ class Values:
             if code in self._codes:
                 return self._codes[code]
         raise Unknown(text, self._known(coded))
+
+    def _named(self, value: Coded) -> str:
+        """Return the label of a number that has a name in its table; where the card knows both, they must agree."""
+        for text in (value.name, str(int(value))):
+            key = self._key(text)
+            if key is not None:
+                return self._own(key, text)
+        by_name, by_code = self._spellings.get(fold(value.name)), self._codes.get(value)
+        label = by_name or by_code
+        if label is None:
+            raise Unknown(value.name, self._known(coded=False))
+        if by_code not in (None, label):
+            raise Unknown(f"{int(value)}, {value.name}", f"{by_code}, whose code on the card is {int(value)}")
+        return label
+
+    def _own(self, key: str, text: str) -> str:
+        """Return the label that the card's ``values`` give."""
+        label = self.own[key]
+        if label is None:
+            raise LeftOut(f"label {text!r}")
+        return label
 
     def _key(self, text: str) -> str | None:
         if fold(text) in self.own:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from coabench.base.reading import exists
 from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, ImageSource
 from coabench.errors import UserError, did_you_mean
 from coabench.support.images import SUFFIXES
+from coabench.support.parquet import Encoded
+from coabench.support.tree import Tree
 from coabench.support.verification import Problem
 from coabench_faces.duplicates import with_endings, without_duplicates
 from coabench_faces.entry import Entry
-from coabench_faces.images import Encoded, Fence, PixelImage, grey_values
+from coabench_faces.images import PixelImage, file_inside, grey_values
 from coabench_faces.labelling import LeftOut, Unknown
 from coabench_faces.layout import BUILT_IN, Layout
 from coabench_faces.tables import TABLES, BadRow, Table, read_table
@@ -73,14 +74,14 @@ class _Row:
     image: str | None = None
 
 
-def read_listing(card: Card, layout: Layout, root: Path) -> Listing:
+def read_listing(card: Card, layout: Layout, tree: Tree) -> Listing:
     """Read all rows. Whatever cannot be trusted becomes a problem of the listing.
 
     Raises:
         UserError: the card names a column that is not there, or a table needs a package that is not installed.
     """
     listing = Listing()
-    reader = _RowReader(card, layout, root, listing)
+    reader = _RowReader(card, layout, tree, listing)
     for row in reader.rows():
         reader.read(row)
     entries = reader.entries if layout.id is not None else with_endings(reader.entries)
@@ -92,16 +93,15 @@ def read_listing(card: Card, layout: Layout, root: Path) -> Listing:
 
 
 class _RowReader:
-    def __init__(self, card: Card, layout: Layout, root: Path, listing: Listing) -> None:
-        self.card, self.layout, self.root, self.listing = card, layout, root, listing
-        self.fence = Fence(root)
+    def __init__(self, card: Card, layout: Layout, tree: Tree, listing: Listing) -> None:
+        self.card, self.layout, self.tree, self.listing = card, layout, tree, listing
         self.groups = tuple(layout.pattern.groupindex) if layout.pattern else ()
         self.entries: list[Entry] = []
 
     def rows(self) -> Iterator[_Row]:
         for split, source in self.layout.sources.items():
             absent = True
-            for file in sorted(find_source(source, self.root), key=lambda f: f.path):
+            for file in sorted(find_source(source, self.tree), key=lambda f: f.path):
                 if not is_row(file.path, source, self.layout.tables):
                     self.listing.unread += [] if is_table(file.path) else [file.path]
                     continue
@@ -118,11 +118,11 @@ class _RowReader:
         yield _Row(file.path, str(pure.with_suffix("")), split, values, from_path, file.path)
 
     def _table(self, file: MatchedFile, split: str | None) -> Iterator[_Row]:
-        link = self.fence.file(file.path)
+        link = file_inside(self.tree, file.path)
         if isinstance(link, str):
             self._report("outside", file.path, "a table in the data root", link, split)
             return
-        table = read_table(self.root, file.path, self.layout)
+        table = read_table(self.tree, file.path, self.layout)
         joined = self._joined(table)
         pure = PurePosixPath(file.path)
         around = {**_around(pure, split), **file.captured}
@@ -148,13 +148,13 @@ class _RowReader:
         if join is None:
             return _Joined("", "", (), {})
         path = join.table.text
-        if not exists(self.root / path) or isinstance(self.fence.file(path), str):
+        if not self.tree.exists(path) or isinstance(file_inside(self.tree, path), str):
             raise UserError(
                 f"the table {path} is not there",
-                expected=f"{path} in {self.root}, as the card says under join",
+                expected=f"{path} in {self.tree.where('')}, as the card says under join",
                 remedy="copy it there, or correct --data-root",
             )
-        second = read_table(self.root, path, join)
+        second = read_table(self.tree, path, join)
         for columns, where in ((table.columns, table.path), (second.columns, path)):
             if join.by not in columns:
                 raise _no_column(join.by, "join.by", columns, where, self.card)
@@ -241,7 +241,7 @@ class _RowReader:
         if not path:
             self._report("image", row.where, "the path of an image", "an empty cell", split)
             return None
-        file = self.fence.file(path)
+        file = file_inside(self.tree, path)
         if isinstance(file, str):
             self._report("outside", row.where, "an image in the data root", f"{path}: {file}", split)
             return None
@@ -317,12 +317,12 @@ class _Joined:
         return self.rows.get(str(values[self.by]).strip()) if self.by else {}
 
 
-def find_source(source: PathPattern, root: Path) -> Iterator[MatchedFile]:
+def find_source(source: PathPattern, tree: Tree) -> Iterator[MatchedFile]:
     """Yield the files that a source stands for, of any kind, in no particular order."""
-    if source.is_plain and exists(root / source.text):
+    if source.is_plain and tree.exists(source.text):
         yield MatchedFile(source.text, {})
     else:
-        yield from source.find(root)
+        yield from source.find(tree)
 
 
 def is_row(path: str, source: PathPattern, tables: bool) -> bool:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import TextIOWrapper
 from itertools import chain
-from pathlib import Path
+from pathlib import PurePosixPath
 from tokenize import TokenError
-from typing import Annotated, Any, NamedTuple, TextIO
+from typing import Annotated, Any, BinaryIO, NamedTuple, TextIO
 
 from coabench.base.json import parse_json
 from coabench.base.jsonlines import LONGEST
-from coabench.base.reading import DATA, open_file, why
+from coabench.base.reading import why
 from coabench.base.schema import EachOnce, NotEmpty, Text, must
 from coabench.errors import UserError
-from coabench_faces.images import Encoded
+from coabench.support.parquet import TABLE, open_parquet, rows_of
+from coabench.support.tree import Tree
 
 SPACE = "space"
 """The separator that is any run of white space."""
@@ -25,12 +27,6 @@ Separator = Annotated[
     str, must(lambda text: len(text) == 1 or text == SPACE, f"one character, or {SPACE} for any white space")
 ]
 Texts = Annotated[tuple[Text, ...], NotEmpty]
-
-PARQUET = "pip install 'coabench[parquet]'"
-
-
-TABLE = 16 * DATA
-"""Bytes of a table, which is read row by row; one of encoded images may hold a whole data set."""
 COLUMNS = 10_000
 
 
@@ -70,38 +66,52 @@ class Format:
     separator: Separator | None = None
 
 
-def read_table(root: Path, path: str, form: Format) -> Table:
+class _File(NamedTuple):
+    tree: Tree
+    path: str
+
+    @property
+    def suffix(self) -> str:
+        return PurePosixPath(self.path).suffix.lower()
+
+    def open(self) -> BinaryIO:
+        return self.tree.open(self.path, TABLE)
+
+    def open_text(self, newline: str | None = None) -> TextIO:
+        return TextIOWrapper(self.open(), "utf-8-sig", newline=newline)
+
+
+def read_table(tree: Tree, path: str, form: Format) -> Table:
     """Open a table below the data root. What cannot be read becomes a `BadRow`.
 
     Raises:
         UserError: the format is unknown, or needs a package that is not installed.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _READERS:
+    file = _File(tree, path)
+    if file.suffix not in _READERS:
         raise UserError(
             f"the table {path} is of an unknown kind", expected=", ".join(_READERS), remedy="convert it, or rename it"
         )
     table = Table(path, form.columns)
-    rows = _guarded(root / path, _READERS[suffix](root / path, table, form), path)
+    rows = _guarded(_READERS[file.suffix](file, table, form), file)
     first = next(rows, None)  # a reader knows the columns before it gives a row
     if first is not None:
         table.rows = chain((first,), rows)
     return table
 
 
-def _guarded(file: Path, rows: Rows, path: str) -> Rows:
+def _guarded(rows: Rows, file: _File) -> Rows:
     try:
-        open_file(file, TABLE).close()
         yield from rows
     except (OSError, EOFError, csv.Error, ValueError) as error:
         reason = "no UTF-8 text" if isinstance(error, UnicodeDecodeError) else why(error)
-        yield BadRow(path, f"a {Path(path).suffix} file that can be read", reason)
+        yield BadRow(file.path, f"a {file.suffix} file that can be read", reason)
 
 
-def _delimited(path: Path, table: Table, form: Format) -> Rows:
-    separator = form.separator or {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower(), SPACE)
+def _delimited(file: _File, table: Table, form: Format) -> Rows:
+    separator = form.separator or {".csv": ",", ".tsv": "\t"}.get(file.suffix, SPACE)
     number = 0
-    with path.open(encoding="utf-8-sig", newline="") as stream:
+    with file.open_text(newline="") as stream:
         lines = _lines(stream)
         for line, cells in _spaced(lines) if separator == SPACE else _separated(lines, separator):
             where = f"{table.path}, line {line}"
@@ -144,10 +154,10 @@ def _spaced(stream: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
             yield number, line.split()
 
 
-def _json_lines(path: Path, table: Table, form: Format) -> Rows:
+def _json_lines(file: _File, table: Table, form: Format) -> Rows:
     rows: list[TableRow | BadRow] = []
     columns: dict[str, None] = {}  # the keys of all objects, in the order in which they come
-    with path.open(encoding="utf-8-sig") as stream:
+    with file.open_text() as stream:
         for number, line in enumerate(_lines(stream), start=1):
             if line.strip():
                 row = _json_row(line, f"{table.path}, line {number}", number)
@@ -168,54 +178,19 @@ def _json_row(line: str, where: str, number: int) -> TableRow | BadRow:
     return TableRow(where, number, record)
 
 
-def _parquet(path: Path, table: Table, form: Format) -> Rows:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise UserError(
-            f"reading {table.path} needs the package pyarrow", found="not installed", remedy=PARQUET
-        ) from None
-    try:
-        data = pq.read_table(path)
-    except pa.ArrowException as error:
-        yield BadRow(table.path, "a parquet file", str(error))
-        return
-    table.columns = tuple(data.column_names)
-    columns = [_column(data.column(name), table.path) for name in table.columns]
-    for number, cells in enumerate(zip(*columns, strict=True), start=1):
-        yield TableRow(f"{table.path}, row {number}", number, dict(zip(table.columns, cells, strict=True)))
+def _parquet(file: _File, table: Table, form: Format) -> Rows:
+    parquet = open_parquet(file.tree, file.path)
+    table.columns = tuple(parquet.schema_arrow.names)
+    for number, values in enumerate(rows_of(file.tree, file.path, parquet), start=1):
+        yield TableRow(f"{table.path}, row {number}", number, values)
 
 
-def _column(column: Any, path: str) -> Sequence[Any]:
-    """Return the values of a column; encoded images stay where they are until they are read."""
-    import pyarrow as pa
-
-    struct = pa.types.is_struct(column.type) and {f.name for f in column.type} & {"bytes", "path"}
-    if not struct and not pa.types.is_binary(column.type) and not pa.types.is_large_binary(column.type):
-        values: list[Any] = column.to_pylist()
-        return values
-
-    def cell(row: int) -> Any:
-        def fetch() -> bytes:
-            value = column[row].as_py()
-            data: bytes = value["bytes"] if struct else value
-            return data
-
-        if not column[row].is_valid:
-            return None
-        if struct and ("bytes" not in struct or not column[row]["bytes"].is_valid):
-            return column[row]["path"].as_py() if "path" in struct else None
-        return Encoded(fetch, f"{path}, row {row + 1}")
-
-    return [cell(row) for row in range(len(column))]
-
-
-def _npy(path: Path, table: Table, form: Format) -> Rows:
+def _npy(file: _File, table: Table, form: Format) -> Rows:
     import numpy as np
 
     try:
-        value = np.load(path, allow_pickle=False)
+        with file.open() as stream:
+            value = np.load(stream, allow_pickle=False)
     except (MemoryError, RecursionError, SyntaxError, TokenError):  # of a header that says anything
         raise ValueError("its header describes no array that fits") from None
     if value.size != 1:
@@ -225,7 +200,7 @@ def _npy(path: Path, table: Table, form: Format) -> Rows:
     yield TableRow(table.path, 1, {table.columns[0]: value.item()})
 
 
-_READERS: dict[str, Callable[[Path, Table, Format], Rows]] = {
+_READERS: dict[str, Callable[[_File, Table, Format], Rows]] = {
     ".csv": _delimited,
     ".tsv": _delimited,
     ".txt": _delimited,

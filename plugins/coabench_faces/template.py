@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from coabench.base.schema import Unfit
+from coabench.support.tree import Tree
 
 _FIELD = re.compile(r"\{([^{}]+?)(\.stem)?(?::0?(\d{1,2}))?\}")
 _CAPTURE = re.compile(r"\{([A-Za-z_]\w*)\}")
@@ -114,10 +113,10 @@ class PathPattern:
             raise Unfit("a path with *, ** and names in braces, such as '{split}/{label}/*.jpg'")
         return cls(text)
 
-    def find(self, root: Path) -> Iterator[MatchedFile]:
+    def find(self, tree: Tree) -> Iterator[MatchedFile]:
         """Yield the files, each once, in no particular order."""
         seen = set()
-        for path in self._walk(root, 0):
+        for path in self._walk(tree, 0):
             match = self._whole.fullmatch(path)
             if match and path not in seen:
                 seen.add(path)
@@ -139,33 +138,22 @@ class PathPattern:
         parts = [r"(?:[^/]+/)*" if part == "**" else _expression(part, seen) + "/" for part in self._parts]
         return re.compile("".join(parts).removesuffix("/"), re.IGNORECASE)
 
-    def _walk(self, folder: Path, level: int, prefix: str = "") -> Iterator[str]:
+    def _walk(self, tree: Tree, level: int, prefix: str = "") -> Iterator[str]:
         part, last = self._parts[level], level == len(self._parts) - 1
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except (FileNotFoundError, NotADirectoryError):
-            return
         if part == "**":
-            yield from self._walk(folder, level + 1, prefix)
-        for entry in entries:
+            yield from self._walk(tree, level + 1, prefix)
+        for entry in tree.entries(prefix):
             if entry.name.startswith("."):
                 continue
             below = f"{prefix}{entry.name}"
             if part == "**":
-                if entry.is_dir(follow_symlinks=False):  # a link might lead round in a circle
-                    yield from self._walk(folder / entry.name, level, below + "/")
+                if entry.is_folder and not entry.is_link:  # which might lead round in a circle
+                    yield from self._walk(tree, level, below + "/")
             elif self._names[level].fullmatch(entry.name):
-                if last and not _is_folder(entry):  # what is no file either is for its reader to refuse
+                if last and not entry.is_folder:  # what is no file either is for its reader to refuse
                     yield below
-                elif not last and _is_folder(entry):
-                    yield from self._walk(folder / entry.name, level + 1, below + "/")
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
+                elif not last and entry.is_folder:
+                    yield from self._walk(tree, level + 1, below + "/")
 
 
 def _expression(part: str, seen: set[str]) -> str:

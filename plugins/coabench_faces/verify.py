@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from coabench.base.reading import is_folder
 from coabench.base.vocabulary import SUBJECT
-from coabench.dataset import Card, Check, ImageFile
+from coabench.dataset import Card, Check
+from coabench.support.tree import Tree, TreeFile
 from coabench.support.verification import (
     EXAMPLES,
     HOW_TO_NAME,
@@ -32,7 +32,7 @@ _HEADINGS: Mapping[ProblemKind, str] = {
 }
 
 
-def verify(card: Card, root: Path, listing: Listing) -> list[Check]:
+def verify(card: Card, tree: Tree, listing: Listing) -> list[Check]:
     """Return the checks, in the order in which they are worth reading."""
     entries = [entry for _, entry in sorted(listing.entries.items())]
     return [
@@ -40,7 +40,7 @@ def verify(card: Card, root: Path, listing: Listing) -> list[Check]:
         *_counts(card, listing, entries),
         *_left_out(listing),
         *_subjects(entries),
-        *_strays(root, listing, entries),
+        *_strays(tree, listing, entries),
     ]
 
 
@@ -88,20 +88,23 @@ def _subjects(entries: Sequence[Entry]) -> Iterator[Check]:
         yield check("ok", f"persons: {len(splits):,}, none in more than one split")
 
 
-def _strays(root: Path, listing: Listing, entries: Sequence[Entry]) -> Iterator[Check]:
+def _strays(tree: Tree, listing: Listing, entries: Sequence[Entry]) -> Iterator[Check]:
     """Find what lies beside the images that rows name: images that no row names, and files of other kinds."""
-    folders = {str(PurePosixPath(e.image.name).parent) for e in entries if isinstance(e.image, ImageFile)}
+    folders = {str(PurePosixPath(e.image.name).parent) for e in entries if isinstance(e.image, TreeFile)}
     strays: list[str] = []
     others = set(listing.unread)
     for folder in sorted(folders):
         try:
-            names = sorted(path.name for path in (root / folder).iterdir())
+            entries_there = tree.entries(folder)
         except OSError:
             continue
-        for path in (str(PurePosixPath(folder, name)) for name in names if not name.startswith(".")):
+        for entry in entries_there:
+            path = str(PurePosixPath(folder, entry.name))
+            if entry.name.startswith("."):
+                continue
             if is_image(path):
                 strays += [path] if path not in listing.images else []
-            elif not is_table(path) and not is_folder(root / path):
+            elif not is_table(path) and not entry.is_folder:
                 others.add(path)
     if strays:
         yield check("warning", f"images that no row names: {len(strays):,}", strays)

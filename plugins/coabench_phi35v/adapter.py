@@ -21,13 +21,13 @@ from coabench.errors import UserError
 from coabench.support.adapter import PREFIX, Adapter
 from coabench.support.adapter_config import LORA, lora_ranks
 from coabench.support.adapter_folder import CONFIG, AdapterFolder
+from coabench.support.published import OTHERS
 from coabench.support.tensorfile import TorchFile, file_digest
 from coabench_phi35v.checkpoint import SHARED, Shapes, counted
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.plain_lora import PlainLora
 
-OTHERS = "non_lora_state_dict.bin"
 PUBLISHED_ALPHA = 16.0
 """The alpha of the published adapter; taken where an adapter's weights come without their config."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -42,6 +42,13 @@ PUBLISHED = Preset(
     },
     options={"num_crops": "16", "extra_bos": "true"},
     description="Chain-of-Affect's published fine-tuning: every train image, no development part, 16 crops",
+    trainer={"adam_beta2": "0.98", "adam_epsilon": "1e-7"},  # the defaults of the method's own params.py
+)
+LITERAL = replace(
+    PUBLISHED,
+    recipe={**PUBLISHED.recipe, "share": False},
+    micro_batch=4,
+    description="the same record by record, as the published script batches them",
 )
 
 
@@ -53,7 +60,7 @@ class Phi35Vision(Backbone[Prepared]):
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores", "samples", "trains"})
-    presets: ClassVar[Mapping[str, Preset]] = {"published": PUBLISHED}
+    presets: ClassVar[Mapping[str, Preset]] = {"published": PUBLISHED, "published-literal": LITERAL}
 
     @dataclass(frozen=True)
     class Options:

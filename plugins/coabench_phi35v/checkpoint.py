@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,6 +17,15 @@ from coabench_phi35v.config import read_json
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARED = "model.vision_embed_tokens.wte.weight"
 """A second name under which the published code knows the token embedding; accepted, and not needed."""
+
+EMBEDDING = "model.embed_tokens.weight"
+KINDS = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
+"""How safetensors names a precision -> how torch does."""
+BESIDE = (".json", ".jinja", ".model", ".py", ".txt")
+"""Endings of what belongs to a checkpoint beside its weights: configs, index, tokenizer, processor, the code."""
+TERMS = ("LICENSE", "NOTICE")
+HISTORY = ("training.json",)
+"""The history of the base, which is not that of what was made from it."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -58,8 +68,7 @@ class Checkpoint:
 
     def dtypes(self) -> dict[str, torch.dtype]:
         """Return the precision in which each tensor is stored."""
-        names = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
-        return {name: names[self._file[name].entries[name].dtype] for name in self._shapes}
+        return {name: getattr(torch, KINDS[self._file[name].entries[name].dtype]) for name in self._shapes}
 
     def stored(self, name: str) -> Tensor:
         """Read one tensor, as it is stored, on the CPU."""
@@ -70,6 +79,27 @@ class Checkpoint:
     ) -> dict[str, Tensor]:
         """Read all weights, one by one, through *adapt* (name, tensor on the device as stored) -> tensor."""
         return {name: adapt(name, self.stored(name).to(device)).to(dtype).contiguous() for name in self._shapes}
+
+    def write(self, folder: Path, state: Mapping[str, Tensor]) -> None:
+        """Write other values of the same tensors, in the same files and precision, and what stands beside them.
+
+        Args:
+            state: the values, by the names of the model.
+        """
+        from safetensors.torch import save_file
+
+        for file in self.files:
+            written = folder / file.path.name
+            values = {name: state[EMBEDDING if name == SHARED else name].detach() for name in file.entries}
+            kinds = {name: getattr(torch, KINDS[file.entries[name].dtype]) for name in values}
+            tensors = {name: value.to("cpu", kinds[name]).contiguous() for name, value in values.items()}
+            if SHARED in tensors:  # safetensors writes no memory twice
+                tensors[SHARED] = tensors[SHARED].clone()
+            save_file(tensors, written, {"format": "pt"})
+            written.chmod(0o644)  # safetensors makes it readable by its owner alone
+        for path in sorted(self.folder.iterdir()):
+            if path.name not in HISTORY and (path.suffix in BESIDE or path.name in TERMS) and path.is_file():
+                shutil.copyfile(path, folder / path.name)
 
 
 def counted(names: list[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,19 @@ from coabench.backbone import Trainee
 from coabench.base.json import FOREIGN, read_json
 from coabench.dialogue import Turn
 from coabench.support.trainee import activation_bytes, modules_by_part
-from coabench_phi35v.checkpoint import SINGLE, Checkpoint
+from coabench_phi35v.checkpoint import Checkpoint
 from coabench_phi35v.images import Picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.packing import Row, Rows, pack
 from coabench_phi35v.prompt import ChatTokenizer, Control, chat
 
 VISION = "model.vision_embed_tokens.img_processor."
+HUB = "microsoft/Phi-3.5-vision-instruct"
+AUTO_MAP = {
+    "AutoConfig": "configuration_phi3_v.Phi3VConfig",
+    "AutoModelForCausalLM": "modeling_phi3_v.Phi3VForCausalLM",
+}
+"""Where transformers finds the code of the model, as the hub's config.json says."""
 PARTS = {"vision": VISION, "projector": "model.vision_embed_tokens.", "language": ""}
 
 
@@ -89,20 +94,13 @@ class Phi35Trainee(Trainee):
         return activation_bytes(example.tokens * text.hidden_size * text.num_hidden_layers + seen, width, checkpointing)
 
     def save(self, folder: Path) -> None:
-        """Write the whole model as a checkpoint, in the precision of the one it came from."""
-        from safetensors.torch import save_file
-
-        stored = self._checkpoint.dtypes()
-        state = {name: value.detach().to("cpu", stored[name]) for name, value in self.module.state_dict().items()}
-        save_file({name: value.contiguous() for name, value in state.items()}, folder / SINGLE, {"format": "pt"})
-        (folder / SINGLE).chmod(0o644)  # safetensors makes it readable by its owner alone
-        for path in sorted(self._checkpoint.folder.glob("*.json")):
-            if not path.name.endswith((".index.json", "training.json")):  # the history of the base is not its own
-                shutil.copyfile(path, folder / path.name)
+        """Write the whole model as a checkpoint, in the layout and the precision of the one it came from."""
+        self._checkpoint.write(folder, self.module.state_dict())
 
     def extras(self) -> Mapping[str, str]:
-        """Return what the published layout has beside an adapter: the base's config."""
+        """Return what the published layout has beside an adapter: the base's config, with the hub's code named."""
         config = read_json(self._checkpoint.folder / "config.json", FOREIGN)
+        config["auto_map"] = {name: f"{HUB}--{code}" for name, code in AUTO_MAP.items()}
         return {"config.json": json.dumps(config, indent=2) + "\n"}
 
 

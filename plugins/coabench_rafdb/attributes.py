@@ -6,10 +6,11 @@ annotators perceived, not what the people in the pictures say about themselves; 
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePosixPath
 
-from coabench.base.reading import TEXT, read_bytes
+from coabench.base.reading import TEXT, why
 from coabench.errors import UserError
+from coabench.support.tree import Tree
 
 FIELDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("perceived_gender", ("male", "female", "unsure")),
@@ -19,18 +20,18 @@ FIELDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Name and words of the fields on lines 6, 7 and 8; the code is the position of the word."""
 
 
-def read_attributes(path: Path) -> dict[str, str]:
+def read_attributes(tree: Tree, path: PurePosixPath) -> dict[str, str]:
     """Return the attributes in a file, in words; none where there is no file.
 
     Raises:
         UserError: the file is there but lines 6 to 8 are not three known codes.
     """
     try:
-        lines = read_bytes(path, TEXT).decode(errors="replace").split("\n")
+        lines = tree.read(path, TEXT).decode(errors="replace").split("\n")
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise UserError(f"{path.name} cannot be read", found=error.strerror) from None
+        raise UserError(f"{path.name} cannot be read", found=why(error)) from None
     attributes = {}
     for number, (name, words) in enumerate(FIELDS, start=6):
         code = lines[number - 1].strip() if len(lines) >= number else "no such line"

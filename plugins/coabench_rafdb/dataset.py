@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from coabench.base.reading import exists, is_folder
 from coabench.base.schema import At, read_fields
-from coabench.dataset import Card, Check, Dataset, ImageFile, Sample
+from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import UserError
+from coabench.support.archives import ARCHIVES, open_tree
 from coabench.support.verification import contents
 from coabench_rafdb.attributes import read_attributes
 from coabench_rafdb.folders import Folders
@@ -43,6 +43,8 @@ class RafDb(Dataset):
         UserError: there is no copy below the data root, or one without its labels or all of its images.
     """
 
+    root_files = ARCHIVES
+
     @dataclass(frozen=True)
     class Options(Dataset.Options):
         """Which images to use, and which layout to expect."""
@@ -56,15 +58,22 @@ class RafDb(Dataset):
         if root is None:
             raise UserError(
                 f"{card.name} needs to know where RAF-DB is",
-                expected="--data-root DIR, the folder that holds basic/ and compound/",
+                expected="--data-root PATH, the folder that holds basic/ and compound/, or an archive of it",
                 remedy=_how_to_get(card),
             )
         self.root = root
         at = At(card.path or card.name, "correct the card", "options")
         subset = read_fields(_Described, card.options, at, others=True).subset
-        request = Request(root, subset, card.space, self.options.images)
-        self.layout, self._passed_over = _find_layout(request, self.options.layout, card)
+        self.layout, self._passed_over = self._find(Request(open_tree(root), subset, card.space, self.options.images))
         self._samples: dict[str, tuple[Sample, ...]] = {}
+
+    def _find(self, request: Request) -> tuple[Layout, tuple[str, ...]]:
+        """Return the layout in the data root, or in the folder with which an archive was packed."""
+        for tree in filter(None, (request.tree.inner(), request.tree)):
+            found = _find_layout(replace(request, tree=tree), self.options.layout)
+            if found is not None:
+                return found
+        raise _not_found(request, self.options.layout, self.card)
 
     @cached_property
     def listing(self) -> Listing:
@@ -108,7 +117,7 @@ class RafDb(Dataset):
     def _sample(self, entry: Entry) -> Sample:
         return Sample(
             id=f"{self.card.name}/{entry.stem.text}",
-            image=ImageFile(self.root, entry.image),
+            image=self.layout.tree.file(entry.image),
             target=entry.label,
             split=entry.stem.split,
             attributes=self.attributes(entry),
@@ -122,7 +131,7 @@ class RafDb(Dataset):
         """Return the perceived attributes of an image; none where its file is absent or makes no sense."""
         file = self.layout.attributes_file(entry.stem)
         try:
-            return read_attributes(file) if file else {}
+            return read_attributes(self.layout.tree, file) if file else {}
         except UserError:  # reported by verify; not worth losing the sample
             return {}
 
@@ -141,9 +150,13 @@ class RafDb(Dataset):
         return verify(self.card, self.layout, self.listing, images=images, notes=self.notes())
 
 
-def _find_layout(request: Request, wanted: str, card: Card) -> tuple[Layout, tuple[str, ...]]:
-    """Return the preferred layout that is there, and a note for every other one that is there too."""
-    candidates = [layout for layout in LAYOUTS if wanted in ("auto", layout.name)]
+def _candidates(wanted: str) -> Sequence[type[Layout]]:
+    return [layout for layout in LAYOUTS if wanted in ("auto", layout.name)]
+
+
+def _find_layout(request: Request, wanted: str) -> tuple[Layout, tuple[str, ...]] | None:
+    """Return the preferred layout that is there, and a note for every other one that is there too; or None."""
+    candidates = _candidates(wanted)
     try:
         for position, candidate in enumerate(candidates):
             layout = candidate.find(request)
@@ -154,12 +167,12 @@ def _find_layout(request: Request, wanted: str, card: Card) -> tuple[Layout, tup
                     f"(--set layout={name} chooses the other)"
                     for name in others
                 )
-        raise _not_found(request, candidates, card)
+        return None
     except OSError as error:
         raise UserError(
-            f"{error.filename or request.root} cannot be read",
+            f"{error.filename or request.tree.root} cannot be read",
             found=error.strerror,
-            remedy="check its permissions, or point --data-root at the folder that holds RAF-DB",
+            remedy="check its permissions, or point --data-root at the folder or archive that holds RAF-DB",
         ) from None
 
 
@@ -170,18 +183,11 @@ def _is_there(layout: type[Layout], request: Request) -> bool:
         return True
 
 
-def _not_found(request: Request, candidates: Sequence[type[Layout]], card: Card) -> UserError:
-    root = request.root
-    if not is_folder(root):
-        return UserError(
-            f"the data root {root} is {'not a folder' if exists(root) else 'not there'}",
-            expected="the folder that holds basic/ and compound/",
-            remedy=f"correct --data-root. {_how_to_get(card)}",
-        )
+def _not_found(request: Request, wanted: str, card: Card) -> UserError:
     return UserError(
-        f"no {request.subset} subset of RAF-DB in {root}",
-        expected="; or ".join(layout.looks_like(request.subset) for layout in candidates),
-        found=contents(root),
+        f"no {request.subset} subset of RAF-DB in {request.tree.root}",
+        expected="; or ".join(layout.looks_like(request.subset) for layout in _candidates(wanted)),
+        found=contents(request.tree),
         remedy=f"point --data-root at the folder that holds {request.subset}/. {_how_to_get(card)}",
     )
 

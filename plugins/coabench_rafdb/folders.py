@@ -10,10 +10,10 @@ import csv
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from io import StringIO
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import ClassVar
 
-from coabench.base.reading import DATA, exists, read_text, why
+from coabench.base.reading import why
 from coabench.errors import UserError
 from coabench.labels import fold
 from coabench.support.verification import values_to_paste
@@ -32,18 +32,18 @@ class Folders(Layout):
         "re-split, so numbers on it need not agree with numbers on the official files"
     )
 
-    def __init__(self, request: Request, home: Path) -> None:
+    def __init__(self, request: Request, home: PurePosixPath) -> None:
         super().__init__(request, home)
         self.csvs = self._find_csvs()
         self.words = request.space.spellings(request.space.names)
         numbered: dict[str, list[str]] = {}
         for folder in (f for split in SPLITS for f in self._classes(split) if f.name.isdecimal()):
-            numbered.setdefault(folder.name, []).append(request.relative(folder))
+            numbered.setdefault(folder.name, []).append(str(folder))
         if numbered and not self.csvs:
-            where = home.relative_to(request.root) / "{split}/{label}/*"
+            where = home / "{split}/{label}/*"
             options, *values = values_to_paste(numbered, request.space)
             raise UserError(
-                f"the numbered folders in {home} do not say which class they hold",
+                f"the numbered folders in {request.tree.where(home)} do not say which class they hold",
                 expected="train_labels.csv and test_labels.csv beside them, or folders with names such as Surprise",
                 found=", ".join(folders[0] for folders in list(numbered.values())[:7]),
                 remedy="copies number their classes in different ways, so the labels would be guesses; "
@@ -53,17 +53,17 @@ class Folders(Layout):
                 + "\n    ".join([options, f'  files: "{where.as_posix()}"', *values]),
             )
 
-    def _find_csvs(self) -> dict[str, Path]:
-        files: dict[str, Path] = {}
+    def _find_csvs(self) -> dict[str, PurePosixPath]:
+        files: dict[str, PurePosixPath] = {}
         for folder in (self.home, self.home.parent):  # the CSV files lie beside DATASET/ or in it
             for split in SPLITS:
                 path = folder / f"{split}_labels.csv"
-                if exists(path) and folder.is_relative_to(self.request.root):
+                if self.tree.exists(path):
                     files.setdefault(split, path)
         return files
 
-    def _classes(self, split: str) -> list[Path]:
-        return folders_in(self.home / split)
+    def _classes(self, split: str) -> list[PurePosixPath]:
+        return folders_in(self.tree, self.home / split)
 
     @classmethod
     def looks_like(cls, subset: Subset) -> str:
@@ -75,17 +75,18 @@ class Folders(Layout):
             return None
         words = request.space.spellings(request.space.names)
 
-        def is_home(home: Path) -> bool:
-            classes = [folder.name for split in SPLITS for folder in folders_in(home / split)]
+        def is_home(home: PurePosixPath) -> bool:
+            classes = [folder.name for split in SPLITS for folder in folders_in(request.tree, home / split)]
             return any(name.isdecimal() or fold(name) in words for name in classes)
 
-        home = find_home(request.root, is_home, "RAF-DB with a folder per class")
+        home = find_home(request.tree, is_home, "RAF-DB with a folder per class")
         return cls(request, home) if home else None
 
     @cached_property
-    def _files(self) -> list[tuple[str, Path, str]]:
+    def _files(self) -> list[tuple[str, PurePosixPath, str]]:
         """Every image on disk: split of its folder, folder of its class, name."""
-        return [(s, folder, name) for s in SPLITS for folder in self._classes(s) for name in image_names(folder)]
+        images = ((s, folder) for s in SPLITS for folder in self._classes(s))
+        return [(s, folder, name) for s, folder in images for name in image_names(self.tree, folder)]
 
     def read(self) -> Listing:
         return self._read_csvs() if self.csvs else self._read_folders()
@@ -93,7 +94,7 @@ class Folders(Layout):
     def _read_folders(self) -> Listing:
         listing = Listing()
         for split, folder, name in self._files:
-            where = self.request.relative(folder / name)
+            where = str(folder / name)
             label = self.words.get(fold(folder.name))
             if label is None:
                 listing.report("code", where, "a folder named after a basic emotion", repr(folder.name))
@@ -105,11 +106,11 @@ class Folders(Layout):
         listing = Listing()
         paths: dict[str, list[str]] = {}
         for _, folder, name in self._files:
-            paths.setdefault(name, []).append(self.request.relative(folder / name))
+            paths.setdefault(name, []).append(str(folder / name))
         for split, path in self.csvs.items():
-            file = self.request.relative(path)
+            file = str(path)
             try:
-                rows = list(csv.reader(StringIO(read_text(path, DATA))))
+                rows = list(csv.reader(StringIO(self.tree.read_text(path))))
             except (OSError, ValueError) as error:
                 listing.report("unreadable", file, "a CSV file in UTF-8", why(error))
                 continue
@@ -138,7 +139,7 @@ class Folders(Layout):
         if len(files) > 1:
             listing.report("contradiction", where, f"one file {name}", " and ".join(files))
             return
-        absent = self.request.relative(self.home / split / code / name)
+        absent = str(self.home / split / code / name)
         self._add(listing, split, name, label, files[0] if files else absent, where)
 
     def _add(self, listing: Listing, split: str, name: str, label: str, image: str, where: str) -> None:
@@ -152,9 +153,9 @@ class Folders(Layout):
         else:
             listing.add(Entry(stem, label, image), where)
 
-    def image_folders(self) -> Iterable[Path]:
+    def image_folders(self) -> Iterable[PurePosixPath]:
         return [folder for split in SPLITS for folder in self._classes(split)]
 
     def on_disk(self) -> Iterator[OnDisk]:
         for split, folder, name in self._files:
-            yield OnDisk(self.request.relative(folder / name), split)
+            yield OnDisk(str(folder / name), split)

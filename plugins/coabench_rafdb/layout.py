@@ -5,28 +5,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import ClassVar
 
-from coabench.base.reading import is_folder
 from coabench.errors import UserError
 from coabench.labels import LabelSpace
 from coabench.support.images import SUFFIXES
+from coabench.support.tree import Tree
 from coabench_rafdb.listing import Listing, Stem, Subset, parse_name
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to look for: a subset below a data root, its label space, and ``aligned`` or ``original`` images."""
+    """What to look for: a subset below a data root, its label space, and ``aligned`` or ``original`` images.
 
-    root: Path
+    Paths of folders and files are relative to the data root.
+    """
+
+    tree: Tree
     subset: Subset
     space: LabelSpace
     images: str
-
-    def relative(self, path: Path) -> str:
-        """Return a path below the data root as records and messages write it."""
-        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
     def code_range(self) -> str:
         codes = [label.code for label in self.space.labels if label.code is not None]
@@ -69,14 +68,14 @@ class Layout(ABC):
     has_attributes: ClassVar[bool] = False
     has_originals: ClassVar[bool] = False
 
-    def __init__(self, request: Request, home: Path) -> None:
+    def __init__(self, request: Request, home: PurePosixPath) -> None:
         if request.images != "aligned" and not self.has_originals:
             raise UserError(
-                f"the {self.name} layout in {request.root} has no original images",
+                f"the {self.name} layout in {request.tree.root} has no original images",
                 expected="Image/original in the official layout",
                 remedy="leave out --set images=original, or point --data-root at an official copy",
             )
-        self.request, self.home = request, home
+        self.request, self.tree, self.home = request, request.tree, home
 
     @classmethod
     @abstractmethod
@@ -97,17 +96,18 @@ class Layout(ABC):
         """Yield every image file of the subset, labelled or not."""
 
     @abstractmethod
-    def image_folders(self) -> Iterable[Path]:
+    def image_folders(self) -> Iterable[PurePosixPath]:
         """Return the folders in which the images lie."""
 
     def other_files(self) -> Iterator[str]:
         """Yield every file that lies where images do and is none, but for hidden ones."""
         for folder in self.image_folders():
-            for path in sorted(folder.iterdir()) if is_folder(folder) else ():
-                if not is_folder(path) and not path.name.startswith(".") and path.suffix.lower() not in SUFFIXES:
-                    yield self.request.relative(path)
+            for entry in self.tree.entries(folder):
+                path = folder / entry.name
+                if not entry.is_folder and not path.name.startswith(".") and path.suffix.lower() not in SUFFIXES:
+                    yield str(path)
 
-    def attributes_file(self, stem: Stem) -> Path | None:
+    def attributes_file(self, stem: Stem) -> PurePosixPath | None:
         """Return where the attributes of an image would be, or None where the layout has none."""
         return None
 
@@ -116,11 +116,10 @@ class Layout(ABC):
         return (self.unofficial,) if self.unofficial else ()
 
 
-def image_names(folder: Path) -> list[str]:
+def image_names(tree: Tree, folder: PurePosixPath) -> list[str]:
     """Return the names of the image files of a folder, sorted; none where there is no such folder."""
-    if not is_folder(folder):
-        return []
-    return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    names = (entry.name for entry in tree.entries(folder))
+    return [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES and not name.startswith(".")]
 
 
 def names_by_stem(names: Iterable[str]) -> dict[str, str]:
@@ -129,25 +128,26 @@ def names_by_stem(names: Iterable[str]) -> dict[str, str]:
     return {stem.text: name for stem, name in stems if stem}
 
 
-def folders_in(folder: Path) -> list[Path]:
+def folders_in(tree: Tree, folder: PurePosixPath) -> list[PurePosixPath]:
     """Return the folders of a folder, sorted; none where there is no such folder."""
-    return sorted(p for p in folder.iterdir() if is_folder(p)) if is_folder(folder) else []
+    return [folder / entry.name for entry in tree.entries(folder) if entry.is_folder]
 
 
-def find_home(root: Path, fits: Callable[[Path], bool], what: str) -> Path | None:
+def find_home(tree: Tree, fits: Callable[[PurePosixPath], bool], what: str) -> PurePosixPath | None:
     """Return the folder that *fits*: the data root, or else the one folder in it that does.
 
     Raises:
         UserError: several folders in the data root fit. Choosing one would be guessing.
     """
+    root = PurePosixPath()
     if fits(root):
         return root
-    inside = [folder for folder in folders_in(root) if fits(folder)]
+    inside = [folder for folder in folders_in(tree, root) if fits(folder)]
     if len(inside) > 1:
         raise UserError(
-            f"{root} holds several copies of {what}",
+            f"{tree.root} holds several copies of {what}",
             expected="one",
             found=", ".join(folder.name for folder in inside),
-            remedy=f"point --data-root at one of them, such as {inside[0]}",
+            remedy=f"point --data-root at one of them, such as {tree.where(inside[0])}",
         )
     return inside[0] if inside else None

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any, ClassVar, NamedTuple
 
-from coabench.base.json import read_json
-from coabench.base.reading import is_folder, why
+from coabench.base.json import parse_json
+from coabench.base.reading import JSON, why
 from coabench.errors import UserError
 from coabench.labels import fold
+from coabench.support.tree import Tree
 from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names, names_by_stem
 from coabench_rafdb.listing import Entry, Listing, Stem, Subset, parse_name
 
@@ -42,12 +43,13 @@ class Merged(Layout):
 
     name: ClassVar[str] = "merged"
 
-    def __init__(self, request: Request, home: Path) -> None:
+    def __init__(self, request: Request, home: PurePosixPath) -> None:
         super().__init__(request, home)
-        self.jsons = sorted([*home.glob("*.json"), *home.glob("all/*.json")])
+        places = ((folder, entry) for folder in (home, home / "all") for entry in self.tree.entries(folder))
+        self.jsons = sorted(folder / entry.name for folder, entry in places if entry.name.endswith(".json"))
         if not self.jsons:
             raise UserError(
-                f"{home} has the folders of the merged layout, but no labels",
+                f"{self.tree.where(home)} has the folders of the merged layout, but no labels",
                 expected="JSON files with id, image and conversations, in it or in its folder all/",
                 found="no *.json",
                 remedy="copy the JSON files there, or point --data-root at a copy in the official layout",
@@ -59,12 +61,13 @@ class Merged(Layout):
 
     @classmethod
     def find(cls, request: Request) -> Merged | None:
-        home = find_home(request.root, _is_home, "RAF-DB in the merged layout")
+        tree = request.tree
+        home = find_home(tree, lambda folder: _is_home(tree, folder), "RAF-DB in the merged layout")
         return cls(request, home) if home else None
 
     @cached_property
     def _names(self) -> dict[str, frozenset[str]]:
-        return {split: frozenset(image_names(self.home / "all" / folder)) for split, folder in FOLDERS.items()}
+        return {split: frozenset(image_names(self.tree, self.home / "all" / f)) for split, f in FOLDERS.items()}
 
     @cached_property
     def _by_stem(self) -> dict[str, dict[str, str]]:
@@ -86,9 +89,9 @@ class Merged(Layout):
     def _records(self, listing: Listing) -> Iterator[_Record]:
         seen = False
         for path in self.jsons:
-            file = self.request.relative(path)
+            file = str(path)
             try:
-                data = read_json(path)
+                data = parse_json(self.tree.read(path, JSON))
             except (OSError, ValueError) as error:
                 listing.report("unreadable", file, "valid JSON", why(error))
                 continue
@@ -100,7 +103,7 @@ class Merged(Layout):
                 if record:
                     yield record
         if not seen and not listing.problems:
-            names = ", ".join(map(self.request.relative, self.jsons))
+            names = ", ".join(map(str, self.jsons))
             listing.report("unreadable", names, "a list of records with id, image and conversations", "none")
 
     def _parse(self, raw: Any, where: str, listing: Listing) -> _Record | None:
@@ -164,9 +167,9 @@ class Merged(Layout):
     def _image(self, stem: Stem) -> str:
         usual, names = f"{stem.text}_aligned.jpg", self._names[stem.split]
         name = usual if usual in names else self._by_stem[stem.split].get(stem.text, usual)
-        return self.request.relative(self.home / "all" / FOLDERS[stem.split] / name)
+        return str(self.home / "all" / FOLDERS[stem.split] / name)
 
-    def image_folders(self) -> Iterable[Path]:
+    def image_folders(self) -> Iterable[PurePosixPath]:
         return [self.home / "all" / folder for folder in FOLDERS.values()]
 
     def on_disk(self) -> Iterator[OnDisk]:
@@ -174,15 +177,15 @@ class Merged(Layout):
             for name in sorted(names):
                 stem = parse_name(name)
                 if stem is None or stem.fits(self.request.subset):  # the other subset lies in the same folder
-                    yield OnDisk(self.request.relative(self.home / "all" / FOLDERS[split] / name), split)
+                    yield OnDisk(str(self.home / "all" / FOLDERS[split] / name), split)
 
     def notes(self) -> tuple[str, ...]:
-        names = ", ".join(map(self.request.relative, self.jsons))
+        names = ", ".join(map(str, self.jsons))
         return (f"merged layout: the labels are read from the answers in {names}",)
 
 
-def _is_home(folder: Path) -> bool:
-    return any(is_folder(folder / "all" / name) for name in FOLDERS.values())
+def _is_home(tree: Tree, folder: PurePosixPath) -> bool:
+    return any(tree.is_folder(folder / "all" / name) for name in FOLDERS.values())
 
 
 def _holds_records(data: Any) -> bool:

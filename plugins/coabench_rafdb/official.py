@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import ClassVar
 
-from coabench.base.reading import DATA, exists, is_folder, read_bytes, read_text, why
+from coabench.base.reading import why
 from coabench.errors import UserError
+from coabench.support.tree import Tree
 from coabench_rafdb.layout import Layout, OnDisk, Request, find_home, image_names, names_by_stem
 from coabench_rafdb.listing import Entry, Listing, Stem, Subset, parse_name
+from coabench_rafdb.packed import with_packed
 
 LABEL_FILES = ("list_patition_label.txt", "list_partition_label.txt")
 """RAF-DB spells it the first way; corrected copies exist."""
+
+
+ANNOTATIONS = "Annotation/manual"
 
 
 class Official(Layout):
@@ -23,32 +28,39 @@ class Official(Layout):
     has_attributes: ClassVar[bool] = True
     has_originals: ClassVar[bool] = True
 
-    def __init__(self, request: Request, home: Path) -> None:
+    def __init__(self, request: Request, home: PurePosixPath) -> None:
         super().__init__(request, home)
         self.images = home / "Image" / request.images
+        for folder in (self.images, home / ANNOTATIONS):
+            self.tree = with_packed(self.tree, folder)
         self.labels = self._label_file()
-        if not is_folder(self.images):
+        if not self.tree.is_folder(self.images):
             zipped = self.images.with_suffix(".zip")
+            what = self.tree.where(zipped) if self.tree.exists(zipped) else "the images there, or set images=…"
             raise UserError(
-                f"there is no folder {self.images}",
+                f"there is no folder {self.tree.where(self.images)}",
                 expected=f"the {request.images} images of RAF-DB's {request.subset} subset",
-                found=", ".join(p.name for p in sorted(home.glob("Image/*"))[:5]) or "nothing in Image/",
-                remedy=f"unpack {zipped}" if exists(zipped) else "unpack the images there, or set images=…",
+                found=self._names_in(home / "Image"),
+                remedy=f"unpack {what}",
             )
 
-    def _label_file(self) -> Path:
+    def _names_in(self, folder: PurePosixPath) -> str:
+        names = [entry.name for entry in self.tree.entries(folder)]
+        return ", ".join(names[:5]) or f"nothing in {folder.name}/"
+
+    def _label_file(self) -> PurePosixPath:
         folder = self.home / "EmoLabel"
-        present = [folder / name for name in LABEL_FILES if exists(folder / name)]
+        present = [folder / name for name in LABEL_FILES if self.tree.exists(folder / name)]
         if not present:
             raise UserError(
-                f"{self.home} has no label file",
+                f"{self.tree.where(self.home)} has no label file",
                 expected=" or ".join(f"EmoLabel/{name}" for name in LABEL_FILES),
-                found=", ".join(p.name for p in sorted(folder.glob("*"))[:5]) or "nothing in EmoLabel/",
+                found=self._names_in(folder),
                 remedy="copy the label file of RAF-DB there",
             )
-        if len(present) == 2 and _differ(*present):
+        if len(present) == 2 and _differ(self.tree, *present):
             raise UserError(
-                f"{folder} holds two label files that differ",
+                f"{self.tree.where(folder)} holds two label files that differ",
                 expected="one label file, or two equal ones",
                 found=" and ".join(LABEL_FILES),
                 remedy="remove the one that is not RAF-DB's own",
@@ -61,16 +73,16 @@ class Official(Layout):
 
     @classmethod
     def find(cls, request: Request) -> Official | None:
-        subset, root = request.subset, request.root
+        subset, tree, root = request.subset, request.tree, PurePosixPath()
         other = "compound" if subset == "basic" else "basic"
-        if _is_subset_folder(root) and root.resolve().name.lower() != other:
+        if _is_subset_folder(tree, root) and tree.name.lower() != other:
             return cls(request, root)
-        parent = find_home(root, lambda folder: _is_subset_folder(folder / subset), f"RAF-DB's {subset} subset")
+        parent = find_home(tree, lambda folder: _is_subset_folder(tree, folder / subset), f"RAF-DB's {subset} subset")
         return cls(request, parent / subset) if parent else None
 
     @cached_property
     def _names(self) -> frozenset[str]:
-        return frozenset(image_names(self.images))
+        return frozenset(image_names(self.tree, self.images))
 
     @cached_property
     def _by_stem(self) -> dict[str, str]:
@@ -78,9 +90,9 @@ class Official(Layout):
 
     def read(self) -> Listing:
         listing = Listing()
-        file = self.request.relative(self.labels)
+        file = str(self.labels)
         try:
-            lines = read_text(self.labels, DATA).split("\n")
+            lines = self.tree.read_text(self.labels).split("\n")
         except (OSError, ValueError) as error:
             listing.report("unreadable", file, "a text file in UTF-8", why(error))
             return listing
@@ -100,7 +112,7 @@ class Official(Layout):
         if label is None:
             listing.report("code", where, self.request.code_range(), repr(fields[1]))
             return
-        listing.add(Entry(stem, label, self.request.relative(self.images / self._image_name(stem))), where)
+        listing.add(Entry(stem, label, str(self.images / self._image_name(stem))), where)
 
     def _image_name(self, stem: Stem) -> str:
         usual = f"{stem.text}_aligned.jpg" if self.request.images == "aligned" else f"{stem.text}.jpg"
@@ -116,21 +128,21 @@ class Official(Layout):
 
     def on_disk(self) -> Iterator[OnDisk]:
         for name in sorted(self._names):
-            yield OnDisk(self.request.relative(self.images / name), None)
+            yield OnDisk(str(self.images / name), None)
 
-    def image_folders(self) -> Iterable[Path]:
+    def image_folders(self) -> Iterable[PurePosixPath]:
         return [self.images]
 
-    def attributes_file(self, stem: Stem) -> Path:
-        return self.home / "Annotation" / "manual" / f"{stem.text}_manu_attri.txt"
+    def attributes_file(self, stem: Stem) -> PurePosixPath:
+        return self.home / ANNOTATIONS / f"{stem.text}_manu_attri.txt"
 
 
-def _differ(one: Path, other: Path) -> bool:
+def _differ(tree: Tree, one: PurePosixPath, other: PurePosixPath) -> bool:
     try:
-        return read_bytes(one, DATA) != read_bytes(other, DATA)
+        return tree.read(one) != tree.read(other)
     except OSError:  # which reading the first of them says, or which is no copy of it
         return True
 
 
-def _is_subset_folder(folder: Path) -> bool:
-    return is_folder(folder / "EmoLabel") or is_folder(folder / "Image")
+def _is_subset_folder(tree: Tree, folder: PurePosixPath) -> bool:
+    return tree.is_folder(folder / "EmoLabel") or tree.is_folder(folder / "Image")

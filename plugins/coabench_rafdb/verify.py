@@ -88,7 +88,7 @@ def _attributes(layout: Layout, entries: Sequence[Entry]) -> Iterator[Check]:
     for entry in entries:
         file = layout.attributes_file(entry.stem)
         try:
-            if file and not read_attributes(file):
+            if file and not read_attributes(layout.tree, file):
                 absent.append(file.name)
         except UserError as error:
             wrong.append(f"{error.problem}: {error.found}")

@@ -10,9 +10,9 @@ from typing import Literal
 from coabench.base.schema import At, read_fields
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import UserError, did_you_mean
+from coabench.support.archives import ARCHIVES, open_tree
 from coabench_synthface.folder import HOW_TO_MAKE, SetFolder
 from coabench_synthface.shipped import shipped_set
-from coabench_synthface.storage import Picture, open_storage
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class SynthFace(Dataset):
     """
 
     needs_root = False
-    root_files = (".zip",)
+    root_files = ARCHIVES
 
     def __init__(self, card: Card, root: Path | None, options: Dataset.Options) -> None:
         self.card = card
         at = At(card.path or card.name, "correct the card", "options")
         self.subset = read_fields(_Described, card.options, at, others=True).subset
-        self.folder = shipped_set() if root is None else SetFolder(open_storage(root))
+        self.folder = shipped_set() if root is None else SetFolder(open_tree(root))
         if not self.folder.description["counts"].get(self.subset):
             raise UserError(
                 f"the set in {self.folder.files.root} has no {self.subset} pictures",
@@ -72,7 +72,7 @@ class SynthFace(Dataset):
         return [
             Sample(
                 id=f"{self.card.name}/{line['id']}",
-                image=Picture(self.folder.files, line["file"]),
+                image=self.folder.files.file(line["file"]),
                 target=line["target"],
                 split=split,
                 attributes=line["attributes"],

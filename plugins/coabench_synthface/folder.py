@@ -10,7 +10,7 @@ from typing import Any
 
 from coabench.base.json import parse_json
 from coabench.errors import UserError
-from coabench_synthface.storage import Storage
+from coabench.support.tree import Tree
 
 SAMPLES, SET, LICENCE = "samples.jsonl", "set.json", "LICENCE.txt"
 """The files beside ``images/``."""
@@ -29,7 +29,7 @@ _FIELDS: Mapping[str, type] = {
 class SetFolder:
     """A set on this machine, in a folder or packed: its description and the lines of its list."""
 
-    files: Storage
+    files: Tree
 
     @cached_property
     def description(self) -> Mapping[str, Any]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from coabench.base.reading import is_folder
 from coabench.errors import UserError
+from coabench.support.archives import open_tree
+from coabench.support.tree import Tree
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.folder import SetFolder
-from coabench_synthface.storage import Archive, pack
+from coabench_synthface.packing import pack
 
 if TYPE_CHECKING:
     from coabench_synthface.make import Progress
@@ -26,7 +28,7 @@ PER_CLASS = {"train": 180, "test": 100}
 DIFFICULTY = Difficulty(weakest=0.3, strongest=0.75)
 
 
-def open_shipped() -> Archive:
+def open_shipped() -> Tree:
     """Return the files of the set; `UserError` where this installation is without it."""
     if not FILE.is_file():
         raise UserError(
@@ -35,7 +37,7 @@ def open_shipped() -> Archive:
             found="nothing there",
             remedy="install coabench anew, or give a set of your own as --data-root",
         )
-    return Archive(FILE)
+    return open_tree(FILE)
 
 
 def shipped_set() -> SetFolder:
@@ -44,8 +46,8 @@ def shipped_set() -> SetFolder:
 
 
 @cache
-def _set_in(archive: Archive) -> SetFolder:
-    return SetFolder(archive)
+def _set_in(tree: Tree) -> SetFolder:
+    return SetFolder(tree)
 
 
 def rebuild(file: Path, *, workers: int = 1, progress: Progress | None = None) -> None:

@@ -13,4 +13,5 @@ def coabench_register_backbones(register: Register) -> None:
         "transformers",
         "coabench_transformers.backbone:TransformersVision",
         description="any image-text-to-text model of transformers, from a folder or the hub",
+        loaded="coabench_transformers.loaded:backbone_of",
     )

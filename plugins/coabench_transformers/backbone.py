@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-import PIL.Image
 import torch
 import transformers
-from transformers import GenerationConfig
 from transformers.utils import logging
 
-from coabench.backbone import Backbone, BackboneRequest
-from coabench.decode import Decode
-from coabench.dialogue import Question
+from coabench.backbone import BackboneRequest
 from coabench.errors import UserError
 from coabench.recipe import Preset
 from coabench.support.adapter import Adapter
@@ -23,19 +19,14 @@ from coabench.support.adapter_folder import AdapterFolder
 from coabench.support.hub import folder_of
 from coabench.support.memory import explained_oom
 from coabench.support.placement import device_name, device_of, dtype_name, dtype_of
-from coabench_transformers.chat import Chat, Refused
+from coabench_transformers.chat import Chat
+from coabench_transformers.chat_backbone import ChatBackbone
 from coabench_transformers.checkpoint import Checkpoint
 from coabench_transformers.earlier_names import todays_names
 from coabench_transformers.training import TransformersTrainee
-from coabench_transformers.viewing import TransformersViewing
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Prepared = tuple["Image", ...]
 
 
-class TransformersVision(Backbone[Prepared]):
+class TransformersVision(ChatBackbone):
     """``--backbone transformers:FOLDER|HUB_ID``: a model that ``AutoModelForImageTextToText`` opens."""
 
     capabilities = frozenset({"generates", "scores", "samples", "trains"})
@@ -48,20 +39,17 @@ class TransformersVision(Backbone[Prepared]):
     }
 
     @dataclass(frozen=True)
-    class Options:
+    class Options(ChatBackbone.Options):
         """What ``--set`` may change.
 
         Attributes:
-            max_new_tokens: how long an answer may become, in tokens.
             attention: the implementation of attention, ``sdpa`` or ``eager``.
         """
 
-        max_new_tokens: int = 256
         attention: str = "sdpa"
 
         def __post_init__(self) -> None:
-            if self.max_new_tokens < 1:
-                raise UserError(f"max_new_tokens={self.max_new_tokens} makes no sense", expected="1 or more")
+            super().__post_init__()
             if self.attention not in ("sdpa", "eager"):
                 raise UserError(f"attention={self.attention} is no choice", expected="sdpa or eager")
 
@@ -78,12 +66,12 @@ class TransformersVision(Backbone[Prepared]):
         self.device = device_of(request.device)
         self.dtype = dtype_of(request.dtype, self.device)
         self.checkpoint = Checkpoint(folder_of(request.model, "model"))
-        self.chat = Chat(self.checkpoint.folder)
+        self.config = self.checkpoint.config
+        self.chat = Chat.read(self.checkpoint.folder)
         self._adapter = Adapter(AdapterFolder.read(folder_of(request.adapter, "adapter"))) if request.adapter else None
         blueprint = self.checkpoint.blueprint(self.options.attention)
         if self._adapter:
             self._adapter.check(blueprint, todays_names(blueprint))
-        self._model: Any = None
         self._trainee: TransformersTrainee | None = None
 
     @cached_property
@@ -117,31 +105,6 @@ class TransformersVision(Backbone[Prepared]):
             "notes": notes,
         }
 
-    def check(self, questions: Sequence[Question], decode: Decode) -> None:
-        """Refuse questions that the chat template or the processor cannot write: several images, say."""
-        most = getattr(self.checkpoint.config.get_text_config(), "max_position_embeddings", None)
-        for question in questions:
-            shown = [index for message in question.messages for index in message.images]
-            images = [PIL.Image.new("RGB", (96, 96), "grey")] * (max(shown, default=0) + 1)
-            try:
-                if not self.chat.shows_every_image(question.messages):
-                    raise Refused("its chat template does not write a place for every image")
-                length = self.chat.inputs([question.messages], [images], "left")["input_ids"].shape[1]
-            except Refused as error:
-                raise UserError(
-                    f"this model cannot be asked the question {question.name!r}",
-                    expected=f"a model that takes a chat of {len(question.messages)} messages and {len(shown)} images",
-                    found=str(error),
-                    remedy="choose another --strategy, or another --backbone",
-                ) from None
-            if most and length >= most:
-                raise UserError(
-                    f"the question {question.name!r} is too long for this model",
-                    expected=f"fewer than {most} tokens",
-                    found=f"{length} tokens with {len(shown)} images",
-                    remedy="choose another --strategy, or fewer exemplars",
-                )
-
     def load(self) -> None:
         """Read the weights, all of them, merge the adapter, and put them on the device."""
         model = self.checkpoint.load(self.dtype, self.options.attention)
@@ -151,37 +114,10 @@ class TransformersVision(Backbone[Prepared]):
             "the device has too little memory for this model", "use --dtype bfloat16 or a smaller model"
         ):
             model.to(self.device).eval()
-        model.generation_config = self._generation(model.generation_config)
+        model.generation_config = self.generation(model.generation_config)
         self._model = model
         if self._trainee:
             self._trainee.module = model
-
-    def _generation(self, own: Any) -> GenerationConfig:
-        """Return greedy decoding; an answer ends where the checkpoint says, or where its template ends one."""
-        ends = own.eos_token_id if isinstance(own.eos_token_id, list) else [own.eos_token_id]
-        known = {int(end) for end in [*ends, self.chat.tokenizer.eos_token_id, self.chat.end] if end is not None}
-        return GenerationConfig(  # type: ignore[no-untyped-call]
-            do_sample=False,
-            max_new_tokens=self.options.max_new_tokens,
-            eos_token_id=sorted(known),
-            pad_token_id=self.chat.pad,
-        )
-
-    def prepare(self, images: Sequence[Image], sample: str | None = None) -> Prepared:
-        """Return the images; the model's processor sees them together with the questions."""
-        return tuple(images)
-
-    def prompt_tokens(self, prepared: Prepared, questions: Sequence[Question]) -> int | None:
-        """Count the tokens of whole prompts as the processor makes them; None where it refuses an image."""
-        try:
-            made = [self.chat.inputs([question.messages], [prepared], "right") for question in questions]
-        except Refused:
-            return None
-        return sum(int(inputs["attention_mask"].sum()) for inputs in made)
-
-    def look(self, batch: Sequence[Prepared]) -> TransformersViewing:
-        """Look at a batch."""
-        return TransformersViewing(self._model, self.chat, batch)
 
     def trainee(self, options: Any) -> TransformersTrainee:
         """Return the model for training, its parameters without memory until `load`."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -32,23 +32,28 @@ class Refused(Exception):
 
 
 class Chat:
-    """The processor of a checkpoint, and how its chat template writes a conversation.
+    """A processor, and how its chat template writes a conversation.
+
+    Args:
+        processor: of transformers; its tokenizer is changed.
+        place: where it comes from, for error messages: ``in FOLDER``.
 
     Attributes:
         end: the token that ends an answer: the one that the template writes after it, where that is a token of its
             own; else the tokenizer's end of sequence.
 
     Raises:
-        UserError: a package is missing that it needs, it has no usable chat template, or it cannot be read.
+        UserError: it lacks a tokenizer or an image processor, or has no usable chat template.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.processor = _processor(folder)
+    def __init__(self, processor: Any, place: str) -> None:
+        _check_parts(processor, place)
+        self.processor = processor
         self.tokenizer = self.processor.tokenizer
         self._template = self.processor.chat_template or self.tokenizer.chat_template
         if not self._template:
             raise UserError(
-                f"the processor in {folder} has no chat template",
+                f"the processor {place} has no chat template",
                 expected="chat_template.jinja, which says how a conversation is written for this model",
                 remedy="use an instruction-tuned checkpoint, or add the template that its authors publish",
             )
@@ -57,10 +62,10 @@ class Chat:
             self._asked = self._text([asked], answer=True)
             whole = self._text([asked, Message("assistant", _MARK)], answer=False)
         except Refused as error:
-            raise _unfit(folder, str(error)) from None
+            raise _unfit(place, str(error)) from None
         before, _, after = whole.rpartition(_MARK)
         if _MARK not in before or "'type'" in whole:  # a template of texts alone writes the Python of a list
-            raise _unfit(folder, "one that writes no images, or not what is said")
+            raise _unfit(place, "one that writes no images, or not what is said")
         # Between "ASSISTANT:" and the answer may stand a space. Where the prompt for an answer is another text than
         # what stands before one (an empty thought, say), the model continues the prompt.
         self._lead = before.removeprefix(self._asked) if before.startswith(self._asked) else ""
@@ -68,6 +73,15 @@ class Chat:
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.convert_ids_to_tokens(self.end)
         self.answer = lru_cache(maxsize=4096)(self._answer)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Return that of a checkpoint.
+
+        Raises:
+            UserError: it cannot be read, a package is missing that it needs, or it cannot be used.
+        """
+        return cls(_processor(folder), f"in {folder}")
 
     @property
     def pad(self) -> int:
@@ -195,9 +209,9 @@ class Chat:
         return int(end)
 
 
-def _unfit(folder: Path, found: str) -> UserError:
+def _unfit(place: str, found: str) -> UserError:
     return UserError(
-        f"the chat template in {folder} cannot be used",
+        f"the chat template {place} cannot be used",
         expected="a template that writes messages of images and text",
         found=found,
         remedy="use the template that the checkpoint's authors publish for transformers",
@@ -207,7 +221,7 @@ def _unfit(folder: Path, found: str) -> UserError:
 def _processor(folder: Path) -> Any:
     try:
         with panics_caught():
-            processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+            return AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
                 folder, trust_remote_code=False, local_files_only=True
             )
     except Exception as error:  # hundreds of processors, each with errors of its own
@@ -224,12 +238,14 @@ def _processor(folder: Path) -> Any:
             found=first_line(error),
             remedy="fetch the checkpoint again, or upgrade transformers",
         ) from None
+
+
+def _check_parts(processor: Any, place: str) -> None:
     missing = [name for name in ("tokenizer", "image_processor") if getattr(processor, name, None) is None]
     if missing:
         raise UserError(
-            f"the processor in {folder} has no {missing[-1].replace('_', ' ')}",
+            f"the processor {place} has no {missing[-1].replace('_', ' ')}",
             expected="tokenizer files, and preprocessor_config.json or processor_config.json",
             found=type(processor).__name__,
-            remedy="fetch the checkpoint again: files are missing",
+            remedy="take the processor of the model, with all its files",
         )
-    return processor

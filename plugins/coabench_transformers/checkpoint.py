@@ -54,11 +54,7 @@ class Checkpoint:
 
     def processor_fingerprint(self) -> str:
         """Return a SHA-256, in hex, over the configs, the tokenizer, the processor and the chat template."""
-        digest = hashlib.sha256()
-        paths = {path for pattern in PROCESSOR_FILES for path in self.folder.glob(pattern) if path.name not in HISTORY}
-        for path in sorted(paths):
-            digest.update(to_hash(path.name) + b"\0" + file_digest(path))
-        return digest.hexdigest()
+        return processor_fingerprint(self.folder)
 
     def blueprint(self, attention: str) -> Any:
         """Return the model, its parameters without memory, fitted to the tensors that the checkpoint holds.
@@ -97,6 +93,15 @@ class Checkpoint:
                 found=first_line(error),
                 remedy="check that the checkpoint is complete; where attention is named: --set attention=eager",
             ) from None
+
+
+def processor_fingerprint(folder: Path) -> str:
+    """Return a SHA-256, in hex, over the files in a folder that say how images and text become numbers."""
+    digest = hashlib.sha256()
+    paths = {path for pattern in PROCESSOR_FILES for path in folder.glob(pattern) if path.name not in HISTORY}
+    for path in sorted(paths):
+        digest.update(to_hash(path.name) + b"\0" + file_digest(path))
+    return digest.hexdigest()
 
 
 def _check_files(folder: Path) -> None:
@@ -154,21 +159,31 @@ def _config(folder: Path) -> PretrainedConfig:
             remedy="remote code never runs here: serve the model and take --backbone openai" if remote
             else "upgrade transformers, or use another checkpoint",
         ) from None  # fmt: skip
+    check_kind(config, f"the model in {folder}")
+    return config
+
+
+def check_kind(config: PretrainedConfig, model: str) -> None:
+    """Refuse (`UserError`) a model that takes no images, or does not continue a chat.
+
+    Args:
+        model: what error messages call it.
+    """
+    kind = config.model_type
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise UserError(
-            f"the model in {folder} takes no images or answers no text",
+            f"{model} takes no images or answers no text",
             expected="an image-text-to-text model, such as LLaVA, SmolVLM or Qwen2.5-VL",
             found=str(kind),
             remedy="use the checkpoint of a vision-language model",
         )
     if config.is_encoder_decoder or getattr(config.get_text_config(), "is_encoder_decoder", False):
         raise UserError(
-            f"the model in {folder} reads its prompt with an encoder",
+            f"{model} reads its prompt with an encoder",
             expected="a model that continues a chat, token by token",
             found=str(kind),
             remedy="use the checkpoint of a decoder-only model, such as LLaVA, SmolVLM or Qwen2.5-VL",
         )
-    return config
 
 
 def _config_problem(error: Exception) -> str:

@@ -96,7 +96,8 @@ def test_a_process_that_dies_costs_its_unfinished_batch_alone(
 def test_a_signal_to_all_stops_the_run(
     environment: dict[str, str], coabench: Run, tmp_path: Path, whole: list[dict[str, Any]]
 ) -> None:
-    running = processes(environment, tmp_path, 2, "--set", "delay=0.2")
+    events = tmp_path / "events"
+    running = processes({**environment, "SCRIPTED_EVENTS": str(events)}, tmp_path, 2, "--set", "delay=0.2")
     wait_for(lambda: parts(tmp_path / "out") >= 6, running[0])
     for process in running:  # as torchrun does
         process.send_signal(signal.SIGTERM)
@@ -106,6 +107,10 @@ def test_a_signal_to_all_stops_the_run(
     assert told[1] == ""
     stopped = manifest(tmp_path / "out")
     assert (stopped["status"], stopped["reason"]) == ("stopped", "SIGTERM")
+    assert [line for line in events.read_text().splitlines() if "predicted" not in line] == [
+        "started running",
+        "failed stopped after 0: stopped by SIGTERM",
+    ]
     assert coabench(*BASE, "--output", "out").returncode == 0
     assert untimed(tmp_path / "out") == whole
 

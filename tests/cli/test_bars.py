@@ -9,7 +9,9 @@ import pytest
 from rich.console import Console
 
 from coabench.cli import bars
-from coabench.cli.progress import RunTerminal
+from coabench.cli.progress import PredictionTerminal, RunTerminal
+from coabench.prediction.answer import FacePrediction
+from coabench.prediction.pictures import Picture
 
 
 class Cell:
@@ -51,6 +53,17 @@ def test_a_run_in_a_notebook(cell: Cell, monkeypatch: pytest.MonkeyPatch, capfd:
         assert cell.shown[-1]["text/plain"].startswith("2/3  UAR 50.0%")
         assert cell.shown[-1]["text/html"].startswith('<progress value="2" max="3"></progress> 2/3')
     assert capfd.readouterr() == ("", "")
+
+
+def test_predictions_in_a_notebook(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bars, "REFRESH", -1.0)
+    terminal = PredictionTerminal()
+    terminal._console = Console(force_jupyter=True)
+    face = FacePrediction(Picture("a.png"), "Fear", "ok", None, {}, face=1, faces=1)
+    with terminal.start(2):
+        terminal.advance(1, [face, face])
+        assert cell.shown[-1]["text/html"].startswith('<progress value="1" max="2"></progress> 1/2 files, 2 faces')
+    assert cell.shown[-1]["text/plain"] == "2/2 files, 2 faces"
 
 
 def test_what_stops_a_job_leaves_the_bar_where_it_was(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,7 @@ def test_folds_are_evaluated_and_pooled(evaluate: Run, coabench: Run, tmp_path: 
         (("--adapter", "none", "--folds", 1), "2 or more, or subjects"),
         (("--adapter", "none", "--folds", 7), "at least 7 persons"),
         (("--adapter", "none", "--fold", "0/3"), "a fold from 1 to 3"),
+        (("--adapter", "none", "--fold-seed", 1), "--fold-seed has no effect without folds"),
     ],
 )
 def test_leaks_and_folds_that_are_none_are_refused(

@@ -103,6 +103,43 @@ def test_observers_are_told_and_a_broken_one_is_left_out(coabench: Run, tmp_path
     assert "the observer is broken" in result.stderr
 
 
+def test_observers_hear_once_that_a_run_failed(coabench: Run, tmp_path: Path) -> None:
+    events = tmp_path / "events"
+    words = (*BASE, "--output", "o", "--batch-size", 2)
+    failed = coabench(*words, "--set", "crash_after=4", SCRIPTED_EVENTS=str(events), SCRIPTED_RAISES="1")
+    assert failed.returncode == 1
+    assert "the machine is on fire" in failed.stderr.replace("\n", " ")
+    assert "failed in coabench_run_failed and is left out: RuntimeError: the observer is broken" in failed.stderr
+    done = len(records(tmp_path / "o"))
+    lines = events.read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["started", *["predicted"] * done, "failed", "what"]
+    assert lines[-2] == f"failed failed after {done}: the machine is on fire"
+    assert lines[-1] == "  what to do: put it out"
+    events.unlink()
+    assert coabench(*words, SCRIPTED_EVENTS=str(events), SCRIPTED_NO_LOAD="1").returncode == 1
+    assert not events.exists()  # nothing had begun
+    assert coabench(*words, SCRIPTED_EVENTS=str(events)).returncode == 0
+    assert events.read_text().splitlines()[-1] == "finished complete 24"
+
+
+@pytest.mark.parametrize("variables", [{}, {"COABENCH_STRICT_PLUGINS": "1"}])
+def test_an_observer_that_fails_hides_no_interrupt(
+    coabench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    def interrupt(*_: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("coabench.evaluation.job.make_record", interrupt)
+    more = {"SCRIPTED_EVENTS": str(tmp_path / "events"), "SCRIPTED_RAISES": "1", "SCRIPTED_SOUND": "1", **variables}
+    stopped = coabench(*BASE, "--output", "o", **more)
+    assert stopped.returncode == 130, stopped.stderr
+    assert (tmp_path / "events").read_text().splitlines() == [
+        "started running",
+        "failed stopped after 0: stopped by Ctrl-C",
+    ]
+    assert "Traceback" not in stopped.stderr
+
+
 def test_an_unreadable_image_is_an_error_record_and_the_run_goes_on(coabench: Run, tmp_path: Path) -> None:
     result = coabench(*BASE, "--output", "out", "--set", "broken=4", "--batch-size", 3)
     assert result.returncode == 0, result.stderr

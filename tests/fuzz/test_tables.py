@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from functools import cache
@@ -19,6 +20,12 @@ from support.rafdb_tree import label_file, make_rafdb
 from .attempt import Attempts
 from .fuzzing import fuzz
 from .values import damaged, json_bytes, json_files, mutated, texts
+
+try:
+    import pyarrow as pa
+    from pyarrow import parquet
+except ImportError:
+    pa = None
 
 PREDICTIONS = "id,image,prediction,target,subject,age\n" + "".join(
     f"s{i},s{i}.png,{p},{t},p{i},{20 + i}\n"
@@ -102,7 +109,7 @@ options: {table: labels.csv, subject: who, attributes: [age], duplicates: drop-c
 LABELS = b"image,label,split,who,age\na.png,Anger,test,anna,20\nb.png,1,test,ben,30\nc.png,sad,train,eve,40\n"
 
 
-@fuzz(0.04, data=damaged(LABELS))
+@fuzz(0.03, data=damaged(LABELS))
 def test_tables_of_data_sets(attempts: Attempts, data: bytes) -> None:
     with attempts.folder() as folder:
         (folder / "card.yaml").write_text(CARD)
@@ -114,13 +121,39 @@ def test_tables_of_data_sets(attempts: Attempts, data: bytes) -> None:
                      "--strategy", "direct", "--output", "run")  # fmt: skip
 
 
+def archives() -> st.SearchStrategy[tuple[str, bytes]]:
+    """Return a strategy of an ending and a damaged archive of class folders, or a damaged table of images."""
+    pictures = {f"faces/{label}/{i}.png": face("Happiness", i) for i, label in enumerate(("happy", "sad", "neutral"))}
+    zipped, tarred = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as file, tarfile.open(fileobj=tarred, mode="w") as tar:
+        for name, data in pictures.items():
+            file.writestr(name, data)
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    made = [(".zip", zipped.getvalue()), (".tar", tarred.getvalue())]
+    if pa is not None:
+        table = pa.table({"image": list(pictures.values()), "label": ["happy", "sad", "neutral"]})
+        parquet.write_table(table, sink := pa.BufferOutputStream())
+        made.append((".parquet", sink.getvalue().to_pybytes()))
+    return st.sampled_from(made).flatmap(lambda each: st.tuples(st.just(each[0]), damaged(each[1])))
+
+
+@fuzz(0.02, file=st.deferred(archives))
+def test_archives(attempts: Attempts, file: tuple[str, bytes]) -> None:
+    ending, data = file
+    with attempts.folder() as folder:
+        (folder / f"faces{ending}").write_bytes(data)
+        attempts.run(folder, "datasets", "verify", f"faces{ending}", "--pairs", "pairs.csv")
+
+
 @cache
 def rafdb() -> Path:
     """Return a small tree in the layout of RAF-DB, with drawn faces, made once."""
     return make_rafdb(Path(mkdtemp()), basic=(1, 1), compound=(0, 0))
 
 
-@fuzz(0.04, data=st.deferred(lambda: damaged(label_file(rafdb(), "basic").read_bytes())))
+@fuzz(0.03, data=st.deferred(lambda: damaged(label_file(rafdb(), "basic").read_bytes())))
 def test_label_lists(attempts: Attempts, data: bytes) -> None:
     with attempts.folder() as folder:
         shutil.copytree(rafdb(), folder / "data")

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from coabench.detector import Face
 from coabench.errors import UserError
-from coabench.live.crops import crop, crop_box, parse_count, select_faces
+from coabench.live.crops import parse_count
+from coabench.support.crops import crop, crop_box, select_faces
 
 
 def face(left: int, top: int, width: int, height: int, score: float = 0.9) -> Face:

@@ -322,6 +322,8 @@ def test_a_strategy_with_exemplars_asks_where_they_come_from() -> None:
     assert "chain-of-affect, direct" in str(refused.value)
     opened = open_asker(Choice(strategy="one-shot", exemplars_from="synthface-compound"))
     assert len(opened.identity.exemplars) == 11
+    with pytest.raises(UserError, match=r"the exemplars of synthface-basic have labels that are not asked about"):
+        open_asker(Choice(strategy="one-shot", exemplars_from="synthface-basic"))
 
 
 def test_a_remote_backbone_needs_consent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,6 +14,8 @@ from support.in_process import plugins_on
 import coabench
 from coabench.backbone import Backbone, BackboneRequest, Viewing
 from coabench.cli.predict import command
+from coabench.prediction.answer import FacePrediction
+from coabench.prediction.progress import PredictionProgress
 from coabench.testing import ScriptedBackbone
 
 CHOICE: dict[str, Any] = {"backbone": "scripted:a", "detector": "brightest", "options": {"backbone.noise": False}}
@@ -60,7 +62,9 @@ def test_arguments_are_the_options_with_their_defaults() -> None:
         del options[name]
     parameters = {**inspect.signature(coabench.load).parameters, **inspect.signature(coabench.predict).parameters}
     arguments = {name: each.default or None for name, each in parameters.items()}
-    assert {name: value for name, value in arguments.items() if name not in ("pictures", "loading")} == options
+    assert {
+        name: value for name, value in arguments.items() if name not in ("pictures", "progress", "loading")
+    } == options
 
 
 def test_a_photograph_shows_itself_with_both_answers() -> None:
@@ -147,3 +151,25 @@ def test_what_would_be_voted_is_not_drawn_once() -> None:
 def test_a_backbone_may_be_a_class_of_ones_own() -> None:
     (answer,) = coabench.predict(square(), backbone=Mine, faces="none")
     assert [turn.question.name for turn in answer.turns] == ["primary", "secondary"]
+
+
+def test_progress_is_counted_in_files(capfd: pytest.CaptureFixture[str]) -> None:
+    class Counting(PredictionProgress):
+        seen: ClassVar[list[Any]] = []
+
+        def start(self, total: int) -> Any:
+            self.seen.append(total)
+            return super().start(total)
+
+        def advance(self, done: int, said: Sequence[FacePrediction]) -> None:
+            self.seen.append((done, len(said)))
+
+    model = coabench.load(**CHOICE)
+    Path("broken.png").write_bytes(b"")
+    assert len(model.predict([square(), "broken.png", square()], batch_size=2, progress=Counting())) == 3
+    assert Counting.seen == [3, (1, 1), (2, 1), (3, 1)]
+    assert capfd.readouterr().err == ""
+    model.predict([square()], progress=True)
+    shown = capfd.readouterr().err
+    assert "detector: brightest" in shown
+    assert "1/1 files, 1 faces" in shown

@@ -14,6 +14,7 @@ from support.footage import photograph
 from support.process import Run
 from support.runs import records
 
+from coabench.base.locking import locked_beside
 from coabench.live.recording import Recording
 from coabench.prediction.pictures import Picture, gathered
 from coabench.registry.catalog import find_dataset
@@ -164,6 +165,18 @@ def test_what_a_killed_command_wrote_is_continued(coabench: Run, tmp_path: Path)
     (tmp_path / "mine.jsonl").write_text("{}\n")
     assert coabench(*SCRIPTED, "photos", "--output", "mine.jsonl").returncode == 2
     assert (tmp_path / "mine.jsonl").read_text() == "{}\n"
+
+
+@pytest.mark.parametrize("name", ["said.jsonl", "said.csv"])
+def test_two_commands_do_not_write_one_file(coabench: Run, tmp_path: Path, name: str) -> None:
+    bright(tmp_path / "a.png", (20, 30))
+    command = (*SCRIPTED, "a.png", "--output", name, "--overwrite")
+    with locked_beside(tmp_path / name):
+        second = coabench(*command)
+        assert second.returncode == 2
+        assert f"another process is writing {name}" in second.stderr
+        assert not (tmp_path / name).exists()
+    assert coabench(*command).returncode == 0
 
 
 def test_a_picture_is_whole_or_asked_about_again(coabench: Run, tmp_path: Path) -> None:

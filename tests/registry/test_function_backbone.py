@@ -1,5 +1,6 @@
 """A function from Python as a backbone: it is asked, and what it refers to is part of the run's identity."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,6 @@ def test_what_may_change_unseen_is_never_continued() -> None:
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (lambda image, question: 1 / 0, "ZeroDivisionError"),
         (lambda image, question: None, "returned no text"),
         (lambda images, questions: ["Fear"], "returned no answers"),
         (lambda images, questions: "Fear", "returned no answers"),
@@ -98,6 +98,21 @@ def test_what_may_change_unseen_is_never_continued() -> None:
 def test_a_function_that_fails_ends_the_job_in_words(function: Any, words: str) -> None:
     with pytest.raises(coabench.JobError, match=words):
         evaluated(function)
+
+
+def test_where_a_function_raises_the_sample_has_an_error_record() -> None:
+    def answer(image: Image.Image, question: str) -> str:
+        return "happy!" if image == DATA[0][0] else {"a": "b"}[question[:1]]
+
+    def answers(images: list[Image.Image], questions: list[str]) -> list[str]:
+        return [answer(*each) for each in zip(images, questions, strict=True)]
+
+    for function in (answer, answers):
+        run = evaluated(function, output=function.__name__)
+        assert list(run.records["status"]) == ["ok", "error", "error", "error"]
+        assert re.match(r"KeyError: 'S' \(line \d+ of test_function_backbone.py: return ", run.records["reason"][1])
+        assert f"the function {function.__name__} failed 3 times, first with KeyError" in run.manifest["notes"][-1]
+        assert repr(run).endswith("0 invalid, 3 errors>")
 
 
 @pytest.mark.parametrize("wrong", [5, lambda image: "Fear", int, None])

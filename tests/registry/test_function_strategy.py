@@ -57,10 +57,10 @@ def asked(text: str, task: Any) -> Any:
     return answer.label
 
 
-def named(code: str) -> Callable[..., Any]:
-    space: dict[str, Any] = {"__name__": "notebook", "Question": Question}
+def named(code: str, name: str = "ask", **known: Any) -> Callable[..., Any]:
+    space: dict[str, Any] = {"__name__": "notebook", "Question": Question, **known}
     exec(code, space)
-    function: Callable[..., Any] = space["ask"]
+    function: Callable[..., Any] = space[name]
     return function
 
 
@@ -148,8 +148,59 @@ def test_a_class_is_made() -> None:
     assert evaluated(Plain).manifest["identity"] == evaluated(Plain()).manifest["identity"]
 
 
+def test_an_edited_class_is_another_run_whatever_its_identity_says() -> None:
+    code = """class Asks(Plain):
+    def converse(self, task):
+        return Prediction((yield Question('{}', options=task.labels)).label)"""
+    made = [
+        named(code.format(text), "Asks", Plain=Plain, Prediction=Prediction) for text in ("Which?", "Which?", "What?")
+    ]
+    runs = [evaluated(each, output=f"{number}").manifest["identity"] for number, each in enumerate(made)]
+    assert runs[0] == runs[1] != runs[2]
+    told = made[0]()
+    told.text = "Which?"
+    assert evaluated(told, output="told").manifest["identity"] != runs[0]
+
+
+def test_an_object_that_is_called_is_a_strategy_with_its_state() -> None:
+    code = "class Asks:\n    def __call__(self, task):\n        a = yield Question(self.text, options=task.labels)"
+    codes = []
+    for text in ("Which?", "What?"):
+        asks = named(code, "Asks")()
+        asks.text = text
+        codes.append(evaluated(asks, output=text[:-1]).manifest["identity"]["strategy"]["code"])
+    assert codes[0] != codes[1]
+
+
 @pytest.mark.parametrize("wrong", [5, lambda task: "Fear", lambda: (yield), int, None, Demanding])
 def test_what_is_no_strategy_is_refused(wrong: Any, tmp_path: Path) -> None:
     with pytest.raises(coabench.UserError, match="does not fit"):
         evaluated(wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+TEXT = "name: mine\nquestions:\n- name: a\n  prompt: Which of {{ options }}?\n  options: labels\n"
+
+
+def test_the_text_of_a_prompt_file_is_the_strategy_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text(TEXT)
+    run = evaluated(TEXT, output="out")
+    assert run.manifest["identity"] == evaluated("other.yaml", output="out").manifest["identity"]
+    unnamed = evaluated(TEXT.partition("\n")[2])
+    assert unnamed.manifest["identity"]["strategy"]["name"] == "prompt-text"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: b\n\tc: d", "text of the strategy is not valid YAML\n  found: line 2: "),
+        ("a\nb", "text of the strategy holds no fields"),
+        (TEXT + "  prompts: x\n", r"text of the strategy: questions\[0\]: unknown field 'prompts'"),
+        (TEXT + "schema: 9\n", "schema 9 is unknown"),
+        (TEXT.replace("labels", "label"), "options"),
+    ],
+)
+def test_mistakes_in_a_text_are_named(text: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(coabench.UserError, match=words):
+        evaluated(text)
     assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ from PIL import Image
 import coabench
 from coabench.testing import ScriptedBackbone, registered
 from coabench.testing.pictures import draw_face
+from coabench.training.plan import Plan, check
 
 CHOICE: dict[str, Any] = {"backbone": "scripted-here", "strategy": "direct"}
 LABELS = ("happy", "Sadness", "ANGRY")
@@ -53,6 +54,16 @@ def test_a_table_is_a_data_set_with_persons() -> None:
     run = coabench.evaluate(dataset=table, labels="raf-db-basic", **CHOICE, output="out")
     assert run.manifest["labels"]["space"] == "raf-db-basic"
     assert list(coabench.load_records(run.directory)["attributes.subject"]) == ["a", "a", "b", "b", "c", "c"]
+
+
+def test_pictures_are_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[Plan] = []
+    monkeypatch.setattr("coabench.api.run_training", lambda request, progress: plans.append(check(request)))
+    coabench.train(dataset=faces(), labels="raf-db-basic", strategy="direct", steps=1, batch_size=2, dev=0)
+    (source,) = plans[0].sources
+    assert source.space.name == "raf-db-basic"
+    assert [sample.target for sample in source.fit] == 2 * ["Happiness", "Sadness", "Anger"]
+    assert {sample.split for sample in source.fit} == {"train"}
 
 
 @pytest.mark.parametrize(

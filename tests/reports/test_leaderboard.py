@@ -25,8 +25,8 @@ from coabench.reports.published import load_published
 
 COLUMNS = (
     "kind", "dataset", "split", "samples", "fingerprint", "rank_low", "rank_high", "leading", "name",
-    "backbone", "model", "adapter", "strategy", "decode", "parser", "seed", "training_seed", "recipe", "fold",
-    "options",
+    "backbone", "model", "adapter", "strategy", "decode", "parser", "preparation", "seed", "training_seed", "recipe",
+    "fold", "options",
     "uar", "uar_low", "uar_high", "war", "war_low", "war_high", "macro_f1", "macro_f1_low", "macro_f1_high",
     "adjusted_uar", "adjusted_uar_low", "adjusted_uar_high", "kappa", "kappa_low", "kappa_high",
     "difference", "difference_low", "difference_high", "p",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from shutil import make_archive
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 from scipy.stats import binom
 from support.process import Run
 from support.report_run import BASIC, EVIL, NAMES, VISIBLE, direct, record, records, turn, write_run
@@ -373,6 +378,71 @@ def test_images_need_their_data_set(tmp_path: Path) -> None:
     rafdb = write_run(tmp_path / "rafdb", records(), name="raf-db-compound")
     assert "needs --data-root" in fails(rafdb, "--images", "--output", tmp_path / "x.html")
     assert not (tmp_path / "x.html").exists()
+
+
+def test_a_face_stands_beside_the_picture_that_it_was_cut_out_of(coabench: Run, tmp_path: Path) -> None:
+    scene = np.full((60, 120, 3), 20, np.uint8)
+    scene[10:50, 60:100] = 220
+    for label, picture in (("Anger", scene), ("Fear", np.full_like(scene, 20))):
+        (tmp_path / "scenes" / label).mkdir(parents=True)
+        Image.fromarray(picture).save(tmp_path / "scenes" / label / "one.png")
+    evaluate = ("evaluate", "--backbone", "scripted", "--strategy", "direct", "--output", "run", "--overwrite")
+    report = ("report", "run", "--images", "--dataset")
+
+    def shown(*arguments: str) -> tuple[list[Image.Image | None], list[Image.Image | None]]:
+        result = coabench(*report, *arguments)
+        assert result.returncode == 0, result.stderr
+        page = Texts((tmp_path / "run.html").read_text())
+        assert "Beside each face stands the picture that it was cut out of" in page.text
+        data = page.data["samples-data"]
+        assert [data["strings"][n] for n in data["face"] if n >= 0] in ([], FACES)
+        return [as_image(uri) for uri in data["originals"]], [as_image(uri) for uri in data["images"]]
+
+    assert coabench(*evaluate, "--dataset", "scenes", "--crop", "brightest").returncode == 0
+    originals, faces = shown("scenes")
+    assert faces[1] is None  # nothing was shown of a picture without a face
+    check_marked(originals[0])
+    assert originals[1] is not None
+    assert brightness(faces[0]) > 200
+
+    make_archive(str(tmp_path / "packed"), "zip", tmp_path, "scenes")
+    for data, folder in (("packed.zip", "unpacked"), ("scenes", "faces")):
+        crop = ("datasets", "crop", data, "--output", folder, "--detector", "brightest", "--missing", "skip")
+        assert coabench(*crop).returncode == 0
+        assert coabench(*evaluate, "--dataset", f"{folder}/card.yaml", "--data-root", folder).returncode == 0
+        (original,), (face,) = shown(f"{folder}/card.yaml", "--data-root", folder)
+        check_marked(original)
+        assert brightness(face) > 200
+    (tmp_path / "scenes").rename(tmp_path / "elsewhere")
+    (blank,), _ = shown("faces/card.yaml", "--data-root", "faces")
+    assert blank is not None
+    assert blank.getpixel((4, 4)) == pytest.approx((232, 232, 232), abs=6)
+    assert blank.getpixel((64, 24)) == pytest.approx((232, 232, 232), abs=25)
+
+
+FACES = ["40×40 at 60,10, score 0.5, 1 found", "none found"]
+
+
+def as_image(uri: str | None) -> Image.Image | None:
+    if uri is None:
+        return None
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
+
+
+def brightness(image: Image.Image | None) -> float:
+    assert image is not None
+    return float(np.asarray(image).mean())
+
+
+def check_marked(original: Image.Image | None) -> None:
+    """The picture is dark, its face bright, and what is around the face is the mark."""
+    assert original is not None
+    assert original.size == (96, 48)
+    red, _, blue = original.getpixel((48, 24))  # type: ignore[misc]
+    assert red > 150
+    assert blue < 120
+    assert max(original.getpixel((4, 4))) < 50  # type: ignore[arg-type,type-var]
+    assert min(original.getpixel((64, 24))) > 180  # type: ignore[arg-type,type-var]
 
 
 def test_the_terms_of_the_data_are_told(tmp_path: Path) -> None:

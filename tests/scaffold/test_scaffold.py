@@ -23,6 +23,10 @@ NAMES = {  # some are words of YAML, or what a template imports
     "detector": "detector",
     "metric": "on",
     "command": "mistakes-of-a-run-in-one-table",
+    "observer": "journal",
+    "section": "mistakes",
+    "parser": "letters",
+    "transform": "turned",
 }
 
 
@@ -70,7 +74,8 @@ def test_they_pass_their_own_tests(run: Run, projects: Path) -> None:
     assert "skipped" not in result.stdout.splitlines()[-1]
     for kind in KINDS:
         assert f"test_{kind}.py::TestPlugin::test_conforms[not-loaded]" in result.stdout
-        assert f"test_{kind}.py::Test{kind.capitalize()}::test_conforms[" in result.stdout
+        suite = "Plugin" if kind == "observer" else kind.capitalize()
+        assert f"test_{kind}.py::Test{suite}::test_conforms[" in result.stdout
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -79,7 +84,8 @@ def test_they_pass_the_check(run: Run, kind: str) -> None:
     result = run("coabench", "plugins", "check", f"coabench-{name}")
     assert result.returncode == 0, result.stdout
     assert f"coabench-{name} 0.1.0" in result.stdout
-    assert f"{'data set' if kind == 'dataset' else kind} {name}" in result.stdout
+    what = {"dataset": "data set", "observer": "observers of"}.get(kind, kind)
+    assert f"{what} {name}" in result.stdout
     assert "passed (0 errors, 0 warnings, 0 not checked)" in result.stdout
 
 

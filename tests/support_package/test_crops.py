@@ -8,7 +8,15 @@ from PIL import Image, ImageDraw
 
 from coabench.detector import Face, Landmarks
 from coabench.errors import UserError
-from coabench.support.crops import TEMPLATE, CropSettings, Padding, align, crop_face, similarity
+from coabench.support.crops import (
+    TEMPLATE,
+    CropSettings,
+    Padding,
+    align,
+    crop_face,
+    landmarks_in_crop,
+    similarity,
+)
 
 
 def placed(scale: float, degrees: float, x: float, y: float) -> Landmarks:
@@ -50,11 +58,23 @@ def test_landmarks_come_to_lie_where_the_template_has_them(size: int | None, mar
     assert picture.size == (side, side)
     assert side == size or side == 224
     bright = np.asarray(picture.convert("L"))
-    for x, y in TEMPLATE:
-        place = ((v + 112 * margin) / (112 * (1 + 2 * margin)) * side for v in (x, y))
-        column, row = (int(v) for v in place)
+    places = np.array([[(v + 112 * margin) / (112 * (1 + 2 * margin)) * side for v in point] for point in TEMPLATE])
+    for column, row in places.astype(int):
         assert bright[row, column] > 80
+    face = Face((0, 0, 640, 480), 1.0, points)
+    assert np.allclose(landmarks_in_crop(face, CropSettings(margin, size), (640, 480), picture.size), places)
     assert bright.mean() < 40
+
+
+@pytest.mark.parametrize("padding", ["shift", "edge"])
+def test_landmarks_are_where_a_box_shows_them(padding: Padding) -> None:
+    points = placed(0.5, 10, 30, 150)
+    settings = CropSettings(0.4, 90, align=False, padding=padding)
+    face = Face((20, 140, 95, 215), 1.0, points)
+    picture = crop_face(dots(points), face, settings)
+    bright = np.asarray(picture.convert("L"))
+    for x, y in landmarks_in_crop(face, settings, (640, 480), picture.size):
+        assert bright[int(y), int(x)] > 80
 
 
 def test_a_face_without_landmarks_or_unaligned_is_cut_out_by_its_box() -> None:

@@ -113,6 +113,9 @@ def test_what_stands_in_the_way_is_reported(coabench: Run, sheet: Write, tmp_pat
         (["--measure", "2", "--dry-run", "--executor", "ray"], "--measure times runs on this machine"),
         (["--ray-address", "auto"], "--ray-address is for --executor ray"),
         (["--executor", "ray", "--jobs", "2"], "--jobs is for --executor local"),
+        (["--executor", "lokal"], "there is no executor named 'lokal'"),
+        (["--executor", "local:jobs=0"], "1 or more"),
+        (["--executor", "local:jobs=2", "--jobs", "3"], "say the same"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(
@@ -169,7 +172,8 @@ def test_a_sweep_that_is_stopped_goes_on(
     undisturbed: dict[str, Any],
     how: signal.Signals,
 ) -> None:
-    process = start(tmp_path, environment, "sweep", sheet(SLOW))
+    events = tmp_path / "events"
+    process = start(tmp_path, {**environment, "SCRIPTED_EVENTS": str(events)}, "sweep", sheet(SLOW))
     wait_for(lambda: len(list((tmp_path / OUTPUT).glob("*/predictions.jsonl"))) == 2, process)
     at_work = children(process.pid)
     process.send_signal(how)
@@ -180,6 +184,7 @@ def test_a_sweep_that_is_stopped_goes_on(
         assert process.returncode == 130
         assert "continues from there" in message
         assert "Traceback" not in message
+        assert events.read_text().splitlines()[-1].endswith(": stopped by SIGTERM")  # as its sweep asks
     states = [made["status"] for made in manifests(tmp_path / OUTPUT)]
     assert sorted(states) == ["complete", "stopped" if how == signal.SIGINT else "running"]
     again = coabench("sweep", "sheet.yaml")

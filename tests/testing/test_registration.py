@@ -136,6 +136,37 @@ def test_observers_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_named(observe(monkeypatch, coabench_run_finished), "observer-fails", "coabench_run_finished")
 
 
+def test_observers_of_failures_and_trainings_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = list[Any]()
+
+    @hookimpl
+    def coabench_run_failed(run: Any, error: str) -> None:
+        heard.append((run.manifest["status"], error.splitlines()[0]))
+
+    @hookimpl
+    def coabench_training_started(training: Any, step: int) -> None:
+        heard.append((training.manifest["steps"], step))
+
+    @hookimpl
+    def coabench_training_failed(training: Any, error: str) -> None:
+        heard.append((training.manifest["status"], error))
+
+    hooks = (coabench_run_failed, coabench_training_started, coabench_training_failed)
+    assert observe(monkeypatch, *hooks) == []
+    assert heard == [
+        ("failed", "this run fails, to see what observers make of it"),
+        (4, 2),
+        (4, 2),
+        ("failed", "stopped by Ctrl-C"),
+    ]
+
+    @hookimpl
+    def coabench_training_step(logs: Any) -> None:
+        logs["loss"] / 2  # which an evaluation does not have
+
+    assert_named(observe(monkeypatch, coabench_training_step), "observer-fails", "KeyError: 'loss'")
+
+
 def test_observers_may_change_what_they_receive(monkeypatch: pytest.MonkeyPatch) -> None:
     @hookimpl
     def coabench_sample_predicted(run: Any, record: Any) -> None:
@@ -168,7 +199,9 @@ def test_observers_that_are_slow(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert observe(monkeypatch, coabench_sample_predicted) == []
     monkeypatch.setattr("coabench.testing.observers.clock", passing)
-    assert_named(observe(monkeypatch, coabench_sample_predicted), "slow-observer", "0.22 seconds for every sample")
+    assert_named(
+        observe(monkeypatch, coabench_sample_predicted), "slow-observer", "0.22 seconds for every sample or step"
+    )
 
 
 BROKEN = """

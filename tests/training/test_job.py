@@ -226,7 +226,8 @@ def test_a_signal_stops_a_training_that_then_continues(
 ) -> None:
     options = ("--dev", "0", "--steps", "16", "--evaluations", "8", "--output", "out")
     command = ["train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options]
-    process = start(tmp_path, environment, *command)
+    events = tmp_path / "events"
+    process = start(tmp_path, {**environment, "SCRIPTED_EVENTS": str(events)}, *command)
     wait_for((tmp_path / "out" / "checkpoints" / "checkpoint-2" / "trainer_state.json").exists, process)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=120)
@@ -235,9 +236,17 @@ def test_a_signal_stops_a_training_that_then_continues(
     assert "Traceback" not in said
     assert (manifest(tmp_path / "out")["status"], manifest(tmp_path / "out")["reason"]) == ("stopped", "SIGTERM")
     assert list(manifest(tmp_path / "out"))[-1] == "learnt"
-    again = train(*options)
+    lines = events.read_text().splitlines()
+    assert lines[:2] == ["training running from 0", "step 1: epoch, grad_norm, learning_rate, loss, seconds"]
+    assert lines[-1] == "training stopped: stopped by SIGTERM"
+    events.unlink()
+    again = train(*options, SCRIPTED_EVENTS=str(events))
     assert again.returncode == 0
     assert "resuming from" in again.stderr
+    lines = events.read_text().splitlines()
+    first = int(lines[0].removeprefix("training running from "))
+    assert [line.partition(":")[0] for line in lines[1:-1]] == [f"step {step}" for step in range(first + 1, 17)]
+    assert lines[-1] == "training complete: selected_step, dev, trainable"
     assert manifest(tmp_path / "out")["status"] == "complete"
 
 

@@ -64,3 +64,15 @@ def test_half_of_the_epochs_show_a_sample_mirrored() -> None:
         shown = [mirrored for other, _, mirrored in pieces if other == sample]
         assert 0.3 < sum(shown) / len(shown) < 0.7
     assert not any(mirrored for batch in schedule().micro_batches() for *_, mirrored in batch)
+
+
+def test_records_are_shuffled_apart_and_an_epoch_ends_with_its_last_whole_batch() -> None:
+    batches = list(schedule(share=False, batch_size=6, steps=400).micro_batches())  # 16 records: two steps of six
+    assert all(len(turns) == 1 for batch in batches for _, turns, _ in batch)
+    turns = turns_of(batches)
+    epochs = [turns[at : at + 12] for at in range(0, len(turns), 12)]
+    assert all(len({*epoch}) == 12 for epoch in epochs)
+    assert set(turns) == {(sample, turn) for sample, count in enumerate(TURNS) for turn in range(count)}
+    first = [epoch.index((2, 0)) - epoch.index((2, 1)) for epoch in epochs if {(2, 0), (2, 1)} <= {*epoch}]
+    assert min(first) < 0 < max(first)
+    assert sum(abs(apart) == 1 for apart in first) < len(first) / 3

@@ -182,10 +182,10 @@ def test_the_order_does_not_depend_on_the_file_system(
     for i in range(5):
         put(root / "test" / "sad" / f"{i}.png")
     once = read(open_faces())
-    from coabench_faces import template
+    from coabench.support import tree
 
-    scandir = template.os.scandir
-    monkeypatch.setattr(template.os, "scandir", lambda folder: reversed(list(scandir(folder))))
+    scandir = tree.os.scandir
+    monkeypatch.setattr(tree.os, "scandir", lambda folder: reversed(list(scandir(folder))))
     assert read(open_faces()) == once == [(f"test/sad/{i}", "Sadness") for i in range(5)]
 
 

@@ -137,12 +137,12 @@ def test_a_row_of_json_without_a_split_is_named(root: Path, open_faces: Open) ->
 
 
 def test_a_folder_that_may_not_be_read(root: Path, open_faces: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    from coabench_faces import template
+    from coabench.support import tree
 
     put(root / "test" / "sad" / "a.png")
     dataset = open_faces()
     denied = PermissionError(13, "Permission denied", str(root / "test"))
-    monkeypatch.setattr(template.os, "scandir", lambda folder: (_ for _ in ()).throw(denied))
+    monkeypatch.setattr(tree.os, "scandir", lambda folder: (_ for _ in ()).throw(denied))
     for call in (open_faces, lambda: dataset.samples("test")):
         with pytest.raises(UserError, match=r"test cannot be read(?s:.)*Permission denied"):
             call()

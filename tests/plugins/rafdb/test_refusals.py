@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from support import rafdb_tree as tree
@@ -20,13 +22,13 @@ def test_no_data_root(open_rafdb):
 
 
 def test_a_data_root_that_is_not_there(tmp_path, open_rafdb):
-    with pytest.raises(UserError, match="is not there"):
+    with pytest.raises(UserError, match=r"(?s)nowhere cannot be read.*nothing there"):
         open_rafdb(tmp_path / "nowhere")
 
 
-def test_a_data_root_that_is_a_file(tmp_path, open_rafdb):
+def test_a_data_root_that_is_another_file(tmp_path, open_rafdb):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="is not a folder"):
+    with pytest.raises(UserError, match="another file"):
         open_rafdb(tmp_path / "file")
 
 
@@ -44,7 +46,7 @@ def test_a_data_root_without_rafdb_lists_what_was_looked_for_and_found(tmp_path,
 def test_an_empty_data_root(tmp_path, open_rafdb):
     with pytest.raises(UserError) as caught:
         open_rafdb(tmp_path)
-    assert caught.value.found == "an empty folder"
+    assert caught.value.found == "nothing in it"
 
 
 def test_a_label_file_with_yet_another_name(tmp_path, open_rafdb):
@@ -76,11 +78,14 @@ def test_a_label_file_that_is_no_file(tmp_path, open_rafdb):
         open_rafdb(root).samples("test")
 
 
-def test_images_still_in_their_archive(tmp_path, open_rafdb):
-    root = make_rafdb(tmp_path)
+def test_images_in_an_archive_that_is_none_or_that_lies_in_another_one(tmp_path, open_rafdb):
+    root = make_rafdb(tmp_path / "RAF-DB")
     (root / "basic" / "Image" / "original.zip").touch()
-    with pytest.raises(UserError, match="no folder") as caught:
+    with pytest.raises(UserError, match=r"original.zip cannot be used"):
         open_rafdb(root, images="original")
+    packed = shutil.make_archive(str(root), "zip", root)
+    with pytest.raises(UserError, match="no folder") as caught:
+        open_rafdb(Path(packed), images="original")
     assert "unpack" in caught.value.remedy
     assert "original.zip" in caught.value.remedy
 

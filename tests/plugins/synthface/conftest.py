@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from coabench_synthface.dataset import SynthFace
 from coabench_synthface.make import make_set
-from coabench_synthface.storage import pack
+from coabench_synthface.packing import pack
 
 from coabench.base import shipped
 from coabench.dataset import Card, Dataset

@@ -8,7 +8,7 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZipFile
 
 import pytest
 from coabench_synthface.dataset import SynthFace
-from coabench_synthface.storage import pack
+from coabench_synthface.packing import pack
 
 from coabench.errors import SampleError, UserError
 from coabench.inference.loading import read_image
@@ -89,8 +89,8 @@ def test_what_holds_no_set_is_refused(packed: Path, open_set: Open, tmp_path: Pa
         other.writestr("set/set.json", "{}")
     for name, found in (
         ("nowhere", "nothing there"),
-        ("note.txt", "not a zip file"),
-        ("half.zip", "not a zip file"),
+        ("note.txt", "another file"),
+        ("half.zip", "cut off or damaged"),
         ("other.zip", "no such file"),
     ):
         with pytest.raises(UserError, match=found) as error:

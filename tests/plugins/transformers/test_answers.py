@@ -305,7 +305,7 @@ def test_an_answer_is_the_tokens_that_follow_the_prompt(folders, tmp_path, promp
         "{% if add_generation_prompt %}{{ " + repr(prompt) + " }}{% endif %}"
     )
     (folder / "chat_template.jinja").write_text(template)
-    chat = Chat(folder)
+    chat = Chat.read(folder)
     ids = list(chat.answer("Happiness"))
     assert chat.tokenizer.decode(ids[:-1]).strip() == "Happiness"
     assert chat.tokenizer.convert_ids_to_tokens(ids[0])[0] == first

@@ -1,5 +1,5 @@
 """A third-party plugin: a backbone that answers by the pixels, a data set it draws itself, a detector, a
-command, observers."""
+section of the report, a command, observers."""
 
 import os
 from pathlib import Path
@@ -54,6 +54,26 @@ def coabench_register_metrics(register):
 
 
 @hookimpl
+def coabench_register_parsers(register):
+    register("last-line", "coabench_scripted.parser:last_line", description="the label stands alone in the last line")
+
+
+@hookimpl
+def coabench_register_transforms(register):
+    register("upside-down", "coabench_scripted.transform:UpsideDown", description="turned by half a turn")
+
+
+@hookimpl
+def coabench_register_executors(register):
+    register("here", "coabench_scripted.executor:Here", description="one run after the other, in this process")
+
+
+@hookimpl
+def coabench_register_sections(register):
+    register("silences", "coabench_scripted.section:silences", description="how many samples have no label")
+
+
+@hookimpl
 def coabench_register_commands(cli):
     @cli.command("scripted-hello")
     def hello():
@@ -81,5 +101,36 @@ def coabench_sample_predicted(record):  # leaves out `run`, which it does not ne
 @hookimpl
 def coabench_run_finished(run, metrics):
     note(f"finished {run.manifest['status']} {metrics['samples']}")
+    fail()
+
+
+@hookimpl
+def coabench_run_failed(run, error):
+    note(f"failed {run.manifest['status']} after {run.done}: {error}")
+    fail()
+
+
+@hookimpl
+def coabench_training_started(training, step):
+    note(f"training {training.manifest['status']} from {step}")
+
+
+@hookimpl
+def coabench_training_step(step, logs):
+    note(f"step {step}: {', '.join(sorted(logs))}")
+    logs.clear()
+
+
+@hookimpl
+def coabench_training_finished(training, results):
+    note(f"training {training.manifest['status']}: {', '.join(results)}")
+
+
+@hookimpl
+def coabench_training_failed(training, error):
+    note(f"training {training.manifest['status']}: {error}")
+
+
+def fail():
     if os.environ.get("SCRIPTED_RAISES"):
         raise RuntimeError("the observer is broken")

@@ -1,0 +1,118 @@
+"""From ``--transform NAME:key=value,…`` to the step that changes every image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from coabench.base.resources import out_of_memory
+from coabench.detector import Landmarks
+from coabench.errors import CoabenchError, JobError, UserError, with_type
+from coabench.inference.preparation import Prepared
+from coabench.registry.catalog import origin
+from coabench.registry.loader import get_plugins
+from coabench.registry.options import parse_component, read_parameters, spell_component
+from coabench.registry.registrations import Registration
+from coabench.transform import Subject, Transform, TransformRequest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+STEP = "transform"
+"""What records and identities call the step."""
+OPTION = "--transform"
+
+
+@dataclass(frozen=True)
+class TransformChoice:
+    """A transform as chosen: what was registered, and its parameters."""
+
+    registration: Registration
+    options: Any
+
+    @property
+    def spec(self) -> str:
+        """How it is typed."""
+        return spell_component(self.registration.name, self.options)
+
+    def identity(self) -> dict[str, Any]:
+        return {"name": self.registration.name, **origin(self.registration), "options": asdict(self.options)}
+
+
+def find_transform(text: str) -> TransformChoice:
+    """Return the transform ``NAME:key=value,…``.
+
+    Raises:
+        UserError: it cannot be read, there is none of that name, or a parameter does not fit.
+    """
+    name, parameters = parse_component(text, OPTION)
+    registration = get_plugins().transforms.find(name)
+    declared = getattr(registration.load(), "Options", Transform.Options)
+    return TransformChoice(registration, read_parameters(declared, parameters, f"{OPTION} {name}"))
+
+
+class Transforms:
+    """Transforms, one after the other: a step of `coabench.inference.preparation`."""
+
+    name = STEP
+
+    def __init__(self, choices: Sequence[TransformChoice], seed: int) -> None:
+        """Make them ready; `UserError` where one refuses its options."""
+        self._choices, self._seed = tuple(choices), seed
+        self._transforms: list[Transform] = [
+            choice.registration.open(TransformRequest(choice.options, seed)) for choice in choices
+        ]
+
+    @property
+    def spec(self) -> str:
+        """How they are typed."""
+        return f" {OPTION} ".join(choice.spec for choice in self._choices)
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return each with its plugin and options, in order. The seed is the run's."""
+        return {"spec": self.spec, "transforms": [choice.identity() for choice in self._choices]}
+
+    def notes(self) -> Sequence[str]:
+        return [f"{OPTION} {self.spec}: every image is changed, so the numbers are a variant's and will not be ranked"]
+
+    def apply(self, image: Image, key: str, landmarks: Landmarks | None = None) -> Prepared:
+        """Return what the transforms make of an image.
+
+        Raises:
+            SampleError: one can make nothing of it.
+            JobError: one fails, or returns no image of the same size; it names the plugin.
+        """
+        for choice, transform in zip(self._choices, self._transforms, strict=True):
+            image = _applied(transform, choice, image, Subject(key, self._seed, landmarks))
+            landmarks = landmarks if getattr(transform, "keeps_places", False) else None
+        return Prepared(image, landmarks=landmarks)
+
+
+def open_transforms(texts: Sequence[str], seed: int) -> list[Transforms]:
+    """Return the step of these transforms, made ready; no step where there are none."""
+    return [Transforms([find_transform(text) for text in texts], seed)] if texts else []
+
+
+def _applied(transform: Transform, choice: TransformChoice, image: Image, subject: Subject) -> Image:
+    try:
+        made = transform.apply(image, subject)
+    except Exception as error:
+        if (isinstance(error, CoabenchError) and not isinstance(error, UserError)) or out_of_memory(error):
+            raise
+        raise _failed(choice, subject, "fails", with_type(error)) from error
+    size, mode = getattr(made, "size", None), getattr(made, "mode", None)
+    if (size, mode) != (image.size, "RGB"):
+        found = repr(made)[:200] if size is None else f"{mode}, {size[0]}×{size[1]} pixels"
+        raise _failed(choice, subject, "returns another kind of image", found)
+    return made
+
+
+def _failed(choice: TransformChoice, subject: Subject, problem: str, found: str) -> JobError:
+    plugin = choice.registration.plugin
+    return JobError(
+        f"the transform {choice.spec} of plugin {plugin!r} {problem} for the sample {subject.sample}",
+        expected="an RGB image of the same size",
+        found=found,
+        remedy=f"report it to the author of {plugin!r}, or leave this transform out",
+    )

@@ -1,0 +1,74 @@
+"""The transforms that ship do what their parameters say, in the unit that they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from coabench_transforms import coabench_register_transforms
+from numpy.typing import NDArray
+from PIL import Image
+
+from coabench.registry.options import read_parameters
+from coabench.registry.registrations import Registration
+from coabench.testing.pictures import draw_face
+from coabench.testing.transforms import check
+from coabench.transform import Subject, TransformRequest
+
+
+def shipped() -> dict[str, Registration]:
+    made: dict[str, Registration] = {}
+
+    def register(name: str, target: str, *, description: str = "", **details: Any) -> None:
+        made[name] = Registration(name, target, "transforms", "1", description, details)
+
+    coabench_register_transforms(register)
+    return made
+
+
+def changed(name: str, image: Image.Image, **parameters: str) -> NDArray[np.uint8]:
+    registration = shipped()[name]
+    options = read_parameters(registration.load().Options, parameters, "--transform")
+    return np.asarray(registration.open(TransformRequest(options)).apply(image, Subject("a/1")))
+
+
+@pytest.mark.parametrize("name", [*shipped()])
+def test_it_conforms(name: str) -> None:
+    assert [str(finding) for finding in check(shipped()[name])] == []
+
+
+def test_lower_quality_is_further_from_the_image() -> None:
+    face = draw_face("Anger", size=96)
+    errors = [np.abs(changed("jpeg", face, quality=q).astype(int) - np.asarray(face)).mean() for q in ("95", "30", "5")]
+    assert errors == sorted(errors)
+    assert 0 < errors[0] < 3 < errors[2]
+
+
+def test_the_spread_of_a_blurred_point_is_sigma() -> None:
+    point = Image.new("RGB", (101, 101))
+    point.paste((255, 255, 255), (45, 45, 56, 56))  # 11 pixels wide, so that 8 bits hold its spread
+    profile = changed("blur", point, sigma="6")[..., 0].astype(float).sum(axis=0)
+    places = np.arange(101) - 50
+    assert np.average(places**2, weights=profile) == pytest.approx(6**2 + (11**2 - 1) / 12, rel=0.03)
+    assert (changed("blur", point, sigma="0") == np.asarray(point)).all()
+
+
+def test_a_mirrored_image_is_mirrored_back() -> None:
+    face = draw_face("Happiness", size=40)
+    once = changed("mirror", face)
+    assert (once == np.asarray(face)[:, ::-1]).all()
+
+
+def test_grey_has_the_luma_of_bt_601_in_every_channel() -> None:
+    grey = changed("grey", Image.new("RGB", (2, 2), (200, 100, 50)))
+    assert (grey == round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)).all()
+
+
+def test_brightness_is_a_factor_of_the_light() -> None:
+    """Half the light of white is 188 in sRGB, not 128."""
+    white = Image.new("RGB", (2, 2), (255, 255, 255))
+    assert (changed("brightness", white, factor="0.5") == 188).all()
+    assert (changed("brightness", Image.new("RGB", (2, 2), (188, 188, 188)), factor="2") == 255).all()
+    face = draw_face("Fear")
+    assert (changed("brightness", face, factor="1") == np.asarray(face)).all()
