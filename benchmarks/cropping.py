@@ -175,7 +175,7 @@ def cropped(root: Path, how: tuple[str, CropSettings] | None, output: Path) -> t
     choice = find_dataset(str(root / CARD))
     outcome = crop_dataset(
         choice, choice.open(root, None), find_detector(how[0]), output, data_root=root, settings=how[1],
-        policy=Policy(missing="whole"),
+        policy=Policy(min_face=16, missing="whole"),
     )  # fmt: skip
     return output, len(outcome.failures)
 
