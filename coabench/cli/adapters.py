@@ -23,7 +23,7 @@ def command() -> None:
 @click.option("--backbone", metavar="NAME[:MODEL]", help="Its base, where it is not the one that its training names.")
 @click.option("--output", type=click.Path(path_type=Path), help="A new folder; ADAPTER-LAYOUT here by default.")
 def export(adapter: str, layout: str, backbone: str | None, output: Path | None) -> None:
-    """Write ADAPTER, a folder or a hub id, in another layout."""
+    """Write an adapter, a folder or a hub id, in another layout."""
     from typing import cast
 
     from coabench.adapters.export import Layout
@@ -40,7 +40,7 @@ def export(adapter: str, layout: str, backbone: str | None, output: Path | None)
 @command.command("show")
 @click.argument("adapter")
 def show(adapter: str) -> None:
-    """Show what ADAPTER is, from what, on what, and how it did."""
+    """Show what an adapter is, from what, on what, and how it did."""
     from coabench.adapters.show import describe
     from coabench.support.hub import folder_of
 
@@ -55,7 +55,10 @@ def show(adapter: str) -> None:
               help="How many modules to show, those furthest apart first.")  # fmt: skip
 @format_option
 def compare(adapter: str, other: str, modules: int, format: Format) -> None:
-    """Compare ADAPTER with OTHER: their settings, and the cosines and norms of their updates."""
+    """Compare the settings and the updates of two adapters.
+
+    The cosine of the updates of a module is 1 where they differ in size alone.
+    """
     from coabench.adapters.compare import compare as compared
     from coabench.support.hub import folder_of
 
@@ -74,7 +77,10 @@ def compare(adapter: str, other: str, modules: int, format: Format) -> None:
     "--output", type=click.Path(path_type=Path), default=Path("soup"), show_default=True, help="A new folder."
 )
 def soup(adapters: tuple[str, ...], output: Path) -> None:
-    """Write the mean of the updates of several ADAPTERS, LoRAs of the same modules, as one LoRA."""
+    """Write the mean of the updates of several LoRAs as one.
+
+    They must be of the same base and modules; the rank is the sum of theirs.
+    """
     from coabench.adapters.soup import soup as mix
     from coabench.support.hub import folder_of
 
@@ -93,7 +99,10 @@ def soup(adapters: tuple[str, ...], output: Path) -> None:
 def card(
     adapter: str, runs: tuple[Path, ...], backbone: str | None, output: Path | None, repository: str | None
 ) -> None:
-    """Write a model card for ADAPTER, with figures of complete runs, for the hub."""
+    """Write a model card, with figures of complete runs.
+
+    Nothing leaves this machine without --push.
+    """
     from coabench.adapters.card import card as describe
     from coabench.support.hub import folder_of
 

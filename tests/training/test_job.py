@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from support.rafdb_tree import REAL_COUNTS, make_rafdb
 from coabench.api import train as coabench_train
 from coabench.backbone import BackboneRequest
 from coabench.errors import JobError
+from coabench.training.plan import Training, check
 from coabench.training.progress import TrainingProgress
+from coabench.training.trainer import make_arguments
 
 pytestmark = pytest.mark.slow
 
@@ -286,6 +289,15 @@ def test_the_published_preset_counts_the_published_examples(coabench: Run, oracl
     assert "12,271 chain-of-affect:corrected / primary / raf-db-basic" in planned.stdout
     assert "6,324 chain-of-affect:corrected / secondary / raf-db-compound" in planned.stdout
     assert not (tmp_path / "adapters").exists()
+    names = ["raf-db-basic", "raf-db-compound"]
+    request = Training(model, ["chain-of-affect"], names, tmp_path / "RAF-DB", "published", device="cpu")
+    plan, literal = check(request), check(replace(request, preset="published-literal"))
+    assert (plan.schedule.steps, plan.warmup, plan.identity.warmup_steps) == (5810, 175, 175)
+    arguments = make_arguments(plan, tmp_path / "c")
+    assert (arguments.adam_beta1, arguments.adam_beta2, arguments.adam_epsilon) == (0.9, 0.98, 1e-7)
+    assert (arguments.max_grad_norm, arguments.warmup_steps) == (1.0, 175)
+    assert (literal.schedule.steps, literal.schedule.share, literal.schedule.micro_batch) == (5810, False, 4)
+    assert literal.identity.recipe == {**plan.identity.recipe, "share": False, "micro_batch": 4}
     shutil.rmtree(tmp_path / "RAF-DB")
     make_rafdb(tmp_path / "RAF-DB", annotations=False)
     started = coabench(*published, "--steps", 1, "--batch-size", 2, "--set", "num_crops=1", "--output", "coa")
@@ -293,6 +305,42 @@ def test_the_published_preset_counts_the_published_examples(coabench: Run, oracl
     told = manifest(tmp_path / "coa")
     assert told["identity"]["recipe"]["rank"] == 32
     assert told["identity"]["backbone"]["training"] == {"extra_bos": True}
+    assert told["identity"]["trainer"] == {"adam_beta2": 0.98, "adam_epsilon": 1e-7}
+
+
+def test_a_training_that_0_1_0_began_ends_as_it_began(oracle: Path, tmp_path: Path) -> None:
+    make_rafdb(tmp_path / "RAF-DB", annotations=False)
+    request = Training(
+        f"phi-3.5-vision:{oracle / 'tiny'}", ["chain-of-affect"], ["raf-db-basic"], tmp_path / "RAF-DB", "published",
+        {"steps": 40}, device="cpu", output=tmp_path / "coa",
+    )  # fmt: skip
+    today = check(request)
+    assert (today.warmup, today.trainer, today.continues) == (2, {"adam_beta2": 0.98, "adam_epsilon": 1e-7}, False)
+    then = {**today.manifest, "schema": 1, "status": "failed"}
+    then["identity"] = {**then["identity"], "trainer": {}}
+    del then["identity"]["warmup_steps"]
+    (tmp_path / "coa").mkdir()
+    (tmp_path / "coa" / "training.json").write_text(json.dumps(then))
+    plan = check(request)
+    assert (plan.warmup, plan.trainer, plan.continues) == (1, {}, True)
+    assert plan.identity.to_json() == then["identity"]
+    assert check(replace(request, overwrite=True)).warmup == 2
+    (tmp_path / "coa" / "training.json").write_text(json.dumps({**then, "status": "complete"}))
+    assert not check(request).continues  # it is another training, and refused as such
+
+
+def test_without_sharing_the_loss_is_the_mean_over_micro_batches(train: Run, tmp_path: Path) -> None:
+    records = ("--strategy", "direct", "--dev", 0, "--steps", 1, "--evaluations", 1, "--no-share")
+    for size in (2, 4):
+        result = train(*records, "--micro-batch", size, "--output", f"m{size}")
+        assert result.returncode == 0, result.stderr
+    assert manifest(tmp_path / "m2")["identity"]["recipe"]["micro_batch"] == 2
+    losses = [log(tmp_path / name)[0]["loss"] for name in ("m2", "m4")]
+    assert losses[0] != pytest.approx(losses[1], rel=1e-5)  # labels of one token and of several
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+    refused = train(*records, "--micro-batch", 2, "--output", "m4")
+    assert refused.returncode == 2
+    assert "recipe.micro_batch: 4 -> 2" in refused.stderr
 
 
 # -- what goes wrong ---------------------------------------------------------------------------------------------------
