@@ -124,11 +124,17 @@ def test_observers_hear_once_that_a_run_failed(coabench: Run, tmp_path: Path) ->
 
 @pytest.mark.parametrize("variables", [{}, {"COABENCH_STRICT_PLUGINS": "1"}])
 def test_an_observer_that_fails_hides_no_interrupt(
-    coabench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+    coabench: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    variables: dict[str, str],
 ) -> None:
     def interrupt(*_: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     monkeypatch.setattr("coabench.evaluation.job.make_record", interrupt)
     more = {"SCRIPTED_EVENTS": str(tmp_path / "events"), "SCRIPTED_RAISES": "1", "SCRIPTED_SOUND": "1", **variables}
     stopped = coabench(*BASE, "--output", "o", **more)
