@@ -174,7 +174,9 @@ def test_the_guide_leads_to_a_published_package(tmp_path: Path) -> None:
 def shell(page: str) -> list[str]:
     """Return the coabench commands of a page, ``~`` expanded, without the program."""
     blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines() if line.startswith("coabench ")]
+    lines = [
+        line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.startswith("coabench ")
+    ]
     return [" ".join(map(os.path.expanduser, shlex.split(line, comments=True)[1:])) for line in lines]
 
 
@@ -226,8 +228,10 @@ def test_the_commands_about_cropping_work(coabench: Run, home: Path) -> None:
     commands = [line for line in shell("docs/datasets.md") if "-cropped" in line or line.endswith(f"{home}/faces")]
     crop, evaluate = (line for line in commands if "-cropped" in line)
     assert crop.startswith("datasets crop my-faces.yaml")
-    for command in (f"evaluate --dataset {home}/faces", crop, evaluate):
-        assert command in commands
+    on_the_fly = [line for line in shell("docs/evaluating.md") if "--crop" in line]
+    assert len(on_the_fly) == 2
+    for command in (f"evaluate --dataset {home}/faces", crop, evaluate, *on_the_fly):
+        assert command in {*commands, *on_the_fly}
         result = coabench(*command.split())
         assert result.returncode == 0, f"{command}\n{result.stderr}"
 
