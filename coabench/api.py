@@ -33,6 +33,7 @@ from coabench.prediction.faces import FaceChoice
 from coabench.prediction.model import EVERY, Model
 from coabench.prediction.objects import checked
 from coabench.prediction.progress import PredictionProgress
+from coabench.recipe import Balance
 from coabench.registry.defaults import (
     BACKBONE,
     BATCH_SIZE,
@@ -313,6 +314,8 @@ def train(
     targets: str | Sequence[str] | None = None,
     mirror: bool | None = None,
     ambiguous: bool | None = None,
+    balance: Balance | None = None,
+    balance_beta: float | None = None,
     epochs: float | None = None,
     steps: int | None = None,
     batch_size: int | None = None,

@@ -33,6 +33,8 @@ class Schedule:
         steps: optimizer steps.
         mirror: whether every sample is mirrored in about half of the epochs.
         share: whether the turns of a sample come together.
+        shares: how often each sample comes in an epoch, on average: so many times as the whole part says, and once more
+            with the chance that the rest says. None for once each.
     """
 
     turns: Sequence[int]
@@ -43,6 +45,7 @@ class Schedule:
     steps: int
     mirror: bool = False
     share: bool = True
+    shares: Sequence[float] | None = None
 
     def micro_batches(self, rank: int = 0, world: int = 1) -> Iterator[list[Piece]]:
         """Yield the micro-batches of one process, step after step; each has the turns of some samples."""
@@ -66,14 +69,22 @@ class Schedule:
             epoch += 1
 
     def _samples(self, rng: random.Random) -> Iterator[_Turn]:
-        order = list(range(len(self.turns)))
+        order = self._once(rng)
         rng.shuffle(order)
         for sample in order:
             mirrored = self.mirror and rng.random() < 0.5
             yield from ((sample, turn, mirrored) for turn in range(self.turns[sample]))
 
+    def _once(self, rng: random.Random) -> list[int]:
+        """Return the samples of an epoch, in order."""
+        if self.shares is None:
+            return list(range(len(self.turns)))
+        return [
+            sample for sample, share in enumerate(self.shares) for _ in range(int(share) + (rng.random() < share % 1))
+        ]
+
     def _records(self, rng: random.Random) -> Iterator[_Turn]:
-        records = [(sample, turn) for sample, turns in enumerate(self.turns) for turn in range(turns)]
+        records = [(sample, turn) for sample in self._once(rng) for turn in range(self.turns[sample])]
         rng.shuffle(records)
         whole = len(records) - len(records) % self.batch_size
         yield from ((*record, self.mirror and rng.random() < 0.5) for record in records[:whole])
