@@ -306,6 +306,7 @@ def train(
     labels: Name | None = None,
     data_root: Name | None = None,
     crop: bool | str = False,
+    augment: str | Sequence[str] = (),
     preset: str | None = None,
     full: bool | None = None,
     rank: int | None = None,
@@ -353,6 +354,7 @@ def train(
         labels: of such pictures; see `evaluate`.
         data_root: the folder or file that holds the data sets.
         crop: cut the face out of every picture; see `evaluate`.
+        augment: ``NAME:key=value,…``, or several: what changes the images that are learnt from, each time otherwise.
         preset: a recipe of the backbone; the other settings change it.
         full: train every parameter instead of a LoRA.
         targets: parts that are trained: ``language``, ``projector``, ``vision``.

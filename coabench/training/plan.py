@@ -23,8 +23,9 @@ from coabench.inference.preparation import describe_steps, prepare
 from coabench.recipe import Preset, Recipe, make_recipe
 from coabench.registry.catalog import DatasetChoice, find_backbone, find_dataset, open_strategy
 from coabench.registry.defaults import DEVICE, SEED
-from coabench.registry.options import distribute
+from coabench.registry.options import Specs, distribute
 from coabench.registry.registrations import Registration
+from coabench.registry.transforms import Transforms, open_augmentation
 from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import read_manifest
 from coabench.runs.folds import check_seed
@@ -57,6 +58,8 @@ class Training:
     Attributes:
         settings: fields of `Recipe` that the user set; None for the others.
         crop: ``DETECTOR:key=value,…`` where every picture is cropped to its face; see `coabench.cropping.step`.
+        augment: ``NAME:key=value,…``: what changes the images that are learnt from; see
+            `coabench.registry.transforms.open_augmentation`.
         fold: which fold of each train split is held out, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         published: write the published layout as well.
         command: the command line, for the manifest.
@@ -67,6 +70,7 @@ class Training:
     datasets: Sequence[str | DatasetChoice]
     data_root: Path | None = None
     crop: str | None = None
+    augment: Specs = ()
     preset: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     micro_batch: Annotated[int, at_least(1)] | None = None
@@ -94,6 +98,7 @@ class Plan:
         crop: cuts the face out of every picture; None where they are shown as they are.
         warmup: the steps in which the learning rate rises.
         balance: what makes up for rare answers; None for nothing.
+        augmentation: what changes the images that are learnt from, each time otherwise; None for nothing.
         continues: whether 0.1.0 began it with another warm-up or optimizer, which it keeps.
     """
 
@@ -112,6 +117,7 @@ class Plan:
     warmup: int
     crop: FaceCrop | None = None
     balance: ClassBalance | None = None
+    augmentation: Transforms | None = None
     continues: bool = False
 
     @property
@@ -191,13 +197,16 @@ def check(request: Training) -> Plan:
     trainee = backbone.trainee(deepcopy(options["training"]))
     targets(trainee, recipe)
     balance = find_balance(recipe, items, trainee.weighs)
+    augmentation = open_augmentation(request.augment, request.seed)
     schedule = _schedule(items, recipe, micro_batch, request.seed, balance.shares(items) if balance else None)
+    schedule = replace(schedule, augments=augmentation is not None)
     trainer = _trainer_fields({**preset.trainer, **request.trainer})
     warmup, rounded = (of(recipe.warmup * schedule.steps) for of in (math.ceil, round))
     identity = TrainingIdentity(
         coabench=__version__,
         images=READER,
         preparation=describe_steps(steps),
+        augmentation=augmentation.describe() if augmentation else None,
         seed=request.seed,
         warmup_steps=warmup if warmup != rounded else None,
         recipe=recipe.identity(micro_batch),
@@ -215,7 +224,7 @@ def check(request: Training) -> Plan:
     )
     plan = Plan(
         recipe, [strategy for strategy, _ in strategies], sources, items, schedule, backbone, trainee, request.output,
-        identity, options["backbone"], world, trainer, warmup, crop, balance,
+        identity, options["backbone"], world, trainer, warmup, crop, balance, augmentation,
     )  # fmt: skip
     return plan if request.overwrite else _continued(plan, {key: trainer[key] for key in request.trainer}, rounded)
 

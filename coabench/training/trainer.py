@@ -27,6 +27,7 @@ from coabench.backbone import Backbone, Trainee
 from coabench.base.files import write_text
 from coabench.base.jsonlines import LineWriter, encode, read_lines
 from coabench.errors import JobError, SampleError, UserError, first_line
+from coabench.registry.transforms import Transforms
 from coabench.training.balance import ClassBalance
 from coabench.training.data import Item
 from coabench.training.development import development_scores
@@ -92,7 +93,7 @@ def make_trainer(plan: Plan, model: nn.Module, arguments: TrainingArguments, log
     callbacks: list[TrainerCallback] = [log, FiniteGradients()]
     if plan.recipe.patience is not None and arguments.eval_strategy != "no":
         callbacks.append(Patience(plan.recipe.patience))
-    pieces = Pieces(plan.items, plan.backbone, plan.trainee, plan.balance)
+    pieces = Pieces(plan.items, plan.backbone, plan.trainee, plan.balance, plan.augmentation)
     trainer = TurnTrainer(
         pieces, plan.schedule, lambda: development_scores(plan), model=model, args=arguments, callbacks=callbacks
     )
@@ -109,23 +110,27 @@ class Pieces(Dataset[Any]):
         backbone: Backbone[Any],
         trainee: Trainee,
         balance: ClassBalance | None = None,
+        augmentation: Transforms | None = None,
     ) -> None:
         self._items = items
         self._backbone = backbone
         self._trainee = trainee
         self._balance = balance
+        self._augmentation = augmentation
 
     def __getitem__(self, piece: Piece) -> Any:
         """Return the example, or the error that prevents it: raised in a worker, it would lose its text."""
-        position, turns, mirrored = piece
+        position, turns, look = piece
         item = self._items[position]
         try:
-            prepared = self._backbone.prepare(item.images(mirrored))
+            prepared = self._backbone.prepare(item.images(look, self._augmentation))
         except SampleError as error:
             return JobError(
                 f"{item.sample.id} cannot be trained on: {error.problem}",
                 remedy="run `coabench datasets verify`; repair the image or take it out of the data set",
             )
+        except JobError as error:
+            return error
         asked = [item.turns[turn] for turn in turns]
         if self._balance is not None:
             asked = [replace(turn, weight=self._balance.loss_weight(item, turn)) for turn in asked]
