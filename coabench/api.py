@@ -33,6 +33,7 @@ from coabench.prediction.faces import FaceChoice
 from coabench.prediction.model import EVERY, Model
 from coabench.prediction.objects import checked
 from coabench.prediction.progress import PredictionProgress
+from coabench.recipe import Balance
 from coabench.registry.defaults import (
     BACKBONE,
     BATCH_SIZE,
@@ -305,6 +306,7 @@ def train(
     labels: Name | None = None,
     data_root: Name | None = None,
     crop: bool | str = False,
+    augment: str | Sequence[str] = (),
     preset: str | None = None,
     full: bool | None = None,
     rank: int | None = None,
@@ -313,6 +315,8 @@ def train(
     targets: str | Sequence[str] | None = None,
     mirror: bool | None = None,
     ambiguous: bool | None = None,
+    balance: Balance | None = None,
+    balance_beta: float | None = None,
     epochs: float | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
@@ -350,6 +354,7 @@ def train(
         labels: of such pictures; see `evaluate`.
         data_root: the folder or file that holds the data sets.
         crop: cut the face out of every picture; see `evaluate`.
+        augment: ``NAME:key=value,…``, or several: what changes the images that are learnt from, each time otherwise.
         preset: a recipe of the backbone; the other settings change it.
         full: train every parameter instead of a LoRA.
         targets: parts that are trained: ``language``, ``projector``, ``vision``.

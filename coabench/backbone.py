@@ -105,12 +105,14 @@ class Trainee(ABC):
         groups: part (``language``, ``projector``, ``vision``…) -> full names of the modules that LoRA may wrap.
         parts: part -> what the names of its parameters begin with; the first that fits counts.
         unused: names of modules that no answer depends on; they stay as they are, even in full fine-tuning.
+        weighs: whether the loss of a turn is multiplied by its `Turn.weight`; ``--balance loss`` needs it.
     """
 
     module: nn.Module
     groups: Mapping[str, Sequence[str]]
     parts: Mapping[str, str]
     unused: Sequence[str] = ()
+    weighs: bool = False
 
     @abstractmethod
     def encode(self, prepared: Any, turns: Sequence[Turn]) -> Any:

@@ -99,10 +99,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Turn:
-    """A question and its answer."""
+    """A question and its answer.
+
+    *weight* is that of its loss in a training: 1 where no classes are balanced.
+    """
 
     question: Question
     answer: Answer
+    weight: float = 1.0
 
 
 Status = Literal["ok", "invalid", "error"]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from coabench.errors import UserError
+
+Balance = Literal["none", "loss", "sample", "effective-number"]
+BETA = 0.999
+"""Of ``effective-number``: Cui et al. 2019 (arXiv 1901.05555) try 0.9, 0.99, 0.999 and 0.9999."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,9 @@ class Recipe:
         targets: the parts of the model that are trained, see `coabench.backbone.Trainee`; empty for all.
         mirror: show every image mirrored in about half of the epochs: an emotion has no left and right.
         ambiguous: train on questions with several right answers too, once with each.
+        balance: what makes up for answers that are rarer than others, of each question by itself; see
+            `coabench.training.balance`.
+        balance_beta: of ``effective-number``; None for `BETA`.
         epochs: how often every question is seen, on average.
         steps: optimizer steps; overrides *epochs*.
         batch_size: questions per optimizer step, over all processes.
@@ -42,6 +49,8 @@ class Recipe:
     targets: tuple[str, ...] = ()
     mirror: bool = False
     ambiguous: bool = False
+    balance: Balance = "none"
+    balance_beta: float | None = None
     epochs: float = 3.0
     steps: int | None = None
     batch_size: int = 32
@@ -61,6 +70,8 @@ class Recipe:
             ("rank", self.rank >= 1, "1 or more"),
             ("alpha", self.alpha > 0, "more than 0"),
             ("dropout", 0 <= self.dropout < 1, "0 or more, less than 1"),
+            ("balance", self.balance in get_args(Balance), ", ".join(get_args(Balance))),
+            ("balance_beta", self.balance_beta is None or 0 <= self.balance_beta < 1, "0 or more, less than 1"),
             ("epochs", self.epochs > 0, "more than 0"),
             ("steps", self.steps is None or self.steps >= 1, "1 or more"),
             ("batch_size", self.batch_size >= 1, "1 or more"),
@@ -76,11 +87,27 @@ class Recipe:
                 raise UserError(
                     f"{option} {getattr(self, name)} makes no sense", expected=expected, remedy=f"correct {option}"
                 )
+        if self.balance_beta is not None and self.balance != "effective-number":
+            raise UserError(
+                "--balance-beta is for --balance effective-number",
+                found=f"--balance {self.balance}",
+                remedy="leave out --balance-beta, or pass --balance effective-number",
+            )
+
+    @property
+    def beta(self) -> float:
+        """The beta of ``effective-number``."""
+        return BETA if self.balance_beta is None else self.balance_beta
 
     def identity(self, micro_batch: int) -> dict[str, Any]:
         """Return what distinguishes it from another recipe; *micro_batch* does where questions are not shared."""
         settings = asdict(self)
         share = settings.pop("share")  # which 0.1.0 always did
+        balance, _ = settings.pop("balance"), settings.pop("balance_beta")  # which 0.1.0 did not
+        if balance != "none":
+            settings["balance"] = balance
+        if balance == "effective-number":
+            settings["balance_beta"] = self.beta
         return settings if share else {**settings, "share": share, "micro_batch": micro_batch}
 
 

@@ -38,15 +38,18 @@ class Subject:
         landmarks: where the eyes, the tip of the nose and the corners of the mouth lie in the image, where ``--crop``
             found them and no transform before this one has moved them; None where that is not known. One that needs
             them raises `SampleError` then, and guesses nothing.
+        occasion: which of several times, and which of several transforms; empty for the first of an evaluation.
     """
 
     sample: str
     seed: int = 0
     landmarks: Landmarks | None = None
+    occasion: str = ""
 
     def random(self) -> random.Random:
-        """Return a new generator that the sample and the seed decide, and nothing else."""
-        digest = hashlib.sha256(to_hash(f"{self.seed}:{self.sample}")).digest()
+        """Return a new generator that sample, seed and occasion decide, and nothing else."""
+        occasion = f":{self.occasion}" if self.occasion else ""
+        digest = hashlib.sha256(to_hash(f"{self.seed}:{self.sample}{occasion}")).digest()
         return random.Random(int.from_bytes(digest))
 
 
@@ -59,9 +62,11 @@ class Transform(ABC):
     Attributes:
         keeps_places: whether everything stays where it is in the image, as in a grey one: later transforms then know
             where the face's landmarks are.
+        varies: whether what it does is drawn by `Subject.random`, so that it can augment a training.
     """
 
     keeps_places: ClassVar[bool] = False
+    varies: ClassVar[bool] = False
 
     @dataclass(frozen=True)
     class Options:

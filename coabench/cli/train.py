@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -13,7 +13,7 @@ from coabench.base.text import NOTHING, safe
 from coabench.cli.options import crop_option, device_option, fold_option, fold_seed_option, set_option
 from coabench.cli.processes import first_process
 from coabench.cli.versions import checks_versions
-from coabench.recipe import Recipe
+from coabench.recipe import BETA, Balance, Recipe
 from coabench.registry.defaults import BACKBONE, DATASETS, DTYPES, SEED, STRATEGY
 from coabench.registry.options import parse_assignments
 
@@ -26,6 +26,9 @@ from coabench.registry.options import parse_assignments
               help="Whose train split to learn from; repeatable.")  # fmt: skip
 @click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data sets.")
 @crop_option
+@click.option("--augment", metavar="NAME[:KEY=VALUE,…]", multiple=True,
+              help="Change the images that are learnt from, each time otherwise: random-… of `coabench list "
+                   "transforms`; repeatable, in order.")  # fmt: skip
 @click.option("--preset", metavar="NAME", help="A recipe of the backbone, such as published; options change it.")
 @click.option("--full/--lora", default=None, help="Train every parameter instead of a LoRA.")
 @click.option("--rank", type=int, help="Rank of the LoRA.")
@@ -35,6 +38,9 @@ from coabench.registry.options import parse_assignments
 @click.option("--mirror/--no-mirror", default=None, help="Show images mirrored half of the time.")
 @click.option("--ambiguous/--unambiguous", default=None,
               help="Train on questions with several right answers too (stage 1 on compound images).")  # fmt: skip
+@click.option("--balance", type=click.Choice(get_args(Balance)),
+              help="Make up for rare answers: by the loss, or by how often they are seen.")  # fmt: skip
+@click.option("--balance-beta", type=float, help=f"Beta of --balance effective-number; {BETA} by default.")
 @click.option("--epochs", type=float, help="How often every question is seen.")
 @click.option("--steps", type=int, help="Optimizer steps, instead of --epochs.")
 @click.option("--batch-size", type=int, help="Questions per optimizer step, over all processes.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.backbone import Backbone
-from coabench.base.schema import Number, Read, at_least
+from coabench.base.schema import Number, at_least
 from coabench.base.vocabulary import TRAIN
 from coabench.cropping.step import CropChoice, find_crop
 from coabench.dataset import MOST_VOTES, Card, Dataset, Sample, invalid_votes
@@ -26,6 +26,7 @@ from coabench.parser import Parser
 from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.class_folders import card_text
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
+from coabench.registry.options import Specs
 from coabench.registry.transforms import open_transforms
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.dataset_identity import DatasetIdentity
@@ -38,10 +39,6 @@ from coabench.support.verification import missing
 
 FOLD, SEED_OF = "{fold}", "{seed}"
 """What stands for the number of the fold, and the seed, in the name of an adapter or a model: ``adapters/s{seed}``."""
-
-
-Specs = Annotated[tuple[str, ...], Read(lambda said: (said,) if isinstance(said, str) else said, str | tuple[str, ...])]
-"""``NAME:key=value,…`` of several components, of which a single one may stand without brackets."""
 
 
 @dataclass(frozen=True)

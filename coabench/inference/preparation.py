@@ -135,6 +135,13 @@ def prepare(dataset: Dataset, steps: Sequence[Step]) -> Dataset:
     return PreparedDataset(dataset, steps) if steps else dataset
 
 
+def prepare_source(source: ImageSource, key: str, steps: Sequence[Step]) -> ImageSource:
+    """Return an image that these steps change after those that it has; itself where there are none."""
+    if isinstance(source, PreparedSource):
+        return replace(source, steps=(*source.steps, *steps))
+    return PreparedSource(source, key, tuple(steps)) if steps else source
+
+
 def describe_steps(steps: Sequence[Step]) -> tuple[Mapping[str, Any], ...] | None:
     """Return the steps for the identity of a run or a training; None where there are none."""
     return tuple({"step": step.name, **step.identity()} for step in steps) or None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
-from coabench.base.schema import At, from_text, read_value
+from coabench.base.schema import At, Read, from_text, read_value
 from coabench.errors import UserError, did_you_mean
 
 T = TypeVar("T")
+
+Specs = Annotated[tuple[str, ...], Read(lambda said: (said,) if isinstance(said, str) else said, str | tuple[str, ...])]
+"""``NAME:key=value,…`` of several components, of which a single one may stand without brackets."""
 
 
 def parse_assignments(pairs: Sequence[str], option: str = "--set") -> dict[str, str]:

@@ -1,8 +1,9 @@
-"""From ``--transform NAME:key=value,…`` to the step that changes every image."""
+"""From ``--transform NAME:key=value,…`` or ``--augment`` to the step that changes every image."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 STEP = "transform"
 """What records and identities call the step."""
-OPTION = "--transform"
+OPTION, AUGMENT = "--transform", "--augment"
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,16 @@ class TransformChoice:
         return {"name": self.registration.name, **origin(self.registration), "options": asdict(self.options)}
 
 
-def find_transform(text: str) -> TransformChoice:
+def find_transform(text: str, option: str = OPTION) -> TransformChoice:
     """Return the transform ``NAME:key=value,…``.
 
     Raises:
         UserError: it cannot be read, there is none of that name, or a parameter does not fit.
     """
-    name, parameters = parse_component(text, OPTION)
+    name, parameters = parse_component(text, option)
     registration = get_plugins().transforms.find(name)
     declared = getattr(registration.load(), "Options", Transform.Options)
-    return TransformChoice(registration, read_parameters(declared, parameters, f"{OPTION} {name}"))
+    return TransformChoice(registration, read_parameters(declared, parameters, f"{option} {name}"))
 
 
 class Transforms:
@@ -59,19 +60,34 @@ class Transforms:
 
     def __init__(self, choices: Sequence[TransformChoice], seed: int) -> None:
         """Make them ready; `UserError` where one refuses its options."""
-        self._choices, self._seed = tuple(choices), seed
+        self._choices, self._seed, self._occasion = tuple(choices), seed, ""
         self._transforms: list[Transform] = [
             choice.registration.open(TransformRequest(choice.options, seed)) for choice in choices
         ]
 
+    def at(self, occasion: str) -> Transforms:
+        """Return the same for another of the times that an image is shown: what is drawn differs."""
+        other = copy(self)
+        other._occasion = occasion
+        return other
+
+    def describe(self) -> tuple[Mapping[str, Any], ...]:
+        """Return each with its plugin and options, in order."""
+        return tuple(choice.identity() for choice in self._choices)
+
+    @property
+    def specs(self) -> list[str]:
+        """How each is typed."""
+        return [choice.spec for choice in self._choices]
+
     @property
     def spec(self) -> str:
         """How they are typed."""
-        return f" {OPTION} ".join(choice.spec for choice in self._choices)
+        return f" {OPTION} ".join(self.specs)
 
     def identity(self) -> Mapping[str, Any]:
         """Return each with its plugin and options, in order. The seed is the run's."""
-        return {"spec": self.spec, "transforms": [choice.identity() for choice in self._choices]}
+        return {"spec": self.spec, "transforms": list(self.describe())}
 
     def notes(self) -> Sequence[str]:
         return [f"{OPTION} {self.spec}: every image is changed, so the numbers are a variant's and will not be ranked"]
@@ -83,8 +99,10 @@ class Transforms:
             SampleError: one can make nothing of it.
             JobError: one fails, or returns no image of the same size; it names the plugin.
         """
-        for choice, transform in zip(self._choices, self._transforms, strict=True):
-            image = _applied(transform, choice, image, Subject(key, self._seed, landmarks))
+        for position, (choice, transform) in enumerate(zip(self._choices, self._transforms, strict=True)):
+            # Each draws by itself: with the same numbers, what one does would hang on what another does.
+            occasion = f"{self._occasion}/{position}" if self._occasion or position else ""
+            image = _applied(transform, choice, image, Subject(key, self._seed, landmarks, occasion))
             landmarks = landmarks if getattr(transform, "keeps_places", False) else None
         return Prepared(image, landmarks=landmarks)
 
@@ -92,6 +110,23 @@ class Transforms:
 def open_transforms(texts: Sequence[str], seed: int) -> list[Transforms]:
     """Return the step of these transforms, made ready; no step where there are none."""
     return [Transforms([find_transform(text) for text in texts], seed)] if texts else []
+
+
+def open_augmentation(texts: Sequence[str], seed: int) -> Transforms | None:
+    """Return what changes the images of a training, made ready; None where there is nothing.
+
+    Raises:
+        UserError: one changes every image alike, as no evaluation would.
+    """
+    choices = [find_transform(text, AUGMENT) for text in texts]
+    for choice in choices:
+        if not getattr(choice.registration.load(), "varies", False):
+            raise UserError(
+                f"{AUGMENT} {choice.spec} changes every image alike, so that the model would see no other",
+                expected="a transform that draws by chance what it does, such as random-flip",
+                remedy="choose one of `coabench list transforms` that says random",
+            )
+    return Transforms(choices, seed) if choices else None
 
 
 def _applied(transform: Transform, choice: TransformChoice, image: Image, subject: Subject) -> Image:

@@ -47,12 +47,14 @@ class TrainingIdentity(Part):
 
     Attributes:
         images: as in `RespondentIdentity`, *preparation* as in `RunIdentity`.
+        augmentation: the transforms that change the images that are learnt from, in their order.
         warmup_steps: where 0.1.0 rounded them to another number.
     """
 
     coabench: str | None = None
     images: int | None = left_out()
     preparation: tuple[Mapping[str, Any], ...] | None = left_out()
+    augmentation: tuple[Mapping[str, Any], ...] | None = left_out()
     seed: int | None = None
     warmup_steps: int | None = left_out()
     recipe: Mapping[str, Any]

@@ -17,10 +17,13 @@ from coabench.dialogue import Exemplar, Task, Turn
 from coabench.errors import UserError
 from coabench.inference.engine import training_turns
 from coabench.inference.loading import read_image
+from coabench.inference.preparation import prepare_source
 from coabench.labels import LabelSpace
+from coabench.registry.transforms import Transforms
 from coabench.runs.folds import Fold, open_fold
 from coabench.runs.training_identity import TrainingData
 from coabench.strategy import Strategy
+from coabench.training.schedule import AS_IT_IS, Look
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -143,12 +146,14 @@ class Item:
         """The questions with their right answers."""
         return training_turns(self.strategy, self.task, self.sample.target, ambiguous=self.ambiguous)
 
-    def images(self, mirrored: bool = False) -> list[Image]:
-        """Return the images, exemplars first."""
+    def images(self, look: Look = AS_IT_IS, augmentation: Transforms | None = None) -> list[Image]:
+        """Return the images, exemplars first, as they are shown at one time of a training."""
         from PIL import ImageOps
 
-        images = [read_image(sample.image).image for sample in (*self.exemplars, self.sample)]
-        return [ImageOps.mirror(image) for image in images] if mirrored else images
+        steps = [augmentation.at(f"{look.epoch}.{look.copy}")] if augmentation else []
+        sources = [prepare_source(each.image, each.id, steps) for each in (*self.exemplars, self.sample)]
+        images = [read_image(source).image for source in sources]
+        return [ImageOps.mirror(image) for image in images] if look.mirrored else images
 
 
 def collect(strategies: Sequence[Strategy], sources: Sequence[Source], ambiguous: bool, seed: int) -> list[Item]:
@@ -192,7 +197,9 @@ def _with_turns(strategy: Strategy, source: Source, ambiguous: bool, seed: int) 
 
 def count_turns(items: Sequence[Item]) -> Counter[str]:
     """Return how many turns each question of each strategy has on each label space."""
-    kinds = (
-        f"{item.strategy.name} / {turn.question.name} / {item.space.name}" for item in items for turn in item.turns
-    )
-    return Counter(kinds)
+    return Counter(kind_of(item, turn) for item in items for turn in item.turns)
+
+
+def kind_of(item: Item, turn: Turn) -> str:
+    """Return which question a turn has, of which strategy, on which label space."""
+    return f"{item.strategy.name} / {turn.question.name} / {item.space.name}"

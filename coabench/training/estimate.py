@@ -18,6 +18,10 @@ def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     recipe, schedule = plan.recipe, plan.schedule
     rows = [("examples", f"{plan.turns:,} questions about {len(plan.items):,} images")]
     rows += [("", f"{count:,} {name}") for name, count in count_turns(plan.items).items()]
+    for kind, answers in (plan.balance.to_json() if plan.balance else {}).items():
+        shown = ", ".join(f"{answer} {own['count']:,} × {own['weight']:.2f}" for answer, own in answers.items())
+        rows.append(("balance", f"{kind}: {shown}"))
+    rows += [("augmentation", spec) for spec in plan.augmentation.specs] if plan.augmentation else []
     rows += [("development part", ", ".join(f"{len(s.dev):,} of {s.dataset.card.name}" for s in plan.sources))]
     rows += [
         ("held out", f"fold {s.fold.identity}: {len(s.fold.samples):,} of {s.dataset.card.name}")

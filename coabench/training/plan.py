@@ -23,8 +23,9 @@ from coabench.inference.preparation import describe_steps, prepare
 from coabench.recipe import Preset, Recipe, make_recipe
 from coabench.registry.catalog import DatasetChoice, find_backbone, find_dataset, open_strategy
 from coabench.registry.defaults import DEVICE, SEED
-from coabench.registry.options import distribute
+from coabench.registry.options import Specs, distribute
 from coabench.registry.registrations import Registration
+from coabench.registry.transforms import Transforms, open_augmentation
 from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import read_manifest
 from coabench.runs.folds import check_seed
@@ -32,6 +33,7 @@ from coabench.runs.identity import StrategyIdentity
 from coabench.runs.training_identity import TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
 from coabench.support.images import READER
+from coabench.training.balance import ClassBalance, find_balance
 from coabench.training.data import Item, Source, collect, open_source
 from coabench.training.schedule import Schedule
 
@@ -56,6 +58,8 @@ class Training:
     Attributes:
         settings: fields of `Recipe` that the user set; None for the others.
         crop: ``DETECTOR:key=value,…`` where every picture is cropped to its face; see `coabench.cropping.step`.
+        augment: ``NAME:key=value,…``: what changes the images that are learnt from; see
+            `coabench.registry.transforms.open_augmentation`.
         fold: which fold of each train split is held out, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         published: write the published layout as well.
         command: the command line, for the manifest.
@@ -66,6 +70,7 @@ class Training:
     datasets: Sequence[str | DatasetChoice]
     data_root: Path | None = None
     crop: str | None = None
+    augment: Specs = ()
     preset: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     micro_batch: Annotated[int, at_least(1)] | None = None
@@ -92,6 +97,8 @@ class Plan:
         trainer: further fields of transformers' TrainingArguments.
         crop: cuts the face out of every picture; None where they are shown as they are.
         warmup: the steps in which the learning rate rises.
+        balance: what makes up for rare answers; None for nothing.
+        augmentation: what changes the images that are learnt from, each time otherwise; None for nothing.
         continues: whether 0.1.0 began it with another warm-up or optimizer, which it keeps.
     """
 
@@ -109,6 +116,8 @@ class Plan:
     trainer: Mapping[str, Any]
     warmup: int
     crop: FaceCrop | None = None
+    balance: ClassBalance | None = None
+    augmentation: Transforms | None = None
     continues: bool = False
 
     @property
@@ -136,6 +145,7 @@ class Plan:
             "facts": dict(self.backbone.identity()),
             "examples": self.turns,
             "steps": self.schedule.steps,
+            **({"balance": self.balance.to_json()} if self.balance else {}),
             "notes": list(dict.fromkeys([*(note for source in self.sources for note in source.notes), *self._leaks])),
         }
 
@@ -186,13 +196,17 @@ def check(request: Training) -> Plan:
     backbone = registration.open(BackboneRequest(model, None, world.device(request.device), dtype, options["backbone"]))
     trainee = backbone.trainee(deepcopy(options["training"]))
     targets(trainee, recipe)
-    schedule = _schedule(items, recipe, micro_batch, request.seed)
+    balance = find_balance(recipe, items, trainee.weighs)
+    augmentation = open_augmentation(request.augment, request.seed)
+    schedule = _schedule(items, recipe, micro_batch, request.seed, balance.shares(items) if balance else None)
+    schedule = replace(schedule, augments=augmentation is not None)
     trainer = _trainer_fields({**preset.trainer, **request.trainer})
     warmup, rounded = (of(recipe.warmup * schedule.steps) for of in (math.ceil, round))
     identity = TrainingIdentity(
         coabench=__version__,
         images=READER,
         preparation=describe_steps(steps),
+        augmentation=augmentation.describe() if augmentation else None,
         seed=request.seed,
         warmup_steps=warmup if warmup != rounded else None,
         recipe=recipe.identity(micro_batch),
@@ -210,7 +224,7 @@ def check(request: Training) -> Plan:
     )
     plan = Plan(
         recipe, [strategy for strategy, _ in strategies], sources, items, schedule, backbone, trainee, request.output,
-        identity, options["backbone"], world, trainer, warmup, crop,
+        identity, options["backbone"], world, trainer, warmup, crop, balance, augmentation,
     )  # fmt: skip
     return plan if request.overwrite else _continued(plan, {key: trainer[key] for key in request.trainer}, rounded)
 
@@ -273,7 +287,9 @@ def _options(
     return (options, *(options[owners[choice.loader.target]] for choice in choices))
 
 
-def _schedule(items: Sequence[Item], recipe: Recipe, micro_batch: int, seed: int) -> Schedule:
+def _schedule(
+    items: Sequence[Item], recipe: Recipe, micro_batch: int, seed: int, shares: Sequence[float] | None
+) -> Schedule:
     """Return which turns make which step; `UserError` where there are too few for one."""
     turns = [len(item.turns) for item in items]
     used = sum(turns) if recipe.share else sum(turns) // recipe.batch_size * recipe.batch_size
@@ -285,7 +301,7 @@ def _schedule(items: Sequence[Item], recipe: Recipe, micro_batch: int, seed: int
             remedy="lower --batch-size, raise --epochs, or pass --steps",
         )
     lengths = [sum(len(message.text) for turn in item.turns for message in turn.question.messages) for item in items]
-    return Schedule(turns, lengths, seed, recipe.batch_size, micro_batch, steps, recipe.mirror, recipe.share)
+    return Schedule(turns, lengths, seed, recipe.batch_size, micro_batch, steps, recipe.mirror, recipe.share, shares)
 
 
 def _micro_batch(request: Training, recipe: Recipe, preset: Preset, world: World) -> int:

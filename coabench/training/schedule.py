@@ -12,12 +12,29 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
-Piece = tuple[int, tuple[int, ...], bool]
-"""A sample, by position; some of its turns, by position; whether it is mirrored: what is encoded together."""
 
-_Turn = tuple[int, int, bool]
-"""A sample, one of its turns, whether it is mirrored."""
+class Look(NamedTuple):
+    """How a sample is shown.
+
+    Attributes:
+        mirrored: with left and right exchanged.
+        epoch, copy: in which epoch, and which time in it, where its image differs from one to the next.
+    """
+
+    mirrored: bool = False
+    epoch: int = 0
+    copy: int = 0
+
+
+AS_IT_IS = Look()
+
+Piece = tuple[int, tuple[int, ...], Look]
+"""A sample, by position; some of its turns, by position; how it is shown: what is encoded together."""
+
+_Turn = tuple[int, int, Look]
+"""A sample, one of its turns, how it is shown."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,9 @@ class Schedule:
         steps: optimizer steps.
         mirror: whether every sample is mirrored in about half of the epochs.
         share: whether the turns of a sample come together.
+        shares: how often each sample comes in an epoch, on average: so many times as the whole part says, and once more
+            with the chance that the rest says. None for once each.
+        augments: whether a sample's image differs from epoch to epoch.
     """
 
     turns: Sequence[int]
@@ -43,6 +63,8 @@ class Schedule:
     steps: int
     mirror: bool = False
     share: bool = True
+    shares: Sequence[float] | None = None
+    augments: bool = False
 
     def micro_batches(self, rank: int = 0, world: int = 1) -> Iterator[list[Piece]]:
         """Yield the micro-batches of one process, step after step; each has the turns of some samples."""
@@ -62,21 +84,32 @@ class Schedule:
         epoch = 0
         while True:
             rng = random.Random(f"{self.seed}:{epoch}")
-            yield from self._samples(rng) if self.share else self._records(rng)
+            yield from self._samples(rng, epoch) if self.share else self._records(rng, epoch)
             epoch += 1
 
-    def _samples(self, rng: random.Random) -> Iterator[_Turn]:
-        order = list(range(len(self.turns)))
+    def _samples(self, rng: random.Random, epoch: int) -> Iterator[_Turn]:
+        order = self._once(rng)
         rng.shuffle(order)
-        for sample in order:
-            mirrored = self.mirror and rng.random() < 0.5
-            yield from ((sample, turn, mirrored) for turn in range(self.turns[sample]))
+        for sample, copy in order:
+            look = self._look(rng, epoch, copy)
+            yield from ((sample, turn, look) for turn in range(self.turns[sample]))
 
-    def _records(self, rng: random.Random) -> Iterator[_Turn]:
-        records = [(sample, turn) for sample, turns in enumerate(self.turns) for turn in range(turns)]
+    def _records(self, rng: random.Random, epoch: int) -> Iterator[_Turn]:
+        records = [(sample, turn, copy) for sample, copy in self._once(rng) for turn in range(self.turns[sample])]
         rng.shuffle(records)
         whole = len(records) - len(records) % self.batch_size
-        yield from ((*record, self.mirror and rng.random() < 0.5) for record in records[:whole])
+        yield from ((sample, turn, self._look(rng, epoch, copy)) for sample, turn, copy in records[:whole])
+
+    def _once(self, rng: random.Random) -> list[tuple[int, int]]:
+        """Return the samples of an epoch, in order, each with the number of the time that it comes."""
+        if self.shares is None:
+            return [(sample, 0) for sample in range(len(self.turns))]
+        times = [int(share) + (rng.random() < share % 1) for share in self.shares]
+        return [(sample, copy) for sample, many in enumerate(times) for copy in range(many)]
+
+    def _look(self, rng: random.Random, epoch: int, copy: int) -> Look:
+        mirrored = self.mirror and rng.random() < 0.5
+        return Look(mirrored, epoch, copy) if self.augments else Look(mirrored)
 
     def _grouped(self, batch: Sequence[_Turn]) -> list[_Turn]:
         """Put turns of the same sample together, samples with many turns first, then by length."""
@@ -89,11 +122,11 @@ def _cut(batch: Sequence[_Turn], size: int) -> list[Sequence[_Turn]]:
 
 
 def _apart(turns: Sequence[_Turn]) -> list[Piece]:
-    return [(sample, (turn,), mirrored) for sample, turn, mirrored in turns]
+    return [(sample, (turn,), look) for sample, turn, look in turns]
 
 
 def _fold(turns: Sequence[_Turn]) -> list[Piece]:
-    folded: dict[tuple[int, bool], list[int]] = {}
-    for sample, turn, mirrored in turns:
-        folded.setdefault((sample, mirrored), []).append(turn)
-    return [(sample, tuple(own), mirrored) for (sample, mirrored), own in folded.items()]
+    folded: dict[tuple[int, Look], list[int]] = {}
+    for sample, turn, look in turns:
+        folded.setdefault((sample, look), []).append(turn)
+    return [(sample, tuple(own), look) for (sample, look), own in folded.items()]

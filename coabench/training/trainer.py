@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from coabench.backbone import Backbone, Trainee
 from coabench.base.files import write_text
 from coabench.base.jsonlines import LineWriter, encode, read_lines
 from coabench.errors import JobError, SampleError, UserError, first_line
+from coabench.registry.transforms import Transforms
+from coabench.training.balance import ClassBalance
 from coabench.training.data import Item
 from coabench.training.development import development_scores
 from coabench.training.plan import Plan
@@ -90,7 +93,7 @@ def make_trainer(plan: Plan, model: nn.Module, arguments: TrainingArguments, log
     callbacks: list[TrainerCallback] = [log, FiniteGradients()]
     if plan.recipe.patience is not None and arguments.eval_strategy != "no":
         callbacks.append(Patience(plan.recipe.patience))
-    pieces = Pieces(plan.items, plan.backbone, plan.trainee)
+    pieces = Pieces(plan.items, plan.backbone, plan.trainee, plan.balance, plan.augmentation)
     trainer = TurnTrainer(
         pieces, plan.schedule, lambda: development_scores(plan), model=model, args=arguments, callbacks=callbacks
     )
@@ -101,23 +104,37 @@ def make_trainer(plan: Plan, model: nn.Module, arguments: TrainingArguments, log
 class Pieces(Dataset[Any]):
     """Encodes pieces of the schedule: the turns of one sample in the same micro-batch."""
 
-    def __init__(self, items: Sequence[Item], backbone: Backbone[Any], trainee: Trainee) -> None:
+    def __init__(
+        self,
+        items: Sequence[Item],
+        backbone: Backbone[Any],
+        trainee: Trainee,
+        balance: ClassBalance | None = None,
+        augmentation: Transforms | None = None,
+    ) -> None:
         self._items = items
         self._backbone = backbone
         self._trainee = trainee
+        self._balance = balance
+        self._augmentation = augmentation
 
     def __getitem__(self, piece: Piece) -> Any:
         """Return the example, or the error that prevents it: raised in a worker, it would lose its text."""
-        position, turns, mirrored = piece
+        position, turns, look = piece
         item = self._items[position]
         try:
-            prepared = self._backbone.prepare(item.images(mirrored))
+            prepared = self._backbone.prepare(item.images(look, self._augmentation))
         except SampleError as error:
             return JobError(
                 f"{item.sample.id} cannot be trained on: {error.problem}",
                 remedy="run `coabench datasets verify`; repair the image or take it out of the data set",
             )
-        return self._trainee.encode(prepared, [item.turns[turn] for turn in turns])
+        except JobError as error:
+            return error
+        asked = [item.turns[turn] for turn in turns]
+        if self._balance is not None:
+            asked = [replace(turn, weight=self._balance.loss_weight(item, turn)) for turn in asked]
+        return self._trainee.encode(prepared, asked)
 
     def collate(self, examples: Sequence[Any]) -> dict[str, Any]:
         """Return the module's arguments, or ``error``."""

@@ -109,13 +109,20 @@ class Phi3VForCausalLM(nn.Module):
             embedded = embedded.masked_scatter((ids < 0)[..., None], torch.cat(shown).to(embedded.dtype))
         return embedded
 
-    def forward(self, rows: Rows, labels: Tensor, num_items_in_batch: Tensor | int | None = None) -> dict[str, Tensor]:
+    def forward(
+        self,
+        rows: Rows,
+        labels: Tensor,
+        num_items_in_batch: Tensor | int | None = None,
+        weights: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Return the training loss; logits are computed only where there is a label.
 
         Args:
             rows: packed chats, see `coabench_phi35v.packing`.
             labels: long, (number of labels,): the token expected after each of ``rows.states``; -100 for none.
             num_items_in_batch: what the summed loss is divided by; the number of labels by default.
+            weights: float32, shaped as *labels*: what the loss of each is multiplied by; 1 by default.
 
         Returns:
             ``{"loss": a scalar}``: cross-entropy in float32, in nats.
@@ -128,7 +135,11 @@ class Phi3VForCausalLM(nn.Module):
         states = self.model(self.embed(rows.tokens, images), positions, rows.long, mask)
         at, column = rows.states.to(self.device)
         logits = self.lm_head(states[at, column]).float()
-        total = nn.functional.cross_entropy(logits, labels.to(self.device), reduction="sum")
+        if weights is None:
+            total = nn.functional.cross_entropy(logits, labels.to(self.device), reduction="sum")
+        else:
+            losses = nn.functional.cross_entropy(logits, labels.to(self.device), reduction="none")
+            total = (losses * weights.to(self.device)).sum()
         return {"loss": total / (labels.ne(-100).sum() if num_items_in_batch is None else num_items_in_batch)}
 
     def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Mapping[str, Any] | None = None) -> None:

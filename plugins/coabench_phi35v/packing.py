@@ -30,6 +30,7 @@ class Row:
         labels: the labels.
         pictures: the images.
         long: whether the sequences take the long rope factors.
+        weights: what the loss of each label is multiplied by; none where that is 1 for all.
     """
 
     tokens: list[int]
@@ -39,6 +40,7 @@ class Row:
     labels: list[int]
     pictures: tuple[Picture, ...]
     long: bool = False
+    weights: list[float] = field(default_factory=list)
 
 
 def pack(

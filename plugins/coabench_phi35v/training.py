@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class Phi35Trainee(Trainee):
         self._checkpoint = checkpoint
         self._bos = [tokenizer.control(Control.BEGIN)] if extra_bos else []
         self.parts = PARTS
-        self.unused = _unused(model)
+        self.unused, self.weighs = _unused(model), True
         self.groups = modules_by_part(model, PARTS, lambda name, module: _wrappable(name, module, self.unused))
 
     def encode(self, prepared: Sequence[Picture], turns: Sequence[Turn]) -> Encoded:
@@ -68,12 +68,16 @@ class Phi35Trainee(Trainee):
         pictures = tuple(prepared)
         original = self.module.sizes.rope.original
         sequences: dict[bool, list[tuple[list[int], list[int]]]] = {}
+        weights: dict[bool, list[float]] = {}
         for turn in turns:
             pieces = chat(turn.question.messages)
             prompt = [*self._bos, *self._tokenizer.encode(pieces, [picture.tokens for picture in pictures])]
             answer = self._answer(turn.answer.response)
-            sequences.setdefault(len(prompt) + len(answer) > original, []).append((prompt, answer))
-        return Encoded(tuple(pack(pairs, pictures, long) for long, pairs in sequences.items()))
+            long = len(prompt) + len(answer) > original
+            sequences.setdefault(long, []).append((prompt, answer))
+            weights.setdefault(long, []).extend([turn.weight] * len(answer))
+        packed = (replace(pack(pairs, pictures, long), weights=weights[long]) for long, pairs in sequences.items())
+        return Encoded(tuple(packed))
 
     def _answer(self, text: str) -> list[int]:
         """Return what is learnt: the answer, the end of the turn, the end of the text; as published."""
@@ -84,7 +88,9 @@ class Phi35Trainee(Trainee):
         """Return the arguments of the module's forward pass."""
         rows = [row for example in examples for row in example.rows]
         labels = [label for row in rows for label in row.labels]
-        return {"rows": Rows.of(rows), "labels": torch.tensor(labels, dtype=torch.long)}
+        weights = [weight for row in rows for weight in row.weights]
+        weighted = {"weights": torch.tensor(weights)} if any(weight != 1 for weight in weights) else {}
+        return {"rows": Rows.of(rows), "labels": torch.tensor(labels, dtype=torch.long), **weighted}
 
     def activations(self, example: Encoded, width: int, checkpointing: bool) -> int:
         """Estimate the bytes of activations of the decoder and the vision tower."""

@@ -21,6 +21,7 @@ from coabench.dataset import ImageFile
 from coabench.inference.contents import contents
 from coabench.inference.loading import read_image
 from coabench.training.plan import Training, check
+from coabench.training.schedule import Look
 from coabench.training.trainer import Pieces
 
 CARD = """
@@ -105,7 +106,7 @@ def test_training_learns_from_one_picture(folder: Path, tmp_path: Path) -> None:
     plan = check(Training("tiny", ["direct"], **where, settings={"steps": 1, "batch_size": 2, "dev": 0.0}))
     pieces = Pieces(plan.items, plan.backbone, plan.trainee)
     for mirrored in (False, True):
-        examples = [pieces[position, (0,), mirrored] for position in range(len(plan.items))]
+        examples = [pieces[position, (0,), Look(mirrored)] for position in range(len(plan.items))]
         encoded = {
             (tuple(row.tokens), tuple(row.labels), *(picture.crops.numpy().tobytes() for picture in row.pictures))
             for example in examples

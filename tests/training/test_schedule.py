@@ -61,9 +61,9 @@ def test_another_seed_is_another_order() -> None:
 def test_half_of_the_epochs_show_a_sample_mirrored() -> None:
     pieces = [piece for batch in schedule(steps=200, mirror=True).micro_batches() for piece in batch]
     for sample in range(len(TURNS)):
-        shown = [mirrored for other, _, mirrored in pieces if other == sample]
+        shown = [look.mirrored for other, _, look in pieces if other == sample]
         assert 0.3 < sum(shown) / len(shown) < 0.7
-    assert not any(mirrored for batch in schedule().micro_batches() for *_, mirrored in batch)
+    assert not any(look.mirrored for batch in schedule().micro_batches() for *_, look in batch)
 
 
 def test_records_are_shuffled_apart_and_an_epoch_ends_with_its_last_whole_batch() -> None:

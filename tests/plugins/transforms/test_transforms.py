@@ -38,6 +38,38 @@ def test_it_conforms(name: str) -> None:
     assert [str(finding) for finding in check(shipped()[name])] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "never"),
+    [
+        ("random-flip", {"p": "0"}),
+        ("random-crop", {"strength": "0"}),
+        ("random-colour", {"strength": "0"}),
+        ("random-grey", {"p": "0"}),
+        ("random-blur", {"p": "0"}),
+        ("random-erasing", {"p": "0"}),
+    ],
+)
+def test_what_is_drawn_by_chance_can_be_nothing(name: str, never: dict[str, str]) -> None:
+    face = draw_face("Fear", size=64)
+    assert (changed(name, face, **never) == np.asarray(face)).all()
+    assert shipped()[name].load().varies
+
+
+def test_what_is_drawn_by_chance_stays_within_its_strength() -> None:
+    white = Image.new("RGB", (100, 50), (255, 255, 255))
+    white.paste((0, 0, 0), (0, 0, 100, 1))
+    covered = changed("random-erasing", Image.linear_gradient("L").convert("RGB"), area="0.3", p="1")
+    part = (covered == round(127.5)).all(axis=2).mean()
+    assert 0.02 <= part <= 0.33
+    assert (changed("random-flip", white, p="1") == np.asarray(white)[:, ::-1]).all()
+    assert (np.ptp(changed("random-grey", draw_face("Fear", size=32), p="1").astype(int), axis=2) == 0).all()
+    dark = changed("random-colour", Image.new("RGB", (4, 4), (100, 100, 100)), strength="0.2")
+    assert 80 <= dark.min() == dark.max() <= 120
+    ramp = Image.linear_gradient("L").convert("RGB").resize((100, 100))
+    shown = np.ptp(changed("random-crop", ramp, strength="0.5")[:, 0, 0].astype(int))
+    assert 0.45 * 255 <= shown < 254
+
+
 def test_lower_quality_is_further_from_the_image() -> None:
     face = draw_face("Anger", size=96)
     errors = [np.abs(changed("jpeg", face, quality=q).astype(int) - np.asarray(face)).mean() for q in ("95", "30", "5")]
