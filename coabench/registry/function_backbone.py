@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from coabench.backbone import Answers, Backbone, BackboneRequest, Questions, Viewing
 from coabench.base.resources import shortage
+from coabench.base.signals import is_interrupt
 from coabench.dialogue import Answer, Question
 from coabench.errors import CoabenchError, JobError, SampleError, UserError, with_type
 from coabench.registry.function_code import identified, is_uncertain, line_of
@@ -70,7 +71,7 @@ class _FunctionViewing(Viewing):
         if not self._backbone.batched:
             return [self._answer(image, text) for image, text in zip(images, texts, strict=True)]
         try:
-            said = self._call(images, texts)
+            said = self._call(list(images), list(texts))
         except SampleError as error:
             if len(texts) == 1:
                 return [self._noted(error)]
@@ -105,17 +106,21 @@ class _FunctionViewing(Viewing):
         """Call the function; `SampleError` with its line where it fails."""
         try:
             return self._backbone.function(*arguments)
-        except CoabenchError:
-            raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            if isinstance(error, CoabenchError) or is_interrupt(error):
+                raise
             if short := shortage(error):
                 raise short from error
             raise SampleError(f"{with_type(error)} ({line_of(error, self._backbone.function)})") from error
 
 
 def _shown(images: Sequence[Image], question: Question) -> Any:
-    """Return the image of a question; a list of them where it shows exemplars."""
-    chosen = [images[k] for k in question.images]
+    """Return the image of a question; where it shows exemplars, a list of them, in the order in which it does.
+
+    They are copies: what the function draws on them is not there in the next question.
+    """
+    order = dict.fromkeys(k for message in question.messages for k in message.images)
+    chosen = [images[k].copy() for k in order]
     return chosen[0] if len(chosen) == 1 else chosen
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
+from coabench.base.signals import is_interrupt
 from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.errors import CoabenchError, JobError, UserError, with_type
 from coabench.labels import fold
@@ -53,9 +54,9 @@ class FunctionStrategy(Strategy):
     def _call(self, step: Callable[[], Any]) -> Any:
         try:
             return step()
-        except (StopIteration, CoabenchError):
-            raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            if isinstance(error, StopIteration | CoabenchError) or is_interrupt(error):
+                raise
             found = f"{with_type(error)} ({line_of(error, self._function)})"
             raise JobError(f"the strategy {self.name} failed", found=found, remedy="mend it") from error
 

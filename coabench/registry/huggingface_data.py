@@ -127,6 +127,12 @@ def _check_one(data: Any, what: str) -> None:
             f"{what} holds several splits", expected="one of them", found=", ".join(splits) or "none",
             remedy=f"name the split: {what}[{splits[0] if splits else 'test'!r}]",
         )  # fmt: skip
+    if getattr(data, "format", {}).get("type") == "custom":
+        raise UserError(
+            f"{what} changes its rows by a transform as they are read", expected="rows that are as they are kept",
+            found="with_transform, or set_transform",
+            remedy=f"have it change them now: {what}.map(…); or take it off: {what}.with_format(None)",
+        )  # fmt: skip
     if not hasattr(data, "__len__"):
         raise UserError(
             f"{what} is a stream ({type(data).__name__})", expected="a datasets.Dataset, whose rows can be counted",

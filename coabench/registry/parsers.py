@@ -50,7 +50,12 @@ class RegisteredParser:
         label, match = parsed
         if label is None:
             return Parsed(None, None)
-        if label not in response.spellings.values() or not isinstance(match, str) or not match:
+        if (
+            not isinstance(label, str)
+            or label not in response.spellings.values()
+            or not isinstance(match, str)
+            or not match
+        ):
             raise self._failed(response, "returns what is no label, or names no rule", repr(parsed)[:200])
         return Parsed(label, match)
 

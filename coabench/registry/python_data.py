@@ -157,9 +157,15 @@ def _rows(data: Any) -> Iterator[_Row]:
                 found=", ".join(map(str, data.columns)) or "no columns",
                 remedy="rename the columns: dataset.rename(columns={'file': 'image', 'emotion': 'label'})",
             )
-        subjects = data["subject"] if "subject" in data.columns else [None] * len(data)
+        several = [name for name in ("image", "label", SUBJECT) if list(data.columns).count(name) > 1]
+        if several:
+            raise UserError(
+                f"dataset has several columns {several[0]!r}", expected="one", found=", ".join(map(str, data.columns)),
+                remedy="keep one of them: dataset.loc[:, ~dataset.columns.duplicated()]",
+            )  # fmt: skip
+        subjects = data[SUBJECT] if SUBJECT in data.columns else [None] * len(data)
         for position, (image, label, subject) in enumerate(zip(data["image"], data["label"], subjects, strict=True)):
-            yield _row(position, image, label, None if pandas.isna(subject) else str(subject))
+            yield _row(position, image, label, None if pandas.isna(subject) is True else str(subject))
         return
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(data, torch.utils.data.Dataset) and not isinstance(data, Iterable):

@@ -136,9 +136,10 @@ def _applied(transform: Transform, choice: TransformChoice, image: Image, subjec
         if (isinstance(error, CoabenchError) and not isinstance(error, UserError)) or out_of_memory(error):
             raise
         raise _failed(choice, subject, "fails", with_type(error)) from error
-    size, mode = getattr(made, "size", None), getattr(made, "mode", None)
-    if (size, mode) != (image.size, "RGB"):
-        found = repr(made)[:200] if size is None else f"{mode}, {size[0]}×{size[1]} pixels"
+    from PIL import Image as pil
+
+    if not isinstance(made, pil.Image) or (made.size, made.mode) != (image.size, "RGB"):
+        found = f"{made.mode}, {made.width}×{made.height} pixels" if isinstance(made, pil.Image) else repr(made)[:200]
         raise _failed(choice, subject, "returns another kind of image", found)
     return made
 

@@ -139,6 +139,8 @@ def _scans(data: bytes) -> int:
 
 def _orientation(image: Image) -> int:
     """Return what EXIF says of how to turn the picture; 1, not at all, where it is damaged."""
+    if image.format == "PNG":  # asked for EXIF, Pillow decodes one first, and its error would be taken for one of EXIF
+        image.load()
     try:
         return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # of Pillow's reader of EXIF, which meets damaged data with all kinds of errors

@@ -1,6 +1,7 @@
 """A function from Python as a backbone: it is asked, and what it refers to is part of the run's identity."""
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,29 @@ def test_a_function_of_several_is_asked_in_batches() -> None:
 
     assert evaluated(many, batch_size=3).metrics["war"] == 0
     assert sizes == [(3, 3), (1, 1)]
+
+
+def test_it_sees_the_exemplars_as_often_as_it_is_asked(tmp_path: Path) -> None:
+    """In the order of the strategy, the picture in question last, and whole, whatever the function drew on them."""
+    for split in ("train", "test"):
+        for (picture, label), shade in zip(DATA, (10, 20, 30, 40), strict=True):
+            (tmp_path / "drawn" / split / label).mkdir(parents=True, exist_ok=True)
+            picture.point([shade] * 768).save(tmp_path / "drawn" / split / label / f"{shade}.png")
+    seen = []
+
+    def paints(images: Any, questions: Any) -> list[str]:
+        shown = images.pop()
+        seen.append([image.getpixel((0, 0))[0] for image in shown])
+        for image in shown:
+            image.paste((0, 0, 0), (0, 0, 48, 48))
+        return ["Anger"]
+
+    more = {"options": {"k": "2"}, "batch_size": 1, "output": "out"}
+    coabench.evaluate(backbone=paints, dataset="drawn", strategy="few-shot", **more)
+    assert [shades.pop() for shades in seen] == [10, 30, 20, 40]
+    assert {frozenset(shades) for shades in seen} == {frozenset(seen[0])}
+    assert len(seen[0]) == 2
+    assert 0 not in seen[0]
 
 
 def named(code: str) -> Callable[..., str]:
@@ -113,6 +137,13 @@ def test_where_a_function_raises_the_sample_has_an_error_record() -> None:
         assert re.match(r"KeyError: 'S' \(line \d+ of test_function_backbone.py: return ", run.records["reason"][1])
         assert f"the function {function.__name__} failed 3 times, first with KeyError" in run.manifest["notes"][-1]
         assert repr(run).endswith("0 invalid, 3 errors>")
+
+
+def test_one_that_ends_the_process_has_failed_as_any_other() -> None:
+    def leaves(image: Image.Image, question: str) -> str:
+        sys.exit()
+
+    assert list(evaluated(leaves, output="out").records["status"]) == ["error"] * 4
 
 
 @pytest.mark.parametrize("wrong", [5, lambda image: "Fear", int, None])

@@ -83,6 +83,7 @@ ABSENT: tuple[Any, list[Any]] = (TEXT, [])
     [
         (lambda: datasets.DatasetDict({"train": made(), "test": made()}), r"several splits(?s:.*)dataset\['train'\]"),
         (lambda: made().to_iterable_dataset(), "dataset is a stream"),
+        (lambda: made().with_transform(lambda rows: rows), "changes its rows by a transform"),
         (lambda: made(image=ABSENT), r"no column of images(?s:.*)label: ClassLabel(?s:.*)cast_column"),
         (lambda: made(image=(TEXT, ["a.png"] * 6)), r"no column of images(?s:.*)image: Value\(string\)"),
         (lambda: made(mask=(datasets.Image(), [None] * 6)), r"2 columns of images(?s:.*)remove_columns\('mask'\)"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.runs import records
 
@@ -64,8 +65,9 @@ def test_sentences_in_a_file_are_read_by_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("returned", "found"),
-    [(Parsed("Rage", "rule"), "'Rage'"), (Parsed("Sadly Fearful", None), "None"), ("Sadly Fearful", "'Sadly Fearful'")],
-)
+    [(Parsed("Rage", "rule"), "'Rage'"), (Parsed("Sadly Fearful", None), "None"), ("Sadly Fearful", "'Sadly Fearful'"),
+     ((np.array(["Sadly Fearful"] * 2), "rule"), "array")],
+)  # fmt: skip
 def test_what_is_no_label_ends_the_run_and_names_the_plugin(tmp_path: Path, returned: object, found: str) -> None:
     with registered("parsers", "other", lambda response: returned), pytest.raises(JobError) as error:
         tiny_run(tmp_path / "run", parser="other")

@@ -78,6 +78,7 @@ def test_pictures_are_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
         ([("absent.png", "happy")], "none of the 1 images"),
         ([(np.zeros((4, 4, 3), np.uint8), "hapy")], "did you mean 'happy'"),
         (pd.DataFrame({"file": [1], "label": ["x"]}), "no column 'image'"),
+        (pd.DataFrame([["a.png", "x", "y"]], columns=["image", "label", "label"]), "several columns 'label'"),
     ],
 )
 def test_what_is_no_data_set_is_refused(data: Any, words: str, tmp_path: Path) -> None:

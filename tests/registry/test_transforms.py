@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import pytest
 from PIL.Image import Image
 
@@ -143,12 +144,21 @@ class Refuses(Double):
         raise SampleError("no landmarks")
 
 
-@pytest.mark.parametrize(("transform", "found"), [(Fails, "ValueError: no such filter"), (Crops, "RGB, 3×3 pixels")])
+class AsArray(Double):
+    def apply(self, image: Image, subject: Subject) -> Any:
+        return np.asarray(image) > 300
+
+
+@pytest.mark.parametrize(
+    ("transform", "found"),
+    [(Fails, "ValueError: no such filter"), (Crops, "RGB, 3×3 pixels"), (AsArray, "array([[[False, False, False],")],
+)
 def test_one_that_fails_ends_the_run_and_names_the_plugin(tmp_path: Path, transform: Any, found: str) -> None:
     with registered("transforms", "other", transform), pytest.raises(JobError) as error:
         tiny_run(tmp_path / "run", transform=("other",))
     assert "the transform other of plugin 'coabench.testing'" in error.value.problem
-    assert error.value.found == found
+    assert error.value.found is not None
+    assert error.value.found.startswith(found)
 
 
 def test_a_sample_that_it_refuses_is_listed(tmp_path: Path) -> None:

@@ -143,6 +143,7 @@ def test_print_colours_palettes_and_bits_become_rgb() -> None:
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image of a format that is read"),
         (encoded(COLOUR, "ICO"), "no image of a format that is read"),
         (encoded(COLOUR, "PNG")[:200], "truncated"),
+        (encoded(COLOUR, "PNG")[:60] + bytes(20) + encoded(COLOUR, "PNG")[80:], "data stream"),
         (encoded(COLOUR, "JPEG")[:400], "(?i)truncated"),
         (encoded(Image.fromarray(-DEEP.astype(np.float32)), "TIFF"), "negative or no numbers"),
         (encoded(Image.fromarray(DEEP.astype(np.float32) * np.nan), "TIFF"), "negative or no numbers"),
