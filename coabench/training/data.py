@@ -192,7 +192,9 @@ def _with_turns(strategy: Strategy, source: Source, ambiguous: bool, seed: int) 
 
 def count_turns(items: Sequence[Item]) -> Counter[str]:
     """Return how many turns each question of each strategy has on each label space."""
-    kinds = (
-        f"{item.strategy.name} / {turn.question.name} / {item.space.name}" for item in items for turn in item.turns
-    )
-    return Counter(kinds)
+    return Counter(kind_of(item, turn) for item in items for turn in item.turns)
+
+
+def kind_of(item: Item, turn: Turn) -> str:
+    """Return which question a turn has, of which strategy, on which label space."""
+    return f"{item.strategy.name} / {turn.question.name} / {item.space.name}"

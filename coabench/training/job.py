@@ -23,6 +23,7 @@ from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, exp
 from coabench.training.plan import Plan, Training, check, fully_trained, targets
 from coabench.training.progress import TrainingProgress
 from coabench.training.result import FinishedTraining
+from coabench.training.seen import Seen
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,7 +100,9 @@ def _fit(
         plan.backbone.load()
         set_seed(request.seed)
         model = trainable(plan.trainee, plan.recipe)
-        log = Log(directory / LOG, directory / BOARD, plan.recipe.batch_size / plan.turns, _reporting(folder, progress))
+        seen = Seen(plan.items, plan.schedule).until
+        epochs_per_step = plan.recipe.batch_size / plan.turns
+        log = Log(directory / LOG, directory / BOARD, epochs_per_step, _reporting(folder, progress), seen)
         trainer = make_trainer(plan, model, arguments, log)
         checkpoint = Meeting(plan.world).agree(folder and folder.last_checkpoint())
         if checkpoint is not None:
@@ -135,6 +138,7 @@ def _session(request: Training, plan: Plan) -> dict[str, Any]:
     backbone = dict(plan.backbone.details())
     return {
         "command": list(request.command),
+        "preset": request.preset,
         "processes": plan.world.size,
         "micro_batch": plan.schedule.micro_batch,
         "device": backbone.get("device"),
