@@ -108,6 +108,7 @@ def curves(
     x_title: str,
     y_title: str,
     about: str,
+    end: float,
     dots: bool = False,
     mark: tuple[float, str] | None = None,
 ) -> Markup:
@@ -116,11 +117,12 @@ def curves(
     Args:
         points: at least one, each group in the order of x; nothing is below 0.
         x_title, y_title, about: as for `scatter`.
+        end: where the x axis ends, more than 0.
         dots: whether each point is drawn too, with its interval.
         mark: where a vertical line stands, and its name.
     """
     frame = svg.Frame(680, 280, left=64, right=24, top=26, bottom=48)
-    x = svg.linear_axis([0.0, *(p.x for p in points)])
+    x = svg.Axis(0.0, end, svg.round_values(0.0, end))
     y = svg.linear_axis([0.0, *(v for p in points for v in (p.y, p.high) if v is not None)])
     groups: dict[str, list[Point]] = {}
     for p in points:

@@ -17,9 +17,10 @@ from coabench.inference.contents import contents
 from coabench.recipe import Recipe
 from coabench.registry.blame import contained
 from coabench.runs.observers import failure_reported, notify
+from coabench.runs.training_log import LOG
 from coabench.support.memory import explained_oom
 from coabench.training.faces import find_faces
-from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, export_published, save_trained
+from coabench.training.files import BOARD, CHECKPOINTS, TrainingFolder, export_published, save_trained
 from coabench.training.plan import Plan, Training, check, fully_trained, targets
 from coabench.training.progress import TrainingProgress
 from coabench.training.result import FinishedTraining
