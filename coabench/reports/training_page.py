@@ -68,7 +68,7 @@ def training_page(folder: Path, *, reload: int | None = None) -> str:
             steps=manifest.get("steps"),
             trainable=manifest.get("trainable"),
             chosen=chosen,
-            dev=dev and _estimate(dev, "uar"),
+            dev=dev and dev.estimate("uar"),
             invalid=dev and dev.numbers.get("invalid"),
             loss=log.losses[-1] if log.losses else None,
             duration=_duration(manifest),
@@ -78,7 +78,6 @@ def training_page(folder: Path, *, reload: int | None = None) -> str:
             thinned=len(log.losses) > DRAWN,
             evaluations=[_row(entry, batch) for entry in log.evaluations],
             parts=_parts(log),
-            estimate=_estimate,
             examples=_examples(batch),
             seen=log.seen,
             last_step=log.last_step,
@@ -159,13 +158,9 @@ def _session(session: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _estimate(entry: Entry, name: str) -> Estimate:
-    return Estimate(*(entry.numbers.get(prefix + name) for prefix in ("", "low ", "high ")))
-
-
 def _row(entry: Entry, batch: Any) -> tuple[Entry, int | None, Mapping[str, Estimate]]:
     names = [name for name in entry.numbers if name.startswith("uar ")]
-    return entry, _examples(batch)(entry), {name: _estimate(entry, name) for name in ("uar", *names)}
+    return entry, _examples(batch)(entry), {name: entry.estimate(name) for name in ("uar", *names)}
 
 
 def _examples(batch: Any) -> Any:
@@ -211,9 +206,7 @@ def _charts(log: TrainingLog, chosen: int | None, complete: bool, batch: Any) ->
 
 
 def _point(name: str, entry: Entry) -> Point:
-    y, low, high = (
-        None if value is None else round(100 * min(1.0, max(0.0, value)), 6) for value in _estimate(entry, name)
-    )
+    y, low, high = entry.percents(name)
     return Point(f"{_title(name)}, %", entry.step, y or 0.0, low, high, _title(name))
 
 

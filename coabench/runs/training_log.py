@@ -10,6 +10,7 @@ from typing import Any, Self
 from coabench.base.jsonlines import InvalidLine, read_lines
 from coabench.base.reading import exists, why
 from coabench.errors import UserError
+from coabench.metrics.headline import Estimate
 
 LOG = "training.jsonl"
 LEAST, MOST = 1e-30, 1e30
@@ -22,6 +23,17 @@ class Entry:
 
     step: int
     numbers: Mapping[str, float]
+
+    def estimate(self, name: str) -> Estimate:
+        """Return a dev score with its interval, as far as they were logged."""
+        return Estimate(*(self.numbers.get(prefix + name) for prefix in ("", "low ", "high ")))
+
+    def percents(self, name: str) -> tuple[float | None, float | None, float | None]:
+        """Return the same in percent, within 0…100."""
+        value, low, high = (
+            None if value is None else round(100 * min(1.0, max(0.0, value)), 6) for value in self.estimate(name)
+        )
+        return value, low, high
 
 
 @dataclass(frozen=True)
