@@ -85,3 +85,8 @@ def p_equals(p: float) -> str:
 def difference(value: float, low: float, high: float, digits: int = 1) -> str:
     """Return a difference of proportions in points for people, with its sign and its interval."""
     return f"{signed(value, digits)} {interval(signed(low), signed(high))}"
+
+
+def date(text: str | None) -> str | None:
+    """Return the time that a manifest has, for people, to the minute."""
+    return text and text[:16].replace("T", " ") + (" UTC" if text.endswith("+00:00") else "")

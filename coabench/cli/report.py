@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from coabench.base.files import write_text
 from coabench.cli.options import write
 from coabench.errors import UserError
+
+EVERY = 10
+"""Seconds between two writings of the page of a training that runs."""
 
 
 @click.command("report")
@@ -22,7 +28,10 @@ from coabench.errors import UserError
               help="How many samples the page holds at most; its figures are over all.")  # fmt: skip
 @click.option("--only", type=click.Choice(["right", "wrong", "invalid", "error"]), multiple=True,
               help="Hold only samples with this result; repeatable.")  # fmt: skip
+@click.option("--watch", is_flag=True, help="Of a training: write the page again and again until the training ends.")
+@click.pass_context
 def command(
+    context: click.Context,
     run: Path,
     output: Path | None,
     min_group: int,
@@ -31,16 +40,52 @@ def command(
     dataset: str | None,
     samples: int,
     only: tuple[str, ...],
+    watch: bool,
 ) -> None:
-    """Show the run in the directory RUN as one self-contained HTML page.
+    """Show the run or the training in the directory RUN as one self-contained HTML page.
 
     Figures with their intervals, confusions, calibration, groups, timing, and a browser of the samples with their
     prompts and raw responses. The page needs no network and holds no images unless --images is given; like the log, it
     holds the ids and labels of the data set, whose terms apply to it.
+
+    Of a training, also one that is running or was stopped: loss, dev UAR and learning rate over the steps, the examples
+    of each answer, and its recipe beside the published one.
     """
     from coabench.reports.report import Report, report
+    from coabench.reports.training_page import is_training
 
+    page = output or Path(f"{run.resolve().name}.html")
+    if is_training(run):
+        _check_options(context)
+        _write_training(run, page, watch)
+        return
+    if watch:
+        raise UserError("--watch follows a training", found=f"{run}, which holds none", remedy="leave it out")
     if not images and (data_root is not None or dataset is not None):
         raise UserError("--data-root and --dataset say where images are", remedy="add --images, or leave them out")
     text = report(Report(run, min_group, images, data_root, dataset, samples, only))
-    write(text, output or Path(f"{run.resolve().name}.html"))
+    write(text, page)
+
+
+def _check_options(context: click.Context) -> None:
+    for name in context.params:
+        typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if typed and name not in ("run", "output", "watch"):
+            raise UserError(f"--{name.replace('_', '-')} is for runs", found="a training", remedy="leave it out")
+
+
+def _write_training(folder: Path, page: Path, watch: bool) -> None:
+    """Write the page of a training once, or until it ends; a page that is not written again does not reload itself."""
+    from coabench.reports.training_page import is_running, training_page
+
+    if watch and is_running(folder):
+        write(training_page(folder, reload=EVERY), page)
+        click.echo("written again while it trains; open it in a browser, Ctrl-C ends this", err=True)
+        try:
+            while is_running(folder):
+                time.sleep(EVERY)
+                write_text(page, training_page(folder, reload=EVERY))
+        finally:
+            write_text(page, training_page(folder))
+        return
+    write(training_page(folder), page)

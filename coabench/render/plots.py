@@ -107,6 +107,44 @@ def reliability(bars: Sequence[Bar], *, title: str, axes: Axes | None = None) ->
     return axes
 
 
+def training(
+    losses: Sequence[tuple[float, float]],
+    scores: Sequence[tuple[float, Dot]],
+    *,
+    title: str,
+    chosen: float | None = None,
+    axes: Axes | None = None,
+) -> Axes:
+    """Return the loss over the steps, and on an axis at the right the dev UAR with its interval, in percent.
+
+    Args:
+        losses: step and loss, in nats per token.
+        scores: step and UAR.
+        chosen: the step at which a dashed line stands.
+        axes: where to draw; None for a new figure.
+
+    Raises:
+        UserError: matplotlib is not installed, or *axes* are none.
+    """
+    axes = _axes(axes, 7, 4)
+    axes.plot(*zip(*losses, strict=True), color="C0")
+    axes.set_xlabel("optimizer step")
+    axes.set_ylabel("loss, nats per token", color="C0")
+    axes.set_ylim(bottom=0)
+    axes.set_title(_text(title))
+    if chosen is not None:
+        axes.axvline(chosen, linestyle="--", linewidth=1, color="grey")
+    if scores:
+        right = axes.twinx()
+        steps = [step for step, _ in scores]
+        values, lows, highs = ([_known(getattr(dot, part)) for _, dot in scores] for part in ("value", "low", "high"))
+        right.vlines(steps, lows, highs, linewidth=1.5, color="C1")
+        right.plot(steps, values, "o-", color="C1")
+        right.set_ylim(0, 100)
+        right.set_ylabel("dev UAR, % (95 % interval)", color="C1")
+    return axes
+
+
 def _axes(axes: Axes | None, width: float, height: float) -> Axes:
     """Return the axes to draw on: those of the caller, or of a new figure of so many inches."""
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from coabench.base.reading import is_folder
+from coabench.base.text import date
 from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
-from coabench.errors import CoabenchError, UserError
+from coabench.errors import UserError
 from coabench.metrics.calibration import Calibration
 from coabench.metrics.groups import MIN_GROUP
 from coabench.metrics.headline import FIGURES
@@ -23,6 +23,7 @@ from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.loader import get_plugins
 from coabench.render import charts
 from coabench.render.page import render_page
+from coabench.reports.damage import damage_reported
 from coabench.reports.plugin_sections import plugin_sections
 from coabench.reports.report_data import RunData
 from coabench.reports.samples import columns
@@ -77,7 +78,7 @@ def report(request: Report) -> str:
             remedy="evaluate first (coabench evaluate), or correct the path",
         )
     manifest = read_manifest(directory)
-    with _damage_reported(directory):
+    with damage_reported(f"the run {directory}"):
         labels = manifest["labels"]
         data = RunData(directory, labels["names"])
     if not len(data):
@@ -86,7 +87,7 @@ def report(request: Report) -> str:
             expected=f"at least one line in {LOG}",
             remedy="the same `coabench evaluate` command goes on with the run",
         )
-    with _damage_reported(directory):
+    with damage_reported(f"the run {directory}"):
         metrics, recomputed = read_metrics(directory, manifest, data.log_sha256, data.predicted)
         identity = RunIdentity.read(manifest["identity"])
         choice = _card(request, identity.dataset.name)
@@ -109,21 +110,6 @@ def report(request: Report) -> str:
             pictures=pictures,
             card=None if choice is None else choice.card,
         )
-
-
-@contextmanager
-def _damage_reported(directory: Path) -> Iterator[None]:
-    """Turn what JSON of another shape leads to into a message: a field is missing, or of another kind."""
-    try:
-        yield
-    except CoabenchError:
-        raise
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UserError(
-            f"the run {directory} is damaged",
-            found=f"{type(error).__name__}: {error}",
-            remedy="restore it, or run again with --overwrite",
-        ) from error
 
 
 def _card(request: Report, name: str) -> DatasetChoice | None:
@@ -173,14 +159,10 @@ def _facts(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "Seed of the training", training.get("seed")
     yield "Held out of the training", training.get("fold") and f"fold {training['fold']}"
     yield "Device", session.get("device")
-    yield "Started", _date(manifest.get("started"))
-    yield "Ended", _date(manifest.get("ended"))
+    yield "Started", date(manifest.get("started"))
+    yield "Ended", date(manifest.get("ended"))
     yield "coabench", (identity.coabench or "") + (f", commit {commit[:12]}" if commit else "") or None
     yield "Command", shlex.join(session["command"]) if session.get("command") else None
-
-
-def _date(text: str | None) -> str | None:
-    return text and text[:16].replace("T", " ") + (" UTC" if text.endswith("+00:00") else "")
 
 
 def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:

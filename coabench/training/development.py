@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from coabench.base.processes import Meeting
+from coabench.base.vocabulary import OK, SUBJECT
 from coabench.dataset import Sample
 from coabench.inference.engine import converse
+from coabench.metrics.headline import UAR, Estimate
+from coabench.metrics.predictions import Predicted, Reading
+from coabench.metrics.statistics import mean_of_independent
 from coabench.registry.parsers import find_parser
 from coabench.strategy import Strategy
 from coabench.training.data import Source
@@ -19,38 +24,63 @@ BATCH = 16
 def development_scores(plan: Plan) -> dict[str, float]:
     """Evaluate the model as it is, decoding freely: UAR per strategy and data set, and their mean as ``uar``.
 
-    Each process evaluates its share of the samples; all of them get the whole result.
+    The ends of the 95 % interval stand under the same name after ``low`` and ``high``, unless there is none. Data sets
+    are taken for independent; of several strategies about the same images the ends are averaged, as if they were wrong
+    together. Each process evaluates its share of the samples; all of them get the whole result.
     """
-    from coabench.metrics.figures import confusion_matrix, encode, uar
-
     scores: dict[str, float] = {}
+    of_data: list[list[Estimate]] = []
     invalid = asked = 0
-    for strategy in plan.strategies:
-        for source in plan.sources:
-            if not source.dev:
-                continue
+    for source in (source for source in plan.sources if source.dev):
+        of_data.append([])
+        for strategy in plan.strategies:
             own = source.dev[plan.world.rank :: plan.world.size]
             parts = Meeting(plan.world).gather(_predictions(plan, strategy, source, own))
-            answered = [item for part in parts for item in part]
+            answered = Reading(source.space.names)
+            for record in (record for part in parts for record in part):
+                answered.add(record)
+                invalid += record["prediction"] is None
             asked += len(answered)
-            invalid += sum(prediction is None for _, prediction in answered)
-            names = source.space.names
-            targets, predictions = (encode(labels, names) for labels in zip(*answered, strict=True))
-            confusion = confusion_matrix(targets, predictions, len(names))
+            estimate, _ = UAR.measure(answered.predicted(Predicted))
+            of_data[-1].append(estimate)
             name = f"uar {source.dataset.card.name}" + (f" {strategy.name}" if len(plan.strategies) > 1 else "")
-            scores[name] = float(uar(confusion))
-    return {"uar": sum(scores.values()) / len(scores), "invalid": invalid / asked, **scores}
+            scores |= _named(name, estimate)
+    return {**_named("uar", _mean(of_data)), "invalid": invalid / asked, **scores}
 
 
-def _predictions(
-    plan: Plan, strategy: Strategy, source: Source, samples: Sequence[Sample]
-) -> list[tuple[str, str | None]]:
+def _mean(of_data: Sequence[Sequence[Estimate]]) -> Estimate:
+    """Return the mean over data sets of the estimates of strategies."""
+    each = [_average([estimate.value for estimate in own]) for own in of_data]
+    bounds = [
+        (_average([estimate.low for estimate in own]), _average([estimate.high for estimate in own]))
+        for own in of_data
+        if all(estimate.low is not None for estimate in own)
+    ]
+    if len(bounds) < len(each):
+        return Estimate(_average(each))
+    low, high = mean_of_independent(list(zip(each, bounds, strict=True)))
+    return Estimate(_average(each), max(0.0, low), min(1.0, high))
+
+
+def _average(values: Sequence[float | None]) -> float:
+    return sum(value for value in values if value is not None) / len(values)
+
+
+def _named(name: str, estimate: Estimate) -> dict[str, float]:
+    named = {name: estimate.value, f"low {name}": estimate.low, f"high {name}": estimate.high}
+    return {key: value for key, value in named.items() if value is not None}
+
+
+def _predictions(plan: Plan, strategy: Strategy, source: Source, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """Return what `Reading` needs of each sample."""
     parser = find_parser(strategy.parser)
     items = source.items(strategy, samples, False, plan.schedule.seed)
-    answered: list[tuple[str, str | None]] = []
+    answered: list[dict[str, Any]] = []
     for start in range(0, len(items), BATCH):
         batch = items[start : start + BATCH]
         asked = [(plan.backbone.prepare(item.images()), item.task) for item in batch]
         for item, outcome in zip(batch, converse(plan.backbone, strategy, asked, parser=parser), strict=True):
-            answered.append((item.sample.target, outcome.prediction.label if outcome.prediction else None))
+            label = outcome.prediction.label if outcome.prediction else None
+            person = {SUBJECT: item.sample.attributes.get(SUBJECT)}
+            answered.append({"target": item.sample.target, "prediction": label, "status": OK, "attributes": person})
     return answered

@@ -14,12 +14,13 @@ from coabench.inference.contents import Content
 from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import LOCK, JobFolder
 from coabench.runs.learnt import LearntImages
+from coabench.runs.training_log import LOG
 from coabench.training.plan import Plan, targets
 
 if TYPE_CHECKING:
     from torch import nn
 
-LOG, CHECKPOINTS, BOARD, PUBLISHED = "training.jsonl", "checkpoints", "tensorboard", "published"
+CHECKPOINTS, BOARD, PUBLISHED = "checkpoints", "tensorboard", "published"
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 

@@ -17,12 +17,14 @@ from coabench.inference.contents import contents
 from coabench.recipe import Recipe
 from coabench.registry.blame import contained
 from coabench.runs.observers import failure_reported, notify
+from coabench.runs.training_log import LOG
 from coabench.support.memory import explained_oom
 from coabench.training.faces import find_faces
-from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, export_published, save_trained
+from coabench.training.files import BOARD, CHECKPOINTS, TrainingFolder, export_published, save_trained
 from coabench.training.plan import Plan, Training, check, fully_trained, targets
 from coabench.training.progress import TrainingProgress
 from coabench.training.result import FinishedTraining
+from coabench.training.seen import Seen
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,7 +101,9 @@ def _fit(
         plan.backbone.load()
         set_seed(request.seed)
         model = trainable(plan.trainee, plan.recipe)
-        log = Log(directory / LOG, directory / BOARD, plan.recipe.batch_size / plan.turns, _reporting(folder, progress))
+        seen = Seen(plan.items, plan.schedule).until
+        epochs_per_step = plan.recipe.batch_size / plan.turns
+        log = Log(directory / LOG, directory / BOARD, epochs_per_step, _reporting(folder, progress), seen)
         trainer = make_trainer(plan, model, arguments, log)
         checkpoint = Meeting(plan.world).agree(folder and folder.last_checkpoint())
         if checkpoint is not None:
@@ -135,6 +139,7 @@ def _session(request: Training, plan: Plan) -> dict[str, Any]:
     backbone = dict(plan.backbone.details())
     return {
         "command": list(request.command),
+        "preset": request.preset,
         "processes": plan.world.size,
         "micro_batch": plan.schedule.micro_batch,
         "device": backbone.get("device"),

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from coabench.errors import UserError
+from coabench.render import plots
+from coabench.render.plots import Dot
 from coabench.render.tables import Column, Section, render_fragment
 from coabench.runs.training_identity import TrainingIdentity
+from coabench.runs.training_log import LOG, TrainingLog
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,28 @@ class FinishedTraining:
         rows = [{"what": what, "value": value} for what, value in self._facts()]
         columns = [Column("Training", "what"), Column(str(self.directory), "value")]
         return render_fragment([Section(columns, rows, notes=list(self.manifest.get("notes", ())))])
+
+    def plot_training(self, axes: Axes | None = None) -> Axes:
+        """Draw the loss over the steps, and the mean dev UAR with its interval; the dashed line is the chosen step.
+
+        Args:
+            axes: where to draw; None for a new figure.
+
+        Raises:
+            UserError: matplotlib is not installed, or the training has no log of its losses.
+        """
+        log = TrainingLog.read(self.directory)
+        if not log.losses:
+            raise UserError(
+                f"the training {self.directory} has no log to draw",
+                expected=f"losses in {LOG}",
+                found=log.problem,
+                remedy="copy the log beside the adapter, or draw the folder that was trained",
+            )
+        scores = [(entry.step, Dot("uar", *entry.percents("uar"))) for entry in log.evaluations]
+        losses = [(entry.step, entry.numbers["loss"]) for entry in log.losses]
+        chosen = self._selected if scores else None
+        return plots.training(losses, scores, title=self.directory.resolve().name, chosen=chosen, axes=axes)
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         identity = TrainingIdentity.read(self.manifest["identity"])

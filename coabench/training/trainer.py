@@ -216,12 +216,23 @@ class Log(TrainerCallback):
     """Writes ``training.jsonl``, one line per log entry, and TensorBoard's files, and reports each line."""
 
     def __init__(
-        self, path: Path, board: Path, epochs_per_step: float, report: Callable[[Mapping[str, Any]], None]
+        self,
+        path: Path,
+        board: Path,
+        epochs_per_step: float,
+        report: Callable[[Mapping[str, Any]], None],
+        seen: Callable[[int], Mapping[str, Any]],
     ) -> None:
+        """Begin a log.
+
+        Args:
+            seen: returns the examples by answer in the steps up to one; see `coabench.training.seen`.
+        """
         self._path = path
         self._folder = board
         self._epochs_per_step = epochs_per_step
         self._report = report
+        self._seen = seen
         self._first, self._since = 0, time.monotonic()
         self._board: SummaryWriter | None = None
         self._lines: LineWriter | None = None
@@ -272,8 +283,9 @@ class Log(TrainerCallback):
         }
         done, seconds = state.global_step - self._first, time.monotonic() - self._since
         line["seconds"] = round(seconds, 1)
+        seen = {"seen": self._seen(state.global_step)} if "loss" in line else {}
         with self._explained():
-            self._lines.append([line])
+            self._lines.append([{**line, **seen}])
         if self._board is not None:
             for name, value in line.items():
                 if name not in ("step", "seconds"):

@@ -46,6 +46,18 @@ def test_confusion() -> None:
 
 
 @pytest.mark.usefixtures("drawing")
+def test_training() -> None:
+    axes = plots.training([(1, 2.0), (2, 1.0)], [(2, Dot("uar", 40.0, 30.0, 55.0))], title="$t", chosen=2)
+    loss, mark = axes.lines
+    assert (list(loss.get_xdata()), list(loss.get_ydata())) == ([1, 2], [2.0, 1.0])
+    assert list(mark.get_xdata()) == [2, 2]
+    _, right = axes.figure.axes
+    assert [list(end) for end in right.collections[0].get_segments()[0]] == [[2, 30.0], [2, 55.0]]
+    assert list(right.lines[0].get_ydata()) == [40.0]
+    assert plots.training([(1, 2.0)], [], title="t").figure.axes[1:] == []
+
+
+@pytest.mark.usefixtures("drawing")
 def test_reliability() -> None:
     axes = plots.reliability([Bar(0.2, 0.3, 0.25, 0.5, 0.25, 0.75, 4)], title="t")
     assert [list(values) for values in axes.lines[1].get_data()] == [[25.0], [50.0]]

@@ -88,7 +88,13 @@ def test_the_folder_says_what_it_is(trained: Path) -> None:
         ("synthface-compound", 1969, 11),
     ]
     assert told["options"]["num_crops"] == 1
-    assert set(told["dev"]) == {"uar", "invalid", "uar synthface-basic", "uar synthface-compound"}
+    assert {name for name in told["dev"] if not name.startswith(("low ", "high "))} == {
+        "uar",
+        "invalid",
+        "uar synthface-basic",
+        "uar synthface-compound",
+    }
+    assert told["dev"]["low uar"] < told["dev"]["uar"] < told["dev"]["high uar"]
     assert told["selected_step"] in (2, 4)
     assert told["identity"]["strategies"][0]["prompts"]
     assert not (trained / "checkpoints").exists()
@@ -99,6 +105,9 @@ def test_the_log_has_losses_and_dev_scores(trained: Path) -> None:
     assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4]
     assert [line["step"] for line in lines if "uar" in line] == [2, 4]
     assert lines[0]["loss"] > lines[-2]["loss"]
+    for line in lines:
+        if "seen" in line:
+            assert sum(n for answers in line["seen"].values() for n in answers.values()) == 8 * line["step"]
     assert any((trained / "tensorboard").glob("events.out.tfevents.*"))
 
 

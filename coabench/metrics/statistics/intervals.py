@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -146,3 +147,12 @@ def difference_interval(first: tuple[float, Interval], second: tuple[float, Inte
     """
     (a, (a_low, a_high)), (b, (b_low, b_high)) = first, second
     return a - b - math.hypot(a - a_low, b_high - b), a - b + math.hypot(a_high - a, b - b_low)
+
+
+def mean_of_independent(figures: Sequence[tuple[float, Interval]]) -> Interval:
+    """Return the interval of the mean of independent figures, each with its own interval; see `difference_interval`."""
+    value = sum(figure for figure, _ in figures) / len(figures)
+    below, above = (
+        math.sqrt(sum((figure - bounds[end]) ** 2 for figure, bounds in figures)) / len(figures) for end in (0, 1)
+    )
+    return value - below, value + above
