@@ -69,7 +69,8 @@ class Source:
         """Return samples as a strategy asks about them; exemplars come from the samples that are trained on."""
         drawn = (draw_exemplars(sample, self.fit, strategy.exemplars, seed) for sample in samples)
         pairs = zip(samples, drawn, strict=True)
-        return [Item(sample, exemplars, self.space, strategy, ambiguous) for sample, exemplars in pairs]
+        asked: Asked = {}
+        return [Item(sample, exemplars, self.space, strategy, ambiguous, asked) for sample, exemplars in pairs]
 
 
 def open_source(
@@ -127,15 +128,24 @@ def draw_exemplars(sample: Sample, pool: Sequence[Sample], each: int, seed: int)
     return [other for other in drawn if other.id != sample.id][:each]
 
 
+Asked = dict[tuple[tuple[Exemplar, ...], str], list[Turn]]
+"""Exemplars and target -> turns: all that a strategy knows of a sample, and the label that its answers follow from."""
+
+
 @dataclass(frozen=True)
 class Item:
-    """A sample as one strategy asks about it, with its exemplars."""
+    """A sample as one strategy asks about it, with its exemplars.
+
+    Attributes:
+        asked: the turns so far of the samples of its source: those that differ by nothing but their images share them.
+    """
 
     sample: Sample
     exemplars: Sequence[Sample]
     space: LabelSpace
     strategy: Strategy
     ambiguous: bool
+    asked: Asked
 
     @property
     def task(self) -> Task:
@@ -144,7 +154,11 @@ class Item:
     @cached_property
     def turns(self) -> list[Turn]:
         """The questions with their right answers."""
-        return training_turns(self.strategy, self.task, self.sample.target, ambiguous=self.ambiguous)
+        task, target = self.task, self.sample.target
+        key = (task.exemplars, target)
+        if key not in self.asked:
+            self.asked[key] = training_turns(self.strategy, task, target, ambiguous=self.ambiguous)
+        return self.asked[key]
 
     def images(self, look: Look = AS_IT_IS, augmentation: Transforms | None = None) -> list[Image]:
         """Return the images, exemplars first, as they are shown at one time of a training."""

@@ -43,6 +43,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Options for fifty images of two data sets, where it does not matter what is learnt from."""
+    root = make_rafdb(tmp_path_factory.mktemp("few"), basic=(4, 1), annotations=False)
+    return ("--dataset", "raf-db-basic", "--dataset", "raf-db-compound", "--data-root", str(root))
+
+
 @pytest.fixture
 def train(coabench: Run, model: Path) -> Run:
     """Run ``coabench train`` on the random model and the shipped faces, as far as that needs no process of its own."""
@@ -179,8 +186,10 @@ def test_the_split_it_was_trained_on_is_refused(coabench: Run, trained: Path, mo
     assert any("trained on this split" in note for note in notes)
 
 
-def test_a_full_training_is_a_model_of_its_own(train: Run, coabench: Run, model: Path, tmp_path: Path) -> None:
-    result = train("--full", "--dev", 0, "--steps", 2, "--output", "whole", "--strategy", "direct",
+def test_a_full_training_is_a_model_of_its_own(
+    train: Run, coabench: Run, few: tuple[str, ...], model: Path, tmp_path: Path
+) -> None:
+    result = train(*few, "--full", "--dev", 0, "--steps", 2, "--output", "whole", "--strategy", "direct",
                    "--strategy", "one-shot")  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert manifest(tmp_path / "whole")["dev"] is None
@@ -196,9 +205,9 @@ def test_a_full_training_is_a_model_of_its_own(train: Run, coabench: Run, model:
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(
-    train: Run, environment: dict[str, str], model: Path, tmp_path: Path
+    train: Run, environment: dict[str, str], few: tuple[str, ...], model: Path, tmp_path: Path
 ) -> None:
-    options = ("--dev", "0", "--steps", "8", "--evaluations", "4")
+    options = (*few, "--dev", "0", "--steps", "8", "--evaluations", "4")
     assert train(*options, "--output", "whole").returncode == 0
     command = ["train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options]
     with (tmp_path / "killed.log").open("w") as told:
@@ -234,9 +243,9 @@ def test_a_folder_that_vanishes_ends_the_training(model: Path, tmp_path: Path) -
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent")
 def test_a_signal_stops_a_training_that_then_continues(
-    environment: dict[str, str], train: Run, model: Path, tmp_path: Path
+    environment: dict[str, str], train: Run, few: tuple[str, ...], model: Path, tmp_path: Path
 ) -> None:
-    options = ("--dev", "0", "--steps", "16", "--evaluations", "8", "--output", "out")
+    options = (*few, "--dev", "0", "--steps", "16", "--evaluations", "8", "--output", "out")
     command = ["train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options]
     events = tmp_path / "events"
     process = start(tmp_path, {**environment, "SCRIPTED_EVENTS": str(events)}, *command)
@@ -263,8 +272,10 @@ def test_a_signal_stops_a_training_that_then_continues(
 
 
 @pytest.mark.timeout(900)  # two starts of torch, twice
-def test_two_processes_train_as_one_does(train: Run, environment: dict[str, str], model: Path, tmp_path: Path) -> None:
-    options = ("--dropout", "0", "--dev", "0.006")
+def test_two_processes_train_as_one_does(
+    train: Run, environment: dict[str, str], few: tuple[str, ...], model: Path, tmp_path: Path
+) -> None:
+    options = (*few, "--dropout", "0", "--dev", "0.3")
     assert train(*options, "--output", "one").returncode == 0
     pair = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "coabench"]
     command = [*pair, "train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options, "--output", "two"]
@@ -417,8 +428,24 @@ def test_a_data_set_without_a_train_split_is_refused(train: Run, tmp_path: Path)
     assert "has no train split" in result.stderr
 
 
-def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_checkpoints(train: Run, tmp_path: Path) -> None:
-    options = ("--dev", 0, "--steps", 6, "--evaluations", 6, "--lr", "1e30", "--warmup", 0, "--schedule", "constant")
+def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_checkpoints(
+    train: Run, few: tuple[str, ...], tmp_path: Path
+) -> None:
+    options = (
+        *few,
+        "--dev",
+        0,
+        "--steps",
+        6,
+        "--evaluations",
+        6,
+        "--lr",
+        "1e30",
+        "--warmup",
+        0,
+        "--schedule",
+        "constant",
+    )
     result = train(*options, "--output", "out", "--trainer", "max_grad_norm=0")
     assert result.returncode == 1, result.stderr
     assert "at step" in result.stderr
@@ -451,14 +478,16 @@ def test_an_unfinished_adapter_is_not_evaluated(coabench: Run, trained: Path, mo
     assert "is not finished" in result.stderr
 
 
-def test_running_out_of_memory_says_what_to_lower(train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_says_what_to_lower(
+    train: Run, few: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
     def hungry(*arguments: Any, **values: Any) -> Any:
         return torch.empty(2**60, dtype=torch.uint8)
 
     monkeypatch.setattr(Phi3VForCausalLM, "forward", hungry)
-    result = train("--dev", 0, "--output", "out")
+    result = train(*few, "--dev", 0, "--output", "out")
     assert result.returncode == 1, result.stderr[-2000:]
     assert "too little memory for this training" in result.stderr
     assert "--micro-batch (now 4)" in result.stderr
