@@ -11,6 +11,7 @@ from typing import Any
 from coabench.base.files import write_json
 from coabench.base.json import read_json
 from coabench.base.jsonlines import InvalidLine, read_lines
+from coabench.base.reading import is_file
 from coabench.dataset import Card
 from coabench.detector import Box
 from coabench.errors import UserError
@@ -34,6 +35,13 @@ class Original:
     sha256: str
     size: tuple[int, int]
     box: Box
+
+
+def cropped_again(card: Card) -> list[str]:
+    """Return the note of a job with ``--crop`` where the pictures are faces that `datasets crop` cut out already."""
+    if card.path is None or not is_file(card.path.parent / LOG):
+        return []
+    return [f"the pictures of {card.name} are faces cut out by `datasets crop`: --crop cuts a part out of each again"]
 
 
 def keep_root(output: Path, root: Path | None) -> None:

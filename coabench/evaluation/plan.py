@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from coabench.backbone import Backbone
 from coabench.base.schema import Number, at_least
 from coabench.base.vocabulary import TRAIN
+from coabench.cropping.originals import cropped_again
 from coabench.cropping.step import CropChoice, find_crop
 from coabench.dataset import MOST_VOTES, Card, Dataset, Sample, invalid_votes
 from coabench.decode import SAMPLE, Decode, mode_of
@@ -170,6 +171,7 @@ def check(request: Evaluation) -> Plan:
     )
     notes = [
         *dataset.notes(),
+        *(cropped_again(choice.card) if crop else ()),
         *filter(None, [lacking]),
         *(fold.notes if fold else ()),
         *trained,

@@ -161,7 +161,7 @@ def _table(table: Table) -> ShownTable:
 
 
 def _cell(value: Any) -> ShownCell:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or (isinstance(value, Real) and math.isnan(value)):
         return ShownCell(NOTHING)
     if isinstance(value, bool) or not isinstance(value, Real):
         return ShownCell(_text(value, "a cell"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from coabench.base.reading import exists
 from coabench.base.schema import at_least
 from coabench.base.version import __version__
 from coabench.base.vocabulary import COMPLETE
+from coabench.cropping.originals import cropped_again
 from coabench.cropping.step import CropChoice, FaceCrop, find_crop
 from coabench.dataset import Sample
 from coabench.errors import UserError, did_you_mean
@@ -146,8 +147,15 @@ class Plan:
             "examples": self.turns,
             "steps": self.schedule.steps,
             **({"balance": self.balance.to_json()} if self.balance else {}),
-            "notes": list(dict.fromkeys([*(note for source in self.sources for note in source.notes), *self._leaks])),
+            "notes": list(dict.fromkeys(self._notes())),
         }
+
+    def _notes(self) -> Iterator[str]:
+        """Yield what the user should know, in sentences."""
+        for source in self.sources:
+            yield from source.notes
+            yield from cropped_again(source.dataset.card) if self.crop else ()
+        yield from self._leaks
 
     @property
     def _leaks(self) -> list[str]:

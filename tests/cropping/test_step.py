@@ -76,6 +76,10 @@ def test_all_that_cut_out_faces_cut_out_the_same(coabench: Run, tmp_path: Path, 
     predicted = [one.turns[0].answer.response for one in model.predict(files)]
     assert [said(record) for record in sorted(on_the_fly, key=lambda r: r["image"])] == predicted
     assert predicted == in_webcam(files, chosen.open())
+    again = Evaluation("tiny", "direct", str(tmp_path / "faces" / "card.yaml"), data_root=tmp_path / "faces")
+    note = "the pictures of scenes-cropped are faces cut out by `datasets crop`: --crop cuts a part out of each again"
+    assert note not in check(again).notes
+    assert note in check(replace(again, crop=detector)).notes
 
 
 def said(record: dict[str, Any]) -> str:
