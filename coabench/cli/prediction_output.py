@@ -144,7 +144,7 @@ def _csv_row(prediction: FacePrediction) -> dict[str, Any]:
         **{name: record[name] for name in names},
         **dict(zip(("left", "top", "right", "bottom"), box, strict=True)),
         **{name: record[name] for name in rest},
-        "answers": prediction.words,
+        "answers": prediction.words if prediction.answers else "",  # why there are none is the reason
     }
 
 

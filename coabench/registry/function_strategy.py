@@ -8,6 +8,7 @@ from os import PathLike
 from typing import Any
 
 from coabench.base.signals import is_interrupt
+from coabench.base.text import safe
 from coabench.dialogue import Answer, Prediction, Question, Task
 from coabench.errors import CoabenchError, JobError, UserError, with_type
 from coabench.labels import fold
@@ -18,6 +19,7 @@ StrategyLike = str | PathLike[str] | Strategy | type[Strategy] | Callable[[Task]
 """A strategy's name, a prompt file or its text; or from Python a strategy, its class, or a generator function."""
 
 FUNCTION = "a generator function of (task) that yields Questions and returns a label or a Prediction"
+QUESTION = "a coabench.dialogue.Question: yield Question('…', options=task.labels)"
 
 
 class FunctionStrategy(Strategy):
@@ -42,7 +44,7 @@ class FunctionStrategy(Strategy):
             except StopIteration as end:
                 return self._concluded(end.value, task)
             if not isinstance(question, Question):
-                raise self._failed("yielded no question", "Question('…', options=task.labels)", question)
+                raise self._failed("yielded no question", QUESTION, question)
             answer = yield question
 
     def identity(self) -> Mapping[str, Any]:
@@ -58,7 +60,9 @@ class FunctionStrategy(Strategy):
             if isinstance(error, StopIteration | CoabenchError) or is_interrupt(error):
                 raise
             found = f"{with_type(error)} ({line_of(error, self._function)})"
-            raise JobError(f"the strategy {self.name} failed", found=found, remedy="mend it") from error
+            raise JobError(
+                f"the strategy {self.name} failed", found=found, remedy="correct the function at that line"
+            ) from error
 
     def _concluded(self, value: Any, task: Task) -> Prediction:
         if isinstance(value, Prediction):
@@ -73,7 +77,10 @@ class FunctionStrategy(Strategy):
 
     def _failed(self, what: str, expected: str, value: Any) -> JobError:
         return JobError(
-            f"the strategy {self.name} {what}", expected=expected, found=repr(value)[:60], remedy="correct it"
+            f"the strategy {self.name} {what}",
+            expected=expected,
+            found=safe(repr(value), 60),
+            remedy="correct the function",
         )
 
 

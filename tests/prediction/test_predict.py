@@ -198,6 +198,10 @@ def test_csv_holds_a_row_a_face(coabench: Run, tmp_path: Path) -> None:
     (row,) = csv.DictReader(io.StringIO(result.stdout))
     assert (row["file"], row["left"], row["bottom"]) == ("'=1.png", "20", "90")
     assert "primary" in row["answers"]
+    (tmp_path / "2.png").write_bytes(b"no image")
+    (broken,) = csv.DictReader(io.StringIO(coabench(*SCRIPTED, "2.png", "--format", "csv").stdout))
+    assert "cannot be decoded" in broken["reason"]
+    assert broken["answers"] == ""
     assert coabench(*SCRIPTED, "=1.png", "--output", "out.csv").returncode == 0
     assert coabench(*SCRIPTED, "=1.png", "--output", "out.csv").returncode == 2
 

@@ -117,7 +117,7 @@ def yields_text(task: Any) -> Any:
     ("function", "words"),
     [
         (crashes, "strategy crashes failed(?s:.*)KeyError"),
-        (yields_text, "yielded no question(?s:.*)'Which\\?'"),
+        (yields_text, "yielded no question(?s:.*)coabench.dialogue.Question(?s:.*)'Which\\?'"),
         (returning("bliss"), "returned no label(?s:.*)'bliss'"),
         (returning(3), "returned no label(?s:.*)Surprise"),
     ],
