@@ -24,6 +24,12 @@ from coabench.runs.run import MANIFEST as RUN
 from coabench.runs.training_identity import TrainingData, TrainingIdentity
 from coabench.runs.training_log import Entry, TrainingLog
 
+SHOWN = ("coabench", "images", "preparation", "seed", "recipe", "trainer", "backbone", "strategies", "data")
+"""Fields of an identity that have a place on the page; the others are shown as they are."""
+
+LONGEST = 300
+"""Characters of such a field."""
+
 DRAWN = 500
 """Points of a curve; of more, so many in a row are averaged."""
 
@@ -120,8 +126,9 @@ def _facts(manifest: Mapping[str, Any], identity: TrainingIdentity) -> Iterator[
     yield "Preset", session.get("preset")
     learnt = (manifest.get("learnt") or {}).get("hashes")
     yield "Images learnt from", f"{len(learnt):,} recorded" if learnt is not None else "not recorded"
-    for name, value in identity.more.items():
-        yield name, json.dumps(value, ensure_ascii=False)[:300]
+    for name, value in manifest["identity"].items():
+        if name not in SHOWN and value is not None:
+            yield name.replace("_", " "), json.dumps(value, ensure_ascii=False)[:LONGEST]
     yield "coabench", identity.coabench
     yield "Command", shlex.join(session["command"]) if session.get("command") else None
 

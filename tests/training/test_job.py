@@ -91,7 +91,7 @@ def test_the_folder_says_what_it_is(trained: Path) -> None:
         "uar synthface-basic",
         "uar synthface-compound",
     }
-    assert told["dev"]["low uar"] < told["dev"]["uar"] < told["dev"]["high uar"]
+    assert told["dev"]["low uar"] <= told["dev"]["uar"] < told["dev"]["high uar"]
     assert told["selected_step"] in (2, 4)
     assert told["identity"]["strategies"][0]["prompts"]
     assert not (trained / "checkpoints").exists()
@@ -272,7 +272,9 @@ def test_two_processes_train_as_one_does(train: Run, environment: dict[str, str]
     one, two = log(tmp_path / "one"), log(tmp_path / "two")
     assert len(one) == len(two) == 6
     for mine, theirs in zip(one, two, strict=True):
-        assert mine == pytest.approx(theirs, abs=1e-3)
+        assert mine.get("seen") == theirs.get("seen")
+        numbers = [{name: value for name, value in each.items() if name != "seen"} for each in (mine, theirs)]
+        assert numbers[0] == pytest.approx(numbers[1], abs=1e-3)
     assert manifest(tmp_path / "two")["sessions"][0]["processes"] == 2
     again = together()  # every process learns that nothing is left to do; none waits for the others
     assert again.returncode == 0, again.stderr
