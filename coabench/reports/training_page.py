@@ -7,6 +7,7 @@ import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def training_page(folder: Path, *, reload: int | None = None) -> str:
             thinned=len(log.losses) > DRAWN,
             evaluations=[_row(entry, batch) for entry in log.evaluations],
             parts=_parts(log),
-            examples=_examples(batch),
+            examples=partial(_examples, batch=batch),
             seen=log.seen,
             last_step=log.last_step,
             recipe=recipe,
@@ -167,11 +168,12 @@ def _session(session: Mapping[str, Any]) -> dict[str, Any]:
 
 def _row(entry: Entry, batch: Any) -> tuple[Entry, int | None, Mapping[str, Estimate]]:
     names = [name for name in entry.numbers if name.startswith("uar ")]
-    return entry, _examples(batch)(entry), {name: entry.estimate(name) for name in ("uar", *names)}
+    return entry, _examples(entry, batch), {name: entry.estimate(name) for name in ("uar", *names)}
 
 
-def _examples(batch: Any) -> Any:
-    return lambda entry: entry.step * batch if isinstance(batch, int) else None
+def _examples(entry: Entry, batch: Any) -> int | None:
+    """Return how many examples were seen; None where the batch size is not known."""
+    return entry.step * batch if isinstance(batch, int) else None
 
 
 def _parts(log: TrainingLog) -> list[str]:
@@ -197,9 +199,10 @@ def _charts(log: TrainingLog, chosen: int | None, complete: bool, batch: Any) ->
     entries = _thinned(log.losses)
     rates = [entry.numbers["learning_rate"] for entry in entries if "learning_rate" in entry.numbers]
     power = math.floor(math.log10(max(rates))) if any(rate > 0 for rate in rates) else 0
+    scaled = "learning rate" + (f" × 1e{-power}" if power else "")
     for name, title, scale, unit, say in (
         ("loss", "Loss", 1.0, "nats per token", "Of the answers that are learnt, mean since the point before."),
-        ("learning_rate", "Learning rate", 10.0**-power, f"learning rate × 1e{-power}", ""),
+        ("learning_rate", "Learning rate", 10.0**-power, scaled, ""),
     ):
         points = [
             Point(title, entry.step, scale * entry.numbers[name])

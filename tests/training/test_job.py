@@ -103,8 +103,7 @@ def test_the_log_has_losses_and_dev_scores(trained: Path) -> None:
     assert [line["step"] for line in lines if "uar" in line] == [2, 4]
     assert lines[0]["loss"] > lines[-2]["loss"]
     for line in lines:
-        if "seen" in line:
-            assert sum(n for answers in line["seen"].values() for n in answers.values()) == 8 * line["step"]
+        assert sum(n for answers in line["seen"].values() for n in answers.values()) == 8 * line["step"]
     assert any((trained / "tensorboard").glob("events.out.tfevents.*"))
 
 
@@ -272,7 +271,7 @@ def test_two_processes_train_as_one_does(train: Run, environment: dict[str, str]
     one, two = log(tmp_path / "one"), log(tmp_path / "two")
     assert len(one) == len(two) == 6
     for mine, theirs in zip(one, two, strict=True):
-        assert mine.get("seen") == theirs.get("seen")
+        assert mine["seen"] == theirs["seen"]
         numbers = [{name: value for name, value in each.items() if name != "seen"} for each in (mine, theirs)]
         assert numbers[0] == pytest.approx(numbers[1], abs=1e-3)
     assert manifest(tmp_path / "two")["sessions"][0]["processes"] == 2
