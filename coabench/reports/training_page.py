@@ -7,6 +7,7 @@ import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ from coabench.runs.folder import read_manifest
 from coabench.runs.run import MANIFEST as RUN
 from coabench.runs.training_identity import TrainingData, TrainingIdentity
 from coabench.runs.training_log import Entry, TrainingLog
+
+SHOWN = ("coabench", "images", "preparation", "seed", "recipe", "trainer", "backbone", "strategies", "data")
+"""Fields of an identity that have a place on the page; the others are shown as they are."""
+
+LONGEST = 300
+"""Characters of such a field."""
 
 DRAWN = 500
 """Points of a curve; of more, so many in a row are averaged."""
@@ -78,7 +85,7 @@ def training_page(folder: Path, *, reload: int | None = None) -> str:
             thinned=len(log.losses) > DRAWN,
             evaluations=[_row(entry, batch) for entry in log.evaluations],
             parts=_parts(log),
-            examples=_examples(batch),
+            examples=partial(_examples, batch=batch),
             seen=log.seen,
             last_step=log.last_step,
             recipe=recipe,
@@ -120,8 +127,9 @@ def _facts(manifest: Mapping[str, Any], identity: TrainingIdentity) -> Iterator[
     yield "Preset", session.get("preset")
     learnt = (manifest.get("learnt") or {}).get("hashes")
     yield "Images learnt from", f"{len(learnt):,} recorded" if learnt is not None else "not recorded"
-    for name, value in identity.more.items():
-        yield name, json.dumps(value, ensure_ascii=False)[:300]
+    for name, value in manifest["identity"].items():
+        if name not in SHOWN and value is not None:
+            yield name.replace("_", " "), json.dumps(value, ensure_ascii=False)[:LONGEST]
     yield "coabench", identity.coabench
     yield "Command", shlex.join(session["command"]) if session.get("command") else None
 
@@ -160,11 +168,12 @@ def _session(session: Mapping[str, Any]) -> dict[str, Any]:
 
 def _row(entry: Entry, batch: Any) -> tuple[Entry, int | None, Mapping[str, Estimate]]:
     names = [name for name in entry.numbers if name.startswith("uar ")]
-    return entry, _examples(batch)(entry), {name: entry.estimate(name) for name in ("uar", *names)}
+    return entry, _examples(entry, batch), {name: entry.estimate(name) for name in ("uar", *names)}
 
 
-def _examples(batch: Any) -> Any:
-    return lambda entry: entry.step * batch if isinstance(batch, int) else None
+def _examples(entry: Entry, batch: Any) -> int | None:
+    """Return how many examples were seen; None where the batch size is not known."""
+    return entry.step * batch if isinstance(batch, int) else None
 
 
 def _parts(log: TrainingLog) -> list[str]:
@@ -190,9 +199,10 @@ def _charts(log: TrainingLog, chosen: int | None, complete: bool, batch: Any) ->
     entries = _thinned(log.losses)
     rates = [entry.numbers["learning_rate"] for entry in entries if "learning_rate" in entry.numbers]
     power = math.floor(math.log10(max(rates))) if any(rate > 0 for rate in rates) else 0
+    scaled = "learning rate" + (f" × 1e{-power}" if power else "")
     for name, title, scale, unit, say in (
         ("loss", "Loss", 1.0, "nats per token", "Of the answers that are learnt, mean since the point before."),
-        ("learning_rate", "Learning rate", 10.0**-power, f"learning rate × 1e{-power}", ""),
+        ("learning_rate", "Learning rate", 10.0**-power, scaled, ""),
     ):
         points = [
             Point(title, entry.step, scale * entry.numbers[name])

@@ -283,9 +283,8 @@ class Log(TrainerCallback):
         }
         done, seconds = state.global_step - self._first, time.monotonic() - self._since
         line["seconds"] = round(seconds, 1)
-        seen = {"seen": self._seen(state.global_step)} if "loss" in line else {}
         with self._explained():
-            self._lines.append([{**line, **seen}])
+            self._lines.append([{**line, "seen": self._seen(state.global_step)}])
         if self._board is not None:
             for name, value in line.items():
                 if name not in ("step", "seconds"):

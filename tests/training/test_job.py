@@ -101,7 +101,7 @@ def test_the_folder_says_what_it_is(trained: Path) -> None:
         "uar synthface-basic",
         "uar synthface-compound",
     }
-    assert told["dev"]["low uar"] < told["dev"]["uar"] < told["dev"]["high uar"]
+    assert told["dev"]["low uar"] <= told["dev"]["uar"] < told["dev"]["high uar"]
     assert told["selected_step"] in (2, 4)
     assert told["identity"]["strategies"][0]["prompts"]
     assert not (trained / "checkpoints").exists()
@@ -113,8 +113,7 @@ def test_the_log_has_losses_and_dev_scores(trained: Path) -> None:
     assert [line["step"] for line in lines if "uar" in line] == [2, 4]
     assert lines[0]["loss"] > lines[-2]["loss"]
     for line in lines:
-        if "seen" in line:
-            assert sum(n for answers in line["seen"].values() for n in answers.values()) == 8 * line["step"]
+        assert sum(n for answers in line["seen"].values() for n in answers.values()) == 8 * line["step"]
     assert any((trained / "tensorboard").glob("events.out.tfevents.*"))
 
 
@@ -286,7 +285,9 @@ def test_two_processes_train_as_one_does(
     one, two = log(tmp_path / "one"), log(tmp_path / "two")
     assert len(one) == len(two) == 6
     for mine, theirs in zip(one, two, strict=True):
-        assert mine == pytest.approx(theirs, abs=1e-3)
+        assert mine["seen"] == theirs["seen"]
+        numbers = [{name: value for name, value in each.items() if name != "seen"} for each in (mine, theirs)]
+        assert numbers[0] == pytest.approx(numbers[1], abs=1e-3)
     assert manifest(tmp_path / "two")["sessions"][0]["processes"] == 2
     again = together()  # every process learns that nothing is left to do; none waits for the others
     assert again.returncode == 0, again.stderr
