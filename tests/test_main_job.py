@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.process import Run
+from support.in_process import in_process
+from support.process import ROOT, Run
 from support.rafdb_tree import REAL_COUNTS, make_rafdb
 
 EVALUATE = ("evaluate", "--strategy", "chain-of-affect", "--dataset", "raf-db-compound", "--data-root", "RAF-DB")
@@ -35,6 +36,12 @@ def run(wheel: Path, desk: Path) -> Run:
 
 
 @pytest.fixture(scope="module")
+def here(desk: Path) -> Run:
+    """Run ``coabench`` within this process, where the installation is not the point: its files are the checkout's."""
+    return in_process(desk, [], {"COLUMNS": "160"})
+
+
+@pytest.fixture(scope="module")
 def model(oracle: Path) -> tuple[str, ...]:
     return ("--backbone", f"phi-3.5-vision:{oracle / 'tiny'}", "--adapter", str(oracle / "adapter"))
 
@@ -44,7 +51,11 @@ def test_the_wheel_carries_everything(run: Run, wheel: Path) -> None:
     names = {row["name"] for row in json.loads(listed.stdout)}
     assert {"phi-3.5-vision", "tiny", "chain-of-affect", "direct", "one-shot", "raf-db-basic"} <= names
     assert {"synthface-basic", "synthface-compound"} <= names
-    assert (wheel / "coabench" / "_shipped" / "prompts").is_dir()
+    shipped = wheel / "coabench" / "_shipped"
+    for where, installed in ((ROOT / "coabench", wheel / "coabench"), (ROOT / "prompts", shipped / "prompts")):
+        files = {path.relative_to(where): path for path in where.rglob("*") if path.suffix in (".py", ".yaml")}
+        assert files
+        assert [name for name, path in files.items() if path.read_bytes() != (installed / name).read_bytes()] == []
     assert "Fear" in run("datasets", "show", "raf-db-compound").stdout
     cards = {row["name"] for row in json.loads(run("datasets", "list", "--format", "json").stdout)}
     assert {"raf-db-basic", "raf-db-compound", "synthface-basic", "ferplus", "raf-ce"} <= cards
@@ -95,11 +106,11 @@ def test_evaluate_then_leaderboard(run: Run, model: tuple[str, ...], desk: Path)
     assert "already complete" in again.stderr
 
 
-def test_batch_size_changes_no_answer(run: Run, model: tuple[str, ...], desk: Path) -> None:
+def test_batch_size_changes_no_answer(here: Run, model: tuple[str, ...], desk: Path) -> None:
     answers = []
     for size in (1, 3, 8):
         output = desk / f"batch-{size}"
-        result = run(*EVALUATE, *model, "--dtype", "float32", "--batch-size", size, "--output", output)
+        result = here(*EVALUATE, *model, "--dtype", "float32", "--batch-size", size, "--output", output)
         assert result.returncode == 0, result.stderr
         records = [json.loads(line) for line in (output / "predictions.jsonl").read_text().splitlines()]
         answers.append([(r["id"], r["prediction"], [t["response"] for t in r["turns"]]) for r in records])
@@ -117,9 +128,9 @@ def test_batch_size_changes_no_answer(run: Run, model: tuple[str, ...], desk: Pa
     ],
 )
 def test_every_strategy_on_both_label_spaces(
-    run: Run, model: tuple[str, ...], desk: Path, strategy: str, dataset: str, decode: str
+    here: Run, model: tuple[str, ...], strategy: str, dataset: str, decode: str
 ) -> None:
-    result = run(
+    result = here(
         "evaluate", *model, "--strategy", strategy, "--dataset", dataset, "--data-root", "RAF-DB", "--decode", decode,
         "--set", "num_crops=1", "--limit", 4,
     )  # fmt: skip
@@ -140,9 +151,9 @@ def test_every_strategy_on_both_label_spaces(
     ],
 )
 def test_a_wrong_model_is_told_before_anything_is_written(
-    run: Run, model: tuple[str, ...], desk: Path, arguments: tuple[str, ...], told: str
+    here: Run, model: tuple[str, ...], desk: Path, arguments: tuple[str, ...], told: str
 ) -> None:
-    result = run(*EVALUATE, *model, "--output", "never", *arguments)
+    result = here(*EVALUATE, *model, "--output", "never", *arguments)
     assert result.returncode == 2, result.stderr
     assert told in result.stderr
     assert "Traceback" not in result.stderr

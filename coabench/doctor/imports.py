@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from functools import cache
-from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from coabench.base.isolation import ProcessFailed, call_in_process
 from coabench.doctor.diagnosis import described
@@ -41,12 +43,23 @@ def import_problem(distribution: str) -> str | None:
 
 @cache
 def import_problems() -> Mapping[str, str | None]:
-    """Return for the module of each package that is to be imported why it cannot be, or None."""
+    """Return for the module of each package that is to be imported why it cannot be, or None.
+
+    Whatever crashes or hangs is left out when the others are tried again: most of them import torch, which takes long.
+    """
     modules = list(dict.fromkeys(IMPORTED.values()))
-    try:
-        return call_in_process(try_imports, modules, patience=PATIENCE)
-    except ProcessFailed:  # one of them crashes or hangs: each alone, to know which
-        return {module: _alone(module) for module in modules if find_spec(module)}
+    ended: dict[str, str | None] = {}
+    with TemporaryDirectory(prefix="coabench-") as folder:
+        log = Path(folder) / "tried"
+        while True:
+            log.write_text("")
+            try:
+                return {**call_in_process(try_imports, modules, str(log), patience=PATIENCE), **ended}
+            except ProcessFailed as error:
+                tried = len(log.read_text().split())
+                if tried == len(modules):  # it crashed at its end: each alone, to know which
+                    return {**{module: _alone(module) for module in modules}, **ended}
+                ended[modules.pop(tried)] = str(error)
 
 
 def _alone(module: str) -> str | None:
@@ -56,14 +69,20 @@ def _alone(module: str) -> str | None:
         return str(error)
 
 
-def try_imports(modules: list[str]) -> dict[str, str | None]:
-    """Import modules, in this process; return what was wrong with each, or None."""
+def try_imports(modules: list[str], log: str = os.devnull) -> dict[str, str | None]:
+    """Import modules, in this process; return what was wrong with each, or None.
+
+    Args:
+        log: a file that gets the name of each module once it was tried.
+    """
     problems: dict[str, str | None] = {}
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except (Exception, SystemExit) as error:
-            problems[module] = described(error)
-        else:
-            problems[module] = None
+    with Path(log).open("a", encoding="utf-8", buffering=1) as tried:
+        for module in modules:
+            try:
+                importlib.import_module(module)
+            except (Exception, SystemExit) as error:
+                problems[module] = described(error)
+            else:
+                problems[module] = None
+            tried.write(f"{module}\n")
     return problems

@@ -335,6 +335,8 @@ def _micro_batch(request: Training, recipe: Recipe, preset: Preset, world: World
 
 def _trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
     """Return ``--trainer`` assignments with their values read; `UserError` for a field that is unknown or an option."""
+    if not assignments:
+        return {}  # what there is takes seconds to import
     from dataclasses import fields
 
     from transformers import TrainingArguments

@@ -16,7 +16,7 @@ from coabench.backbone import Questions, Viewing
 from coabench.base import requirements
 from coabench.cli import main
 from coabench.dialogue import Answer, Question
-from coabench.doctor import checks, machine
+from coabench.doctor import checks, imports, machine
 from coabench.doctor.diagnosis import Diagnosis
 from coabench.doctor.machine import examine
 from coabench.support.images import FORMATS
@@ -100,6 +100,22 @@ def test_a_package_that_crashes_when_it_is_imported(
     assert "its process crashed (Aborted) after: importing OpenCV" in found["checks", "film"]["found"]
     assert found["software", "torch"]["state"] == found["checks", "answer"]["state"] == "ok"
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.process
+def test_every_package_that_crashes_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "zz_falls.py").write_text("import os\nos.abort()\n")
+    (tmp_path / "zz_leaves.py").write_text("import atexit, os\natexit.register(os.abort)\n")
+    (tmp_path / "zz_raises.py").write_text("raise OSError('torn')\n")
+    (tmp_path / "zz_stands.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names = ("zz_raises", "zz_falls", "zz_leaves", "zz_stands")
+    monkeypatch.setattr(imports, "IMPORTED", dict(zip(names, names, strict=True)))
+    found = imports.import_problems.__wrapped__()
+    assert found.pop("zz_stands") is None
+    assert found.pop("zz_raises") == "OSError: torn"
+    assert set(found) == {"zz_falls", "zz_leaves"}
+    assert all("its process crashed (Aborted)" in str(problem) for problem in found.values())
 
 
 @pytest.mark.parametrize("driver", [True, False])

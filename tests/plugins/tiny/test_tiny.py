@@ -50,7 +50,7 @@ def test_basic_emotions_reach_what_is_promised(coabench: Run, tmp_path: Path) ->
 def test_the_base_alone_falls_behind(coabench: Run, tmp_path: Path, default: Path) -> None:
     scores = {}
     for decode in ("generate", "score"):
-        result = coabench("evaluate", "--adapter", "none", "--decode", decode, "--output", decode)
+        result = coabench("evaluate", "--adapter", "none", "--decode", decode, "--limit", 220, "--output", decode)
         assert result.returncode == 0, result.stderr
         scores[decode] = metrics(tmp_path / decode)["uar"]
         assert json.loads((tmp_path / decode / "run.json").read_text())["identity"]["backbone"]["adapter"] is None
