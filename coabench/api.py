@@ -307,6 +307,7 @@ def train(
     data_root: Name | None = None,
     crop: bool | str = False,
     augment: str | Sequence[str] = (),
+    from_: Name | None = None,
     preset: str | None = None,
     full: bool | None = None,
     rank: int | None = None,
@@ -355,6 +356,7 @@ def train(
         data_root: the folder or file that holds the data sets.
         crop: cut the face out of every picture; see `evaluate`.
         augment: ``NAME:key=value,…``, or several: what changes the images that are learnt from, each time otherwise.
+        from_: an adapter that coabench trained, to begin with.
         preset: a recipe of the backbone; the other settings change it.
         full: train every parameter instead of a LoRA.
         targets: parts that are trained: ``language``, ``projector``, ``vision``.
@@ -389,6 +391,7 @@ def train(
         datasets=_train_splits(dataset, read_argument(str | None, labels, "labels")),
         settings=read_settings(typed),
         crop=crop_spec(crop),
+        start=read_argument(Path | None, from_, "from_"),
         trainer=assignments("trainer", trainer),
         published=read_argument(Literal["published"] | None, export, "export") is not None,
     )

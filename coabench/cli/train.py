@@ -29,6 +29,8 @@ from coabench.registry.options import parse_assignments
 @click.option("--augment", metavar="NAME[:KEY=VALUE,…]", multiple=True,
               help="Change the images that are learnt from, each time otherwise: random-… of `coabench list "
                    "transforms`; repeatable, in order.")  # fmt: skip
+@click.option("--from", "start", metavar="ADAPTER", type=click.Path(path_type=Path),
+              help="An adapter that coabench trained, to begin with.")  # fmt: skip
 @click.option("--preset", metavar="NAME", help="A recipe of the backbone, such as published; options change it.")
 @click.option("--full/--lora", default=None, help="Train every parameter instead of a LoRA.")
 @click.option("--rank", type=int, help="Rank of the LoRA.")

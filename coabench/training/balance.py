@@ -62,9 +62,9 @@ def find_balance(recipe: Recipe, items: Sequence[Item], weighs: bool) -> ClassBa
     """Return the balance that a recipe wants; None where it wants none.
 
     ``loss`` and ``sample`` weigh an answer by 1 / n, ``effective-number`` by (1 - beta) / (1 - beta^n), n being the
-    number of its examples: Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples" (arXiv 1901.05555),
-    equation 2. Theirs add up to the number of classes; here their mean over the examples is 1, so that a question keeps
-    its share of the loss. Their ratios are the same.
+    number of its examples: Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples"
+    (arXiv 1901.05555), equation 2. Theirs add up to the number of classes; here their mean over the examples is 1, so
+    that a question keeps its share of the loss. Their ratios are the same.
 
     Args:
         weighs: `Trainee.weighs`.

@@ -20,7 +20,8 @@ from coabench.runs.observers import failure_reported, notify
 from coabench.support.memory import explained_oom
 from coabench.training.faces import find_faces
 from coabench.training.files import BOARD, CHECKPOINTS, LOG, TrainingFolder, export_published, save_trained
-from coabench.training.plan import Plan, Training, check, fully_trained, targets
+from coabench.training.parts import fully_trained, targets
+from coabench.training.plan import Plan, Training, check
 from coabench.training.progress import TrainingProgress
 from coabench.training.result import FinishedTraining
 
@@ -93,12 +94,14 @@ def _fit(
             find_faces(plan, plan.crop)
         if folder is not None:
             progress.note("reading every image once, to record what is learnt from")
-            folder.begin(request.overwrite, _session(request, plan), contents(plan.samples))
+            folder.begin(request.overwrite, _session(request, plan), contents(plan.samples), plan.earlier)
             notify(progress.note, "coabench_training_started", training=folder, step=folder.last_step())
             progress.note("loading the backbone")
         plan.backbone.load()
         set_seed(request.seed)
         model = trainable(plan.trainee, plan.recipe)
+        if plan.start is not None:
+            plan.start.load(model)
         log = Log(directory / LOG, directory / BOARD, plan.recipe.batch_size / plan.turns, _reporting(folder, progress))
         trainer = make_trainer(plan, model, arguments, log)
         checkpoint = Meeting(plan.world).agree(folder and folder.last_checkpoint())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -30,12 +30,15 @@ from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import read_manifest
 from coabench.runs.folds import check_seed
 from coabench.runs.identity import StrategyIdentity
+from coabench.runs.learnt import LearntImages
 from coabench.runs.training_identity import TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
 from coabench.support.images import READER
 from coabench.training.balance import ClassBalance, find_balance
 from coabench.training.data import Item, Source, collect, open_source
+from coabench.training.parts import targets
 from coabench.training.schedule import Schedule
+from coabench.training.start import Start, open_start
 
 MICRO_BATCH = 4
 """Turns that go through the model at a time, unless the user or a preset says otherwise."""
@@ -60,6 +63,7 @@ class Training:
         crop: ``DETECTOR:key=value,…`` where every picture is cropped to its face; see `coabench.cropping.step`.
         augment: ``NAME:key=value,…``: what changes the images that are learnt from; see
             `coabench.registry.transforms.open_augmentation`.
+        start: the adapter that it begins with.
         fold: which fold of each train split is held out, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         published: write the published layout as well.
         command: the command line, for the manifest.
@@ -71,6 +75,7 @@ class Training:
     data_root: Path | None = None
     crop: str | None = None
     augment: Specs = ()
+    start: Path | None = None
     preset: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     micro_batch: Annotated[int, at_least(1)] | None = None
@@ -99,6 +104,7 @@ class Plan:
         warmup: the steps in which the learning rate rises.
         balance: what makes up for rare answers; None for nothing.
         augmentation: what changes the images that are learnt from, each time otherwise; None for nothing.
+        start: the adapter that it begins with; None for none.
         continues: whether 0.1.0 began it with another warm-up or optimizer, which it keeps.
     """
 
@@ -118,6 +124,7 @@ class Plan:
     crop: FaceCrop | None = None
     balance: ClassBalance | None = None
     augmentation: Transforms | None = None
+    start: Start | None = None
     continues: bool = False
 
     @property
@@ -146,15 +153,21 @@ class Plan:
             "examples": self.turns,
             "steps": self.schedule.steps,
             **({"balance": self.balance.to_json()} if self.balance else {}),
-            "notes": list(dict.fromkeys([*(note for source in self.sources for note in source.notes), *self._leaks])),
+            "notes": list(dict.fromkeys(self._notes())),
         }
 
+    def _notes(self) -> Iterator[str]:
+        for source in self.sources:
+            yield from source.notes
+        if len(self.sources) > 1 and any(source.fold for source in self.sources):
+            yield "each data set is cut into folds by itself: a person held out of one may be learnt from in another"
+        if self.start:
+            yield from self.start.notes(self.identity.data, self.schedule.seed, self.recipe, self.backbone.identity())
+
     @property
-    def _leaks(self) -> list[str]:
-        """What folds of several data sets cannot promise."""
-        if len(self.sources) == 1 or not any(source.fold for source in self.sources):
-            return []
-        return ["each data set is cut into folds by itself: a person held out of one may be learnt from in another"]
+    def earlier(self) -> Sequence[LearntImages | None]:
+        """What the adapter that it begins with learnt from."""
+        return self.start.learnt if self.start else ()
 
     @property
     def device(self) -> str:
@@ -177,13 +190,15 @@ def check(request: Training) -> Plan:
     registration, model = find_backbone(request.backbone)
     factory = registration.load()
     check_seed(request.fold, request.fold_seed)
-    recipe, preset = _recipe(request, registration, factory)
+    start = open_start(request.start)
+    recipe, preset = _recipe(request, registration, factory, start)
     micro_batch = _micro_batch(request, recipe, preset, world)
     strategies = [open_strategy(spec) for spec in request.strategies]
     choices = [find_dataset(spec) for spec in request.datasets]
     _check_distinct(request)
     wanted = find_crop(request.crop) if request.crop is not None else None
-    options, *of_datasets = _options({**preset.options, **request.options}, factory, choices, wanted)
+    typed = start.record.assignments(request.options, factory.Options) if start else request.options
+    options, *of_datasets = _options({**preset.options, **typed}, factory, choices, wanted)
     crop = wanted.open(options["detector"]) if wanted else None
     steps = [crop] if crop else []
     datasets = [choice.open(request.data_root, own) for choice, own in zip(choices, of_datasets, strict=True)]
@@ -195,7 +210,9 @@ def check(request: Training) -> Plan:
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
     backbone = registration.open(BackboneRequest(model, None, world.device(request.device), dtype, options["backbone"]))
     trainee = backbone.trainee(deepcopy(options["training"]))
-    targets(trainee, recipe)
+    modules = targets(trainee, recipe)
+    if start is not None:
+        start.check_fits(registration.name, backbone.identity(), modules)
     balance = find_balance(recipe, items, trainee.weighs)
     augmentation = open_augmentation(request.augment, request.seed)
     schedule = _schedule(items, recipe, micro_batch, request.seed, balance.shares(items) if balance else None)
@@ -221,10 +238,11 @@ def check(request: Training) -> Plan:
         ),
         strategies=tuple(StrategyIdentity.of(strategy, origin) for strategy, origin in strategies),
         data=tuple(source.identity() for source in sources),
+        start=start.identity() if start else None,
     )
     plan = Plan(
         recipe, [strategy for strategy, _ in strategies], sources, items, schedule, backbone, trainee, request.output,
-        identity, options["backbone"], world, trainer, warmup, crop, balance, augmentation,
+        identity, options["backbone"], world, trainer, warmup, crop, balance, augmentation, start,
     )  # fmt: skip
     return plan if request.overwrite else _continued(plan, {key: trainer[key] for key in request.trainer}, rounded)
 
@@ -244,7 +262,9 @@ def _continued(plan: Plan, typed: Mapping[str, Any], rounded: int) -> Plan:
     return then if there["status"] != COMPLETE and there["identity"] == identity.to_json() else plan
 
 
-def _recipe(request: Training, registration: Registration, factory: type[Backbone[Any]]) -> tuple[Recipe, Preset]:
+def _recipe(
+    request: Training, registration: Registration, factory: type[Backbone[Any]], start: Start | None
+) -> tuple[Recipe, Preset]:
     """Return the recipe and the preset that it is based on; `UserError` where the backbone cannot be trained so."""
     if "trains" not in factory.capabilities:
         raise UserError(
@@ -253,7 +273,10 @@ def _recipe(request: Training, registration: Registration, factory: type[Backbon
             found=", ".join(sorted(factory.capabilities)),
             remedy="choose another --backbone",
         )
-    recipe, preset = make_recipe(factory.presets, request.preset, request.settings)
+    settings = start.settings(request.settings) if start else request.settings
+    recipe, preset = make_recipe(factory.presets, request.preset, settings)
+    if start is not None and recipe.full:
+        raise UserError("--from is for adapters", found="--full", remedy="leave out one of the two")
     if request.published and recipe.full:
         raise UserError("--export published is for adapters", found="--full", remedy="leave out one of the two")
     return recipe, preset
@@ -348,28 +371,3 @@ def _trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
         except ValueError:
             values[key] = text
     return values
-
-
-def targets(trainee: Trainee, recipe: Recipe) -> list[str]:
-    """Return the full names of the modules that get a LoRA; `UserError` where a target names no part."""
-    for part in recipe.targets:
-        if part not in trainee.groups:
-            raise UserError(
-                f"--targets {part} matches no module of this backbone",
-                expected=", ".join(f"{name} ({len(modules)} modules)" for name, modules in trainee.groups.items()),
-                remedy=f"{did_you_mean(part, list(trainee.groups))}correct --targets",
-            )
-    return [name for part in recipe.targets or trainee.groups for name in trainee.groups[part]]
-
-
-def fully_trained(trainee: Trainee, recipe: Recipe) -> set[str]:
-    """Return the names of the parameters that a full training changes."""
-    chosen = recipe.targets or tuple(trainee.parts)
-    unused = tuple(f"{name}." for name in trainee.unused)
-    names = [name for name, _ in trainee.module.named_parameters() if not name.startswith(unused)]
-    return {name for name in names if part_of(name, trainee) in chosen}
-
-
-def part_of(parameter: str, trainee: Trainee) -> str:
-    """Return the part of the model that a parameter belongs to."""
-    return next(part for part, prefix in trainee.parts.items() if parameter.startswith(prefix))
