@@ -64,6 +64,7 @@ class Training:
         augment: ``NAME:key=value,…``: what changes the images that are learnt from; see
             `coabench.registry.transforms.open_augmentation`.
         start: the adapter that it begins with.
+        stages: a sheet of stages; see `coabench.training.stages`.
         fold: which fold of each train split is held out, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         published: write the published layout as well.
         command: the command line, for the manifest.
@@ -76,6 +77,7 @@ class Training:
     crop: str | None = None
     augment: Specs = ()
     start: Path | None = None
+    stages: Path | None = None
     preset: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     micro_batch: Annotated[int, at_least(1)] | None = None
