@@ -52,10 +52,10 @@ from coabench.registry.python_data import chosen_dataset
 from coabench.reports.pandas_tables import read_over
 from coabench.runs.result import FinishedRun
 from coabench.runs.result import load_run as read_result
-from coabench.training.job import train as run_training
 from coabench.training.plan import Training
 from coabench.training.progress import TrainingProgress
 from coabench.training.result import FinishedTraining
+from coabench.training.stages import train_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -307,6 +307,8 @@ def train(
     data_root: Name | None = None,
     crop: bool | str = False,
     augment: str | Sequence[str] = (),
+    from_: Name | None = None,
+    stages: Name | None = None,
     preset: str | None = None,
     full: bool | None = None,
     rank: int | None = None,
@@ -355,6 +357,8 @@ def train(
         data_root: the folder or file that holds the data sets.
         crop: cut the face out of every picture; see `evaluate`.
         augment: ``NAME:key=value,…``, or several: what changes the images that are learnt from, each time otherwise.
+        from_: an adapter that coabench trained, to begin with.
+        stages: a sheet of stages, each with its data, epochs and learning rate, on one adapter.
         preset: a recipe of the backbone; the other settings change it.
         full: train every parameter instead of a LoRA.
         targets: parts that are trained: ``language``, ``projector``, ``vision``.
@@ -389,6 +393,7 @@ def train(
         datasets=_train_splits(dataset, read_argument(str | None, labels, "labels")),
         settings=read_settings(typed),
         crop=crop_spec(crop),
+        start=read_argument(Path | None, from_, "from_"),
         trainer=assignments("trainer", trainer),
         published=read_argument(Literal["published"] | None, export, "export") is not None,
     )
@@ -396,7 +401,7 @@ def train(
         from coabench.cli.progress import TrainingTerminal
 
         progress = TrainingTerminal()
-    return run_training(request, progress or None)
+    return train_all(request, progress or None)
 
 
 def _train_splits(dataset: Any, labels: str | None) -> Sequence[str | DatasetChoice]:

@@ -110,7 +110,7 @@ def command_line(function: Any, typed: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the command line that says what a call said; what is as by default is left out."""
     words = ["coabench", function.__name__]
     for name, value in typed.items():
-        option = f"--{name.replace('_', '-')}"
+        option = f"--{name.rstrip('_').replace('_', '-')}"
         default = function.__kwdefaults__[name]
         if name == "progress" or value is None or (type(value) is type(default) and value == default):
             continue

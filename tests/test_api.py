@@ -60,7 +60,7 @@ def test_arguments_are_the_options_with_their_defaults(name: str) -> None:
     from importlib import import_module
 
     command = import_module(f"coabench.cli.{name}").command
-    spelt = {"set": "options", "lora": "full", "unambiguous": "ambiguous"}
+    spelt = {"set": "options", "lora": "full", "unambiguous": "ambiguous", "from": "from_"}
     options = {}
     for parameter in command.params:
         argument = max(parameter.opts, key=len).removeprefix("--").replace("-", "_")

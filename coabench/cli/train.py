@@ -29,6 +29,10 @@ from coabench.registry.options import parse_assignments
 @click.option("--augment", metavar="NAME[:KEY=VALUE,…]", multiple=True,
               help="Change the images that are learnt from, each time otherwise: random-… of `coabench list "
                    "transforms`; repeatable, in order.")  # fmt: skip
+@click.option("--from", "start", metavar="ADAPTER", type=click.Path(path_type=Path),
+              help="An adapter that coabench trained, to begin with.")  # fmt: skip
+@click.option("--stages", type=click.Path(path_type=Path), metavar="FILE.yaml",
+              help="Train in stages, each with its data, epochs and learning rate, on one adapter.")  # fmt: skip
 @click.option("--preset", metavar="NAME", help="A recipe of the backbone, such as published; options change it.")
 @click.option("--full/--lora", default=None, help="Train every parameter instead of a LoRA.")
 @click.option("--rank", type=int, help="Rank of the LoRA.")
@@ -85,8 +89,8 @@ def command(
     torchrun the same command trains on several devices: torchrun --nproc-per-node 2 -m coabench train …
     """
     from coabench.cli.progress import TrainingTerminal
-    from coabench.training.job import train
     from coabench.training.plan import Training, check
+    from coabench.training.stages import plans, train_all
 
     rest["targets"] = tuple(part.strip() for part in targets.split(",")) if targets else None
     request = Training(
@@ -103,10 +107,11 @@ def command(
         if dry_run:
             from coabench.training.estimate import describe_plan
 
-            for name, text in describe_plan(check(request)):
-                click.echo(f"{name:<20} {safe(text)}")
+            for stage, plan in plans(request) if request.stages else [("", check(request))]:
+                for name, text in [*([("stage", stage)] if stage else []), *describe_plan(plan)]:
+                    click.echo(f"{name:<20} {safe(text)}")
             return
-        done = train(request, TrainingTerminal() if first else None)
+        done = train_all(request, TrainingTerminal() if first else None)
         if first:
             _summary(rest["backbone"], rest["crop"], done.directory, done.manifest)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class TrainingRecord:
         options: of the backbone.
         facts: `Backbone.identity` of the training.
         learnt: the images that it learnt from; None where 0.1.0 made it, which kept no record of them.
+        earlier: those that the adapters before it learnt from, where it began with one.
     """
 
     folder: Path | None
@@ -58,6 +59,7 @@ class TrainingRecord:
     options: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     learnt: LearntImages | None = None
+    earlier: tuple[LearntImages | None, ...] = ()
 
     @classmethod
     def read(cls, adapter: str | Path | None) -> TrainingRecord:
@@ -78,13 +80,16 @@ class TrainingRecord:
             )
         identity = TrainingIdentity.read(manifest["identity"])
         learnt = LearntImages.read(manifest["learnt"], folder / MANIFEST) if "learnt" in manifest else None
-        return cls(folder, identity, manifest["options"], manifest["facts"], learnt)
+        earlier = tuple(
+            images and LearntImages.read(images, folder / MANIFEST) for images in manifest.get("learnt_earlier", ())
+        )
+        return cls(folder, identity, manifest["options"], manifest["facts"], learnt, earlier)
 
     def summary(self) -> dict[str, Any] | None:
         """Return what a run's manifest keeps of the training; see `coabench.runs.run.TrainingSummary`."""
         if self.identity is None:
             return None
-        shared = replace(self.identity, seed=None, data=tuple(part.any_fold for part in self.identity.data))
+        shared = self.identity.any_seed
         folds = {str(part.fold): None for part in self.identity.data if part.fold}
         held = {"fold": ", ".join(folds)} if folds else {}
         whole = {} if self.identity.recipe.get("full") is not True else {"whole": True}
@@ -113,7 +118,7 @@ class TrainingRecord:
         Raises:
             UserError: it was, and it is not allowed.
         """
-        for part in self.identity.data if self.identity else ():
+        for part in self.identity.seen if self.identity else ():
             if (part.dataset, part.split) == (dataset, split) or part.fingerprint == fingerprint:
                 if fold is not None and part.fold == fold:
                     continue
@@ -141,12 +146,21 @@ class TrainingRecord:
         )
 
     def _check_images(self, images: Callable[[], Mapping[str, Content]], allowed: bool) -> list[str]:
-        if self.learnt is None:
-            return [f"the training in {self.folder} kept no record of its images: whether it saw these is not known"]
-        contents = images()
-        seen = self.learnt.among(contents)
+        every = (self.learnt, *self.earlier)
+        known = [learnt for learnt in every if learnt is not None]
+        unknown = (
+            ""
+            if len(known) == len(every)
+            else (
+                f"the training in {self.folder}"
+                + (" began with one that" if self.learnt else "")
+                + " kept no record of its images: whether it saw these is not known"
+            )
+        )
+        contents = images() if known else {}
+        seen = {id: other for learnt in known for id, other in learnt.among(contents).items()}
         if not seen:
-            return []
+            return [unknown] if unknown else []
         number = f"{len(seen):,} of the {len(contents):,} images"
         if not allowed:
             shown = ", ".join(f"{id} (as {other})" for id, other in list(seen.items())[:EXAMPLES])

@@ -42,12 +42,39 @@ class TrainingData(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartIdentity(Part):
+    """The adapter that a training began with.
+
+    Attributes:
+        recipe: the SHA-256 of its training's identity, whatever the seed and the fold.
+        weights: the SHA-256 of its weights and its config.
+        seed, dev: those of its training, which say what it learnt from and what it was selected by.
+        data: what it was trained on.
+        start: the adapter that it began with itself.
+    """
+
+    recipe: str | None = None
+    weights: str | None = None
+    seed: int | None = None
+    dev: float | None = None
+    data: tuple[TrainingData, ...] = ()
+    start: StartIdentity | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def any_seed(self) -> StartIdentity:
+        """The same for all seeds and folds."""
+        data = tuple(part.any_fold for part in self.data)
+        return replace(self, weights=None, seed=None, data=data, start=self.start and self.start.any_seed)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingIdentity(Part):
     """A training.
 
     Attributes:
         images: as in `RespondentIdentity`, *preparation* as in `RunIdentity`.
         augmentation: the transforms that change the images that are learnt from, in their order.
+        start: the adapter that it began with.
         warmup_steps: where 0.1.0 rounded them to another number.
     """
 
@@ -62,3 +89,19 @@ class TrainingIdentity(Part):
     backbone: TrainedBackbone
     strategies: tuple[StrategyIdentity, ...]
     data: tuple[TrainingData, ...]
+    start: StartIdentity | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def seen(self) -> tuple[TrainingData, ...]:
+        """What it was trained on, and what the adapters before it were."""
+        parts, start = list(self.data), self.start
+        while start is not None:
+            parts += start.data
+            start = start.start
+        return tuple(parts)
+
+    @property
+    def any_seed(self) -> TrainingIdentity:
+        """The same for all seeds and folds."""
+        data = tuple(part.any_fold for part in self.data)
+        return replace(self, seed=None, data=data, start=self.start and self.start.any_seed)

@@ -7,7 +7,8 @@ from typing import Any
 
 from coabench.errors import SampleError
 from coabench.training.data import count_turns
-from coabench.training.plan import Plan, fully_trained, targets
+from coabench.training.parts import fully_trained, targets
+from coabench.training.plan import Plan
 
 PROBED = 64
 """Samples whose tokens are counted."""
@@ -21,6 +22,7 @@ def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     for kind, answers in (plan.balance.to_json() if plan.balance else {}).items():
         shown = ", ".join(f"{answer} {own['count']:,} × {own['weight']:.2f}" for answer, own in answers.items())
         rows.append(("balance", f"{kind}: {shown}"))
+    rows += [("begins with", str(plan.start.folder))] if plan.start else []
     rows += [("augmentation", spec) for spec in plan.augmentation.specs] if plan.augmentation else []
     rows += [("development part", ", ".join(f"{len(s.dev):,} of {s.dataset.card.name}" for s in plan.sources))]
     rows += [

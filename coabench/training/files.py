@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import LOCK, JobFolder
 from coabench.runs.learnt import LearntImages
 from coabench.runs.training_log import LOG
-from coabench.training.plan import Plan, targets
+from coabench.training.parts import targets
+from coabench.training.plan import Plan
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,11 +31,18 @@ class TrainingFolder(JobFolder):
     declared = TrainingManifest
     contents = (MANIFEST, LOG, CHECKPOINTS, BOARD, LOCK)
 
-    def begin(self, overwrite: bool, session: Mapping[str, Any], images: Mapping[str, Content]) -> None:
+    def begin(
+        self,
+        overwrite: bool,
+        session: Mapping[str, Any],
+        images: Mapping[str, Content],
+        earlier: Sequence[LearntImages | None] = (),
+    ) -> None:
         """Record that a process starts or resumes; delete what is to be overwritten, and torn checkpoints.
 
         Args:
             images: what is learnt from.
+            earlier: what the adapter that it begins with learnt from; None for what is not known.
 
         Raises:
             UserError: the images are not those that the training began with; nothing was written.
@@ -49,6 +57,8 @@ class TrainingFolder(JobFolder):
         for path in (self.directory / CHECKPOINTS).glob("checkpoint-*"):
             if path not in whole:  # its writer was killed
                 shutil.rmtree(path, ignore_errors=True)
+        if earlier:
+            self.manifest.setdefault("learnt_earlier", [each and each.to_json() for each in earlier])
         self.manifest.setdefault("learnt", LearntImages.of(images).to_json())
         self._begin(session)
 
@@ -63,8 +73,8 @@ class TrainingFolder(JobFolder):
 
     def write(self, name: str, data: Mapping[str, Any]) -> None:
         """See `coabench.runs.folder.JobFolder.write`; what is learnt from fills many lines and comes last."""
-        learnt = {"learnt": data["learnt"]} if "learnt" in data else {}
-        super().write(name, {**{key: value for key, value in data.items() if key != "learnt"}, **learnt})
+        learnt = {key: data[key] for key in ("learnt_earlier", "learnt") if key in data}
+        super().write(name, {**{key: value for key, value in data.items() if key not in learnt}, **learnt})
 
     def last_checkpoint(self) -> str | None:
         """Return the last checkpoint that was written to its end."""

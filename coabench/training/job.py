@@ -21,7 +21,8 @@ from coabench.runs.training_log import LOG
 from coabench.support.memory import explained_oom
 from coabench.training.faces import find_faces
 from coabench.training.files import BOARD, CHECKPOINTS, TrainingFolder, export_published, save_trained
-from coabench.training.plan import Plan, Training, check, fully_trained, targets
+from coabench.training.parts import fully_trained, targets
+from coabench.training.plan import Plan, Training, check
 from coabench.training.progress import TrainingProgress
 from coabench.training.result import FinishedTraining
 from coabench.training.seen import Seen
@@ -95,12 +96,14 @@ def _fit(
             find_faces(plan, plan.crop)
         if folder is not None:
             progress.note("reading every image once, to record what is learnt from")
-            folder.begin(request.overwrite, _session(request, plan), contents(plan.samples))
+            folder.begin(request.overwrite, _session(request, plan), contents(plan.samples), plan.earlier)
             notify(progress.note, "coabench_training_started", training=folder, step=folder.last_step())
             progress.note("loading the backbone")
         plan.backbone.load()
         set_seed(request.seed)
         model = trainable(plan.trainee, plan.recipe)
+        if plan.start is not None:
+            plan.start.load(model)
         seen = Seen(plan.items, plan.schedule).until
         epochs_per_step = plan.recipe.batch_size / plan.turns
         log = Log(directory / LOG, directory / BOARD, epochs_per_step, _reporting(folder, progress), seen)

@@ -31,12 +31,15 @@ from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import read_manifest
 from coabench.runs.folds import check_seed
 from coabench.runs.identity import StrategyIdentity
+from coabench.runs.learnt import LearntImages
 from coabench.runs.training_identity import TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
 from coabench.support.images import READER
 from coabench.training.balance import ClassBalance, find_balance
 from coabench.training.data import Item, Source, collect, open_source
+from coabench.training.parts import targets
 from coabench.training.schedule import Schedule
+from coabench.training.start import Start, open_start
 
 MICRO_BATCH = 4
 """Turns that go through the model at a time, unless the user or a preset says otherwise."""
@@ -61,6 +64,8 @@ class Training:
         crop: ``DETECTOR:key=value,…`` where every picture is cropped to its face; see `coabench.cropping.step`.
         augment: ``NAME:key=value,…``: what changes the images that are learnt from; see
             `coabench.registry.transforms.open_augmentation`.
+        start: the adapter that it begins with.
+        stages: a sheet of stages; see `coabench.training.stages`.
         fold: which fold of each train split is held out, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         published: write the published layout as well.
         command: the command line, for the manifest.
@@ -72,6 +77,8 @@ class Training:
     data_root: Path | None = None
     crop: str | None = None
     augment: Specs = ()
+    start: Path | None = None
+    stages: Path | None = None
     preset: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     micro_batch: Annotated[int, at_least(1)] | None = None
@@ -100,6 +107,7 @@ class Plan:
         warmup: the steps in which the learning rate rises.
         balance: what makes up for rare answers; None for nothing.
         augmentation: what changes the images that are learnt from, each time otherwise; None for nothing.
+        start: the adapter that it begins with; None for none.
         continues: whether 0.1.0 began it with another warm-up or optimizer, which it keeps.
     """
 
@@ -119,6 +127,7 @@ class Plan:
     crop: FaceCrop | None = None
     balance: ClassBalance | None = None
     augmentation: Transforms | None = None
+    start: Start | None = None
     continues: bool = False
 
     @property
@@ -155,14 +164,15 @@ class Plan:
         for source in self.sources:
             yield from source.notes
             yield from cropped_again(source.dataset.card) if self.crop else ()
-        yield from self._leaks
+        if len(self.sources) > 1 and any(source.fold for source in self.sources):
+            yield "each data set is cut into folds by itself: a person held out of one may be learnt from in another"
+        if self.start:
+            yield from self.start.notes(self.identity.data, self.schedule.seed, self.recipe, self.backbone.identity())
 
     @property
-    def _leaks(self) -> list[str]:
-        """What folds of several data sets cannot promise."""
-        if len(self.sources) == 1 or not any(source.fold for source in self.sources):
-            return []
-        return ["each data set is cut into folds by itself: a person held out of one may be learnt from in another"]
+    def earlier(self) -> Sequence[LearntImages | None]:
+        """What the adapter that it begins with learnt from."""
+        return self.start.learnt if self.start else ()
 
     @property
     def device(self) -> str:
@@ -185,13 +195,15 @@ def check(request: Training) -> Plan:
     registration, model = find_backbone(request.backbone)
     factory = registration.load()
     check_seed(request.fold, request.fold_seed)
-    recipe, preset = _recipe(request, registration, factory)
+    start = open_start(request.start)
+    recipe, preset = _recipe(request, registration, factory, start)
     micro_batch = _micro_batch(request, recipe, preset, world)
     strategies = [open_strategy(spec) for spec in request.strategies]
     choices = [find_dataset(spec) for spec in request.datasets]
     _check_distinct(request)
     wanted = find_crop(request.crop) if request.crop is not None else None
-    options, *of_datasets = _options({**preset.options, **request.options}, factory, choices, wanted)
+    typed = start.record.assignments(request.options, factory.Options) if start else request.options
+    options, *of_datasets = _options({**preset.options, **typed}, factory, choices, wanted)
     crop = wanted.open(options["detector"]) if wanted else None
     steps = [crop] if crop else []
     datasets = [choice.open(request.data_root, own) for choice, own in zip(choices, of_datasets, strict=True)]
@@ -203,7 +215,9 @@ def check(request: Training) -> Plan:
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
     backbone = registration.open(BackboneRequest(model, None, world.device(request.device), dtype, options["backbone"]))
     trainee = backbone.trainee(deepcopy(options["training"]))
-    targets(trainee, recipe)
+    modules = targets(trainee, recipe)
+    if start is not None:
+        start.check_fits(registration.name, backbone.identity(), modules)
     balance = find_balance(recipe, items, trainee.weighs)
     augmentation = open_augmentation(request.augment, request.seed)
     schedule = _schedule(items, recipe, micro_batch, request.seed, balance.shares(items) if balance else None)
@@ -229,10 +243,11 @@ def check(request: Training) -> Plan:
         ),
         strategies=tuple(StrategyIdentity.of(strategy, origin) for strategy, origin in strategies),
         data=tuple(source.identity() for source in sources),
+        start=start.identity() if start else None,
     )
     plan = Plan(
         recipe, [strategy for strategy, _ in strategies], sources, items, schedule, backbone, trainee, request.output,
-        identity, options["backbone"], world, trainer, warmup, crop, balance, augmentation,
+        identity, options["backbone"], world, trainer, warmup, crop, balance, augmentation, start,
     )  # fmt: skip
     return plan if request.overwrite else _continued(plan, {key: trainer[key] for key in request.trainer}, rounded)
 
@@ -252,7 +267,9 @@ def _continued(plan: Plan, typed: Mapping[str, Any], rounded: int) -> Plan:
     return then if there["status"] != COMPLETE and there["identity"] == identity.to_json() else plan
 
 
-def _recipe(request: Training, registration: Registration, factory: type[Backbone[Any]]) -> tuple[Recipe, Preset]:
+def _recipe(
+    request: Training, registration: Registration, factory: type[Backbone[Any]], start: Start | None
+) -> tuple[Recipe, Preset]:
     """Return the recipe and the preset that it is based on; `UserError` where the backbone cannot be trained so."""
     if "trains" not in factory.capabilities:
         raise UserError(
@@ -261,7 +278,10 @@ def _recipe(request: Training, registration: Registration, factory: type[Backbon
             found=", ".join(sorted(factory.capabilities)),
             remedy="choose another --backbone",
         )
-    recipe, preset = make_recipe(factory.presets, request.preset, request.settings)
+    settings = start.settings(request.settings) if start else request.settings
+    recipe, preset = make_recipe(factory.presets, request.preset, settings)
+    if start is not None and recipe.full:
+        raise UserError("--from is for adapters", found="--full", remedy="leave out one of the two")
     if request.published and recipe.full:
         raise UserError("--export published is for adapters", found="--full", remedy="leave out one of the two")
     return recipe, preset
@@ -358,28 +378,3 @@ def _trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
         except ValueError:
             values[key] = text
     return values
-
-
-def targets(trainee: Trainee, recipe: Recipe) -> list[str]:
-    """Return the full names of the modules that get a LoRA; `UserError` where a target names no part."""
-    for part in recipe.targets:
-        if part not in trainee.groups:
-            raise UserError(
-                f"--targets {part} matches no module of this backbone",
-                expected=", ".join(f"{name} ({len(modules)} modules)" for name, modules in trainee.groups.items()),
-                remedy=f"{did_you_mean(part, list(trainee.groups))}correct --targets",
-            )
-    return [name for part in recipe.targets or trainee.groups for name in trainee.groups[part]]
-
-
-def fully_trained(trainee: Trainee, recipe: Recipe) -> set[str]:
-    """Return the names of the parameters that a full training changes."""
-    chosen = recipe.targets or tuple(trainee.parts)
-    unused = tuple(f"{name}." for name in trainee.unused)
-    names = [name for name, _ in trainee.module.named_parameters() if not name.startswith(unused)]
-    return {name for name in names if part_of(name, trainee) in chosen}
-
-
-def part_of(parameter: str, trainee: Trainee) -> str:
-    """Return the part of the model that a parameter belongs to."""
-    return next(part for part, prefix in trainee.parts.items() if parameter.startswith(prefix))

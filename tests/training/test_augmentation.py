@@ -14,6 +14,7 @@ from coabench.api import train
 from coabench.errors import JobError
 from coabench.registry.transforms import open_augmentation
 from coabench.runs.adapter import TrainingRecord
+from coabench.testing.pictures import draw_face
 from coabench.training.data import Item
 from coabench.training.plan import Training, check
 from coabench.training.progress import TrainingProgress
@@ -21,7 +22,7 @@ from coabench.training.schedule import Look, Schedule
 
 AUGMENT = ("random-crop:strength=0.5", "random-colour:strength=0.5")
 SMALL: dict[str, Any] = {
-    "strategy": "direct", "dataset": "synthface-basic", "steps": 4, "batch_size": 4, "rank": 2, "evaluations": 4,
+    "strategy": "direct", "labels": "synthface-basic", "steps": 4, "batch_size": 4, "rank": 2, "evaluations": 4,
     "dev": 0.0, "device": "cpu", "augment": AUGMENT, "balance": "sample",
 }  # fmt: skip
 """A training of seconds."""
@@ -72,7 +73,8 @@ class Stops(TrainingProgress):
 @pytest.mark.slow
 def test_a_resumed_training_sees_what_it_would_have_seen(tmp_path: Path) -> None:
     write(tmp_path / "model", seed=5)
-    own: dict[str, Any] = {"backbone": f"tiny:{tmp_path / 'model'}", **SMALL}
+    faces = [(draw_face(label, size=size), label) for label in ("Fear", "Anger") for size in (60, 61, 62)]
+    own: dict[str, Any] = {"backbone": f"tiny:{tmp_path / 'model'}", "dataset": faces, **SMALL}
     whole = train(**own, output=tmp_path / "whole")
     with pytest.raises(JobError, match="stopped"):
         train(**own, output=tmp_path / "half", progress=Stops())
@@ -84,7 +86,7 @@ def test_a_resumed_training_sees_what_it_would_have_seen(tmp_path: Path) -> None
     assert identity.augmentation is not None
     assert [step["name"] for step in identity.augmentation] == ["random-crop", "random-colour"]
     assert identity.recipe["balance"] == "sample"
-    assert half.manifest["balance"]["direct / answer / synthface-basic"]["Fear"]["count"] > 1
+    assert half.manifest["balance"]["direct / answer / synthface-basic"]["Fear"]["count"] == 3
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from coabench.evaluation.plan import Evaluation
 from coabench.labels import Choices
 from coabench.testing.pictures import draw_face
 from coabench.training.job import train
-from coabench.training.plan import Training, part_of
+from coabench.training.parts import part_of
+from coabench.training.plan import Training
 
 pytestmark = pytest.mark.slow
 
