@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.backbone import Backbone, BackboneRequest, Trainee
-from coabench.base.json import parse_json
 from coabench.base.processes import World
 from coabench.base.reading import exists
 from coabench.base.schema import at_least
@@ -33,20 +32,11 @@ from coabench.runs.training_identity import TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
 from coabench.support.images import READER
 from coabench.training.data import Item, Source, collect, open_source
+from coabench.training.fields import trainer_fields
 from coabench.training.schedule import Schedule
 
 MICRO_BATCH = 4
 """Turns that go through the model at a time, unless the user or a preset says otherwise."""
-
-OWN_OPTIONS = {
-    "output_dir": "--output", "overwrite_output_dir": "--overwrite", "resume_from_checkpoint": "the same command again",
-    "per_device_train_batch_size": "--micro-batch", "gradient_accumulation_steps": "--batch-size and --micro-batch",
-    "num_train_epochs": "--epochs", "max_steps": "--steps", "learning_rate": "--lr", "warmup_steps": "--warmup",
-    "lr_scheduler_type": "--schedule", "weight_decay": "--weight-decay", "seed": "--seed", "data_seed": "--seed",
-    "bf16": "--dtype", "fp16": "--dtype", "use_cpu": "--device", "gradient_checkpointing": "--checkpointing",
-    "load_best_model_at_end": "--dev", "metric_for_best_model": "--dev", "report_to": "the log that is always written",
-}  # fmt: skip
-"""Fields of TrainingArguments that have an option of their own here."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +177,7 @@ def check(request: Training) -> Plan:
     trainee = backbone.trainee(deepcopy(options["training"]))
     targets(trainee, recipe)
     schedule = _schedule(items, recipe, micro_batch, request.seed)
-    trainer = _trainer_fields({**preset.trainer, **request.trainer})
+    trainer = trainer_fields({**preset.trainer, **request.trainer})
     warmup, rounded = (of(recipe.warmup * schedule.steps) for of in (math.ceil, round))
     identity = TrainingIdentity(
         coabench=__version__,
@@ -307,31 +297,6 @@ def _micro_batch(request: Training, recipe: Recipe, preset: Preset, world: World
             remedy="change --micro-batch or --batch-size",
         )
     return request.micro_batch
-
-
-def _trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
-    """Return ``--trainer`` assignments with their values read; `UserError` for a field that is unknown or an option."""
-    from dataclasses import fields
-
-    from transformers import TrainingArguments
-
-    known = [f.name for f in fields(TrainingArguments)]
-    values: dict[str, Any] = {}
-    for key, text in assignments.items():
-        if option := OWN_OPTIONS.get(key):
-            raise UserError(
-                f"--trainer {key} has an option of its own", expected=option, remedy=f"use {option} instead"
-            )
-        if key not in known:
-            raise UserError(
-                f"--trainer {key}: transformers' TrainingArguments has no such field",
-                remedy=f"{did_you_mean(key, known)}correct --trainer",
-            )
-        try:
-            values[key] = parse_json(text.lower() if text in ("True", "False", "None") else text)
-        except ValueError:
-            values[key] = text
-    return values
 
 
 def targets(trainee: Trainee, recipe: Recipe) -> list[str]:
