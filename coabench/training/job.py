@@ -113,12 +113,12 @@ def _fit(
             progress.note(f"resuming from {checkpoint}")
         trainer.train(resume_from_checkpoint=checkpoint)
         if folder is not None:
-            best = trainer.best_evaluation()
+            step, best = trainer.selected()
             save_trained(model, plan, directory)
             shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
             folder.end(
                 COMPLETE,
-                selected_step=best["step"] if best else trainer.state.global_step,
+                selected_step=step,
                 dev={k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")} if best else None,
                 trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
             )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.backbone import Backbone, BackboneRequest, Trainee
-from coabench.base.json import parse_json
 from coabench.base.processes import World
 from coabench.base.reading import exists
 from coabench.base.schema import at_least
@@ -19,7 +18,7 @@ from coabench.base.vocabulary import COMPLETE
 from coabench.cropping.originals import cropped_again
 from coabench.cropping.step import CropChoice, FaceCrop, find_crop
 from coabench.dataset import Sample
-from coabench.errors import UserError, did_you_mean
+from coabench.errors import UserError
 from coabench.inference.preparation import describe_steps, prepare
 from coabench.recipe import Preset, Recipe, make_recipe
 from coabench.registry.catalog import DatasetChoice, find_backbone, find_dataset, open_strategy
@@ -37,22 +36,13 @@ from coabench.strategy import Strategy
 from coabench.support.images import READER
 from coabench.training.balance import ClassBalance, find_balance
 from coabench.training.data import Item, Source, collect, open_source
+from coabench.training.fields import trainer_fields
 from coabench.training.parts import targets
 from coabench.training.schedule import Schedule
 from coabench.training.start import Start, open_start
 
 MICRO_BATCH = 4
 """Turns that go through the model at a time, unless the user or a preset says otherwise."""
-
-OWN_OPTIONS = {
-    "output_dir": "--output", "overwrite_output_dir": "--overwrite", "resume_from_checkpoint": "the same command again",
-    "per_device_train_batch_size": "--micro-batch", "gradient_accumulation_steps": "--batch-size and --micro-batch",
-    "num_train_epochs": "--epochs", "max_steps": "--steps", "learning_rate": "--lr", "warmup_steps": "--warmup",
-    "lr_scheduler_type": "--schedule", "weight_decay": "--weight-decay", "seed": "--seed", "data_seed": "--seed",
-    "bf16": "--dtype", "fp16": "--dtype", "use_cpu": "--device", "gradient_checkpointing": "--checkpointing",
-    "load_best_model_at_end": "--dev", "metric_for_best_model": "--dev", "report_to": "the log that is always written",
-}  # fmt: skip
-"""Fields of TrainingArguments that have an option of their own here."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +212,7 @@ def check(request: Training) -> Plan:
     augmentation = open_augmentation(request.augment, request.seed)
     schedule = _schedule(items, recipe, micro_batch, request.seed, balance.shares(items) if balance else None)
     schedule = replace(schedule, augments=augmentation is not None)
-    trainer = _trainer_fields({**preset.trainer, **request.trainer})
+    trainer = trainer_fields({**preset.trainer, **request.trainer})
     warmup, rounded = (of(recipe.warmup * schedule.steps) for of in (math.ceil, round))
     identity = TrainingIdentity(
         coabench=__version__,
@@ -351,30 +341,3 @@ def _micro_batch(request: Training, recipe: Recipe, preset: Preset, world: World
             remedy="change --micro-batch or --batch-size",
         )
     return request.micro_batch
-
-
-def _trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
-    """Return ``--trainer`` assignments with their values read; `UserError` for a field that is unknown or an option."""
-    if not assignments:
-        return {}  # what there is takes seconds to import
-    from dataclasses import fields
-
-    from transformers import TrainingArguments
-
-    known = [f.name for f in fields(TrainingArguments)]
-    values: dict[str, Any] = {}
-    for key, text in assignments.items():
-        if option := OWN_OPTIONS.get(key):
-            raise UserError(
-                f"--trainer {key} has an option of its own", expected=option, remedy=f"use {option} instead"
-            )
-        if key not in known:
-            raise UserError(
-                f"--trainer {key}: transformers' TrainingArguments has no such field",
-                remedy=f"{did_you_mean(key, known)}correct --trainer",
-            )
-        try:
-            values[key] = parse_json(text.lower() if text in ("True", "False", "None") else text)
-        except ValueError:
-            values[key] = text
-    return values

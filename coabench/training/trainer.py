@@ -78,12 +78,21 @@ def make_arguments(plan: Plan, checkpoints: Path) -> TrainingArguments:
     }
     try:
         arguments = TrainingArguments(**fields)
+        Trainer.get_optimizer_cls_and_kwargs(arguments, plan.trainee.module)  # type: ignore[arg-type]  # any module
     except (ValueError, TypeError, ImportError, FileNotFoundError) as error:
         raise UserError(
             "transformers' TrainingArguments refuses these settings",
             found=first_line(error),
             remedy="correct --trainer, --schedule or --dtype",
         ) from None
+    wanted = {"bfloat16": "bf16", "float16": "fp16"}.get(plan.dtype, "no")
+    if arguments.mixed_precision != wanted:
+        raise UserError(
+            "`accelerate launch --mixed_precision` and --dtype contradict each other",
+            expected=wanted,
+            found=arguments.mixed_precision,
+            remedy="set the precision with --dtype alone",
+        )
     arguments._n_gpu = min(arguments.n_gpu, 1)  # one process drives one device; several are torchrun's business
     return arguments
 
@@ -203,13 +212,16 @@ class TurnTrainer(Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def best_evaluation(self) -> dict[str, Any] | None:
-        """Return the log entry of the best dev UAR so far; None where nothing was evaluated."""
-        return max(_evaluations(self.state), key=lambda entry: float(entry["eval_uar"]), default=None)
+    def selected(self) -> tuple[int, dict[str, Any] | None]:
+        """Return the step whose weights the model has at the end of the training, and its log entry with dev scores."""
+        best = self.state.best_model_checkpoint  # what the Trainer has restored
+        step = int(Path(best).name.rpartition("-")[2]) if best else self.state.global_step
+        return step, next((entry for entry in _evaluations(self.state) if entry["step"] == step), None)
 
 
 def _evaluations(state: TrainerState) -> list[dict[str, Any]]:
-    return [entry for entry in state.log_history if "eval_uar" in entry]
+    """Return the log entries of evaluations that the result may be selected by: those before the first step are not."""
+    return [entry for entry in state.log_history if "eval_uar" in entry and entry["step"]]
 
 
 class Log(TrainerCallback):
@@ -334,6 +346,5 @@ class Patience(TrainerCallback):
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Count over the log, which is part of every checkpoint: resuming changes nothing."""
         scores = [entry["eval_uar"] for entry in _evaluations(state)]
-        best = scores.index(max(scores))
-        if len(scores) - 1 - best >= self._patience:
+        if scores and len(scores) - 1 - scores.index(max(scores)) >= self._patience:
             control.should_training_stop = True

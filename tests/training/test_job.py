@@ -117,6 +117,16 @@ def test_the_log_has_losses_and_dev_scores(trained: Path) -> None:
     assert any((trained / "tensorboard").glob("events.out.tfevents.*"))
 
 
+def test_the_step_selected_is_the_one_restored(train: Run, tmp_path: Path) -> None:
+    options = ("--dataset", "drawn", "--dev", "0.4", "--patience", "1", "--trainer", "eval_on_start=true")
+    result = train(*options, "--output", "out")
+    assert result.returncode == 0, result.stderr
+    evaluated = {line["step"]: line["uar"] for line in log(tmp_path / "out") if "uar" in line}
+    assert list(evaluated) == [0, 2, 4]  # the random model is right about nothing, before the first step too
+    assert manifest(tmp_path / "out")["selected_step"] == 2
+    assert manifest(tmp_path / "out")["dev"]["uar"] == evaluated[2]
+
+
 def test_plain_peft_loads_it_and_agrees_with_our_merge(trained: Path, model: Path) -> None:
     import torch
     from peft import PeftModel
@@ -375,6 +385,13 @@ def test_without_sharing_the_loss_is_the_mean_over_micro_batches(train: Run, tmp
         (("--trainer", "learning_rate=1"), "use --lr instead"),
         (("--trainer", "optimm=sgd"), "did you mean 'optim'"),
         (("--trainer", "optim=nothing"), "refuses these settings"),
+        (("--trainer", "optim=lomo"), "install `lomo_optim`"),
+        (("--trainer", "eval_steps=1"), "use --evaluations instead"),
+        (("--trainer", "greater_is_better=false"), "use --dev instead"),
+        (("--trainer", "label_smoothing_factor=0.1"), "computes its own loss"),
+        (("--trainer", "neftune_noise_alpha=5"), "is not possible"),
+        (("--trainer", "push_to_hub=true"), "`hf upload`"),
+        (("--trainer", "max_grad_norm=a"), "expected: a number"),
         (("--micro-batch", "3"), "expected: a divisor of 8"),
         (("--set", "extra_boss=true"), "did you mean 'extra_bos'"),
         (("--dev", "1"), "0 or more, less than 1"),

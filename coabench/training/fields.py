@@ -1,0 +1,83 @@
+"""``--trainer KEY=VALUE``: the fields of transformers' TrainingArguments that a training here can have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from coabench.base.json import parse_json
+from coabench.errors import UserError, did_you_mean
+
+OWN_OPTIONS = {
+    "output_dir": "--output", "overwrite_output_dir": "--overwrite", "resume_from_checkpoint": "the same command again",
+    "per_device_train_batch_size": "--micro-batch", "gradient_accumulation_steps": "--batch-size and --micro-batch",
+    "auto_find_batch_size": "--micro-batch", "num_train_epochs": "--epochs", "max_steps": "--steps",
+    "learning_rate": "--lr", "warmup_steps": "--warmup", "lr_scheduler_type": "--schedule",
+    "weight_decay": "--weight-decay", "seed": "--seed", "data_seed": "--seed", "bf16": "--dtype", "fp16": "--dtype",
+    "use_cpu": "--device", "gradient_checkpointing": "--checkpointing", "load_best_model_at_end": "--dev",
+    "metric_for_best_model": "--dev", "greater_is_better": "--dev", "eval_strategy": "--dev",
+    "eval_steps": "--evaluations", "save_strategy": "--evaluations", "save_steps": "--evaluations",
+    "report_to": "the log that is always written",
+}  # fmt: skip
+"""Fields that have an option of their own here."""
+
+IMPOSSIBLE = {
+    "label_smoothing_factor": "the model computes its own loss, over the answers alone",
+    "use_liger_kernel": "the model computes its own loss, over the answers alone",
+    "neftune_noise_alpha": "the model puts images among its embeddings itself",
+    "train_sampling_strategy": "the order is that of the seed, with the questions of an image together",
+    "save_only_model": "a killed training goes on from the optimizer's state",
+    "push_to_hub": "a training writes to its folder alone; upload the finished one with `coabench adapters card --push`",
+}
+"""Fields that fail, or change nothing, with the reason."""
+
+
+def trainer_fields(assignments: Mapping[str, str]) -> dict[str, Any]:
+    """Return ``--trainer`` assignments with their values read.
+
+    Raises:
+        UserError: a field that is unknown, has an option of its own or cannot be had, or a value that is no number.
+    """
+    if not assignments:
+        return {}  # what there is takes seconds to import
+    from transformers import TrainingArguments
+
+    known = [f.name for f in fields(TrainingArguments)]
+    values: dict[str, Any] = {}
+    for key, text in assignments.items():
+        if option := OWN_OPTIONS.get(key):
+            raise UserError(
+                f"--trainer {key} has an option of its own", expected=option, remedy=f"use {option} instead"
+            )
+        if reason := IMPOSSIBLE.get(key):
+            raise UserError(f"--trainer {key} is not possible: {reason}", remedy="leave it out")
+        if key not in known:
+            raise UserError(
+                f"--trainer {key}: transformers' TrainingArguments has no such field",
+                remedy=f"{did_you_mean(key, known)}correct --trainer",
+            )
+        try:
+            values[key] = parse_json(text.lower() if text in ("True", "False", "None") else text)
+        except ValueError:
+            values[key] = text
+    hints = get_type_hints(TrainingArguments) if values else {}
+    for key, value in values.items():
+        _check_value(key, value, get_args(hints[key]) or (hints[key],))
+    return values
+
+
+def _check_value(key: str, value: Any, kinds: tuple[Any, ...]) -> None:
+    """Check a number or a switch: TrainingArguments takes any value, and fails in the middle of the training."""
+    if not set(kinds) <= {bool, int, float, NoneType}:
+        return
+    allowed = {*kinds, int} if float in kinds else {*kinds}
+    if type(value) not in allowed:
+        names = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "null"}
+        raise UserError(
+            f"--trainer {key} has a value of another kind",
+            expected=" or ".join(names[kind] for kind in kinds),
+            found=repr(value),
+            remedy="correct --trainer",
+        )
