@@ -22,8 +22,9 @@ from coabench.registry.options import parse_assignments
 @click.option("--backbone", metavar="NAME[:MODEL]", default=BACKBONE, show_default=True, help="The model.")
 @click.option("--strategy", "strategies", metavar="NAME[:VARIANT]|FILE.yaml", multiple=True,
               default=(STRATEGY,), show_default=True, help="Whose questions; repeatable.")  # fmt: skip
-@click.option("--dataset", "datasets", metavar="NAME|CARD.yaml", multiple=True, default=DATASETS, show_default=True,
-              help="Whose train split to learn from; repeatable.")  # fmt: skip
+@click.option("--dataset", "datasets", metavar="NAME|CARD.yaml[:WEIGHT]", multiple=True, default=DATASETS,
+              show_default=True,
+              help="Whose train split to learn from; repeatable. NAME:2 is seen twice as often.")  # fmt: skip
 @click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data sets.")
 @crop_option
 @click.option("--augment", metavar="NAME[:KEY=VALUE,…]", multiple=True,

@@ -26,6 +26,7 @@ class TrainedBackbone(Part):
 @dataclass(frozen=True, kw_only=True)
 class TrainingData(Part):
     """A data set that was trained on: how many samples to fit, how many to select by, and the fold that was held out;
+    *weight* is how often its samples come beside those of others, where that is not 1;
     `more` as in `DatasetIdentity`."""
 
     dataset: str
@@ -33,6 +34,7 @@ class TrainingData(Part):
     fingerprint: str
     fit: int | None = None
     dev: int | None = None
+    weight: float | None = left_out()
     fold: FoldIdentity | None = field(default=None, metadata=LEFT_OUT)
 
     @property

@@ -58,6 +58,23 @@ class ClassBalance:
         return self.weights[kind_of(item, turn)][turn.answer.response]
 
 
+def find_shares(
+    items: Sequence[Item], balance: ClassBalance | None, weights: Mapping[str, float]
+) -> list[float] | None:
+    """Return how often each item is seen in an epoch, on average; None where all are seen once.
+
+    Args:
+        weights: data set -> how often its samples come, relative to those of the others.
+    """
+    shares = balance.shares(items) if balance else None
+    if len({*weights.values()}) == 1:
+        return shares
+    raw = [share * weights[item.dataset] for share, item in zip(shares or [1.0] * len(items), items, strict=True)]
+    questions = sum(len(item.turns) for item in items)
+    seen = sum(share * len(item.turns) for share, item in zip(raw, items, strict=True))
+    return [share * questions / seen for share in raw]
+
+
 def find_balance(recipe: Recipe, items: Sequence[Item], weighs: bool) -> ClassBalance | None:
     """Return the balance that a recipe wants; None where it wants none.
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coabench.base.names import to_hash
+from coabench.base.reading import exists
 from coabench.base.vocabulary import SUBJECT, TRAIN
 from coabench.dataset import Dataset, Sample
 from coabench.dialogue import Exemplar, Task, Turn
@@ -19,6 +23,7 @@ from coabench.inference.engine import training_turns
 from coabench.inference.loading import read_image
 from coabench.inference.preparation import prepare_source
 from coabench.labels import LabelSpace
+from coabench.registry.catalog import DatasetChoice
 from coabench.registry.transforms import Transforms
 from coabench.runs.folds import Fold, open_fold
 from coabench.runs.training_identity import TrainingData
@@ -37,12 +42,14 @@ class Source:
         fit: the samples that are trained on.
         dev: the samples kept for selection.
         fold: what is in neither; None where nothing is held out.
+        weight: how often its samples come, relative to those of other data sets.
     """
 
     dataset: Dataset
     fit: Sequence[Sample]
     dev: Sequence[Sample]
     fold: Fold | None = None
+    weight: float = 1.0
 
     @property
     def space(self) -> LabelSpace:
@@ -57,6 +64,7 @@ class Source:
             fit=len(self.fit),
             dev=len(self.dev),
             fold=self.fold.identity if self.fold else None,
+            weight=self.weight if self.weight != 1 else None,
             more=self.dataset.identity(),
         )
 
@@ -70,7 +78,28 @@ class Source:
         drawn = (draw_exemplars(sample, self.fit, strategy.exemplars, seed) for sample in samples)
         pairs = zip(samples, drawn, strict=True)
         asked: Asked = {}
-        return [Item(sample, exemplars, self.space, strategy, ambiguous, asked) for sample, exemplars in pairs]
+        name = self.dataset.card.name
+        return [Item(sample, exemplars, self.space, strategy, ambiguous, asked, name) for sample, exemplars in pairs]
+
+
+def split_weight(spec: str | DatasetChoice) -> tuple[str | DatasetChoice, float]:
+    """Return ``NAME:2`` as the data set and its weight; 1 where none is typed.
+
+    Raises:
+        UserError: the weight is no number above 0.
+    """
+    name, colon, text = spec.rpartition(":") if isinstance(spec, str) else ("", "", "")
+    if not colon or exists(Path(str(spec))) or not re.fullmatch(r"[-+.\de]+|nan|inf", text):
+        return spec, 1.0
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = 0.0
+    if not 0 < weight < inf:
+        raise UserError(
+            f"--dataset {spec}: a weight of {text} makes no sense", expected="more than 0", remedy="correct --dataset"
+        )
+    return name, weight
 
 
 def open_source(
@@ -146,6 +175,7 @@ class Item:
     strategy: Strategy
     ambiguous: bool
     asked: Asked
+    dataset: str = ""
 
     @property
     def task(self) -> Task:

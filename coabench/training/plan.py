@@ -34,8 +34,8 @@ from coabench.runs.learnt import LearntImages
 from coabench.runs.training_identity import TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
 from coabench.support.images import READER
-from coabench.training.balance import ClassBalance, find_balance
-from coabench.training.data import Item, Source, collect, open_source
+from coabench.training.balance import ClassBalance, find_balance, find_shares
+from coabench.training.data import Item, Source, collect, open_source, split_weight
 from coabench.training.fields import trainer_fields
 from coabench.training.parts import targets
 from coabench.training.schedule import Schedule
@@ -189,8 +189,9 @@ def check(request: Training) -> Plan:
     recipe, preset = _recipe(request, registration, factory, start)
     micro_batch = _micro_batch(request, recipe, preset, world)
     strategies = [open_strategy(spec) for spec in request.strategies]
-    choices = [find_dataset(spec) for spec in request.datasets]
-    _check_distinct(request)
+    named = [split_weight(spec) for spec in request.datasets]
+    choices = [find_dataset(spec) for spec, _ in named]
+    _check_distinct(replace(request, datasets=[spec for spec, _ in named]))
     wanted = find_crop(request.crop) if request.crop is not None else None
     typed = start.record.assignments(request.options, factory.Options) if start else request.options
     options, *of_datasets = _options({**preset.options, **typed}, factory, choices, wanted)
@@ -201,6 +202,7 @@ def check(request: Training) -> Plan:
         open_source(prepare(dataset, steps), recipe.dev, request.seed, request.fold, request.fold_seed)
         for dataset in datasets
     ]
+    sources = [replace(source, weight=weight) for source, (_, weight) in zip(sources, named, strict=True)]
     items = collect([strategy for strategy, _ in strategies], sources, recipe.ambiguous, request.seed)
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
     backbone = registration.open(BackboneRequest(model, None, world.device(request.device), dtype, options["backbone"]))
@@ -209,8 +211,9 @@ def check(request: Training) -> Plan:
     if start is not None:
         start.check_fits(registration.name, backbone.identity(), modules)
     balance = find_balance(recipe, items, trainee.weighs)
+    weights = {source.dataset.card.name: source.weight for source in sources}
     augmentation = open_augmentation(request.augment, request.seed)
-    schedule = _schedule(items, recipe, micro_batch, request.seed, balance.shares(items) if balance else None)
+    schedule = _schedule(items, recipe, micro_batch, request.seed, find_shares(items, balance, weights))
     schedule = replace(schedule, augments=augmentation is not None)
     trainer = trainer_fields({**preset.trainer, **request.trainer})
     warmup, rounded = (of(recipe.warmup * schedule.steps) for of in (math.ceil, round))

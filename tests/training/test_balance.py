@@ -19,8 +19,8 @@ from coabench.inference.engine import training_turns
 from coabench.recipe import Recipe
 from coabench.registry.catalog import find_dataset, open_strategy
 from coabench.testing.pictures import draw_face
-from coabench.training.balance import find_balance
-from coabench.training.data import Item
+from coabench.training.balance import find_balance, find_shares
+from coabench.training.data import Item, split_weight
 from coabench.training.schedule import Schedule
 
 SPACE = find_dataset("raf-db-basic").card.space
@@ -117,3 +117,25 @@ def test_the_plan_shows_counts_and_weights(tmp_path: Path) -> None:
                                  "--dry-run"], {})  # fmt: skip
     assert planned.returncode == 0, planned.stderr
     assert "Anger 162 × 1.00" in planned.stdout
+
+
+def test_data_sets_are_mixed_with_weights() -> None:
+    every = [replace(item, dataset="a" if number < 16 else "b") for number, item in enumerate(items())]
+    assert find_shares(every, None, {"a": 2, "b": 2}) is None
+    shares = find_shares(every, None, {"a": 3, "b": 1})
+    assert shares is not None
+    assert shares[0] == pytest.approx(3 * shares[-1])
+    assert sum(shares) == pytest.approx(len(every))
+    balance = find_balance(Recipe(balance="sample"), every, False)
+    both = find_shares(every, balance, {"a": 3, "b": 1})
+    assert both is not None
+    assert both[0] == pytest.approx(3 * both[16])  # both are happy
+
+
+def test_a_weight_stands_behind_the_name() -> None:
+    assert split_weight("raf-db-basic") == ("raf-db-basic", 1)
+    assert split_weight("raf-db-basic:2.5") == ("raf-db-basic", 2.5)
+    assert split_weight("C:/faces/card.yaml") == ("C:/faces/card.yaml", 1)
+    for text in ("0", "-1", "inf", "nan", "1.2.3"):
+        with pytest.raises(UserError, match="makes no sense"):
+            split_weight(f"raf-db-basic:{text}")
