@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,6 +64,7 @@ class Training:
     backbone: str | type[Backbone[Any]]
     strategies: Sequence[str | Strategy]
     datasets: Sequence[str | DatasetChoice]
+    _: KW_ONLY
     data_root: Path | None = None
     crop: str | None = None
     augment: Specs = ()

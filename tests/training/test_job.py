@@ -321,7 +321,9 @@ def test_the_published_preset_counts_the_published_examples(coabench: Run, oracl
     assert "6,324 chain-of-affect:corrected / secondary / raf-db-compound" in planned.stdout
     assert not (tmp_path / "adapters").exists()
     names = ["raf-db-basic", "raf-db-compound"]
-    request = Training(model, ["chain-of-affect"], names, tmp_path / "RAF-DB", "published", device="cpu")
+    request = Training(
+        model, ["chain-of-affect"], names, data_root=tmp_path / "RAF-DB", preset="published", device="cpu"
+    )
     plan, literal = check(request), check(replace(request, preset="published-literal"))
     assert (plan.schedule.steps, plan.warmup, plan.identity.warmup_steps) == (5810, 175, 175)
     arguments = make_arguments(plan, tmp_path / "c")
@@ -342,8 +344,8 @@ def test_the_published_preset_counts_the_published_examples(coabench: Run, oracl
 def test_a_training_that_0_1_0_began_ends_as_it_began(oracle: Path, tmp_path: Path) -> None:
     make_rafdb(tmp_path / "RAF-DB", annotations=False)
     request = Training(
-        f"phi-3.5-vision:{oracle / 'tiny'}", ["chain-of-affect"], ["raf-db-basic"], tmp_path / "RAF-DB", "published",
-        {"steps": 40}, device="cpu", output=tmp_path / "coa",
+        f"phi-3.5-vision:{oracle / 'tiny'}", ["chain-of-affect"], ["raf-db-basic"], data_root=tmp_path / "RAF-DB",
+        preset="published", settings={"steps": 40}, device="cpu", output=tmp_path / "coa",
     )  # fmt: skip
     today = check(request)
     assert (today.warmup, today.trainer, today.continues) == (2, {"adam_beta2": 0.98, "adam_epsilon": 1e-7}, False)
