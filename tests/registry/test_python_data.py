@@ -58,7 +58,7 @@ def test_a_table_is_a_data_set_with_persons() -> None:
 
 def test_pictures_are_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
     plans: list[Plan] = []
-    monkeypatch.setattr("coabench.api.run_training", lambda request, progress: plans.append(check(request)))
+    monkeypatch.setattr("coabench.api.train_all", lambda request, progress: plans.append(check(request)))
     coabench.train(dataset=faces(), labels="raf-db-basic", strategy="direct", steps=1, batch_size=2, dev=0)
     (source,) = plans[0].sources
     assert source.space.name == "raf-db-basic"
