@@ -32,7 +32,7 @@ from coabench.runs.training_identity import TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
 from coabench.support.images import READER
 from coabench.training.data import Item, Source, collect, open_source
-from coabench.training.fields import trainer_fields
+from coabench.training.fields import check_sharding, trainer_fields
 from coabench.training.schedule import Schedule
 
 MICRO_BATCH = 4
@@ -178,6 +178,7 @@ def check(request: Training) -> Plan:
     targets(trainee, recipe)
     schedule = _schedule(items, recipe, micro_batch, request.seed)
     trainer = trainer_fields({**preset.trainer, **request.trainer})
+    check_sharding(trainer, recipe, str(backbone.details().get("device", "cpu")))
     warmup, rounded = (of(recipe.warmup * schedule.steps) for of in (math.ceil, round))
     identity = TrainingIdentity(
         coabench=__version__,
