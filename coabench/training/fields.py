@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields
 from types import NoneType
@@ -9,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 from coabench.base.json import parse_json
 from coabench.errors import UserError, did_you_mean
+from coabench.recipe import Recipe
 
 OWN_OPTIONS = {
     "output_dir": "--output", "overwrite_output_dir": "--overwrite", "resume_from_checkpoint": "the same command again",
@@ -80,4 +82,36 @@ def _check_value(key: str, value: Any, kinds: tuple[Any, ...]) -> None:
             expected=" or ".join(names[kind] for kind in kinds),
             found=repr(value),
             remedy="correct --trainer",
+        )
+
+
+def check_sharding(fields: Mapping[str, Any], recipe: Recipe, device: str) -> None:
+    """Check that a training whose parameters are sharded can be had.
+
+    accelerate makes FSDP of processes on GPUs alone: on the CPU it trains with DDP, without a word.
+
+    Args:
+        fields: of ``--trainer``.
+        device: of this process.
+
+    Raises:
+        UserError: it cannot.
+    """
+    switched = [name for name in ("fsdp", "deepspeed") if os.environ.get(f"ACCELERATE_USE_{name.upper()}") == "true"]
+    sharded = [name for name in ("fsdp", "deepspeed") if fields.get(name)] or switched
+    if not sharded:
+        return
+    if device.startswith("cpu"):
+        raise UserError(
+            f"{sharded[0]} shards a model over GPUs alone",
+            expected="GPUs",
+            found=device,
+            remedy="leave it out: several processes on the CPU train as one does",
+        )
+    if recipe.dev or recipe.full:
+        raise UserError(
+            f"{sharded[0]} shards the model: its development part cannot be evaluated, nor a whole model be written",
+            expected="a LoRA and --dev 0",
+            found="--full" if recipe.full else f"--dev {recipe.dev}",
+            remedy="pass --lora --dev 0, or train without sharding",
         )

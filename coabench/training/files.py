@@ -99,15 +99,19 @@ class TrainingFolder(JobFolder):
                 continue
 
 
-def save_trained(model: nn.Module, plan: Plan, directory: Path) -> None:
-    """Write the adapter as PEFT reads it, or the whole model as its backbone reads it."""
+def save_trained(model: nn.Module, plan: Plan, directory: Path, weights: Mapping[str, Any] | None = None) -> None:
+    """Write the adapter as PEFT reads it, or the whole model as its backbone reads it.
+
+    Args:
+        weights: of the whole model, where each process has a part of it; None: those of *model*.
+    """
     if plan.recipe.full:
         plan.trainee.save(directory)
         return
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
-    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
+    weights = get_peft_model_state_dict(model, state_dict=weights, save_embedding_layers=False)
     config = model.peft_config["default"].to_dict()  # type: ignore[index,union-attr]
     plain = {k: sorted(v) if isinstance(v, set) else getattr(v, "value", v) for k, v in config.items()}
     plain |= {

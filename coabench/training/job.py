@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from coabench.backbone import Trainee
 from coabench.base import environment
 from coabench.base.names import require_utf8
-from coabench.base.processes import Meeting
+from coabench.base.processes import Meeting, lost_process_named
 from coabench.base.vocabulary import COMPLETE
 from coabench.inference.contents import contents
 from coabench.recipe import Recipe
@@ -104,6 +104,7 @@ def _fit(
         model = trainable(plan.trainee, plan.recipe)
         if plan.start is not None:
             plan.start.load(model)
+        count = sum(p.numel() for p in model.parameters() if p.requires_grad)
         seen = Seen(plan.items, plan.schedule).until
         epochs_per_step = plan.recipe.batch_size / plan.turns
         log = Log(directory / LOG, directory / BOARD, epochs_per_step, _reporting(folder, progress), seen)
@@ -111,19 +112,35 @@ def _fit(
         checkpoint = Meeting(plan.world).agree(folder and folder.last_checkpoint())
         if checkpoint is not None:
             progress.note(f"resuming from {checkpoint}")
-        trainer.train(resume_from_checkpoint=checkpoint)
+            if folder is not None:
+                _note_processes(folder.manifest, progress)
+        with lost_process_named():
+            trainer.train(resume_from_checkpoint=checkpoint)
+            weights = trainer.whole_weights()
         if folder is not None:
             step, best = trainer.selected()
-            save_trained(model, plan, directory)
+            save_trained(model, plan, directory, weights)
             shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
             folder.end(
                 COMPLETE,
                 selected_step=step,
                 dev={k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")} if best else None,
-                trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
+                trainable=count,
             )
             results = {name: folder.manifest[name] for name in ("selected_step", "dev", "trainable")}
             notify(progress.note, "coabench_training_finished", training=folder, results=results)
+
+
+def _note_processes(manifest: dict[str, Any], progress: TrainingProgress) -> None:
+    """Say and record that a training goes on with another number of processes than it had."""
+    before, *now = (session.get("processes", 1) for session in manifest["sessions"][-2:])
+    if now and now != [before]:
+        note = (
+            f"a training of {before} processes went on with {now[0]}: its batches are the same, the random numbers of "
+            "dropout are others"
+        )
+        manifest["notes"].append(note)
+        progress.note(note)
 
 
 def _reporting(folder: TrainingFolder | None, progress: TrainingProgress) -> Callable[[Mapping[str, Any]], None]:

@@ -36,7 +36,7 @@ from coabench.strategy import Strategy
 from coabench.support.images import READER
 from coabench.training.balance import ClassBalance, find_balance, find_shares
 from coabench.training.data import Item, Source, collect, open_source, split_weight
-from coabench.training.fields import trainer_fields
+from coabench.training.fields import check_sharding, trainer_fields
 from coabench.training.parts import targets
 from coabench.training.schedule import Schedule
 from coabench.training.start import Start, open_start
@@ -217,6 +217,7 @@ def check(request: Training) -> Plan:
     schedule = _schedule(items, recipe, micro_batch, request.seed, find_shares(items, balance, weights))
     schedule = replace(schedule, augments=augmentation is not None)
     trainer = trainer_fields({**preset.trainer, **request.trainer})
+    check_sharding(trainer, recipe, str(backbone.details().get("device", "cpu")))
     warmup, rounded = (of(recipe.warmup * schedule.steps) for of in (math.ceil, round))
     identity = TrainingIdentity(
         coabench=__version__,

@@ -212,6 +212,16 @@ class TurnTrainer(Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
+    def whole_weights(self) -> dict[str, torch.Tensor] | None:
+        """Return the weights of the whole model on the first process where they are sharded, else None.
+
+        Every process calls this: each sends its part.
+        """
+        if not (self.is_fsdp_enabled or self.is_deepspeed_enabled):
+            return None
+        weights: dict[str, torch.Tensor] = self.accelerator.get_state_dict(self.model_wrapped)
+        return weights
+
     def selected(self) -> tuple[int, dict[str, Any] | None]:
         """Return the step whose weights the model has at the end of the training, and its log entry with dev scores."""
         best = self.state.best_model_checkpoint  # what the Trainer has restored

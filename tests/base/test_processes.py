@@ -13,9 +13,13 @@ import pytest
 from support.process import Run, start, wait_for
 from support.runs import manifest, untimed
 
+from coabench.base.processes import World
+from coabench.errors import UserError
 from coabench.runs.parts import Parts
 
 BASE = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn", "--batch-size", "3", "--set", "count=60")
+
+ADDRESS = {"MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
 
 
 @pytest.fixture
@@ -149,6 +153,35 @@ def test_a_run_goes_on_with_more_processes(
         _, told = process.communicate(timeout=100)
         assert process.returncode == 0, told
     assert untimed(tmp_path / "out") == whole
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, World(0, 1, 0)),
+        ({"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "SLURM_PROCID": "0", "SLURM_NTASKS": "2"}, World(3, 4, 1)),
+        ({"SLURM_PROCID": "1", "SLURM_NTASKS": "2", "SLURM_LOCALID": "1", **ADDRESS}, World(1, 2, 1)),
+        ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2", **ADDRESS}, World(1, 2, 0)),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "1"}, World(0, 1, 0)),
+        ({"SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_NTASKS": "4"}, World(0, 1, 0)),  # a batch script
+        ({"SLURM_PROCID": "1", "SLURM_NTASKS": "2"}, "no MASTER_ADDR and no MASTER_PORT"),
+        ({"RANK": "2", "WORLD_SIZE": "2"}, "RANK=2, WORLD_SIZE=2"),
+        ({"WORLD_SIZE": "2"}, "RANK=, WORLD_SIZE=2"),
+        ({"RANK": "first"}, "RANK=first"),
+    ],
+)
+def test_every_launcher_numbers_its_processes(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: World | str
+) -> None:
+    monkeypatch.setattr(os, "environ", dict(variables))
+    if isinstance(expected, str):
+        with pytest.raises(UserError) as caught:
+            World.from_environment()
+        assert expected in str(caught.value.found)
+    else:
+        assert World.from_environment() == expected
+        if expected.size > 1:  # torch and accelerate read these
+            assert os.environ["RANK"] == str(expected.rank)
 
 
 def test_a_mistake_is_told_once(environment: dict[str, str], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -305,6 +306,37 @@ def test_two_processes_train_as_one_does(
     assert log(tmp_path / "two") == two
 
 
+def srun(environment: dict[str, str]) -> list[dict[str, str]]:
+    """The environment of each of two processes of srun."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "SLURM_NTASKS": "2"}
+    return [{**environment, **shared, "SLURM_PROCID": rank, "SLURM_LOCALID": rank} for rank in ("0", "1")]
+
+
+def test_a_rank_that_is_killed_ends_the_others_and_one_process_finishes(
+    train: Run, environment: dict[str, str], model: Path, tmp_path: Path
+) -> None:
+    options = ("--dataset", "drawn", "--dropout", "0", "--dev", "0", "--steps", "12", "--evaluations", "6")
+    assert train(*options, "--output", "one").returncode == 0
+    command = ("train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options, "--output", "two")
+    first, second = (start(tmp_path, each, *command) for each in srun(environment))
+    wait_for((tmp_path / "two" / "checkpoints" / "checkpoint-2" / "trainer_state.json").exists, first)
+    second.kill()
+    said = first.communicate(timeout=120)[1]
+    second.communicate()
+    assert first.returncode == 1
+    assert "another process of this job is gone" in said
+    assert "Traceback" not in said
+    again = train(*options, "--output", "two")
+    assert again.returncode == 0, again.stderr
+    note = manifest(tmp_path / "two")["notes"][-1]
+    assert note.startswith("a training of 2 processes went on with 1")
+    assert note in again.stderr
+    for mine, theirs in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-3)
+
+
 # -- the published preset ----------------------------------------------------------------------------------------------
 
 
@@ -394,6 +426,8 @@ def test_without_sharing_the_loss_is_the_mean_over_micro_batches(train: Run, tmp
         (("--trainer", "neftune_noise_alpha=5"), "is not possible"),
         (("--trainer", "push_to_hub=true"), "`hf upload`"),
         (("--trainer", "max_grad_norm=a"), "expected: a number"),
+        (("--trainer", "fsdp=true"), "over GPUs alone"),
+        (("--trainer", "deepspeed=zero2.json"), "over GPUs alone"),
         (("--micro-batch", "3"), "expected: a divisor of 8"),
         (("--set", "extra_boss=true"), "did you mean 'extra_bos'"),
         (("--dev", "1"), "0 or more, less than 1"),
