@@ -60,6 +60,20 @@ def test_a_soup_is_the_mean_of_the_updates_and_has_seen_the_images_of_all(coaben
     assert (refused.returncode, "was trained on" in refused.stderr) == (2, True)
 
 
+def test_a_soup_has_seen_what_the_adapters_before_its_parts_have_seen(coabench: Run, tmp_path: Path) -> None:
+    shutil.copytree(OTHER, tmp_path / "later")
+    manifest = json.loads((OTHER / "training.json").read_text())
+    manifest["identity"]["start"] = {"data": [{"dataset": "before", "split": "train", "fingerprint": "f"}]}
+    manifest["learnt_earlier"] = [{"reader": 1, "changed": 0, "hashes": {"before/a": "aa bb"}}, None]
+    (tmp_path / "later" / "training.json").write_text(json.dumps(manifest))
+    made = coabench("adapters", "soup", ONE, "later", "--output", "both")
+    assert made.returncode == 0, made.stderr
+    seen = TrainingRecord.read(tmp_path / "both")
+    assert seen.identity is not None
+    assert "before" in {part.dataset for part in seen.identity.seen}
+    assert [images and dict(images.hashes) for images in seen.earlier] == [{"before/a": "aa bb"}, None]
+
+
 def test_what_makes_no_soup_is_refused_and_leaves_nothing(coabench: Run, tmp_path: Path) -> None:
     shutil.copytree(ONE, tmp_path / "a")
     for name, problem in (("alone", "several adapters"), ("dora", "no plain LoRA"), ("fewer", "different modules")):
