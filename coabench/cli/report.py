@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def command(
     from coabench.reports.report import Report, report
     from coabench.reports.training_page import is_training
 
-    page = output or Path(f"{run.resolve().name}.html")
+    page = output or Path(f"{Path(os.path.realpath(run)).name}.html")
     if is_training(run):
         _check_options(context)
         _write_training(run, page, watch)

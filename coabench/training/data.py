@@ -7,7 +7,7 @@ import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
 from pathlib import Path
@@ -174,7 +174,7 @@ class Item:
     space: LabelSpace
     strategy: Strategy
     ambiguous: bool
-    asked: Asked
+    asked: Asked = field(default_factory=dict)
     dataset: str = ""
 
     @property

@@ -11,6 +11,7 @@ def test_the_others_end_silently(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException
 ) -> None:
     monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(SystemExit) as end, first_process("it continues"):
         raise error
     assert end.value.code == (error.exit_code if isinstance(error, CoabenchError) else 130)

@@ -519,7 +519,7 @@ def test_shades() -> None:
 def test_the_wheel_has_the_pages(wheel: Path) -> None:
     package = Path(coabench.__file__).parent
     pages = [path for ending in ("html", "css", "js") for path in package.rglob(f"*.{ending}")]
-    assert len(pages) == 11
+    assert len(pages) == 12
     for file in pages:
         assert (wheel / "coabench" / file.relative_to(package)).read_bytes() == file.read_bytes()
 

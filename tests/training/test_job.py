@@ -295,15 +295,19 @@ def test_two_processes_train_as_one_does(
     assert result.returncode == 0, result.stderr
     one, two = log(tmp_path / "one"), log(tmp_path / "two")
     assert len(one) == len(two) == 6
-    for mine, theirs in zip(one, two, strict=True):
-        assert mine["seen"] == theirs["seen"]
-        numbers = [{name: value for name, value in each.items() if name != "seen"} for each in (mine, theirs)]
-        assert numbers[0] == pytest.approx(numbers[1], abs=1e-3)
+    check_alike(one, two)
     assert manifest(tmp_path / "two")["sessions"][0]["processes"] == 2
     again = together()  # every process learns that nothing is left to do; none waits for the others
     assert again.returncode == 0, again.stderr
     assert "already complete: nothing to train" in again.stderr
     assert log(tmp_path / "two") == two
+
+
+def check_alike(one: list[dict[str, Any]], two: list[dict[str, Any]]) -> None:
+    for mine, theirs in zip(one, two, strict=True):
+        assert mine["seen"] == theirs["seen"]
+        numbers = [{name: value for name, value in each.items() if name != "seen"} for each in (mine, theirs)]
+        assert numbers[0] == pytest.approx(numbers[1], abs=1e-3)
 
 
 def srun(environment: dict[str, str]) -> list[dict[str, str]]:
@@ -333,8 +337,7 @@ def test_a_rank_that_is_killed_ends_the_others_and_one_process_finishes(
     note = manifest(tmp_path / "two")["notes"][-1]
     assert note.startswith("a training of 2 processes went on with 1")
     assert note in again.stderr
-    for mine, theirs in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
-        assert mine == pytest.approx(theirs, abs=1e-3)
+    check_alike(log(tmp_path / "one"), log(tmp_path / "two"))
 
 
 # -- the published preset ----------------------------------------------------------------------------------------------
@@ -424,7 +427,7 @@ def test_without_sharing_the_loss_is_the_mean_over_micro_batches(train: Run, tmp
         (("--trainer", "greater_is_better=false"), "use --dev instead"),
         (("--trainer", "label_smoothing_factor=0.1"), "computes its own loss"),
         (("--trainer", "neftune_noise_alpha=5"), "is not possible"),
-        (("--trainer", "push_to_hub=true"), "`hf upload`"),
+        (("--trainer", "push_to_hub=true"), "`coabench adapters card --push`"),
         (("--trainer", "max_grad_norm=a"), "expected: a number"),
         (("--trainer", "fsdp=true"), "over GPUs alone"),
         (("--trainer", "deepspeed=zero2.json"), "over GPUs alone"),
