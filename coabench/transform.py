@@ -56,10 +56,12 @@ class Subject:
 class Transform(ABC):
     """Changes images.
 
-    The constructor takes a `TransformRequest`; `UserError` where its options do not fit together. Bounds of a single
-    option belong in its type: ``quality: Annotated[int, between(1, 95)] = 50`` (`coabench.base.schema.between`).
+    The constructor takes a `TransformRequest` and keeps its options; override it to raise `UserError` where they do not
+    fit together, or to prepare what all images share. Bounds of a single option belong in its type:
+    ``quality: Annotated[int, between(1, 95)] = 50`` (`coabench.base.schema.between`).
 
     Attributes:
+        options: the instance of `Options` that was asked for.
         keeps_places: whether everything stays where it is in the image, as in a grey one: later transforms then know
             where the face's landmarks are.
         varies: whether what it does is drawn by `Subject.random`, so that it can augment a training.
@@ -71,6 +73,9 @@ class Transform(ABC):
     @dataclass(frozen=True)
     class Options:
         """The parameters, with their defaults; override in a subclass."""
+
+    def __init__(self, request: TransformRequest) -> None:
+        self.options: Any = request.options
 
     @abstractmethod
     def apply(self, image: Image, subject: Subject) -> Image:

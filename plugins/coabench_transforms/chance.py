@@ -10,7 +10,7 @@ from PIL import ImageEnhance, ImageFilter, ImageOps, ImageStat
 from PIL.Image import Image, Resampling
 
 from coabench.base.schema import between
-from coabench.transform import Subject, Transform, TransformRequest
+from coabench.transform import Subject, Transform
 
 Chance = Annotated[float, between(0, 1)]
 SMALLEST, FLATTEST = 0.02, 0.3
@@ -28,11 +28,8 @@ class RandomFlip(Transform):
 
         p: Chance = 0.5
 
-    def __init__(self, request: TransformRequest) -> None:
-        self._p: float = request.options.p
-
     def apply(self, image: Image, subject: Subject) -> Image:
-        return ImageOps.mirror(image) if subject.random().random() < self._p else image.copy()
+        return ImageOps.mirror(image) if subject.random().random() < self.options.p else image.copy()
 
 
 class RandomCrop(Transform):
@@ -46,12 +43,9 @@ class RandomCrop(Transform):
 
         strength: Annotated[float, between(0, 0.9)] = 0.15
 
-    def __init__(self, request: TransformRequest) -> None:
-        self._strength: float = request.options.strength
-
     def apply(self, image: Image, subject: Subject) -> Image:
         draw = subject.random()
-        part = 1 - draw.uniform(0, self._strength)
+        part = 1 - draw.uniform(0, self.options.strength)
         left, top = (draw.uniform(0, (1 - part) * side) for side in image.size)
         right, bottom = (min(side, at + part * side) for side, at in zip(image.size, (left, top), strict=True))
         return image.resize(image.size, Resampling.BICUBIC, box=(left, top, right, bottom))
@@ -69,13 +63,10 @@ class RandomColour(Transform):
 
         strength: Chance = 0.2
 
-    def __init__(self, request: TransformRequest) -> None:
-        self._strength: float = request.options.strength
-
     def apply(self, image: Image, subject: Subject) -> Image:
         draw = subject.random()
         for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-            image = enhance(image).enhance(1 + draw.uniform(-self._strength, self._strength))
+            image = enhance(image).enhance(1 + draw.uniform(-self.options.strength, self.options.strength))
         return image
 
 
@@ -91,11 +82,8 @@ class RandomGrey(Transform):
 
         p: Chance = 0.1
 
-    def __init__(self, request: TransformRequest) -> None:
-        self._p: float = request.options.p
-
     def apply(self, image: Image, subject: Subject) -> Image:
-        return image.convert("L").convert("RGB") if subject.random().random() < self._p else image.copy()
+        return image.convert("L").convert("RGB") if subject.random().random() < self.options.p else image.copy()
 
 
 class RandomBlur(Transform):
@@ -111,14 +99,11 @@ class RandomBlur(Transform):
         sigma: Annotated[float, between(0, 100)] = 1.0
         p: Chance = 0.5
 
-    def __init__(self, request: TransformRequest) -> None:
-        self._options = request.options
-
     def apply(self, image: Image, subject: Subject) -> Image:
         draw = subject.random()
-        if draw.random() >= self._options.p:
+        if draw.random() >= self.options.p:
             return image.copy()
-        return image.filter(ImageFilter.GaussianBlur(draw.uniform(0, self._options.sigma)))
+        return image.filter(ImageFilter.GaussianBlur(draw.uniform(0, self.options.sigma)))
 
 
 class RandomErasing(Transform):
@@ -134,14 +119,11 @@ class RandomErasing(Transform):
         area: Annotated[float, between(SMALLEST, 1)] = 0.2
         p: Chance = 0.25
 
-    def __init__(self, request: TransformRequest) -> None:
-        self._options = request.options
-
     def apply(self, image: Image, subject: Subject) -> Image:
         draw, erased = subject.random(), image.copy()
-        if draw.random() >= self._options.p:
+        if draw.random() >= self.options.p:
             return erased
-        area = draw.uniform(SMALLEST, self._options.area) * image.width * image.height
+        area = draw.uniform(SMALLEST, self.options.area) * image.width * image.height
         ratio = math.exp(draw.uniform(math.log(FLATTEST), -math.log(FLATTEST)))
         width, height = (max(1, round(math.sqrt(area * by))) for by in (1 / ratio, ratio))
         width, height = min(width, image.width), min(height, image.height)

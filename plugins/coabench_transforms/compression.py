@@ -9,7 +9,7 @@ from typing import Annotated
 from PIL import Image
 
 from coabench.base.schema import between
-from coabench.transform import Subject, Transform, TransformRequest
+from coabench.transform import Subject, Transform
 
 
 class Jpeg(Transform):
@@ -23,11 +23,8 @@ class Jpeg(Transform):
 
         quality: Annotated[int, between(1, 95)] = 50
 
-    def __init__(self, request: TransformRequest) -> None:
-        self._quality: int = request.options.quality
-
     def apply(self, image: Image.Image, subject: Subject) -> Image.Image:
         file = io.BytesIO()
-        image.save(file, "JPEG", quality=self._quality, subsampling="4:2:0")
+        image.save(file, "JPEG", quality=self.options.quality, subsampling="4:2:0")
         file.seek(0)
         return Image.open(file).convert("RGB")

@@ -9,7 +9,7 @@ from PIL import ImageFilter, ImageOps
 from PIL.Image import Image
 
 from coabench.base.schema import between
-from coabench.transform import Subject, Transform, TransformRequest
+from coabench.transform import Subject, Transform
 
 
 class Blur(Transform):
@@ -23,18 +23,12 @@ class Blur(Transform):
 
         sigma: Annotated[float, between(0, 100)] = 2.0
 
-    def __init__(self, request: TransformRequest) -> None:
-        self._sigma: float = request.options.sigma
-
     def apply(self, image: Image, subject: Subject) -> Image:
-        return image.filter(ImageFilter.GaussianBlur(self._sigma))
+        return image.filter(ImageFilter.GaussianBlur(self.options.sigma))
 
 
 class Mirror(Transform):
     """Exchanges left and right. Expressions are the same in a mirror, so that answers should be."""
-
-    def __init__(self, request: TransformRequest) -> None:
-        pass
 
     def apply(self, image: Image, subject: Subject) -> Image:
         return ImageOps.mirror(image)

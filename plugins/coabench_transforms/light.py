@@ -16,9 +16,6 @@ class Grey(Transform):
 
     keeps_places = True
 
-    def __init__(self, request: TransformRequest) -> None:
-        pass
-
     def apply(self, image: Image, subject: Subject) -> Image:
         return image.convert("L").convert("RGB")
 

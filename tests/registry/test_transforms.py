@@ -18,7 +18,7 @@ from coabench.errors import JobError, SampleError, UserError
 from coabench.reports.leaderboard import leaderboard
 from coabench.testing import ScriptedBackbone, registered, tiny_run
 from coabench.testing.pictures import Picture
-from coabench.transform import Subject, Transform, TransformRequest
+from coabench.transform import Subject, Transform
 
 
 class Add(Transform):
@@ -29,18 +29,12 @@ class Add(Transform):
         number: Annotated[int, between(0, 255)] = 5
         drawn: bool = False
 
-    def __init__(self, request: TransformRequest) -> None:
-        self.options: Any = request.options
-
     def apply(self, image: Image, subject: Subject) -> Image:
         number = subject.random().randrange(100) if self.options.drawn else self.options.number
         return image.point([min(255, value + number) for value in range(256)] * 3)
 
 
 class Double(Transform):
-    def __init__(self, request: TransformRequest) -> None:
-        pass
-
     def apply(self, image: Image, subject: Subject) -> Image:
         return image.point([min(255, 2 * value) for value in range(256)] * 3)
 
