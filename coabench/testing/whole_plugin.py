@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,16 @@ from coabench.testing.findings import Finding
 
 if TYPE_CHECKING:
     import click
+
+BY_NAME: Mapping[str, Callable[[str], list[Finding]]] = {
+    "strategies": strategies.check,
+    "metrics": metrics.check,
+    "sections": sections.check,
+    "executors": executors.check,
+    "parsers": parsers.check,
+    "transforms": transforms.check,
+}
+"""The checks that need to know nothing but what something is registered as."""
 
 
 @dataclass(frozen=True)
@@ -127,21 +137,11 @@ def _declared_options(kind: str, name: str) -> list[str]:
 
 def _check_registered(kind: str, name: str, cli: click.Group, options: CheckOptions) -> list[Finding]:
     assignments = {key: value for key, value in options.assignments.items() if key in _declared_options(kind, name)}
+    if by_name := BY_NAME.get(kind):
+        return by_name(name)
     match kind:
         case "commands":
             return commands.check(cli.commands[name], name)
-        case "strategies":
-            return strategies.check(name)
-        case "metrics":
-            return metrics.check(name)
-        case "sections":
-            return sections.check(name)
-        case "executors":
-            return executors.check(name)
-        case "parsers":
-            return parsers.check(name)
-        case "transforms":
-            return transforms.check(name)
         case "backbones":
             return backbones.check(
                 name, options.models.get(name), assignments=assignments, adapter=options.adapter, device=options.device,
