@@ -220,9 +220,11 @@ def replace_in(path: Path, text: str) -> None:
 
 
 def titled(name: str, part: Mapping[str, Any]) -> str:
-    told = part["machine"]
-    where = f"{told['processor']}, {told['cores']} cores, load {told['load before']}, OpenCV {told['OpenCV']}"
-    return f"{TITLES[name]} ({where}, {told['date']}):\n\n{table(part['rows'])}"
+    setting = part["machine"]
+    where = (
+        f"{setting['processor']}, {setting['cores']} cores, load {setting['load before']}, OpenCV {setting['OpenCV']}"
+    )
+    return f"{TITLES[name]} ({where}, {setting['date']}):\n\n{table(part['rows'])}"
 
 
 def main() -> None:
@@ -254,8 +256,8 @@ def main() -> None:
             "crops": lambda: crop_rows(roots, answer, Path(scratch)),
         }
         for name in arguments.only:
-            told = {**machine(), "OpenCV": opencv().__version__}
-            made[name] = {"machine": told, "rows": list(measure[name]())}
+            setting = {**machine(), "OpenCV": opencv().__version__}
+            made[name] = {"machine": setting, "rows": list(measure[name]())}
     text = "\n".join(titled(name, made[name]) for name in TITLES if name in made)
     print(text)
     if arguments.docs:

@@ -67,8 +67,8 @@ def main() -> None:
                 print(rows[-1], flush=True)
                 if parsed.json:
                     where = machine("cpu", torch.get_num_threads())
-                    told = {"machine": where, "torch": torch.__version__, "steps": parsed.steps, "rows": rows}
-                    parsed.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+                    facts = {"machine": where, "torch": torch.__version__, "steps": parsed.steps, "rows": rows}
+                    parsed.json.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -100,11 +100,11 @@ def main() -> None:
             for variant in VARIANTS:
                 rows.append(measure(variant, seed, parsed.steps, learnt, Path(folder)))
                 print(rows[-1], flush=True)
-    told = {"machine": machine("cpu", torch.get_num_threads()), "torch": torch.__version__, "steps": parsed.steps,
+    facts = {"machine": machine("cpu", torch.get_num_threads()), "torch": torch.__version__, "steps": parsed.steps,
             "images": len(learnt), "table": table(rows), "rows": rows}  # fmt: skip
-    print(json.dumps(told["table"], indent=2, ensure_ascii=False))
+    print(json.dumps(facts["table"], indent=2, ensure_ascii=False))
     if parsed.json:
-        write_text(parsed.json, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        write_text(parsed.json, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def begin(self, job: Job) -> None:
-        """Begin the job there, or go on with the one of the same key."""
+        """Begin the job there, or continue the one of the same key."""
 
     @abstractmethod
     def log(self, figures: Mapping[str, float], step: int) -> None:

@@ -24,7 +24,7 @@ class Entry(NamedTuple):
 
 
 class Tree(ABC):
-    """Files below a data root, by their names. Threads may share a tree, and a process may be given one."""
+    """Files below a data root, by their names. Threads may share a tree, and it may be sent to a process."""
 
     root: Path
 

@@ -98,7 +98,7 @@ class _Checks(Checks):
 
 
 def planned(folder: Path, count: int) -> list[Planned]:
-    """Return runs that any process can carry out in a second: what a run on drawn faces was told is replayed."""
+    """Return runs that any process can carry out in a second: the answers of a run on drawn faces are replayed."""
     faces = folder / "faces"
     for emotion in FACES:
         (faces / emotion).mkdir(parents=True)

@@ -30,7 +30,7 @@ IMPOSSIBLE = {
     "use_liger_kernel": "the model computes its own loss, over the answers alone",
     "neftune_noise_alpha": "the model puts images among its embeddings itself",
     "train_sampling_strategy": "the order is that of the seed, with the questions of an image together",
-    "save_only_model": "a killed training goes on from the optimizer's state",
+    "save_only_model": "a killed training resumes from the optimizer's state",
     "push_to_hub": "a training writes to its folder; `coabench adapters card --push` uploads the finished one",
 }
 """Fields that fail, or change nothing, with the reason."""

@@ -132,12 +132,12 @@ def _fit(
 
 
 def _note_processes(manifest: dict[str, Any], progress: TrainingProgress) -> None:
-    """Say and record that a training goes on with another number of processes than it had."""
+    """Say and record that a training is resumed with another number of processes than it had."""
     before, *now = (session.get("processes", 1) for session in manifest["sessions"][-2:])
     if now and now != [before]:
         note = (
-            f"a training of {before} processes went on with {now[0]}: its batches are the same, the random numbers of "
-            "dropout are others"
+            f"a training of {before} processes is resumed with {now[0]}: its batches are the same, the random numbers "
+            "of dropout are others"
         )
         manifest["notes"].append(note)
         progress.note(note)

@@ -1,7 +1,7 @@
-"""Trainings in stages: each goes on with the adapter of the one before, on its own data, for its own time.
+"""Trainings in stages: each begins with the adapter of the one before, on its own data, for its own time.
 
 The stages of a sheet are trainings of their own, in a folder each; a stage that is complete is not made again, one that
-was killed goes on where it stopped. Stage-wise LoRA: arXiv 2503.11241 (basic emotions, then compound ones).
+was killed resumes where it stopped. Stage-wise LoRA: arXiv 2503.11241 (basic emotions, then compound ones).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from coabench.support.tracking import TrackedJobs, asked_for
 
 
 def asked() -> bool:
-    """Whether ``COABENCH_MLFLOW=1``, or MLflow is told where its server or store is."""
+    """Whether ``COABENCH_MLFLOW=1``, or a variable of MLflow names its server or store."""
     return asked_for("COABENCH_MLFLOW", "MLFLOW_TRACKING_URI")
 
 

@@ -1,4 +1,4 @@
-"""What MLflow is told of a job: one run of MLflow for a run or a training, however often it is continued."""
+"""A job in MLflow: one run of MLflow for a run or a training, however often it is continued."""
 
 from __future__ import annotations
 

@@ -134,18 +134,18 @@ def _borrowed(model: Any, generation: GenerationConfig) -> Iterator[None]:
             module.training = True
 
 
-def backbone_of(given: Any) -> type[LoadedModel]:
+def backbone_of(value: Any) -> type[LoadedModel]:
     """Return a backbone that asks a model which is loaded already.
 
     Args:
-        given: ``(model, processor)``, or a pipeline of both.
+        value: ``(model, processor)``, or a pipeline of both.
 
     Raises:
         UserError: something else, a model that takes no images, or a processor that lacks a part.
     """
-    if isinstance(given, transformers.Pipeline):
-        given = (given.model, given.processor)
-    pair = tuple(given) if isinstance(given, tuple | list) else (given, None)
+    if isinstance(value, transformers.Pipeline):
+        value = (value.model, value.processor)
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, None)
     whole: Any
     whole, processor = pair if len(pair) == 2 else (None, None)
     model = whole.get_base_model() if isinstance(whole, peft.PeftModel) else whole

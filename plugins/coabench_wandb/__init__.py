@@ -8,7 +8,7 @@ from coabench.support.tracking import TrackedJobs, asked_for
 
 
 def asked() -> bool:
-    """Whether ``COABENCH_WANDB=1``, or wandb is told a mode or a project; not in the mode ``disabled``."""
+    """Whether ``COABENCH_WANDB=1``, or a variable of wandb names a mode or a project; not in the mode ``disabled``."""
     wanted = asked_for("COABENCH_WANDB", "WANDB_MODE", "WANDB_PROJECT")
     return wanted and os.environ.get("WANDB_MODE") != "disabled"
 

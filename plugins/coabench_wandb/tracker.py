@@ -1,4 +1,4 @@
-"""What Weights & Biases is told of a job: one run of theirs for a run or a training, however often it is continued."""
+"""A job in Weights & Biases: one run of theirs for a run or a training, however often it is continued."""
 
 from __future__ import annotations
 

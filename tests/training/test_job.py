@@ -335,7 +335,7 @@ def test_a_rank_that_is_killed_ends_the_others_and_one_process_finishes(
     again = train(*options, "--output", "two")
     assert again.returncode == 0, again.stderr
     note = manifest(tmp_path / "two")["notes"][-1]
-    assert note.startswith("a training of 2 processes went on with 1")
+    assert note.startswith("a training of 2 processes is resumed with 1")
     assert note in again.stderr
     check_alike(log(tmp_path / "one"), log(tmp_path / "two"))
 

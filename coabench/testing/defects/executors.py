@@ -43,7 +43,7 @@ HIDES = Defect(
 )
 GOES_ON = Defect(
     "goes-on",
-    "runs go on after the generator was closed",
+    "runs continue after the generator was closed",
     "the sweep was stopped: Ctrl-C must free the machine, and nobody else may write the folders",
     "stop what runs in a finally: around the yield, and begin no other run",
 )
