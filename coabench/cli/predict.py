@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,10 @@ def command(
     choice = Choice(options=parse_assignments(assignments), **rest)
     form = Form.of(format, output, overwrite, explain)
     files = listed([word for word in paths if word != STDIN], _note)
-    predictor = open_predictor(choice, faces)
-    with form.open(predictor.identity_with(every), files) as writer:
+    with ExitStack() as stack:
+        stack.enter_context(redirect_stdout(sys.stderr))  # stdout is for data, whatever plugins print
+        predictor = open_predictor(choice, faces)
+        writer = stack.enter_context(form.open(predictor.identity_with(every), files))
         for line in predictor.notes:
             _note(line)
         _note("loading the model")

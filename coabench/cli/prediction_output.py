@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,9 +33,14 @@ REMEDY = "if a picture is a face already, add --faces none; else try another --d
 
 
 class Writer(Closing, ABC):
-    """Takes what is said about each picture, as it comes."""
+    """Takes what is said about each picture, as it comes.
+
+    Attributes:
+        out: what it prints to: stdout, also while what plugins print there goes elsewhere.
+    """
 
     recorded = Recorded()
+    out: TextIO | None = None
 
     @abstractmethod
     def write(self, said: Sequence[FacePrediction]) -> None:
@@ -49,7 +55,7 @@ class Lines(Writer):
 
     def write(self, said: Sequence[FacePrediction]) -> None:
         for each in said:
-            click.echo(encode(each.to_json()).decode(), nl=False)
+            click.echo(encode(each.to_json()).decode(), self.out, nl=False)
 
 
 class Table(Writer):
@@ -67,13 +73,13 @@ class Table(Writer):
         for each in said:
             self._print(_place(each), _face(each), each.label or NOTHING, each.words)
             for line in explained(each) if self._explain else ():
-                click.echo(safe(line))
+                click.echo(safe(line), self.out)
 
     def _print(self, file: str, face: str, label: str, answers: str) -> None:
         name = safe(file)
         name = name if len(name) <= self._width else "…" + name[1 - self._width :]
         row = f"{name:<{self._width}}  {safe(face):<{FACE_WIDTH}}  {safe(label):<{LABEL_WIDTH}}  {safe(answers)}"
-        click.echo(row.rstrip())
+        click.echo(row.rstrip(), self.out)
 
 
 def _place(prediction: FacePrediction) -> str:
@@ -121,7 +127,7 @@ class Csv(Writer):
             self._headed = True
         writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
         if self._file is None:
-            click.echo(text.getvalue(), nl=False)
+            click.echo(text.getvalue(), self.out, nl=False)
             return
         try:
             self._file.write(text.getvalue())
@@ -170,6 +176,7 @@ class Form:
     path: Path | None
     overwrite: bool
     explain: bool
+    out: TextIO
 
     @classmethod
     def of(cls, format: str | None, output: Path | None, overwrite: bool, explain: bool) -> Form:
@@ -191,15 +198,19 @@ class Form:
                 f"--explain-text is for --format table: {chosen} holds every answer and probability",
                 remedy="leave it out",
             )
-        return cls(cast("Format", chosen), output, overwrite, explain)
+        return cls(cast("Format", chosen), output, overwrite, explain, sys.stdout)
 
     def open(self, identity: Mapping[str, Any], files: Sequence[Path]) -> Writer:
         """Return the writer; `UserError` where the file cannot be written or continued."""
+        writer: Writer
         if self.format == "csv":
-            return Csv(self.path, self.overwrite)
-        if self.path is not None:
-            return Kept(self.path, identity, self.overwrite)
-        return Lines() if self.format == "jsonl" else Table(files, self.explain)
+            writer = Csv(self.path, self.overwrite)
+        elif self.path is not None:
+            writer = Kept(self.path, identity, self.overwrite)
+        else:
+            writer = Lines() if self.format == "jsonl" else Table(files, self.explain)
+        writer.out = self.out
+        return writer
 
 
 def _several(count: int, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from support.films import cut_off
 from support.footage import photograph
@@ -15,9 +16,12 @@ from support.process import Run
 from support.runs import records
 
 from coabench.base.locking import locked_beside
+from coabench.cli import cli
+from coabench.detector import Detector, DetectorRequest, Face, Pixels
 from coabench.live.recording import Recording
 from coabench.prediction.pictures import Picture, gathered
 from coabench.registry.catalog import find_dataset
+from coabench.testing import registered
 
 SCRIPTED = ("predict", "--backbone", "scripted:a", "--detector", "brightest", "--set", "backbone.noise=false")
 ANSWERS = ("prediction", "status", "reason", "turns")
@@ -39,6 +43,24 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 def untimed(path: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in record.items() if key != "seconds"} for record in lines(path.read_text())]
+
+
+class Talks(Detector):
+    def __init__(self, request: DetectorRequest) -> None:
+        print("ready")
+
+    def detect(self, frame: Pixels) -> list[Face]:
+        print("I see a face")
+        return [Face((10, 10, 60, 60), 0.5)]
+
+
+def test_what_plugins_print_is_not_among_the_answers(tmp_path: Path) -> None:
+    photo = bright(tmp_path / "one.png", (10, 10))
+    with registered("detectors", "talks", Talks):
+        options = "--backbone", "tiny", "--strategy", "direct", "--detector", "talks", "--format", "jsonl"
+        result = CliRunner().invoke(cli, ["predict", str(photo), *options])
+    assert [answer["box"] for answer in lines(result.stdout)] == [[10, 10, 60, 60]]
+    assert "I see a face" in result.stderr
 
 
 @pytest.mark.parametrize("decode", ["generate", "score"])
