@@ -121,7 +121,7 @@ def curves(
         dots: whether each point is drawn too, with its interval.
         mark: where a vertical line stands, and its name.
     """
-    frame = svg.Frame(680, 280, left=64, right=24, top=26, bottom=48)
+    frame = svg.Frame(680, 280, left=64, right=24, top=32, bottom=48)
     x = svg.Axis(0.0, end, svg.round_values(0.0, end))
     y = svg.linear_axis([0.0, *(v for p in points for v in (p.y, p.high) if v is not None)])
     groups: dict[str, list[Point]] = {}
@@ -131,8 +131,8 @@ def curves(
     if mark is not None:
         at, name = frame.x(x.at(mark[0])), mark[1]
         ahead = at < frame.width * 0.7
-        drawn.append(svg.line("reference", at, frame.top - 6, at, frame.y(0)))
-        drawn.append(svg.text(name, at + (5 if ahead else -5), frame.top, "label", "start" if ahead else "end"))
+        drawn.append(svg.line("reference", at, frame.top - 24, at, frame.y(0)))
+        drawn.append(svg.text(name, at + (5 if ahead else -5), frame.top - 14, "label", "start" if ahead else "end"))
     series = {group: min(i, svg.SERIES - 1) for i, group in enumerate(groups)}
     for group, own in groups.items():
         corners = [(frame.x(x.at(p.x)), frame.y(y.at(p.y))) for p in own]
