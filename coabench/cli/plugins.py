@@ -130,5 +130,11 @@ def new(name: str, kind: str, output: Path) -> None:
     """
     folder = write(name, kind, output)
     click.echo(safe(folder))
-    steps = [f"cd {folder}", "pip install -e '.[dev]'", "pytest", f"coabench plugins check coabench-{name}", trial(name, kind)]
+    steps = [
+        f"cd {folder}",
+        "pip install -e '.[dev]'",
+        "pytest",
+        f"coabench plugins check coabench-{name}",
+        trial(name, kind),
+    ]
     click.echo("written. Next:\n" + "\n".join(f"  {safe(step)}" for step in steps), err=True)
