@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.headline import UAR
@@ -67,7 +68,7 @@ def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress) -> list[
         progress.note(note)
     left = [run for run in plan.runs if read_state(run.directory, run.identity).status != COMPLETE]
     if len(left) < len(plan.runs):
-        progress.note(f"{len(plan.runs) - len(left)} of {len(plan.runs)} runs are complete already")
+        progress.note(f"{len(plan.runs) - len(left)} of {plural(len(plan.runs), 'run')} complete already")
     if not left:
         return [read_result(run) for run in plan.runs]
     executor.check(left)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from coabench.base.text import NOTHING, percent
+from coabench.base.text import NOTHING, percent, plural
 from coabench.base.vocabulary import FAILED
 from coabench.errors import first_line
 from coabench.metrics.headline import UAR, Estimate
@@ -47,8 +47,9 @@ def plan_section(plan: SweepPlan, costs: Sequence[Cost], notes: Sequence[str] = 
         Column("Folder", "directory", wide=True),
     ]
     left = [cost for cost in costs if cost.samples]
+    samples = plural(sum(cost.samples for cost in left), "sample")
     totals = [
-        f"{len(rows)} runs, {len(left)} of them not complete: {sum(c.samples for c in left):,} samples are left.",
+        f"{plural(len(rows), 'run')}, {len(left)} of them not complete: {samples} left.",
         "Left: "
         + "; ".join(
             _sum(name, [getattr(cost, key) for cost in left], spec)
@@ -132,7 +133,7 @@ def _sum(name: str, values: Sequence[float | None], spec: str) -> str:
     missing = len(values) - len(known)
     if not known and missing:
         return f"{name} {UNKNOWN}"
-    return f"{sum(known):{spec}} {name}" + (f" and those of {missing} runs, {UNKNOWN}" if missing else "")
+    return f"{sum(known):{spec}} {name}" + (f" and those of {plural(missing, 'run')}, {UNKNOWN}" if missing else "")
 
 
 def _status(row: Row) -> str:

@@ -153,7 +153,7 @@ def test_an_unreadable_image_is_an_error_record_and_the_run_goes_on(coabench: Ru
     assert [r["id"] for r in log if r["status"] == "error"] == ["drawn/test_004"]
     assert "cannot be decoded" in log[4]["reason"]
     assert len(log) == 24
-    assert "1 samples could not be used" in result.stdout
+    assert "1 sample not usable" in result.stdout
 
 
 def test_text_of_a_model_never_reaches_the_terminal_raw(coabench: Run) -> None:

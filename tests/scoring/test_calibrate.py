@@ -200,7 +200,7 @@ def test_files_with_samples_in_common_are_said(coabench: Run, tmp_path: Path, co
         assert coabench("score", f"{name}.csv", *options).returncode == 0
     made = coabench("calibrate", "fit", "--method", "platt", "--apply", "other", "--output", "new")
     assert made.returncode == 0, made.stderr
-    assert ("19 of 60 samples have the id of one that was fitted on" in made.stderr) is said
+    assert ("the ids of 19 of 60 samples are among those fitted on" in made.stderr) is said
 
 
 def test_other_labels_and_questions_are_refused(tmp_path: Path, refuse: Callable[..., str]) -> None:
