@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from coabench.errors import first_line
 from coabench.metrics.headline import UAR, Estimate
 from coabench.render.tables import Column, Row, Section
 from coabench.sweep.costs import Cost
-from coabench.sweep.job import Result
+from coabench.sweep.job import Result, failures_in
 from coabench.sweep.plan import Planned, SweepPlan
 
 UNKNOWN = "unknown"
@@ -103,7 +104,9 @@ def result_section(plan: SweepPlan, results: Sequence[Result]) -> Section:
     if not any(row["problem"] for row in rows):
         columns = [column for column in columns if column.title != "Problem"]
     legend = "UAR and Inv (answers without a label; counted wrong) in %, UAR with its 95 % interval."
-    return Section(columns, rows, plan.sheet.name, [legend, f"Runs: {plan.sheet.output}"])
+    failures = Counter(failure for result in results for failure in failures_in(result.run))
+    failed = [f"In {count} of {plural(len(results), 'run')}: {failure}" for failure, count in failures.items()]
+    return Section(columns, rows, plan.sheet.name, [legend, f"Runs: {plan.sheet.output}", *failed])
 
 
 def _options(run: Planned) -> dict[str, Any]:

@@ -101,6 +101,9 @@ def test_observers_are_told_and_a_broken_one_is_left_out(coabench: Run, tmp_path
         "finished complete 2",
     ]
     assert "the observer is broken" in result.stderr
+    *of_metrics, failure = manifest(tmp_path / "o")["sessions"][-1]["plugin_failures"]
+    assert any("metric 'failing' of plugin" in each for each in of_metrics)
+    assert "failed in coabench_run_finished and is left out: RuntimeError: the observer is broken" in failure
 
 
 def test_observers_hear_once_that_a_run_failed(coabench: Run, tmp_path: Path) -> None:

@@ -43,8 +43,10 @@ include:
   - {strategy: "chain-of-affect:published", set: {count: 40}}
   - {strategy: direct, set: {count: 40}, batch_size: 2}
 """
-    result = coabench("sweep", sheet(further=further), "--format", "json")
+    raises = {"SCRIPTED_EVENTS": str(tmp_path / "events"), "SCRIPTED_RAISES": "1"}
+    result = coabench("sweep", sheet(further=further), "--format", "json", **raises)
     assert result.returncode == 0, result.stderr
+    assert result.stderr.count("failed in coabench_run_finished and is left out") == 4
     made = rows(result)
     assert [(row["strategy"], row["decode"], row["status"], row["done"]) for row in made] == [
         ("direct", "generate", "complete", 40),
@@ -69,6 +71,7 @@ include:
     assert again.returncode == 0
     assert "4 of 4 runs complete already" in again.stderr
     assert "generate" in again.stdout
+    assert "In 4 of 4 runs: plugin 'scripted' failed in coabench_run_finished" in " ".join(again.stdout.split())
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / OUTPUT).rglob("*")} == before
 
     (first / "metrics.json").write_text(json.dumps({**metrics, "uar": 1.5}))
