@@ -356,7 +356,7 @@ def train(
         labels: of such pictures; see `evaluate`.
         data_root: the folder or file that holds the data sets.
         crop: cut the face out of every picture; see `evaluate`.
-        augment: ``NAME:key=value,…``, or several: what changes the images that are learnt from, each time otherwise.
+        augment: ``NAME:key=value,…``, or several: augments the training images, at random each time.
         from_: an adapter that coabench trained, to begin with.
         stages: a sheet of stages, each with its data, epochs and learning rate, on one adapter.
         preset: a recipe of the backbone; the other settings change it.

@@ -215,7 +215,7 @@ def test_training(capfd: pytest.CaptureFixture[str]) -> None:
         main(command[1:])
     assert not ended.value.code
     assert "already complete" in capfd.readouterr().err
-    assert repr(trained) == "<training adapter: 1 steps>"
+    assert repr(trained) == "<training adapter: 1 step>"
     run = coabench.evaluate(adapter=trained.directory, strategy="direct", limit=2, output="run")
     assert run.manifest["identity"]["backbone"]["adapter"] == "adapter"
 

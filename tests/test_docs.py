@@ -131,7 +131,7 @@ class Reader:
         match shlex.split(line):
             case ["cd", where]:
                 self.place = self.place / where
-            case ["pip", "install", "-e", "."]:  # into a folder; what is edited stands before it on the path
+            case ["pip", "install", "-e", ".[dev]"]:  # into a folder; what is edited stands before it on the path
                 install(self.place, self.site)
                 shutil.rmtree(next(self.site.glob("coabench_mood")))
             case ["pip", *_]:  # it would change the environment that the tests run in

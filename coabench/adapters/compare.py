@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.adapters.updates import Updates, module_of
+from coabench.base.text import plural
 from coabench.errors import UserError
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.identity import differences
@@ -32,7 +33,7 @@ def compare(one: Path, other: Path) -> tuple[list[str], list[Row]]:
     if not shared:
         raise UserError(f"{one} and {other} have no module in common", remedy="compare adapters of one base")
     if apart := len({*first.factors} ^ {*second.factors}):
-        lines.append(f"{apart} modules have an update in one of the two alone")
+        lines.append(f"{plural(apart, 'module')} with an update in one of the two alone")
     sums = [0.0, 0.0, 0.0]
     rows: list[Row] = []
     for name in shared:
@@ -40,7 +41,7 @@ def compare(one: Path, other: Path) -> tuple[list[str], list[Row]]:
         sums = [a + b for a, b in zip(sums, products, strict=True)]
         rows.append(_row(module_of(name), *products))
     rows.sort(key=lambda row: (row["cosine"] is not None, row["cosine"]))
-    return lines, [_row(f"all {len(shared)} modules", *sums), *rows]
+    return lines, [_row(f"all {plural(len(shared), 'module')}", *sums), *rows]
 
 
 def _settings(updates: Updates) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.reading import exists
+from coabench.base.text import plural
 from coabench.runs.adapter import MANIFEST, TrainingManifest, TrainingRecord
 from coabench.runs.folder import read_manifest
 from coabench.support.adapter_config import lora_ranks
@@ -28,10 +29,13 @@ def _weights(files: AdapterFolder) -> Iterator[tuple[str, str]]:
     yield "adapter", f"{config.get('peft_type')}{more}"
     if ranks:
         kinds = Counter(map(_kind, ranks))
-        yield "targets", f"{len(ranks)} modules: " + ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
+        yield (
+            "targets",
+            f"{plural(len(ranks), 'module')}: " + ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())),
+        )
     size = files.tensors.path.stat().st_size / 2**20
     numbers = sum(prod(entry.shape) for entry in entries.values())
-    yield "size", f"{numbers:,} parameters in {len(entries)} tensors, {size:.1f} MiB"
+    yield "size", f"{plural(numbers, 'parameter')} in {plural(len(entries), 'tensor')}, {size:.1f} MiB"
 
 
 def _kind(module: str) -> str:

@@ -24,6 +24,11 @@ def safe(text: object, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 
+def plural(count: int, noun: str) -> str:
+    """Return ``1 image``, ``2 images``, ``1,234 images``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def last_part(path: str | None) -> str:
     """Return the last part of a path or of a name such as ``owner/model``; nothing for None."""
     return (path or "").rstrip("/\\").replace("\\", "/").rpartition("/")[2]

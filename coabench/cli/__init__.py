@@ -131,5 +131,5 @@ def _unwritable_output() -> JobError | None:
     except OSError as error:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 (the interpreter flushes it again)
         return JobError("standard output cannot be written", found=error.strerror or str(error),
-                        remedy="make room, or let it go elsewhere")  # fmt: skip
+                        remedy="free disk space, or redirect the output to another file or program")  # fmt: skip
     return None

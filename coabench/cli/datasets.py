@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from coabench.base.text import safe
+from coabench.base.text import plural, safe
 from coabench.cli.copies import check_replaceable, default_file, write_pairs
 from coabench.cli.options import align_option, format_option
 from coabench.dataset import Card
@@ -114,8 +114,10 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pair
     verdict = "failed" if failed else "passed"
     if verification.pairs:
         write_pairs(pairs_file, verification.pairs)
-        click.echo(f"\n{len(verification.pairs):,} pairs of identical or nearly identical images: {safe(pairs_file)}")
-    click.echo(f"\n{safe(choice.card.title)}: {verdict} ({failed} errors, {warned} warnings)")
+        click.echo(
+            f"\n{plural(len(verification.pairs), 'pair')} of identical or nearly identical images: {safe(pairs_file)}"
+        )
+    click.echo(f"\n{safe(choice.card.title)}: {verdict} ({plural(failed, 'error')}, {plural(warned, 'warning')})")
     raise SystemExit(1 if failed else 0)
 
 

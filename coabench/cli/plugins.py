@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from coabench.base.text import safe
+from coabench.base.text import plural, safe
 from coabench.cli.options import data_root_option, device_option, format_option, set_option
 from coabench.registry.defaults import DTYPES
 from coabench.registry.loader import DISABLE, get_plugins
@@ -114,7 +114,9 @@ def check(
                 for line in str(finding).splitlines():
                     click.echo(f"           {safe(line)}")
     verdict = "failed" if count["error"] else "passed"
-    counts = f"{count['error']} errors, {count['warning']} warnings, {count['unchecked']} not checked"
+    counts = (
+        f"{plural(count['error'], 'error')}, {plural(count['warning'], 'warning')}, {count['unchecked']} not checked"
+    )
     click.echo(f"\n{safe(name)}: {verdict} ({counts})")
     raise SystemExit(1 if count["error"] else 0)
 
@@ -130,5 +132,11 @@ def new(name: str, kind: str, output: Path) -> None:
     """
     folder = write(name, kind, output)
     click.echo(safe(folder))
-    steps = [f"cd {folder}", "pip install -e .", "pytest", f"coabench plugins check coabench-{name}", trial(name, kind)]
+    steps = [
+        f"cd {folder}",
+        "pip install -e '.[dev]'",
+        "pytest",
+        f"coabench plugins check coabench-{name}",
+        trial(name, kind),
+    ]
     click.echo("written. Next:\n" + "\n".join(f"  {safe(step)}" for step in steps), err=True)

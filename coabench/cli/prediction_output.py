@@ -17,7 +17,7 @@ from coabench.base.files import Closing
 from coabench.base.jsonlines import encode
 from coabench.base.locking import locked_beside
 from coabench.base.reading import exists, is_folder, require_replaceable, why
-from coabench.base.text import NOTHING, safe
+from coabench.base.text import NOTHING, plural, safe
 from coabench.base.vocabulary import ERROR
 from coabench.errors import JobError, UserError
 from coabench.prediction.answer import NO_FACE, FacePrediction, explained
@@ -213,10 +213,6 @@ class Form:
         return writer
 
 
-def _several(count: int, name: str) -> str:
-    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
-
-
 @dataclass
 class Tally:
     """Counts what was said, and names what failed.
@@ -243,10 +239,10 @@ class Tally:
 
     def finish(self, output: Path | None) -> int:
         """Say what came out, on stderr; return the exit code."""
-        said = f"{_several(self.faces, 'face')} in {_several(self.pictures, 'picture')}"
+        said = f"{plural(self.faces, 'face')} in {plural(self.pictures, 'picture')}"
         click.echo(said + (f", {self.before:,} more from earlier" if self.before else ""), err=True)
         if self.faceless:
-            click.echo(f"no face found in {_several(self.faceless, 'picture')}: {REMEDY}", err=True)
+            click.echo(f"no face found in {plural(self.faceless, 'picture')}: {REMEDY}", err=True)
         for file, reason in self.failed.items():
             click.echo(f"failed: {safe(file)}: {safe(reason)}", err=True)
         if output is not None:

@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from coabench.base.text import safe
+from coabench.base.text import plural, safe
 from coabench.cli.bars import Bar, opened
 from coabench.prediction.progress import PredictionProgress
 from coabench.training.progress import TrainingProgress
@@ -75,7 +75,7 @@ class RunTerminal(Terminal):
     def start(self, total: int, done: Collection[Mapping[str, Any]]) -> Iterator[None]:
         """Show progress over *total* samples, of which the records *done* are there already."""
         if done:
-            self.note(f"continuing after {len(done)} of {total} records")
+            self.note(f"continuing after {len(done)} of {plural(total, 'record')}")
         self._count(done)
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("UAR {task.fields[uar]}"), TimeElapsedColumn(),
                    TextColumn("left"), TimeRemainingColumn())  # fmt: skip
@@ -114,12 +114,14 @@ class PredictionTerminal(Terminal, PredictionProgress):
                    TextColumn("left"), TimeRemainingColumn())  # fmt: skip
         with self._shown(total, 0, columns, faces=0):
             yield
-            self._update(total, f"{total:,}/{total:,} files, {self._faces:,} faces", last=True, faces=self._faces)
+            self._update(
+                total, f"{total:,}/{plural(total, 'file')}, {plural(self._faces, 'face')}", last=True, faces=self._faces
+            )
 
     def advance(self, done: int, said: Sequence[FacePrediction]) -> None:
         """Count the faces in a picture."""
         self._faces += sum(each.face > 0 for each in said)
-        line = f"{done:,}/{self._total:,} files, {self._faces:,} faces  {self._speed(done):.2f} files/s"
+        line = f"{done:,}/{plural(self._total, 'file')}, {plural(self._faces, 'face')}  {self._speed(done):.2f} files/s"
         self._update(done, line, faces=self._faces)
 
 
@@ -153,7 +155,9 @@ class SweepTerminal(Terminal):
     def start(self, runs: int, samples: int, done: int) -> Iterator[None]:
         """Show progress over the samples of some runs."""
         self._runs, self._ended = runs, 0
-        self.note(f"{runs} runs to do, {samples:,} samples" + (f", {done:,} of them done" if done else ""))
+        self.note(
+            f"{plural(runs, 'run')} to do, {plural(samples, 'sample')}" + (f", {done:,} of them done" if done else "")
+        )
         columns = (TextColumn("run {task.fields[run]}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                    TextColumn("left"), TimeRemainingColumn())  # fmt: skip
         with self._shown(samples, done, columns, run=f"1 of {runs}"):
@@ -163,8 +167,8 @@ class SweepTerminal(Terminal):
         """Show that so many samples are done."""
         speed = self._speed(done)
         left = f", {(self._total - done) / speed:.0f} s left" if speed > 0 else ""
-        runs = f"{self._ended} of {self._runs} runs"
-        line = f"{runs}, {done:,}/{self._total:,} samples  {speed:.2f} samples/s{left}"
+        runs = f"{self._ended} of {plural(self._runs, 'run')}"
+        line = f"{runs}, {done:,}/{plural(self._total, 'sample')}  {speed:.2f} samples/s{left}"
         self._update(done, line, run=f"{min(self._ended + 1, self._runs)} of {self._runs}")
 
     def ended(self, result: Result) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coabench.base.text import safe
+from coabench.base.text import plural, safe
 
 if TYPE_CHECKING:
     from coabench.evaluation.folds import FoldedRuns
@@ -46,7 +46,7 @@ def print_summary(run: FinishedRun) -> None:
         shown = safe(value, 80) if figure is None else figure.with_interval(figure.read(metrics))
         rows.append((safe(figure.title if figure else name, 22), shown))
     if metrics["errors"]:
-        rows.append(("errors", f"{metrics['errors']} samples could not be used and count as wrong; see {directory}"))
+        rows.append(("errors", f"{plural(metrics['errors'], 'sample')} not usable, counted as wrong; see {directory}"))
     if variant := RunIdentity.read(run.manifest["identity"]).variant:
         rows.append(("variant", f"{safe(variant)}; never ranked"))
     for name, value in rows:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE
 from coabench.cli.options import format_option
 from coabench.cli.processes import say_interrupted
@@ -43,7 +44,7 @@ def command(
     """Evaluate every combination that SHEET.yaml asks for, each a run of its own.
 
     Every run is checked before the first begins. One that fails does not stop the others. The same command again skips
-    what is complete and goes on with the rest, wherever it was stopped.
+    what is complete and resumes the rest, wherever it was stopped.
     """
     from coabench.cli.progress import SweepTerminal
     from coabench.sweep import costs
@@ -66,7 +67,7 @@ def command(
             problems: list[str] = []
             if measure is not None and (runs := costs.unknown(plan)):
                 chosen.check(runs)
-                terminal.note(f"measuring {measure} samples of every run whose pace is unknown")
+                terminal.note(f"measuring {plural(measure, 'sample')} of every run whose pace is unknown")
                 paces, problems = costs.measure(runs, measure, chosen)
             click.echo(
                 render_sections([plan_section(plan, costs.estimate(plan, paces), problems)], format, "Sweep"), nl=False
@@ -83,7 +84,7 @@ def _raise_failed(results: Sequence[Result]) -> None:
     failed = [result for result in results if result.status != COMPLETE]
     if failed:
         raise JobError(
-            f"{len(failed)} of {len(results)} runs could not be finished",
+            f"{len(failed)} of {plural(len(results), 'run')} could not be finished",
             found="; ".join(result.run.label for result in failed),
-            remedy="see to what is said of each, then run the same command: it continues with these runs",
+            remedy="solve the problem of each, then run the same command: it resumes these runs",
         )

@@ -28,7 +28,7 @@ from coabench.registry.options import parse_assignments
 @click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data sets.")
 @crop_option
 @click.option("--augment", metavar="NAME[:KEY=VALUE,…]", multiple=True,
-              help="Change the images that are learnt from, each time otherwise: random-… of `coabench list "
+              help="Augment the training images, at random each time: random-… of `coabench list "
                    "transforms`; repeatable, in order.")  # fmt: skip
 @click.option("--from", "start", metavar="ADAPTER", type=click.Path(path_type=Path),
               help="An adapter that coabench trained, to begin with.")  # fmt: skip

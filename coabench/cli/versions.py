@@ -36,5 +36,5 @@ def _line() -> str | None:
     cache.remember(KEY, [], newer)
     return (
         f"newer than was tested: {', '.join(newer)}; should anything fail, pip install 'coabench[tested]' "
-        "brings the versions that were (this is said once)"
+        "brings the versions that were (shown once)"
     )

@@ -256,7 +256,7 @@ def _finish(
     if failed and policy.missing == "refuse":
         listed = ", ".join(f"{name} ({reason})" for name, reason in list(failures.items())[:3])
         raise UserError(
-            f"{len(failed):,} of {len(samples):,} pictures have no face that can be cut out",
+            f"no face to cut out in {len(failed):,} of {len(samples):,} pictures",
             found=listed + (", …" if len(failed) > 3 else ""),
             remedy=f"look at {sheet}, and repeat with --missing skip (leave them out) or --missing whole (take the "
             "whole picture); what is done is not done again",

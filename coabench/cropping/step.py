@@ -217,8 +217,8 @@ class MissingFaces:
         """Yield what a reader of the figures must know, in sentences."""
         if self._errors:
             yield (
-                f"{self._errors:,} of {self._all:,} pictures have no face that --crop finds: they are errors and count "
+                f"--crop finds no face in {self._errors:,} of {self._all:,} pictures: recorded as errors, which count "
                 "as wrong; missing=whole takes such pictures whole"
             )
         if self._whole:
-            yield f"{self._whole:,} of {self._all:,} pictures have no face that --crop finds: they were taken whole"
+            yield f"--crop finds no face in {self._whole:,} of {self._all:,} pictures: taken whole"

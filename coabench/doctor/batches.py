@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from coabench.base.text import plural
 from coabench.base.vocabulary import ERROR
 from coabench.errors import UserError
 from coabench.evaluation.job import records_of
@@ -81,7 +82,9 @@ class Invariance:
     @property
     def verdict(self) -> str:
         """The result in plain words."""
-        asked = f"{self.samples - self.errors} samples, asked about one at a time and {self.batch_size} at a time"
+        asked = (
+            f"{plural(self.samples - self.errors, 'sample')}, asked about one at a time and {self.batch_size} at a time"
+        )
         if self.errors == self.samples:
             return "No sample could be asked about: nothing can be said."
         if self.invariant:

@@ -26,8 +26,13 @@ def finish(run: Run, progress: Progress) -> FinishedRun:
         times.add(record)
         faces.add(record)
 
-    metrics = compute_metrics(run.directory, run.manifest["labels"], progress.note, watch)
+    failures: list[str] = []
+    metrics = compute_metrics(run.directory, run.manifest["labels"], failures.append, watch)
+    for failure in failures:
+        progress.note(failure)
     if not run.complete:
+        for failure in failures:
+            run.record_failure(failure)
         for note in faces.notes():
             progress.note(note)
             run.manifest["notes"].append(note)

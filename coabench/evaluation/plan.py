@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from coabench.backbone import Backbone
 from coabench.base.schema import Number, at_least
+from coabench.base.text import plural
 from coabench.base.vocabulary import TRAIN
 from coabench.cropping.originals import cropped_again
 from coabench.cropping.step import CropChoice, find_crop
@@ -255,7 +256,7 @@ def _limited(samples: Sequence[Sample], request: Evaluation) -> tuple[Sequence[S
 def _limit_note(request: Evaluation, samples: Sequence[Sample], whole: Sequence[Sample], *, stratified: bool) -> str:
     covered, present = ({sample.target for sample in some} for some in (samples, whole))
     drawn = f", stratified by label (--seed {request.seed})" if stratified else ""
-    taken = f"{len(samples):,} of {len(whole):,} samples{drawn}, with {len(covered)} of {len(present)} labels"
+    taken = f"{len(samples):,} of {plural(len(whole), 'sample')}{drawn}, with {len(covered)} of {len(present)} labels"
     return f"--limit {request.limit}: {taken}; its numbers are not comparable and will not be ranked"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coabench.base.names import to_hash
+from coabench.base.text import plural
 from coabench.base.vocabulary import TRAIN
 from coabench.dataset import Dataset, Sample
 from coabench.dialogue import Exemplar
@@ -82,7 +83,7 @@ def draw_pool(
     if len(shown) < strategy.exemplars:
         raise UserError(
             f"strategy {strategy.name!r} needs {strategy.exemplars} exemplars from the train split",
-            found=f"{len(shown)} labels with a readable image: one exemplar each",
+            found=f"{plural(len(shown), 'label')} with a readable image: one exemplar each",
             remedy="ask for fewer exemplars"
             if strategy.exemplars > len(dataset.card.space.names)
             else "check the data with `coabench datasets verify`",

@@ -188,6 +188,11 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
         exemplars=tuple(pool.identity()),
     )
     notes, parser = respondent.notes(backbone), respondent.parser
+    if pool.shown and source is not None and "detector" in owners:
+        notes.append(
+            f"the exemplars of {source.card.name} are shown whole, and the faces asked about are cut out: draw them "
+            "from pictures of faces, as `coabench datasets crop` makes them"
+        )
     return Asker(choice, backbone, strategy, space, pool, identity, respondent.options, notes, parser)
 
 

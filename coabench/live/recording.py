@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from coabench.base.files import Closing
 from coabench.base.names import require_utf8
 from coabench.base.reading import exists, is_folder, what_is_at
+from coabench.base.text import plural
 from coabench.errors import JobError, UserError
 from coabench.support.films import slot
 from coabench.support.opencv import opencv
@@ -97,7 +98,9 @@ class Recording(Closing):
         """What is not as it was, in sentences."""
         notes = []
         if self.left_out:
-            notes.append(f"{self.path.name} lacks {self.left_out} frames, which came faster than {self.fps:g} a second")
+            notes.append(
+                f"{self.path.name} lacks {plural(self.left_out, 'frame')}, which came faster than {self.fps:g} a second"
+            )
         if self.cut_out:
             notes.append(f"{self.path.name} lacks {self.cut_out:.0f} s without frames, too long to bridge")
         return notes
@@ -112,7 +115,7 @@ class Recording(Closing):
         number = there.get(opencv().CAP_PROP_FRAME_COUNT) if there.isOpened() else 0
         there.release()
         if number < WHOLE * self.frames:
-            raise self._lost(f"{max(0, int(number))} of {self.frames} frames in it")
+            raise self._lost(f"{max(0, int(number))} of {plural(self.frames, 'frame')} in it")
 
     def _check_room(self) -> None:
         try:

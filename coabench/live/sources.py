@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from coabench.base.names import require_utf8
 from coabench.base.reading import DATA, exists, is_file, is_folder, read_bytes, user_path, what_is_at
+from coabench.base.text import plural
 from coabench.errors import UserError
 from coabench.live.snapshot import Frame
 from coabench.support.films import Film, even_rate, opened
@@ -115,7 +116,7 @@ class Folder(Source):
             raise UserError(
                 f"--source {path} holds no image that can be read",
                 expected="images: " + ", ".join(sorted(SUFFIXES)),
-                found=f"{len(self.files)} files with such a name" if is_folder(path) else what_is_at(path),
+                found=f"{plural(len(self.files), 'file')} with such a name" if is_folder(path) else what_is_at(path),
                 remedy="correct --source",
             )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coabench.base import environment, signals
+from coabench.base.text import plural
 from coabench.live.equipment import Equipment
 from coabench.live.log import LiveLog
 from coabench.live.overlay import Marks, draw
@@ -86,7 +87,8 @@ class Stage:
         if not self.session.window and moment - self._reported > REPORT:
             self._reported = moment
             rates = self.probe.snapshot().rates
-            self.note(f"{self._frames} frames, {rates.answers} answers, {rates.answers_per_second:.1f} a second")
+            done = f"{plural(self._frames, 'frame')}, {plural(rates.answers, 'answer')}"
+            self.note(f"{done}, {rates.answers_per_second:.1f} a second")
 
     def say(self, text: str) -> None:
         """Say what happened to the source or an output, and log it."""

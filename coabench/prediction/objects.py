@@ -59,6 +59,6 @@ def read(found: Iterable[Any], every: float, note: Note) -> Iterator[Picture]:
         try:
             picture, notes = plain(image)
         except UnreadableImage as error:
-            yield Picture(name, error=f"{name} cannot be decoded: {error}")
+            yield Picture(name, error=f"cannot be decoded: {error}")
         else:
             yield Picture(name, image=picture, notes=notes)

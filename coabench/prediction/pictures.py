@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from coabench.base.files import sha256_of
 from coabench.base.reading import is_file, is_folder, user_path, what_is_at
 from coabench.dataset import ImageFile, ImageSource
-from coabench.errors import SampleError, UserError, first_line
+from coabench.errors import CoabenchError, SampleError, UserError, first_line
 from coabench.inference.loading import read_image
 from coabench.live.sources import Note, natural, to_rgb
 from coabench.support.films import Film, opened
@@ -47,6 +47,7 @@ class Picture:
         image: 8-bit RGB, upright.
         sha256: of an image's bytes.
         notes: what was done beyond decoding; see `coabench.support.images`.
+        error: why there is no image; the file is named by `file` alone.
     """
 
     file: str | None
@@ -126,7 +127,7 @@ def named(lines: Iterable[str], note: Note) -> Iterator[Path | Picture]:
         try:
             yield from _files(word, note)
         except UserError as error:
-            yield Picture(word, error=error.problem.removeprefix(f"{word}: "))
+            yield Picture(word, error=_without_name(error, word))
 
 
 def gathered(
@@ -166,8 +167,13 @@ def picture_of(source: ImageSource) -> Picture:
     try:
         read = read_image(source)
     except SampleError as error:
-        return Picture(source.name, error=str(error))
+        return Picture(source.name, error=_without_name(error, source.name))
     return Picture(source.name, image=read.image, sha256=read.sha256, notes=read.notes)
+
+
+def _without_name(error: CoabenchError, name: str) -> str:
+    """Return what is wrong without the name that a `Picture` has beside it."""
+    return error.problem.removeprefix("image ").removeprefix(name).lstrip(": ")
 
 
 def _check_same(file: Path, sha256: str | None, note: Note) -> None:
@@ -188,12 +194,12 @@ def _frames(file: Path, every: float, note: Note) -> Iterator[Picture]:
         yield Picture(name, error=f"{error.problem}; {error.remedy}")
         return
     except UnicodeEncodeError:
-        yield Picture(name, error=f"film {name} cannot be read: its name is no UTF-8")
+        yield Picture(name, error="cannot be read: its name is no UTF-8")
         return
     if capture is None:
         found = what_is_at(file)
         reason = "no picture of it can be decoded" if found == "a file" else f"there is {found}"
-        yield Picture(name, error=f"film {name} cannot be read: {reason}")
+        yield Picture(name, error=f"cannot be read: {reason}")
         return
     film, due = Film(capture), 0.0
     try:
@@ -202,7 +208,7 @@ def _frames(file: Path, every: float, note: Note) -> Iterator[Picture]:
                 due = (math.floor((time + 1e-6) / every) + 1) * every if every else 0.0
                 yield Picture(name, index, time, Image.fromarray(to_rgb(picture)))
     except opencv().error as error:
-        yield Picture(name, error=f"film {name} cannot be read on: {first_line(error)}")
+        yield Picture(name, error=f"cannot be read any further: {first_line(error)}")
     finally:
         capture.release()
     if film.shortfall:

@@ -14,7 +14,7 @@ COMMANDS = {
     "train": "Train an adapter on a strategy's questions; go on where a killed training stopped.",
     "evaluate": "Evaluate a backbone with a strategy on a data set; go on where a killed run stopped.",
     "sweep": "Evaluate many combinations of backbones, strategies and data sets; go on where it was stopped.",
-    "score": "Make a run of somebody's predictions, or of a run's responses read by another parser.",
+    "score": "Make a run of a file of predictions, or of a run's responses read by another parser.",
     "predict": "Say what expression the faces in pictures, folders and films show.",
     "calibrate": "Correct how sure runs are: fit on one run whose truth is known, apply to others.",
     "webcam": "Try a backbone and a strategy live: on a camera, a video, a folder or a stream.",

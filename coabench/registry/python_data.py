@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from coabench.base.reading import user_path
+from coabench.base.text import plural
 from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, Check, Dataset, ImageFile, ImageSource, Sample
 from coabench.errors import UserError, with_type
@@ -76,7 +77,7 @@ class PythonDataset(Dataset):
         return self.said
 
     def verify(self) -> list[Check]:
-        return [check("ok", f"{self.card.splits[0]}: {len(self.held):,} images")]
+        return [check("ok", f"{self.card.splits[0]}: {plural(len(self.held), 'image')}")]
 
     def fingerprint(self, split: str) -> str:
         """Return the SHA-256 over id, target, name and size of every image; over what those hold that are no files."""
@@ -115,7 +116,7 @@ def from_python(data: Any, labels: str | None, split: str = SPLIT) -> DatasetCho
         raise UserError("dataset has no samples", expected=TAKEN, remedy="pass some")
     if all(row.image.size() < 0 for row in rows):
         raise UserError(
-            f"none of the {len(rows):,} images of the dataset is there",
+            f"not one image of the dataset is there, of {len(rows):,}",
             expected=f"{rows[0].image.name}, and so on",
             remedy="correct the paths; they are relative to the working directory",
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from coabench.base.text import difference, interval, p_equals, p_value, percent, signed
+from coabench.base.text import difference, interval, p_equals, p_value, percent, plural, signed
 from coabench.decode import EXTERNAL
 from coabench.metrics.figures import paired_table, recalls, uar, war
 from coabench.metrics.predictions import Predicted
@@ -117,13 +117,13 @@ class Comparison:
             better, worse = (self.a, self.b) if first.difference > 0 else (self.b, self.a)
             return f"{better} is better than {worse} by {size} ({evidence})."
         return (
-            f"No difference can be told: {size} apart is within chance ({evidence}). "
+            f"No significant difference: {size} apart is within chance ({evidence}). "
             f"These samples would show {seen} in {100 * POWER:.0f} of 100 such comparisons, smaller ones less often."
         )
 
     @property
     def _units(self) -> str:
-        return f"{self.samples} samples" if self.subjects is None else f"{self.subjects} persons"
+        return plural(self.samples, "sample") if self.subjects is None else plural(self.subjects, "person")
 
     def plot_comparison(self, axes: Axes | None = None) -> Axes:
         """Draw the differences; see `plot_differences`."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coabench.base.text import common_name, difference, interval, p_equals, p_value, percent, signed
+from coabench.base.text import common_name, difference, interval, p_equals, p_value, percent, plural, signed
 from coabench.errors import UserError
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.ranking import ALPHA
@@ -73,15 +73,15 @@ class RecipeComparison:
     def verdict(self) -> str:
         """The result in plain words."""
         first = self.figures[0]
-        over = f"over {len(self.runs_a)} and {len(self.runs_b)} runs"
+        over = f"over {len(self.runs_a)} and {plural(len(self.runs_b), 'run')}"
         size = f"{100 * abs(first.difference):.2f} points of UAR"
         evidence = f"95 % interval {interval(signed(first.low), signed(first.high))}, {p_equals(first.p)}"
         if first.differing < TESTABLE:
-            return f"Too few to test: the recipes differ on {first.differing} samples."
+            return f"Too few to test: the recipes differ on {plural(first.differing, 'sample')}."
         if first.p < ALPHA:
             better, worse = (self.a, self.b) if first.difference > 0 else (self.b, self.a)
             return f"The recipe {better} is better than {worse} by {size} {over} ({evidence})."
-        return f"No difference can be told: {size} apart {over} is within chance ({evidence})."
+        return f"No significant difference: {size} apart {over} is within chance ({evidence})."
 
     def plot_comparison(self, axes: Axes | None = None) -> Axes:
         """Draw the differences; see `coabench.reports.compare.plot_differences`."""
@@ -123,9 +123,10 @@ class RecipeComparison:
         ]
         notes = [
             self.verdict,
-            f"A: {self.a}, {len(self.runs_a)} runs. B: {self.b}, {len(self.runs_b)} runs. Mean ± standard deviation"
-            " over the runs, in %; differences in points with 95 % intervals that cover other seeds and other samples. "
-            "The p-values of the recalls are Holm-corrected over the labels, their intervals are not.",
+            f"A: {self.a}, {plural(len(self.runs_a), 'run')}. B: {self.b}, {plural(len(self.runs_b), 'run')}. "
+            "Mean ± standard deviation over the runs, in %; differences in points with 95 % intervals that cover other "
+            "seeds and other samples. The p-values of the recalls are Holm-corrected over the labels, their intervals "
+            "are not.",
             *self.notes,
         ]
         return Section(columns, [asdict(figure) for figure in self.figures], f"{self.a} against {self.b}", notes)

@@ -17,6 +17,7 @@ from coabench.base import cache
 from coabench.base.names import to_hash
 from coabench.base.reading import exists, is_folder
 from coabench.base.signals import leave_to_parent
+from coabench.base.text import plural
 from coabench.base.version import __version__
 from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import CoabenchError, UserError
@@ -137,8 +138,8 @@ class Group(NamedTuple):
     @property
     def title(self) -> str:
         return (
-            f"{self.dataset}, split {self.split}{self.fold and f', fold {self.fold}'}: {self.samples} samples, "
-            f"{len(self.labels)} labels "
+            f"{self.dataset}, split {self.split}{self.fold and f', fold {self.fold}'}: "
+            f"{plural(self.samples, 'sample')}, {len(self.labels)} labels "
             f"(fingerprint {self.fingerprint[:12]})"
         )
 
@@ -291,7 +292,7 @@ def read_entry(directory: Path) -> Entry:
         row = replace(row, note=note, **_measured(metrics))
         identity = RunIdentity.read(manifest["identity"]).dataset
         if len(predicted) != identity.samples:
-            return Entry(replace(row, note=f"the log holds {len(predicted)} of {identity.samples} records"))
+            return Entry(replace(row, note=f"the log holds {len(predicted)} of {plural(identity.samples, 'record')}"))
         group = Group(
             identity.name,
             identity.split,
@@ -339,7 +340,7 @@ def _why_not(manifest: Mapping[str, Any]) -> str | None:
     status, limit = manifest["status"], manifest["identity"]["dataset"].get("limit")
     if status in (RUNNING, STOPPED):
         how = f" (stopped by {manifest.get('reason')})" if status == STOPPED else ""
-        return f"not finished{how}: the same `coabench evaluate` command goes on with it"
+        return f"not finished{how}: the same `coabench evaluate` command resumes it"
     if status != COMPLETE:
         return f"{status}: {str(manifest.get('reason') or 'no reason given').splitlines()[0]}"
     variant = RunIdentity.read(manifest["identity"]).variant

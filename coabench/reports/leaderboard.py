@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from coabench.base import text
-from coabench.base.text import NOTHING, last_part, number, p_value, percent
+from coabench.base.text import NOTHING, last_part, number, p_value, percent, plural
 from coabench.decode import EXTERNAL
 from coabench.errors import UserError, did_you_mean
 from coabench.metrics.headline import HEADLINES, MACRO_F1, UAR, Estimate, Headline
@@ -354,5 +354,5 @@ def _difference(row: Row) -> str:
 
 
 def _remarks(row: RunRow) -> list[str]:
-    errors = f"{row.errors} samples could not be asked about and count as wrong" if row.errors else None
+    errors = f"{plural(row.errors, 'sample')} not asked about, counted as wrong" if row.errors else None
     return [remark for remark in (row.note, errors) if remark]

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from coabench.base.reading import is_folder
-from coabench.base.text import date
+from coabench.base.text import date, plural
 from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.errors import UserError
 from coabench.metrics.calibration import Calibration
@@ -85,7 +85,7 @@ def report(request: Report) -> str:
         raise UserError(
             f"the log of {directory} holds no records",
             expected=f"at least one line in {LOG}",
-            remedy="the same `coabench evaluate` command goes on with the run",
+            remedy="the same `coabench evaluate` command resumes the run",
         )
     with damage_reported(f"the run {directory}"):
         metrics, recomputed = read_metrics(directory, manifest, data.log_sha256, data.predicted)
@@ -171,13 +171,13 @@ def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
     dataset = identity.dataset
     status, expected, limit = manifest["status"], dataset.samples, dataset.limit
     if status in (RUNNING, STOPPED):
-        recorded = f"{n:,} of {expected:,} samples are recorded; the same command goes on with the run."
+        recorded = f"{n:,} of {plural(expected, 'sample')} recorded; the same command resumes the run."
         yield "Not finished.", f"Stopped by {manifest.get('reason')}: {recorded}" if status == STOPPED else recorded
     elif status != COMPLETE:
         reason = str(manifest.get("reason") or "no reason given").splitlines()[0]
         yield f"{str(status).capitalize()}:", reason
     if status not in (RUNNING, STOPPED) and n != expected:
-        yield "Incomplete.", f"{n:,} of {expected:,} samples are recorded."
+        yield "Incomplete.", f"{n:,} of {plural(expected, 'sample')} recorded."
     if limit is not None:
         used = f"{limit:,}, stratified by label," if dataset.sampling else f"At most the first {limit:,}"
         yield "Not comparable.", f"{used} of the split's samples were used (--limit)."

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.reading import exists
-from coabench.base.text import date
+from coabench.base.text import date, plural
 from coabench.base.vocabulary import COMPLETE, RUNNING, STOPPED
 from coabench.metrics.headline import Estimate
 from coabench.render.charts import Point, curves
@@ -97,7 +97,7 @@ def training_page(folder: Path, *, reload: int | None = None) -> str:
 
 def _warnings(manifest: Mapping[str, Any], log: TrainingLog) -> Iterator[tuple[str, str]]:
     status, steps = manifest["status"], manifest.get("steps")
-    done = f"{log.last_step:,} of {'an unknown number of' if steps is None else f'{steps:,}'} steps are logged"
+    done = f"{log.last_step:,} of {'an unknown number of steps' if steps is None else plural(steps, 'step')} logged"
     again = "the same command continues from the last checkpoint"
     if status == RUNNING:
         yield "Running, or killed:", f"{done}; if it was killed, {again}."
@@ -121,7 +121,7 @@ def _facts(manifest: Mapping[str, Any], identity: TrainingIdentity) -> Iterator[
     for step in identity.preparation or ():
         yield "Images", f"--{step.get('step')} {step.get('spec')}"
     examples = manifest.get("examples")
-    yield "Examples", None if examples is None else f"{examples:,} questions with answers in an epoch"
+    yield "Examples", None if examples is None else f"{plural(examples, 'question')} with answers in an epoch"
     yield "Seed", str(identity.seed)
     yield "Precision", str((backbone.facts or {}).get("dtype") or recipe.get("dtype"))
     yield "Preset", session.get("preset")

@@ -9,6 +9,7 @@ from typing import Any
 
 from coabench.base.reading import exists, user_path
 from coabench.base.schema import Count, Number
+from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import UserError
 from coabench.inference.contents import Content
@@ -161,7 +162,7 @@ class TrainingRecord:
         seen = {id: other for learnt in known for id, other in learnt.among(contents).items()}
         if not seen:
             return [unknown] if unknown else []
-        number = f"{len(seen):,} of the {len(contents):,} images"
+        number = f"{len(seen):,} of the {plural(len(contents), 'image')}"
         if not allowed:
             shown = ", ".join(f"{id} (as {other})" for id, other in list(seen.items())[:EXAMPLES])
             raise UserError(
@@ -185,8 +186,8 @@ class TrainingRecord:
         for name in {**then, **steps}:
             before, after = then.get(name), steps.get(name)
             if before is None or after is None:
-                seen = ["as they are" if s is None else f"with --{name} {s.get('spec')}" for s in (before, after)]
-                yield f"the training saw its images {seen[0]}, this run shows them {seen[1]}"
+                used = [f"without --{name}" if s is None else f"with --{name} {s.get('spec')}" for s in (before, after)]
+                yield f"the adapter was trained {used[0]}, this run evaluates it {used[1]}"
             else:
                 for line in differences(before, after):
                     yield f"this run differs from the training in {name}.{line}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import UserError
 from coabench.labels import Choices, Label, LabelSpace
@@ -97,7 +98,7 @@ def read_run(directory: Path) -> RecordedRun:
     if len(records) != identity.dataset.samples:
         raise UserError(
             f"{directory / LOG} is not the log of the whole run",
-            expected=f"{identity.dataset.samples} records",
+            expected=plural(identity.dataset.samples, "record"),
             found=str(len(records)),
             remedy="restore the log",
         )

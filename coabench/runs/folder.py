@@ -113,6 +113,12 @@ def read_manifest(folder: Path, manifest: type[Manifest]) -> dict[str, Any]:
     return data
 
 
+def plugin_failures(manifest: Mapping[str, Any]) -> list[str]:
+    """Return what plugins failed in the last session of a job, one sentence each."""
+    sessions = manifest.get("sessions") or [{}]
+    return list(sessions[-1].get("plugin_failures", ()))
+
+
 def how_it_ended(error: BaseException) -> tuple[str, str]:
     """Return the status and the reason of a job that an error ended before its time."""
     if isinstance(error, KeyboardInterrupt) or signals.received():  # which may have come as another error
@@ -226,6 +232,13 @@ class JobFolder(Closing):
         self.manifest.pop("ended", None)
         self.manifest.update(status=RUNNING, reason=None)
         self.manifest["sessions"].append({"started": now(), **session})
+        self.write(self.declared.file, self.manifest)
+
+    def record_failure(self, problem: str) -> None:
+        """Record with this session that a plugin failed, which does not end the job; nothing once it is closed."""
+        if not self._lock.is_locked or not self.manifest["sessions"]:
+            return
+        self.manifest["sessions"][-1].setdefault("plugin_failures", []).append(problem)
         self.write(self.declared.file, self.manifest)
 
     def end(self, status: str, reason: str | None = None, **facts: Any) -> None:

@@ -32,7 +32,7 @@ class Observed:
 
 
 def notify(note: Callable[[str], None], hook: str, **facts: Any) -> None:
-    """Call an observer hook of every plugin; one that fails is noted, and not called again.
+    """Call an observer hook of every plugin; one that fails is noted and recorded, and not called again.
 
     Args:
         facts: the arguments of the hook.
@@ -41,8 +41,11 @@ def notify(note: Callable[[str], None], hook: str, **facts: Any) -> None:
     def copies(taken: Collection[str]) -> dict[str, Any]:
         return {name: _copy(fact) if name in taken else None for name, fact in facts.items()}
 
+    folders = [fact for fact in facts.values() if isinstance(fact, JobFolder)]
     for problem in get_plugins().notify(hook, copies):
         note(problem)
+        for folder in folders:
+            folder.record_failure(problem)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coabench.base.text import percent
+from coabench.base.text import percent, plural
 from coabench.errors import UserError
 from coabench.metrics.calibration import Calibration
 from coabench.metrics.confidences import Confidences
@@ -104,9 +104,9 @@ class FinishedRun:
         metrics = self.metrics
         value, low, high = map(UAR.with_unit, UAR.read(metrics))
         bounds = "" if UAR.read(metrics).low is None else f" [{low}, {high}]"
-        errors = f", {metrics['errors']} errors" if metrics["errors"] else ""
+        errors = f", {plural(metrics['errors'], 'error')}" if metrics["errors"] else ""
         return (
-            f"<run {self.directory}: {metrics['samples']} samples, UAR {value}{bounds}, "
+            f"<run {self.directory}: {plural(metrics['samples'], 'sample')}, UAR {value}{bounds}, "
             f"WAR {WAR.with_unit(metrics['war'])}, {metrics['invalid']} invalid{errors}>"
         )
 
@@ -130,7 +130,7 @@ class FinishedRun:
 
     def _notes(self) -> Iterator[str]:
         samples, invalid, errors = (self.metrics[name] for name in ("samples", "invalid", "errors"))
-        yield f"{samples:,} samples, {invalid:,} without a valid answer, {errors:,} errors"
+        yield f"{plural(samples, 'sample')}, {invalid:,} without a valid answer, {plural(errors, 'error')}"
         yield from self.manifest.get("notes", ())
         if self.note:
             yield self.note

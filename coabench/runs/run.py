@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 from coabench.base.jsonlines import Digest
 from coabench.base.schema import EachOnce, NotEmpty, Number, at_least, others
+from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import JobError, UserError
 from coabench.runs import folder
@@ -189,14 +190,14 @@ class Run(JobFolder):
             if count > len(ids) or record["id"] != ids[count - 1]:
                 raise UserError(
                     f"{self.directory / LOG}: line {count} is not the record that belongs there",
-                    expected=ids[count - 1] if count <= len(ids) else f"{len(ids)} records",
+                    expected=ids[count - 1] if count <= len(ids) else plural(len(ids), "record"),
                     found=str(record["id"]),
                     remedy="the log was edited: restore it, or start anew with --overwrite",
                 )
         if self.complete and count != len(ids):
             raise UserError(
                 f"{self.directory / LOG} has lost records of a complete run",
-                expected=f"{len(ids)} records",
+                expected=plural(len(ids), "record"),
                 found=str(count),
                 remedy="restore the log, or start anew with --overwrite",
             )
@@ -242,7 +243,7 @@ class Run(JobFolder):
         self.parts = Parts(self.directory / PARTS, self._ids)
         if missing := len(self._ids) - len(self.recorded):
             raise JobError(
-                f"{missing} records of {self.directory} are missing",
+                f"{self.directory} lacks {plural(missing, 'record')}",
                 remedy="what is recorded is safe: run the same command again",
             )
         assert self._log is not None, "start() comes first"

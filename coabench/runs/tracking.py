@@ -6,6 +6,7 @@ calls. Nothing here waits for a service but the end of a job, and that not for l
 
 from __future__ import annotations
 
+import socket
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import JobError, UserError
@@ -30,6 +33,9 @@ EVERY = 10.0
 
 PATIENCE = 30.0
 """Seconds that the end of a job waits for a service."""
+
+ANSWER = 5.0
+"""Seconds that a server has to accept a connection."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +178,21 @@ class Follower:
 def _of_dev(name: str) -> str:
     """Return what a figure on the development part is called; that of one data set is ``dev.uar.NAME``."""
     return "dev." + name.replace(" ", ".")
+
+
+def check_server(uri: str) -> None:
+    """Raise `ConnectionError` where a store is a server that accepts no connection: clients try for minutes.
+
+    What a proxy leads to cannot be seen from here, and a store in files needs no server.
+    """
+    address = urlsplit(uri)
+    if address.scheme not in ("http", "https") or address.scheme in getproxies():
+        return
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname or "", port), ANSWER).close()
+    except OSError as error:
+        raise ConnectionError(f"no server answers at {address.hostname}:{port} ({error.strerror or error})") from None
 
 
 def run_settings(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

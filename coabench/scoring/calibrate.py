@@ -135,7 +135,7 @@ def fit(run: RecordedRun, method: str, part: float | None = None, seed: int = 0)
     confident = [record for record in chosen if confidence_of(record) is not None]
     if len(confident) < LEAST:
         raise UserError(
-            f"{len(confident)} samples are too few to fit on",
+            f"too few samples to fit on: {len(confident)}",
             expected=f"{LEAST} or more that have a confidence",
             remedy="fit on a larger run" if part is None else "fit on a larger --part",
         )
@@ -251,8 +251,8 @@ def _check_fits(calibration: CalibrationFile, run: RecordedRun) -> None:
     shared = sum(not marks.isdisjoint(marks_of(run, record)) for record in run.records)
     if shared:
         raise UserError(
-            f"{shared} of {len(run.records)} samples of {run.directory} were fitted on: its calibration would look "
-            "better than it is",
+            f"the calibration was fitted on {shared} of the {len(run.records)} samples of {run.directory}: it would "
+            "look better than it is",
             expected="other samples",
             remedy="fit on another split, or another data set with these labels",
         )
@@ -274,8 +274,8 @@ def _apply(calibration: CalibrationFile, run: RecordedRun, request: Calibrating,
     marks = set(fitted.marks)
     if namesakes := sum(mark_of_name(run, record) in marks for record in run.records):
         notes.append(
-            f"{namesakes} of {len(records)} samples have the id of one that was fitted on: if they are the same, the "
-            "calibration looks better than it is"
+            f"the ids of {namesakes} of {len(records)} samples are among those fitted on: if the samples are the same, "
+            "the calibration looks better than it is"
         )
     if calibration.method == "isotonic" and fitted.samples < MANY:
         notes.append(f"isotonic regression follows chance where it is fitted on fewer than {MANY:,} samples")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
+from coabench.base.text import plural
 from coabench.dialogue import Prediction, Turn
 from coabench.labels import LabelSpace
 from coabench.parser import Parser
@@ -99,7 +100,7 @@ def positions_of(known: KnownSamples, table: Table, column: str) -> Sequence[int
             "sample",
             "without a row",
             missing,
-            f"a row for each of the {len(known.samples)} samples of {known.source}",
+            f"a row for each of the {plural(len(known.samples), 'sample')} of {known.source}",
             "add them; a prediction that is left empty counts as INVALID",
         )
     return [position for (position,) in matches]

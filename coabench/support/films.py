@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from coabench.base.text import plural
 from coabench.support.opencv import opencv
 
 TRIES = 3000
@@ -60,7 +61,7 @@ class Film:
         missing = self.announced is not None and self.read < self.announced and counted
         if not missing and not self.skipped:
             return None
-        said = f"{self.read} of {self.announced} announced frames" if missing else f"{self.read} frames"
+        said = f"{self.read} of {self.announced} announced frames" if missing else plural(self.read, "frame")
         if self.skipped:
             said += f"; {self.skipped} could not be decoded"
         if missing and early:

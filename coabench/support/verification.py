@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
-from coabench.base.text import safe
+from coabench.base.text import plural, safe
 from coabench.dataset import Card, Check, Sample
 from coabench.labels import LabelSpace
 from coabench.support.images import HEIC_REMEDY, HEIC_SUFFIXES, reads_heic
@@ -69,15 +69,15 @@ def check_counts(card: Card, split: str, counts: Counter[str]) -> Check:
     if expected is None:
         absent = [label for label in card.space.names if not counts[label]]
         missing = f"; without any: {', '.join(absent)}" if absent else ""
-        return check("warning", f"{split}: {total:,} images{missing}; the card gives no counts to compare with")
+        return check("warning", f"{split}: {plural(total, 'image')}{missing}; the card gives no counts to compare with")
     differing = [label for label in card.space.names if counts[label] != expected.get(label, 0)]
     if not differing:
-        return check("ok", f"{split}: {total:,} images, every class as on the card")
+        return check("ok", f"{split}: {plural(total, 'image')}, every class as on the card")
     verified = split in card.counts_verified
     of_card = f"the card says {sum(expected.values()):,}" + ("" if verified else ", which is not verified")
     return Check(
         "error" if verified else "warning",
-        f"{split}: {total:,} images, {of_card}; {len(differing)} of {len(card.space.names)} classes differ",
+        f"{split}: {plural(total, 'image')}, {of_card}; {len(differing)} of {len(card.space.names)} classes differ",
         tuple(f"{label}: {counts[label]:,} instead of {expected.get(label, 0):,}" for label in differing),
     )
 
@@ -106,10 +106,10 @@ def missing(card: Card, split: str, samples: Sequence[Sample]) -> str:
     parts = [
         _named("no sample of", (name for name in card.space.names if name not in labels)),
         _named("no image that can be read of", (n for n in card.space.names if n in labels - readable)),
-        f"{len(absent):,} of {len(samples):,} image files missing" if absent else "",
-        f"{len(empty):,} image files empty" if empty else "",
-        f"{len(heic - absent - empty):,} images in HEIC ({HEIC_REMEDY})" if heic - absent - empty else "",
-        f"{len(samples):,} images, the card says {expected:,}" if expected != len(samples) else "",
+        f"{len(absent):,} of {plural(len(samples), 'image file')} missing" if absent else "",
+        f"{plural(len(empty), 'image file')} empty" if empty else "",
+        f"{plural(len(heic - absent - empty), 'image')} in HEIC ({HEIC_REMEDY})" if heic - absent - empty else "",
+        f"{plural(len(samples), 'image')}, the card says {expected:,}" if expected != len(samples) else "",
     ]
     said = "; ".join(filter(None, parts))
     return f"in split {split!r}, as `coabench datasets verify` says: {said}" if said else ""

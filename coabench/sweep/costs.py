@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import CoabenchError, first_line
 from coabench.reports.entries import find_runs
@@ -79,7 +80,7 @@ def measure(runs: Sequence[Planned], limit: int, executor: Executor) -> tuple[di
             run = ending.run
             if ending.problem is not None:
                 problems.append(f"{run.label} could not be measured: {first_line(ending.problem)}")
-            elif pace := _pace(run.directory, f"measured on {run.samples} samples"):
+            elif pace := _pace(run.directory, f"measured on {plural(run.samples, 'sample')}"):
                 paces[kind_of(run.identity, run.device)] = pace
     return paces, problems
 

@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.headline import UAR
+from coabench.runs.folder import plugin_failures
 from coabench.runs.metrics import read_metrics
 from coabench.runs.run import METRICS, read_manifest
 from coabench.sweep.executor import Executor
@@ -67,7 +69,7 @@ def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress) -> list[
         progress.note(note)
     left = [run for run in plan.runs if read_state(run.directory, run.identity).status != COMPLETE]
     if len(left) < len(plan.runs):
-        progress.note(f"{len(plan.runs) - len(left)} of {len(plan.runs)} runs are complete already")
+        progress.note(f"{len(plan.runs) - len(left)} of {plural(len(plan.runs), 'run')} complete already")
     if not left:
         return [read_result(run) for run in plan.runs]
     executor.check(left)
@@ -91,7 +93,17 @@ def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress) -> list[
                 if ending.problem is not None:
                     problems[ending.run.directory.name] = ending.problem
                 progress.ended(read_result(ending.run, ending.problem))
+                for failure in failures_in(ending.run):
+                    progress.note(f"    {failure}")
     return [read_result(run, problems.get(run.directory.name)) for run in plan.runs]
+
+
+def failures_in(run: Planned) -> list[str]:
+    """Return what plugins failed beside a run, wherever it was carried out: its manifest has it."""
+    try:
+        return plugin_failures(read_manifest(run.directory))
+    except CoabenchError:  # of which its result speaks
+        return []
 
 
 def read_result(run: Planned, problem: str | None = None) -> Result:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.reading import exists, is_folder
-from coabench.base.text import last_part
+from coabench.base.text import last_part, plural
 from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.inference.engine import rehearse
@@ -207,7 +207,7 @@ def _refused(sheet: Sheet, problems: Mapping[str, Sequence[str]], wanted: int) -
         first, *rest = problem.splitlines()
         lines += [f"    {'; '.join(labels)}:", f"      {first}", *(f"      {line}" for line in rest)]
     return UserError(
-        f"{sheet.path}: {count} of {wanted} runs cannot be done, so none was begun",
+        f"{sheet.path}: {count} of {plural(wanted, 'run')} cannot be done, so none was begun",
         found="\n".join(["", *lines]).strip("\n"),
         remedy="correct the sheet, or leave these combinations out with 'exclude'",
     )

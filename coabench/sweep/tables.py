@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from coabench.base.text import NOTHING, percent
+from coabench.base.text import NOTHING, percent, plural
 from coabench.base.vocabulary import FAILED
 from coabench.errors import first_line
 from coabench.metrics.headline import UAR, Estimate
 from coabench.render.tables import Column, Row, Section
 from coabench.sweep.costs import Cost
-from coabench.sweep.job import Result
+from coabench.sweep.job import Result, failures_in
 from coabench.sweep.plan import Planned, SweepPlan
 
 UNKNOWN = "unknown"
@@ -47,8 +48,9 @@ def plan_section(plan: SweepPlan, costs: Sequence[Cost], notes: Sequence[str] = 
         Column("Folder", "directory", wide=True),
     ]
     left = [cost for cost in costs if cost.samples]
+    samples = plural(sum(cost.samples for cost in left), "sample")
     totals = [
-        f"{len(rows)} runs, {len(left)} of them not complete: {sum(c.samples for c in left):,} samples are left.",
+        f"{plural(len(rows), 'run')}, {len(left)} of them not complete: {samples} left.",
         "Left: "
         + "; ".join(
             _sum(name, [getattr(cost, key) for cost in left], spec)
@@ -102,7 +104,9 @@ def result_section(plan: SweepPlan, results: Sequence[Result]) -> Section:
     if not any(row["problem"] for row in rows):
         columns = [column for column in columns if column.title != "Problem"]
     legend = "UAR and Inv (answers without a label; counted wrong) in %, UAR with its 95 % interval."
-    return Section(columns, rows, plan.sheet.name, [legend, f"Runs: {plan.sheet.output}"])
+    failures = Counter(failure for result in results for failure in failures_in(result.run))
+    failed = [f"In {count} of {plural(len(results), 'run')}: {failure}" for failure, count in failures.items()]
+    return Section(columns, rows, plan.sheet.name, [legend, f"Runs: {plan.sheet.output}", *failed])
 
 
 def _options(run: Planned) -> dict[str, Any]:
@@ -132,7 +136,7 @@ def _sum(name: str, values: Sequence[float | None], spec: str) -> str:
     missing = len(values) - len(known)
     if not known and missing:
         return f"{name} {UNKNOWN}"
-    return f"{sum(known):{spec}} {name}" + (f" and those of {missing} runs, {UNKNOWN}" if missing else "")
+    return f"{sum(known):{spec}} {name}" + (f" and those of {plural(missing, 'run')}, {UNKNOWN}" if missing else "")
 
 
 def _status(row: Row) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from coabench.base.names import to_hash
 from coabench.base.reading import exists
+from coabench.base.text import plural
 from coabench.base.vocabulary import SUBJECT, TRAIN
 from coabench.dataset import Dataset, Sample
 from coabench.dialogue import Exemplar, Task, Turn
@@ -124,7 +125,7 @@ def open_source(
     if dev and not kept:
         raise UserError(
             f"a development part of {dev:g} of {dataset.card.name!r} holds no sample",
-            found=f"{len(samples)} samples in the train split",
+            found=f"{plural(len(samples), 'sample')} in the train split",
             remedy="raise --dev, or pass --dev 0 to select by nothing",
         )
     fit = [sample for sample in samples if sample.id not in kept]
@@ -224,7 +225,7 @@ def _with_turns(strategy: Strategy, source: Source, ambiguous: bool, seed: int) 
     if len(source.fit) <= strategy.exemplars:
         raise UserError(
             f"strategy {strategy.name!r} needs {strategy.exemplars} exemplars beside each sample",
-            found=f"{len(source.fit)} samples of {source.dataset.card.name!r}",
+            found=f"{plural(len(source.fit), 'sample')} of {source.dataset.card.name!r}",
             remedy="use a larger train split",
         )
     items = source.items(strategy, source.fit, ambiguous, seed)
@@ -233,7 +234,7 @@ def _with_turns(strategy: Strategy, source: Source, ambiguous: bool, seed: int) 
         raise UserError(
             f"strategy {strategy.name!r} has no right answer for some labels of {source.dataset.card.name!r}",
             expected="questions whose options hold each label, or the emotions that it mixes",
-            found=", ".join(f"{label} ({n} samples)" for label, n in sorted(answerless.items())),
+            found=", ".join(f"{label} ({plural(n, 'sample')})" for label, n in sorted(answerless.items())),
             remedy="use another strategy, or override Strategy.right_answers",
         )
     return [item for item in items if item.turns]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from coabench.base.text import plural
 from coabench.errors import SampleError
 from coabench.training.data import count_turns
 from coabench.training.parts import fully_trained, targets
@@ -17,7 +18,7 @@ PROBED = 64
 def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     """Return (name, text) rows; reads some images, loads no weights."""
     recipe, schedule = plan.recipe, plan.schedule
-    rows = [("examples", f"{plan.turns:,} questions about {len(plan.items):,} images")]
+    rows = [("examples", f"{plural(plan.turns, 'question')} about {plural(len(plan.items), 'image')}")]
     rows += [("", f"{count:,} {name}") for name, count in count_turns(plan.items).items()]
     for kind, answers in (plan.balance.to_json() if plan.balance else {}).items():
         shown = ", ".join(f"{answer} {own['count']:,} × {own['weight']:.2f}" for answer, own in answers.items())
@@ -32,9 +33,9 @@ def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     ]
     rows += _shown(plan)
     epochs = schedule.steps * recipe.batch_size / plan.turns
-    rows.append(("steps", f"{schedule.steps:,} of {recipe.batch_size} questions, {epochs:.2f} epochs"))
-    rows.append(("micro-batch", f"{schedule.micro_batch} questions, {schedule.per_process(plan.world.size)} a step on "
-                 f"each of {plan.world.size} processes"))  # fmt: skip
+    rows.append(("steps", f"{schedule.steps:,} of {plural(recipe.batch_size, 'question')}, {epochs:.2f} epochs"))
+    at_a_time, a_step = plural(schedule.micro_batch, "question"), schedule.per_process(plan.world.size)
+    rows.append(("micro-batch", f"{at_a_time}, {a_step} a step on each of {plan.world.size} processes"))
     trainee = plan.trainee
     examples = _probe(plan, trainee)
     tokens = [example.tokens for example in examples]

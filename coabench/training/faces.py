@@ -25,7 +25,7 @@ def find_faces(plan: Plan, crop: FaceCrop) -> None:
     lacking = [sample.id for sample in plan.samples if (at := located.get(sample.id)) and at.face is None]
     if lacking and crop.options.missing == "error":
         raise UserError(
-            f"{len(lacking):,} of {len(plan.samples):,} images have no face that --crop {crop.spec} finds",
+            f"--crop {crop.spec} finds no face in {len(lacking):,} of {len(plan.samples):,} images",
             found=", ".join(lacking[:EXAMPLES]) + (" …" if len(lacking) > EXAMPLES else ""),
             remedy="choose another detector, add missing=whole to --crop, or take them out of the data set "
             "(`coabench datasets crop --missing skip` does)",

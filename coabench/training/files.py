@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coabench.base.files import write_json
 from coabench.base.json import FOREIGN, read_json
+from coabench.base.text import plural
 from coabench.errors import UserError
 from coabench.inference.contents import Content
 from coabench.runs.adapter import MANIFEST, TrainingManifest
@@ -66,7 +67,7 @@ class TrainingFolder(JobFolder):
         then = LearntImages.read(self.manifest["learnt"], self.directory / MANIFEST)
         if changed := then.changed_since(images):
             raise UserError(
-                f"{len(changed)} images are not what they were when the training in {self.directory} began",
+                f"{plural(len(changed), 'image')} changed since the training in {self.directory} began",
                 found=", ".join(changed[:5]) + (" …" if len(changed) > 5 else ""),
                 remedy="restore them, choose another --output, or pass --overwrite to begin again",
             )

@@ -97,7 +97,7 @@ class Plan:
         crop: cuts the face out of every picture; None where they are shown as they are.
         warmup: the steps in which the learning rate rises.
         balance: what makes up for rare answers; None for nothing.
-        augmentation: what changes the images that are learnt from, each time otherwise; None for nothing.
+        augmentation: what augments the training images, at random each time; None for nothing.
         start: the adapter that it begins with; None for none.
         continues: whether 0.1.0 began it with another warm-up or optimizer, which it keeps.
     """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coabench.base.text import plural
 from coabench.errors import UserError
 from coabench.render import plots
 from coabench.render.plots import Dot
@@ -29,7 +30,7 @@ class FinishedTraining:
         """Return the result in a line; the manifest would fill a page."""
         uar = self._dev.get("uar")
         chosen = "" if uar is None else f", step {self._selected} selected with a dev UAR of {uar:.2%}"
-        return f"<training {self.directory}: {self.manifest.get('steps')} steps{chosen}>"
+        return f"<training {self.directory}: {plural(self.manifest.get('steps') or 0, 'step')}{chosen}>"
 
     def _repr_html_(self) -> str:
         rows = [{"what": what, "value": value} for what, value in self._facts()]
@@ -70,7 +71,10 @@ class FinishedTraining:
             "Trained",
             "every parameter" if identity.recipe.get("full") else f"LoRA, rank {identity.recipe.get('rank')}",
         )
-        yield "Steps", f"{self.manifest.get('steps') or 0:,}, with {self.manifest.get('examples') or 0:,} questions"
+        yield (
+            "Steps",
+            f"{self.manifest.get('steps') or 0:,}, with {plural(self.manifest.get('examples') or 0, 'question')}",
+        )
         for name, value in self._dev.items():
             if name.startswith(("uar", "invalid")):
                 words = f"dev {name}".replace("uar", "UAR", 1)

@@ -37,7 +37,7 @@ def coabench_register_detectors(register: Register) -> None:
     register(
         "yunet",
         f"{here}.yunet:YuNet",
-        description="YuNet on OpenCV; needs its .onnx as --detector-weights",
+        description="YuNet on OpenCV; needs its .onnx (MIT, from opencv_zoo) as --detector-weights",
         rank=30,
         weights=(".onnx",),
         libraries=opencv,

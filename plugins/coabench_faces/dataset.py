@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.reading import is_file
+from coabench.base.text import plural
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import UserError
 from coabench.support.archives import ARCHIVES, open_tree
@@ -141,12 +142,12 @@ class Faces(Dataset):
                 f"there is no image of the split {split!r} of {self.card.name} in {self.root}",
                 expected=absent or "rows of that split",
                 found=", ".join(f"{n:,} of {s}" for s, n in sorted(counts.items()))
-                or (f"{out:,} rows, all of which the card leaves out" if out else "nothing"),
+                or (f"{plural(out, 'row')}, all of which the card leaves out" if out else "nothing"),
                 remedy="choose another --split, or correct --data-root or the card",
             )
         if all(sample.image.size() < 0 for sample in samples):
             raise UserError(
-                f"none of the {len(samples):,} images of the split {split!r} is there",
+                f"not one image of the split {split!r} is there, of {len(samples):,}",
                 expected=f"{samples[0].image.name} in {self.root}, and so on",
                 remedy="correct --data-root, or 'image' under the options of the card",
             )

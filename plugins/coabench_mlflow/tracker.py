@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from coabench.base.cache import folder
-from coabench.runs.tracking import Follower, Job, Tracker
+from coabench.runs.tracking import Follower, Job, Tracker, check_server
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,9 +29,6 @@ LONGEST = 5000
 BATCH = 100
 """Parameters that MLflow takes at a time."""
 
-
-ANSWER = 5.0
-"""Seconds that a server has to accept a connection."""
 
 PATIENCE = 60.0
 """Seconds that a process waits for another to make the store."""
@@ -93,21 +87,6 @@ def _connect() -> tuple[MlflowClient, str]:
         client = MlflowClient()
         experiment = client.get_experiment_by_name(name)
         return client, str(experiment.experiment_id if experiment else client.create_experiment(name))
-
-
-def check_server(uri: str) -> None:
-    """Raise `ConnectionError` where a store is a server that accepts no connection: MLflow would try for minutes.
-
-    What a proxy leads to cannot be seen from here, and a store in files needs no server.
-    """
-    address = urlsplit(uri)
-    if address.scheme not in ("http", "https") or address.scheme in getproxies():
-        return
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        socket.create_connection((address.hostname or "", port), ANSWER).close()
-    except OSError as error:
-        raise ConnectionError(f"no server answers at {address.hostname}:{port} ({error.strerror or error})") from None
 
 
 @contextmanager

@@ -79,8 +79,9 @@ class Phi35Adapter:
         self._adapter.merge(model, lambda name: self._others[name] if name in self._others else stored(name))
         if self._differing:
             self._notes.append(
-                f"{self.folder / OTHERS} holds {len(self._differing)} tensors of LoRA-wrapped modules that differ from"
-                f" the base, the first {self._differing[0]}; the published loader ignores them, and so does this one"
+                f"tensors of LoRA-wrapped modules in {self.folder / OTHERS} differ from the base: "
+                f"{len(self._differing)}, the first {self._differing[0]}; the published loader ignores them, and so "
+                "does this one"
             )
 
     @staticmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from coabench.base.text import plural
 from coabench.dataset import Card, Check
 from coabench.errors import UserError
 from coabench.support.verification import Problem, check, check_counts, check_problems, unread
@@ -99,4 +100,4 @@ def _attributes(layout: Layout, entries: Sequence[Entry]) -> Iterator[Check]:
     elif absent:
         yield check("warning", f"missing attribute files: {len(absent):,} of {len(entries):,}", absent)
     elif entries and not wrong:
-        yield check("ok", f"attributes: {len(entries):,} files read")
+        yield check("ok", f"attributes: {plural(len(entries), 'file')} read")

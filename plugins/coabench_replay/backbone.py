@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from coabench.backbone import Answers, Backbone, BackboneRequest, Questions, Viewing
 from coabench.base.reading import user_path
+from coabench.base.text import plural
 from coabench.decode import GENERATE, SCORE, Decode, Mode
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, SampleError, UserError
@@ -68,7 +69,7 @@ class Replay(Backbone[Recorded]):
         if recorded is None:
             raise JobError(
                 f"the log in {self.log.directory} holds nothing about {sample or 'an image that is no sample'}",
-                expected=f"one of its {len(self.log.index)} samples, such as {self.log.index.first}",
+                expected=f"one of its {plural(len(self.log.index), 'sample')}, such as {self.log.index.first}",
                 remedy="choose the --dataset, --split, --limit and --seed of that run, or ask the backbone itself",
             )
         return recorded

@@ -13,6 +13,7 @@ import numpy as np
 
 from coabench.base.jsonlines import read_line
 from coabench.base.reading import exists, is_folder, open_file, what_is_at
+from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE, ERROR
 from coabench.decode import Mode
 from coabench.dialogue import Answer, Question
@@ -181,7 +182,7 @@ class Log:
             return [f"there is no {MANIFEST} beside the log: what it was recorded from is not known"]
         images = f"{origin['dataset']}, split {origin['split']}, fingerprint {str(origin['fingerprint'])[:12]}"
         notes = [f"recorded from {images}: samples are found by their ids, images are not compared"]
-        return notes if self.complete else [*notes, f"that run is not complete: {len(self.index)} samples"]
+        return notes if self.complete else [*notes, f"that run is not complete: {plural(len(self.index), 'sample')}"]
 
 
 def _recorded(record: Mapping[str, Any], directory: Path) -> Recorded:

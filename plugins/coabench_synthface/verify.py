@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from coabench.base.text import plural
 from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, Check
 from coabench.support.verification import check
@@ -45,12 +46,12 @@ def _counts(card: Card, counts: Mapping[str, int], lines: Sequence[Line]) -> Ite
         per_label = Counter(line["target"] for line in lines if line["split"] == split)
         total, sizes = per_label.total(), {per_label[name] for name in card.space.names}
         if total != expected:
-            yield check("error", f"{split}: {total:,} pictures, {SET} says {expected:,}")
+            yield check("error", f"{split}: {plural(total, 'picture')}, {SET} says {expected:,}")
         elif len(sizes) > 1:
             uneven = [f"{name}: {per_label[name]:,}" for name in card.space.names]
-            yield Check("error", f"{split}: {total:,} pictures, not as many of every class", tuple(uneven))
+            yield Check("error", f"{split}: {plural(total, 'picture')}, not as many of every class", tuple(uneven))
         else:
-            yield check("ok", f"{split}: {total:,} pictures, {sizes.pop():,} of every class")
+            yield check("ok", f"{split}: {plural(total, 'picture')}, {sizes.pop():,} of every class")
 
 
 def _labels(card: Card, lines: Sequence[Line]) -> Check:

@@ -10,6 +10,7 @@ import PIL.Image
 from transformers import GenerationConfig
 
 from coabench.backbone import Backbone
+from coabench.base.text import plural
 from coabench.decode import Decode
 from coabench.dialogue import Question
 from coabench.errors import UserError
@@ -62,7 +63,8 @@ class ChatBackbone(Backbone[Prepared]):
             except Refused as error:
                 raise UserError(
                     f"this model cannot be asked the question {question.name!r}",
-                    expected=f"a model that takes a chat of {len(question.messages)} messages and {len(shown)} images",
+                    expected=f"a model that takes a chat of {plural(len(question.messages), 'message')} and "
+                    f"{plural(len(shown), 'image')}",
                     found=str(error),
                     remedy="choose another --strategy, or another --backbone",
                 ) from None
@@ -70,7 +72,7 @@ class ChatBackbone(Backbone[Prepared]):
                 raise UserError(
                     f"the question {question.name!r} is too long for this model",
                     expected=f"fewer than {most} tokens",
-                    found=f"{length} tokens with {len(shown)} images",
+                    found=f"{length} tokens with {plural(len(shown), 'image')}",
                     remedy="choose another --strategy, or fewer exemplars",
                 )
 

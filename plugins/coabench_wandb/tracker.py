@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.errors import UserError
-from coabench.runs.tracking import Follower, Job, Tracker
+from coabench.runs.tracking import Follower, Job, Tracker, check_server
 
 PROJECT = "coabench"
 """The project, unless WANDB_PROJECT says otherwise."""
@@ -56,11 +56,14 @@ class WandbTracker(Tracker):
 
 
 def _wandb() -> Any:
-    """Return the module, logged in where it is to reach its server."""
+    """Return the module, logged in where it is to reach its server, which is there: wandb itself would try for long."""
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
-    if os.environ.get("WANDB_MODE", "online") == "online" and not wandb.login(prompt=False):
+    if os.environ.get("WANDB_MODE", "online") != "online":
+        return wandb
+    check_server(wandb.setup().settings.base_url)
+    if not wandb.login(prompt=False):
         raise UserError("Weights & Biases has no key here", remedy="run `wandb login`, or set WANDB_MODE=offline")
     return wandb
 

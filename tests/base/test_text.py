@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coabench.base.text import common_name
+from coabench.base.text import common_name, plural
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,7 @@ from coabench.base.text import common_name
 def test_the_common_name_of_several(names: list[str], common: str) -> None:
     assert common_name(names) == common
     assert common_name(names[::-1]) == common
+
+
+def test_a_count_agrees_with_its_noun() -> None:
+    assert [plural(count, "image") for count in (0, 1, 2, 1234)] == ["0 images", "1 image", "2 images", "1,234 images"]

@@ -80,7 +80,7 @@ def test_evaluate_repeats_in_a_line_what_is_missing(
     lines = (
         "files beside the images that are not read: 1 .mp4",
         "in split 'test', as `coabench datasets verify` says: no sample of Happiness; no image that can be read of "
-        "Sadness; 1 images in HEIC (pip install 'coabench[heic]', or convert them to JPEG)",
+        "Sadness; 1 image in HEIC (pip install 'coabench[heic]', or convert them to JPEG)",
     )
     result = coabench(*EVALUATE, "--output", "run")
     assert result.returncode == 0, result.stderr

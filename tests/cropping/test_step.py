@@ -119,7 +119,7 @@ def test_records_hold_box_and_score_and_a_picture_without_a_face_is_an_error(
     assert found["Sadness"]["reason"] == "brightest finds no face"
     assert found["Sadness"]["preparation"]["crop"] == {"box": None, "score": None, "faces": 0}
     assert "cannot be decoded" in found["Disgust"]["reason"]
-    assert "2 of 4 pictures have no face that --crop finds: they are errors" in done.stderr
+    assert "--crop finds no face in 2 of 4 pictures: recorded as errors" in done.stderr
     assert "2 of 4 pictures" in " ".join(manifest(tmp_path / "run")["notes"])
     (step,) = manifest(tmp_path / "run")["identity"]["preparation"]
     assert (step["step"], step["spec"], step["margin"], step["missing"]) == ("crop", "brightest", 0.0, "error")
@@ -137,7 +137,7 @@ def test_pictures_without_a_face_are_taken_whole_where_that_is_asked_for(
     assert coabench(*EVALUATE, "plain").returncode == 0
     done = coabench(*EVALUATE, "run", "--crop", "brightest:missing=whole,min-face=40")
     assert done.returncode == 0, done.stderr
-    assert "2 of 4 pictures have no face that --crop finds: they were taken whole" in done.stderr
+    assert "--crop finds no face in 2 of 4 pictures: taken whole" in done.stderr
     plain, whole = ({r["target"]: r for r in records(tmp_path / run)} for run in ("plain", "run"))
     assert whole["Sadness"]["turns"] == plain["Sadness"]["turns"]
     assert whole["Sadness"]["image_notes"] == ["brightest finds no face: the whole picture was taken"]
@@ -212,7 +212,7 @@ def test_a_training_finds_the_faces_before_it_begins(tmp_path: Path) -> None:
     (step,) = done.manifest["identity"]["preparation"]
     assert step["min_face"] == 20
     plain = api.evaluate(**common, adapter=tmp_path / "adapter", limit=2, output=tmp_path / "plain")
-    said = f"the training saw its images with --crop {step['spec']}, this run shows them as they are"
+    said = f"the adapter was trained with --crop {step['spec']}, this run evaluates it without --crop"
     assert said in plain.manifest["notes"]
     training = TrainingRecord.read(tmp_path / "adapter")
     assert list(training.prepared_otherwise(None)) == [said]
@@ -224,7 +224,7 @@ def test_a_training_finds_the_faces_before_it_begins(tmp_path: Path) -> None:
 def test_a_training_on_pictures_without_faces_is_refused(tmp_path: Path) -> None:
     files = draw_scenes(tmp_path / "scenes", 14, "train")
     Image.new("RGB", (90, 60), "grey").save(files[3])
-    with pytest.raises(UserError, match=r"1 of 14 images have no face that --crop") as refused:
+    with pytest.raises(UserError, match=r"--crop \S+ finds no face in 1 of 14 images") as refused:
         api.train(dataset=tmp_path / "scenes", strategy="direct", steps=1, batch_size=2, dev=0, crop=True,
                   output=tmp_path / "adapter")  # fmt: skip
     assert "003" in str(refused.value.found)

@@ -101,6 +101,9 @@ def test_observers_are_told_and_a_broken_one_is_left_out(coabench: Run, tmp_path
         "finished complete 2",
     ]
     assert "the observer is broken" in result.stderr
+    *of_metrics, failure = manifest(tmp_path / "o")["sessions"][-1]["plugin_failures"]
+    assert any("metric 'failing' of plugin" in each for each in of_metrics)
+    assert "failed in coabench_run_finished and is left out: RuntimeError: the observer is broken" in failure
 
 
 def test_observers_hear_once_that_a_run_failed(coabench: Run, tmp_path: Path) -> None:
@@ -153,7 +156,7 @@ def test_an_unreadable_image_is_an_error_record_and_the_run_goes_on(coabench: Ru
     assert [r["id"] for r in log if r["status"] == "error"] == ["drawn/test_004"]
     assert "cannot be decoded" in log[4]["reason"]
     assert len(log) == 24
-    assert "1 samples could not be used" in result.stdout
+    assert "1 sample not usable" in result.stdout
 
 
 def test_text_of_a_model_never_reaches_the_terminal_raw(coabench: Run) -> None:

@@ -164,6 +164,6 @@ def test_a_training_does_not_resume_with_other_images(trained: Path, tmp_path: P
     data[-1] ^= 255
     image.write_bytes(data)
     before = (tmp_path / "adapter" / "training.json").read_bytes()
-    with pytest.raises(api.UserError, match="1 images are not what they were when the training"):
+    with pytest.raises(api.UserError, match="1 image changed since the training"):
         train(tmp_path)
     assert (tmp_path / "adapter" / "training.json").read_bytes() == before

@@ -215,6 +215,7 @@ def test_exemplars_come_from_a_data_set_that_is_named(coabench: Run, tmp_path: P
     assert refused.returncode == 2
     assert "--exemplars-from" in refused.stderr
     result = coabench(*one, "--exemplars-from", "drawn", "--labels", "drawn")
+    assert "the exemplars of drawn are shown whole, and the faces asked about are cut out" in result.stderr
     assert result.returncode == 0, result.stderr
     header, answers = log(tmp_path / "out.jsonl")
     assert header["identity"]["exemplars"][0]["id"].startswith("drawn/train")

@@ -172,4 +172,4 @@ def test_progress_is_counted_in_files(capfd: pytest.CaptureFixture[str]) -> None
     model.predict([square()], progress=True)
     shown = capfd.readouterr().err
     assert "detector: brightest" in shown
-    assert "1/1 files, 1 faces" in shown
+    assert "1/1 file, 1 face" in shown

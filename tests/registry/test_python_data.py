@@ -75,7 +75,7 @@ def test_pictures_are_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
         ([("a.png", 3)], "is no text"),
         ([("a.png", "happy"), "b.png"], r"dataset\[1\] is no pair"),
         ([(None, "happy")], r"dataset\[0\] is no picture"),
-        ([("absent.png", "happy")], "none of the 1 images"),
+        ([("absent.png", "happy")], "not one image"),
         ([(np.zeros((4, 4, 3), np.uint8), "hapy")], "did you mean 'happy'"),
         (pd.DataFrame({"file": [1], "label": ["x"]}), "no column 'image'"),
         (pd.DataFrame([["a.png", "x", "y"]], columns=["image", "label", "label"]), "several columns 'label'"),

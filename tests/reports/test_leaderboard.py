@@ -444,7 +444,7 @@ def test_errors_of_a_run_are_remarked(root: Path) -> None:
     )
     (row,) = rows(root)
     assert row["errors"] == 3
-    assert "a: 3 samples could not be asked about" in run(root).stdout
+    assert "a: 3 samples not asked about" in run(root).stdout
 
 
 @pytest.mark.parametrize("file", ["run.json", "metrics.json", "predictions.jsonl"])

@@ -78,11 +78,11 @@ def test_one_that_runs_or_stopped_shows_how_far_it_is(folder: Path) -> None:
     with (folder / "training.jsonl").open("a") as file:
         file.write('{"step": 11, "lo')  # as it is while a line is written
     shown = words(training_page(folder, reload=10))
-    assert "Running, or killed: 10 of 40 steps are logged" in shown
+    assert "Running, or killed: 10 of 40 steps logged" in shown
     assert "Dev UAR, best so far 60.00 %" in shown
     assert "step 10, best so far" in shown
     change(folder, status="stopped", reason="SIGTERM")
-    assert "Stopped: SIGTERM. 10 of 40 steps are logged; the same command continues" in words(training_page(folder))
+    assert "Stopped: SIGTERM. 10 of 40 steps logged; the same command continues" in words(training_page(folder))
 
 
 def test_what_is_not_known_is_said(folder: Path) -> None:

@@ -12,7 +12,7 @@ from coabench.errors import JobError
 from coabench.runs import tracking
 from coabench.runs.observers import Observed
 from coabench.runs.run import SharedRun
-from coabench.runs.tracking import Follower, Job
+from coabench.runs.tracking import Follower, Job, check_server
 from coabench.support.tracking import asked_for
 from coabench.testing import tiny_run
 from coabench.testing.observers import training_manifest
@@ -146,3 +146,13 @@ def test_only_who_asks_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("X_URI")
     monkeypatch.setenv("COABENCH_X", "1")
     assert asked_for("COABENCH_X", "X_URI")
+
+
+def test_a_server_that_is_not_there_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConnectionError, match=r"no server answers at 127\.0\.0\.1:9 \(Connection refused\)"):
+        check_server("http://127.0.0.1:9/path")
+    check_server((tmp_path / "store").as_uri())
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    check_server("http://absent.invalid")

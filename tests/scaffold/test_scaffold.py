@@ -150,7 +150,7 @@ def test_the_command_says_what_comes_next(coabench: Run, tmp_path: Path) -> None
     assert result.stderr.splitlines() == [
         "written. Next:",
         "  cd coabench-mood",
-        "  pip install -e .",
+        "  pip install -e '.[dev]'",  # pytest comes with it
         "  pytest",
         "  coabench plugins check coabench-mood",
         "  coabench evaluate --strategy mood",

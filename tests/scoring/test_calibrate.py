@@ -168,8 +168,8 @@ def test_what_says_nothing_is_refused(tmp_path: Path, refuse: Callable[..., str]
     bare = write_run(tmp_path / "bare", [r | {"turns": []} for r in scored(60, 3)])
     assert "has no confidence to calibrate" in refuse(bare, "--save", "c.json")
     assert "has no confidence to calibrate" in refuse(fit, "--apply", bare)
-    assert "20 samples are too few" in refuse(write_run(tmp_path / "few", scored(20, 4)), "--save", "c.json")
-    assert "29 samples are too few" not in refuse(fit, "--part", 0.1, "--save", "c.json")
+    assert "too few samples to fit on: 20" in refuse(write_run(tmp_path / "few", scored(20, 4)), "--save", "c.json")
+    assert "too few samples to fit on: 29" not in refuse(fit, "--part", 0.1, "--save", "c.json")
     assert "all are right" in refuse(write_run(tmp_path / "good", scored(60, 5, hits=1)), "--save", "c.json")
     assert "none is right" in refuse(write_run(tmp_path / "bad", scored(60, 6, hits=0)), "--save", "c.json")
     assert "nothing to do" in refuse(fit)
@@ -184,11 +184,11 @@ def test_what_says_nothing_is_refused(tmp_path: Path, refuse: Callable[..., str]
 
 def test_what_would_flatter_is_refused(tmp_path: Path, refuse: Callable[..., str]) -> None:
     fit = write_run(tmp_path / "fit", scored(60, 1))
-    assert "60 of 60 samples" in refuse(fit, "--apply", fit)
+    assert "60 of the 60 samples" in refuse(fit, "--apply", fit)
     # The same images under other ids, half of them.
     mixed = scored(30, 1) + scored(30, 7)
     renamed = [r | {"id": f"elsewhere/{i}"} for i, r in enumerate(mixed)]
-    assert "30 of 60 samples" in refuse(fit, "--apply", write_run(tmp_path / "mixed", renamed))
+    assert "30 of the 60 samples" in refuse(fit, "--apply", write_run(tmp_path / "mixed", renamed))
 
 
 @pytest.mark.parametrize(("column", "said"), [("id", True), ("name", False)])
@@ -200,7 +200,7 @@ def test_files_with_samples_in_common_are_said(coabench: Run, tmp_path: Path, co
         assert coabench("score", f"{name}.csv", *options).returncode == 0
     made = coabench("calibrate", "fit", "--method", "platt", "--apply", "other", "--output", "new")
     assert made.returncode == 0, made.stderr
-    assert ("19 of 60 samples have the id of one that was fitted on" in made.stderr) is said
+    assert ("the ids of 19 of 60 samples are among those fitted on" in made.stderr) is said
 
 
 def test_other_labels_and_questions_are_refused(tmp_path: Path, refuse: Callable[..., str]) -> None:

@@ -39,8 +39,8 @@ def test_everything_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     line = missing(card, "test", [sample for sample in made if sample.target != "Disgust"])
     assert line == (
         "in split 'test', as `coabench datasets verify` says: no sample of Disgust; "
-        "no image that can be read of Fear, Sadness, Anger; 1 of 6 image files missing; 1 image files empty; "
-        "1 images in HEIC (pip install 'coabench[heic]', or convert them to JPEG); 6 images, the card says 14"
+        "no image that can be read of Fear, Sadness, Anger; 1 of 6 image files missing; 1 image file empty; "
+        "1 image in HEIC (pip install 'coabench[heic]', or convert them to JPEG); 6 images, the card says 14"
     )
     monkeypatch.setattr(verification, "reads_heic", lambda: True)
     assert "HEIC" not in missing(card, "test", made)

@@ -43,8 +43,10 @@ include:
   - {strategy: "chain-of-affect:published", set: {count: 40}}
   - {strategy: direct, set: {count: 40}, batch_size: 2}
 """
-    result = coabench("sweep", sheet(further=further), "--format", "json")
+    raises = {"SCRIPTED_EVENTS": str(tmp_path / "events"), "SCRIPTED_RAISES": "1"}
+    result = coabench("sweep", sheet(further=further), "--format", "json", **raises)
     assert result.returncode == 0, result.stderr
+    assert result.stderr.count("failed in coabench_run_finished and is left out") == 4
     made = rows(result)
     assert [(row["strategy"], row["decode"], row["status"], row["done"]) for row in made] == [
         ("direct", "generate", "complete", 40),
@@ -67,8 +69,9 @@ include:
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / OUTPUT).rglob("*")}
     again = coabench("sweep", "sheet.yaml")
     assert again.returncode == 0
-    assert "4 of 4 runs are complete already" in again.stderr
+    assert "4 of 4 runs complete already" in again.stderr
     assert "generate" in again.stdout
+    assert "In 4 of 4 runs: plugin 'scripted' failed in coabench_run_finished" in " ".join(again.stdout.split())
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / OUTPUT).rglob("*")} == before
 
     (first / "metrics.json").write_text(json.dumps({**metrics, "uar": 1.5}))
@@ -145,7 +148,7 @@ def test_a_run_that_fails_stops_no_other(
     assert "the machine is on fire" in coabench("sweep", "sheet.yaml").stdout
     fixed = coabench("sweep", sheet())
     assert fixed.returncode == 0, fixed.stderr
-    assert "3 of 4 runs are complete already" in fixed.stderr
+    assert "3 of 4 runs complete already" in fixed.stderr
     assert logs(tmp_path / OUTPUT) == undisturbed
 
 
@@ -189,14 +192,14 @@ def test_a_sweep_that_is_stopped_goes_on(
     assert sorted(states) == ["complete", "stopped" if how == signal.SIGINT else "running"]
     again = coabench("sweep", "sheet.yaml")
     assert again.returncode == 0, again.stderr
-    assert "1 of 4 runs are complete already" in again.stderr
+    assert "1 of 4 runs complete already" in again.stderr
     assert logs(tmp_path / OUTPUT) == undisturbed
 
 
 def test_a_dry_run_tells_what_is_left_and_guesses_nothing(coabench: Run, sheet: Write, tmp_path: Path) -> None:
     new = coabench("sweep", sheet(SLOW), "--dry-run")
     assert new.returncode == 0, new.stderr
-    assert "4 runs, 4 of them not complete: 160 samples are left." in new.stdout
+    assert "4 runs, 4 of them not complete: 160 samples left." in new.stdout
     assert "tokens unknown; seconds unknown; 0.00 GPU hours" in new.stdout
     assert not (tmp_path / "results").exists()
 

@@ -66,7 +66,7 @@ def test_an_evaluation_knows_what_the_first_adapter_learnt_from(folder: Path) ->
     assert earlier is not None
     assert len(earlier.hashes) == 2 * len(BASIC)
     copy = Content(*next(iter(earlier.hashes.values())).split(), True)
-    with pytest.raises(UserError, match="was trained on 1 of the 1 images"):
+    with pytest.raises(UserError, match="was trained on 1 of the 1 image"):
         record.check_unseen("mine", "test", "", lambda: {"a": copy}, allowed=False)
 
 

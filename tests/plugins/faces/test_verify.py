@@ -96,7 +96,7 @@ def test_class_folders_with_nothing_that_is_read(root: Path, open_faces: Open) -
     checks = {check.text: check for check in dataset.verify()}
     text = "files beside the images that are not read: 2 .mp4, 1 .psd, 1 without ending"
     assert checks[text].examples == ("test/anger/a.mp4", "test/anger/b.mp4", "test/happy/x", "test/sad/b.psd")
-    assert "test: 1 images; without any: Anger, Happiness; the card gives no counts to compare with" in checks
+    assert "test: 1 image; without any: Anger, Happiness; the card gives no counts to compare with" in checks
     assert dataset.notes() == (text,)
 
 

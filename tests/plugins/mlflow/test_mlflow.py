@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from coabench_mlflow import plugin
-from coabench_mlflow.tracker import check_server
 from support.tracked import Stumbling, installed
 
 from coabench.errors import JobError
@@ -56,16 +55,6 @@ def test_an_evaluation_is_one_run_with_its_settings_figures_and_files(client: An
     assert finished.data.metrics.items() >= {"uar": run.metrics["uar"], "uar_low": low, "uar_high": high}.items()
     assert [m.value for m in client.get_metric_history(finished.info.run_id, "progress")] == [4, 8]
     assert [file.path for file in client.list_artifacts(finished.info.run_id)] == ["metrics.json", "run.json"]
-
-
-def test_a_server_that_is_not_there_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ConnectionError, match=r"no server answers at 127\.0\.0\.1:9 \(Connection refused\)"):
-        check_server("http://127.0.0.1:9/path")
-    check_server((tmp_path / "store").as_uri())
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    check_server("http://absent.invalid")
 
 
 def test_nothing_is_followed_unless_asked(client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
