@@ -66,10 +66,7 @@ class FinishedTraining:
         for data in identity.data:
             selecting = f", {data.dev:,} to select by" if data.dev else ""
             yield f"Samples of {data.dataset}", f"{data.fit or 0:,} learnt from{selecting}"
-        yield (
-            "Trained",
-            "every parameter" if identity.recipe.get("full") else f"LoRA, rank {identity.recipe.get('rank')}",
-        )
+        yield "Trained", identity.trained
         yield "Steps", f"{self.manifest.get('steps') or 0:,}, with {self.manifest.get('examples') or 0:,} questions"
         for name, value in self._dev.items():
             if name.startswith(("uar", "invalid")):
