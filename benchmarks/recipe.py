@@ -1,9 +1,9 @@
 """What the batches and the optimizer of the published recipe are worth, on the embedded model.
 
-What differs between the preset and the published script is taken apart, one thing from row to row: questions of an image in
-one step (`published`), records instead, the loss as the mean of the means of micro-batches instead of the mean over the
-step's tokens (`published-literal`), both without dropout, and the usual AdamW instead of the published one. Each is
-evaluated on the test split of ``synthface-compound``.
+What differs between the preset and the published script, one thing from row to row: questions of an image in one step
+(`published`), records instead, the loss as the mean of the means of micro-batches instead of the mean over the step's
+tokens (`published-literal`), both without dropout, and the usual AdamW instead of the published one. Each is evaluated on
+the test split of ``synthface-compound``.
 
     python benchmarks/recipe.py [--seeds 3] [--steps 60] [--json FILE]
 """

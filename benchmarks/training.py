@@ -38,7 +38,7 @@ from coabench.dialogue import Task, Turn
 from coabench.inference.engine import training_turns
 from coabench.recipe import Recipe
 from coabench.registry.catalog import find_dataset, open_strategy
-from coabench.training.job import trainable
+from coabench.training.trainable import trainable
 
 NUM_CROPS = 4
 WORDS = WordPieces()

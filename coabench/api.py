@@ -314,7 +314,11 @@ def train(
     rank: int | None = None,
     alpha: float | None = None,
     dropout: float | None = None,
+    dora: bool | None = None,
+    rslora: bool | None = None,
+    lora_plus: float | None = None,
     targets: str | Sequence[str] | None = None,
+    modules_to_save: str | Sequence[str] | None = None,
     mirror: bool | None = None,
     ambiguous: bool | None = None,
     balance: Balance | None = None,
@@ -325,6 +329,7 @@ def train(
     share: bool | None = None,
     micro_batch: int | None = None,
     lr: float | None = None,
+    part_lr: Mapping[str, float] | None = None,
     schedule: str | None = None,
     warmup: float | None = None,
     weight_decay: float | None = None,
@@ -362,8 +367,10 @@ def train(
         preset: a recipe of the backbone; the other settings change it.
         full: train every parameter instead of a LoRA.
         targets: parts that are trained: ``language``, ``projector``, ``vision``.
+        modules_to_save: parts or modules that are trained whole beside the LoRA.
         micro_batch: questions per forward pass and process.
         lr: learning rate of AdamW.
+        part_lr: that of single parts, ``{"vision": 2e-5}``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``…
         seed: of the order, the LoRA and the development part.
         fold: hold this fold of each train split out, ``"3/10"``, or the samples of one person, ``"3/subjects"``.

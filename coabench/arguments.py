@@ -44,9 +44,9 @@ def read_request(kind: type[T], function: Any, typed: Mapping[str, Any], **made:
 
 def read_settings(typed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of `Recipe`, each of its type: 3 epochs are 3.0, as the command line reads them."""
-    parts = typed["targets"] or None
-    targets = [part.strip() for part in parts.split(",")] if isinstance(parts, str) else parts
-    values = {**typed, "learning_rate": typed["lr"], "targets": targets}
+    lists = {name: typed[name] or None for name in LISTS}
+    split = {name: [part.strip() for part in text.split(",")] for name, text in lists.items() if isinstance(text, str)}
+    values = {**typed, "learning_rate": typed["lr"], **lists, **split}
     kinds = {**get_type_hints(Recipe, include_extras=True), "dtype": Dtype}
     return {name: read_argument(kind | None, values[name], name) for name, kind in kinds.items()}
 
@@ -102,6 +102,8 @@ def _text(name: str, value: object) -> str:
     raise _Argument(name).bad(value, "text, a number, True, False, None or a path")
 
 
+LISTS = ("targets", "modules_to_save")
+"""Options that take several names, with commas between them."""
 OPPOSITES = {"full": "lora", "ambiguous": "unambiguous"}
 """What switches an option off where it is not spelt ``--no-…``."""
 
@@ -123,7 +125,7 @@ def command_line(function: Any, typed: Mapping[str, Any]) -> tuple[str, ...]:
             words += [option, "<pictures, from Python>"]
         elif name == "backbone" and isinstance(value, tuple | list):
             words += [option, f"<{type(value[0]).__name__ if value else ''}, from Python>"]
-        elif name == "targets":
+        elif name in LISTS:
             words += [option, value if isinstance(value, str) else ",".join(value)]
         else:
             words += [word for each in several(value) for word in (option, _shown(each))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
@@ -11,6 +12,9 @@ from coabench.errors import UserError
 Balance = Literal["none", "loss", "sample", "effective-number"]
 BETA = 0.999
 """Of ``effective-number``: Cui et al. 2019 (arXiv 1901.05555) try 0.9, 0.99, 0.999 and 0.9999."""
+LORA_ALONE = ("dora", "rslora", "lora_plus", "modules_to_save")
+LATER = ("share", "balance", "balance_beta", "part_lr", *LORA_ALONE)
+"""Settings that 0.1.0 did not have: as by default they are left out of an identity."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,12 @@ class Recipe:
     Attributes:
         full: all parameters instead of a LoRA.
         rank, alpha, dropout: of the LoRA: its update is alpha / rank * B A.
+        dora: learn the length of every column of a weight beside its direction (Liu et al. 2024, arXiv 2402.09353).
+        rslora: an update of alpha / sqrt(rank) * B A (Kalajdzievski 2023, arXiv 2312.03732).
+        lora_plus: the learning rate of the factors B of linear layers is so many times the learning rate of all else
+            (LoRA+: Hayou et al. 2024, arXiv 2402.12354).
         targets: the parts of the model that are trained, see `coabench.backbone.Trainee`; empty for all.
+        modules_to_save: parts or modules that are trained whole beside the LoRA, see `coabench.training.parts`.
         mirror: show every image mirrored in about half of the epochs: an emotion has no left and right.
         ambiguous: train on questions with several right answers too, once with each.
         balance: what makes up for answers that are rarer than others, of each question by itself; see
@@ -35,6 +44,7 @@ class Recipe:
             means of the micro-batches.
         learning_rate, schedule, warmup, weight_decay: of AdamW; *schedule* is a name of transformers' schedulers,
             *warmup* a fraction of the steps, rounded up.
+        part_lr: part -> its learning rate, where that is another.
         checkpointing: compute activations again instead of keeping them.
         dtype: the precision of the arithmetic.
         dev: the fraction of each train split that is kept for selection and early stopping.
@@ -46,7 +56,11 @@ class Recipe:
     rank: int = 32
     alpha: float = 16.0
     dropout: float = 0.05
+    dora: bool = False
+    rslora: bool = False
+    lora_plus: float = 1.0
     targets: tuple[str, ...] = ()
+    modules_to_save: tuple[str, ...] = ()
     mirror: bool = False
     ambiguous: bool = False
     balance: Balance = "none"
@@ -56,6 +70,7 @@ class Recipe:
     batch_size: int = 32
     share: bool = True
     learning_rate: float = 2e-4
+    part_lr: Mapping[str, float] = field(default_factory=dict)
     schedule: str = "cosine"
     warmup: float = 0.03
     weight_decay: float = 0.0
@@ -70,6 +85,8 @@ class Recipe:
             ("rank", self.rank >= 1, "1 or more"),
             ("alpha", self.alpha > 0, "more than 0"),
             ("dropout", 0 <= self.dropout < 1, "0 or more, less than 1"),
+            ("lora_plus", 1 <= self.lora_plus < math.inf, "1 or more"),
+            ("part_lr", all(0 < rate < math.inf for rate in self.part_lr.values()), "more than 0"),
             ("balance", self.balance in get_args(Balance), ", ".join(get_args(Balance))),
             ("balance_beta", self.balance_beta is None or 0 <= self.balance_beta < 1, "0 or more, less than 1"),
             ("epochs", self.epochs > 0, "more than 0"),
@@ -83,7 +100,7 @@ class Recipe:
             ("patience", self.patience is None or self.patience >= 1, "1 or more"),
         ):
             if not fits:
-                option = "--" + {"learning_rate": "lr"}.get(name, name).replace("_", "-")
+                option = option_of(name)
                 raise UserError(
                     f"{option} {getattr(self, name)} makes no sense", expected=expected, remedy=f"correct {option}"
                 )
@@ -94,6 +111,10 @@ class Recipe:
                 remedy="leave out --balance-beta, or pass --balance effective-number",
             )
 
+        for name in LORA_ALONE if self.full else ():
+            if getattr(self, name) != getattr(Recipe(), name):
+                raise UserError(f"{option_of(name)} is for a LoRA", found="--full", remedy="leave out one of the two")
+
     @property
     def beta(self) -> float:
         """The beta of ``effective-number``."""
@@ -102,13 +123,17 @@ class Recipe:
     def identity(self, micro_batch: int) -> dict[str, Any]:
         """Return what distinguishes it from another recipe; *micro_batch* does where questions are not shared."""
         settings = asdict(self)
-        share = settings.pop("share")  # which 0.1.0 always did
-        balance, _ = settings.pop("balance"), settings.pop("balance_beta")  # which 0.1.0 did not
-        if balance != "none":
-            settings["balance"] = balance
-        if balance == "effective-number":
+        for name in LATER:
+            if settings[name] == getattr(Recipe(), name):
+                del settings[name]
+        if self.balance == "effective-number":
             settings["balance_beta"] = self.beta
-        return settings if share else {**settings, "share": share, "micro_batch": micro_batch}
+        return settings if self.share else {**settings, "micro_batch": micro_batch}
+
+
+def option_of(setting: str) -> str:
+    """Return the option of a field of `Recipe`."""
+    return "--" + {"learning_rate": "lr"}.get(setting, setting).replace("_", "-")
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def export(adapter: Path, layout: Layout, output: Path, backbone: str | None = N
     config = files.config or {}
     others = dict(TorchFile(adapter / OTHERS).entries) if exists(adapter / OTHERS) else {}
     if layout == "published":
-        config, extras = published_config(config, adapter), _extras(adapter, training, backbone)
+        config, extras = published_config(config, files.tensors.entries, adapter), _extras(adapter, training, backbone)
     elif others:
         raise UserError(
             f"the adapter in {adapter} has tensors that were trained whole, which PEFT does not read",

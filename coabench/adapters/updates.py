@@ -11,7 +11,7 @@ from typing import Any, Self
 from torch import Tensor
 
 from coabench.errors import UserError
-from coabench.support.adapter_config import LORA, PLAIN_INIT
+from coabench.support.adapter_config import LORA, PLAIN_INIT, PREFIX
 from coabench.support.adapter_folder import AdapterFolder
 
 PARTS = (("lora_A.weight", "lora_B.weight"), ("lora_embedding_A", "lora_embedding_B"))
@@ -60,7 +60,7 @@ class Updates:
 
 def module_of(name: str) -> str:
     """Return the module that a tensor belongs to."""
-    return name.removeprefix("base_model.model.").partition(".lora_")[0]
+    return name.removeprefix(PREFIX).partition(".lora_")[0]
 
 
 def _partner(name: str) -> str:

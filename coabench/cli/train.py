@@ -13,9 +13,21 @@ from coabench.base.text import NOTHING, safe
 from coabench.cli.options import crop_option, device_option, fold_option, fold_seed_option, set_option
 from coabench.cli.processes import first_process
 from coabench.cli.versions import checks_versions
+from coabench.errors import UserError
 from coabench.recipe import BETA, Balance, Recipe
 from coabench.registry.defaults import BACKBONE, DATASETS, DTYPES, SEED, STRATEGY
 from coabench.registry.options import parse_assignments
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return tuple(part.strip() for part in value.split(",")) if value else None
+
+
+def _rates(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, float] | None:
+    try:
+        return {part: float(rate) for part, rate in parse_assignments(value, option="--part-lr").items()} or None
+    except ValueError:
+        raise UserError("--part-lr takes a number", found=", ".join(value), remedy="write vision=2e-5") from None
 
 
 @click.command("train")
@@ -39,7 +51,13 @@ from coabench.registry.options import parse_assignments
 @click.option("--rank", type=int, help="Rank of the LoRA.")
 @click.option("--alpha", type=float, help="Alpha of the LoRA: its update is alpha / rank * B A.")
 @click.option("--dropout", type=float, help="Dropout of the LoRA.")
-@click.option("--targets", metavar="PART,…", help="Parts that are trained: language, projector, vision; all.")
+@click.option("--dora/--no-dora", default=None, help="Learn lengths and directions of the weights apart (DoRA).")
+@click.option("--rslora/--no-rslora", default=None, help="Scale the update by alpha / sqrt(rank) (rsLoRA).")
+@click.option("--lora-plus", type=float, metavar="RATIO", help="Learning rate of B over that of A (LoRA+), such as 16.")
+@click.option("--targets", metavar="PART,…", callback=_names,
+              help="Parts that are trained: language, projector, vision; all.")  # fmt: skip
+@click.option("--modules-to-save", metavar="NAME,…", callback=_names,
+              help="Parts or modules that are trained whole beside the LoRA, such as projector.")  # fmt: skip
 @click.option("--mirror/--no-mirror", default=None, help="Show images mirrored half of the time.")
 @click.option("--ambiguous/--unambiguous", default=None,
               help="Train on questions with several right answers too (stage 1 on compound images).")  # fmt: skip
@@ -53,6 +71,8 @@ from coabench.registry.options import parse_assignments
               help="Questions about an image share a step; without, batches are the published script's.")  # fmt: skip
 @click.option("--micro-batch", type=click.IntRange(min=1), help="Questions per forward pass and process.")
 @click.option("--lr", "learning_rate", type=float, help="Learning rate of AdamW.")
+@click.option("--part-lr", metavar="PART=LR", multiple=True, callback=_rates,
+              help="Learning rate of one part, such as vision=2e-5; repeatable.")  # fmt: skip
 @click.option("--schedule", help="A scheduler of transformers: cosine, linear, constant …")
 @click.option("--warmup", type=float, help="Fraction of the steps in which the learning rate rises.")
 @click.option("--weight-decay", type=float, help="Of AdamW.")
@@ -76,7 +96,6 @@ from coabench.registry.options import parse_assignments
 def command(
     strategies: tuple[str, ...],
     datasets: tuple[str, ...],
-    targets: str | None,
     assignments: tuple[str, ...],
     fields: tuple[str, ...],
     export: str | None,
@@ -93,7 +112,6 @@ def command(
     from coabench.training.plan import Training, check
     from coabench.training.stages import plans, train_all
 
-    rest["targets"] = tuple(part.strip() for part in targets.split(",")) if targets else None
     request = Training(
         strategies=strategies,
         datasets=datasets,

@@ -42,7 +42,7 @@ def recipe_rows(identity: TrainingIdentity, options: Mapping[str, Any]) -> tuple
     recipe_now = {**asdict(Recipe()), **identity.recipe}  # which says nothing of what older versions did not know
     now = {**recipe_now, **options, **(identity.backbone.training or {}), **identity.trainer}
     absent = {name: None for name in then if name not in now}
-    rows = [Setting(name, _text(value), _text(then[name]) if name in then else None)
+    rows = [Setting(name, _text(name, value), _text(name, then[name]) if name in then else None)
             for name, value in {**now, **absent}.items()]  # fmt: skip
     return rows, preset is not None
 
@@ -56,12 +56,14 @@ def _published(backbone: str) -> Preset | None:
     return presets.get(PUBLISHED)
 
 
-def _text(value: Any) -> str:
-    """Return a value as it is typed; what is not set is a dash."""
+def _text(name: str, value: Any) -> str:
+    """Return the value of a setting as it is typed; what is not set is a dash."""
     if value is None:
         return "–"
+    if isinstance(value, Mapping):
+        value = [f"{key}={each}" for key, each in value.items()]
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "all"
+        return ", ".join(map(str, value)) or ("all" if name == "targets" else "–")
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -113,8 +113,7 @@ def _facts(manifest: Mapping[str, Any], identity: TrainingIdentity) -> Iterator[
     backbone, recipe = identity.backbone, identity.recipe
     session: Mapping[str, Any] = (manifest.get("sessions") or [{}])[-1]
     yield "From", f"{backbone.name}:{backbone.model}" if backbone.model else backbone.name
-    whole = recipe.get("full") is True
-    yield "Trained", "every parameter" if whole else f"LoRA, rank {recipe.get('rank')}, alpha {recipe.get('alpha')}"
+    yield "Trained", identity.trained
     yield "Questions of", ", ".join(strategy.name for strategy in identity.strategies)
     for data in identity.data:
         yield "On", _data(data)

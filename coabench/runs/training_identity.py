@@ -10,6 +10,9 @@ from coabench.runs.dataset_identity import FoldIdentity
 from coabench.runs.identity import StrategyIdentity
 from coabench.runs.identity_part import LEFT_OUT, Part, left_out
 
+VARIANTS = {"dora": "DoRA", "rslora": "rsLoRA"}
+"""Settings of a recipe -> how the variant of LoRA is called."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedBackbone(Part):
@@ -92,6 +95,17 @@ class TrainingIdentity(Part):
     strategies: tuple[StrategyIdentity, ...]
     data: tuple[TrainingData, ...]
     start: StartIdentity | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def trained(self) -> str:
+        """What was trained, in words."""
+        recipe = self.recipe
+        if recipe.get("full") is True:
+            return "every parameter"
+        variants = "".join(f", {name}" for field, name in VARIANTS.items() if recipe.get(field))
+        whole = ", ".join(map(str, recipe.get("modules_to_save") or ()))
+        variants += whole and f"; {whole} whole"
+        return f"LoRA, rank {recipe.get('rank')}, alpha {recipe.get('alpha')}{variants}"
 
     @property
     def seen(self) -> tuple[TrainingData, ...]:

@@ -12,11 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from coabench.errors import UserError, first_line
-from coabench.support.adapter_config import LORA, lora_ranks, method_of, peft_config, pin_lora, quiet
+from coabench.support.adapter_config import LORA, PREFIX, lora_ranks, method_of, peft_config, pin_lora, quiet
 from coabench.support.adapter_folder import CONFIG, AdapterFolder
-
-PREFIX = "base_model.model."
-"""What PEFT puts before the names of a model's own modules."""
 
 
 class Adapter:

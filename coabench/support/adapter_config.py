@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from peft import PeftConfig
 
 LORA = "LORA"
+PREFIX = "base_model.model."
+"""What PEFT puts before the names of a model's own modules."""
 MERGED = frozenset(
     {LORA, "ADALORA", "C3A", "DEFT", "DELORA", "FOURIERFT", "GLORA", "GRALORA", "HIRA", "HRA", "IA3", "LN_TUNING"}
     | {"LOHA", "LOKR", "MISS", "OFT", "PEANUT", "PVERA", "RANDLORA", "ROAD", "SUPERTUNING", "TINYLORA"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +22,25 @@ KNOWN = frozenset(
     | {"revision", "target_modules", "task_type", "use_dora", "use_rslora"}
 )
 """The fields of ``LoraConfig`` in PEFT 0.10.0, which refuses any other."""
+DORA = "use_dora for an embedding, such as the vision tower's positions"
+"""What PEFT 0.10.0 does not support, though it knows the field."""
 SAYS_NOTHING = frozenset({"peft_version", "qalora_group_size"})
 """Later fields that have a value where nothing is switched on."""
 
 
-def published_config(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def published_config(config: Mapping[str, Any], tensors: Iterable[str], folder: Path) -> dict[str, Any]:
     """Return the config of an adapter as PEFT 0.10.0 reads it: without the fields that it does not know.
 
     Args:
+        tensors: the names of its tensors.
         folder: of the adapter, for error messages.
 
     Raises:
-        UserError: it is no LoRA, or one of those fields is switched on.
+        UserError: it is no LoRA, one of those fields is switched on, or it is a DoRA of an embedding.
     """
     newer = sorted(name for name, value in config.items() if value and name not in KNOWN | SAYS_NOTHING)
+    if config.get("use_dora") and any("lora_embedding_" in name for name in tensors):
+        newer.append(DORA)
     if config.get("peft_type") != LORA or newer or config.get("init_lora_weights") not in PLAIN_INIT:
         what = ", ".join(newer) or f"peft_type {config.get('peft_type')}, init {config.get('init_lora_weights')}"
         raise UserError(

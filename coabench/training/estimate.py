@@ -8,8 +8,9 @@ from typing import Any
 from coabench.base.text import plural
 from coabench.errors import SampleError
 from coabench.training.data import count_turns
-from coabench.training.parts import fully_trained, targets
+from coabench.training.parts import count_by_rate
 from coabench.training.plan import Plan
+from coabench.training.trainable import trained_sizes
 
 PROBED = 64
 """Samples whose tokens are counted."""
@@ -42,8 +43,11 @@ def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     rows.append(("tokens", f"{min(tokens):,} to {max(tokens):,} an image with its questions, median "
                  f"{statistics.median(tokens):,.0f} ({len(tokens)} looked at)"))  # fmt: skip
     every = sum(p.numel() for p in trainee.module.parameters())
-    trained = _trained(plan, trainee)
+    learning = count_by_rate(trainee, recipe, trained_sizes(trainee, recipe))
+    trained = sum(row["parameters"] for row in learning)
     rows.append(("parameters", f"{trained:,} trained of {every:,} ({trained / every:.2%})"))
+    rows += [("learning rate", f"{row['learning_rate']:g} for {row['parameters']:,} parameters of {row['part']} "
+              f"({row['trained']})") for row in learning]  # fmt: skip
     width = 2 if plan.dtype in ("bfloat16", "float16") else 4
     most = max(trainee.activations(example, width, recipe.checkpointing) for example in examples)
     weights = every * (4 if recipe.full else width) + (0 if recipe.full else trained * 4)
@@ -75,15 +79,6 @@ def _probe(plan: Plan, trainee: Any) -> list[Any]:
         except SampleError:
             continue  # training names it; here it only makes no estimate
     return examples
-
-
-def _trained(plan: Plan, trainee: Any) -> int:
-    module = trainee.module
-    if plan.recipe.full:
-        trained = fully_trained(trainee, plan.recipe)
-        return int(sum(p.numel() for name, p in module.named_parameters() if name in trained))
-    shapes = [module.get_submodule(name).weight.shape for name in targets(trainee, plan.recipe)]
-    return int(sum(plan.recipe.rank * (out + into) for out, into in shapes))
 
 
 def _gib(size: float) -> str:

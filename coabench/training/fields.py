@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 from coabench.base.json import parse_json
 from coabench.errors import UserError, did_you_mean
 from coabench.recipe import Recipe
+from coabench.training.parts import has_rates
 
 OWN_OPTIONS = {
     "output_dir": "--output", "overwrite_output_dir": "--overwrite", "resume_from_checkpoint": "the same command again",
@@ -107,6 +108,12 @@ def check_sharding(fields: Mapping[str, Any], recipe: Recipe, device: str) -> No
             expected="GPUs",
             found=device,
             remedy="leave it out: several processes on the CPU train as one does",
+        )
+    if has_rates(recipe) or recipe.dora or recipe.modules_to_save:
+        raise UserError(
+            f"{sharded[0]} shards the model: which parameters are whose cannot be seen, and DoRA needs whole weights",
+            expected="a LoRA without --dora, --lora-plus, --part-lr and --modules-to-save",
+            remedy="leave them out, or train without sharding",
         )
     if recipe.dev or recipe.full:
         raise UserError(

@@ -16,7 +16,6 @@ from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import LOCK, JobFolder
 from coabench.runs.learnt import LearntImages
 from coabench.runs.training_log import LOG
-from coabench.training.parts import targets
 from coabench.training.plan import Plan
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ def save_trained(model: nn.Module, plan: Plan, directory: Path, weights: Mapping
     plain |= {
         "inference_mode": True,
         "base_model_name_or_path": plan.identity.backbone.model,
-        "target_modules": targets(plan.trainee, plan.recipe),  # in full: PEFT has shortened them to what is distinct
+        "target_modules": list(plan.modules.lora),  # in full: PEFT has shortened them to what is distinct
     }
     save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, directory / WEIGHTS, {"format": "pt"})
     (directory / WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner alone
@@ -131,8 +130,10 @@ def export_published(plan: Plan, directory: Path) -> None:
     That is PEFT 0.10's, with the base's ``config.json`` and the tensors that were trained whole (none) beside it.
     """
     from coabench.support.published import published_config, write_beside
+    from coabench.support.tensorfile import TensorFile
 
     folder = directory / PUBLISHED
     folder.mkdir(exist_ok=True)
     shutil.copyfile(directory / WEIGHTS, folder / WEIGHTS)
-    write_beside(folder, published_config(read_json(directory / CONFIG), directory), {}, plan.trainee.extras())
+    tensors = TensorFile(directory / WEIGHTS).entries
+    write_beside(folder, published_config(read_json(directory / CONFIG), tensors, directory), {}, plan.trainee.extras())

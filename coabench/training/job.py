@@ -6,29 +6,25 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from coabench.backbone import Trainee
 from coabench.base import environment
 from coabench.base.names import require_utf8
 from coabench.base.processes import Meeting, lost_process_named
 from coabench.base.vocabulary import COMPLETE
 from coabench.inference.contents import contents
-from coabench.recipe import Recipe
 from coabench.registry.blame import contained
 from coabench.runs.observers import failure_reported, notify
 from coabench.runs.training_log import LOG
 from coabench.support.memory import explained_oom
 from coabench.training.faces import find_faces
 from coabench.training.files import BOARD, CHECKPOINTS, TrainingFolder, export_published, save_trained
-from coabench.training.parts import fully_trained, targets
+from coabench.training.parts import count_by_rate
 from coabench.training.plan import Plan, Training, check
 from coabench.training.progress import TrainingProgress
 from coabench.training.result import FinishedTraining
 from coabench.training.seen import Seen
-
-if TYPE_CHECKING:
-    from torch import nn
+from coabench.training.trainable import sizes, trainable
 
 CONTINUES = (
     "coabench 0.1.0 began this training, and it ends as it began: the steps of warm-up are rounded to the nearest, and"
@@ -104,7 +100,7 @@ def _fit(
         model = trainable(plan.trainee, plan.recipe)
         if plan.start is not None:
             plan.start.load(model)
-        count = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        learning = count_by_rate(plan.trainee, plan.recipe, sizes(model))
         seen = Seen(plan.items, plan.schedule).until
         epochs_per_step = plan.recipe.batch_size / plan.turns
         log = Log(directory / LOG, directory / BOARD, epochs_per_step, _reporting(folder, progress), seen)
@@ -125,7 +121,8 @@ def _fit(
                 COMPLETE,
                 selected_step=step,
                 dev={k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")} if best else None,
-                trainable=count,
+                trainable=sum(row["parameters"] for row in learning),
+                learning=learning,
             )
             results = {name: folder.manifest[name] for name in ("selected_step", "dev", "trainable")}
             notify(progress.note, "coabench_training_finished", training=folder, results=results)
@@ -166,28 +163,6 @@ def _session(request: Training, plan: Plan) -> dict[str, Any]:
         "backbone": backbone,
         "environment": environment.describe(),
     }
-
-
-def trainable(trainee: Trainee, recipe: Recipe) -> nn.Module:
-    """Return the module with what the recipe trains switched on: LoRA by PEFT, or every parameter in use."""
-    module = trainee.module
-    if recipe.full:
-        trained = fully_trained(trainee, recipe)
-        for name, parameter in module.named_parameters():
-            parameter.requires_grad_(name in trained)
-    else:
-        from peft import LoraConfig, PeftModel
-
-        config = LoraConfig(
-            r=recipe.rank,
-            lora_alpha=recipe.alpha,  # type: ignore[arg-type]  # PEFT divides it; it need not be whole
-            lora_dropout=recipe.dropout,
-            target_modules=targets(trainee, recipe),
-        )
-        module = PeftModel(module, config)
-    if recipe.checkpointing:
-        module.gradient_checkpointing_enable()  # type: ignore[operator]
-    return module
 
 
 def _leave_process_group() -> None:

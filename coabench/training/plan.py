@@ -37,7 +37,7 @@ from coabench.support.images import READER
 from coabench.training.balance import ClassBalance, find_balance, find_shares
 from coabench.training.data import Item, Source, collect, open_source, split_weight
 from coabench.training.fields import check_sharding, trainer_fields
-from coabench.training.parts import targets
+from coabench.training.parts import Modules, check_rates
 from coabench.training.schedule import Schedule
 from coabench.training.start import Start, open_start
 
@@ -91,6 +91,7 @@ class Plan:
 
     Attributes:
         trainee: the backbone's part that is trained; its parameters have no memory yet.
+        modules: which of its modules get a LoRA, and which are trained whole beside it.
         output: the folder that the user names; None for none.
         options: of the backbone.
         trainer: further fields of transformers' TrainingArguments.
@@ -109,6 +110,7 @@ class Plan:
     schedule: Schedule
     backbone: Backbone[Any]
     trainee: Trainee
+    modules: Modules
     output: Path | None
     identity: TrainingIdentity
     options: Any
@@ -208,7 +210,10 @@ def check(request: Training) -> Plan:
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
     backbone = registration.open(BackboneRequest(model, None, world.device(request.device), dtype, options["backbone"]))
     trainee = backbone.trainee(deepcopy(options["training"]))
-    modules = targets(trainee, recipe)
+    modules = Modules.of(trainee, recipe)
+    check_rates(trainee, recipe, modules)
+    if request.published and recipe.dora:
+        _check_published(trainee, modules)
     if start is not None:
         start.check_fits(registration.name, backbone.identity(), modules)
     balance = find_balance(recipe, items, trainee.weighs)
@@ -241,8 +246,8 @@ def check(request: Training) -> Plan:
         start=start.identity() if start else None,
     )
     plan = Plan(
-        recipe, [strategy for strategy, _ in strategies], sources, items, schedule, backbone, trainee, request.output,
-        identity, options["backbone"], world, trainer, warmup, crop, balance, augmentation, start,
+        recipe, [strategy for strategy, _ in strategies], sources, items, schedule, backbone, trainee, modules,
+        request.output, identity, options["backbone"], world, trainer, warmup, crop, balance, augmentation, start,
     )  # fmt: skip
     return plan if request.overwrite else _continued(plan, {key: trainer[key] for key in request.trainer}, rounded)
 
@@ -280,6 +285,18 @@ def _recipe(
     if request.published and recipe.full:
         raise UserError("--export published is for adapters", found="--full", remedy="leave out one of the two")
     return recipe, preset
+
+
+def _check_published(trainee: Trainee, modules: Modules) -> None:
+    """Refuse a DoRA that the published layout cannot hold before it is trained."""
+    from coabench.support.published import DORA
+
+    if any(hasattr(trainee.module.get_submodule(name), "num_embeddings") for name in modules.lora):
+        raise UserError(
+            "--export published writes what PEFT 0.10 reads",
+            found=DORA,
+            remedy="pass --targets without vision, leave out --dora, or export it as peft or merged",
+        )
 
 
 def _check_distinct(request: Training) -> None:

@@ -67,10 +67,7 @@ class FinishedTraining:
         for data in identity.data:
             selecting = f", {data.dev:,} to select by" if data.dev else ""
             yield f"Samples of {data.dataset}", f"{data.fit or 0:,} learnt from{selecting}"
-        yield (
-            "Trained",
-            "every parameter" if identity.recipe.get("full") else f"LoRA, rank {identity.recipe.get('rank')}",
-        )
+        yield "Trained", identity.trained
         yield (
             "Steps",
             f"{self.manifest.get('steps') or 0:,}, with {plural(self.manifest.get('examples') or 0, 'question')}",

@@ -57,6 +57,8 @@ class Stage:
     steps: int | None = None
     batch_size: int | None = None
     learning_rate: Rate | None = field(default=None, metadata={"key": "lr"})
+    part_lr: Mapping[str, Rate] | None = None
+    lora_plus: float | None = None
     schedule: str | None = None
     warmup: float | None = None
     weight_decay: float | None = None

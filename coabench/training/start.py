@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coabench.base.reading import is_folder, user_path
 from coabench.errors import UserError
-from coabench.recipe import Recipe
+from coabench.recipe import Recipe, option_of
 from coabench.runs.adapter import MANIFEST, TrainingRecord
 from coabench.runs.identity import differences
 from coabench.runs.learnt import LearntImages
 from coabench.runs.training_identity import StartIdentity, TrainingData, TrainingIdentity
+from coabench.training.parts import Modules
 
 if TYPE_CHECKING:
     from torch import nn
 
     from coabench.support.adapter_folder import AdapterFolder
 
-KEPT = ("rank", "alpha", "targets")
+KEPT = ("rank", "alpha", "dora", "rslora", "targets", "modules_to_save")
 """Fields of the recipe that an adapter keeps."""
 
 
@@ -41,25 +42,25 @@ class Start:
 
     def settings(self, typed: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings of a recipe with those that the adapter keeps; `UserError` where others are typed."""
-        own = {name: self.trained.recipe[name] for name in KEPT}
-        own["targets"] = tuple(own["targets"])
+        then = {**asdict(Recipe()), **self.trained.recipe}
+        own = {name: tuple(then[name]) if isinstance(then[name], list) else then[name] for name in KEPT}
         for name in KEPT:
             value = typed.get(name)
             if value is not None and value != own[name]:
                 raise UserError(
-                    f"--{name} {_shown(value)} is not that of the adapter that the training begins with",
-                    expected=f"{_shown(own[name])}, as in {self.folder}",
-                    remedy=f"leave out --{name}, or --from",
+                    f"{_shown(name, value)} is not that of the adapter that the training begins with",
+                    expected=f"{_shown(name, own[name])}, as in {self.folder}",
+                    remedy=f"leave out {option_of(name)}, or --from",
                 )
         return {**typed, **own}
 
-    def check_fits(self, name: str, facts: Mapping[str, Any], modules: Sequence[str]) -> None:
+    def check_fits(self, name: str, facts: Mapping[str, Any], modules: Modules) -> None:
         """Refuse (`UserError`) another base than the adapter's, or other modules.
 
         Args:
             name: the backbone.
             facts: `Backbone.identity`.
-            modules: what gets a LoRA.
+            modules: what the training would change.
         """
         then = (self.trained.backbone.name, self.record.facts.get("checkpoint"))
         now = (name, facts.get("checkpoint"))
@@ -70,14 +71,16 @@ class Start:
                 found=f"{now[0]}, checkpoint {str(now[1])[:12]}",
                 remedy="correct --backbone, or --from",
             )
-        trained = (self.adapter.config or {}).get("target_modules")
-        if not isinstance(trained, list) or sorted(trained) != sorted(modules):
-            raise UserError(
-                f"the adapter in {self.folder} changes other modules than this training would",
-                expected=f"{len(modules)} modules: {modules[0]} …",
-                found=f"{len(trained)} modules" if isinstance(trained, list) else str(trained)[:80],
-                remedy="correct --from",
-            )
+        config = self.adapter.config or {}
+        for field, names in (("target_modules", modules.lora), ("modules_to_save", modules.whole)):
+            trained = config.get(field) or []
+            if not isinstance(trained, list) or sorted(trained) != sorted(names):
+                raise UserError(
+                    f"the adapter in {self.folder} changes other modules than this training would",
+                    expected=f"{len(names)} {field}: {names[0] if names else 'none'} …",
+                    found=f"{len(trained)} modules" if isinstance(trained, list) else str(trained)[:80],
+                    remedy="correct --from",
+                )
 
     def identity(self) -> StartIdentity:
         """Return what the identity of the training keeps of it."""
@@ -134,8 +137,13 @@ class Start:
         set_peft_model_state_dict(model, tensors)
 
 
-def _shown(value: object) -> str:
-    return (",".join(value) or "all") if isinstance(value, tuple) else str(value)
+def _shown(setting: str, value: object) -> str:
+    """Return a setting as it is typed."""
+    option = option_of(setting)
+    if isinstance(value, bool):
+        return option if value else f"--no-{option.removeprefix('--')}"
+    names = (",".join(value) or ("all" if setting == "targets" else "none")) if isinstance(value, tuple) else value
+    return f"{option} {names}"
 
 
 def open_start(adapter: str | Path | None) -> Start | None:

@@ -31,6 +31,8 @@ from coabench.registry.transforms import Transforms
 from coabench.training.balance import ClassBalance
 from coabench.training.data import Item
 from coabench.training.development import development_scores
+from coabench.training.optimizer import check_groups, group_by_rate
+from coabench.training.parts import has_rates, rate_of
 from coabench.training.plan import Plan
 from coabench.training.schedule import Piece, Schedule
 
@@ -78,13 +80,15 @@ def make_arguments(plan: Plan, checkpoints: Path) -> TrainingArguments:
     }
     try:
         arguments = TrainingArguments(**fields)
-        Trainer.get_optimizer_cls_and_kwargs(arguments, plan.trainee.module)  # type: ignore[arg-type]  # any module
+        kind, settings = Trainer.get_optimizer_cls_and_kwargs(arguments, plan.trainee.module)  # type: ignore[arg-type]
     except (ValueError, TypeError, ImportError, FileNotFoundError) as error:
         raise UserError(
             "transformers' TrainingArguments refuses these settings",
             found=first_line(error),
             remedy="correct --trainer, --schedule or --dtype",
         ) from None
+    if has_rates(recipe):
+        check_groups(kind, settings, recipe.learning_rate)
     wanted = {"bfloat16": "bf16", "float16": "fp16"}.get(plan.dtype, "no")
     if arguments.mixed_precision != wanted:
         raise UserError(
@@ -103,8 +107,11 @@ def make_trainer(plan: Plan, model: nn.Module, arguments: TrainingArguments, log
     if plan.recipe.patience is not None and arguments.eval_strategy != "no":
         callbacks.append(Patience(plan.recipe.patience))
     pieces = Pieces(plan.items, plan.backbone, plan.trainee, plan.balance, plan.augmentation)
+    rates: dict[nn.Parameter, float] = {}
+    if has_rates(plan.recipe):
+        rates = {p: rate_of(name, plan.trainee, plan.recipe) for name, p in model.named_parameters()}
     trainer = TurnTrainer(
-        pieces, plan.schedule, lambda: development_scores(plan), model=model, args=arguments, callbacks=callbacks
+        pieces, plan.schedule, lambda: development_scores(plan), rates, model=model, args=arguments, callbacks=callbacks
     )
     trainer.remove_callback(PrinterCallback)  # our log has it
     return trainer
@@ -173,11 +180,32 @@ class TurnTrainer(Trainer):
     schedule, whatever an epoch is.
     """
 
-    def __init__(self, pieces: Pieces, schedule: Schedule, evaluate: Evaluate, **arguments: Any) -> None:
+    def __init__(
+        self,
+        pieces: Pieces,
+        schedule: Schedule,
+        evaluate: Evaluate,
+        rates: Mapping[nn.Parameter, float],
+        **arguments: Any,
+    ) -> None:
+        """Begin.
+
+        Args:
+            rates: the learning rate of every parameter; empty where all have the same.
+        """
         self._schedule = schedule
         self._pieces = pieces
         self._dev = evaluate
+        self._rates = rates
         super().__init__(train_dataset=pieces, data_collator=pieces.collate, eval_dataset=pieces, **arguments)
+
+    def create_optimizer(self, *arguments: Any) -> torch.optim.Optimizer:
+        """Return transformers' optimizer, its parameters grouped by their learning rates."""
+        there = self.optimizer is not None
+        optimizer: torch.optim.Optimizer = super().create_optimizer(*arguments)
+        if self._rates and not there:
+            group_by_rate(optimizer, self._rates, self.args.learning_rate)
+        return optimizer
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return this process's share; the schedule divides the turns, not accelerate."""

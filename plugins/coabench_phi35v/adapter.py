@@ -18,8 +18,8 @@ from torch import Tensor
 
 from coabench.base.reading import exists
 from coabench.errors import UserError
-from coabench.support.adapter import PREFIX, Adapter
-from coabench.support.adapter_config import LORA, lora_ranks
+from coabench.support.adapter import Adapter
+from coabench.support.adapter_config import LORA, PREFIX, lora_ranks
 from coabench.support.adapter_folder import CONFIG, AdapterFolder
 from coabench.support.published import OTHERS
 from coabench.support.tensorfile import TorchFile, file_digest

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coabench.support.adapter import PREFIX, nothing_changes
-from coabench.support.adapter_config import LORA, PLAIN_INIT
+from coabench.support.adapter import nothing_changes
+from coabench.support.adapter_config import LORA, PLAIN_INIT, PREFIX
 from coabench.support.adapter_folder import AdapterFolder
 
 UNIMPORTANT = {

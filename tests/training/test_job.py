@@ -34,6 +34,8 @@ pytestmark = pytest.mark.slow
 SMALL = ("--set", "num_crops=1", "--set", "max_new_tokens=3", "--device", "cpu", "--dtype", "float32", "--steps", "4",
          "--batch-size", "8", "--rank", "4", "--lr", "1e-3", "--evaluations", "2")  # fmt: skip
 """A training of seconds; what it learns does not matter here."""
+VARIED = ("--dora", "--rslora", "--lora-plus", "4", "--part-lr", "vision=5e-4", "--modules-to-save", "projector")
+"""A LoRA in all its variants at once."""
 
 
 @pytest.fixture(scope="session")
@@ -217,7 +219,7 @@ def test_a_full_training_is_a_model_of_its_own(
 def test_a_killed_training_goes_on_to_the_same_weights(
     train: Run, environment: dict[str, str], few: tuple[str, ...], model: Path, tmp_path: Path
 ) -> None:
-    options = (*few, "--dev", "0", "--steps", "8", "--evaluations", "4")
+    options = (*few, *VARIED, "--dev", "0", "--steps", "8", "--evaluations", "4")
     assert train(*options, "--output", "whole").returncode == 0
     command = ["train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options]
     with (tmp_path / "killed.log").open("w") as told:
@@ -285,7 +287,7 @@ def test_a_signal_stops_a_training_that_then_continues(
 def test_two_processes_train_as_one_does(
     train: Run, environment: dict[str, str], few: tuple[str, ...], model: Path, tmp_path: Path
 ) -> None:
-    options = (*few, "--dropout", "0", "--dev", "0.3")
+    options = (*few, *VARIED, "--dropout", "0", "--dev", "0.3")
     assert train(*options, "--output", "one").returncode == 0
     pair = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "coabench"]
     command = [*pair, "train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options, "--output", "two"]
