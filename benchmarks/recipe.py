@@ -2,8 +2,8 @@
 
 What differs between the preset and the published script, one thing from row to row: questions of an image in one step
 (`published`), records instead, the loss as the mean of the means of micro-batches instead of the mean over the step's
-tokens (`published-literal`), both without dropout, and the usual AdamW instead of the published one. Each is evaluated on
-the test split of ``synthface-compound``.
+tokens (`published-literal`), both without dropout, and the usual AdamW instead of the published one. Each is evaluated
+on the test split of ``synthface-compound``.
 
     python benchmarks/recipe.py [--seeds 3] [--steps 60] [--json FILE]
 """

@@ -26,6 +26,7 @@ from coabench.training.progress import TrainingProgress
 if TYPE_CHECKING:
     from coabench.prediction.answer import FacePrediction
     from coabench.sweep.job import Result
+    from coabench.sweep.kind import Kind
 
 
 class Terminal:
@@ -59,8 +60,8 @@ class Terminal:
             self._bar.update(done, line, last, **fields)
 
     def _speed(self, done: int) -> float:
-        """Return how many were done a second."""
-        return (done - self._done_before) / max(time.monotonic() - self._started, 1e-9)
+        """Return how many were done a second; a training that resumes goes back to its checkpoint."""
+        return max(0, done - self._done_before) / max(time.monotonic() - self._started, 1e-9)
 
 
 class RunTerminal(Terminal):
@@ -149,36 +150,35 @@ class TrainingTerminal(Terminal, TrainingProgress):
 
 
 class SweepTerminal(Terminal):
-    """Samples of all runs of a sweep together, and a line for every run that ends."""
+    """Samples or steps of all runs of a sweep together, and a line for every run that ends."""
 
     @contextmanager
-    def start(self, runs: int, samples: int, done: int) -> Iterator[None]:
-        """Show progress over the samples of some runs."""
-        self._runs, self._ended = runs, 0
-        self.note(
-            f"{plural(runs, 'run')} to do, {plural(samples, 'sample')}" + (f", {done:,} of them done" if done else "")
-        )
+    def start(self, kind: Kind, runs: int, size: int, done: int) -> Iterator[None]:
+        """Show progress over the samples or steps of some runs."""
+        self._kind, self._runs, self._ended = kind, runs, 0
+        sizes = plural(size, kind.unit) + (f", {done:,} of them done" if done else "")
+        self.note(f"{plural(runs, kind.job)} to do, {sizes}")
         columns = (TextColumn("run {task.fields[run]}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                    TextColumn("left"), TimeRemainingColumn())  # fmt: skip
-        with self._shown(samples, done, columns, run=f"1 of {runs}"):
+        with self._shown(size, done, columns, run=f"1 of {runs}"):
             yield
 
     def advance(self, done: int) -> None:
-        """Show that so many samples are done."""
+        """Show that so many samples or steps are done."""
         speed = self._speed(done)
         left = f", {(self._total - done) / speed:.0f} s left" if speed > 0 else ""
-        runs = f"{self._ended} of {plural(self._runs, 'run')}"
-        line = f"{runs}, {done:,}/{plural(self._total, 'sample')}  {speed:.2f} samples/s{left}"
+        runs, unit = f"{self._ended} of {plural(self._runs, self._kind.job)}", self._kind.unit
+        line = f"{runs}, {done:,}/{plural(self._total, unit)}  {speed:.2f} {unit}s/s{left}"
         self._update(done, line, run=f"{min(self._ended + 1, self._runs)} of {self._runs}")
 
     def ended(self, result: Result) -> None:
         """Show how a run ended."""
         self._ended += 1
         head = f"[{self._ended}/{self._runs}] {result.run.label}: {result.status}"
-        if result.metrics is not None:
+        if result.outcome.uar.value is not None:
             from coabench.metrics.headline import UAR
 
-            head += f", UAR {UAR.with_interval(UAR.read(result.metrics))}"
+            head += f", {result.run.kind.uar} {UAR.with_interval(result.outcome.uar)}"
         self.note(head)
         for line in (result.problem or "").splitlines():
             self.note(f"    {line}")

@@ -41,7 +41,7 @@ def command(
     ray_address: str | None,
     format: Format,
 ) -> None:
-    """Evaluate every combination that SHEET.yaml asks for, each a run of its own.
+    """Evaluate every combination that SHEET.yaml asks for, each a run of its own; or, with `job: train`, train each.
 
     Every run is checked before the first begins. One that fails does not stop the others. The same command again skips
     what is complete and resumes the rest, wherever it was stopped.
@@ -52,7 +52,7 @@ def command(
     from coabench.sweep.job import sweep
     from coabench.sweep.plan import make_plan
     from coabench.sweep.sheet import read_sheet
-    from coabench.sweep.tables import plan_section, result_section
+    from coabench.sweep.tables import plan_section, result_sections
 
     if measure is not None and not dry_run:
         raise UserError("--measure is for --dry-run", remedy="add --dry-run, or leave --measure out")
@@ -76,15 +76,18 @@ def command(
         results = sweep(plan, chosen, terminal)
     except KeyboardInterrupt:
         raise SystemExit(say_interrupted("what is recorded is safe, the same command continues from there")) from None
-    click.echo(render_sections([result_section(plan, results)], format, "Sweep"), nl=False)
+    click.echo(render_sections(result_sections(plan, results), format, "Sweep"), nl=False)
     _raise_failed(results)
 
 
 def _raise_failed(results: Sequence[Result]) -> None:
-    failed = [result for result in results if result.status != COMPLETE]
+    from coabench.sweep.state import EARLY
+
+    failed = [result for result in results if result.status not in (COMPLETE, EARLY)]
     if failed:
+        job = failed[0].run.kind.job
         raise JobError(
-            f"{len(failed)} of {plural(len(results), 'run')} could not be finished",
+            f"{len(failed)} of {plural(len(results), job)} could not be finished",
             found="; ".join(result.run.label for result in failed),
-            remedy="solve the problem of each, then run the same command: it resumes these runs",
+            remedy=f"solve the problem of each, then run the same command: it resumes these {job}s",
         )

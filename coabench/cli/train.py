@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -17,6 +17,9 @@ from coabench.errors import UserError
 from coabench.recipe import BETA, Balance, Recipe
 from coabench.registry.defaults import BACKBONE, DATASETS, DTYPES, SEED, STRATEGY
 from coabench.registry.options import parse_assignments
+
+if TYPE_CHECKING:
+    from coabench.training.result import FinishedTraining
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -132,10 +135,11 @@ def command(
             return
         done = train_all(request, TrainingTerminal() if first else None)
         if first:
-            _summary(rest["backbone"], rest["crop"], done.directory, done.manifest)
+            _summary(rest["backbone"], rest["crop"], done)
 
 
-def _summary(backbone: str, crop: str | None, directory: Path, manifest: Any) -> None:
+def _summary(backbone: str, crop: str | None, done: FinishedTraining) -> None:
+    manifest = done.manifest
     dev = manifest.get("dev") or {}
     counts = {name: manifest.get(name) for name in ("examples", "trainable", "selected_step", "steps")}
     texts = {name: NOTHING if count is None else f"{count:,}" for name, count in counts.items()}
@@ -147,13 +151,5 @@ def _summary(backbone: str, crop: str | None, directory: Path, manifest: Any) ->
     rows.append(("step selected", f"{texts['selected_step']} of {texts['steps']}"))
     for name, value in rows:
         click.echo(f"{safe(name, 60):<28} {value}")
-    click.echo(f"{'written to':<28} {safe(directory)}")
-    whole = manifest["identity"]["recipe"].get("full")
-    use = f"{backbone.partition(':')[0]}:{directory}" if whole else f"{backbone} --adapter {directory}"
-    held = next((part["fold"] for part in manifest["identity"]["data"] if part.get("fold")), None)
-    if held is not None:
-        from coabench.runs.dataset_identity import FoldIdentity
-
-        use += f" {FoldIdentity.read(held).options}"
-    use += f" --crop {crop}" if crop else ""
-    click.echo(f"{'to use it':<28} {safe(f'coabench evaluate --backbone {use}')}")
+    click.echo(f"{'written to':<28} {safe(done.directory)}")
+    click.echo(f"{'to use it':<28} {safe(done.evaluate_command(backbone, crop))}")

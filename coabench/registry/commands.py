@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import click
 
 COMMANDS = {
-    "train": "Train an adapter on a strategy's questions; go on where a killed training stopped.",
-    "evaluate": "Evaluate a backbone with a strategy on a data set; go on where a killed run stopped.",
-    "sweep": "Evaluate many combinations of backbones, strategies and data sets; go on where it was stopped.",
+    "train": "Train an adapter on a strategy's questions; resume one that was stopped.",
+    "evaluate": "Evaluate a backbone with a strategy on a data set; resume one that was stopped.",
+    "sweep": "Evaluate, or train, many combinations of options; resume one that was stopped.",
     "score": "Make a run of a file of predictions, or of a run's responses read by another parser.",
     "predict": "Say what expression the faces in pictures, folders and films show.",
     "calibrate": "Correct how sure runs are: fit on one run whose truth is known, apply to others.",

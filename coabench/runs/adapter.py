@@ -40,6 +40,7 @@ class TrainingManifest(Manifest):
     steps: Count | None = None
     selected_step: Count | None = None
     dev: Mapping[str, Number] | None = None
+    stopped_early: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

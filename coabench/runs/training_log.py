@@ -90,6 +90,12 @@ class TrainingLog:
         return next((entry for entry in self.evaluations if entry.step == step), None)
 
     @property
+    def seconds(self) -> float | None:
+        """The seconds that it took up to the last entry; None without one."""
+        each = [entries[-1].numbers.get("seconds") for entries in (self.losses, self.evaluations) if entries]
+        return max((seconds for seconds in each if seconds is not None), default=None)
+
+    @property
     def best(self) -> Entry | None:
         """The evaluation with the best mean UAR, the first of equals; None where nothing was evaluated."""
         return max(self.evaluations, key=lambda entry: entry.numbers["uar"], default=None)

@@ -14,7 +14,7 @@ from coabench.registry.loader import get_plugins
 from coabench.registry.options import parse_component, read_parameters
 from coabench.registry.registrations import Registration
 from coabench.sweep.executor import Ending, Executor, ExecutorRequest
-from coabench.sweep.plan import Planned
+from coabench.sweep.planned import Planned
 
 OPTION = "--executor"
 SHORTHANDS = {"jobs": ("--jobs", "local"), "address": ("--ray-address", "ray")}

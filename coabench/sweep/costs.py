@@ -2,27 +2,26 @@
 
 Tokens come from the backbone, which counts those of some samples' prompts. Seconds come from records: those of the run
 itself, else of another run of the same backbone, strategy, decode, label space and device, in the sweep's folder or
-measured for the purpose. GPU hours are those seconds times the GPUs that a run takes.
+measured for the purpose; of trainings, of another one that differs in nothing but what costs no time. GPU hours are
+those seconds times the GPUs that a run takes.
 """
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 
 from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import CoabenchError, first_line
-from coabench.reports.entries import find_runs
-from coabench.runs.identity import RunIdentity
-from coabench.runs.run import read_manifest, read_records
 from coabench.sweep.executor import Executor
-from coabench.sweep.plan import Planned, SweepPlan, limited
-from coabench.sweep.state import State, read_state
+from coabench.sweep.kind import Kind
+from coabench.sweep.plan import SweepPlan, limited
+from coabench.sweep.planned import Planned
+from coabench.sweep.sheet import Sheet
+from coabench.sweep.state import EARLY, State
 
 
 @dataclass(frozen=True)
@@ -38,15 +37,15 @@ class Cost:
     """What is left of a run; None where that is unknown.
 
     Attributes:
-        samples: that have no record yet.
+        left: its samples that have no record yet, or its steps.
         tokens: of all prompts that are left, images included.
-        seconds: of all samples that are left; not of loading the backbone.
+        seconds: of all that is left; not of loading the backbone.
         where: the run that the pace was seen in.
     """
 
     run: Planned
     state: State
-    samples: int
+    left: int
     tokens: float | None
     seconds: float | None
     gpu_hours: float | None
@@ -59,7 +58,7 @@ def estimate(plan: SweepPlan, measured: Mapping[str, Pace] | None = None) -> lis
     Args:
         measured: what `measure` returned.
     """
-    paces = {**(measured or {}), **dict(_recorded(plan.sheet.output))}
+    paces = {**(measured or {}), **dict(_recorded(plan.sheet))}
     return [_cost(run, paces) for run in plan.runs]
 
 
@@ -70,7 +69,7 @@ def measure(runs: Sequence[Planned], limit: int, executor: Executor) -> tuple[di
     """
     paces: dict[str, Pace] = {}
     problems: list[str] = []
-    representatives = {kind_of(run.identity, run.device): run for run in reversed(runs)}
+    representatives = {pace_of(run): run for run in reversed(runs)}
     with tempfile.TemporaryDirectory(prefix="coabench-") as folder:
         chosen = {run.label: run for run in representatives.values()}
         short = [limited(run, limit, Path(folder) / str(i)) for i, run in enumerate(chosen.values())]
@@ -80,21 +79,21 @@ def measure(runs: Sequence[Planned], limit: int, executor: Executor) -> tuple[di
             run = ending.run
             if ending.problem is not None:
                 problems.append(f"{run.label} could not be measured: {first_line(ending.problem)}")
-            elif pace := _pace(run.directory, f"measured on {plural(run.samples, 'sample')}"):
-                paces[kind_of(run.identity, run.device)] = pace
+            elif pace := _pace(run.kind, run.directory, f"measured on {plural(run.size, run.kind.unit)}"):
+                paces[pace_of(run)] = pace
     return paces, problems
 
 
 def unknown(plan: SweepPlan) -> list[Planned]:
     """Return the runs of which there is something left and no pace known."""
-    return [cost.run for cost in estimate(plan) if cost.samples and cost.seconds is None]
+    return [cost.run for cost in estimate(plan) if cost.left and cost.seconds is None]
 
 
 def _cost(run: Planned, paces: Mapping[str, Pace]) -> Cost:
-    state = read_state(run.directory, run.identity)
-    left = 0 if state.status == COMPLETE else run.samples - state.done
-    own = _pace(run.directory, "its own records") if state.done else None
-    pace = own or paces.get(kind_of(run.identity, run.device))
+    state = run.kind.state(run.directory, run.identity)
+    left = 0 if state.status in (COMPLETE, EARLY) else run.size - state.done
+    own = _pace(run.kind, run.directory, "its own records") if state.done else None
+    pace = own or paces.get(pace_of(run))
     tokens = 0.0 if not left else None if run.tokens is None else run.tokens * left
     seconds = 0.0 if not left else None if pace is None else pace.seconds * left
     gpus = gpus_of(run)
@@ -109,39 +108,25 @@ def gpus_of(run: Planned) -> float:
     return 1.0 if (run.device or "").startswith("cuda") else 0.0
 
 
-def kind_of(identity: RunIdentity, device: str | None) -> str:
-    """Return what runs of the same pace have in common.
-
-    The label space is part of it, since a strategy may ask more of one than of another. Of a CUDA device its name
-    counts and not its number.
-    """
-    name = (device or "").partition("(")[2].rstrip(")") or device
-    answering = [identity.backbone.to_json(), identity.strategy.to_json(), identity.decode]
-    paths = identity.self_consistency.samples if identity.self_consistency else 1
-    parts = [*answering, paths, identity.dataset.labels, name]
-    return json.dumps(parts, sort_keys=True)
+def pace_of(run: Planned) -> str:
+    """Return what jobs of the same pace have in common. Of a CUDA device its name counts and not its number."""
+    return run.kind.same_pace(run.identity, _name(run.device))
 
 
-def _recorded(folder: Path) -> Iterator[tuple[str, Pace]]:
-    """Yield the paces of the runs in a folder."""
+def _name(device: str | None) -> str | None:
+    return (device or "").partition("(")[2].rstrip(")") or device
+
+
+def _recorded(sheet: Sheet) -> Iterator[tuple[str, Pace]]:
+    """Yield the paces of the jobs in a sweep's folder."""
+    for directory, identity, device in sheet.kind.recorded(sheet.output):
+        if pace := _pace(sheet.kind, directory, directory.name):
+            yield sheet.kind.same_pace(identity, _name(device)), pace
+
+
+def _pace(kind: Kind, directory: Path, where: str) -> Pace | None:
     try:
-        directories = find_runs(folder)
-    except CoabenchError:  # no folder yet, or no run in it
-        return
-    for directory in directories:
-        try:
-            manifest = read_manifest(directory)
-            devices = {session.get("device") for session in manifest.get("sessions") or ()}
-        except CoabenchError:
-            continue
-        if len(devices) == 1 and (pace := _pace(directory, directory.name)):
-            yield kind_of(RunIdentity.read(manifest["identity"]), devices.pop()), pace
-
-
-def _pace(directory: Path, where: str) -> Pace | None:
-    try:
-        seconds = [record.get("seconds") for record in read_records(directory)]
+        seconds = kind.pace(directory)
     except CoabenchError:
         return None
-    timed = [s for s in seconds if s is not None]
-    return Pace(mean(timed), where) if timed and len(timed) == len(seconds) else None
+    return None if seconds is None else Pace(seconds, where)

@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coabench.sweep.plan import Planned
+from coabench.sweep.planned import Planned
 
 
 @dataclass(frozen=True)

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import CoabenchError, UserError
-from coabench.metrics.headline import UAR
-from coabench.runs.folder import plugin_failures
-from coabench.runs.metrics import read_metrics
-from coabench.runs.run import METRICS, read_manifest
 from coabench.sweep.executor import Executor
-from coabench.sweep.plan import Planned, SweepPlan
-from coabench.sweep.state import Tally, count_records, read_state
+from coabench.sweep.kind import Kind, Outcome
+from coabench.sweep.plan import SweepPlan
+from coabench.sweep.planned import Planned
+from coabench.sweep.state import EARLY
 
 
 class SweepProgress(Protocol):
     """What a running sweep reports."""
 
-    def start(self, runs: int, samples: int, done: int) -> AbstractContextManager[Any]:
-        """Begin: *runs* are to be carried out, of whose *samples* so many are *done* already."""
+    def start(self, kind: Kind, runs: int, size: int, done: int) -> AbstractContextManager[Any]:
+        """Begin: *runs* are to be carried out, of whose samples or steps (*size*) so many are *done* already."""
         ...
 
     def advance(self, done: int) -> None:
-        """So many samples have their record now; called often."""
+        """So many samples or steps are done now; called often."""
         ...
 
     def ended(self, result: Result) -> None:
@@ -42,18 +40,16 @@ class Result:
     """What became of a run, read off its directory.
 
     Attributes:
-        status: ``complete``, ``failed``, or how far it was when the sweep was stopped.
-        done: the records in its log.
-        metrics: of a complete run, as in its ``metrics.json``.
-        seconds: of all its samples together, as its manifest says.
-        problem: why it failed or was not finished.
+        status: ``complete``, ``failed``, ``stopped early``, or how far it was when the sweep was stopped.
+        done: its samples with a record, or its steps.
+        outcome: what came out, where it is complete or was stopped early.
+        problem: why it failed or was not finished, or was stopped early.
     """
 
     run: Planned
     status: str
     done: int
-    metrics: Mapping[str, Any] | None = None
-    seconds: float | None = None
+    outcome: Outcome = field(default_factory=Outcome)
     problem: str | None = None
 
 
@@ -67,9 +63,10 @@ def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress) -> list[
     """
     for note in (*plan.same, *plan.notes):
         progress.note(note)
-    left = [run for run in plan.runs if read_state(run.directory, run.identity).status != COMPLETE]
+    left, job = [run for run in plan.runs if not is_ended(plan, run)], plan.sheet.kind.job
+    ended = "complete" if plan.sheet.asha is None else "complete or stopped early"
     if len(left) < len(plan.runs):
-        progress.note(f"{len(plan.runs) - len(left)} of {plural(len(plan.runs), 'run')} complete already")
+        progress.note(f"{len(plan.runs) - len(left)} of {plural(len(plan.runs), job)} {ended} already")
     if not left:
         return [read_result(run) for run in plan.runs]
     executor.check(left)
@@ -82,9 +79,9 @@ def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress) -> list[
             remedy="correct 'output' in the sheet, or the permissions",
         ) from None
     problems: dict[str, str] = {}
-    tally = Tally([run.directory for run in left])
+    tally = plan.sheet.kind.tally([run.directory for run in left])
     with (
-        progress.start(len(left), sum(run.samples for run in left), tally.count()),
+        progress.start(plan.sheet.kind, len(left), sum(run.size for run in left), tally.count()),
         closing(executor.execute(left)) as endings,
     ):
         for ending in endings:
@@ -98,10 +95,10 @@ def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress) -> list[
     return [read_result(run, problems.get(run.directory.name)) for run in plan.runs]
 
 
-def failures_in(run: Planned) -> list[str]:
+def failures_in(run: Planned) -> Sequence[str]:
     """Return what plugins failed beside a run, wherever it was carried out: its manifest has it."""
     try:
-        return plugin_failures(read_manifest(run.directory))
+        return run.kind.failures(run.directory)
     except CoabenchError:  # of which its result speaks
         return []
 
@@ -113,15 +110,16 @@ def read_result(run: Planned, problem: str | None = None) -> Result:
         problem: that the executor reported.
     """
     try:
-        state = read_state(run.directory, run.identity)
-        if problem is not None or state.status != COMPLETE:
-            reason = problem or state.reason or "not finished"
-            return Result(run, FAILED if problem or state.reason else state.status, state.done, problem=reason)
-        manifest = read_manifest(run.directory)
-        metrics, _ = read_metrics(run.directory, manifest)
-        UAR.read(metrics)  # which is printed
-        return Result(run, COMPLETE, state.done, metrics, manifest.get("seconds"))
+        state = run.kind.state(run.directory, run.identity)
+        if problem is None and state.status in (COMPLETE, EARLY):
+            return Result(run, state.status, state.done, run.kind.outcome(run.directory), state.reason)
+        reason = problem or state.reason or "not finished"
+        return Result(run, FAILED if problem or state.reason else state.status, state.done, problem=reason)
     except CoabenchError as error:
-        return Result(run, FAILED, count_records(run.directory), problem=problem or str(error))
-    except (LookupError, TypeError, ValueError) as error:
-        return Result(run, FAILED, state.done, problem=f"{run.directory / METRICS} is damaged: {error}; delete it")
+        return Result(run, FAILED, run.kind.tally([run.directory]).count(), problem=problem or str(error))
+
+
+def is_ended(plan: SweepPlan, run: Planned) -> bool:
+    """Whether nothing is left of a job: it is complete, or was stopped early where the sheet still asks for that."""
+    status = run.kind.state(run.directory, run.identity).status
+    return status == COMPLETE or (status == EARLY and plan.sheet.asha is not None)

@@ -17,7 +17,7 @@ from typing import IO, Annotated
 
 from coabench.base.schema import at_least
 from coabench.sweep.executor import Ending, Executor, ExecutorRequest
-from coabench.sweep.plan import Planned
+from coabench.sweep.planned import Planned
 from coabench.sweep.worker import order
 
 TICK = 0.1

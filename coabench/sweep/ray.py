@@ -18,10 +18,9 @@ from typing import Any
 
 from coabench.base import signals
 from coabench.errors import JobError, UserError, first_line
-from coabench.evaluation.plan import Evaluation
-from coabench.runs.identity import RunIdentity
+from coabench.runs.identity_part import Part
 from coabench.sweep.executor import Ending, Executor, ExecutorRequest
-from coabench.sweep.plan import Planned
+from coabench.sweep.planned import Planned
 from coabench.sweep.sheet import Resources
 from coabench.sweep.worker import perform
 
@@ -152,7 +151,7 @@ class RayExecutor(Executor):
         return problem
 
 
-def perform_there(folder: str, variables: Mapping[str, str], request: Evaluation, identity: RunIdentity) -> str | None:
+def perform_there(folder: str, variables: Mapping[str, str], request: Any, identity: Part) -> str | None:
     """Carry out a run in a Ray worker, in the folder and with coabench's variables of the sweep."""
     os.environ.update(variables)
     # Ray cancels by it; a sweep in the background of a script has it ignored, and its workers inherit that.

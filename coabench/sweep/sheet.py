@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
 from types import GenericAlias
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_origin
 
 from coabench.base.reading import user_path
 from coabench.base.schema import At, Read, Text, Unfit, must, read_fields, read_file, read_value
 from coabench.errors import UserError
-from coabench.sweep.settings import DEFAULTS, SET, Assigned, Settings, kind_of, matches, merged, read_settings
+from coabench.sweep.jobs import KINDS
+from coabench.sweep.kind import Kind
+from coabench.sweep.settings import Assigned, Options, Settings, matches, merged
+from coabench.training.asha import Asha
 
 SCHEMA = 1
 _UNITS = {"": 1, "b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
@@ -66,13 +69,17 @@ class Sheet:
     """A sweep as its sheet describes it.
 
     Attributes:
+        kind: what every combination becomes.
+        asha: by which hopeless trainings are stopped early; None for never.
         axes: for each axis its values, each as the settings that it makes.
         include: further single runs, each with its resources.
     """
 
     path: Path
+    kind: Kind
     name: str
     output: Path
+    asha: Asha | None
     defaults: Settings
     axes: Sequence[Sequence[Settings]]
     adjust: Sequence[Adjustment]
@@ -86,7 +93,7 @@ class Sheet:
         Raises:
             UserError: nothing is left, or a pattern of ``exclude`` or ``adjust`` fits nothing.
         """
-        base = merged(DEFAULTS, self.defaults)
+        base = merged(self.kind.options.defaults, self.defaults)
         combinations = [merged(*values) for values in product(*self.axes)] if self.axes or not self.include else []
         excluded = [any(matches(merged(base, chosen), pattern) for pattern in self.exclude) for chosen in combinations]
         for i, pattern in enumerate(self.exclude):
@@ -117,10 +124,12 @@ class Sheet:
 
 @dataclass(frozen=True)
 class SheetFields:
-    """A sheet as it is written; options are read by `read_settings`."""
+    """A sheet as it is written; options are read by `Options`."""
 
+    job: Literal["evaluate", "train"] = "evaluate"
     name: Annotated[str, must(re.compile(r"\w[\w.+-]*").fullmatch, "a word that can name a folder")] = ""
     output: Annotated[Path, Read(Path, Text)] | None = None
+    asha: Asha | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, Any] = field(default_factory=dict)
     adjust: tuple[Mapping[str, Any], ...] = ()
@@ -137,36 +146,71 @@ def read_sheet(path: Path) -> Sheet:
     """
     written, at = read_file(SheetFields, path, "sheet", schema=SCHEMA), At(path, "correct the sheet")
     name = written.name or path.stem
+    kind = KINDS[written.job]
+    reader = _Reader(kind.options)
+    if written.asha is not None and written.job != "train":
+        raise at.field("asha").wrong("only trainings are stopped early", "job: train", remedy="leave 'asha' out")
     return Sheet(
         path,
+        kind,
         name,
-        user_path(written.output or Path("results", name)),
-        read_settings(written.defaults, at.field("defaults")),
-        _read_axes(written.axes, at.field("axes")),
-        [_read_adjustment(entry, at.field("adjust").item(i)) for i, entry in enumerate(written.adjust)],
-        [_read_pattern(entry, at.field("exclude").item(i)) for i, entry in enumerate(written.exclude)],
-        [_read_included(entry, at.field("include").item(i)) for i, entry in enumerate(written.include)],
+        user_path(written.output or kind.parent / name),
+        written.asha,
+        kind.options.read(written.defaults, at.field("defaults")),
+        reader.axes(written.axes, at.field("axes")),
+        [reader.adjustment(entry, at.field("adjust").item(i)) for i, entry in enumerate(written.adjust)],
+        [reader.pattern(entry, at.field("exclude").item(i)) for i, entry in enumerate(written.exclude)],
+        [reader.included(entry, at.field("include").item(i)) for i, entry in enumerate(written.include)],
         written.resources,
     )
 
 
 def text_of(settings: Settings) -> str:
     """Return settings for people: ``backbone: tiny, set.num_crops: 4``."""
-    plain = [f"{name}: {value}" for name, value in settings.items() if name != SET]
-    return ", ".join([*plain, *(f"{SET}.{option}: {text}" for option, text in settings.get(SET, {}).items())])
+    plain = {name: value for name, value in settings.items() if not isinstance(value, Mapping)}
+    assigned = {
+        f"{name}.{option}": text
+        for name, value in settings.items()
+        if isinstance(value, Mapping)
+        for option, text in value.items()
+    }
+    return ", ".join(f"{name}: {value}" for name, value in {**plain, **assigned}.items())
 
 
-def _read_axes(data: Mapping[str, Any], at: At) -> list[list[Settings]]:
-    axes: list[list[Settings]] = []
-    for name, values in data.items():
-        kind, here = kind_of(name, at), at.field(name)
-        if name == SET:
-            options: Mapping[str, Any] = read_value(Mapping[str, Any], values, here)
-            for option, texts in options.items():
-                axes.append([{SET: {option: text}} for text in _read_axis(Assigned, texts, here.field(option))])
-        else:
-            axes.append([{name: value} for value in _read_axis(kind, values, here)])
-    return axes
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the parts of a sheet that hold options."""
+
+    options: Options
+
+    def axes(self, data: Mapping[str, Any], at: At) -> list[list[Settings]]:
+        axes: list[list[Settings]] = []
+        for name, values in data.items():
+            kind, here = self.options.kind_of(name, at), at.field(name)
+            if get_origin(kind) is Mapping:
+                options: Mapping[str, Any] = read_value(Mapping[str, Any], values, here)
+                for option, texts in options.items():
+                    axes.append([{name: {option: text}} for text in _read_axis(Assigned, texts, here.field(option))])
+            else:
+                axes.append([{name: value} for value in _read_axis(kind, values, here)])
+        return axes
+
+    def adjustment(self, entry: Mapping[str, Any], at: At) -> Adjustment:
+        pattern = entry.get("for")
+        if not isinstance(pattern, Mapping):
+            raise at.wrong("nothing says which runs it is about", "a mapping with 'for'",
+                           remedy="write {for: {backbone: NAME}, batch_size: 4}")  # fmt: skip
+        settings = self.options.read(entry, at, ("for", "resources"))
+        return Adjustment(self.pattern(pattern, at.field("for")), settings, _resources(entry, at))
+
+    def pattern(self, entry: Mapping[str, Any], at: At) -> Settings:
+        pattern = self.options.read(entry, at)
+        if not pattern:
+            raise at.wrong("there is no option in it", "options with the values that the runs have")
+        return pattern
+
+    def included(self, entry: Mapping[str, Any], at: At) -> tuple[Settings, Resources]:
+        return self.options.read(entry, at, ("resources",)), _resources(entry, at)
 
 
 def _read_axis(kind: Any, values: Any, at: At) -> tuple[Any, ...]:
@@ -174,27 +218,6 @@ def _read_axis(kind: Any, values: Any, at: At) -> tuple[Any, ...]:
         raise at.bad(values, "a list of values", "write them in brackets; a single value belongs under 'defaults'")
     read: tuple[Any, ...] = read_value(GenericAlias(tuple, (kind, ...)), values, at)
     return read
-
-
-def _read_adjustment(entry: Mapping[str, Any], at: At) -> Adjustment:
-    pattern = entry.get("for")
-    if not isinstance(pattern, Mapping):
-        raise at.wrong("nothing says which runs it is about", "a mapping with 'for'",
-                       remedy="write {for: {backbone: NAME}, batch_size: 4}")  # fmt: skip
-    return Adjustment(
-        _read_pattern(pattern, at.field("for")), read_settings(entry, at, ("for", "resources")), _resources(entry, at)
-    )
-
-
-def _read_pattern(entry: Mapping[str, Any], at: At) -> Settings:
-    pattern = read_settings(entry, at)
-    if not pattern:
-        raise at.wrong("there is no option in it", "options with the values that the runs have")
-    return pattern
-
-
-def _read_included(entry: Mapping[str, Any], at: At) -> tuple[Settings, Resources]:
-    return read_settings(entry, at, ("resources",)), _resources(entry, at)
 
 
 def _resources(entry: Mapping[str, Any], at: At) -> Resources:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
-from coabench.base.text import NOTHING, percent, plural
-from coabench.base.vocabulary import FAILED
+from coabench.base.text import NOTHING, number, percent, plural
+from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import first_line
-from coabench.metrics.headline import UAR, Estimate
+from coabench.metrics.headline import UAR
 from coabench.render.tables import Column, Row, Section
+from coabench.runs.adapter import TrainingManifest
+from coabench.runs.folder import read_manifest
+from coabench.runs.training_identity import TrainingIdentity
 from coabench.sweep.costs import Cost
 from coabench.sweep.job import Result, failures_in
-from coabench.sweep.plan import Planned, SweepPlan
+from coabench.sweep.plan import SweepPlan
+from coabench.sweep.planned import Planned
+from coabench.sweep.rivals import judged_by
+from coabench.sweep.state import EARLY
+from coabench.training.result import FinishedTraining
 
 UNKNOWN = "unknown"
 
 
 def plan_section(plan: SweepPlan, costs: Sequence[Cost], notes: Sequence[str] = ()) -> Section:
     """Return the plan: every run, how far it is, what is left of it and what that costs."""
+    kind = plan.sheet.kind
     rows = [
         _options(cost.run)
         | {
             "status": cost.state.status,
-            "samples": cost.run.samples,
+            f"{kind.unit}s": cost.run.size,
             "done": cost.state.done,
             "questions": cost.run.questions,
             "prompt_tokens": cost.tokens,
@@ -39,18 +49,18 @@ def plan_section(plan: SweepPlan, costs: Sequence[Cost], notes: Sequence[str] = 
     columns = [
         *_columns(plan.runs),
         Column("Status", lambda row: _status(row)),
-        Column("Samples", "samples", "right"),
-        Column("Questions", "questions", "right"),
+        Column(f"{kind.unit.capitalize()}s", f"{kind.unit}s", "right"),
+        Column("Questions", _figure("questions", ",.0f"), "right", value="questions"),
         Column("Tokens", _figure("prompt_tokens", ",.0f"), "right", value="prompt_tokens"),
         Column("Seconds", _figure("seconds", ",.0f"), "right", value="seconds"),
         Column("GPU hours", _figure("gpu_hours", ",.2f"), "right", value="gpu_hours"),
         Column("Seconds from", "seconds_from", width=24, wide=True),
         Column("Folder", "directory", wide=True),
     ]
-    left = [cost for cost in costs if cost.samples]
-    samples = plural(sum(cost.samples for cost in left), "sample")
+    left = [cost for cost in costs if cost.left]
     totals = [
-        f"{plural(len(rows), 'run')}, {len(left)} of them not complete: {samples} left.",
+        f"{plural(len(rows), kind.job)}, {len(left)} of them not complete: "
+        f"{plural(sum(cost.left for cost in left), kind.unit)} left.",
         "Left: "
         + "; ".join(
             _sum(name, [getattr(cost, key) for cost in left], spec)
@@ -61,52 +71,102 @@ def plan_section(plan: SweepPlan, costs: Sequence[Cost], notes: Sequence[str] = 
             )
         )
         + ".",
-        "Questions: of a sample, when every answer is the first option. Tokens: of their prompts, images included, as "
-        "the backbone counts them. Seconds: at the pace of records that are there already; loading is not in them.",
+        kind.legend,
     ]
     return Section(columns, rows, f"{plan.sheet.name}: the plan", [*totals, *plan.same, *plan.notes, *notes])
 
 
-def result_section(plan: SweepPlan, results: Sequence[Result]) -> Section:
-    """Return what became of every run."""
-    rows = []
-    for result in results:
-        metrics = result.metrics or {}
-        uar = UAR.read(metrics) if metrics else Estimate()
-        rows.append(
-            _options(result.run)
-            | {
-                "status": result.status,
-                **UAR.columns(uar),
-                "invalid_rate": metrics.get("invalid_rate"),
-                "samples": result.run.samples,
-                "done": result.done,
-                "seconds": result.seconds,
-                "problem": result.problem,
-                "directory": str(result.run.directory),
-            }
-        )
+def result_sections(plan: SweepPlan, results: Sequence[Result]) -> list[Section]:
+    """Return what became of every job; of trainings the best first, and with several seeds a second table over them."""
+    kind = plan.sheet.kind
+    ranked = kind.ranks
+    rows = [_result(result) for result in (sorted(results, key=_rank) if ranked else results)]
     columns = [
         *_columns(plan.runs),
         Column("Status", "status"),
-        Column("UAR", lambda row: UAR.cell(UAR.estimate(row)), value=UAR.key),
+        Column(kind.uar[:1].upper() + kind.uar[1:], lambda row: UAR.cell(UAR.estimate(row)), value=UAR.key),
         Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right", value="invalid_rate"),
-        Column("Samples", lambda row: _samples(row), "right", value="samples"),
-        Column(
-            "Seconds",
-            lambda row: NOTHING if row["seconds"] is None else f"{row['seconds']:,.1f}",
-            "right",
-            value="seconds",
-        ),
+        *([Column("Step", "selected_step", "right")] if ranked else []),
+        Column(f"{kind.unit.capitalize()}s", lambda row: _done(row, f"{kind.unit}s"), "right", value=f"{kind.unit}s"),
+        Column("Seconds", lambda row: number(row["seconds"], 1), "right", value="seconds"),
         Column("Problem", lambda row: first_line(row["problem"] or NOTHING), width=40),
         Column("Folder", "directory", wide=True),
     ]
     if not any(row["problem"] for row in rows):
         columns = [column for column in columns if column.title != "Problem"]
-    legend = "UAR and Inv (answers without a label; counted wrong) in %, UAR with its 95 % interval."
+    legend = f"{kind.uar} and Inv (answers without a label; counted wrong) in %, {kind.uar} with its 95 % interval."
+    notes = [legend[:1].upper() + legend[1:], f"{kind.job.capitalize()}s: {plan.sheet.output}"]
     failures = Counter(failure for result in results for failure in failures_in(result.run))
-    failed = [f"In {count} of {plural(len(results), 'run')}: {failure}" for failure, count in failures.items()]
-    return Section(columns, rows, plan.sheet.name, [legend, f"Runs: {plan.sheet.output}", *failed])
+    notes += [f"In {count} of {plural(len(results), kind.job)}: {failure}" for failure, count in failures.items()]
+    section = Section(columns, rows, plan.sheet.name, [*notes, *(_next(results) if ranked else [])])
+    return [section, *(_over_seeds(plan, results) if ranked else [])]
+
+
+def _result(result: Result) -> dict[str, Any]:
+    run, outcome = result.run, result.outcome
+    adapter = None if outcome.folder is None else str(outcome.folder)
+    trained = {"selected_step": outcome.step, "adapter": adapter} if run.kind.ranks else {}
+    return (
+        _options(run)
+        | {"status": result.status, **UAR.columns(outcome.uar), "invalid_rate": outcome.invalid}
+        | {f"{run.kind.unit}s": run.size, "done": result.done, "seconds": outcome.seconds, "problem": result.problem}
+        | {"directory": str(run.directory), **trained}
+    )
+
+
+def _rank(result: Result) -> tuple[bool, bool, float]:
+    """Return what puts the best complete training first, and then those that were stopped early."""
+    value = result.outcome.uar.value
+    return result.status != COMPLETE, value is None, 0.0 if value is None else -value
+
+
+def _next(results: Sequence[Result]) -> list[str]:
+    """Return what to do with the best of complete trainings, in sentences."""
+    complete = [r for r in results if r.status == COMPLETE and r.outcome.uar.value is not None]
+    judged = {judged_by(r.run.identity) for r in complete if isinstance(r.run.identity, TrainingIdentity)}
+    early = "Stopped early: with the best dev UAR so far; without 'asha' in the sheet the same command resumes them."
+    notes = [early] if any(r.status == EARLY for r in results) else []
+    if len(judged) > 1:
+        return [*notes, "These dev UARs are of several development parts (data, fold or questions): they rank nothing "
+                "across them."]  # fmt: skip
+    if complete:
+        best = min(complete, key=_rank)
+        folder = best.outcome.folder or best.run.directory
+        training = FinishedTraining(folder, read_manifest(folder, TrainingManifest))
+        command = training.evaluate_command(best.run.request.backbone, best.run.request.crop)
+        notes.append(f"Selected by dev UAR, no test split was read. Next, for the best: {command}")
+    return notes
+
+
+def _over_seeds(plan: SweepPlan, results: Sequence[Result]) -> list[Section]:
+    """Return a table with the mean over the seeds of every recipe; none where the seed does not vary."""
+    if "seed" not in plan.runs[0].varying:
+        return []
+    recipes: dict[str, list[Result]] = {}
+    for result in results:
+        options = {name: value for name, value in _options(result.run).items() if name != "seed"}
+        recipes.setdefault(json.dumps(options), []).append(result)
+    rows = []
+    for settings, own in recipes.items():
+        complete = [r.outcome.uar.value for r in own if r.status == COMPLETE and r.outcome.uar.value is not None]
+        rows.append({
+            **json.loads(settings),
+            "seeds": len(complete),
+            "of": len(own),
+            "uar_mean": mean(complete) if complete else None,
+            "uar_sd": stdev(complete) if len(complete) > 1 else None,
+        })  # fmt: skip
+    rows.sort(key=lambda row: -1.0 if row["uar_mean"] is None else row["uar_mean"], reverse=True)
+    columns = [
+        *(column for column in _columns(plan.runs) if column.show != "seed"),
+        Column("Seeds", lambda row: f"{row['seeds']} of {row['of']}", "right", value="seeds"),
+        Column("Mean dev UAR", lambda row: percent(row["uar_mean"]), "right", value="uar_mean"),
+        Column("SD", lambda row: percent(row["uar_sd"]), "right", value="uar_sd"),
+    ]
+    note = (
+        "Of complete trainings. SD: the standard deviation over seeds, each of which has a development part of its own."
+    )
+    return [Section(columns, rows, f"{plan.sheet.name}: over seeds", [note])]
 
 
 def _options(run: Planned) -> dict[str, Any]:
@@ -143,5 +203,5 @@ def _status(row: Row) -> str:
     return f"{row['status']}, {row['done']} done" if row["status"] in ("begun", FAILED) else str(row["status"])
 
 
-def _samples(row: Row) -> str:
-    return str(row["samples"]) if row["done"] == row["samples"] else f"{row['done']} of {row['samples']}"
+def _done(row: Row, unit: str) -> str:
+    return str(row[unit]) if row["done"] == row[unit] else f"{row['done']} of {row[unit]}"

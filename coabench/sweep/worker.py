@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from threading import Thread
+from typing import Any, get_args, get_type_hints
 
 from coabench.base import signals
 from coabench.base.resources import shortage
 from coabench.errors import CoabenchError, UserError
-from coabench.evaluation.job import carry_out
-from coabench.evaluation.plan import Evaluation, check
-from coabench.evaluation.progress import Silence
 from coabench.registry.blame import contained
-from coabench.runs.identity import RunIdentity, list_differences
+from coabench.runs.identity import list_differences
+from coabench.runs.identity_part import Part
+from coabench.sweep.jobs import KINDS, kind_of
 
 LONGEST = 8000
 """Characters of a problem that are passed on."""
 
 
-def perform(request: Evaluation, identity: RunIdentity) -> str | None:
+def perform(request: Any, identity: Part) -> str | None:
     """Carry out a run, or resume it; return the problem, or None. Raises nothing but `KeyboardInterrupt`.
 
     Args:
@@ -43,21 +43,42 @@ def perform(request: Evaluation, identity: RunIdentity) -> str | None:
     return None
 
 
-def _perform(request: Evaluation, identity: RunIdentity) -> None:
-    plan = check(request)
-    differing = list_differences(identity.to_json(), plan.identity.to_json(), "planned -> there")
-    if differing:
-        raise UserError(
-            "where the run was to begin, the same options made another run than planned",
-            found=differing,
-            remedy="name 'dtype' and 'device' in the sheet; if files were changed meanwhile, begin the sweep again",
-        )
-    carry_out(request, plan, Silence())
+def _perform(request: Any, identity: Part) -> None:
+    def verify(now: Part) -> None:
+        if differing := list_differences(identity.to_json(), now.to_json(), "planned -> there"):
+            raise UserError(
+                "where the run was to begin, the same options made another run than planned",
+                found=differing,
+                remedy="name 'dtype' and 'device' in the sheet; if files were changed meanwhile, begin the sweep again",
+            )
+
+    kind_of(request).perform(request, verify)
 
 
-def order(request: Evaluation, identity: RunIdentity) -> bytes:
+def order(request: Any, identity: Part) -> bytes:
     """Return the line that orders a run."""
-    return json.dumps({"request": asdict(request), "identity": identity.to_json()}, default=str).encode() + b"\n"
+    job = kind_of(request).options.command
+    message = {"job": job, "request": asdict(request), "identity": identity.to_json()}
+    return json.dumps(message, default=str).encode() + b"\n"
+
+
+def read_order(line: bytes) -> tuple[Any, Part]:
+    """Return the request and the identity that a line orders."""
+    message = json.loads(line)
+    kind = KINDS[message["job"]]
+    hints = get_type_hints(kind.request)
+    fields = {name: _read_field(hints[name], value) for name, value in message["request"].items()}
+    return kind.request(**fields), kind.read_identity(message["identity"])
+
+
+def _read_field(hint: Any, value: Any) -> Any:
+    """Return the value of a field of a request, of which JSON keeps texts, numbers, lists and mappings."""
+    if isinstance(value, list):
+        return tuple(_read_field(get_args(hint)[0], each) for each in value)
+    if isinstance(value, str) and Path in (hint, *get_args(hint)):
+        return Path(value)
+    made = next((member for member in get_args(hint) if is_dataclass(member)), None)
+    return made(**value) if made and isinstance(value, dict) else value  # type: ignore[operator]  # it is a class
 
 
 def main() -> None:
@@ -66,17 +87,13 @@ def main() -> None:
         line = orders.readline()
     if not line.endswith(b"\n"):
         raise SystemExit("no order came")
-    message = json.loads(line)
+    request, identity = read_order(line)
     answers = os.dup(1)
     os.dup2(2, 1)  # what libraries print is not the answer
     Thread(target=_end_with_input, daemon=True).start()
-    fields = message["request"]
-    for name in ("data_root", "output"):
-        fields[name] = None if fields[name] is None else Path(fields[name])
-    request = Evaluation(**{**fields, **{name: tuple(fields[name]) for name in ("command", "transform")}})
     with signals.interrupting():
         try:
-            problem = perform(request, RunIdentity.read(message["identity"]))
+            problem = perform(request, identity)
         except KeyboardInterrupt:
             problem = f"stopped by {signals.cause()}"
     os.write(answers, json.dumps({"problem": problem}).encode() + b"\n")

@@ -14,9 +14,9 @@ from coabench.errors import UserError
 from coabench.registry.detectors import unavailable
 from coabench.registry.registrations import Registration
 from coabench.sweep.executor import Ending, Executor, ExecutorRequest
-from coabench.sweep.plan import Planned, make_plan
+from coabench.sweep.plan import make_plan
+from coabench.sweep.planned import Planned
 from coabench.sweep.sheet import read_sheet
-from coabench.sweep.state import read_state
 from coabench.testing.check import Check, Checks
 from coabench.testing.defects import executors as defects
 from coabench.testing.findings import Finding
@@ -78,7 +78,7 @@ class _Checks(Checks):
         for run, ended in zip(runs, problems.values(), strict=True):
             failed, fails = any(ended), run is runs[1]
             self.need(failed == fails or not ended, defects.HIDES, f"{run.label}: {ended}"[:300])
-            done = read_state(run.directory, run.identity).status == COMPLETE
+            done = run.kind.state(run.directory, run.identity).status == COMPLETE
             self.need(failed or fails or done or not ended, defects.NOT_DONE, run.label)
 
     def carried_out(self, executor: Executor, runs: Sequence[Planned]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from coabench.base.text import plural
 from coabench.errors import SampleError
-from coabench.training.data import count_turns
+from coabench.training.data import Item, count_turns
 from coabench.training.parts import count_by_rate
 from coabench.training.plan import Plan
 from coabench.training.trainable import trained_sizes
@@ -38,7 +38,7 @@ def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     at_a_time, a_step = plural(schedule.micro_batch, "question"), schedule.per_process(plan.world.size)
     rows.append(("micro-batch", f"{at_a_time}, {a_step} a step on each of {plan.world.size} processes"))
     trainee = plan.trainee
-    examples = _probe(plan, trainee)
+    examples = [example for _, example in _probe(plan, trainee)]
     tokens = [example.tokens for example in examples]
     rows.append(("tokens", f"{min(tokens):,} to {max(tokens):,} an image with its questions, median "
                  f"{statistics.median(tokens):,.0f} ({len(tokens)} looked at)"))  # fmt: skip
@@ -70,12 +70,19 @@ def _shown(plan: Plan) -> list[tuple[str, str]]:
     return rows
 
 
-def _probe(plan: Plan, trainee: Any) -> list[Any]:
-    """Encode samples from all over the data."""
+def tokens_of_a_step(plan: Plan) -> float | None:
+    """Return the mean tokens of a step, images included; None where no rows are shared, or no image can be read."""
+    probed = _probe(plan, plan.trainee) if plan.recipe.share else []
+    turns = sum(len(item.turns) for item, _ in probed)
+    return plan.recipe.batch_size * sum(example.tokens for _, example in probed) / turns if turns else None
+
+
+def _probe(plan: Plan, trainee: Any) -> list[tuple[Item, Any]]:
+    """Return samples from all over the data, each with what is encoded of it."""
     examples = []
     for item in plan.items[:: max(1, len(plan.items) // PROBED)]:
         try:
-            examples.append(trainee.encode(plan.backbone.prepare(item.images()), item.turns))
+            examples.append((item, trainee.encode(plan.backbone.prepare(item.images()), item.turns)))
         except SampleError:
             continue  # training names it; here it only makes no estimate
     return examples

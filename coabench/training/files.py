@@ -59,6 +59,7 @@ class TrainingFolder(JobFolder):
                 shutil.rmtree(path, ignore_errors=True)
         if earlier:
             self.manifest.setdefault("learnt_earlier", [each and each.to_json() for each in earlier])
+        self.manifest.pop("stopped_early", None)
         self.manifest.setdefault("learnt", LearntImages.of(images).to_json())
         self._begin(session)
 

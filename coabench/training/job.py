@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coabench.base import environment
 from coabench.base.names import require_utf8
 from coabench.base.processes import Meeting, lost_process_named
-from coabench.base.vocabulary import COMPLETE
+from coabench.base.vocabulary import COMPLETE, STOPPED
 from coabench.inference.contents import contents
 from coabench.registry.blame import contained
 from coabench.runs.observers import failure_reported, notify
@@ -25,6 +25,9 @@ from coabench.training.progress import TrainingProgress
 from coabench.training.result import FinishedTraining
 from coabench.training.seen import Seen
 from coabench.training.trainable import sizes, trainable
+
+if TYPE_CHECKING:
+    from coabench.training.halving import Halving
 
 CONTINUES = (
     "coabench 0.1.0 began this training, and it ends as it began: the steps of warm-up are rounded to the nearest, and"
@@ -105,6 +108,9 @@ def _fit(
         epochs_per_step = plan.recipe.batch_size / plan.turns
         log = Log(directory / LOG, directory / BOARD, epochs_per_step, _reporting(folder, progress), seen)
         trainer = make_trainer(plan, model, arguments, log)
+        halving = _halving(request, plan)
+        if halving is not None:
+            trainer.add_callback(halving)
         checkpoint = Meeting(plan.world).agree(folder and folder.last_checkpoint())
         if checkpoint is not None:
             progress.note(f"resuming from {checkpoint}")
@@ -113,19 +119,43 @@ def _fit(
         with lost_process_named():
             trainer.train(resume_from_checkpoint=checkpoint)
             weights = trainer.whole_weights()
-        if folder is not None:
-            step, best = trainer.selected()
+        if folder is not None and halving is not None and halving.stopped:  # its checkpoints stay: it can be resumed
+            folder.end(STOPPED, halving.reason, stopped_early=halving.stopped)
+            notify(progress.note, "coabench_training_failed", training=folder, error=halving.reason)
+        elif folder is not None:
             save_trained(model, plan, directory, weights)
             shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
-            folder.end(
-                COMPLETE,
-                selected_step=step,
-                dev={k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")} if best else None,
-                trainable=sum(row["parameters"] for row in learning),
-                learning=learning,
-            )
-            results = {name: folder.manifest[name] for name in ("selected_step", "dev", "trainable")}
-            notify(progress.note, "coabench_training_finished", training=folder, results=results)
+            _complete(folder, *trainer.selected(), learning, progress)
+
+
+def _complete(
+    folder: TrainingFolder,
+    step: int,
+    best: Mapping[str, Any] | None,
+    learning: Sequence[Mapping[str, Any]],
+    progress: TrainingProgress,
+) -> None:
+    """Record and report that a training is complete.
+
+    Args:
+        step: that was selected.
+        best: its log entry with dev scores.
+        learning: the parameters that were trained, by learning rate.
+    """
+    dev = {k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")} if best else None
+    trainable = sum(row["parameters"] for row in learning)
+    results: dict[str, Any] = {"selected_step": step, "dev": dev, "trainable": trainable}
+    folder.end(COMPLETE, **results, learning=learning)
+    notify(progress.note, "coabench_training_finished", training=folder, results=results)
+
+
+def _halving(request: Training, plan: Plan) -> Halving | None:
+    """Return what ends the training where it does worse than its rivals; None where nothing does."""
+    if request.asha is None:
+        return None
+    from coabench.training.halving import Halving
+
+    return Halving(request.asha, request.asha.rungs(plan.recipe.evaluations), request.rivals)
 
 
 def _note_processes(manifest: dict[str, Any], progress: TrainingProgress) -> None:

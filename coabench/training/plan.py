@@ -34,6 +34,7 @@ from coabench.runs.learnt import LearntImages
 from coabench.runs.training_identity import TrainedBackbone, TrainingIdentity
 from coabench.strategy import Strategy
 from coabench.support.images import READER
+from coabench.training.asha import Asha
 from coabench.training.balance import ClassBalance, find_balance, find_shares
 from coabench.training.data import Item, Source, collect, open_source, split_weight
 from coabench.training.fields import check_sharding, trainer_fields
@@ -58,6 +59,8 @@ class Training:
         stages: a sheet of stages; see `coabench.training.stages`.
         fold: which fold of each train split is held out, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         published: write the published layout as well.
+        asha: by which it is stopped early where it does worse than its rivals; None for never.
+        rivals: the folders of the trainings that it is compared with.
         command: the command line, for the manifest.
     """
 
@@ -82,6 +85,8 @@ class Training:
     output: Path | None = None
     overwrite: bool = False
     published: bool = False
+    asha: Asha | None = None
+    rivals: tuple[Path, ...] = ()
     command: tuple[str, ...] = ()
 
 

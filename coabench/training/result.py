@@ -59,6 +59,19 @@ class FinishedTraining:
         chosen = self._selected if scores else None
         return plots.training(losses, scores, title=self.directory.resolve().name, chosen=chosen, axes=axes)
 
+    def evaluate_command(self, backbone: str, crop: str | None) -> str:
+        """Return the command that evaluates what came out.
+
+        Args:
+            backbone, crop: of the training, as typed.
+        """
+        identity = TrainingIdentity.read(self.manifest["identity"])
+        whole = identity.recipe.get("full")
+        use = f"{identity.backbone.name}:{self.directory}" if whole else f"{backbone} --adapter {self.directory}"
+        held = next((data.fold for data in identity.data if data.fold is not None), None)
+        use += "" if held is None else f" {held.options}"
+        return f"coabench evaluate --backbone {use}" + (f" --crop {crop}" if crop else "")
+
     def _facts(self) -> Iterator[tuple[str, str]]:
         identity = TrainingIdentity.read(self.manifest["identity"])
         backbone = identity.backbone

@@ -141,8 +141,13 @@ def requests(request: Training) -> list[tuple[Stage, Training]]:
     made: list[tuple[Stage, Training]] = []
     for number, stage in enumerate(sheet.stages, 1):
         before = made[-1][1].output if made else None
-        made.append((stage, stage.request(request, request.output / f"{number}-{stage.name}", before)))
+        made.append((stage, stage.request(request, request.output / stage_folder(number, stage.name), before)))
     return made
+
+
+def stage_folder(number: int, name: str) -> str:
+    """Return the name of a stage's folder, counted from 1."""
+    return f"{number}-{name}"
 
 
 def _record(request: Training, stages: Sequence[tuple[Stage, Training]], done: Sequence[FinishedTraining]) -> None:

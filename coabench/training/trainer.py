@@ -254,10 +254,10 @@ class TurnTrainer(Trainer):
         """Return the step whose weights the model has at the end of the training, and its log entry with dev scores."""
         best = self.state.best_model_checkpoint  # what the Trainer has restored
         step = int(Path(best).name.rpartition("-")[2]) if best else self.state.global_step
-        return step, next((entry for entry in _evaluations(self.state) if entry["step"] == step), None)
+        return step, next((entry for entry in evaluations(self.state) if entry["step"] == step), None)
 
 
-def _evaluations(state: TrainerState) -> list[dict[str, Any]]:
+def evaluations(state: TrainerState) -> list[dict[str, Any]]:
     """Return the log entries of evaluations that the result may be selected by: those before the first step are not."""
     return [entry for entry in state.log_history if "eval_uar" in entry and entry["step"]]
 
@@ -283,7 +283,7 @@ class Log(TrainerCallback):
         self._epochs_per_step = epochs_per_step
         self._report = report
         self._seen = seen
-        self._first, self._since = 0, time.monotonic()
+        self._first, self._since, self._before = 0, time.monotonic(), 0.0
         self._board: SummaryWriter | None = None
         self._lines: LineWriter | None = None
 
@@ -292,6 +292,7 @@ class Log(TrainerCallback):
         self._first, self._since = state.global_step, time.monotonic()
         if state.is_world_process_zero:
             kept = [line.data for line in read_lines(self._path) if line.data["step"] <= state.global_step]
+            self._before = max((line.get("seconds", 0.0) for line in kept), default=0.0)
             write_text(self._path, b"".join(map(encode, kept)).decode())
             self._lines = LineWriter(self._path)
             self._board = SummaryWriter(str(self._folder), purge_step=state.global_step + 1)
@@ -332,7 +333,7 @@ class Log(TrainerCallback):
             if isinstance(value, int | float) and math.isfinite(value) and name != "epoch"
         }
         done, seconds = state.global_step - self._first, time.monotonic() - self._since
-        line["seconds"] = round(seconds, 1)
+        line["seconds"] = round(self._before + seconds, 1)
         with self._explained():
             self._lines.append([{**line, "seen": self._seen(state.global_step)}])
         if self._board is not None:
@@ -383,6 +384,6 @@ class Patience(TrainerCallback):
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Count over the log, which is part of every checkpoint: resuming changes nothing."""
-        scores = [entry["eval_uar"] for entry in _evaluations(state)]
+        scores = [entry["eval_uar"] for entry in evaluations(state)]
         if scores and len(scores) - 1 - scores.index(max(scores)) >= self._patience:
             control.should_training_stop = True

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.process import ROOT, Run
 
-from coabench.sweep.settings import OPTIONS
+from coabench.sweep.jobs import KINDS
 from coabench.sweep.sheet import SheetFields, read_sheet
 
 pytestmark = pytest.mark.process
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.process
 
 def test_the_sweep_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "sweep.md").read_text()
-    first, second, third = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    first, second, third, fourth = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
     (tmp_path / "sweep.yaml").write_text(first)
     planned = coabench("sweep", "sweep.yaml", "--dry-run", "--format", "json")
     assert planned.returncode == 0, planned.stderr
@@ -36,5 +36,10 @@ def test_the_sweep_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:
     (tmp_path / "third.yaml").write_text(third)
     folds = [run.settings for run in read_sheet(tmp_path / "third.yaml").wanted()]
     assert [(run["seed"], run["fold"]) for run in folds] == [(s, f"{f}/3") for s in (0, 1, 2) for f in (1, 2, 3)]
-    for name in ("schema", *(field.name for field in fields(SheetFields)), *OPTIONS):
+    (tmp_path / "fourth.yaml").write_text(fourth)
+    trainings = read_sheet(tmp_path / "fourth.yaml")
+    assert trainings.asha is not None
+    assert len(trainings.wanted()) == 8
+    options = [option for kind in KINDS.values() for option in kind.options.kinds]
+    for name in ("schema", *(field.name for field in fields(SheetFields)), *options):
         assert f"`{name}`" in guide

@@ -1,41 +1,78 @@
 """What a sheet may say, and the runs that it asks for."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, Literal, get_args, get_origin
 
 import click
 import pytest
 from support.sweeps import Write
 
-from coabench.cli.evaluate import command
+from coabench.cli.evaluate import command as evaluate
+from coabench.cli.train import command as train
 from coabench.errors import UserError
-from coabench.sweep.settings import DEFAULTS, KINDS, OPTIONS, OURS, command_of, request_of
+from coabench.registry.options import parse_assignments
+from coabench.runs.training_identity import TrainedBackbone, TrainingIdentity
+from coabench.sweep.jobs import EVALUATE, TRAIN
+from coabench.sweep.kind import Kind
 from coabench.sweep.sheet import Resources, read_sheet
+from coabench.sweep.trainings import StagedIdentity
+from coabench.sweep.worker import order, read_order
+from coabench.training.asha import Asha
 
 
-def test_every_option_of_evaluate_can_be_swept() -> None:
-    of_evaluate = {p.name: p for p in command.params if isinstance(p, click.Option)}
-    of_evaluate["set"] = of_evaluate.pop("assignments")
-    assert set(OPTIONS) == set(of_evaluate) - set(OURS) - {"help"}
-    untouched = command.make_context("evaluate", []).params
-    assert {name: DEFAULTS[name] for name in OPTIONS if name != "set"} == {
-        name: untouched[name] for name in OPTIONS if name != "set"
-    }
-    choices = {name: p.type.choices for name, p in of_evaluate.items() if isinstance(p.type, click.Choice)}
-    assert {*choices} == {"decode", "dtype"}
-    assert all(get_args(KINDS[name]) == tuple(named) for name, named in choices.items())
+@pytest.mark.parametrize(("kind", "command"), [(EVALUATE, evaluate), (TRAIN, train)], ids=["evaluate", "train"])
+def test_every_option_of_a_command_can_be_swept(kind: Kind, command: click.Command) -> None:
+    options = {p.opts[0].removeprefix("--").replace("-", "_"): p for p in command.params if isinstance(p, click.Option)}
+    assert set(kind.options.kinds) == set(options) - set(kind.options.refused) - {"help"}
+    untouched = command.make_context(command.name, []).params
+    empty: dict[str, Any] = {"set": (), "trainer": (), "part_lr": None}
+    defaults = {name: value or empty.get(name, value) for name, value in kind.options.defaults.items()}
+    assert defaults == {name: untouched[options[name].name or ""] for name in kind.options.kinds}
+    choices = {name: p.type.choices for name, p in options.items() if isinstance(p.type, click.Choice)}
+    for name in {*choices} - {*kind.options.refused}:
+        hint = kind.options.kinds[name]
+        literal = next((member for member in get_args(hint) if get_origin(member) is Literal), hint)
+        assert get_args(literal) == tuple(choices[name])
 
 
 def test_the_command_of_a_request_makes_that_request() -> None:
     """What a run's manifest records as its command line is one."""
-    settings = {**DEFAULTS, "data_root": Path("a b"), "limit": 3, "allow_trained_split": True, "set": {"x": "1=2"}}
-    request = request_of(settings, Path("out"))
-    words = command_of(request)
+    further = {"data_root": Path("a b"), "limit": 3, "allow_trained_split": True, "set": {"x": "1=2"}}
+    settings = {**EVALUATE.options.defaults, **further}
+    words = EVALUATE.request_of(settings, Path("out")).command
     assert words[:2] == ("coabench", "evaluate")
-    context = command.make_context("evaluate", list(words[2:]))
-    given = {**context.params, "set": dict(pair.split("=", 1) for pair in context.params["assignments"])}
+    context = evaluate.make_context("evaluate", list(words[2:]))
+    given = {**context.params, "set": parse_assignments(context.params["assignments"])}
     assert given["output"] == Path("out")
-    assert {name: given[name] for name in OPTIONS} == settings
+    assert {name: given[name] for name in settings} == settings
+
+
+def test_the_command_of_a_training_makes_that_training() -> None:
+    further = {"strategy": ("direct", "rank"), "lr": 5e-5, "targets": "language,vision", "part_lr": {"vision": 2e-5},
+               "modules_to_save": "projector", "dora": True, "full": False, "share": False,
+               "ambiguous": True, "from": Path("a b"), "trainer": {"optim": "sgd"}}  # fmt: skip
+    settings = {**TRAIN.options.defaults, **further}
+    request = TRAIN.request_of(settings, Path("out"))
+    assert request.settings["targets"] == ("language", "vision")
+    assert request.settings["learning_rate"] == 5e-5
+    assert request.settings["modules_to_save"] == ("projector",)
+    params = train.make_context("train", list(request.command[2:])).params
+    assert params["output"] == request.output
+    assert (params["strategies"], params["start"]) == (("direct", "rank"), Path("a b"))
+    assert (params["full"], params["share"], params["ambiguous"], params["rank"]) == (False, False, True, None)
+    assert (params["fields"], params["learning_rate"]) == (("optim=sgd",), 5e-5)
+    for name in ("targets", "modules_to_save", "part_lr", "dora"):
+        assert params[name] == request.settings[name]
+
+
+def test_an_order_arrives_as_it_was_given() -> None:
+    settings = {**TRAIN.options.defaults, "data_root": Path("faces"), "from": Path("adapter"), "set": {"x": "4"}}
+    request = replace(TRAIN.request_of(settings, Path("out")), asha=Asha(2, 4), rivals=(Path("a"), Path("b")))
+    backbone = TrainedBackbone(name="tiny")
+    stage = TrainingIdentity(recipe={"rank": 2}, trainer={}, backbone=backbone, strategies=(), data=())
+    for identity in (stage, StagedIdentity(names=("basic",), stages=(stage,))):
+        assert read_order(order(request, identity)) == (request, identity)
 
 
 def test_axes_make_combinations_and_the_last_is_the_fastest(sheet: Write) -> None:
@@ -114,6 +151,13 @@ def test_the_name_and_the_output_follow_the_file(sheet: Write) -> None:
         ("schema: 2", ["schema 2 is unknown"]),
         ("axes: {seed: [1", ["not valid YAML", "line "]),
         ("- 1", ["holds no fields"]),
+        ("job: trian", ["job cannot be read", "did you mean 'train'"]),
+        ("job: train\naxes: {ranks: [2, 4]}", ["axes: unknown option 'ranks'", "did you mean 'rank'"]),
+        ("job: train\naxes: {lr: [fast]}", ["axes.lr[0]", "a number, such as 5e-5", "'fast'"]),
+        ("job: train\ndefaults: {export: published}", ["'export' cannot be set here", "adapters export"]),
+        ("job: train\nasha: {eta: 3}", ["asha: unknown field 'eta'", "grace_period, reduction_factor"]),
+        ("job: train\nasha: {reduction_factor: 1}", ["asha.reduction_factor cannot be read", "2 or more"]),
+        ("asha: {}", ["asha: only trainings are stopped early", "job: train"]),
     ],
 )
 def test_what_a_sheet_cannot_say_is_reported(sheet: Write, text: str, message: list[str]) -> None:

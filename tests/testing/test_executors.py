@@ -14,7 +14,7 @@ from support.runs import manifest
 from coabench.errors import JobError
 from coabench.sweep.choose import open_executor
 from coabench.sweep.executor import Ending, Executor, ExecutorRequest
-from coabench.sweep.plan import Planned
+from coabench.sweep.planned import Planned
 from coabench.sweep.worker import perform
 from coabench.testing import executors, registered
 from coabench.testing.executors import check, planned
