@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
+from coabench.api_runs import compare, leaderboard, load_run
 from coabench.arguments import (
     Name,
     assignments,
@@ -49,24 +50,20 @@ from coabench.registry.defaults import (
 from coabench.registry.function_backbone import BackboneLike, backbone_from
 from coabench.registry.function_strategy import StrategyLike
 from coabench.registry.python_data import chosen_dataset
-from coabench.reports.pandas_tables import read_over
 from coabench.runs.result import FinishedRun
-from coabench.runs.result import load_run as read_result
 from coabench.training.plan import Training
 from coabench.training.progress import TrainingProgress
 from coabench.training.result import FinishedTraining
 from coabench.training.stages import train_all
+
+__all__ = ["compare", "evaluate", "leaderboard", "load", "load_run", "predict", "train"]
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from coabench.prediction.objects import PictureLike
     from coabench.registry.catalog import DatasetChoice
-    from coabench.reports.board import Leaderboard
-    from coabench.reports.compare import Comparison
-    from coabench.reports.compare_recipes import RecipeComparison
 
-    RunLike = FinishedRun | Name
     DatasetLike = Iterable[tuple[PictureLike, str]] | pd.DataFrame
 
 
@@ -249,55 +246,6 @@ def _terminal() -> PredictionProgress:
     return PredictionTerminal()
 
 
-def load_run(directory: Name) -> FinishedRun:
-    """Return the finished run of a directory, as `evaluate` returned it.
-
-    Raises:
-        UserError: there is none, it is not finished, or it is damaged.
-    """
-    return read_result(_path(directory, "directory"))
-
-
-def compare(a: RunLike | Sequence[RunLike], b: RunLike | Sequence[RunLike]) -> Comparison | RecipeComparison:
-    """Compare two runs on the same samples, as ``coabench compare`` does: is the difference more than chance?
-
-    Args:
-        a, b: a run or its directory; or several of each, which differ in nothing but a seed or the fold.
-
-    Raises:
-        UserError: one is no finished run, or they answered other samples or have other labels.
-    """
-    from coabench.reports.compare_recipes import compare_sides
-
-    sides = ([_directory(each, name) for each in several(side)] for name, side in (("a", a), ("b", b)))
-    return compare_sides(*sides)
-
-
-def leaderboard(
-    directory: Name = "results",
-    *,
-    dataset: str | None = None,
-    baseline: RunLike | None = None,
-    over: str | Sequence[str] = (),
-) -> Leaderboard:
-    """Rank the complete runs at or below a folder, as ``coabench leaderboard`` does.
-
-    Args:
-        dataset: show only this data set.
-        baseline: a run that the others are compared with.
-        over: ``"seed"``, ``"fold"`` or both: one row for runs that differ in that only.
-
-    Raises:
-        UserError: there is no such folder, no run in it, nothing about this data set, or the baseline is no run there.
-    """
-    from coabench.reports.board import Leaderboard
-    from coabench.reports.leaderboard import leaderboard as rank
-
-    chosen = None if baseline is None else _directory(baseline, "baseline")
-    named = read_argument(str | None, dataset, "dataset")
-    return Leaderboard(tuple(rank(_path(directory, "directory"), named, chosen, over=read_over(over))))
-
-
 def train(
     *,
     backbone: BackboneLike = BACKBONE,
@@ -415,12 +363,3 @@ def _train_splits(dataset: Any, labels: str | None) -> Sequence[str | DatasetCho
     """Return data sets by name, or the one that was handed over as a train split."""
     handed = not is_named(dataset)
     return [chosen_dataset(each, labels, TRAIN) for each in ([dataset] if handed else several(dataset))]
-
-
-def _directory(run: RunLike, name: str) -> Path:
-    return run.directory if isinstance(run, FinishedRun) else _path(run, name)
-
-
-def _path(value: Name, name: str) -> Path:
-    path: Path = read_argument(Path, value, name)
-    return path

@@ -239,7 +239,8 @@ class JobFolder(Closing):
         if not self._lock.is_locked or not self.manifest["sessions"]:
             return
         self.manifest["sessions"][-1].setdefault("plugin_failures", []).append(problem)
-        self.write(self.declared.file, self.manifest)
+        with suppress(JobError):  # a full disk ends the job with its own next line, not with this one
+            self.write(self.declared.file, self.manifest)
 
     def end(self, status: str, reason: str | None = None, **facts: Any) -> None:
         """Record how the job ended."""

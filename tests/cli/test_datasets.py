@@ -10,6 +10,7 @@ from support.faces_trees import face
 from support.process import ROOT, Run
 from support.runs import manifest
 
+from coabench.base.text import plural
 from coabench.support import images, verification
 
 CARD = """
@@ -44,7 +45,7 @@ def test_pairs_are_listed_in_a_file(data: Path, coabench: Run, tmp_path: Path) -
     assert list(row.values()) == [
         "identical", "test/Anger/test.png", "Anger", "test", "train/Anger/train.png", "Anger", "train",
     ]  # fmt: skip
-    assert f"\n{len(rows)} pairs of identical or nearly identical images: mine.pairs.csv" in result.stdout
+    assert f"\n{plural(len(rows), 'pair')} of identical or nearly identical images: mine.pairs.csv" in result.stdout
     assert coabench(*VERIFY).returncode == 1  # its own file is replaced
 
 
