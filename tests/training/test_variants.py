@@ -192,7 +192,7 @@ def test_a_training_begins_with_such_an_adapter_and_keeps_what_it_is(folder: Pat
 def test_adapters_show_export_and_refuse_it_in_words(folder: Path, tmp_path: Path) -> None:
     run = partial(command, tmp_path, variables={})
     shown = run(["adapters", "show", folder / "adapter"]).stdout
-    for text in ("LORA, rank 4, alpha 32, DoRA, rsLoRA", "2 trained whole", "projector 0.002", "B times 4"):
+    for text in ("LORA, rank 4, alpha 32, DoRA, rsLoRA", "2 modules: model.vision_embed", "projector 0.002", "times 4"):
         assert text in shown, shown
     for layout in ("merged", "peft", "published"):
         done = run(["adapters", "export", folder / "adapter", "--as", layout, "--output", tmp_path / layout])
