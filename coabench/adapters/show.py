@@ -12,11 +12,9 @@ from coabench.base.reading import exists
 from coabench.base.text import plural
 from coabench.runs.adapter import MANIFEST, TrainingManifest, TrainingRecord
 from coabench.runs.folder import read_manifest
+from coabench.runs.training_identity import VARIANTS
 from coabench.support.adapter_config import lora_ranks
 from coabench.support.adapter_folder import AdapterFolder
-
-VARIANTS = {"use_dora": "DoRA", "use_rslora": "rsLoRA"}
-"""Fields of a LoRA's config -> how the variant is called."""
 
 
 def describe(folder: Path) -> list[tuple[str, str]]:
@@ -29,16 +27,16 @@ def _weights(files: AdapterFolder) -> Iterator[tuple[str, str]]:
     config, entries = files.config or {}, files.tensors.entries
     ranks = lora_ranks(entries)
     more = f", rank {'/'.join(map(str, sorted(set(ranks.values()))))}, alpha {config['lora_alpha']:g}" if ranks else ""
-    variants = "".join(f", {name}" for field, name in VARIANTS.items() if config.get(field))
+    variants = "".join(f", {name}" for field, name in VARIANTS.items() if config.get(f"use_{field}"))
     yield "adapter", f"{config.get('peft_type')}{more}{variants}"
     if ranks:
         kinds = Counter(map(_kind, ranks))
-        yield (
-            "targets",
-            f"{plural(len(ranks), 'module')}: " + ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())),
-        )
-    if whole := config.get("modules_to_save"):
-        yield "", f"{len(whole)} trained whole: {', '.join(sorted(whole)[:3])}" + (" …" if len(whole) > 3 else "")
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        yield "targets", f"{plural(len(ranks), 'module')}: {counts}"
+    whole = config.get("modules_to_save")
+    if whole and isinstance(whole, list):
+        shown = ", ".join(map(str, whole[:3])) + " …" * (len(whole) > 3)
+        yield "trained whole", f"{plural(len(whole), 'module')}: {shown}"
     size = files.tensors.path.stat().st_size / 2**20
     numbers = sum(prod(entry.shape) for entry in entries.values())
     yield "size", f"{plural(numbers, 'parameter')} in {plural(len(entries), 'tensor')}, {size:.1f} MiB"
@@ -74,10 +72,10 @@ def _training(folder: Path, config: dict[str, Any], training: TrainingRecord) ->
     recipe = identity.recipe
     yield "recipe", f"{manifest.get('steps')} steps of {recipe.get('batch_size')}, {recipe.get('learning_rate')} " \
         f"{recipe.get('schedule')}, seed {identity.seed}"  # fmt: skip
-    rates = [f"{part} {rate:g}" for part, rate in recipe.get("part_lr", {}).items()]
-    rates += [f"B times {recipe['lora_plus']:g}"] if "lora_plus" in recipe else []
-    if rates:
-        yield "learning rates", ", ".join(rates)
+    if isinstance(rates := recipe.get("part_lr"), dict):
+        yield "learning rates", ", ".join(f"{part} {rate}" for part, rate in rates.items())
+    if "lora_plus" in recipe:
+        yield "LoRA+", f"the learning rate of B is that of A times {recipe['lora_plus']}"
     for name, value in (manifest.get("dev") or {}).items():
         if name.startswith(("uar", "invalid")):
             yield f"dev {name}", f"{value:.2%}"

@@ -103,8 +103,8 @@ class TrainingIdentity(Part):
         if recipe.get("full") is True:
             return "every parameter"
         variants = "".join(f", {name}" for field, name in VARIANTS.items() if recipe.get(field))
-        whole = ", ".join(map(str, recipe.get("modules_to_save") or ()))
-        variants += whole and f"; {whole} whole"
+        if isinstance(whole := recipe.get("modules_to_save"), list | tuple):
+            variants += f"; {', '.join(map(str, whole))} whole"
         return f"LoRA, rank {recipe.get('rank')}, alpha {recipe.get('alpha')}{variants}"
 
     @property

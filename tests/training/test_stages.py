@@ -21,6 +21,7 @@ stages:
   - name: compound
     dataset: raf-db-compound
     lr: 1e-5
+    part_lr: {vision: 5e-6}
 """
 ARGUMENTS = ("train", "--strategy", "direct", "--data-root", "RAF-DB", "--stages", "stages.yaml", "--device", "cpu",
              "--steps", 1, "--batch-size", 2, "--rank", 2, "--dev", 0, "--output", "out")  # fmt: skip
@@ -45,7 +46,7 @@ def test_stages_follow_one_another_and_go_on(tmp_path: Path) -> None:
     identity = TrainingRecord.read(tmp_path / "out" / "2-compound").identity
     assert identity is not None
     assert [part.dataset for part in identity.seen] == ["raf-db-compound", "raf-db-basic"]
-    assert identity.recipe["learning_rate"] == 1e-5
+    assert (identity.recipe["learning_rate"], identity.recipe["part_lr"]) == (1e-5, {"vision": 5e-6})
     (tmp_path / "stages.yaml").write_text(SHEET.replace("1e-5", "2e-5"))
     changed = command(tmp_path, train, {})
     assert changed.returncode == 2

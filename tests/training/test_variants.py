@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Any
 import pytest
 import torch
 from coabench_phi35v.backbone import Phi35Vision
+from coabench_tiny.backbone import ADAPTERS
 from coabench_tiny.checkpoint import write
 from PIL import Image
 from safetensors.torch import load_file
 from support.in_process import command
 from torch import nn
 
+from coabench.adapters.updates import Updates
 from coabench.api import train
 from coabench.backbone import BackboneRequest, Trainee
 from coabench.dialogue import Answer, Choices, Question, Turn
@@ -84,6 +87,9 @@ def test_the_manifest_has_the_learning_rates(folder: Path) -> None:
         ("language", "LoRA"): 1e-3, ("language", "LoRA, B"): 4e-3, ("projector", "whole"): 2e-3,
     }  # fmt: skip
     assert sum(row["parameters"] for row in manifest["learning"]) == manifest["trainable"]
+    typed = " ".join(manifest["sessions"][0]["command"])
+    for option in ("--dora", "--lora-plus 4.0", "--part-lr projector=0.002", "--modules-to-save projector"):
+        assert option in typed
 
 
 def test_the_merged_model_computes_what_peft_computes_beside_the_base(folder: Path) -> None:
@@ -186,7 +192,7 @@ def test_a_training_begins_with_such_an_adapter_and_keeps_what_it_is(folder: Pat
 def test_adapters_show_export_and_refuse_it_in_words(folder: Path, tmp_path: Path) -> None:
     run = partial(command, tmp_path, variables={})
     shown = run(["adapters", "show", folder / "adapter"]).stdout
-    for text in ("LORA, rank 4, alpha 32, DoRA, rsLoRA", "2 trained whole", "projector 0.002", "B times 4"):
+    for text in ("LORA, rank 4, alpha 32, DoRA, rsLoRA", "2 modules: model.vision_embed", "projector 0.002", "times 4"):
         assert text in shown, shown
     for layout in ("merged", "peft", "published"):
         done = run(["adapters", "export", folder / "adapter", "--as", layout, "--output", tmp_path / layout])
@@ -202,6 +208,15 @@ def test_adapters_show_export_and_refuse_it_in_words(folder: Path, tmp_path: Pat
     ):
         refused = run(words)
         assert (refused.returncode, problem in refused.stderr) == (2, True), refused.stderr
+
+
+def test_the_updates_of_rslora_are_those_of_its_scale(tmp_path: Path) -> None:
+    """A soup and a comparison of adapters rest on them: alpha / sqrt(16) is four times alpha / 16."""
+    shutil.copytree(ADAPTERS / "direct", tmp_path / "rslora")
+    path = tmp_path / "rslora" / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "use_rslora": True}))
+    plain, stable = (Updates.read(each).factors for each in (ADAPTERS / "direct", path.parent))
+    assert all(torch.allclose(stable[name][2], 4 * b) for name, (_, _, b) in plain.items())
 
 
 @pytest.mark.parametrize(
