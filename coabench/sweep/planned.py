@@ -58,5 +58,5 @@ def _shown(name: str, value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(value) or "default"
     if isinstance(value, int | float):  # a switch, too
-        return f"{name} {value}"
+        return f"{name} {str(value).lower()}"
     return "default" if value is None else str(value)

@@ -10,6 +10,7 @@ from coabench.errors import UserError
 from coabench.runs.training_identity import TrainingIdentity
 from coabench.sweep.planned import Planned
 from coabench.sweep.sheet import Sheet
+from coabench.sweep.trainings import StagedIdentity
 
 
 def with_rivals(sheet: Sheet, runs: Sequence[Planned]) -> list[Planned]:
@@ -40,11 +41,13 @@ def with_rivals(sheet: Sheet, runs: Sequence[Planned]) -> list[Planned]:
     ]  # fmt: skip
 
 
-def judged_by(identity: TrainingIdentity) -> str:
+def judged_by(training: TrainingIdentity | StagedIdentity) -> str:
     """Return what trainings have in common whose dev UARs can be compared: data, fold, size of the dev part, questions.
 
-    The development part of another seed has other images; it is as large, and as representative.
+    The development part of another seed has other images; it is as large, and as representative. Of stages the
+    last counts.
     """
+    identity = training.stages[-1] if isinstance(training, StagedIdentity) else training
     data = [replace(part, weight=None).to_json() for part in identity.data]
     return json.dumps([data, [strategy.sha256 for strategy in identity.strategies]], sort_keys=True)
 

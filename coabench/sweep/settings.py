@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from coabench.base.reading import user_path
-from coabench.base.schema import At, Read, Text, read_value
+from coabench.base.schema import At, NotEmpty, Read, Text, read_value
 from coabench.training.stages import Rate
 
 Settings = Mapping[str, Any]
@@ -40,7 +40,7 @@ def _several(said: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 Word = Annotated[Text, Read(_expand_home)]
-Words = Annotated[tuple[Word, ...], Read(_several, Word | tuple[Word, ...])]
+Words = Annotated[tuple[Word, ...], Read(_several, Word | tuple[Word, ...]), NotEmpty]
 """One, or a list of those that belong together."""
 Assigned = Annotated[str, Read(_assigned, str | int | float | bool | None)]
 """The value of a plugin's option, as it would be typed after ``--set option=``."""

@@ -16,7 +16,6 @@ from coabench.metrics.headline import UAR
 from coabench.render.tables import Column, Row, Section
 from coabench.runs.adapter import TrainingManifest
 from coabench.runs.folder import read_manifest
-from coabench.runs.training_identity import TrainingIdentity
 from coabench.sweep.costs import Cost
 from coabench.sweep.job import Result, failures_in
 from coabench.sweep.plan import SweepPlan
@@ -123,7 +122,7 @@ def _rank(result: Result) -> tuple[bool, bool, float]:
 def _next(results: Sequence[Result]) -> list[str]:
     """Return what to do with the best of complete trainings, in sentences."""
     complete = [r for r in results if r.status == COMPLETE and r.outcome.uar.value is not None]
-    judged = {judged_by(r.run.identity) for r in complete if isinstance(r.run.identity, TrainingIdentity)}
+    judged = {judged_by(r.run.identity) for r in complete}
     early = "Stopped early: with the best dev UAR so far; without 'asha' in the sheet the same command resumes them."
     notes = [early] if any(r.status == EARLY for r in results) else []
     if len(judged) > 1:

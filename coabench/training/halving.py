@@ -47,7 +47,7 @@ class Halving(TrainerCallback):
         self.stopped = {"evaluation": len(scores), "step": state.global_step, "uar": scores[-1], "needed": needed,
                         "rivals": len(others), "reduction_factor": self._asha.reduction_factor}  # fmt: skip
         self.reason = (
-            f"stopped early after evaluation {len(scores)}, step {state.global_step}: a dev UAR of "
+            f"hopeless after evaluation {len(scores)}, step {state.global_step}: a dev UAR of "
             f"{percent(scores[-1])} is not in the best 1/{self._asha.reduction_factor} of those before it "
             f"({percent(needed)} or more)"
         )

@@ -121,7 +121,12 @@ def _fit(
             weights = trainer.whole_weights()
         if folder is not None and halving is not None and halving.stopped:  # its checkpoints stay: it can be resumed
             folder.end(STOPPED, halving.reason, stopped_early=halving.stopped)
-            notify(progress.note, "coabench_training_failed", training=folder, error=halving.reason)
+            notify(
+                progress.note,
+                "coabench_training_failed",
+                training=folder,
+                error=f"stopped by a sweep: {halving.reason}",
+            )
         elif folder is not None:
             save_trained(model, plan, directory, weights)
             shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)

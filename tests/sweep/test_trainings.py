@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,10 @@ def test_trainings_of_a_sheet_are_ordinary_trainings(
     assert (first["seed"], first["status"], first["uar"], first["selected_step"]) == (0, "complete", 0.6, 1)
     assert (second["seed"], second["status"], second["done"], second["adapter"]) == (1, "stopped early", 1, None)
     assert both == {"seeds": 1, "of": 2, "uar_mean": 0.6, "uar_sd": None}
-    assert "a dev UAR of 40.00 is not in the best 1/2 of those before it (60.00 or more)" in second["problem"]
+    assert (
+        "hopeless after evaluation 1, step 1: a dev UAR of 40.00 is not in the best 1/2 of those before it (60.00 or more)"
+        in second["problem"]
+    )
     (stopped,) = (each for each in manifests(tmp_path / OUTPUT) if each["status"] == "stopped")
     assert stopped["stopped_early"]["needed"] == 0.6
     refused = coabench("evaluate", "--backbone", "tiny:model", "--adapter", second["directory"])
@@ -79,6 +83,21 @@ def test_trainings_of_a_sheet_are_ordinary_trainings(
     assert both["uar_sd"] == pytest.approx(0.02**0.5)
     assert "stopped_early" not in {name for each in manifests(tmp_path / OUTPUT) for name in each}
     assert "is already complete" in coabench(*command[1:]).stderr
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("faces")
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+def test_ray_makes_the_same_adapter(coabench: Run, coabench_process: Run, sheet: Write, tmp_path: Path) -> None:
+    one = SHEET.replace("seed: [0, 1]", "seed: [3]")
+    made = [
+        coabench_process("sweep", sheet(one, ASHA), "--executor", "ray", "--format", "json"),
+        coabench("sweep", sheet(one.replace("name: seeds", "name: here")), "--executor", "here", "--format", "json"),
+    ]
+    assert [each.returncode for each in made] == [0, 0], made[0].stderr
+    folders = [tmp_path / json.loads(each.stdout)[0]["adapter"] for each in made]
+    assert folders[0].name == folders[1].name
+    assert len({(folder / "adapter_model.safetensors").read_bytes() for folder in folders}) == 1
 
 
 @pytest.mark.usefixtures("faces")

@@ -26,7 +26,7 @@ def test_one_in_so_many_goes_on() -> None:
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
 def test_it_decides_as_ray_tune_does() -> None:
     """The stopping variant of ``ASHAScheduler``, fed with the same dev UARs in the same order."""
-    tune = pytest.importorskip("ray.tune.schedulers", reason="Ray Tune is not installed")
+    tune = pytest.importorskip("ray.tune.schedulers", reason="Ray Tune is not installed", exc_type=ImportError)
     from types import SimpleNamespace
 
     drawn, evaluations = np.random.default_rng(0), 9
