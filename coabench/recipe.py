@@ -8,6 +8,9 @@ from typing import Any, Literal, get_args
 
 from coabench.errors import UserError
 
+Load = Literal["8bit", "4bit"]
+"""In how many bits the linear layers of a language model are kept; see `coabench.support.quantised`."""
+LOADS: tuple[Load, ...] = get_args(Load)
 Balance = Literal["none", "loss", "sample", "effective-number"]
 BETA = 0.999
 """Of ``effective-number``: Cui et al. 2019 (arXiv 1901.05555) try 0.9, 0.99, 0.999 and 0.9999."""
@@ -37,6 +40,7 @@ class Recipe:
             *warmup* a fraction of the steps, rounded up.
         checkpointing: compute activations again instead of keeping them.
         dtype: the precision of the arithmetic.
+        load: the base in 8 or 4 bits, frozen, with a LoRA beside it (QLoRA); None for all of its precision.
         dev: the fraction of each train split that is kept for selection and early stopping.
         evaluations: how often the dev part is evaluated, evenly over the steps.
         patience: stop after so many evaluations without a better dev UAR; None for never.
@@ -61,6 +65,7 @@ class Recipe:
     weight_decay: float = 0.0
     checkpointing: bool = False
     dtype: str = "auto"
+    load: Load | None = None
     dev: float = 0.1
     evaluations: int = 5
     patience: int | None = None
@@ -87,6 +92,12 @@ class Recipe:
                 raise UserError(
                     f"{option} {getattr(self, name)} makes no sense", expected=expected, remedy=f"correct {option}"
                 )
+        if self.full and self.load:
+            raise UserError(
+                f"--load {self.load} is for adapters: weights in a few bits cannot be trained themselves",
+                found="--full",
+                remedy="leave out --load, or pass --lora",
+            )
         if self.balance_beta is not None and self.balance != "effective-number":
             raise UserError(
                 "--balance-beta is for --balance effective-number",
@@ -103,6 +114,8 @@ class Recipe:
         """Return what distinguishes it from another recipe; *micro_batch* does where questions are not shared."""
         settings = asdict(self)
         share = settings.pop("share")  # which 0.1.0 always did
+        if settings["load"] is None:  # which it could not say
+            del settings["load"]
         balance, _ = settings.pop("balance"), settings.pop("balance_beta")  # which 0.1.0 did not
         if balance != "none":
             settings["balance"] = balance

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import click
 
 from coabench.base.text import NOTHING, safe
-from coabench.cli.options import crop_option, device_option, fold_option, fold_seed_option, set_option
+from coabench.cli.options import crop_option, device_option, fold_option, fold_seed_option, load_option, set_option
 from coabench.cli.processes import first_process
 from coabench.cli.versions import checks_versions
 from coabench.recipe import BETA, Balance, Recipe
@@ -62,6 +62,7 @@ from coabench.registry.options import parse_assignments
 @click.option("--patience", type=int, help="Stop after so many evaluations without a better dev UAR.")
 @device_option
 @click.option("--dtype", type=click.Choice(DTYPES), help="Of the arithmetic.")
+@load_option
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Of the order, the LoRA and the dev part.")
 @fold_option
 @fold_seed_option
@@ -132,6 +133,8 @@ def _summary(backbone: str, crop: str | None, directory: Path, manifest: Any) ->
     click.echo(f"{'written to':<28} {safe(directory)}")
     whole = manifest["identity"]["recipe"].get("full")
     use = f"{backbone.partition(':')[0]}:{directory}" if whole else f"{backbone} --adapter {directory}"
+    load = manifest["identity"]["recipe"].get("load")
+    use += f" --load {load}" if load else ""
     held = next((part["fold"] for part in manifest["identity"]["data"] if part.get("fold")), None)
     if held is not None:
         from coabench.runs.dataset_identity import FoldIdentity

@@ -45,7 +45,9 @@ def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     rows.append(("parameters", f"{trained:,} trained of {every:,} ({trained / every:.2%})"))
     width = 2 if plan.dtype in ("bfloat16", "float16") else 4
     most = max(trainee.activations(example, width, recipe.checkpointing) for example in examples)
-    weights = every * (4 if recipe.full else width) + (0 if recipe.full else trained * 4)
+    quantised = _quantised(plan, trainee)
+    weights = (every - quantised) * (4 if recipe.full else width) + (0 if recipe.full else trained * 4)
+    weights += quantised * int(recipe.load.removesuffix("bit")) // 8 if recipe.load else 0
     states = trained * 12  # gradient and Adam's two moments, float32
     total = weights + states + most * schedule.micro_batch
     rows.append(("memory, estimated", f"{_gib(total)} a process: weights {_gib(weights)}, gradients and optimizer "
@@ -83,6 +85,12 @@ def _trained(plan: Plan, trainee: Any) -> int:
         return int(sum(p.numel() for name, p in module.named_parameters() if name in trained))
     shapes = [module.get_submodule(name).weight.shape for name in targets(trainee, plan.recipe)]
     return int(sum(plan.recipe.rank * (out + into) for out, into in shapes))
+
+
+def _quantised(plan: Plan, trainee: Any) -> int:
+    """Return how many parameters ``--load`` concerns: those of the linear layers of the language model."""
+    names = trainee.groups.get("language", ()) if plan.recipe.load else ()
+    return int(sum(trainee.module.get_submodule(name).weight.numel() for name in names))
 
 
 def _gib(size: float) -> str:

@@ -108,6 +108,12 @@ def check_sharding(fields: Mapping[str, Any], recipe: Recipe, device: str) -> No
             found=device,
             remedy="leave it out: several processes on the CPU train as one does",
         )
+    if recipe.load:
+        raise UserError(
+            f"{sharded[0]} cannot shard weights in {recipe.load.removesuffix('bit')} bits",
+            found=f"--load {recipe.load}",
+            remedy="leave out --load, or train without sharding",
+        )
     if recipe.dev or recipe.full:
         raise UserError(
             f"{sharded[0]} shards the model: its development part cannot be evaluated, nor a whole model be written",
