@@ -34,7 +34,7 @@ from coabench.prediction.faces import FaceChoice
 from coabench.prediction.model import EVERY, Model
 from coabench.prediction.objects import checked
 from coabench.prediction.progress import PredictionProgress
-from coabench.recipe import Balance
+from coabench.recipe import Balance, Load
 from coabench.registry.defaults import (
     BACKBONE,
     BATCH_SIZE,
@@ -85,6 +85,7 @@ def evaluate(
     samples: int | None = None,
     device: str = DEVICE,
     dtype: Dtype = DTYPE,
+    load: Load | None = None,
     seed: int = SEED,
     fold: str | None = None,
     fold_seed: int | None = None,
@@ -123,6 +124,7 @@ def evaluate(
         samples: of ``sample``: how many dialogues about each image; 8 by default.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``…
         dtype: the precision of the model.
+        load: ``8bit`` or ``4bit`` to keep the language model's weights so; None for all of *dtype*.
         seed: chooses exemplars, the samples within the limit, and what is drawn with ``sample``.
         fold: only this fold of the train split, ``"3/10"``, or the samples of one person, ``"3/subjects"``.
         fold_seed: which samples are in which fold; 0 by default.
@@ -173,6 +175,7 @@ def load(
     min_face: int | None = None,
     device: str = DEVICE,
     dtype: Dtype = DTYPE,
+    load: Load | None = None,
     seed: int = SEED,
     options: Mapping[str, object] | None = None,
     exemplars_from: Name | None = None,
@@ -287,6 +290,7 @@ def train(
     patience: int | None = None,
     device: str = DEVICE,
     dtype: Dtype | None = None,
+    load: Load | None = None,
     seed: int = SEED,
     fold: str | None = None,
     fold_seed: int | None = None,
@@ -320,6 +324,7 @@ def train(
         lr: learning rate of AdamW.
         part_lr: that of single parts, ``{"vision": 2e-5}``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``…
+        load: ``8bit`` or ``4bit`` to keep the base so, with the LoRA beside it.
         seed: of the order, the LoRA and the development part.
         fold: hold this fold of each train split out, ``"3/10"``, or the samples of one person, ``"3/subjects"``.
         fold_seed: which samples are in which fold; 0 by default.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from coabench.decode import Decode, mode_of
 from coabench.dialogue import Answer, Question, Turn
 from coabench.errors import SampleError, UserError
-from coabench.recipe import Preset
+from coabench.recipe import Load, Preset
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,7 @@ class BackboneRequest:
         device: ``auto``, or a torch device such as ``cpu`` or ``cuda:0``.
         dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
         options: an instance of the backbone's `Backbone.Options`, filled from ``--set``.
+        load: ``8bit`` or ``4bit``, for backbones that declare ``quantises``; None to keep weights in *dtype*.
     """
 
     model: str | None = None
@@ -38,6 +39,7 @@ class BackboneRequest:
     device: str = "auto"
     dtype: str = "auto"
     options: Any = None
+    load: Load | None = None
 
 
 Questions = Sequence[Question | None]
@@ -147,7 +149,7 @@ class Backbone(ABC, Generic[Prepared]):
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"generates"})
-    """Which of ``generates``, ``scores``, ``samples``, ``trains`` this backbone can do."""
+    """Which of ``generates``, ``scores``, ``samples``, ``trains``, ``quantises`` this backbone can do."""
 
     remote: ClassVar[bool] = False
     """Whether images leave this machine; `coabench webcam` then asks for the user's explicit consent."""

@@ -9,13 +9,16 @@ from typing import Any, Literal, get_args
 
 from coabench.errors import UserError
 
+Load = Literal["8bit", "4bit"]
+"""In how many bits the linear layers of a language model are kept; see `coabench.support.quantised`."""
+LOADS: tuple[Load, ...] = get_args(Load)
 Balance = Literal["none", "loss", "sample", "effective-number"]
 BETA = 0.999
 """Of ``effective-number``: Cui et al. 2019 (arXiv 1901.05555) try 0.9, 0.99, 0.999 and 0.9999."""
 LORA_ALONE = ("dora", "rslora", "lora_plus", "modules_to_save")
 LISTS = ("targets", "modules_to_save")
 """Settings that take several names, with commas between them where they are typed."""
-LATER = ("share", "balance", "balance_beta", "part_lr", *LORA_ALONE)
+LATER = ("share", "load", "balance", "balance_beta", "part_lr", *LORA_ALONE)
 """Settings that 0.1.0 did not have: as by default they are left out of an identity."""
 
 
@@ -49,6 +52,7 @@ class Recipe:
         part_lr: part -> its learning rate, where that is another.
         checkpointing: compute activations again instead of keeping them.
         dtype: the precision of the arithmetic.
+        load: the base in 8 or 4 bits, frozen, with a LoRA beside it (QLoRA); None for all of its precision.
         dev: the fraction of each train split that is kept for selection and early stopping.
         evaluations: how often the dev part is evaluated, evenly over the steps.
         patience: stop after so many evaluations without a better dev UAR; None for never.
@@ -78,6 +82,7 @@ class Recipe:
     weight_decay: float = 0.0
     checkpointing: bool = False
     dtype: str = "auto"
+    load: Load | None = None
     dev: float = 0.1
     evaluations: int = 5
     patience: int | None = None
@@ -106,6 +111,12 @@ class Recipe:
                 raise UserError(
                     f"{option} {getattr(self, name)} makes no sense", expected=expected, remedy=f"correct {option}"
                 )
+        if self.full and self.load:
+            raise UserError(
+                f"--load {self.load} is for adapters: weights in a few bits cannot be trained themselves",
+                found="--full",
+                remedy="leave out --load, or pass --lora",
+            )
         if self.balance_beta is not None and self.balance != "effective-number":
             raise UserError(
                 "--balance-beta is for --balance effective-number",

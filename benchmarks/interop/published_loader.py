@@ -33,7 +33,7 @@ def blueprint(model: Path) -> Any:
 
     made = Phi3VForCausalLM.blueprint(ModelConfig.read(model))
     checkpoint = Checkpoint(model, {name: tuple(value.shape) for name, value in made.state_dict().items()})
-    made.fill(checkpoint.weights(torch.device("cpu"), torch.float32, lambda _, tensor: tensor))
+    made.fill(dict(checkpoint.weights(torch.device("cpu"), torch.float32, lambda _, tensor: tensor)))
     return made
 
 

@@ -79,7 +79,16 @@ def _merged(adapter: Path, training: TrainingRecord, output: Path, backbone: str
         base.trainee.save(folder)
         if manifest is not None:
             write_json(folder / MANIFEST, manifest)
-    return list(base.backbone.details().get("notes", ()))
+    return [*base.backbone.details().get("notes", ()), *_quantised(training)]
+
+
+def _quantised(training: TrainingRecord) -> Iterator[str]:
+    """Yield that the adapter has learnt beside other weights than it is merged into."""
+    if load := training.facts.get("load"):
+        yield (
+            f"the adapter was trained beside weights in {load.get('bits')} bits and is merged into those of full"
+            " precision: answers may differ from those of its training"
+        )
 
 
 def write_weights(tensors: Mapping[str, Tensor], folder: Path) -> None:

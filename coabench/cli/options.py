@@ -14,6 +14,7 @@ from coabench.base.text import safe
 from coabench.decode import DECODES, ONCE
 from coabench.errors import UserError
 from coabench.inference.batching import BatchSize
+from coabench.recipe import LOADS
 from coabench.registry.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
 from coabench.registry.detectors import AUTO
 from coabench.render.tables import FORMATS
@@ -93,6 +94,9 @@ samples_option = click.option(
 )
 device_option = click.option("--device", default=DEVICE, show_default=True, help="auto, cpu, cuda, cuda:1 …")
 dtype_option = click.option("--dtype", type=click.Choice(DTYPES), default=DTYPE, show_default=True)
+load_option = click.option(
+    "--load", type=click.Choice(LOADS), help="Keep the language model's weights in 8 or 4 bits; all of --dtype else."
+)
 seed_option = click.option(
     "--seed", type=int, default=SEED, show_default=True,
     help="Chooses exemplars, samples within --limit, and what --decode sample draws.",
@@ -126,7 +130,7 @@ def data_options(command: Command) -> Command:
 def model_options(command: Command) -> Command:
     """Add how the model answers: decode mode, sampling, device, precision, seed, options of plugins."""
     sampling = temperature_option, top_p_option, samples_option
-    return _add(command, decode_option, *sampling, device_option, dtype_option, seed_option, set_option)
+    return _add(command, decode_option, *sampling, device_option, dtype_option, load_option, seed_option, set_option)
 
 
 def _add(command: Command, *options: Callable[[Command], Command]) -> Command:

@@ -18,6 +18,7 @@ from coabench.cli.options import (
     decode_once_option,
     device_option,
     dtype_option,
+    load_option,
     parser_option,
     seed_option,
     set_option,
@@ -55,6 +56,7 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "align", "min_face")
 @decode_once_option
 @device_option
 @dtype_option
+@load_option
 @seed_option
 @set_option
 @parser_option

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from coabench.base.text import NOTHING, safe
-from coabench.cli.options import crop_option, device_option, fold_option, fold_seed_option, set_option
+from coabench.cli.options import crop_option, device_option, fold_option, fold_seed_option, load_option, set_option
 from coabench.cli.processes import first_process
 from coabench.cli.versions import checks_versions
 from coabench.errors import UserError
@@ -85,6 +85,7 @@ def _rates(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option("--patience", type=int, help="Stop after so many evaluations without a better dev UAR.")
 @device_option
 @click.option("--dtype", type=click.Choice(DTYPES), help="Of the arithmetic.")
+@load_option
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Of the order, the LoRA and the dev part.")
 @fold_option
 @fold_seed_option

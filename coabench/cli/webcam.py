@@ -19,6 +19,7 @@ from coabench.cli.options import (
     decode_once_option,
     device_option,
     dtype_option,
+    load_option,
     seed_option,
     set_option,
     strategy_option,
@@ -42,6 +43,7 @@ CHOICE = (
     "decode",
     "device",
     "dtype",
+    "load",
     "seed",
     "exemplars_from",
     "data_root",
@@ -71,6 +73,7 @@ CHOICE = (
 @decode_once_option
 @device_option
 @dtype_option
+@load_option
 @set_option
 @click.option("--allow-remote-backbone", "allow_remote", is_flag=True,
               help="Use a backbone that sends pictures to another machine.")  # fmt: skip

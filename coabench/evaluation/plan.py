@@ -25,6 +25,7 @@ from coabench.inference.contents import contents
 from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.inference.preparation import Step, describe_steps, prepare
 from coabench.parser import Parser
+from coabench.recipe import Load
 from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.class_folders import card_text
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
@@ -69,6 +70,7 @@ class Evaluation:
     samples: Annotated[int, at_least(1)] | None = None
     device: str = DEVICE
     dtype: Dtype = DTYPE
+    load: Load | None = None
     seed: int = SEED
     fold: str | None = None
     fold_seed: int | None = None

@@ -13,7 +13,8 @@ from coabench.decode import Decode
 from coabench.dialogue import Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import rehearse, settled_mode
-from coabench.registry.catalog import find_backbone, find_strategy
+from coabench.recipe import Load
+from coabench.registry.catalog import find_backbone, find_strategy, open_backbone
 from coabench.registry.options import distribute
 from coabench.registry.parsers import RegisteredParser, find_parser
 from coabench.registry.registrations import Registration
@@ -41,6 +42,8 @@ class Choice(Protocol):
     def device(self) -> str: ...
     @property
     def dtype(self) -> str: ...
+    @property
+    def load(self) -> Load | None: ...
     @property
     def seed(self) -> int: ...
     @property
@@ -130,8 +133,9 @@ class Respondent:
             UserError: files that are not there, an adapter that does not fit, questions that cannot be answered.
         """
         choice, adapter = self.choice, str(self.adapter) if self.adapter else None
-        request = BackboneRequest(self.model, adapter, choice.device, choice.dtype, self.options["backbone"])
-        backbone: Backbone[Any] = self.registration.open(request)
+        options = self.options["backbone"]
+        request = BackboneRequest(self.model, adapter, choice.device, choice.dtype, options, choice.load)
+        backbone = open_backbone(self.registration, request)
         backbone.check(tuple(questions), choice.decode)
         return backbone
 

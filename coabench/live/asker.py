@@ -18,6 +18,7 @@ from coabench.inference.engine import Outcome, converse
 from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.labels import LabelSpace
 from coabench.parser import Parser
+from coabench.recipe import Load
 from coabench.registry import defaults
 from coabench.registry.blame import contained
 from coabench.registry.catalog import find_dataset, find_labels, open_strategy
@@ -49,6 +50,7 @@ class Choice:
     decode: Decode = defaults.DECODE
     device: str = defaults.DEVICE
     dtype: str = defaults.DTYPE
+    load: Load | None = None
     seed: int = defaults.SEED
     options: Mapping[str, str] = field(default_factory=dict)
     exemplars_from: str | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coabench.backbone import Backbone
+from coabench.backbone import Backbone, BackboneRequest
 from coabench.base.reading import is_file as is_there
 from coabench.base.reading import is_folder, user_path
 from coabench.base.yaml import read_yaml
@@ -116,6 +116,24 @@ def find_backbone(spec: str | type[Backbone[Any]]) -> tuple[Registration, str | 
         return Unpackaged(spec.__name__, "", "python", code_version(spec), thing=spec), None
     name, _, model = spec.partition(":")
     return get_plugins().backbones.find(name), model or None
+
+
+def open_backbone(registration: Registration, request: BackboneRequest) -> Backbone[Any]:
+    """Return the backbone that was requested, checked.
+
+    Raises:
+        UserError: files that are not there, an adapter that does not fit, ``--load`` for one that does not quantise.
+    """
+    capabilities = registration.load().capabilities
+    if request.load is not None and "quantises" not in capabilities:
+        raise UserError(
+            f"backbone {registration.name!r} cannot keep its weights in {request.load.removesuffix('bit')} bits",
+            expected="a backbone that quantises",
+            found=", ".join(sorted(capabilities)),
+            remedy="leave out --load, or choose another --backbone",
+        )
+    backbone: Backbone[Any] = registration.open(request)
+    return backbone
 
 
 @dataclass(frozen=True)

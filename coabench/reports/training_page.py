@@ -21,6 +21,7 @@ from coabench.reports.damage import damage_reported
 from coabench.reports.published_recipe import recipe_rows
 from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import read_manifest
+from coabench.runs.identity import precision
 from coabench.runs.run import MANIFEST as RUN
 from coabench.runs.training_identity import TrainingData, TrainingIdentity
 from coabench.runs.training_log import Entry, TrainingLog
@@ -122,7 +123,7 @@ def _facts(manifest: Mapping[str, Any], identity: TrainingIdentity) -> Iterator[
     examples = manifest.get("examples")
     yield "Examples", None if examples is None else f"{plural(examples, 'question')} with answers in an epoch"
     yield "Seed", str(identity.seed)
-    yield "Precision", str((backbone.facts or {}).get("dtype") or recipe.get("dtype"))
+    yield "Precision", precision(backbone.facts or {}) or str(recipe.get("dtype"))
     yield "Preset", session.get("preset")
     learnt = (manifest.get("learnt") or {}).get("hashes")
     yield "Images learnt from", f"{len(learnt):,} recorded" if learnt is not None else "not recorded"

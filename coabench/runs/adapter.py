@@ -193,6 +193,17 @@ class TrainingRecord:
                 for line in differences(before, after):
                     yield f"this run differs from the training in {name}.{line}"
 
+    def facts_changed(self, backbone: Mapping[str, Any]) -> list[str]:
+        """Return the facts of the training's backbone that are others now: ``field: then -> now``.
+
+        What an earlier version did not record is not compared; that a base is quantised is always recorded.
+
+        Args:
+            backbone: `Backbone.identity` of what uses the adapter.
+        """
+        then = {name: value for name, value in self.facts.items() if name != "adapter"}
+        return differences(then, {name: value for name, value in backbone.items() if name in {*then, "load"}})
+
     def notes(self, backbone: Mapping[str, Any], strategy: StrategyIdentity) -> list[str]:
         """Return in what the evaluation differs from the training, in sentences.
 
@@ -201,9 +212,7 @@ class TrainingRecord:
         """
         if self.identity is None:
             return []
-        then = {k: v for k, v in self.facts.items() if k != "adapter"}
-        now = {k: v for k, v in backbone.items() if k in then}
-        notes = [f"this run differs from the adapter's training in {line}" for line in differences(then, now)]
+        notes = [f"this run differs from the adapter's training in {line}" for line in self.facts_changed(backbone)]
         if self.identity.images != READER and (self.learnt is None or self.learnt.changed):
             versions = f"version {self.identity.images or 1} of the image reader, this run uses version {READER}"
             notes.append(

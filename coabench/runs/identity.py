@@ -277,7 +277,14 @@ class RunIdentity(RespondentIdentity):
         yield "Samples", f"{self.dataset.samples:,}"
         yield "Exemplars", len(self.exemplars) if self.exemplars else None
         yield "Seed", self.seed
-        yield "Precision", facts.get("dtype")
+        yield "Precision", precision(facts)
+
+
+def precision(facts: Mapping[str, Any]) -> str | None:
+    """Return what the facts of a backbone say of its precision: ``bfloat16, weights in 4 bits (nf4)``."""
+    load = facts.get("load")
+    kept = f", weights in {load.get('bits')} bits ({load.get('type')})" if isinstance(load, Mapping) else ""
+    return f"{facts['dtype']}{kept}" if facts.get("dtype") else None
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -15,6 +15,9 @@ from coabench.errors import UserError, first_line
 from coabench.support.adapter_config import LORA, PREFIX, lora_ranks, method_of, peft_config, pin_lora, quiet
 from coabench.support.adapter_folder import CONFIG, AdapterFolder
 
+_FIRST = re.compile(r"\.lora_(embedding_)?A\b")
+"""The factors of LoRA that change nothing by themselves."""
+
 
 class Adapter:
     """The adapter in a folder, of any method that `coabench.support.adapter_config` lists.
@@ -39,17 +42,25 @@ class Adapter:
         """Return a SHA-256, in hex, over config and weights."""
         return self._folder.fingerprint()
 
-    def check(self, blueprint: nn.Module, rename: Callable[[str], str] = str) -> None:
+    def check(self, blueprint: nn.Module, rename: Callable[[str], str] = str, *, merges: bool = True) -> None:
         """Compare it with a model whose parameters have no memory, which is changed by that.
 
         Args:
             blueprint: the model.
+            merges: whether it is to be merged; else it is to stand beside layers that are quantised, see `attach`.
             rename: what a part of the model was called in earlier versions -> its name today. Taken where that leads
                 further into the model, and noted.
 
         Raises:
             UserError: a tensor belongs to no module of the model or has another shape, or a module gets none.
         """
+        if not merges and self.method != LORA:
+            raise UserError(
+                f"the adapter in {self._folder.path} cannot stand beside weights in 8 or 4 bits",
+                expected="a LoRA",
+                found=self.method,
+                remedy="leave out --load, or merge it (`coabench adapters export --as merged`) and load the result",
+            )
         entries = self._folder.tensors.entries
         modules = {name for name, _ in blueprint.named_modules()}
         self._names = {stored: _name(stored, modules, rename) for stored in entries}
@@ -72,9 +83,8 @@ class Adapter:
             stored: name of a parameter -> its values as they are stored; None to take those of the model.
         """
         names = {id(value): name for name, value in model.named_parameters()}
-        tensors = {name: self._folder.tensors.read(key) for key, name in self._names.items()}
         with quiet():
-            wrapped = self._around(model, tensors)
+            wrapped = self._around(model, self._tensors())
             changes = _trains_whole_modules(wrapped)
             for base, layers in _layers(wrapped).items():
                 kind = next(base.parameters()).dtype
@@ -92,6 +102,20 @@ class Adapter:
         if not changes:
             self.notes.append(nothing_changes(self._folder.path))
         return merged
+
+    def attach(self, model: nn.Module) -> None:
+        """Put the adapter beside the layers of a model, for which it was checked, in place.
+
+        What it adds is added in float32, as in its training; the weights of the model stay as they are.
+        """
+        tensors = self._tensors()
+        with quiet():
+            self._around(model, tensors).eval().requires_grad_(False)
+        if not any(bool(tensor.any()) for name, tensor in tensors.items() if not _FIRST.search(name)):
+            self.notes.append(nothing_changes(self._folder.path))
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {name: self._folder.tensors.read(key) for key, name in self._names.items()}
 
     def _around(self, model: nn.Module, tensors: Mapping[str, Tensor], **how: Any) -> Any:
         """Return the model in PEFT's layers with these weights; `UserError` where not all of them find a place."""

@@ -57,6 +57,9 @@ def peft_config(path: Path, raw: Mapping[str, Any]) -> PeftConfig:
     Raises:
         UserError: PEFT cannot read it, the method is not one of `MERGED`, or it asks for what cannot be merged.
     """
+    from coabench.support.quantised import import_bitsandbytes
+
+    import_bitsandbytes()
     from peft import PEFT_TYPE_TO_CONFIG_MAPPING, __version__
 
     kind: Any = PEFT_TYPE_TO_CONFIG_MAPPING.get(raw.get("peft_type", ""))

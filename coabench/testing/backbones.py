@@ -14,6 +14,7 @@ from coabench.backbone import Backbone, BackboneRequest
 from coabench.decode import MODES
 from coabench.dialogue import Answer
 from coabench.errors import SampleError, UserError
+from coabench.recipe import Load
 from coabench.registry.registrations import Registration
 from coabench.testing.backbone_answers import QUESTIONS, AnswerChecks, Reply, alike, decodes, difference
 from coabench.testing.backbone_training import check_loss, check_parts
@@ -81,6 +82,8 @@ class _Checks(Checks):
         yield from answers.checks()
         del backbone, answers  # a large model is not held twice
         yield self.options
+        if "quantises" in self.factory.capabilities:
+            yield self.quantised
         if "trains" in self.factory.capabilities:
             yield self.training
 
@@ -91,7 +94,7 @@ class _Checks(Checks):
         answering = {mode.needs for mode in MODES.values()}
         self.need(
             isinstance(capabilities, frozenset | set)
-            and capabilities <= {*answering, "trains"}
+            and capabilities <= {*answering, "trains", "quantises"}
             and capabilities & answering,
             defects.BAD_CAPABILITIES,
             repr(capabilities),
@@ -130,9 +133,9 @@ class _Checks(Checks):
             raise UserError(f"it takes none of the questions of this check: {describe(refusal)}")
         return backbone
 
-    def make(self, options: Any) -> Backbone[Any]:
+    def make(self, options: Any, load: Load | None = None) -> Backbone[Any]:
         model, adapter, device, dtype = self.requested
-        request = BackboneRequest(model, adapter, device, dtype or "float32", options)
+        request = BackboneRequest(model, adapter, device, dtype or "float32", options, load)
         made: Backbone[Any] = self.attempt(defects.NO_BACKBONE, self.factory, request, allowed=UserError)
         return made
 
@@ -154,6 +157,14 @@ class _Checks(Checks):
         if len(prepared) < 2:
             raise UserError(f"it takes none of the drawn images: {describe(refusal or '')}")
         return AnswerChecks(backbone, self, prepared, self.questions)
+
+    def quantised(self) -> None:
+        """Ask for weights in 8 bits, unless its library is missing: identity() must say so."""
+        try:
+            made = self.make(self.defaults, "8bit")
+        except UserError:
+            return
+        self.need(_frozen(made.identity()) != self.identity, defects.OUTSIDE_IDENTITY, "load=8bit")
 
     def training(self) -> None:
         """Take what training needs of it: the names before it is loaded, a loss after that."""

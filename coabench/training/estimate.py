@@ -50,7 +50,9 @@ def describe_plan(plan: Plan) -> list[tuple[str, str]]:
               f"({row['trained']})") for row in learning]  # fmt: skip
     width = 2 if plan.dtype in ("bfloat16", "float16") else 4
     most = max(trainee.activations(example, width, recipe.checkpointing) for example in examples)
-    weights = every * (4 if recipe.full else width) + (0 if recipe.full else trained * 4)
+    quantised = _quantised(plan, trainee)
+    weights = (every - quantised) * (4 if recipe.full else width) + (0 if recipe.full else trained * 4)
+    weights += quantised * int(recipe.load.removesuffix("bit")) // 8 if recipe.load else 0
     states = trained * 12  # gradient and Adam's two moments, float32
     total = weights + states + most * schedule.micro_batch
     rows.append(("memory, estimated", f"{_gib(total)} a process: weights {_gib(weights)}, gradients and optimizer "
@@ -86,6 +88,12 @@ def _probe(plan: Plan, trainee: Any) -> list[tuple[Item, Any]]:
         except SampleError:
             continue  # training names it; here it only makes no estimate
     return examples
+
+
+def _quantised(plan: Plan, trainee: Any) -> int:
+    """Return how many parameters ``--load`` concerns: those of the linear layers of the language model."""
+    names = trainee.groups.get("language", ()) if plan.recipe.load else ()
+    return int(sum(trainee.module.get_submodule(name).weight.numel() for name in names))
 
 
 def _gib(size: float) -> str:

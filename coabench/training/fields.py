@@ -115,6 +115,12 @@ def check_sharding(fields: Mapping[str, Any], recipe: Recipe, device: str) -> No
             expected="a LoRA without --dora, --lora-plus, --part-lr and --modules-to-save",
             remedy="leave them out, or train without sharding",
         )
+    if recipe.load:
+        raise UserError(
+            f"{sharded[0]} cannot shard weights in {recipe.load.removesuffix('bit')} bits",
+            found=f"--load {recipe.load}",
+            remedy="leave out --load, or train without sharding",
+        )
     if recipe.dev or recipe.full:
         raise UserError(
             f"{sharded[0]} shards the model: its development part cannot be evaluated, nor a whole model be written",

@@ -17,6 +17,7 @@ from coabench.registry.blame import contained
 from coabench.runs.observers import failure_reported, notify
 from coabench.runs.training_log import LOG
 from coabench.support.memory import explained_oom
+from coabench.support.quantised import import_bitsandbytes
 from coabench.training.faces import find_faces
 from coabench.training.files import BOARD, CHECKPOINTS, TrainingFolder, export_published, save_trained
 from coabench.training.parts import count_by_rate
@@ -47,6 +48,7 @@ def train(request: Training, progress: TrainingProgress | None = None) -> Finish
     """
     progress = progress or TrainingProgress()
     plan = check(request)
+    import_bitsandbytes()  # before the Trainer does
     directory = require_utf8(plan.directory, "--output")
     with ExitStack() as stack:
         folder = None

@@ -21,7 +21,7 @@ from coabench.dataset import Sample
 from coabench.errors import UserError
 from coabench.inference.preparation import describe_steps, prepare
 from coabench.recipe import Preset, Recipe, make_recipe
-from coabench.registry.catalog import DatasetChoice, find_backbone, find_dataset, open_strategy
+from coabench.registry.catalog import DatasetChoice, find_backbone, find_dataset, open_backbone, open_strategy
 from coabench.registry.defaults import DEVICE, SEED
 from coabench.registry.options import Specs, distribute
 from coabench.registry.registrations import Registration
@@ -213,7 +213,9 @@ def check(request: Training) -> Plan:
     sources = [replace(source, weight=weight) for source, (_, weight) in zip(sources, named, strict=True)]
     items = collect([strategy for strategy, _ in strategies], sources, recipe.ambiguous, request.seed)
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
-    backbone = registration.open(BackboneRequest(model, None, world.device(request.device), dtype, options["backbone"]))
+    device = world.device(request.device)
+    wanted_model = BackboneRequest(model, None, device, dtype, options["backbone"], recipe.load)
+    backbone = open_backbone(registration, wanted_model)
     trainee = backbone.trainee(deepcopy(options["training"]))
     modules = Modules.of(trainee, recipe)
     check_rates(trainee, recipe, modules)

@@ -69,6 +69,7 @@ class FinishedTraining:
         whole = identity.recipe.get("full")
         use = f"{identity.backbone.name}:{self.directory}" if whole else f"{backbone} --adapter {self.directory}"
         held = next((data.fold for data in identity.data if data.fold is not None), None)
+        use += f" --load {load}" if (load := identity.recipe.get("load")) else ""
         use += "" if held is None else f" {held.options}"
         return f"coabench evaluate --backbone {use}" + (f" --crop {crop}" if crop else "")
 

@@ -11,7 +11,6 @@ from coabench.base.reading import is_folder, user_path
 from coabench.errors import UserError
 from coabench.recipe import Recipe, option_of
 from coabench.runs.adapter import MANIFEST, TrainingRecord
-from coabench.runs.identity import differences
 from coabench.runs.learnt import LearntImages
 from coabench.runs.training_identity import StartIdentity, TrainingData, TrainingIdentity
 from coabench.training.parts import Modules
@@ -101,8 +100,7 @@ class Start:
 
     def notes(self, data: Sequence[TrainingData], seed: int, recipe: Recipe, facts: Mapping[str, Any]) -> Iterator[str]:
         """Yield what the user should know of it, in sentences."""
-        then = {key: value for key, value in self.record.facts.items() if key != "adapter"}
-        for line in differences(then, {key: facts.get(key) for key in then}):
+        for line in self.record.facts_changed(facts):
             yield f"this training differs from that of {self.folder} in {line}"
         start: StartIdentity | None = self.identity()
         while start is not None:

@@ -38,12 +38,15 @@ class Phi35Adapter:
     Attributes:
         facts: what the run's identity records: fingerprint, rank, alpha and where it comes from, number of tensors.
 
+    Args:
+        merges: whether it is merged; else it stands beside weights that are quantised.
+
     Raises:
         UserError: where a file cannot be read, the config asks for what cannot be merged, or a tensor finds no place
             in the base.
     """
 
-    def __init__(self, folder: Path, model: Phi3VForCausalLM) -> None:
+    def __init__(self, folder: Path, model: Phi3VForCausalLM, *, merges: bool = True) -> None:
         self.folder = folder
         self._notes: list[str] = []
         self._files = AdapterFolder.read(folder, needs_config=False)
@@ -51,7 +54,8 @@ class Phi35Adapter:
         if exists(folder / "config.json") and (differ := model.sizes.differences(ModelConfig.read(folder))):
             raise self._unfit("was trained on another base", counted(differ) + " (base / adapter)")
         files = self._files if self._files.config is not None else self._assumed()
-        self._adapter = PlainLora.of(files, model) or self._checked(files, model.sizes)
+        self._beside = None if merges else self._checked(files, model.sizes, merges=False)
+        self._adapter = self._beside or PlainLora.of(files, model) or self._checked(files, model.sizes, merges=True)
         self._others = self._read_others({name: tuple(value.shape) for name, value in model.state_dict().items()})
         self._differing: list[str] = []
         self.facts = {"fingerprint": self._fingerprint(), **self._facts()}
@@ -71,12 +75,15 @@ class Phi35Adapter:
         return self._others[name].to(stored.device) if name in self._others else stored
 
     def merge(self, model: Phi3VForCausalLM, stored: Callable[[str], Tensor]) -> None:
-        """Merge it into the weights of *model*.
+        """Merge it into the weights of *model*, or put it beside them where these are quantised.
 
         Args:
             stored: name of a parameter -> its values, as the checkpoint stores them.
         """
-        self._adapter.merge(model, lambda name: self._others[name] if name in self._others else stored(name))
+        if self._beside:
+            self._beside.attach(model)
+        else:
+            self._adapter.merge(model, lambda name: self._others[name] if name in self._others else stored(name))
         if self._differing:
             self._notes.append(
                 f"tensors of LoRA-wrapped modules in {self.folder / OTHERS} differ from the base: "
@@ -85,9 +92,9 @@ class Phi35Adapter:
             )
 
     @staticmethod
-    def _checked(files: AdapterFolder, base: ModelConfig) -> Adapter:
+    def _checked(files: AdapterFolder, base: ModelConfig, *, merges: bool) -> Adapter:
         adapter = Adapter(files)
-        adapter.check(Phi3VForCausalLM.blueprint(base), todays_name)
+        adapter.check(Phi3VForCausalLM.blueprint(base), todays_name, merges=merges)
         return adapter
 
     def _assumed(self) -> AdapterFolder:

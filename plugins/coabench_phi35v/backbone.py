@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -17,6 +17,7 @@ from coabench.errors import UserError
 from coabench.recipe import Preset
 from coabench.support.hub import folder_of
 from coabench.support.placement import device_name, device_of, dtype_name, dtype_of
+from coabench.support.quantised import Quantisation
 from coabench.support.tensorfile import file_digest
 from coabench_phi35v.adapter import Phi35Adapter
 from coabench_phi35v.checkpoint import Checkpoint
@@ -59,7 +60,7 @@ class Phi35Vision(Backbone[Prepared]):
         UserError: from the constructor, where the model or the adapter is missing, broken, or does not fit.
     """
 
-    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores", "samples", "trains"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores", "samples", "trains", "quantises"})
     presets: ClassVar[Mapping[str, Preset]] = {"published": PUBLISHED, "published-literal": LITERAL}
 
     @dataclass(frozen=True)
@@ -119,7 +120,8 @@ class Phi35Vision(Backbone[Prepared]):
         self.tokenizer = ChatTokenizer(folder / "tokenizer.json")
         self._shared = SharedCache()
         adapter = folder_of(request.adapter, "adapter") if request.adapter else None
-        self._adapter = Phi35Adapter(adapter, self.model) if adapter else None
+        self._quantisation = Quantisation.of(request.load, self.dtype)
+        self._adapter = Phi35Adapter(adapter, self.model, merges=self._quantisation is None) if adapter else None
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
@@ -128,6 +130,7 @@ class Phi35Vision(Backbone[Prepared]):
             "tokenizer": file_digest(self._checkpoint.folder / "tokenizer.json").hex(),
             "adapter": self._adapter.facts if self._adapter else None,
             "dtype": dtype_name(self.dtype),
+            **(self._quantisation.facts() if self._quantisation else {}),
             **asdict(self.options),
         }
 
@@ -145,10 +148,10 @@ class Phi35Vision(Backbone[Prepared]):
         }
 
     def load(self) -> None:
-        """Read the weights, merge the adapter into them, and put them on the device."""
+        """Read the weights onto the device, quantise those that are to be, and apply the adapter."""
         checkpoint, adapter = self._checkpoint, self._adapter
         base = adapter.base if adapter else lambda _, tensor: tensor
-        self.model.fill(checkpoint.weights(self.device, self.dtype, base))
+        self.model.fill(dict(self._quantised(checkpoint.weights(self.device, self.dtype, base))))
         if adapter:
             loaded, kinds = dict(self.model.named_parameters()), checkpoint.dtypes()
 
@@ -159,6 +162,18 @@ class Phi35Vision(Backbone[Prepared]):
 
             adapter.merge(self.model, stored)
         self._shared = SharedCache.on(self.device)  # what other weights have computed is forgotten
+
+    def _quantised(self, weights: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+        """Yield the weights, those of quantised layers as these keep them: one alone is whole at a time."""
+        layers = {f"{name}.weight": name for name in self.model.projections} if self._quantisation else {}
+        for name, weight in weights:
+            if self._quantisation and name in layers:
+                linear: Any = self.model.get_submodule(layers[name])
+                layer = self._quantisation.layer(linear, weight)
+                self.model.set_submodule(layers[name], layer)
+                yield name, layer.weight
+            else:
+                yield name, weight
 
     def prepare(self, images: Sequence[Image], sample: str | None = None) -> Prepared:
         """Cut the images of one sample into crops; `SampleError` for an image too long and thin."""

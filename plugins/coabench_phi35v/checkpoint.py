@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -76,9 +76,10 @@ class Checkpoint:
 
     def weights(
         self, device: torch.device, dtype: torch.dtype, adapt: Callable[[str, Tensor], Tensor]
-    ) -> dict[str, Tensor]:
-        """Read all weights, one by one, through *adapt* (name, tensor on the device as stored) -> tensor."""
-        return {name: adapt(name, self.stored(name).to(device)).to(dtype).contiguous() for name in self._shapes}
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield all weights, one by one, through *adapt* (name, tensor on the device as stored) -> tensor."""
+        for name in self._shapes:
+            yield name, adapt(name, self.stored(name).to(device)).to(dtype).contiguous()
 
     def write(self, folder: Path, state: Mapping[str, Tensor]) -> None:
         """Write other values of the same tensors, in the same files and precision, and what stands beside them.

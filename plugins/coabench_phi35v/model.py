@@ -88,6 +88,12 @@ class Phi3VForCausalLM(nn.Module):
         self.eval().requires_grad_(False)
 
     @property
+    def projections(self) -> list[str]:
+        """The names of the linear layers of the language model, those that quantisation concerns; not the head."""
+        modules = self.model.layers.named_modules(prefix="model.layers")
+        return [name for name, module in modules if isinstance(module, nn.Linear)]
+
+    @property
     def device(self) -> torch.device:
         """Where the parameters are."""
         return self.lm_head.weight.device

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 import transformers
+from torch import nn
 from transformers.utils import logging
 
 from coabench.backbone import BackboneRequest
@@ -19,17 +20,18 @@ from coabench.support.adapter_folder import AdapterFolder
 from coabench.support.hub import folder_of
 from coabench.support.memory import explained_oom
 from coabench.support.placement import device_name, device_of, dtype_name, dtype_of
+from coabench.support.quantised import Quantisation
 from coabench_transformers.chat import Chat
 from coabench_transformers.chat_backbone import ChatBackbone
 from coabench_transformers.checkpoint import Checkpoint
 from coabench_transformers.earlier_names import todays_names
-from coabench_transformers.training import TransformersTrainee
+from coabench_transformers.training import TransformersTrainee, language_linears
 
 
 class TransformersVision(ChatBackbone):
     """``--backbone transformers:FOLDER|HUB_ID``: a model that ``AutoModelForImageTextToText`` opens."""
 
-    capabilities = frozenset({"generates", "scores", "samples", "trains"})
+    capabilities = frozenset({"generates", "scores", "samples", "trains", "quantises"})
     presets: ClassVar[Mapping[str, Preset]] = {
         "default": Preset(
             recipe={"rank": 16, "alpha": 32.0, "batch_size": 32, "learning_rate": 1e-4, "targets": ("language",)},
@@ -70,8 +72,12 @@ class TransformersVision(ChatBackbone):
         self.chat = Chat.read(self.checkpoint.folder)
         self._adapter = Adapter(AdapterFolder.read(folder_of(request.adapter, "adapter"))) if request.adapter else None
         blueprint = self.checkpoint.blueprint(self.options.attention)
+        self._quantisation = Quantisation.of(request.load, self.dtype)
+        if self._quantisation:
+            quantised, every = language_linears(blueprint), blueprint.named_modules()
+            self._whole_linears = [n for n, m in every if isinstance(m, nn.Linear) and n not in quantised]
         if self._adapter:
-            self._adapter.check(blueprint, todays_names(blueprint))
+            self._adapter.check(blueprint, todays_names(blueprint), merges=self._quantisation is None)
         self._trainee: TransformersTrainee | None = None
 
     @cached_property
@@ -82,6 +88,7 @@ class TransformersVision(ChatBackbone):
             "processor": self.checkpoint.processor_fingerprint(),
             "adapter": self._adapter.fingerprint() if self._adapter else None,
             "dtype": dtype_name(self.dtype),
+            **(self._quantisation.facts() if self._quantisation else {}),
             "transformers": transformers.__version__,
             **asdict(self.options),
         }
@@ -106,18 +113,31 @@ class TransformersVision(ChatBackbone):
         }
 
     def load(self) -> None:
-        """Read the weights, all of them, merge the adapter, and put them on the device."""
-        model = self.checkpoint.load(self.dtype, self.options.attention)
-        if self._adapter:
-            model = self._adapter.merge(model)
+        """Read the weights, all of them, apply the adapter, and put them on the device."""
         with explained_oom(
-            "the device has too little memory for this model", "use --dtype bfloat16 or a smaller model"
+            "the device has too little memory for this model", "use --dtype bfloat16, --load 4bit or a smaller model"
         ):
-            model.to(self.device).eval()
+            model = self._quantised() if self._quantisation else self._whole()
         model.generation_config = self.generation(model.generation_config)
         self._model = model
         if self._trainee:
             self._trainee.module = model
+
+    def _whole(self) -> Any:
+        model = self.checkpoint.load(self.dtype, self.options.attention)
+        if self._adapter:
+            model = self._adapter.merge(model)
+        return model.to(self.device).eval()
+
+    def _quantised(self) -> Any:
+        """Return the model, its layers quantised on the device as they are read, with the adapter beside them."""
+        assert self._quantisation is not None
+        model = self.checkpoint.load_quantised(
+            self._quantisation, self._whole_linears, self.device, self.options.attention
+        )
+        if self._adapter:
+            self._adapter.attach(model)
+        return model.eval()
 
     def trainee(self, options: Any) -> TransformersTrainee:
         """Return the model for training, its parameters without memory until `load`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from transformers import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
     AutoConfig,
     AutoModelForImageTextToText,
+    BitsAndBytesConfig,
     PretrainedConfig,
 )
 
@@ -19,6 +22,7 @@ from coabench.base.json import FOREIGN, read_json
 from coabench.base.names import to_hash
 from coabench.base.reading import JSON, exists, open_file, why
 from coabench.errors import UserError, first_line
+from coabench.support.quantised import KINDS, Quantisation
 from coabench.support.tensorfile import TensorFile, file_digest, fingerprint
 
 OTHER_BACKBONES = {"phi3_v": "phi-3.5-vision"}
@@ -78,6 +82,26 @@ class Checkpoint:
     def load(self, dtype: torch.dtype, attention: str) -> Any:
         """Return the model with its weights."""
         return self._open(attention, dtype=dtype)
+
+    def load_quantised(
+        self, quantisation: Quantisation, whole: Iterable[str], device: torch.device, attention: str
+    ) -> Any:
+        """Return the model with its weights on a device, those of linear layers quantised as they are read.
+
+        Args:
+            whole: the linear layers that stay as they are.
+        """
+        config = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+            load_in_8bit=quantisation.load == "8bit",
+            load_in_4bit=quantisation.load == "4bit",
+            llm_int8_skip_modules=[re.escape(name) for name in whole],
+            bnb_4bit_quant_type=KINDS["4bit"],
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=quantisation.dtype,
+        )
+        model = self._open(attention, dtype=quantisation.dtype, device_map={"": device}, quantization_config=config)
+        quantisation.settle(model)
+        return model
 
     def _open(self, attention: str, **how: Any) -> Any:
         try:

@@ -52,9 +52,7 @@ class TransformersTrainee(Trainee):
         self.module: nn.Module = model
         self._chat, self._checkpoint = chat, checkpoint
         self.parts = _parts(model)
-        head = model.get_output_embeddings()
-        # Linear layers alone, and no subclass of theirs: others compute with their weight alone.
-        self.groups = modules_by_part(model, self.parts, lambda _, m: type(m) is nn.Linear and m is not head)
+        self.groups = _linears(model)
 
     def encode(self, prepared: Sequence[Image], turns: Sequence[Turn]) -> Encoded:
         """Return the turns about one sample."""
@@ -87,6 +85,17 @@ class TransformersTrainee(Trainee):
         for path in {path for pattern in PROCESSOR_FILES for path in self._checkpoint.folder.glob(pattern)}:
             if path.name not in (*HISTORY, "config.json") and not path.name.endswith(".index.json"):
                 shutil.copyfile(path, folder / path.name)
+
+
+def language_linears(model: Any) -> tuple[str, ...]:
+    """Return the names of the linear layers of the language model, those that quantisation concerns; not the head."""
+    return _linears(model).get("language", ())
+
+
+def _linears(model: Any) -> dict[str, tuple[str, ...]]:
+    head = model.get_output_embeddings()
+    # Linear layers alone, and no subclass of theirs: others compute with their weight alone.
+    return modules_by_part(model, _parts(model), lambda _, m: type(m) is nn.Linear and m is not head)
 
 
 def _parts(model: Any) -> dict[str, str]:

@@ -76,6 +76,10 @@ class DeclaresTraining(Sound):
     capabilities = frozenset({"generates", "trains"})
 
 
+class DoesNotSayThatItQuantises(Sound):
+    capabilities = frozenset({"generates", "scores", "quantises"})
+
+
 class OnlyGenerates(Viewing):
     """A viewing with a method per mode, but for one that its backbone declares."""
 
@@ -280,6 +284,7 @@ PLANTED: list[tuple[Any, str, str]] = [
     (NoDefaults, "unusable-options", "without a default: sharpness"),
     (IdentityOfObjects, "unusable-identity", "Path"),
     (IdentityAfterLoad, "unusable-identity", "before load: {'loaded': 0}, after it: {'loaded': 1}"),
+    (DoesNotSayThatItQuantises, "option-outside-identity", "load=8bit"),
     (OutsideIdentity, "option-outside-identity", "'sharpness'"),
     (Ignores, "ignored-option", "'patience' is never read; 'folder' is never read"),
     (FailsToLoad, "fails", "FileNotFoundError: weights.bin (test_backbones.py, line "),
