@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -33,10 +33,10 @@ class Modules:
             UserError: a name is none of a part or a module, or cannot be trained so.
         """
         whole = _whole(trainee, recipe)
-        return cls(_lora(trainee, recipe, {*whole}), whole)
+        return cls(_lora(trainee, recipe, whole), whole)
 
 
-def _lora(trainee: Trainee, recipe: Recipe, whole: Set[str]) -> tuple[str, ...]:
+def _lora(trainee: Trainee, recipe: Recipe, whole: Sequence[str]) -> tuple[str, ...]:
     """Return the modules of the targets that are not trained whole."""
     for part in recipe.targets:
         if part not in trainee.groups:
@@ -46,7 +46,7 @@ def _lora(trainee: Trainee, recipe: Recipe, whole: Set[str]) -> tuple[str, ...]:
                 remedy=f"{did_you_mean(part, list(trainee.groups))}correct --targets",
             )
     chosen = [name for part in recipe.targets or trainee.groups for name in trainee.groups[part]]
-    left = tuple(name for name in chosen if name not in whole)
+    left = tuple(name for name in chosen if not _below(name, whole))
     if chosen and not left:
         raise UserError(
             "--modules-to-save leaves nothing for a LoRA",
@@ -59,29 +59,21 @@ def _lora(trainee: Trainee, recipe: Recipe, whole: Set[str]) -> tuple[str, ...]:
 def _whole(trainee: Trainee, recipe: Recipe) -> tuple[str, ...]:
     """Return the modules that ``--modules-to-save`` names.
 
-    A part or a module stands for the modules in it that have parameters, none of them in a child, and that an answer
-    depends on. Parameters that stand beside such modules, as the separators of Phi-3.5-vision do, stay as they are.
+    A part or a module stands for the modules in it, see `_owners`. Parameters of a module that holds another part too
+    (the separators of Phi-3.5-vision) stay as they are.
     """
     if not recipe.modules_to_save:
         return ()
     modules = dict(trainee.module.named_modules())
-    unused = tuple(f"{name}." for name in trainee.unused)
-    direct = {name: len([*module.parameters(recurse=False)]) for name, module in modules.items()}
-    leaves = [name for name, count in direct.items() if count and count == len([*modules[name].parameters()])]
-    used = [name for name in leaves if not f"{name}.".startswith(unused)]
     chosen: dict[str, None] = {}
     for wanted in recipe.modules_to_save:
-        if wanted in trainee.parts:
-            own = [name for name in used if part_of(f"{name}.", trainee) == wanted]
-        elif wanted in modules:
-            own = [name for name in used if f"{name}.".startswith(f"{wanted}.")]
-        else:
+        if wanted not in trainee.parts and wanted not in modules:
             raise UserError(
                 f"--modules-to-save {wanted} is no part and no module of this backbone",
                 expected=f"{', '.join(trainee.parts)}, or the full name of a module",
                 remedy=f"{did_you_mean(wanted, [*trainee.parts, *modules])}correct --modules-to-save",
             )
-        if not own:
+        if not (own := _owners(trainee, wanted)):
             raise UserError(
                 f"--modules-to-save {wanted} has no module to train: no answer depends on its weights",
                 remedy="leave it out",
@@ -89,6 +81,26 @@ def _whole(trainee: Trainee, recipe: Recipe) -> tuple[str, ...]:
         chosen |= dict.fromkeys(own)
     _check_savable(trainee, tuple(chosen), tuple(modules))
     return tuple(chosen)
+
+
+def _owners(trainee: Trainee, wanted: str) -> list[str]:
+    """Return the outermost modules of a part or a module that have parameters of their own, all in it and in use."""
+    unused, owners = tuple(f"{name}." for name in trainee.unused), list[str]()
+
+    def chosen(name: str) -> bool:
+        inside = part_of(name, trainee) == wanted if wanted in trainee.parts else name.startswith(f"{wanted}.")
+        return inside and not name.startswith(unused)
+
+    for name, module in trainee.module.named_modules():
+        own = name and [*module.parameters(recurse=False)] and not _below(name, owners)
+        if own and all(chosen(f"{name}.{each}") for each, _ in module.named_parameters()):
+            owners.append(name)
+    return owners
+
+
+def _below(name: str, modules: Iterable[str]) -> bool:
+    """Whether a module is one of some modules, or in one."""
+    return f"{name}.".startswith(tuple(f"{module}." for module in modules))
 
 
 def _check_savable(trainee: Trainee, chosen: Sequence[str], modules: Sequence[str]) -> None:
