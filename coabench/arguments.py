@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from coabench.base.schema import At, read_value
 from coabench.errors import UserError
-from coabench.recipe import LISTS, Recipe
+from coabench.recipe import Recipe
 from coabench.registry.defaults import Dtype
 from coabench.registry.detectors import AUTO
 from coabench.registry.function_strategy import StrategyLike, strategy_from
@@ -102,6 +102,8 @@ def _text(name: str, value: object) -> str:
     raise _Argument(name).bad(value, "text, a number, True, False, None or a path")
 
 
+LISTS = ("targets", "modules_to_save")
+"""Options that take several names, with commas between them."""
 OPPOSITES = {"full": "lora", "ambiguous": "unambiguous"}
 """What switches an option off where it is not spelt ``--no-…``."""
 

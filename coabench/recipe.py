@@ -16,8 +16,6 @@ Balance = Literal["none", "loss", "sample", "effective-number"]
 BETA = 0.999
 """Of ``effective-number``: Cui et al. 2019 (arXiv 1901.05555) try 0.9, 0.99, 0.999 and 0.9999."""
 LORA_ALONE = ("dora", "rslora", "lora_plus", "modules_to_save")
-LISTS = ("targets", "modules_to_save")
-"""Settings that take several names, with commas between them where they are typed."""
 LATER = ("share", "load", "balance", "balance_beta", "part_lr", *LORA_ALONE)
 """Settings that 0.1.0 did not have: as by default they are left out of an identity."""
 

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coabench.base.text import plural
-from coabench.base.vocabulary import COMPLETE
 from coabench.errors import CoabenchError, first_line
 from coabench.sweep.executor import Executor
 from coabench.sweep.kind import Kind
 from coabench.sweep.plan import SweepPlan, limited
 from coabench.sweep.planned import Planned
 from coabench.sweep.sheet import Sheet
-from coabench.sweep.state import EARLY, State
+from coabench.sweep.state import State
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def estimate(plan: SweepPlan, measured: Mapping[str, Pace] | None = None) -> lis
         measured: what `measure` returned.
     """
     paces = {**(measured or {}), **dict(_recorded(plan.sheet))}
-    return [_cost(run, paces) for run in plan.runs]
+    return [_cost(plan, run, paces) for run in plan.runs]
 
 
 def measure(runs: Sequence[Planned], limit: int, executor: Executor) -> tuple[dict[str, Pace], list[str]]:
@@ -89,9 +88,9 @@ def unknown(plan: SweepPlan) -> list[Planned]:
     return [cost.run for cost in estimate(plan) if cost.left and cost.seconds is None]
 
 
-def _cost(run: Planned, paces: Mapping[str, Pace]) -> Cost:
-    state = run.kind.state(run.directory, run.identity)
-    left = 0 if state.status in (COMPLETE, EARLY) else run.size - state.done
+def _cost(plan: SweepPlan, run: Planned, paces: Mapping[str, Pace]) -> Cost:
+    state = run.state
+    left = 0 if plan.is_over(state) else run.size - state.done
     own = _pace(run.kind, run.directory, "its own records") if state.done else None
     pace = own or paces.get(pace_of(run))
     tokens = 0.0 if not left else None if run.tokens is None else run.tokens * left

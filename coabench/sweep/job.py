@@ -63,7 +63,7 @@ def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress) -> list[
     """
     for note in (*plan.same, *plan.notes):
         progress.note(note)
-    left, job = [run for run in plan.runs if not is_ended(plan, run)], plan.sheet.kind.job
+    left, job = [run for run in plan.runs if not plan.is_over(run.state)], plan.sheet.kind.job
     ended = "complete" if plan.sheet.asha is None else "complete or stopped early"
     if len(left) < len(plan.runs):
         progress.note(f"{len(plan.runs) - len(left)} of {plural(len(plan.runs), job)} {ended} already")
@@ -110,16 +110,10 @@ def read_result(run: Planned, problem: str | None = None) -> Result:
         problem: that the executor reported.
     """
     try:
-        state = run.kind.state(run.directory, run.identity)
+        state = run.state
         if problem is None and state.status in (COMPLETE, EARLY):
             return Result(run, state.status, state.done, run.kind.outcome(run.directory), state.reason)
         reason = problem or state.reason or "not finished"
         return Result(run, FAILED if problem or state.reason else state.status, state.done, problem=reason)
     except CoabenchError as error:
         return Result(run, FAILED, run.kind.tally([run.directory]).count(), problem=problem or str(error))
-
-
-def is_ended(plan: SweepPlan, run: Planned) -> bool:
-    """Whether nothing is left of a job: it is complete, or was stopped early where the sheet still asks for that."""
-    status = run.kind.state(run.directory, run.identity).status
-    return status == COMPLETE or (status == EARLY and plan.sheet.asha is not None)

@@ -21,9 +21,9 @@ class Checked:
     Attributes:
         folder: the name of its folder: readable, the same whatever else the sheet holds, of this job alone.
         size: how many samples it is about, or how many steps it has.
-        questions: how many a sample is asked when every answer is the first option; of a training, those of a step.
-        tokens: of these questions with their images, on average; None where the backbone does not count them, or no
-            estimate is wanted.
+        questions: how many a sample is asked when every answer is the first option; of a training, those of all steps.
+        tokens: of a sample's questions, or of a step, with the images, on average; None where the backbone does not
+            count them, or no estimate is wanted.
         device: as the backbone reports it on this machine; None where it has none.
         notes: what the user should know, in sentences.
     """
@@ -127,8 +127,7 @@ class Kind(ABC):
         """Return what came out of a job that is complete, or was stopped early.
 
         Raises:
-            UserError: it cannot be read.
-            LookupError, TypeError, ValueError: it is damaged.
+            UserError: it cannot be read, or is damaged.
         """
 
     @abstractmethod

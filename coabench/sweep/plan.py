@@ -9,12 +9,14 @@ from typing import Any
 
 from coabench.base.reading import exists, is_folder
 from coabench.base.text import plural
+from coabench.base.vocabulary import COMPLETE
 from coabench.errors import CoabenchError, UserError
 from coabench.registry.blame import contained
 from coabench.sweep.planned import Planned, label_of
 from coabench.sweep.rivals import with_rivals
 from coabench.sweep.settings import NAMED, Settings
 from coabench.sweep.sheet import Sheet, Wanted
+from coabench.sweep.state import EARLY, State
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class SweepPlan:
     sheet: Sheet
     runs: Sequence[Planned]
     same: Sequence[str]
+
+    def is_over(self, state: State) -> bool:
+        """Whether nothing is left of a job: it is complete, or was stopped early and the sheet still asks for that."""
+        return state.status == COMPLETE or (state.status == EARLY and self.sheet.asha is not None)
 
     @property
     def notes(self) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from coabench.sweep.jobs import kind_of
 from coabench.sweep.kind import Kind
 from coabench.sweep.sheet import Resources
+from coabench.sweep.state import State
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Planned:
     def kind(self) -> Kind:
         """What kind of job it is."""
         return kind_of(self.request)
+
+    @property
+    def state(self) -> State:
+        """How far it is; `UserError` where its folder holds another job, or other files."""
+        return self.kind.state(self.directory, self.identity)
 
     @property
     def label(self) -> str:

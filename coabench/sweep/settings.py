@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 from pathlib import Path
+from types import GenericAlias
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from coabench.base.reading import user_path
@@ -42,18 +43,22 @@ def _several(said: str | tuple[str, ...]) -> tuple[str, ...]:
 Word = Annotated[Text, Read(_expand_home)]
 Words = Annotated[tuple[Word, ...], Read(_several, Word | tuple[Word, ...]), NotEmpty]
 """One, or a list of those that belong together."""
+Parts = Annotated[Word, Read(lambda text: ",".join(part.strip() for part in text.split(",")))]
+"""Several that stand in one text with commas between, as they are typed."""
 Assigned = Annotated[str, Read(_assigned, str | int | float | bool | None)]
 """The value of a plugin's option, as it would be typed after ``--set option=``."""
-_READ = {str: Word, Path: Annotated[Path, Read(Path, Word)], float: Rate}
+_READ = {str: Word, Path: Annotated[Path, Read(Path, Word)], float: Rate, tuple: Parts}
 """Type of an option -> how a sheet has it."""
 
 
 def kind_in_sheet(hint: Any) -> Any:
     """Return the type hint of an option as sheets have it: without what only Python can pass."""
+    if get_origin(hint) is Mapping:
+        return GenericAlias(Mapping, (str, kind_in_sheet(get_args(hint)[1])))
     members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    plain = (*_READ, int, bool, type(None))
-    read = [m for m in members if m in plain or get_origin(m) in (Literal, Annotated)]
-    return reduce(or_, [_READ.get(m, m) for m in read])
+    read = {m: _READ.get(get_origin(m) or m, m) for m in members}
+    plain = (*_READ, int, bool, type(None), Literal, Annotated)
+    return reduce(or_, [kind for m, kind in read.items() if (get_origin(m) or m) in plain])
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
 from types import GenericAlias
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from coabench.base.reading import user_path
 from coabench.base.schema import At, Read, Text, Unfit, must, read_fields, read_file, read_value
 from coabench.errors import UserError
 from coabench.sweep.jobs import KINDS
 from coabench.sweep.kind import Kind
-from coabench.sweep.settings import Assigned, Options, Settings, matches, merged
+from coabench.sweep.settings import Options, Settings, matches, merged
 from coabench.training.asha import Asha
 
 SCHEMA = 1
@@ -189,8 +189,9 @@ class _Reader:
             kind, here = self.options.kind_of(name, at), at.field(name)
             if get_origin(kind) is Mapping:
                 options: Mapping[str, Any] = read_value(Mapping[str, Any], values, here)
-                for option, texts in options.items():
-                    axes.append([{name: {option: text}} for text in _read_axis(Assigned, texts, here.field(option))])
+                for option, listed in options.items():
+                    read = _read_axis(get_args(kind)[1], listed, here.field(option))
+                    axes.append([{name: {option: value}} for value in read])
             else:
                 axes.append([{name: value} for value in _read_axis(kind, values, here)])
         return axes

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from coabench.base.reading import exists
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.headline import Estimate
-from coabench.recipe import LISTS, Recipe
+from coabench.recipe import Recipe
 from coabench.registry.defaults import BACKBONE, DATASETS, STRATEGY, Dtype
 from coabench.runs.adapter import MANIFEST, TrainingManifest
 from coabench.runs.folder import plugin_failures, read_manifest
@@ -21,12 +21,12 @@ from coabench.runs.identity_part import Part
 from coabench.runs.training_identity import TrainingIdentity
 from coabench.runs.training_log import LOG, TrainingLog
 from coabench.sweep.kind import Checked, Kind, Outcome
-from coabench.sweep.settings import SET, Assigned, Options, Settings, Word, Words, kind_in_sheet
+from coabench.sweep.settings import SET, Assigned, Options, Settings, Words, kind_in_sheet
 from coabench.sweep.state import State, read_state
 from coabench.training.estimate import tokens_of_a_step
 from coabench.training.files import TrainingFolder
 from coabench.training.plan import Plan, Training, check
-from coabench.training.stages import Rate, plans, stage_folder, train_all
+from coabench.training.stages import plans, stage_folder, train_all
 
 REFUSED = {
     "output": "each training has a folder of its own below the sweep's 'output'",
@@ -43,11 +43,16 @@ UNPACED = ("learning_rate", "schedule", "warmup", "weight_decay", "alpha", "drop
 _REQUEST = {NAMES.get(f.name, f.name): f for f in fields(Training) if f.name not in (*REFUSED, *OWN)}
 _RECIPE = {NAMES.get(f.name, f.name): f.name for f in fields(Recipe)}
 _HINTS = {**get_type_hints(Recipe, include_extras=True), **get_type_hints(Training, include_extras=True)}
+
+
+def _optional(kind: Any) -> Any:
+    """Return the kind of an option that may be left to a preset."""
+    return kind if get_origin(kind) is Mapping else kind | None
+
+
 _SPELT: Mapping[str, Any] = {
     "strategy": Words,
     "dataset": Words,
-    **dict.fromkeys(LISTS, Word | None),
-    "part_lr": Mapping[str, Rate],
     "dtype": Dtype | None,
     "trainer": Mapping[str, Assigned],
     SET: Mapping[str, Assigned],
@@ -55,14 +60,14 @@ _SPELT: Mapping[str, Any] = {
 """The kinds of options that sheets spell otherwise than Python."""
 _KINDS: Mapping[str, Any] = {
     **{name: kind_in_sheet(_HINTS[f.name]) for name, f in _REQUEST.items() if name not in _SPELT},
-    **{name: kind_in_sheet(_HINTS[field] | None) for name, field in _RECIPE.items() if name not in _SPELT},
+    **{name: _optional(kind_in_sheet(_HINTS[field])) for name, field in _RECIPE.items() if name not in _SPELT},
     **_SPELT,
 }
 _DEFAULTS: Settings = {
     **{"backbone": BACKBONE, "strategy": (STRATEGY,), "dataset": tuple(DATASETS)},
-    **dict.fromkeys(_RECIPE),
+    **{name: {} if get_origin(_KINDS[name]) is Mapping else None for name in _RECIPE},
     **{name: f.default for name, f in _REQUEST.items() if name not in ("backbone", "strategy", "dataset")},
-    **{"part_lr": {}, "trainer": {}, SET: {}},
+    **{"trainer": {}, SET: {}},
 }
 
 
@@ -112,10 +117,7 @@ class Trainings(Kind):
 
     def request_of(self, settings: Settings, output: Path | None = None) -> Training:
         """See `Kind.request_of`."""
-        recipe = {field: settings[name] for name, field in _RECIPE.items()}
-        for name in LISTS:
-            recipe[name] = tuple(part.strip() for part in recipe[name].split(",")) if recipe[name] else None
-        recipe["part_lr"] = recipe["part_lr"] or None
+        recipe = {field: _made(_HINTS[field], settings[name]) for name, field in _RECIPE.items()}
         line = self.options.line(settings, output)
         own = {f.name: settings[name] for name, f in _REQUEST.items()}
         return Training(**own, settings=recipe, output=output, command=line)
@@ -211,6 +213,13 @@ class Trainings(Kind):
         """See `Kind.shortened`."""
         raise UserError("--measure times evaluations", found="a sheet of trainings",
                         remedy="leave --measure out; a training that has begun says how long it takes")  # fmt: skip
+
+
+def _made(hint: Any, value: Any) -> Any:
+    """Return the value of a field of a recipe; None where it is left to a preset."""
+    if isinstance(value, Mapping):
+        return dict(value) or None
+    return tuple(value.split(",")) if get_origin(hint) is tuple and value is not None else value
 
 
 def folders_of(directory: Path) -> list[Path]:

@@ -78,7 +78,7 @@ class _Checks(Checks):
         for run, ended in zip(runs, problems.values(), strict=True):
             failed, fails = any(ended), run is runs[1]
             self.need(failed == fails or not ended, defects.HIDES, f"{run.label}: {ended}"[:300])
-            done = run.kind.state(run.directory, run.identity).status == COMPLETE
+            done = run.state.status == COMPLETE
             self.need(failed or fails or done or not ended, defects.NOT_DONE, run.label)
 
     def carried_out(self, executor: Executor, runs: Sequence[Planned]) -> list[Any]:

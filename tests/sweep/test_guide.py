@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.process import ROOT, Run
 
-from coabench.sweep.jobs import KINDS
+from coabench.sweep.jobs import EVALUATE
 from coabench.sweep.sheet import SheetFields, read_sheet
 
 pytestmark = pytest.mark.process
@@ -40,6 +40,5 @@ def test_the_sweep_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:
     trainings = read_sheet(tmp_path / "fourth.yaml")
     assert trainings.asha is not None
     assert len(trainings.wanted()) == 8
-    options = [option for kind in KINDS.values() for option in kind.options.kinds]
-    for name in ("schema", *(field.name for field in fields(SheetFields)), *options):
+    for name in ("schema", *(field.name for field in fields(SheetFields)), *EVALUATE.options.kinds):
         assert f"`{name}`" in guide

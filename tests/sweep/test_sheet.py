@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
 import click
 import pytest
@@ -26,9 +26,8 @@ def test_every_option_of_a_command_can_be_swept(kind: Kind, command: click.Comma
     options = {p.opts[0].removeprefix("--").replace("-", "_"): p for p in command.params if isinstance(p, click.Option)}
     assert set(kind.options.kinds) == set(options) - set(kind.options.refused) - {"help"}
     untouched = command.make_context(command.name, []).params
-    empty: dict[str, Any] = {"set": (), "trainer": (), "part_lr": None}
-    defaults = {name: value or empty.get(name, value) for name, value in kind.options.defaults.items()}
-    assert defaults == {name: untouched[options[name].name or ""] for name in kind.options.kinds}
+    typed = {name: untouched[options[name].name or ""] or None for name in kind.options.kinds}
+    assert typed == {name: value or None for name, value in kind.options.defaults.items()}
     choices = {name: p.type.choices for name, p in options.items() if isinstance(p.type, click.Choice)}
     for name in {*choices} - {*kind.options.refused}:
         hint = kind.options.kinds[name]

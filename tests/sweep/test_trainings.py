@@ -57,8 +57,8 @@ def test_trainings_of_a_sheet_are_ordinary_trainings(
     assert (first["seed"], first["status"], first["uar"], first["selected_step"]) == (0, "complete", 0.6, 1)
     assert (second["seed"], second["status"], second["done"], second["adapter"]) == (1, "stopped early", 1, None)
     assert both == {"seeds": 1, "of": 2, "uar_mean": 0.6, "uar_sd": None}
-    hopeless = "hopeless after evaluation 1, step 1: a dev UAR of 40.00 is not in the best 1/2 of those before it"
-    assert f"{hopeless} (60.00 or more)" in second["problem"]
+    why = "hopeless after evaluation 1, step 1: a dev UAR of 40.00 is not in the best 1/2 of those before it"
+    assert second["problem"] == f"{why} (60.00 or more)"
     (stopped,) = (each for each in manifests(tmp_path / OUTPUT) if each["status"] == "stopped")
     assert stopped["stopped_early"]["needed"] == 0.6
     refused = coabench("evaluate", "--backbone", "tiny:model", "--adapter", second["directory"])
