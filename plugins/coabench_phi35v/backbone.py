@@ -187,7 +187,9 @@ class Phi35Vision(Backbone[Prepared]):
     def look(self, batch: Sequence[Prepared]) -> Phi35Viewing:
         """Look at a batch; the images are encoded when the first question about them comes."""
         stop = frozenset(self.tokenizer.control(control) for control in STOPS[self.options.stop])
-        return Phi35Viewing(self.model, self.tokenizer, batch, stop, self.options.max_new_tokens, self._shared)
+        trained = any(parameter.requires_grad for parameter in self.model.parameters())
+        shared = None if trained else self._shared  # the weights differ from one viewing to the next
+        return Phi35Viewing(self.model, self.tokenizer, batch, stop, self.options.max_new_tokens, shared)
 
     def trainee(self, options: TrainingOptions) -> Phi35Trainee:
         """Return the model for training."""

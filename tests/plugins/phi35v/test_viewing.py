@@ -201,6 +201,14 @@ def test_an_exemplar_is_computed_once_for_all_batches(oracle, loaded, encoded, m
             close(answer.scores, fresh.scores)
 
 
+def test_nothing_is_kept_while_the_weights_are_trained(oracle, loaded, encoded, monkeypatch):
+    backbone = loaded("base", num_crops=1)
+    monkeypatch.setattr(backbone.model.lm_head.weight, "requires_grad", True)
+    for _ in range(2):
+        backbone.look([shown_first("64x48", "100x100", oracle, backbone)]).ask([after("Fear")], "score")
+    assert encoded == [1, 1, 1, 1]  # exemplar, query; both again
+
+
 def test_the_shelf_drops_what_was_not_used_for_longest():
     shelf = LruCache(10)
     for name in "abc":
