@@ -65,10 +65,13 @@ class Transform(ABC):
         keeps_places: whether everything stays where it is in the image, as in a grey one: later transforms then know
             where the face's landmarks are.
         varies: whether what it does is drawn by `Subject.random`, so that it can augment a training.
+        severities: options for ``severity=1``, ``severity=2`` and so on, from the mildest; empty for one without. State
+            them so that they mean the same for a small and a large image.
     """
 
     keeps_places: ClassVar[bool] = False
     varies: ClassVar[bool] = False
+    severities: ClassVar[tuple[Any, ...]] = ()
 
     @dataclass(frozen=True)
     class Options:

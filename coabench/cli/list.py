@@ -16,6 +16,7 @@ from coabench.render.tables import Column, Format, Row, render
 def command(kind: str | None, format: Format) -> None:
     """List what is registered, each with its plugin; of one KIND only, if given."""
     from coabench.registry.detectors import unavailable
+    from coabench.registry.transforms import list_severities
 
     registries = get_plugins().registries
     rows = [
@@ -24,13 +25,15 @@ def command(kind: str | None, format: Format) -> None:
             "name": name,
             "variants": ", ".join(entry.details.get("variants", ())),
             "description": entry.description,
+            **({"severities": list_severities(entry)} if kind == "transforms" else {}),
             "plugin": f"{entry.plugin} {entry.version}",
             "unavailable": str(unavailable(entry) or ""),
         }
         for each in ([kind] if kind else KINDS)
         for name, entry in registries[each].items()
     ]
-    columns: list[Column | str] = ["kind", "name", "variants", Column("description", _describe, width=50), "plugin"]
+    columns: list[Column | str] = ["kind", "name", "variants", Column("description", _describe, width=50)]
+    columns += [*([Column("severities", width=40)] if kind == "transforms" else []), "plugin"]
     click.echo(render(columns, rows, format), nl=False)
     failed = [p.name for p in get_plugins().loaded if p.status == "failed"]
     if failed:

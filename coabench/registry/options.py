@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 from coabench.base.schema import At, Read, from_text, read_value
@@ -69,12 +69,25 @@ def read_parameters(declared: type[T], parameters: Mapping[str, str], option: st
     return declared(**values)
 
 
-def spell_component(name: str, parameters: object) -> str:
+LATER = {"later": True}
+"""The metadata of a field of options that came later than runs of before: an identity leaves out its default."""
+
+
+def identity_of(parameters: Any) -> dict[str, Any]:
+    """Return the parameters of a component, a dataclass, as the identity of a run has them."""
+    plain = {each.name: each.default for each in fields(parameters) if each.metadata.get("later")}
+    return {key: value for key, value in asdict(parameters).items() if key not in plain or value != plain[key]}
+
+
+def spell_component(name: str, parameters: object, *, whole: bool = False) -> str:
     """Return how a component is typed: its name, and those of its parameters, a dataclass, that differ from the
-    defaults."""
+    defaults; but for options that came later, all of them where it is to be *whole*."""
     own = {each.name: getattr(parameters, each.name) for each in fields(parameters)}  # type: ignore[arg-type]
     plain = {each.name: each.default for each in fields(parameters)}  # type: ignore[arg-type]
-    typed = [f"{key.replace('_', '-')}={_typed(value)}" for key, value in own.items() if value != plain[key]]
+    always = identity_of(parameters) if whole else ()
+    typed = [
+        f"{key.replace('_', '-')}={_typed(value)}" for key, value in own.items() if key in always or value != plain[key]
+    ]
     return f"{name}:{','.join(typed)}" if typed else name
 
 

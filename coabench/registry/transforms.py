@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from coabench.base.resources import out_of_memory
@@ -13,7 +13,7 @@ from coabench.errors import CoabenchError, JobError, UserError, with_type
 from coabench.inference.preparation import Prepared
 from coabench.registry.catalog import origin
 from coabench.registry.loader import get_plugins
-from coabench.registry.options import parse_component, read_parameters, spell_component
+from coabench.registry.options import identity_of, parse_component, read_parameters, spell_component
 from coabench.registry.registrations import Registration
 from coabench.transform import Subject, Transform, TransformRequest
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STEP = "transform"
 """What records and identities call the step."""
+SEVERITY = "severity"
 OPTION, AUGMENT = "--transform", "--augment"
 
 
@@ -38,7 +39,7 @@ class TransformChoice:
         return spell_component(self.registration.name, self.options)
 
     def identity(self) -> dict[str, Any]:
-        return {"name": self.registration.name, **origin(self.registration), "options": asdict(self.options)}
+        return {"name": self.registration.name, **origin(self.registration), "options": identity_of(self.options)}
 
 
 def find_transform(text: str, option: str = OPTION) -> TransformChoice:
@@ -49,8 +50,45 @@ def find_transform(text: str, option: str = OPTION) -> TransformChoice:
     """
     name, parameters = parse_component(text, option)
     registration = get_plugins().transforms.find(name)
-    declared = getattr(registration.load(), "Options", Transform.Options)
-    return TransformChoice(registration, read_parameters(declared, parameters, f"{option} {name}"))
+    factory = registration.load()
+    declared = getattr(factory, "Options", Transform.Options)
+    at = f"{option} {name}"
+    if SEVERITY in parameters:
+        return TransformChoice(registration, _of_severity(getattr(factory, "severities", ()), parameters, at))
+    return TransformChoice(registration, read_parameters(declared, parameters, at))
+
+
+def spell_severities(registration: Registration) -> list[str]:
+    """Return how each severity of a transform is typed without ``severity=``, from the mildest."""
+    name = registration.name
+    return [spell_component(name, each, whole=True) for each in getattr(registration.load(), "severities", ())]
+
+
+def list_severities(registration: Registration) -> str:
+    """Return what the severities of a transform stand for, on one line; of one that cannot be loaded, nothing."""
+    try:
+        spelled = spell_severities(registration)
+    except CoabenchError:
+        return ""
+    return " | ".join(each.partition(":")[2] for each in spelled)
+
+
+def _of_severity(severities: Sequence[Any], parameters: Mapping[str, str], at: str) -> Any:
+    """Return the options that ``severity=N`` stands for: a run keeps them, and never the number."""
+    said = parameters[SEVERITY]
+    if len(parameters) > 1:
+        raise UserError(
+            f"{at} has a severity and other parameters, which it stands for",
+            found=", ".join(parameters),
+            remedy="leave out one or the other; `coabench list transforms` has what each severity stands for",
+        )
+    if said not in (known := [str(number + 1) for number in range(len(severities))]):
+        raise UserError(
+            f"{at} has no {SEVERITY}={said}",
+            expected=f"1 to {len(known)}" if known else "parameters: it has no severities",
+            remedy="`coabench list transforms` has the severities of each",
+        )
+    return severities[int(said) - 1]
 
 
 class Transforms:

@@ -102,7 +102,8 @@ class _Checks(Checks):
         def use(options: Any) -> None:
             transform = self.make(options)
             for what in images():
-                self.changed(transform, what, "testing/one")
+                for sample in ("testing/one", "testing/two"):
+                    self.changed(transform, what, sample)
 
         check_read(self, self.defaults, use)
 

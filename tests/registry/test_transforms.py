@@ -29,6 +29,8 @@ class Add(Transform):
         number: Annotated[int, between(0, 255)] = 5
         drawn: bool = False
 
+    severities = (Options(10), Options(20))
+
     def apply(self, image: Image, subject: Subject) -> Image:
         number = subject.random().randrange(100) if self.options.drawn else self.options.number
         return image.point([min(255, value + number) for value in range(256)] * 3)
@@ -80,7 +82,7 @@ def test_what_is_drawn_follows_from_the_seed_and_the_sample(tmp_path: Path) -> N
 def test_the_run_is_a_variant_with_its_transforms_in_the_identity(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = tiny_run(tmp_path / "runs" / "variant", transform=("add:number=10", "double"))
+    run = tiny_run(tmp_path / "runs" / "variant", transform=("add:severity=1", "double"))
     tiny_run(tmp_path / "runs" / "clean")
     [step] = run.manifest["identity"]["preparation"]
     assert (step["step"], step["spec"]) == ("transform", "add:number=10 --transform double")
@@ -166,7 +168,8 @@ def test_a_sample_that_it_refuses_is_listed(tmp_path: Path) -> None:
     ("spec", "problem"),
     [
         ("ad", "there is no transform named 'ad'"), ("add:number=300", "0 to 255"),
-        ("add:numbr=3", "unknown parameter"), ("add:number", "cannot be read"), ("", "cannot be read"),
+        ("add:numbr=3", "unknown parameter"), ("add:severity=3", "1 to 2"), ("double:severity=1", "no severities"),
+        ("add:severity=1,drawn=yes", "other parameters"), ("add:number", "cannot be read"), ("", "cannot be read"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused(tmp_path: Path, spec: str, problem: str) -> None:
