@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 INSTALL := $(PIP) --constraint constraints.txt --editable
 
+# A machine that forbids it would compile torch and transformers anew in every process that a test starts: twice the time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test quick quick-tests lint fuzz kill newest oldest clean
 
 # The main job on the model and the faces that ship: three strategies, the model without its adapters, a page that shows
@@ -23,9 +26,12 @@ demo: $(VENV)/installed
 	@echo "every face with its answers: results/demo/report.html"
 	@echo "a picture of yours:          $(BIN)/coabench predict photo.jpg"
 
-# Two processes of one thread each: two of two threads on two cores wait for one another.
+# Two processes of one thread each: two of two threads on two cores wait for one another. Files in the order of
+# tests/conftest.py, the long ones first: xdist would begin with those of many tests.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/ready lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 # What to run while one works: everything that needs no browser, no process of its own and no patience. Side by side:
 # mypy takes most of a minute where it has no cache yet.
@@ -33,7 +39,7 @@ quick: $(VENV)/ready
 	$(MAKE) -j 2 lint quick-tests
 
 quick-tests: $(VENV)/ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser and not process and not slow"
+	$(PYTEST) -q -m "not browser and not process and not slow"
 
 # Hostile files, options, replies and messages: `make fuzz SEED=7 INPUTS=5000`. An input that fails is shown as small as
 # it gets.
@@ -41,8 +47,7 @@ SEED ?= 0
 INPUTS ?= 5000
 
 fuzz: $(VENV)/ready
-	FUZZ_SEED=$(SEED) FUZZ_INPUTS=$(INPUTS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile \
-	  --override-ini timeout=7200 tests/fuzz
+	FUZZ_SEED=$(SEED) FUZZ_INPUTS=$(INPUTS) $(PYTEST) -q --override-ini timeout=7200 tests/fuzz
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

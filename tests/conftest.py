@@ -24,10 +24,15 @@ MARKS = {"browser": {"browser", "browser_page"}, "process": {"coabench_process",
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Set the marks, and begin with the files that take long: at the end no worker waits for another's."""
+    long = set()
     for item in items:
         for mark, fixtures in MARKS.items():
             if fixtures.intersection(getattr(item, "fixturenames", ())):
                 item.add_marker(mark)
+        if any(item.get_closest_marker(mark) for mark in (*MARKS, "slow")):
+            long.add(item.path)
+    items.sort(key=lambda item: item.path not in long)
 
 
 def pytest_configure(config: pytest.Config) -> None:

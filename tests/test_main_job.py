@@ -110,7 +110,7 @@ def test_batch_size_changes_no_answer(here: Run, model: tuple[str, ...], desk: P
     answers = []
     for size in (1, 3, 8):
         output = desk / f"batch-{size}"
-        result = here(*EVALUATE, *model, "--dtype", "float32", "--batch-size", size, "--output", output)
+        result = here(*EVALUATE, *model, "--dtype", "float32", "--limit", 11, "--batch-size", size, "--output", output)
         assert result.returncode == 0, result.stderr
         records = [json.loads(line) for line in (output / "predictions.jsonl").read_text().splitlines()]
         answers.append([(r["id"], r["prediction"], [t["response"] for t in r["turns"]]) for r in records])

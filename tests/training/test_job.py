@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 from coabench_phi35v.backbone import Phi35Vision
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_tiny.checkpoint import write
+from support.in_process import in_process
 from support.process import ROOT, Run, start, wait_for
 from support.rafdb_tree import REAL_COUNTS, make_rafdb
 
@@ -78,9 +80,8 @@ def manifest(folder: Path) -> dict[str, Any]:
 def trained(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
     """The folder of a finished training, with a published export."""
     folder = tmp_path_factory.mktemp("trained") / "adapter"
-    command = [sys.executable, "-m", "coabench", "train", "--backbone", f"phi-3.5-vision:{model}", *SMALL]
-    command += ["--dev", "0.006", "--output", str(folder), "--export", "published"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = ("train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, "--dev", "0.006")
+    result = in_process(folder.parent, [], {})(*command, "--output", folder, "--export", "published")
     assert result.returncode == 0, result.stderr
     assert "to use it" in result.stdout
     return folder
@@ -255,16 +256,23 @@ def test_a_folder_that_vanishes_ends_the_training(model: Path, tmp_path: Path) -
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent")
 def test_a_signal_stops_a_training_that_then_continues(
-    environment: dict[str, str], train: Run, few: tuple[str, ...], model: Path, tmp_path: Path
+    train: Run, few: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = (*few, "--dev", "0", "--steps", "16", "--evaluations", "8", "--output", "out")
-    command = ["train", "--backbone", f"phi-3.5-vision:{model}", *SMALL, *options]
+    options = (*few, "--dev", "0", "--steps", "8", "--evaluations", "4", "--output", "out")
     events = tmp_path / "events"
-    process = start(tmp_path, {**environment, "SCRIPTED_EVENTS": str(events)}, *command)
-    wait_for((tmp_path / "out" / "checkpoints" / "checkpoint-2" / "trainer_state.json").exists, process)
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 143
+    forward, calls = Phi3VForCausalLM.forward, count()
+
+    def interrupted(*arguments: Any, **values: Any) -> Any:
+        if next(calls) == 9:  # in step 5: a step is two micro-batches
+            assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+            signal.raise_signal(signal.SIGTERM)
+        return forward(*arguments, **values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Phi3VForCausalLM, "forward", interrupted)
+        stopped = train(*options, SCRIPTED_EVENTS=str(events))
+    said = stopped.stderr
+    assert stopped.returncode == 143
     assert "stopped by SIGTERM: the same command continues from the last checkpoint" in said
     assert "Traceback" not in said
     assert (manifest(tmp_path / "out")["status"], manifest(tmp_path / "out")["reason"]) == ("stopped", "SIGTERM")
@@ -278,7 +286,8 @@ def test_a_signal_stops_a_training_that_then_continues(
     assert "resuming from" in again.stderr
     lines = events.read_text().splitlines()
     first = int(lines[0].removeprefix("training running from "))
-    assert [line.partition(":")[0] for line in lines[1:-1]] == [f"step {step}" for step in range(first + 1, 17)]
+    assert first == 4
+    assert [line.partition(":")[0] for line in lines[1:-1]] == [f"step {step}" for step in range(first + 1, 9)]
     assert lines[-1] == "training complete: selected_step, dev, trainable"
     assert manifest(tmp_path / "out")["status"] == "complete"
 
@@ -350,7 +359,7 @@ def test_the_published_preset_counts_the_published_examples(coabench: Run, oracl
     data = ("--dataset", "raf-db-basic", "--dataset", "raf-db-compound", "--data-root", "RAF-DB")
     model = f"phi-3.5-vision:{oracle / 'tiny'}"
     published = ("train", "--backbone", model, "--preset", "published", *data, "--device", "cpu")
-    planned = coabench(*published, "--dry-run")
+    planned = coabench(*published, "--dry-run", "--set", "num_crops=1")
     assert planned.returncode == 0, planned.stderr
     assert "18,595 questions about 15,433 images" in planned.stdout
     assert "5,810 of 32 questions" in planned.stdout
@@ -399,8 +408,10 @@ def test_a_training_that_0_1_0_began_ends_as_it_began(oracle: Path, tmp_path: Pa
     assert not check(request).continues  # it is another training, and refused as such
 
 
-def test_without_sharing_the_loss_is_the_mean_over_micro_batches(train: Run, tmp_path: Path) -> None:
-    records = ("--strategy", "direct", "--dev", 0, "--steps", 1, "--evaluations", 1, "--no-share")
+def test_without_sharing_the_loss_is_the_mean_over_micro_batches(
+    train: Run, few: tuple[str, ...], tmp_path: Path
+) -> None:
+    records = (*few, "--strategy", "direct", "--dev", 0, "--steps", 1, "--evaluations", 1, "--no-share")
     for size in (2, 4):
         result = train(*records, "--micro-batch", size, "--output", f"m{size}")
         assert result.returncode == 0, result.stderr
