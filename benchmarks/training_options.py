@@ -62,7 +62,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 """Test data set -> what is compared on it -> what differs from the default, the first."""
-LONGER = 4
+LONGER = 2
 """A stage has so many times the steps: the embedded model has never seen the compound labels."""
 OF = {name: data for data, variants in VARIANTS.items() for name in variants}
 SHORT = {name.removeprefix("--"): name for name in OF}
