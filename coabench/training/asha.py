@@ -1,6 +1,6 @@
 """Asynchronous successive halving (ASHA; Li et al. 2020, arXiv 1810.05934): which trainings are stopped early.
 
-Rungs are evaluations of the development part. A training that reaches one goes on if its dev UAR is among the best
+Rungs are evaluations of the development part. A training that reaches one continues if its dev UAR is among the best
 1 / *reduction factor* of those that have reached it before. The rule, its words and where it interpolates are those of
 Ray Tune's ``ASHAScheduler`` (its stopping variant), so that both decide alike.
 """
@@ -22,7 +22,7 @@ class Asha:
 
     Attributes:
         grace_period: the evaluation that is the first rung; none is stopped before.
-        reduction_factor: one in so many goes on at a rung, and each rung is so many times as far as the one before.
+        reduction_factor: one in so many continues at a rung, and each rung is so many times as far as the one before.
     """
 
     grace_period: Annotated[int, at_least(1)] = 1

@@ -1,4 +1,4 @@
-"""Asynchronous successive halving: which trainings go on at a rung."""
+"""Asynchronous successive halving: which trainings continue at a rung."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_rungs_lie_before_the_last_evaluation() -> None:
     assert Asha(grace_period=5).rungs(5) == ()
 
 
-def test_one_in_so_many_goes_on() -> None:
+def test_one_in_so_many_continues() -> None:
     rule = Asha(reduction_factor=4)
     assert rule.needed([]) == 0.0  # the first always does
     assert rule.needed([0.6]) == 0.6
