@@ -42,8 +42,9 @@ def attempts(world: Path, record_property: Any, request: pytest.FixtureRequest) 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the table of inputs by kind."""
-    reports = [report for group in terminalreporter.stats.values() for report in group if hasattr(report, "when")]
-    rows = [dict(report.user_properties)["fuzz"] for report in reports if "fuzz" in dict(report.user_properties)]
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    found = [dict(getattr(report, "user_properties", ())) for report in reports]  # a file left out has none
+    rows = [properties["fuzz"] for properties in found if "fuzz" in properties]
     if not rows:
         return
     terminalreporter.section(f"inputs by kind, seed {os.environ.get('FUZZ_SEED', '0')}")
