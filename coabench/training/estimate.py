@@ -17,7 +17,11 @@ PROBED = 64
 def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     """Return (name, text) rows; reads some images, loads no weights."""
     recipe, schedule = plan.recipe, plan.schedule
-    rows = [("examples", f"{plan.turns:,} questions about {len(plan.items):,} images")]
+    what = "images" if recipe.rewards else "questions"
+    rows = [("examples", f"{plan.turns:,} {what}" + ("" if recipe.rewards else f" about {len(plan.items):,} images"))]
+    if recipe.rewards:
+        drawn = f"{recipe.group} about each, drawn when its step comes; the memory for that is not estimated"
+        rows.append(("dialogues", drawn))
     rows += [("", f"{count:,} {name}") for name, count in count_turns(plan.items).items()]
     for kind, answers in (plan.balance.to_json() if plan.balance else {}).items():
         shown = ", ".join(f"{answer} {own['count']:,} × {own['weight']:.2f}" for answer, own in answers.items())
@@ -32,8 +36,8 @@ def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     ]
     rows += _shown(plan)
     epochs = schedule.steps * recipe.batch_size / plan.turns
-    rows.append(("steps", f"{schedule.steps:,} of {recipe.batch_size} questions, {epochs:.2f} epochs"))
-    rows.append(("micro-batch", f"{schedule.micro_batch} questions, {schedule.per_process(plan.world.size)} a step on "
+    rows.append(("steps", f"{schedule.steps:,} of {recipe.batch_size} {what}, {epochs:.2f} epochs"))
+    rows.append(("micro-batch", f"{schedule.micro_batch} {what}, {schedule.per_process(plan.world.size)} a step on "
                  f"each of {plan.world.size} processes"))  # fmt: skip
     trainee = plan.trainee
     examples = _probe(plan, trainee)

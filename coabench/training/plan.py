@@ -38,6 +38,7 @@ from coabench.training.balance import ClassBalance, find_balance, find_shares
 from coabench.training.data import Item, Source, collect, open_source, split_weight
 from coabench.training.fields import check_sharding, trainer_fields
 from coabench.training.parts import targets
+from coabench.training.reward import check_rewards
 from coabench.training.schedule import Schedule
 from coabench.training.start import Start, open_start
 
@@ -129,7 +130,7 @@ class Plan:
 
     @property
     def turns(self) -> int:
-        """How many questions with answers there are: the training examples."""
+        """How many training examples there are: questions with answers, or images that are drawn about."""
         return sum(self.schedule.turns)
 
     @property
@@ -204,13 +205,15 @@ def check(request: Training) -> Plan:
         for dataset in datasets
     ]
     sources = [replace(source, weight=weight) for source, (_, weight) in zip(sources, named, strict=True)]
-    items = collect([strategy for strategy, _ in strategies], sources, recipe.ambiguous, request.seed)
+    items = collect([strategy for strategy, _ in strategies], sources, recipe, request.seed)
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
     backbone = registration.open(BackboneRequest(model, None, world.device(request.device), dtype, options["backbone"]))
     trainee = backbone.trainee(deepcopy(options["training"]))
     modules = targets(trainee, recipe)
     if start is not None:
         start.check_fits(registration.name, backbone.identity(), modules)
+    asked = {item.strategy.name: (item.strategy, item.task) for item in items}.values()
+    check_rewards(recipe, asked, factory.capabilities, trainee.weighs)
     balance = find_balance(recipe, items, trainee.weighs)
     weights = {source.dataset.card.name: source.weight for source in sources}
     augmentation = open_augmentation(request.augment, request.seed)

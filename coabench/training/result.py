@@ -37,7 +37,7 @@ class FinishedTraining:
         return render_fragment([Section(columns, rows, notes=list(self.manifest.get("notes", ())))])
 
     def plot_training(self, axes: Axes | None = None) -> Axes:
-        """Draw the loss over the steps, and the mean dev UAR with its interval; the dashed line is the chosen step.
+        """Draw loss or reward over the steps, and the mean dev UAR with its interval; a line marks the chosen step.
 
         Args:
             axes: where to draw; None for a new figure.
@@ -54,9 +54,9 @@ class FinishedTraining:
                 remedy="copy the log beside the adapter, or draw the folder that was trained",
             )
         scores = [(entry.step, Dot("uar", *entry.percents("uar"))) for entry in log.evaluations]
-        losses = [(entry.step, entry.numbers["loss"]) for entry in log.losses]
+        aims = [(entry.step, entry.numbers[log.aim]) for entry in log.losses if log.aim in entry.numbers]
         chosen = self._selected if scores else None
-        return plots.training(losses, scores, title=self.directory.resolve().name, chosen=chosen, axes=axes)
+        return plots.training(aims, scores, title=self.directory.resolve().name, aim=log.aim, chosen=chosen, axes=axes)
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         identity = TrainingIdentity.read(self.manifest["identity"])
@@ -70,7 +70,7 @@ class FinishedTraining:
             "Trained",
             "every parameter" if identity.recipe.get("full") else f"LoRA, rank {identity.recipe.get('rank')}",
         )
-        yield "Steps", f"{self.manifest.get('steps') or 0:,}, with {self.manifest.get('examples') or 0:,} questions"
+        yield "Steps", f"{self.manifest.get('steps') or 0:,}, with {self.manifest.get('examples') or 0:,} examples"
         for name, value in self._dev.items():
             if name.startswith(("uar", "invalid")):
                 words = f"dev {name}".replace("uar", "UAR", 1)

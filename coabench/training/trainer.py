@@ -23,19 +23,13 @@ from transformers import (
     TrainingArguments,
 )
 
-from coabench.backbone import Backbone, Trainee
 from coabench.base.files import write_text
 from coabench.base.jsonlines import LineWriter, encode, read_lines
 from coabench.errors import JobError, SampleError, UserError, first_line
-from coabench.registry.transforms import Transforms
-from coabench.training.balance import ClassBalance
 from coabench.training.data import Item
 from coabench.training.development import development_scores
 from coabench.training.plan import Plan
 from coabench.training.schedule import Piece, Schedule
-
-Evaluate = Callable[[], Mapping[str, float]]
-"""Evaluates the model as it is on the dev part; the same answer on every process."""
 
 
 def make_arguments(plan: Plan, checkpoints: Path) -> TrainingArguments:
@@ -97,15 +91,14 @@ def make_arguments(plan: Plan, checkpoints: Path) -> TrainingArguments:
     return arguments
 
 
-def make_trainer(plan: Plan, model: nn.Module, arguments: TrainingArguments, log: Log) -> TurnTrainer:
+def make_trainer(
+    kind: type[TurnTrainer], plan: Plan, model: nn.Module, arguments: TrainingArguments, log: Log
+) -> TurnTrainer:
     """Return the Trainer of a plan; the backbone is loaded."""
     callbacks: list[TrainerCallback] = [log, FiniteGradients()]
     if plan.recipe.patience is not None and arguments.eval_strategy != "no":
         callbacks.append(Patience(plan.recipe.patience))
-    pieces = Pieces(plan.items, plan.backbone, plan.trainee, plan.balance, plan.augmentation)
-    trainer = TurnTrainer(
-        pieces, plan.schedule, lambda: development_scores(plan), model=model, args=arguments, callbacks=callbacks
-    )
+    trainer = kind(plan, model=model, args=arguments, callbacks=callbacks)
     trainer.remove_callback(PrinterCallback)  # our log has it
     return trainer
 
@@ -113,19 +106,12 @@ def make_trainer(plan: Plan, model: nn.Module, arguments: TrainingArguments, log
 class Pieces(Dataset[Any]):
     """Encodes pieces of the schedule: the turns of one sample in the same micro-batch."""
 
-    def __init__(
-        self,
-        items: Sequence[Item],
-        backbone: Backbone[Any],
-        trainee: Trainee,
-        balance: ClassBalance | None = None,
-        augmentation: Transforms | None = None,
-    ) -> None:
-        self._items = items
-        self._backbone = backbone
-        self._trainee = trainee
-        self._balance = balance
-        self._augmentation = augmentation
+    def __init__(self, plan: Plan) -> None:
+        self._items = plan.items
+        self._backbone = plan.backbone
+        self._trainee = plan.trainee
+        self._balance = plan.balance
+        self._augmentation = plan.augmentation
 
     def __getitem__(self, piece: Piece) -> Any:
         """Return the example, or the error that prevents it: raised in a worker, it would lose its text."""
@@ -140,6 +126,10 @@ class Pieces(Dataset[Any]):
             )
         except JobError as error:
             return error
+        return self._example(item, prepared, turns)
+
+    def _example(self, item: Item, prepared: Any, turns: Sequence[int]) -> Any:
+        """Return what `collate` takes."""
         asked = [item.turns[turn] for turn in turns]
         if self._balance is not None:
             asked = [replace(turn, weight=self._balance.loss_weight(item, turn)) for turn in asked]
@@ -173,10 +163,11 @@ class TurnTrainer(Trainer):
     schedule, whatever an epoch is.
     """
 
-    def __init__(self, pieces: Pieces, schedule: Schedule, evaluate: Evaluate, **arguments: Any) -> None:
-        self._schedule = schedule
-        self._pieces = pieces
-        self._dev = evaluate
+    examples: type[Pieces] = Pieces
+
+    def __init__(self, plan: Plan, **arguments: Any) -> None:
+        self._plan, self._schedule = plan, plan.schedule
+        self._pieces = pieces = self.examples(plan)
         super().__init__(train_dataset=pieces, data_collator=pieces.collate, eval_dataset=pieces, **arguments)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -206,7 +197,7 @@ class TurnTrainer(Trainer):
         model: Any = self.model
         training = model.training
         model.eval()
-        metrics = {f"eval_{name}": value for name, value in self._dev().items()}
+        metrics = {f"eval_{name}": value for name, value in development_scores(self._plan).items()}
         model.train(training)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
