@@ -34,7 +34,7 @@ from coabench.prediction.faces import FaceChoice
 from coabench.prediction.model import EVERY, Model
 from coabench.prediction.objects import checked
 from coabench.prediction.progress import PredictionProgress
-from coabench.recipe import Balance, Load
+from coabench.recipe import Balance, GrpoLoss, Load, Objective
 from coabench.registry.defaults import (
     BACKBONE,
     BATCH_SIZE,
@@ -260,6 +260,13 @@ def train(
     augment: str | Sequence[str] = (),
     from_: Name | None = None,
     stages: Name | None = None,
+    objective: Objective | None = None,
+    group: int | None = None,
+    kl: float | None = None,
+    grpo_loss: GrpoLoss | None = None,
+    reward_partial: float | None = None,
+    reward_invalid: float | None = None,
+    reward_length: float | None = None,
     preset: str | None = None,
     full: bool | None = None,
     rank: int | None = None,

@@ -107,7 +107,8 @@ class Trainee(ABC):
         groups: part (``language``, ``projector``, ``vision``…) -> full names of the modules that LoRA may wrap.
         parts: part -> what the names of its parameters begin with; the first that fits counts.
         unused: names of modules that no answer depends on; they stay as they are, even in full fine-tuning.
-        weighs: whether the loss of a turn is multiplied by its `Turn.weight`; ``--balance loss`` needs it.
+        weighs: whether the loss of a turn is multiplied by its `Turn.weight`; ``--balance loss`` needs it, and
+            ``--objective grpo``, with weights below 0 too.
     """
 
     module: nn.Module
@@ -158,7 +159,7 @@ class Backbone(ABC, Generic[Prepared]):
     """Whether the time that answers take says something about it; it does not where they are only looked up."""
 
     presets: ClassVar[Mapping[str, Preset]] = {}
-    """Training recipes by name; the one named ``default`` is taken where the user names none."""
+    """Training recipes by name; where the user names none, the one named as the objective, or ``default``."""
 
     @dataclass(frozen=True)
     class Options:

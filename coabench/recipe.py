@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import inf
 from typing import Any, Literal, get_args
 
 from coabench.errors import UserError
+from coabench.sampling import MOST
 
 Load = Literal["8bit", "4bit"]
 """In how many bits the linear layers of a language model are kept; see `coabench.support.quantised`."""
@@ -15,8 +16,14 @@ LOADS: tuple[Load, ...] = get_args(Load)
 Balance = Literal["none", "loss", "sample", "effective-number"]
 BETA = 0.999
 """Of ``effective-number``: Cui et al. 2019 (arXiv 1901.05555) try 0.9, 0.99, 0.999 and 0.9999."""
+Objective = Literal["supervised", "grpo"]
+GrpoLoss = Literal["grpo", "dr-grpo"]
+REWARDED = ("group", "kl", "grpo_loss", "reward_partial", "reward_invalid", "reward_length")
+"""Settings of ``grpo`` alone."""
+SUPERVISED = ("ambiguous", "balance", "balance_beta", "share")
+"""Settings that ``grpo`` has no use for."""
 LORA_ALONE = ("dora", "rslora", "lora_plus", "modules_to_save")
-LATER = ("share", "load", "balance", "balance_beta", "part_lr", *LORA_ALONE)
+LATER = ("share", "load", "balance", "balance_beta", "part_lr", "objective", *REWARDED, *LORA_ALONE)
 """Settings that 0.1.0 did not have: as by default they are left out of an identity."""
 
 
@@ -25,6 +32,14 @@ class Recipe:
     """How to train.
 
     Attributes:
+        objective: ``supervised`` learns the right answers; ``grpo`` draws answers and learns from what they are
+            rewarded with, see `coabench.training.reward`. An example then is an image with its dialogues, not a
+            question.
+        group: dialogues that are drawn about an image each time.
+        kl: how strongly answers are held to those of the model that the training begins with; 0 for not.
+        grpo_loss: ``grpo``, or ``dr-grpo``, which divides neither by the answers' length nor by the rewards' deviation.
+        reward_partial, reward_invalid, reward_length: of a label with one right emotion of two, of no label, and what
+            each token of an answer takes away; the right label has 1, another one 0.
         full: all parameters instead of a LoRA.
         rank, alpha, dropout: of the LoRA: its update is alpha / rank * B A.
         dora: learn the length of every column of a weight beside its direction (Liu et al. 2024, arXiv 2402.09353).
@@ -56,6 +71,13 @@ class Recipe:
         patience: stop after so many evaluations without a better dev UAR; None for never.
     """
 
+    objective: Objective = "supervised"
+    group: int = 8
+    kl: float = 0.04
+    grpo_loss: GrpoLoss = "grpo"
+    reward_partial: float = 0.3
+    reward_invalid: float = -0.5
+    reward_length: float = 0.0
     full: bool = False
     rank: int = 32
     alpha: float = 16.0
@@ -87,11 +109,18 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, fits, expected in (
+            ("objective", self.objective in get_args(Objective), ", ".join(get_args(Objective))),
+            ("group", 2 <= self.group <= MOST, f"2 to {MOST}"),
+            ("kl", 0 <= self.kl < inf, "0 or more"),
+            ("grpo_loss", self.grpo_loss in get_args(GrpoLoss), ", ".join(get_args(GrpoLoss))),
+            ("reward_partial", 0 <= self.reward_partial <= 1, "0 to 1"),
+            ("reward_invalid", -inf < self.reward_invalid <= 0, "0 or less"),
+            ("reward_length", 0 <= self.reward_length < inf, "0 or more"),
             ("rank", self.rank >= 1, "1 or more"),
             ("alpha", self.alpha > 0, "more than 0"),
             ("dropout", 0 <= self.dropout < 1, "0 or more, less than 1"),
-            ("lora_plus", 1 <= self.lora_plus < math.inf, "1 or more"),
-            ("part_lr", all(0 < rate < math.inf for rate in self.part_lr.values()), "more than 0"),
+            ("lora_plus", 1 <= self.lora_plus < inf, "1 or more"),
+            ("part_lr", all(0 < rate < inf for rate in self.part_lr.values()), "more than 0"),
             ("balance", self.balance in get_args(Balance), ", ".join(get_args(Balance))),
             ("balance_beta", self.balance_beta is None or 0 <= self.balance_beta < 1, "0 or more, less than 1"),
             ("epochs", self.epochs > 0, "more than 0"),
@@ -121,10 +150,27 @@ class Recipe:
                 found=f"--balance {self.balance}",
                 remedy="leave out --balance-beta, or pass --balance effective-number",
             )
-
+        self._check_objective()
         for name in LORA_ALONE if self.full else ():
             if getattr(self, name) != getattr(Recipe(), name):
                 raise UserError(f"{option_of(name)} is for a LoRA", found="--full", remedy="leave out one of the two")
+
+    def _check_objective(self) -> None:
+        """Refuse (`UserError`) settings of the other objective."""
+        others = SUPERVISED if self.rewards else REWARDED
+        odd = next((name for name in others if getattr(self, name) != getattr(Recipe, name)), None)
+        if odd is not None and (odd, self.balance) != ("balance", "sample"):
+            option = option_of(odd)
+            raise UserError(
+                f"{option} is not for --objective {self.objective}",
+                found=str(getattr(self, odd)),
+                remedy=f"leave out {option}, or choose the other --objective",
+            )
+
+    @property
+    def rewards(self) -> bool:
+        """Whether drawn answers are rewarded."""
+        return self.objective == "grpo"
 
     @property
     def beta(self) -> float:
@@ -167,7 +213,9 @@ class Preset:
 
 
 def make_recipe(presets: Mapping[str, Preset], name: str | None, settings: Mapping[str, Any]) -> tuple[Recipe, Preset]:
-    """Return the recipe of a preset (``default`` where *name* is None), changed by settings, and the preset.
+    """Return the recipe of a preset, changed by settings, and the preset.
+
+    Where *name* is None it is that of the objective, if there is one of that name, else ``default``.
 
     Args:
         settings: field of `Recipe` -> value; None where it is left to the preset.
@@ -181,7 +229,8 @@ def make_recipe(presets: Mapping[str, Preset], name: str | None, settings: Mappi
             expected=", ".join(sorted(presets)) or "no preset: this backbone has none",
             remedy="correct --preset",
         )
-    preset = presets.get(name or "default", Preset())
+    objective = str(settings.get("objective"))
+    preset = presets.get(name or (objective if objective in presets else "default"), Preset())
     changes = {key: value for key, value in settings.items() if value is not None}
     if "epochs" in changes and "steps" not in changes:
         changes["steps"] = None  # the preset's steps give way

@@ -16,6 +16,13 @@ def test_settings_change_the_preset_and_none_leaves_it() -> None:
     assert preset is PRESETS["published"]
 
 
+def test_an_objective_has_the_preset_of_its_name() -> None:
+    presets = {**PRESETS, "grpo": Preset({"objective": "grpo", "group": 4})}
+    assert make_recipe(presets, None, {"objective": "grpo"})[0] == Recipe(objective="grpo", group=4)
+    assert make_recipe(PRESETS, None, {"objective": "grpo"})[0] == Recipe(objective="grpo", rank=8, steps=100)
+    assert make_recipe(presets, None, {})[0].objective == "supervised"
+
+
 def test_a_backbone_without_presets_has_the_defaults() -> None:
     assert make_recipe({}, None, {}) == (Recipe(), Preset())
 

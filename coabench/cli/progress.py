@@ -127,7 +127,7 @@ class PredictionTerminal(Terminal, PredictionProgress):
 
 
 class TrainingTerminal(Terminal, TrainingProgress):
-    """Steps of a training, with loss, dev UAR and the time left."""
+    """Steps of a training, with loss or reward, dev UAR and the time left."""
 
     every = 10.0
 
@@ -139,13 +139,14 @@ class TrainingTerminal(Terminal, TrainingProgress):
             yield
 
     def log(self, line: Mapping[str, Any]) -> None:
-        """Show a line of the log; evaluations always, losses now and then."""
+        """Show a line of the log; evaluations always, losses or rewards now and then."""
         step, steps = line["step"], line["steps"]
         if "uar" in line:
             scores = "  ".join(f"{name} {value:.1%}" for name, value in line.items() if name.startswith("uar "))
             self.note(f"step {step}  dev UAR {line['uar']:.1%}  invalid {line['invalid']:.1%}  ({scores})")
         else:
-            text = f"loss {line['loss']:.4f}" + ("" if line["left"] is None else f"  {line['left']:.0f} s left")
+            text = f"reward {line['reward']:.3f}" if "reward" in line else f"loss {line['loss']:.4f}"
+            text += "" if line["left"] is None else f"  {line['left']:.0f} s left"
             self._update(step, f"step {step}/{steps}  {text}", last=step == steps, text=text)
 
 

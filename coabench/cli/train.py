@@ -14,7 +14,7 @@ from coabench.cli.options import crop_option, device_option, fold_option, fold_s
 from coabench.cli.processes import first_process
 from coabench.cli.versions import checks_versions
 from coabench.errors import UserError
-from coabench.recipe import BETA, Balance, Recipe
+from coabench.recipe import BETA, Balance, GrpoLoss, Objective, Recipe
 from coabench.registry.defaults import BACKBONE, DATASETS, DTYPES, SEED, STRATEGY
 from coabench.registry.options import parse_assignments
 
@@ -49,6 +49,15 @@ def _rates(context: click.Context, parameter: click.Parameter, value: tuple[str,
               help="An adapter that coabench trained, to begin with.")  # fmt: skip
 @click.option("--stages", type=click.Path(path_type=Path), metavar="FILE.yaml",
               help="Train in stages, each with its data, epochs and learning rate, on one adapter.")  # fmt: skip
+@click.option("--objective", type=click.Choice(get_args(Objective)),
+              help="Learn the right answers (supervised, the default), or from rewards for drawn ones.")  # fmt: skip
+@click.option("--group", type=int, help="Of grpo: dialogues that are drawn about an image each time.")
+@click.option("--kl", type=float, help="Of grpo: how strongly answers are held to those of the model at the start.")
+@click.option("--grpo-loss", type=click.Choice(get_args(GrpoLoss)),
+              help="Of grpo: dr-grpo has no bias by length and difficulty.")  # fmt: skip
+@click.option("--reward-partial", type=float, help="Of grpo: for a label with one right emotion of two.")
+@click.option("--reward-invalid", type=float, help="Of grpo: for no label; the right one has 1, a wrong one 0.")
+@click.option("--reward-length", type=float, help="Of grpo: taken away for each token of an answer.")
 @click.option("--preset", metavar="NAME", help="A recipe of the backbone, such as published; options change it.")
 @click.option("--full/--lora", default=None, help="Train every parameter instead of a LoRA.")
 @click.option("--rank", type=int, help="Rank of the LoRA.")

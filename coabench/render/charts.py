@@ -112,10 +112,10 @@ def curves(
     dots: bool = False,
     mark: tuple[float, str] | None = None,
 ) -> Markup:
-    """Return a line for each group of points, from 0 on both axes.
+    """Return a line for each group of points; both axes have 0.
 
     Args:
-        points: at least one, each group in the order of x; nothing is below 0.
+        points: at least one, each group in the order of x, which is not below 0.
         x_title, y_title, about: as for `scatter`.
         end: where the x axis ends, more than 0.
         dots: whether each point is drawn too, with its interval.

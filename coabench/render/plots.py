@@ -108,17 +108,19 @@ def reliability(bars: Sequence[Bar], *, title: str, axes: Axes | None = None) ->
 
 
 def training(
-    losses: Sequence[tuple[float, float]],
+    aims: Sequence[tuple[float, float]],
     scores: Sequence[tuple[float, Dot]],
     *,
     title: str,
+    aim: str = "loss",
     chosen: float | None = None,
     axes: Axes | None = None,
 ) -> Axes:
-    """Return the loss over the steps, and on an axis at the right the dev UAR with its interval, in percent.
+    """Return loss or reward over the steps, and on an axis at the right the dev UAR with its interval, in percent.
 
     Args:
-        losses: step and loss, in nats per token.
+        aims: step, and loss in nats per token, or reward.
+        aim: ``loss`` or ``reward``.
         scores: step and UAR.
         chosen: the step at which a dashed line stands.
         axes: where to draw; None for a new figure.
@@ -127,10 +129,10 @@ def training(
         UserError: matplotlib is not installed, or *axes* are none.
     """
     axes = _axes(axes, 7, 4)
-    axes.plot(*zip(*losses, strict=True), color="C0")
+    axes.plot(*zip(*aims, strict=True), color="C0")
     axes.set_xlabel("optimizer step")
-    axes.set_ylabel("loss, nats per token", color="C0")
-    axes.set_ylim(bottom=0)
+    axes.set_ylabel("loss, nats per token" if aim == "loss" else aim, color="C0")
+    axes.set_ylim(bottom=min(0.0, *(value for _, value in aims)))
     axes.set_title(_text(title))
     if chosen is not None:
         axes.axvline(chosen, linestyle="--", linewidth=1, color="grey")

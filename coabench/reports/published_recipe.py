@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from coabench.errors import UserError
-from coabench.recipe import Preset, Recipe, make_recipe
+from coabench.recipe import REWARDED, Preset, Recipe, make_recipe
 from coabench.registry.catalog import find_backbone
 from coabench.runs.training_identity import TrainingIdentity
 
@@ -42,8 +42,9 @@ def recipe_rows(identity: TrainingIdentity, options: Mapping[str, Any]) -> tuple
     recipe_now = {**asdict(Recipe()), **identity.recipe}  # which says nothing of what older versions did not know
     now = {**recipe_now, **options, **(identity.backbone.training or {}), **identity.trainer}
     absent = {name: None for name in then if name not in now}
+    odd = () if recipe_now["objective"] == "grpo" else REWARDED
     rows = [Setting(name, _text(name, value), _text(name, then[name]) if name in then else None)
-            for name, value in {**now, **absent}.items()]  # fmt: skip
+            for name, value in {**now, **absent}.items() if name not in odd]  # fmt: skip
     return rows, preset is not None
 
 

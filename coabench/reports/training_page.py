@@ -36,6 +36,17 @@ DRAWN = 500
 """Points of a curve; of more, so many in a row are averaged."""
 
 
+AIMS = {
+    "loss": (("loss", "Loss", 1.0, "nats per token", "Of the answers that are learnt, mean since the point before."),),
+    "reward": (
+        ("reward", "Reward", 1.0, "reward", "Of the dialogues that were drawn, mean since the point before."),
+        ("kl", "Divergence", 1.0, "nats per dialogue", "Kullback-Leibler, from the model at the start; estimated."),
+        ("answer_tokens", "Length", 1.0, "tokens", "Of all answers of a dialogue."),
+    ),
+}
+"""The curves of a training: field of the log, title, scale, unit, what to know."""
+
+
 def is_training(folder: Path) -> bool:
     """Whether a folder is that of a training, and of no run."""
     return exists(folder / MANIFEST) and not exists(folder / RUN)
@@ -78,7 +89,8 @@ def training_page(folder: Path, *, reload: int | None = None) -> str:
             chosen=chosen,
             dev=dev and dev.estimate("uar"),
             invalid=dev and dev.numbers.get("invalid"),
-            loss=log.losses[-1] if log.losses else None,
+            aim=log.aim,
+            last=log.losses[-1].numbers.get(log.aim) if log.losses else None,
             duration=_duration(manifest),
             facts=[(title, text) for title, text in _facts(manifest, identity) if text],
             charts=list(_charts(log, chosen, complete, batch)),
@@ -121,7 +133,7 @@ def _facts(manifest: Mapping[str, Any], identity: TrainingIdentity) -> Iterator[
     for step in identity.preparation or ():
         yield "Images", f"--{step.get('step')} {step.get('spec')}"
     examples = manifest.get("examples")
-    yield "Examples", None if examples is None else f"{plural(examples, 'question')} with answers in an epoch"
+    yield "Examples", None if examples is None else f"{plural(examples, 'example')} in an epoch"
     yield "Seed", str(identity.seed)
     yield "Precision", precision(backbone.facts or {}) or str(recipe.get("dtype"))
     yield "Preset", session.get("preset")
@@ -200,15 +212,8 @@ def _charts(log: TrainingLog, chosen: int | None, complete: bool, batch: Any) ->
     rates = [entry.numbers["learning_rate"] for entry in entries if "learning_rate" in entry.numbers]
     power = math.floor(math.log10(max(rates))) if any(rate > 0 for rate in rates) else 0
     scaled = "learning rate" + (f" × 1e{-power}" if power else "")
-    for name, title, scale, unit, say in (
-        ("loss", "Loss", 1.0, "nats per token", "Of the answers that are learnt, mean since the point before."),
-        ("learning_rate", "Learning rate", 10.0**-power, scaled, ""),
-    ):
-        points = [
-            Point(title, entry.step, scale * entry.numbers[name])
-            for entry in entries
-            if entry.numbers.get(name, -1.0) >= 0
-        ]
+    for name, title, scale, unit, say in (*AIMS[log.aim], ("learning_rate", "Learning rate", 10.0**-power, scaled, "")):
+        points = [Point(title, entry.step, scale * entry.numbers[name]) for entry in entries if name in entry.numbers]
         if points:
             first, last = points[0].y / scale, points[-1].y / scale
             about = f"{title} over the steps, from {first:.4g} to {last:.4g}; table below."

@@ -85,6 +85,11 @@ class TrainingLog:
         """The last step that was logged; 0 without one."""
         return max((entries[-1].step for entries in (self.losses, self.evaluations) if entries), default=0)
 
+    @property
+    def aim(self) -> str:
+        """What the training aims at: ``reward`` where answers were rewarded, else ``loss``."""
+        return "reward" if any("reward" in entry.numbers for entry in self.losses) else "loss"
+
     def evaluation(self, step: int | None) -> Entry | None:
         """Return the evaluation after a step."""
         return next((entry for entry in self.evaluations if entry.step == step), None)

@@ -7,7 +7,7 @@ import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
 from pathlib import Path
@@ -18,12 +18,13 @@ from coabench.base.reading import exists
 from coabench.base.text import plural
 from coabench.base.vocabulary import SUBJECT, TRAIN
 from coabench.dataset import Dataset, Sample
-from coabench.dialogue import Exemplar, Task, Turn
+from coabench.dialogue import Answer, Exemplar, Task, Turn
 from coabench.errors import UserError
-from coabench.inference.engine import training_turns
+from coabench.inference.engine import rehearse, training_turns
 from coabench.inference.loading import read_image
 from coabench.inference.preparation import prepare_source
 from coabench.labels import LabelSpace
+from coabench.recipe import Recipe
 from coabench.registry.catalog import DatasetChoice
 from coabench.registry.transforms import Transforms
 from coabench.runs.folds import Fold, open_fold
@@ -168,6 +169,7 @@ class Item:
 
     Attributes:
         asked: the turns so far of the samples of its source: those that differ by nothing but their images share them.
+        rewarded: whether its example is the dialogue about it, which is drawn, instead of its questions.
     """
 
     sample: Sample
@@ -177,6 +179,7 @@ class Item:
     ambiguous: bool
     asked: Asked = field(default_factory=dict)
     dataset: str = ""
+    rewarded: bool = False
 
     @property
     def task(self) -> Task:
@@ -184,11 +187,15 @@ class Item:
 
     @cached_property
     def turns(self) -> list[Turn]:
-        """The questions with their right answers."""
+        """The questions with their right answers; of a dialogue the first question, with the label to conclude."""
         task, target = self.task, self.sample.target
         key = (task.exemplars, target)
         if key not in self.asked:
-            self.asked[key] = training_turns(self.strategy, task, target, ambiguous=self.ambiguous)
+            if self.rewarded:
+                turns = [Turn(rehearse(self.strategy, task)[0], Answer(target))]
+            else:
+                turns = training_turns(self.strategy, task, target, ambiguous=self.ambiguous)
+            self.asked[key] = turns
         return self.asked[key]
 
     def images(self, look: Look = AS_IT_IS, augmentation: Transforms | None = None) -> list[Image]:
@@ -201,7 +208,7 @@ class Item:
         return [ImageOps.mirror(image) for image in images] if look.mirrored else images
 
 
-def collect(strategies: Sequence[Strategy], sources: Sequence[Source], ambiguous: bool, seed: int) -> list[Item]:
+def collect(strategies: Sequence[Strategy], sources: Sequence[Source], recipe: Recipe, seed: int) -> list[Item]:
     """Return every sample, under every strategy, that has a question to train on.
 
     Raises:
@@ -209,7 +216,7 @@ def collect(strategies: Sequence[Strategy], sources: Sequence[Source], ambiguous
     """
     items = []
     for strategy in strategies:
-        own = [item for source in sources for item in _with_turns(strategy, source, ambiguous, seed)]
+        own = [item for source in sources for item in _with_turns(strategy, source, recipe, seed)]
         if not own:
             raise UserError(
                 f"strategy {strategy.name!r} has no question with one right answer on these data sets",
@@ -220,7 +227,7 @@ def collect(strategies: Sequence[Strategy], sources: Sequence[Source], ambiguous
     return items
 
 
-def _with_turns(strategy: Strategy, source: Source, ambiguous: bool, seed: int) -> list[Item]:
+def _with_turns(strategy: Strategy, source: Source, recipe: Recipe, seed: int) -> list[Item]:
     """Return the items of a source that have turns; `UserError` where those of some labels have none."""
     if len(source.fit) <= strategy.exemplars:
         raise UserError(
@@ -228,7 +235,8 @@ def _with_turns(strategy: Strategy, source: Source, ambiguous: bool, seed: int) 
             found=f"{plural(len(source.fit), 'sample')} of {source.dataset.card.name!r}",
             remedy="use a larger train split",
         )
-    items = source.items(strategy, source.fit, ambiguous, seed)
+    items = source.items(strategy, source.fit, recipe.ambiguous, seed)
+    items = [replace(item, rewarded=recipe.rewards) for item in items]
     answerless = Counter(item.sample.target for item in items if not item.turns)
     if answerless and set(answerless) != set(source.space.names):
         raise UserError(

@@ -19,7 +19,12 @@ PROBED = 64
 def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     """Return (name, text) rows; reads some images, loads no weights."""
     recipe, schedule = plan.recipe, plan.schedule
-    rows = [("examples", f"{plural(plan.turns, 'question')} about {plural(len(plan.items), 'image')}")]
+    what = "image" if recipe.rewards else "question"
+    about = "" if recipe.rewards else f" about {plural(len(plan.items), 'image')}"
+    rows = [("examples", plural(plan.turns, what) + about)]
+    if recipe.rewards:
+        drawn = f"{recipe.group} about each, drawn when its step comes; the memory for that is not estimated"
+        rows.append(("dialogues", drawn))
     rows += [("", f"{count:,} {name}") for name, count in count_turns(plan.items).items()]
     for kind, answers in (plan.balance.to_json() if plan.balance else {}).items():
         shown = ", ".join(f"{answer} {own['count']:,} × {own['weight']:.2f}" for answer, own in answers.items())
@@ -34,8 +39,8 @@ def describe_plan(plan: Plan) -> list[tuple[str, str]]:
     ]
     rows += _shown(plan)
     epochs = schedule.steps * recipe.batch_size / plan.turns
-    rows.append(("steps", f"{schedule.steps:,} of {plural(recipe.batch_size, 'question')}, {epochs:.2f} epochs"))
-    at_a_time, a_step = plural(schedule.micro_batch, "question"), schedule.per_process(plan.world.size)
+    rows.append(("steps", f"{schedule.steps:,} of {plural(recipe.batch_size, what)}, {epochs:.2f} epochs"))
+    at_a_time, a_step = plural(schedule.micro_batch, what), schedule.per_process(plan.world.size)
     rows.append(("micro-batch", f"{at_a_time}, {a_step} a step on each of {plan.world.size} processes"))
     trainee = plan.trainee
     examples = [example for _, example in _probe(plan, trainee)]

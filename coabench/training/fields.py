@@ -121,10 +121,10 @@ def check_sharding(fields: Mapping[str, Any], recipe: Recipe, device: str) -> No
             found=f"--load {recipe.load}",
             remedy="leave out --load, or train without sharding",
         )
-    if recipe.dev or recipe.full:
+    if recipe.dev or recipe.full or recipe.rewards:
         raise UserError(
-            f"{sharded[0]} shards the model: its development part cannot be evaluated, nor a whole model be written",
-            expected="a LoRA and --dev 0",
-            found="--full" if recipe.full else f"--dev {recipe.dev}",
-            remedy="pass --lora --dev 0, or train without sharding",
+            f"{sharded[0]} shards the model: it cannot answer (for --dev or rewards), nor be written whole",
+            expected="a LoRA, --dev 0 and --objective supervised",
+            found="--objective grpo" if recipe.rewards else "--full" if recipe.full else f"--dev {recipe.dev}",
+            remedy="pass --lora --dev 0 --objective supervised, or train without sharding",
         )

@@ -81,7 +81,8 @@ def _fit(
     """Load, train, and write what came out; *folder* is None on all processes but the first."""
     from transformers import set_seed
 
-    from coabench.training.trainer import Log, make_arguments, make_trainer
+    from coabench.training.reward_trainer import RewardTrainer
+    from coabench.training.trainer import Log, TurnTrainer, make_arguments, make_trainer
 
     remedy = (
         f"pass --checkpointing, lower --micro-batch (now {plan.schedule.micro_batch}) or, with phi-3.5-vision, "
@@ -109,7 +110,7 @@ def _fit(
         seen = Seen(plan.items, plan.schedule).until
         epochs_per_step = plan.recipe.batch_size / plan.turns
         log = Log(directory / LOG, directory / BOARD, epochs_per_step, _reporting(folder, progress), seen)
-        trainer = make_trainer(plan, model, arguments, log)
+        trainer = make_trainer(RewardTrainer if plan.recipe.rewards else TurnTrainer, plan, model, arguments, log)
         halving = _halving(request, plan)
         if halving is not None:
             trainer.add_callback(halving)

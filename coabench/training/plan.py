@@ -39,6 +39,7 @@ from coabench.training.balance import ClassBalance, find_balance, find_shares
 from coabench.training.data import Item, Source, collect, open_source, split_weight
 from coabench.training.fields import check_sharding, trainer_fields
 from coabench.training.parts import Modules, check_rates
+from coabench.training.reward import check_rewards
 from coabench.training.schedule import Schedule
 from coabench.training.start import Start, open_start
 
@@ -136,7 +137,7 @@ class Plan:
 
     @property
     def turns(self) -> int:
-        """How many questions with answers there are: the training examples."""
+        """How many training examples there are: questions with answers, or images that are drawn about."""
         return sum(self.schedule.turns)
 
     @property
@@ -211,7 +212,7 @@ def check(request: Training) -> Plan:
         for dataset in datasets
     ]
     sources = [replace(source, weight=weight) for source, (_, weight) in zip(sources, named, strict=True)]
-    items = collect([strategy for strategy, _ in strategies], sources, recipe.ambiguous, request.seed)
+    items = collect([strategy for strategy, _ in strategies], sources, recipe, request.seed)
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
     device = world.device(request.device)
     wanted_model = BackboneRequest(model, None, device, dtype, options["backbone"], recipe.load)
@@ -223,6 +224,8 @@ def check(request: Training) -> Plan:
         _check_published(trainee, modules)
     if start is not None:
         start.check_fits(registration.name, backbone.identity(), modules)
+    asked = {item.strategy.name: (item.strategy, item.task) for item in items}.values()
+    check_rewards(recipe, asked, factory.capabilities, trainee.weighs)
     balance = find_balance(recipe, items, trainee.weighs)
     weights = {source.dataset.card.name: source.weight for source in sources}
     augmentation = open_augmentation(request.augment, request.seed)

@@ -38,7 +38,7 @@ class FinishedTraining:
         return render_fragment([Section(columns, rows, notes=list(self.manifest.get("notes", ())))])
 
     def plot_training(self, axes: Axes | None = None) -> Axes:
-        """Draw the loss over the steps, and the mean dev UAR with its interval; the dashed line is the chosen step.
+        """Draw loss or reward over the steps, and the mean dev UAR with its interval; a line marks the chosen step.
 
         Args:
             axes: where to draw; None for a new figure.
@@ -55,9 +55,9 @@ class FinishedTraining:
                 remedy="copy the log beside the adapter, or draw the folder that was trained",
             )
         scores = [(entry.step, Dot("uar", *entry.percents("uar"))) for entry in log.evaluations]
-        losses = [(entry.step, entry.numbers["loss"]) for entry in log.losses]
+        aims = [(entry.step, entry.numbers[log.aim]) for entry in log.losses if log.aim in entry.numbers]
         chosen = self._selected if scores else None
-        return plots.training(losses, scores, title=self.directory.resolve().name, chosen=chosen, axes=axes)
+        return plots.training(aims, scores, title=self.directory.resolve().name, aim=log.aim, chosen=chosen, axes=axes)
 
     def evaluate_command(self, backbone: str, crop: str | None) -> str:
         """Return the command that evaluates what came out.
@@ -84,7 +84,7 @@ class FinishedTraining:
         yield "Trained", identity.trained
         yield (
             "Steps",
-            f"{self.manifest.get('steps') or 0:,}, with {plural(self.manifest.get('examples') or 0, 'question')}",
+            f"{self.manifest.get('steps') or 0:,}, with {plural(self.manifest.get('examples') or 0, 'example')}",
         )
         for name, value in self._dev.items():
             if name.startswith(("uar", "invalid")):

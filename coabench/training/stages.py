@@ -19,7 +19,7 @@ from coabench.base.processes import World
 from coabench.base.schema import Read, Unfit, must, read_file
 from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import UserError
-from coabench.recipe import Balance, Recipe
+from coabench.recipe import Balance, GrpoLoss, Objective, Recipe
 from coabench.registry.options import Specs
 from coabench.runs.training_identity import TrainingIdentity
 from coabench.training.job import train
@@ -50,6 +50,10 @@ class Stage:
     strategy: Specs | None = None
     dataset: Specs | None = None
     augment: Specs | None = None
+    objective: Objective | None = None
+    group: int | None = None
+    kl: float | None = None
+    grpo_loss: GrpoLoss | None = None
     ambiguous: bool | None = None
     balance: Balance | None = None
     balance_beta: float | None = None

@@ -23,21 +23,15 @@ from transformers import (
     TrainingArguments,
 )
 
-from coabench.backbone import Backbone, Trainee
 from coabench.base.files import write_text
 from coabench.base.jsonlines import LineWriter, encode, read_lines
 from coabench.errors import JobError, SampleError, UserError, first_line
-from coabench.registry.transforms import Transforms
-from coabench.training.balance import ClassBalance
 from coabench.training.data import Item
 from coabench.training.development import development_scores
 from coabench.training.optimizer import check_groups, group_by_rate
 from coabench.training.parts import has_rates, rate_of
 from coabench.training.plan import Plan
 from coabench.training.schedule import Piece, Schedule
-
-Evaluate = Callable[[], Mapping[str, float]]
-"""Evaluates the model as it is on the dev part; the same answer on every process."""
 
 
 def make_arguments(plan: Plan, checkpoints: Path) -> TrainingArguments:
@@ -101,18 +95,14 @@ def make_arguments(plan: Plan, checkpoints: Path) -> TrainingArguments:
     return arguments
 
 
-def make_trainer(plan: Plan, model: nn.Module, arguments: TrainingArguments, log: Log) -> TurnTrainer:
+def make_trainer(
+    kind: type[TurnTrainer], plan: Plan, model: nn.Module, arguments: TrainingArguments, log: Log
+) -> TurnTrainer:
     """Return the Trainer of a plan; the backbone is loaded."""
     callbacks: list[TrainerCallback] = [log, FiniteGradients()]
     if plan.recipe.patience is not None and arguments.eval_strategy != "no":
         callbacks.append(Patience(plan.recipe.patience))
-    pieces = Pieces(plan.items, plan.backbone, plan.trainee, plan.balance, plan.augmentation)
-    rates: dict[nn.Parameter, float] = {}
-    if has_rates(plan.recipe):
-        rates = {p: rate_of(name, plan.trainee, plan.recipe) for name, p in model.named_parameters()}
-    trainer = TurnTrainer(
-        pieces, plan.schedule, lambda: development_scores(plan), rates, model=model, args=arguments, callbacks=callbacks
-    )
+    trainer = kind(plan, model=model, args=arguments, callbacks=callbacks)
     trainer.remove_callback(PrinterCallback)  # our log has it
     return trainer
 
@@ -120,19 +110,12 @@ def make_trainer(plan: Plan, model: nn.Module, arguments: TrainingArguments, log
 class Pieces(Dataset[Any]):
     """Encodes pieces of the schedule: the turns of one sample in the same micro-batch."""
 
-    def __init__(
-        self,
-        items: Sequence[Item],
-        backbone: Backbone[Any],
-        trainee: Trainee,
-        balance: ClassBalance | None = None,
-        augmentation: Transforms | None = None,
-    ) -> None:
-        self._items = items
-        self._backbone = backbone
-        self._trainee = trainee
-        self._balance = balance
-        self._augmentation = augmentation
+    def __init__(self, plan: Plan) -> None:
+        self._items = plan.items
+        self._backbone = plan.backbone
+        self._trainee = plan.trainee
+        self._balance = plan.balance
+        self._augmentation = plan.augmentation
 
     def __getitem__(self, piece: Piece) -> Any:
         """Return the example, or the error that prevents it: raised in a worker, it would lose its text."""
@@ -147,6 +130,10 @@ class Pieces(Dataset[Any]):
             )
         except JobError as error:
             return error
+        return self._example(item, prepared, turns)
+
+    def _example(self, item: Item, prepared: Any, turns: Sequence[int]) -> Any:
+        """Return what `collate` takes."""
         asked = [item.turns[turn] for turn in turns]
         if self._balance is not None:
             asked = [replace(turn, weight=self._balance.loss_weight(item, turn)) for turn in asked]
@@ -180,23 +167,15 @@ class TurnTrainer(Trainer):
     schedule, whatever an epoch is.
     """
 
-    def __init__(
-        self,
-        pieces: Pieces,
-        schedule: Schedule,
-        evaluate: Evaluate,
-        rates: Mapping[nn.Parameter, float],
-        **arguments: Any,
-    ) -> None:
-        """Begin.
+    examples: type[Pieces] = Pieces
 
-        Args:
-            rates: the learning rate of every parameter; empty where all have the same.
-        """
-        self._schedule = schedule
-        self._pieces = pieces
-        self._dev = evaluate
-        self._rates = rates
+    def __init__(self, plan: Plan, **arguments: Any) -> None:
+        self._plan, self._schedule = plan, plan.schedule
+        self._pieces = pieces = self.examples(plan)
+        self._rates: dict[nn.Parameter, float] = {}  # of every parameter; empty where all learn alike
+        if has_rates(plan.recipe):
+            named = arguments["model"].named_parameters()
+            self._rates = {p: rate_of(name, plan.trainee, plan.recipe) for name, p in named}
         super().__init__(train_dataset=pieces, data_collator=pieces.collate, eval_dataset=pieces, **arguments)
 
     def create_optimizer(self, *arguments: Any) -> torch.optim.Optimizer:
@@ -234,7 +213,7 @@ class TurnTrainer(Trainer):
         model: Any = self.model
         training = model.training
         model.eval()
-        metrics = {f"eval_{name}": value for name, value in self._dev().items()}
+        metrics = {f"eval_{name}": value for name, value in development_scores(self._plan).items()}
         model.train(training)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)

@@ -32,6 +32,14 @@ class Tiny(Phi35Vision):
             micro_batch=16,
             description="the LoRA that ships, in minutes on two cores",
         ),
+        "grpo": Preset(
+            recipe={
+                **{"objective": "grpo", "rank": 16, "alpha": 32.0, "dropout": 0.0, "mirror": True, "steps": 60},
+                **{"batch_size": 16, "learning_rate": 3e-4, "warmup": 0.05, "evaluations": 3},
+            },
+            micro_batch=16,
+            description="rewards for drawn answers, of an adapter that answers in words already",
+        ),
         "base": Preset(
             recipe={
                 **{"full": True, "targets": ("language",), "mirror": True, "steps": 200, "batch_size": 64},

@@ -104,7 +104,7 @@ def test_training_learns_from_one_picture(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "files.yaml").write_text(CARD.replace("splits: [test]", "splits: [train]"))
     where = {"datasets": [str(tmp_path / "files.yaml")], "data_root": tmp_path / "faces"}
     plan = check(Training("tiny", ["direct"], **where, settings={"steps": 1, "batch_size": 2, "dev": 0.0}))
-    pieces = Pieces(plan.items, plan.backbone, plan.trainee)
+    pieces = Pieces(plan)
     for mirrored in (False, True):
         examples = [pieces[position, (0,), Look(mirrored)] for position in range(len(plan.items))]
         encoded = {

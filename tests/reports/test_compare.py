@@ -87,7 +87,7 @@ def test_no_difference_says_what_could_have_been_seen(tmp_path: Path) -> None:
     found = compared(a, b)
     assert found["figures"][0]["difference"] == 0
     assert found["figures"][0]["p"] > 0.5
-    assert found["verdict"].startswith("No difference can be told")
+    assert found["verdict"].startswith("No significant difference")
     assert f"{100 * found['minimum_detectable']:.1f} points in 80 of 100" in found["verdict"]
     assert "there is no difference to test" in compared(a, a)["verdict"]
 

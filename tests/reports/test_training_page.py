@@ -103,6 +103,20 @@ def test_what_is_not_known_is_said(folder: Path) -> None:
             training_page(folder)
 
 
+def test_rewards_are_drawn_in_place_of_losses(folder: Path) -> None:
+    lines = [
+        line(step, loss=-0.5, reward=reward, kl=0.1, answer_tokens=3.5) for step, reward in ((1, -0.25), (2, 0.75))
+    ]
+    (folder / "training.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    page = training_page(folder)
+    shown = words(page)
+    assert "Last reward 0.7500" in shown
+    assert "Reward over the steps, from -0.25 to 0.75" in page
+    assert "Divergence over the steps, from 0.1 to 0.1" in page
+    assert "Length over the steps, from 3.5 to 3.5" in page
+    assert "Loss" not in shown
+
+
 def test_a_long_log_is_drawn_as_means(folder: Path) -> None:
     lines = [line(step, loss=1.0 if step % 2 else 3.0, learning_rate=1e-4) for step in range(1, 1001)]
     (folder / "training.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))

@@ -9,6 +9,7 @@ from coabench.dataset import ImageFile, Sample
 from coabench.dialogue import Exemplar, Question, Task
 from coabench.errors import UserError
 from coabench.inference.engine import training_turns
+from coabench.recipe import Recipe
 from coabench.registry.catalog import find_dataset, open_strategy
 from coabench.training.data import collect, development_part, draw_exemplars, open_source
 
@@ -104,7 +105,7 @@ def test_a_label_without_a_right_answer_is_named(tmp_path: Path) -> None:
     )
     source = open_source(find_dataset("synthface-basic").open(None), 0.1, 0)
     with pytest.raises(UserError, match=r"no right answer for some labels(.|\n)*Anger \(\d+ samples\)"):
-        collect([open_strategy(str(file))[0]], [source], False, 0)
+        collect([open_strategy(str(file))[0]], [source], Recipe(), 0)
 
 
 def test_a_strategy_may_say_itself_what_is_right() -> None:
