@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -176,7 +177,7 @@ def run_name(identity: RunIdentity) -> str:
     if identity.dataset.fold is not None:
         parts.append(f"fold-{identity.dataset.fold.number}-of-{identity.dataset.fold.of}")
     if identity.variant is not None:
-        parts.append(identity.variant.replace("--transform ", ""))
+        parts.append(re.sub("--(transform|rewrite) ", "", identity.variant))
     if limit is not None:
         parts.append(f"limit-{limit}")
     return identity.folder_name([part[:48] for part in parts])

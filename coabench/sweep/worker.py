@@ -73,7 +73,7 @@ def main() -> None:
     fields = message["request"]
     for name in ("data_root", "output"):
         fields[name] = None if fields[name] is None else Path(fields[name])
-    request = Evaluation(**{**fields, **{name: tuple(fields[name]) for name in ("command", "transform")}})
+    request = Evaluation(**{**fields, **{name: tuple(fields[name]) for name in ("command", "transform", "rewrite")}})
     with signals.interrupting():
         try:
             problem = perform(request, RunIdentity.read(message["identity"]))
