@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -60,6 +60,10 @@ class Rewrite(ABC):
 
     def __init__(self, request: RewriteRequest) -> None:
         self.options: Any = request.options
+
+    def notes(self) -> Sequence[str]:
+        """Return what the user should know of it, in sentences."""
+        return ()
 
     @abstractmethod
     def rewrite(self, question: Question) -> Rewritten:

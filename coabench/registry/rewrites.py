@@ -72,6 +72,7 @@ class Rewrites:
             return []
         spec = f" {OPTION} ".join(choice.spec for choice in self.choices)
         said = [f"{OPTION} {spec}: every question is rewritten: the numbers are a variant's and will not be ranked"]
+        said += [note for rewrite in self._rewrites for note in getattr(rewrite, "notes", tuple)()]
         still = [q.name for q in questions if self._apply(q).question == q]
         return [*said, f"{OPTION} leaves these questions as they are: {', '.join(still)}"] if still else said
 

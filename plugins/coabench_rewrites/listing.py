@@ -11,8 +11,10 @@ from coabench.dialogue import Question
 from coabench.errors import UserError
 
 QUOTES = "\"'`*“”‘’«»"
+WORDS = "or|and|oder|ou|o|または|或"
+"""What stands before the last label of a list."""
 SEPARATOR = re.compile(
-    rf"[{QUOTES}\s]*(?:(?:[,;/|]|\n)\s*)?(?:(?:or|and)\s+)?(?:[-–•]\s+|\(?\w{{1,2}}[.):]\s+)?[{QUOTES}\s]*"
+    rf"[{QUOTES}\s]*(?:(?:[,;/|、]|\n)\s*)?(?:(?:{WORDS})\s+)?(?:[-–•]\s+|\(?\w{{1,2}}[.):]\s+)?[{QUOTES}\s]*"
 )
 """What stands between two labels of a list, and never more."""
 
@@ -86,3 +88,10 @@ def in_texts(question: Question, edit: Callable[[str], str], answer: Callable[[s
         for message in question.context
     )
     return replace(question, prompt=edit(question.prompt), context=context)
+
+
+def with_quotes(text: str, slot: Slot) -> tuple[int, int]:
+    """Return where a label begins and ends together with the quotation marks around it."""
+    begin, end = slot.begin, slot.end
+    quoted = begin > 0 and end < len(text) and text[begin - 1] in QUOTES and text[end] in QUOTES
+    return (begin - 1, end + 1) if quoted else (begin, end)

@@ -13,7 +13,7 @@ from coabench.base.schema import between
 from coabench.dialogue import Question
 from coabench.labels import Choices
 from coabench.rewrite import Rewrite, Rewritten
-from coabench_rewrites.listing import QUOTES, Slot, in_lists, in_texts, mentions, replaced
+from coabench_rewrites.listing import Slot, in_lists, in_texts, mentions, replaced, with_quotes
 
 MARKS = {"none": ("", ""), "single": ("'", "'"), "double": ('"', '"'), "guillemets": ("«", "»")}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -64,7 +64,7 @@ class Quotes(Rewrite):
         before, after = MARKS[self.options.style]
 
         def edit(text: str, slots: list[Slot]) -> list[tuple[int, int, str]]:
-            return [(*_with_quotes(text, slot), f"{before}{slot.label}{after}") for slot in slots]
+            return [(*with_quotes(text, slot), f"{before}{slot.label}{after}") for slot in slots]
 
         return Rewritten(in_lists(question, edit))
 
@@ -84,7 +84,7 @@ class Numbering(Rewrite):
         signs = LETTERS if self.options.style == "letters" else [str(number) for number in range(1, 100)]
 
         def edit(text: str, slots: list[Slot]) -> list[tuple[int, int, str]]:
-            begins = [_with_quotes(text, slot)[0] for slot in slots]
+            begins = [with_quotes(text, slot)[0] for slot in slots]
             return [(begin, begin, f"({sign}) ") for begin, sign in zip(begins, signs, strict=False)]
 
         made, spellings = in_lists(question, edit), {}
@@ -109,7 +109,7 @@ class Comma(Rewrite):
         def edit(text: str, slots: list[Slot]) -> list[tuple[int, int, str]]:
             begin, end = slots[-2].end, slots[-1].begin
             comma = "," if self.options.last else ""
-            return [(begin, end, re.sub(r",?(\s+(?:or|and)\b)", rf"{comma}\1", text[begin:end]))]
+            return [(begin, end, re.sub(r",?(\s+(?:or|and|oder|ou|o)\b)", rf"{comma}\1", text[begin:end]))]
 
         return Rewritten(in_lists(question, edit))
 
@@ -148,10 +148,3 @@ class Case(Renaming):
     def name(self, label: str) -> str:
         written: Callable[[str], str] = {"lower": str.lower, "upper": str.upper}.get(self.options.style, str.capitalize)
         return written(label)
-
-
-def _with_quotes(text: str, slot: Slot) -> tuple[int, int]:
-    """Return where a label begins and ends together with the quotation marks around it."""
-    begin, end = slot.begin, slot.end
-    quoted = begin > 0 and end < len(text) and text[begin - 1] in QUOTES and text[end] in QUOTES
-    return (begin - 1, end + 1) if quoted else (begin, end)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from coabench.dialogue import Question
+from coabench.dialogue import Exemplar, Question, Task
 from coabench.errors import UserError
-from coabench.registry.catalog import find_labels
+from coabench.inference.engine import rehearse
+from coabench.registry.catalog import find_labels, open_strategy
 from coabench.registry.loader import get_plugins
 from coabench.registry.rewrites import Rewrites
 from coabench.reports.leaderboard import leaderboard
@@ -43,6 +44,8 @@ def asked(spec: str, question: str = "a question") -> str:
         ("quotes:style=none", "Surprise, Fear, Disgust, Happiness, Sadness, Anger, or Neutral."),
         ("numbering:style=letters", "(a) 'Surprise', (b) 'Fear', (c) 'Disgust', (d) 'Happiness', (e) 'Sadness', "
                                     "(f) 'Anger', or (g) 'Neutral'."),
+        ("language:options=keep", "Wähle eine Bezeichnung für die Emotion aus den folgenden Möglichkeiten: 'Surprise', "
+                                  "'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger' oder 'Neutral'."),
         ("comma", "'Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger' or 'Neutral'."),
         ("synonyms", "'Astonishment', 'Fright', 'Revulsion', 'Joy', 'Sorrow', 'Rage', or 'Expressionless'."),
     ],
@@ -96,6 +99,9 @@ def test_answers_in_other_words_are_read_back(tmp_path: Path) -> None:
     assert predictions("(3)", "order:rotate=2", "numbering") == {"Sadness"}
     assert predictions("3", "numbering", "synonyms") == {"Disgust"}
     assert predictions("8", "numbering") == {None}
+    assert predictions("Trauer", "language") == predictions("sad", "language") == {"Sadness"}
+    assert predictions("悲しみ。", "language:to=ja", "order") == {"Sadness"}
+    assert predictions("(2)", "language:to=zh", "order:rotate=3", "numbering") == {"Sadness"}
     run = tiny_run(
         tmp_path / "scored",
         backbone=ScriptedBackbone(lambda q: q.options[3]),
@@ -128,6 +134,7 @@ def test_the_run_is_a_variant_with_its_rewrites_in_the_identity(tmp_path: Path) 
     [
         ("rank", "order", "asks open questions"), ("direct", "comma:last=yes", "changes no question"),
         ("direct", "order:rotate=0", "1 to 63"), ("direct", "ordr", "there is no rewrite named 'ordr'"),
+        ("rank", "language", "no translation of this question"), ("direct", "language:to=it", "de or fr"),
         ("direct", "preamble:text= ", "cannot be read"), ("direct", "order:rotate=4", "changes no question"),
         ("schema: 1\nname: a\nquestions: [{name: q, prompt: What is it?}]\nconclude: q\n", "order", "does not list"),
     ],
@@ -143,6 +150,21 @@ def test_open_questions_of_a_strategy_that_asks_both_are_left_and_named(tmp_path
     run = tiny_run(tmp_path / "run", strategy="action-units", rewrite=("quotes",))
     assert "--rewrite leaves these questions as they are: observed, interpreted" in run.manifest["notes"]
     assert '"Happily Surprised", "Sadly Fearful"' in next(iter(read_records(run.directory)))["turns"][-1]["prompt"]
+
+
+@pytest.mark.parametrize("to", ["de", "fr", "es", "ja", "zh"])
+def test_the_texts_of_the_strategies_that_ship_are_translated(to: str) -> None:
+    basic, compound = map(find_labels, ("raf-db-basic", "raf-db-compound"))
+    for name in ("direct", "chain-of-affect", "chain-of-affect:published", "action-units", "think-answer", "few-shot"):
+        for space in (basic, compound):
+            strategy, _ = open_strategy(name)
+            exemplars = tuple(Exemplar(f"train/{i}", space.names[i]) for i in range(strategy.exemplars))
+            asked = rehearse(strategy, Task(space, exemplars))
+            for before, after in zip(asked, Rewrites([f"language:to={to}"], 0).check(asked, name), strict=True):
+                assert all(
+                    new.text != old.text for old, new in zip(before.messages[::2], after.messages[::2], strict=True)
+                )
+                assert not {*before.options} & {*after.options} - {"Surprise", "Neutral"}
 
 
 def test_every_label_that_ships_has_a_synonym() -> None:
