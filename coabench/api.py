@@ -95,6 +95,7 @@ def evaluate(
     allow_trained_split: bool = False,
     parser: str | None = None,
     transform: str | Sequence[str] = (),
+    rewrite: str | Sequence[str] = (),
     progress: bool | Progress = False,
 ) -> FinishedRun:
     """Evaluate a backbone with a strategy on a data set, as ``coabench evaluate`` does; resume a run that stopped.
@@ -135,6 +136,7 @@ def evaluate(
         parser: reads answers in words; that of the strategy by default.
         transform: ``NAME:key=value,…``, or several: what every image is changed by, in this order. Such a run is a
             variant and is never ranked.
+        rewrite: the same for questions: what each is rewritten by.
         progress: show progress as the command line does, on stderr or below a notebook's cell; or an object that is
             notified.
 

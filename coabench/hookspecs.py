@@ -142,6 +142,12 @@ def coabench_register_transforms(register: Register) -> None:
 
 
 @hookspec
+def coabench_register_rewrites(register: Register) -> None:
+    """Register rewrites of questions. The target is called with a `coabench.rewrite.RewriteRequest` and returns a
+    `coabench.rewrite.Rewrite`, which is then given one question after the other."""
+
+
+@hookspec
 def coabench_register_executors(register: Register) -> None:
     """Register executors of sweeps. The target is called with a `coabench.sweep.executor.ExecutorRequest` and returns a
     `coabench.sweep.executor.Executor`. Pass ``available="module:function"`` where it needs what may not be here."""

@@ -16,6 +16,7 @@ from coabench.cli.options import (
     fold_seed_option,
     model_options,
     parser_option,
+    rewrite_option,
     transform_option,
 )
 from coabench.cli.processes import first_process
@@ -36,6 +37,7 @@ from coabench.registry.options import parse_assignments
 @model_options
 @parser_option
 @transform_option
+@rewrite_option
 @click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
 @click.option("--allow-trained-split", is_flag=True, help="Score what the adapter was trained on.")

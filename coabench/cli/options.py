@@ -119,6 +119,10 @@ transform_option = click.option(
     "--transform", metavar="NAME[:KEY=VALUE,…]", multiple=True,
     help="Change every image (`coabench list transforms`); repeatable, in order. A variant: never ranked.",
 )  # fmt: skip
+rewrite_option = click.option(
+    "--rewrite", metavar="NAME[:KEY=VALUE,…]", multiple=True,
+    help="Rewrite every question (`coabench list rewrites`); repeatable, in order. A variant: never ranked.",
+)  # fmt: skip
 
 
 def data_options(command: Command) -> Command:

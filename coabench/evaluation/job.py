@@ -225,9 +225,11 @@ def _converse(plan: Plan, samples: Sequence[tuple[Sample, Any]], sizer: Sizer) -
     batch = [(prepared, plan.task(sample)) for sample, prepared in samples]
     try:
         if plan.sampling is None:
-            return converse(plan.backbone, plan.strategy, batch, plan.decode, parser=plan.parser)
+            return converse(plan.backbone, plan.strategy, batch, plan.decode, parser=plan.parser, rewrite=plan.rewrites)
         ids, seed = [sample.id for sample, _ in samples], plan.identity.seed or 0
-        return converse_and_vote(plan.backbone, plan.strategy, batch, ids, plan.sampling, seed, plan.parser)
+        return converse_and_vote(
+            plan.backbone, plan.strategy, batch, ids, plan.sampling, seed, plan.parser, plan.rewrites
+        )
     except OutOfMemory:
         if not sizer.shrink(len(samples)):
             raise

@@ -30,6 +30,7 @@ from coabench.registry.catalog import DatasetChoice, find_dataset
 from coabench.registry.class_folders import card_text
 from coabench.registry.defaults import BATCH_SIZE, DECODE, DEVICE, DTYPE, SEED, Dtype
 from coabench.registry.options import Specs
+from coabench.registry.rewrites import Rewrites
 from coabench.registry.transforms import open_transforms
 from coabench.runs.adapter import TrainingRecord
 from coabench.runs.dataset_identity import DatasetIdentity
@@ -51,6 +52,7 @@ class Evaluation:
     Attributes:
         crop: ``DETECTOR:key=value,…`` where every picture is cropped to its face; see `coabench.cropping.step`.
         transform: what every image is changed by, in this order; see `coabench.registry.transforms`.
+        rewrite: what every question is rewritten by, in this order; see `coabench.registry.rewrites`.
         fold: which fold of the split, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         command: the command line, for the manifest.
     """
@@ -80,6 +82,7 @@ class Evaluation:
     allow_trained_split: bool = False
     parser: str | None = None
     transform: Specs = ()
+    rewrite: Specs = ()
     command: tuple[str, ...] = ()
 
 
@@ -98,6 +101,7 @@ class Plan:
     samples: Sequence[Sample]
     strategy: Strategy
     parser: Parser
+    rewrites: Rewrites
     pool: ExemplarPool
     backbone: Backbone[Any]
     name: str
@@ -143,6 +147,7 @@ def check(request: Evaluation) -> Plan:
     respondent = Respondent.find(request, owners)
     strategy = respondent.strategy
     steps = _steps(request, crop, respondent)
+    rewrites = Rewrites(request.rewrite, request.seed)
     dataset = prepare(choice.open(request.data_root, respondent.options["dataset"]), steps)
     split = request.split or _usual_split(request, choice.card)
     whole = samples_of(dataset, split)
@@ -162,7 +167,7 @@ def check(request: Evaluation) -> Plan:
     ]
     pool = draw_pool(dataset, split, strategy, request.seed, fold.samples if fold else ())
     questions = respondent.rehearse(Task(choice.card.space, pool.exemplars(samples[0].id)))
-    backbone = respondent.open(questions)
+    backbone = respondent.open(rewrites.check(questions, strategy.name))
     answering = respondent.identity(backbone, questions)
     if draws and mode_of(answering.decode).voted:
         answering = replace(answering, self_consistency=SelfConsistency(**asdict(draws)))
@@ -171,6 +176,7 @@ def check(request: Evaluation) -> Plan:
         dataset=DatasetIdentity.of(choice, dataset, split, fingerprint, samples, request.limit, sampling, part),
         exemplars=tuple(pool.identity()),
         preparation=describe_steps(steps),
+        rewrites=rewrites.identity(),
     )
     notes = [
         *dataset.notes(),
@@ -180,6 +186,7 @@ def check(request: Evaluation) -> Plan:
         *trained,
         *(note for training in trainings for note in training.prepared_otherwise(identity.preparation)),
         *respondent.notes(backbone),
+        *rewrites.notes(questions),
     ]
     if draws and answering.self_consistency is None:
         notes.append(f"--decode sample makes no difference: {strategy.name} asks no question that can be sampled")
@@ -188,7 +195,9 @@ def check(request: Evaluation) -> Plan:
     name = identity.folder_name([choice.card.name, strategy.name, respondent.registration.name])
     training = next(filter(None, (record.summary() for record in trainings)), None)
     made = None if choice.described is None or choice.folder is None else card_text(choice.described, choice.folder)
-    return Plan(dataset, samples, strategy, respondent.parser, pool, backbone, name, identity, training, notes, made)
+    return Plan(
+        dataset, samples, strategy, respondent.parser, rewrites, pool, backbone, name, identity, training, notes, made
+    )
 
 
 def _placed(request: Evaluation) -> Evaluation:
@@ -211,10 +220,11 @@ def _steps(request: Evaluation, crop: CropChoice | None, respondent: Respondent)
         UserError: one cannot be made ready, or the backbone looks its answers up instead of looking at images.
     """
     asked = [*(["--crop"] if crop else []), *(["--transform"] if request.transform else [])]
+    asked += ["--rewrite"] if request.rewrite else []
     if asked and not respondent.registration.load().timed:
         options = " and ".join(asked)
         raise UserError(
-            f"backbone {respondent.registration.name!r} looks at no picture, so that {options} could change nothing",
+            f"backbone {respondent.registration.name!r} looks its answers up, so that {options} could change nothing",
             remedy=f"leave {options} out, or ask the backbone itself",
         )
     cut = [crop.open(respondent.options["detector"])] if crop else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,8 +12,9 @@ from coabench.decode import DECODES, GENERATE, Decode
 from coabench.dialogue import LARGEST_SCORE, Answer, Prediction, Question, Task, Turn
 from coabench.errors import SampleError
 from coabench.inference.parsing import BUILT_IN
-from coabench.labels import LabelSpace
+from coabench.labels import Choices, LabelSpace, fold
 from coabench.parser import Parser, Response
+from coabench.rewrite import Rewritten
 from coabench.sampling import Draw
 from coabench.strategy import Conversation, Strategy
 
@@ -37,6 +38,7 @@ def converse(
     decode: Decode = "generate",
     on_turn: Callable[[int, Turn], None] | None = None,
     parser: Parser | None = None,
+    rewrite: Callable[[Question], Rewritten] = Rewritten,
 ) -> list[Outcome]:
     """Run the strategy on a batch of (prepared images, task) and return one outcome per sample, in order.
 
@@ -46,9 +48,12 @@ def converse(
     Args:
         on_turn: called with the sample's position and the turn as soon as its answer is understood.
         parser: reads the responses; None for the built-in one that the strategy names.
+        rewrite: what is asked in place of a question; the strategy knows nothing of it.
     """
     viewing = backbone.look([prepared for prepared, _ in batch])
-    return hold_dialogues(viewing, strategy, [task for _, task in batch], decode, on_turn, parser=parser)
+    return hold_dialogues(
+        viewing, strategy, [task for _, task in batch], decode, on_turn, parser=parser, rewrite=rewrite
+    )
 
 
 def hold_dialogues(
@@ -59,6 +64,7 @@ def hold_dialogues(
     on_turn: Callable[[int, Turn], None] | None = None,
     draw: Callable[[int, int], Draw] | None = None,
     parser: Parser | None = None,
+    rewrite: Callable[[Question], Rewritten] = Rewritten,
 ) -> list[Outcome]:
     """Run the strategy on the samples of a viewing, as `converse` does.
 
@@ -70,23 +76,66 @@ def hold_dialogues(
     outcomes = [Outcome() for _ in tasks]
     pending = [advance(talk, None, outcome) for talk, outcome in zip(conversations, outcomes, strict=True)]
     while any(question is not None for question in pending):
-        answers = _ask(viewing, _drawn(pending, outcomes, draw), decode)
-        for i, (question, answer) in enumerate(zip(pending, answers, strict=True)):
+        asked = _reworded(_drawn(pending, outcomes, draw), outcomes, rewrite)
+        answers = _ask(viewing, [None if made is None else made.question for made in asked], decode)
+        for i, (question, made, answer) in enumerate(zip(pending, asked, answers, strict=True)):
             if question is None:
+                continue
+            if made is None:  # for which the outcome says why
+                pending[i] = None
                 continue
             if answer is None:
                 raise RuntimeError(f"the backbone left a question unanswered: {question.prompt!r}")
             if isinstance(answer, SampleError):
                 outcomes[i].prediction, pending[i] = Prediction(None, ERROR, str(answer)), None
                 continue
-            read = understand(question, answer, tasks[i].space, parser, decode)
-            turn = Turn(question, read)
+            read = read_back(made, answer, tasks[i].space, parser, decode)
+            turn = Turn(_as_asked(question, made), read)
             outcomes[i].turns.append(turn)
             if on_turn is not None:
                 on_turn(i, turn)
-            own = read if read.scores is None else replace(read, scores=dict(read.scores))  # the turn is for the record
-            pending[i] = advance(conversations[i], own, outcomes[i])
+            pending[i] = advance(conversations[i], _in_order(read, question), outcomes[i])
     return outcomes
+
+
+def _reworded(
+    pending: Questions, outcomes: Sequence[Outcome], rewrite: Callable[[Question], Rewritten]
+) -> list[Rewritten | None]:
+    """Return what is asked; None where nothing is pending, or a question cannot be rewritten, as its outcome says."""
+    asked: list[Rewritten | None] = []
+    for question, outcome in zip(pending, outcomes, strict=True):
+        try:
+            asked.append(None if question is None else rewrite(question))
+        except SampleError as error:
+            outcome.prediction = Prediction(None, ERROR, str(error))
+            asked.append(None)
+    return asked
+
+
+def _as_asked(question: Question, made: Rewritten) -> Question:
+    """Return a question for the record: the text and the order that were asked, the labels as the strategy has them."""
+    options = Choices(made.labels.get(option, option) for option in made.question.options)
+    return replace(question, prompt=made.question.prompt, context=made.question.context, options=options)
+
+
+def _in_order(answer: Answer, question: Question) -> Answer:
+    """Return an answer for the strategy: its scores, which are its own to change, in the order of its options."""
+    scores = answer.scores
+    return answer if scores is None else replace(answer, scores={option: scores[option] for option in question.options})
+
+
+def read_back(made: Rewritten, answer: Answer, space: LabelSpace, parser: Parser, decode: Decode) -> Answer:
+    """Return the answer to a rewritten question as `understand` does, with the labels that the strategy knows."""
+    names = made.labels
+    if not names and not made.spellings:
+        return understand(made.question, answer, space, parser, decode)
+    shown = {names.get(option, option): option for option in made.question.recognised}
+    spellings = {text: shown[label] for text, label in space.spellings(Choices(shown)).items()}
+    spellings |= {fold(option): option for option in made.question.recognised}
+    spellings |= {fold(text): option for text, option in made.spellings.items()}
+    read = understand(made.question, answer, space, parser, decode, spellings)
+    scores = read.scores and {names.get(option, option): score for option, score in read.scores.items()}
+    return replace(read, label=read.label and names.get(read.label, read.label), scores=scores)
 
 
 def _drawn(pending: Questions, outcomes: Sequence[Outcome], draw: Callable[[int, int], Draw] | None) -> Questions:
@@ -120,8 +169,19 @@ def advance(conversation: Conversation, answer: Answer | None, outcome: Outcome)
         return None
 
 
-def understand(question: Question, answer: Answer, space: LabelSpace, parser: Parser, decode: Decode) -> Answer:
-    """Return the answer with its label and the rule that matched: the best score, or what the parser reads."""
+def understand(
+    question: Question,
+    answer: Answer,
+    space: LabelSpace,
+    parser: Parser,
+    decode: Decode,
+    spellings: Mapping[str, str] | None = None,
+) -> Answer:
+    """Return the answer with its label and the rule that matched: the best score, or what the parser reads.
+
+    Args:
+        spellings: folded spelling -> recognised label; None for those of the label space.
+    """
     if not question.recognised:
         return answer
     mode = question.mode(decode)
@@ -131,7 +191,8 @@ def understand(question: Question, answer: Answer, space: LabelSpace, parser: Pa
             raise RuntimeError(f"the backbone did not score the options {list(question.options)}: {scores}")
         best = max(scores, key=lambda option: scores[option])  # the first listed, on a tie
         return replace(answer, label=best, match=mode.name)
-    label, match = parser(Response(answer.response, tuple(question.options), space.spellings(question.recognised)))
+    known = space.spellings(question.recognised) if spellings is None else spellings
+    label, match = parser(Response(answer.response, tuple(question.options), known))
     return replace(answer, label=label, match=match)
 
 

@@ -9,7 +9,7 @@ of the votes is the plug-in estimate in nats, -Σ p ln p over the outcomes, "no 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import log
 from typing import Any
@@ -17,9 +17,10 @@ from typing import Any
 from coabench.backbone import Backbone
 from coabench.base.vocabulary import ERROR
 from coabench.decode import SAMPLE
-from coabench.dialogue import Prediction, Task
+from coabench.dialogue import Prediction, Question, Task
 from coabench.inference.engine import Outcome, hold_dialogues
 from coabench.parser import Parser
+from coabench.rewrite import Rewritten
 from coabench.sampling import Draw, Sampling
 from coabench.strategy import Strategy
 
@@ -32,6 +33,7 @@ def converse_and_vote(
     sampling: Sampling,
     seed: int,
     parser: Parser | None = None,
+    rewrite: Callable[[Question], Rewritten] = Rewritten,
 ) -> list[Outcome]:
     """Run the strategy on a batch as often as *sampling* says, and return one voted outcome per sample, in order.
 
@@ -41,7 +43,7 @@ def converse_and_vote(
         batch: (prepared images, task) of each sample.
         ids: of the samples.
         seed: of the run.
-        parser: as in `coabench.inference.engine.converse`.
+        parser, rewrite: as in `coabench.inference.engine.converse`.
     """
     viewing = backbone.look([prepared for prepared, _ in batch])
     tasks = [task for _, task in batch]
@@ -51,7 +53,7 @@ def converse_and_vote(
         def draw(i: int, turn: int, path: int = path) -> Draw:
             return sampling.draw(seed, ids[i], path, turn)
 
-        runs.append(hold_dialogues(viewing, strategy, tasks, SAMPLE.name, draw=draw, parser=parser))
+        runs.append(hold_dialogues(viewing, strategy, tasks, SAMPLE.name, draw=draw, parser=parser, rewrite=rewrite))
     return [vote(paths) for paths in zip(*runs, strict=True)]
 
 

@@ -107,7 +107,7 @@ class Plugins:
         self.registries = {kind: Registry(kind, self._failed) for kind in KINDS}
         (
             self.backbones, self.strategies, self.datasets, self.detectors, self.metrics, self.sections, self.parsers,
-            self.transforms, self.executors,
+            self.transforms, self.rewrites, self.executors,
         ) = self.registries.values()  # fmt: skip
         for kind, own in BUILT_IN.items():
             self.registries[kind].add(own)

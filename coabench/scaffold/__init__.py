@@ -114,6 +114,13 @@ KINDS = {
         "physical unit. A run with transforms is a variant, which the leaderboard never ranks.",
         ("pillow",),
     ),
+    "rewrite": Kind(
+        "rewrites",
+        "A rewrite that adds a sentence to questions",
+        "coabench evaluate --rewrite $name",
+        "It adds a sentence to every question, whatever the strategy. Options may be reordered or get other words,\n"
+        "too: say what they mean. A run with rewrites is a variant, which the leaderboard never ranks.",
+    ),
 }
 
 

@@ -132,6 +132,8 @@ def _check_responses(run: RecordedRun) -> None:
         why = f"with --decode {decode} the label is the best-scoring option: there is nothing to parse"
     elif decode == SAMPLE.name:
         why = "its labels are voted among sampled dialogues, whose questions the log does not hold"
+    elif run.identity.rewrites is not None:
+        why = "its questions were rewritten (--rewrite), and what its answers say is not what the strategy asked for"
     elif decode == EXTERNAL:
         why = "its predictions come from a file, which can be scored again"
     if why is not None:

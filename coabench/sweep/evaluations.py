@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -167,7 +168,7 @@ def run_name(identity: RunIdentity) -> str:
     if identity.dataset.fold is not None:
         parts.append(f"fold-{identity.dataset.fold.number}-of-{identity.dataset.fold.of}")
     if identity.variant is not None:
-        parts.append(identity.variant.replace("--transform ", ""))
+        parts.append(re.sub("--(transform|rewrite) ", "", identity.variant))
     if limit is not None:
         parts.append(f"limit-{limit}")
     return identity.folder_name([part[:48] for part in parts])

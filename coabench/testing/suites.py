@@ -26,6 +26,7 @@ from coabench.testing import (
     observers,
     parsers,
     registration,
+    rewrites,
     sections,
     strategies,
     transforms,
@@ -39,6 +40,7 @@ from coabench.testing.defects.metrics import DEFECTS as metric_defects
 from coabench.testing.defects.observers import DEFECTS as observer_defects
 from coabench.testing.defects.parsers import DEFECTS as parser_defects
 from coabench.testing.defects.registration import DEFECTS as registration_defects
+from coabench.testing.defects.rewrites import DEFECTS as rewrite_defects
 from coabench.testing.defects.sections import DEFECTS as section_defects
 from coabench.testing.defects.strategies import DEFECTS as strategy_defects
 from coabench.testing.defects.transforms import DEFECTS as transform_defects
@@ -225,6 +227,18 @@ class TransformConformance(Conformance):
     @classmethod
     def find(cls) -> list[Finding]:
         return transforms.check(cls.transform, assignments=cls.options)
+
+
+class RewriteConformance(Conformance):
+    """A rewrite. Attributes: ``rewrite`` (its name, or the class), ``options``."""
+
+    rewrite: ClassVar[Any]
+    options: ClassVar[Mapping[str, str]] = {}
+    defects = rewrite_defects
+
+    @classmethod
+    def find(cls) -> list[Finding]:
+        return rewrites.check(cls.rewrite, assignments=cls.options)
 
 
 class ExecutorConformance(Conformance):

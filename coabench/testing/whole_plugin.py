@@ -21,6 +21,7 @@ from coabench.testing import (
     observers,
     parsers,
     registration,
+    rewrites,
     sections,
     strategies,
     transforms,
@@ -37,6 +38,7 @@ BY_NAME: Mapping[str, Callable[[str], list[Finding]]] = {
     "executors": executors.check,
     "parsers": parsers.check,
     "transforms": transforms.check,
+    "rewrites": rewrites.check,
 }
 """The checks that need to know nothing but what something is registered as."""
 

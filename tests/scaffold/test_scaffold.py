@@ -27,6 +27,7 @@ NAMES = {  # some are words of YAML, or what a template imports
     "section": "mistakes",
     "parser": "letters",
     "transform": "turned",
+    "rewrite": "one-word",
 }
 
 
