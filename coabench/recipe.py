@@ -23,7 +23,7 @@ REWARDED = ("group", "kl", "grpo_loss", "reward_partial", "reward_invalid", "rew
 SUPERVISED = ("ambiguous", "balance", "balance_beta", "share")
 """Settings that ``grpo`` has no use for."""
 LORA_ALONE = ("dora", "rslora", "lora_plus", "modules_to_save")
-LATER = ("share", "load", "balance", "balance_beta", "part_lr", "objective", *REWARDED, *LORA_ALONE)
+LATER = ("share", "load", "balance", "balance_beta", "part_lr", "objective", *LORA_ALONE)
 """Settings that 0.1.0 did not have: as by default they are left out of an identity."""
 
 
@@ -180,7 +180,7 @@ class Recipe:
     def identity(self, micro_batch: int) -> dict[str, Any]:
         """Return what distinguishes it from another recipe; *micro_batch* does where questions are not shared."""
         settings = asdict(self)
-        for name in LATER:
+        for name in (*LATER, *(() if self.rewards else REWARDED)):
             if settings[name] == getattr(Recipe(), name):
                 del settings[name]
         if self.balance == "effective-number":
