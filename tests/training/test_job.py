@@ -469,6 +469,14 @@ def test_wrong_usage_is_told_and_writes_nothing(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["fsdp", "deepspeed"])
+def test_what_accelerate_launch_switches_on_is_seen(train: Run, tmp_path: Path, name: str) -> None:
+    result = train("--output", "out", **{f"ACCELERATE_USE_{name.upper()}": "true"})
+    assert result.returncode == 2, result.stderr
+    assert f"{name} shards a model over GPUs alone" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_fewer_questions_than_a_batch_are_told(coabench: Run, model: Path) -> None:
     result = coabench("train", "--backbone", f"phi-3.5-vision:{model}", "--batch-size", 9000, "--epochs", 1)
     assert result.returncode == 2, result.stderr
