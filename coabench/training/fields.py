@@ -98,8 +98,7 @@ def check_sharding(fields: Mapping[str, Any], recipe: Recipe, device: str) -> No
     Raises:
         UserError: it cannot.
     """
-    switched = [name for name in ("fsdp", "deepspeed") if os.environ.get(f"ACCELERATE_USE_{name.upper()}") == "true"]
-    sharded = [name for name in ("fsdp", "deepspeed") if fields.get(name)] or switched
+    sharded = [name for name in ("fsdp", "deepspeed") if fields.get(name) or _launched_with(name)]
     if not sharded:
         return
     if device.startswith("cpu"):
@@ -128,3 +127,8 @@ def check_sharding(fields: Mapping[str, Any], recipe: Recipe, device: str) -> No
             found="--objective grpo" if recipe.rewards else "--full" if recipe.full else f"--dev {recipe.dev}",
             remedy="pass --lora --dev 0 --objective supervised, or train without sharding",
         )
+
+
+def _launched_with(name: str) -> bool:
+    """Return whether `accelerate launch` has switched it on; transformers reads more words than accelerate."""
+    return os.environ.get(f"ACCELERATE_USE_{name.upper()}", "").lower() not in ("", "0", "f", "false", "n", "no", "off")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,6 @@ def train(request: Training, progress: TrainingProgress | None = None) -> Finish
     """
     progress = progress or TrainingProgress()
     plan = check(request)
-    import_bitsandbytes()  # before the Trainer does
     directory = require_utf8(plan.directory, "--output")
     with ExitStack() as stack:
         folder = None
@@ -59,11 +58,7 @@ def train(request: Training, progress: TrainingProgress | None = None) -> Finish
                 folder.manifest["notes"].append(CONTINUES)
             for note in folder.manifest["notes"]:
                 progress.note(note)
-        if plan.world.size > 1:  # the one process group of this training, with the Trainer's backend
-            from coabench.training.trainer import make_arguments
-
-            stack.callback(_leave_process_group)
-            make_arguments(plan, directory / CHECKPOINTS)
+        stack.enter_context(process_group(plan))
         manifest, complete = Meeting(plan.world).agree(folder and [folder.manifest, folder.complete])
         if not complete:
             with contained():
@@ -203,8 +198,21 @@ def _session(request: Training, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _leave_process_group() -> None:
+@contextmanager
+def process_group(plan: Plan) -> Iterator[None]:
+    """Join the processes, with the Trainer's backend, until the end of the outermost of these contexts."""
+    import_bitsandbytes()  # before the Trainer does
+    if plan.world.size == 1:
+        yield
+        return
     from torch import distributed
 
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
+    from coabench.training.trainer import make_arguments
+
+    outermost = not distributed.is_initialized()
+    try:
+        make_arguments(plan, plan.directory / CHECKPOINTS)
+        yield
+    finally:
+        if outermost and distributed.is_initialized():
+            distributed.destroy_process_group()

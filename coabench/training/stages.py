@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from coabench.base.files import write_json
-from coabench.base.processes import World
+from coabench.base.processes import Meeting
 from coabench.base.schema import Read, Unfit, must, read_file
 from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import UserError
 from coabench.recipe import Balance, GrpoLoss, Objective, Recipe
 from coabench.registry.options import Specs
 from coabench.runs.training_identity import TrainingIdentity
-from coabench.training.job import train
+from coabench.training.job import process_group, train
 from coabench.training.plan import Plan, Training, check
 from coabench.training.progress import TrainingProgress
 from coabench.training.result import FinishedTraining
@@ -108,12 +108,15 @@ def train_all(request: Training, progress: TrainingProgress | None = None) -> Fi
         return train(request, progress)
     progress = progress or TrainingProgress()
     stages = requests(request)
-    plans(request)  # all of them, before the first begins
+    (_, first), *_ = plans(request)  # all of them, before the first begins
     done: list[FinishedTraining] = []
-    for number, (stage, each) in enumerate(stages, 1):
-        progress.note(f"stage {number} of {len(stages)}: {stage.name}")
-        done.append(train(each, progress))
-        _record(request, stages, done)
+    with process_group(first):
+        for number, (stage, each) in enumerate(stages, 1):
+            progress.note(f"stage {number} of {len(stages)}: {stage.name}")
+            done.append(train(each, progress))
+            if first.world.first:
+                _record(request, stages, done)
+            Meeting(first.world).agree()  # the others wait: the next stage begins with what the first process writes
     return done[-1]
 
 
@@ -132,8 +135,6 @@ def requests(request: Training) -> list[tuple[Stage, Training]]:
         raise UserError("--stages needs --output", expected="a folder for the adapters", remedy="pass --output FOLDER")
     if request.settings.get("full"):
         raise UserError("--stages is for adapters", found="--full", remedy="leave out one of the two")
-    if World.from_environment().size > 1:
-        raise UserError("--stages trains in one process", found="several", remedy="train the stages one by one, --from")
     sheet = read_file(StageSheet, request.stages, "sheet of stages", schema=SCHEMA)
     names = [stage.name for stage in sheet.stages]
     if len({*names}) < len(names) or not names:

@@ -15,7 +15,6 @@ from coabench.errors import UserError
 from coabench.recipe import Recipe
 from coabench.support.quantised import import_bitsandbytes
 from coabench.testing.pictures import draw_face
-from coabench.training.fields import check_sharding
 
 LABELS = ("Fear", "Anger", "Sadness")
 needs_package = pytest.mark.skipif(import_bitsandbytes() is None, reason="bitsandbytes is not installed")
@@ -56,9 +55,7 @@ def test_a_recipe_without_it_is_the_one_it_was() -> None:
     assert Recipe(load="8bit").identity(4)["load"] == "8bit"
 
 
-def test_whole_models_and_sharded_ones_are_refused(coabench: Run) -> None:
+def test_whole_models_are_refused(coabench: Run) -> None:
     refused = coabench("train", "--full", "--load", "4bit")
     assert refused.returncode == 2
     assert "--load 4bit is for adapters" in refused.stderr
-    with pytest.raises(UserError, match="fsdp cannot shard weights in 4 bits"):
-        check_sharding({"fsdp": "full_shard"}, Recipe(load="4bit", dev=0.0), "cuda:0")
