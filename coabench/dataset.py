@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 from coabench.base.reading import DATA, read_bytes
 from coabench.base.schema import At, Prose, Read, Text, at_least, read_file
 from coabench.base.vocabulary import SUBJECT
+from coabench.detector import Landmarks
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import LabelSpace, Names, complete
 
@@ -66,6 +67,7 @@ class Sample:
         votes: how many annotators chose each label, label -> number, where the data set has them: labels of its label
             space, numbers from 0 to `MOST_VOTES`. Votes for what is no label ("unknown") are left out, and so
             may be labels without any. The *target* need not be the label with the most.
+        landmarks: where the face's lie in the picture as decoded, where the data set knows them exactly.
     """
 
     id: str
@@ -74,6 +76,7 @@ class Sample:
     split: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
     votes: Mapping[str, float] = field(default_factory=dict)
+    landmarks: Landmarks | None = None
 
 
 MOST_VOTES = 1e9

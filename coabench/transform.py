@@ -36,8 +36,8 @@ class Subject:
         sample: the sample's id.
         seed: that of the run.
         landmarks: where the eyes, the tip of the nose and the corners of the mouth lie in the image, where ``--crop``
-            found them and no transform before this one has moved them; None where that is not known. One that needs
-            them raises `SampleError` then, and guesses nothing.
+            found them or the data set knows them, and no transform before this one has moved them; None where that is
+            not known. One that needs them raises `SampleError` then, and guesses nothing.
         occasion: which of several times, and which of several transforms; empty for the first of an evaluation.
     """
 

@@ -224,7 +224,8 @@ def _steps(request: Evaluation, crop: CropChoice | None, respondent: Respondent)
     if asked and not respondent.registration.load().timed:
         options = " and ".join(asked)
         raise UserError(
-            f"backbone {respondent.registration.name!r} looks its answers up, so that {options} could change nothing",
+            f"backbone {respondent.registration.name!r} looks at no picture and reads no question, so that {options} "
+            "could change nothing",
             remedy=f"leave {options} out, or ask the backbone itself",
         )
     cut = [crop.open(respondent.options["detector"])] if crop else []

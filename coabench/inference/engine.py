@@ -120,8 +120,10 @@ def _as_asked(question: Question, made: Rewritten) -> Question:
 
 def _in_order(answer: Answer, question: Question) -> Answer:
     """Return an answer for the strategy: its scores, which are its own to change, in the order of its options."""
-    scores = answer.scores
-    return answer if scores is None else replace(answer, scores={option: scores[option] for option in question.options})
+    if answer.scores is None:
+        return answer
+    scores = {option: answer.scores[option] for option in question.options if option in answer.scores}
+    return replace(answer, scores={**scores, **answer.scores})
 
 
 def read_back(made: Rewritten, answer: Answer, space: LabelSpace, parser: Parser, decode: Decode) -> Answer:

@@ -61,7 +61,7 @@ def _prepared(picture: Picture, source: ImageSource) -> Picture:
     """Return what the steps of a source make of its picture."""
     if not isinstance(source, PreparedSource):
         return picture
-    landmarks = None
+    landmarks = source.landmarks
     for step in source.steps:
         try:
             made = step.apply(picture.image, source.key, landmarks)

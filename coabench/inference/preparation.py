@@ -83,11 +83,12 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class PreparedSource:
-    """An image that *steps* change, in their order, after it was decoded."""
+    """An image that *steps* change, in their order, after it was decoded; *landmarks* are its face's, where known."""
 
     original: ImageSource
     key: str
     steps: tuple[Step, ...]
+    landmarks: Landmarks | None = None
 
     @property
     def name(self) -> str:
@@ -127,7 +128,7 @@ class PreparedDataset(Dataset):
         return self._original.fingerprint(split)
 
     def _prepared(self, sample: Sample) -> Sample:
-        return replace(sample, image=PreparedSource(sample.image, sample.id, self._steps))
+        return replace(sample, image=PreparedSource(sample.image, sample.id, self._steps, sample.landmarks))
 
 
 def prepare(dataset: Dataset, steps: Sequence[Step]) -> Dataset:

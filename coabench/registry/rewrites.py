@@ -119,7 +119,8 @@ class Rewrites:
         asked = Rewritten(question)
         for choice, rewrite in zip(self.choices, self._rewrites, strict=True):
             made = _one(choice, rewrite, asked.question)
-            now = {shown: made.labels.get(shown, shown) for shown in made.question.recognised}
+            worded = dict.fromkeys((*made.question.recognised, *made.question.options))
+            now = {shown: made.labels.get(shown, shown) for shown in worded}
             back = {earlier: shown for shown, earlier in now.items()}
             labels = {shown: asked.labels.get(earlier, earlier) for shown, earlier in now.items()}
             spellings = {text: back[option] for text, option in asked.spellings.items()}
@@ -143,7 +144,7 @@ def _one(choice: RewriteChoice, rewrite: Rewrite, question: Question) -> Rewritt
         came, worded = getattr(question, name), getattr(made.question, name)
         if sorted(made.labels.get(option, option) for option in worded) != sorted(came):
             raise _failed(choice, question, f"changes the {name}", f"{list(worded)} for {list(came)}")
-    if not {*made.spellings.values()} <= {*made.question.recognised}:
+    if not {*made.spellings.values()} <= {*made.question.recognised, *made.question.options}:
         raise _failed(choice, question, "has spellings of what is no option", repr(dict(made.spellings))[:200])
     return made
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from coabench.detector import Landmarks
 from coabench.inference.loading import read_image
 from coabench.registry.catalog import find_dataset
 from coabench.registry.loader import get_plugins
@@ -15,8 +14,8 @@ from coabench.registry.transforms import find_transform
 from coabench.transform import Subject, TransformRequest
 
 FACE, SPLIT = "synthface-basic/basic_test_00003", "test"
-LANDMARKS: Landmarks = ((29.0, 42.0), (71.0, 39.5), (57.5, 62.5), (33.0, 80.0), (74.0, 78.0))
-"""Of this face, read off by eye."""
+
+
 LEFT, HEAD, SIDE, GAP, COLUMNS = 92, 16, 100, 4, 2
 
 
@@ -41,7 +40,7 @@ def draw() -> Image.Image:
                 continue
             choice = find_transform(f"{name}:severity={severity}" if levels else name)
             made = choice.registration.open(TransformRequest(choice.options))
-            sheet.paste(made.apply(face, Subject(sample.id, 0, LANDMARKS)), (at, top))
+            sheet.paste(made.apply(face, Subject(sample.id, 0, sample.landmarks)), (at, top))
     return sheet
 
 

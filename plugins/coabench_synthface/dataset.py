@@ -12,6 +12,7 @@ from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.errors import UserError, did_you_mean
 from coabench.support.archives import ARCHIVES, open_tree
 from coabench_synthface.folder import HOW_TO_MAKE, SetFolder
+from coabench_synthface.landmarks import shipped_landmarks
 from coabench_synthface.shipped import shipped_set
 
 
@@ -38,6 +39,7 @@ class SynthFace(Dataset):
         self.card = card
         at = At(card.path or card.name, "correct the card", "options")
         self.subset = read_fields(_Described, card.options, at, others=True).subset
+        self.ships = root is None
         self.folder = shipped_set() if root is None else SetFolder(open_tree(root))
         if not self.folder.description["counts"].get(self.subset):
             raise UserError(
@@ -60,8 +62,10 @@ class SynthFace(Dataset):
                 found=split,
                 remedy=f"{did_you_mean(split, list(present))}choose one of these with --split",
             )
-        mine = [s for s in self.folder.samples if (s["subset"], s["split"]) == (self.subset, split)]
-        for line in mine:
+        known = shipped_landmarks() if self.ships else (None,) * len(self.folder.samples)
+        both = zip(self.folder.samples, known, strict=True)
+        mine = [(s, points) for s, points in both if (s["subset"], s["split"]) == (self.subset, split)]
+        for line, _ in mine:
             if line["target"] not in self.card.space.names:
                 raise UserError(
                     f"{line['id']} has a label that is not on the card",
@@ -76,8 +80,9 @@ class SynthFace(Dataset):
                 target=line["target"],
                 split=split,
                 attributes=line["attributes"],
+                landmarks=points,
             )
-            for line in mine
+            for line, points in mine
         ]
 
     def notes(self) -> Sequence[str]:

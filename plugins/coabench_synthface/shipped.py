@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).with_name("faces.zip")
 
-# Whoever changes one of these makes the file anew: `coabench synthface rebuild plugins/coabench_synthface/faces.zip`.
+# Whoever changes one of these makes the file anew: `coabench synthface rebuild plugins/coabench_synthface/faces.zip`,
+# then `python -m coabench_synthface.landmarks`.
 # The number of pictures is on the cards, too.
 SEED = 2026
 PER_CLASS = {"train": 180, "test": 100}

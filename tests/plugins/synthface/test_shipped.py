@@ -19,11 +19,14 @@ from coabench_synthface import make, shipped
 from coabench_synthface.command import command
 from coabench_synthface.dataset import SynthFace
 from coabench_synthface.difficulty import Difficulty
-from coabench_synthface.samples import SUBSETS, PictureKey
+from coabench_synthface.landmarks import landmarks
+from coabench_synthface.samples import SUBSETS, PictureKey, draft
 from PIL import Image
 from support.process import Run
 
+from coabench.api import evaluate
 from coabench.errors import UserError
+from coabench.registry.catalog import find_dataset
 
 Open = Callable[..., SynthFace]
 
@@ -172,3 +175,18 @@ def test_rebuild_refuses_what_it_cannot_write(tmp_path: Path, name: str) -> None
     result = CliRunner().invoke(command, ["rebuild", str(tmp_path / name)])
     assert isinstance(result.exception, UserError)
     assert "cannot be written" in str(result.exception)
+
+
+def test_the_landmarks_of_the_pictures_are_those_of_the_heads_that_were_rendered(tmp_path: Path) -> None:
+    samples = find_dataset("synthface-compound").open(None).samples("test")
+    for index in (0, 7):
+        drawn = draft(shipped.SEED, PictureKey("compound", "test", index), shipped.DIFFICULTY)
+        known = samples[index].landmarks
+        assert known is not None
+        for point, computed in zip(known, landmarks(drawn), strict=True):
+            assert point == pytest.approx(computed, abs=0.06)
+    run = evaluate(
+        backbone="tiny", strategy="direct", dataset="synthface-basic", limit=7, batch_size=7, transform="mask",
+        output=tmp_path / "run",
+    )  # fmt: skip
+    assert run.metrics["errors"] == 0

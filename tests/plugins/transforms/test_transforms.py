@@ -15,6 +15,7 @@ from coabench.detector import Landmarks
 from coabench.errors import SampleError
 from coabench.registry.options import read_parameters
 from coabench.registry.registrations import Registration
+from coabench.registry.transforms import find_transform
 from coabench.testing.pictures import draw_face
 from coabench.testing.transforms import check
 from coabench.transform import Subject, TransformRequest
@@ -176,3 +177,8 @@ def test_the_table_of_the_guide_has_the_severities() -> None:
     for name, (key, cells) in table.items():
         levels = shipped()[name].load().severities
         assert cells == [str(getattr(options, key)).removesuffix(".0") for options in levels]
+
+
+def test_an_option_that_came_later_leaves_the_identity_of_earlier_runs() -> None:
+    assert find_transform("jpeg:quality=30").identity()["options"] == {"quality": 30}
+    assert find_transform("jpeg:severity=2").identity()["options"] == {"quality": 30, "side": 224}
