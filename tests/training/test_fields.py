@@ -13,8 +13,9 @@ from coabench.training.fields import check_sharding
 @pytest.mark.parametrize(
     ("recipe", "problem"),
     [
-        (Recipe(dev=0.1), "development part cannot be evaluated"),
-        (Recipe(dev=0.0, full=True), "nor a whole model be written"),
+        (Recipe(dev=0.1), "it cannot answer"),
+        (Recipe(dev=0.0, full=True), "nor be written whole"),
+        (Recipe(dev=0.0, objective="grpo"), "it cannot answer"),
         (Recipe(dev=0.0, load="4bit"), "cannot shard weights in 4 bits"),
         (Recipe(dev=0.0, dora=True), "DoRA needs whole weights"),
         (Recipe(dev=0.0, lora_plus=16.0), "which parameters are whose"),
