@@ -16,11 +16,15 @@ from typing import Annotated, Any
 
 from coabench.base.files import write_json
 from coabench.base.processes import Meeting
+from coabench.base.reading import exists
 from coabench.base.schema import Read, Unfit, must, read_file
 from coabench.base.vocabulary import COMPLETE, RUNNING
 from coabench.errors import UserError
 from coabench.recipe import Balance, GrpoLoss, Objective, Recipe
 from coabench.registry.options import Specs
+from coabench.runs.adapter import MANIFEST as TRAINING
+from coabench.runs.adapter import TrainingManifest
+from coabench.runs.folder import read_manifest
 from coabench.runs.training_identity import TrainingIdentity
 from coabench.training.job import process_group, train
 from coabench.training.plan import Plan, Training, check
@@ -115,7 +119,7 @@ def train_all(request: Training, progress: TrainingProgress | None = None) -> Fi
             progress.note(f"stage {number} of {len(stages)}: {stage.name}")
             done.append(train(each, progress))
             if first.world.first:
-                _record(request, stages, done)
+                _record(request, stages, number)
             Meeting(first.world).agree()  # the others wait: the next stage begins with what the first process writes
     return done[-1]
 
@@ -155,14 +159,17 @@ def stage_folder(number: int, name: str) -> str:
     return f"{number}-{name}"
 
 
-def _record(request: Training, stages: Sequence[tuple[Stage, Training]], done: Sequence[FinishedTraining]) -> None:
-    """Write which stages there are, and how those that are done ended."""
-    if request.output is not None:
-        rows = [{"name": stage.name, "folder": each.output.name if each.output else None} for stage, each in stages]
-        facts = [_facts(finished.manifest) for finished in done]
-        every = [{**row, **own} for row, own in zip(rows, [*facts, *({} for _ in rows[len(facts) :])], strict=True)]
-        status = COMPLETE if len(done) == len(stages) else RUNNING
-        write_json(request.output / MANIFEST, {"schema": SCHEMA, "status": status, "stages": every})
+def _record(request: Training, stages: Sequence[tuple[Stage, Training]], done: int) -> None:
+    """Write which stages there are, and how those ended that were trained, now or before."""
+    rows = []
+    for number, (stage, each) in enumerate(stages, 1):
+        assert each.output is not None
+        there = exists(each.output / TRAINING) and (number <= done or not request.overwrite)
+        facts = _facts(read_manifest(each.output, TrainingManifest)) if there else {}
+        rows.append({"name": stage.name, "folder": each.output.name, **facts})
+    status = COMPLETE if all(row.get("status") == COMPLETE for row in rows) else RUNNING
+    assert request.output is not None
+    write_json(request.output / MANIFEST, {"schema": SCHEMA, "status": status, "stages": rows})
 
 
 def _facts(manifest: Mapping[str, Any]) -> dict[str, Any]:

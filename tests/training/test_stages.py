@@ -52,6 +52,7 @@ def test_stages_follow_one_another_and_go_on(tmp_path: Path) -> None:
     assert changed.returncode == 2
     assert "out/1-basic is already complete" in changed.stderr
     assert "recipe.learning_rate: 1e-05 -> 2e-05" in changed.stderr
+    assert json.loads((tmp_path / "out" / "stages.json").read_text()) == stages
 
 
 @pytest.mark.parametrize(
