@@ -30,7 +30,7 @@ from coabench.errors import JobError, SampleError, UserError, first_line
 from coabench.registry.transforms import Transforms
 from coabench.training.balance import ClassBalance
 from coabench.training.data import Item
-from coabench.training.development import development_scores
+from coabench.training.development import Development, development_scores
 from coabench.training.optimizer import check_groups, group_by_rate
 from coabench.training.parts import has_rates, rate_of
 from coabench.training.plan import Plan
@@ -110,8 +110,9 @@ def make_trainer(plan: Plan, model: nn.Module, arguments: TrainingArguments, log
     rates: dict[nn.Parameter, float] = {}
     if has_rates(plan.recipe):
         rates = {p: rate_of(name, plan.trainee, plan.recipe) for name, p in model.named_parameters()}
+    dev = Development(plan.sources, plan.strategies, plan.backbone, plan.world, plan.schedule.seed)
     trainer = TurnTrainer(
-        pieces, plan.schedule, lambda: development_scores(plan), rates, model=model, args=arguments, callbacks=callbacks
+        pieces, plan.schedule, lambda: development_scores(dev), rates, model=model, args=arguments, callbacks=callbacks
     )
     trainer.remove_callback(PrinterCallback)  # our log has it
     return trainer
