@@ -12,7 +12,7 @@ from coabench.support.adapter_folder import CONFIG, AdapterFolder
 from coabench.support.hub import commit
 from coabench.support.published import OTHERS
 
-KEPT_BACK = ("learnt", "sessions", "notes")
+KEPT_BACK = ("learnt", "learnt_earlier", "sessions", "notes")
 """Fields of the record that name images of data sets whose terms apply, and this machine."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,8 @@ def _training(folder: Path, config: dict[str, Any], training: TrainingRecord) ->
             f"{part.dataset}, {part.split}: {_size(part.fit)} images, {_size(part.dev)} to select by{fold}",
         )
     if "soup" in identity.more:
-        yield "made of", f"{len(identity.more['soup'])} adapters; the recipe is that of the first"
+        yield "made of", f"{plural(len(identity.more['soup']), 'adapter')}; the recipe is that of the first"
+        yield from _greedy(manifest.get("soup"))
     recipe = identity.recipe
     yield "recipe", f"{manifest.get('steps')} steps of {recipe.get('batch_size')}, {recipe.get('learning_rate')} " \
         f"{recipe.get('schedule')}, seed {identity.seed}"  # fmt: skip
@@ -83,3 +84,14 @@ def _training(folder: Path, config: dict[str, Any], training: TrainingRecord) ->
         yield "step selected", f"{manifest['selected_step']} of {manifest.get('steps')}"
     learnt = training.learnt
     yield "images learnt from", "not recorded" if learnt is None else f"{len(learnt.hashes):,} recorded"
+
+
+def _greedy(soup: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """Yield how a greedy soup was selected."""
+    if soup is None:
+        return
+    for part in soup["selected_on"]:
+        yield "selected on", f"{part['dataset']}, {part['split']}: {plural(part['samples'], 'image')}"
+    for step in soup["steps"]:
+        verdict = "taken" if step["taken"] else "left out"
+        yield step["adapter"], f"{verdict}: alone {step['uar']:.2%}, the soup with it {step['soup_uar']:.2%}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,11 +26,26 @@ def soup(adapters: Sequence[Path], output: Path) -> int:
     Raises:
         UserError: they are fewer than two, no plain LoRAs, or not of the same base and modules; nothing was written.
     """
+    ingredients = read_ingredients(adapters)
+    tensors, config = mean([part for part, _ in ingredients])
+    manifest = manifest_of([record for _, record in ingredients])
+    with new_folder(output) as folder:
+        write_soup(folder, tensors, config, manifest)
+    return int(config["r"])
+
+
+def read_ingredients(adapters: Sequence[Path]) -> list[tuple[Updates, TrainingRecord]]:
+    """Return the updates of each adapter and what is known of its training; `UserError` where they make no soup."""
     if len(adapters) < 2:
         raise UserError("a soup is made of several adapters", found=f"{len(adapters)}", remedy="name two or more")
     parts = [Updates.read(folder) for folder in adapters]
     records = [TrainingRecord.read(folder) for folder in adapters]
     _check_alike(parts, records)
+    return list(zip(parts, records, strict=True))
+
+
+def mean(parts: Sequence[Updates]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and the config of the mean; `UserError` where its modules would have several ranks."""
     tensors: dict[str, Tensor] = {}
     for name, (partner, *_) in parts[0].factors.items():
         tensors[name] = torch.cat([part.factors[name][1] for part in parts])
@@ -39,15 +55,27 @@ def soup(adapters: Sequence[Path], output: Path) -> int:
         raise UserError("modules of these adapters have several ranks", remedy="use adapters of one rank each")
     rank = ranks.pop()
     config = {**parts[0].config, "r": rank, "lora_alpha": rank, "use_rslora": False, "rank_pattern": {}}
+    return tensors, config
+
+
+def manifest_of(records: Sequence[TrainingRecord]) -> dict[str, Any] | None:
+    """Return the manifest of a soup of these; None where none has one."""
     manifest = joined(records)
-    with new_folder(output) as folder:
-        write_weights(tensors, folder)
-        write_json(folder / CONFIG, config)
-        if manifest is not None:
-            manifest["identity"]["soup"] = [record.identity.digest for record in records if record.identity]
-            measured = dict.fromkeys(("dev", "selected_step"))  # of one of them, not of the soup
-            write_json(folder / MANIFEST, {**manifest, **measured})
-    return rank
+    if manifest is None:
+        return None
+    manifest["identity"]["soup"] = [record.identity.digest for record in records if record.identity]
+    manifest.pop("soup", None)  # of the first
+    return {**manifest, **dict.fromkeys(("dev", "selected_step"))}  # of one of them, not of the soup
+
+
+def write_soup(
+    folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any], manifest: Mapping[str, Any] | None = None
+) -> None:
+    """Write an adapter, with its manifest where it has one."""
+    write_weights(tensors, folder)
+    write_json(folder / CONFIG, config)
+    if manifest is not None:
+        write_json(folder / MANIFEST, manifest)
 
 
 def _check_alike(parts: Sequence[Updates], records: Sequence[TrainingRecord]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from coabench.base.text import safe
+from coabench.base.text import plural, safe
 from coabench.cli.options import format_option, write
+from coabench.errors import UserError
 from coabench.render.tables import Column, Format, render
 
 
@@ -73,19 +75,62 @@ def compare(adapter: str, other: str, modules: int, format: Format) -> None:
 
 @command.command("soup")
 @click.argument("adapters", nargs=-1, required=True)
+@click.option("--greedy", is_flag=True,
+              help="Add one after the other, the best first, as long as the dev UAR does not fall.")  # fmt: skip
+@click.option("--dataset", metavar="NAME|CARD.yaml",
+              help="Of --greedy: whose development part to select by; all they learnt from by default.")  # fmt: skip
+@click.option("--split", help="Of --greedy: a whole split of --dataset, which none has learnt from, instead.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="Of --greedy: the folder of the data set.")
+@click.option("--backbone", metavar="NAME[:MODEL]", help="Of --greedy: the base, if not the one of the training.")
+@click.option("--strategy", "strategies", metavar="NAME[:VARIANT]|FILE.yaml", multiple=True,
+              help="Of --greedy: the questions of the trainings, where they came from a file; repeatable.")  # fmt: skip
+@click.option("--device", help="Of --greedy: auto (the default), cpu, cuda, cuda:1 …")
 @click.option(
     "--output", type=click.Path(path_type=Path), default=Path("soup"), show_default=True, help="A new folder."
 )
-def soup(adapters: tuple[str, ...], output: Path) -> None:
+def soup(adapters: tuple[str, ...], greedy: bool, output: Path, **choice: Any) -> None:
     """Write the mean of the updates of several LoRAs as one.
 
-    They must be of the same base and modules; the rank is the sum of theirs.
+    They must be of the same base and modules; the rank is the sum of theirs. With --greedy those are left out that
+    lower the UAR on images that none was fitted on: what their development parts have in common, or another split.
     """
-    from coabench.adapters.soup import soup as mix
     from coabench.support.hub import folder_of
 
-    rank = mix([folder_of(adapter, "adapter") for adapter in adapters], output)
+    folders = [folder_of(adapter, "adapter") for adapter in adapters]
+    chosen = {name: value for name, value in choice.items() if value not in (None, ())}
+    if greedy:
+        _greedy(folders, output, chosen)
+        return
+    if chosen:
+        option = "--" + min(chosen).replace("strategies", "strategy").replace("_", "-")
+        raise UserError(f"{option} has no effect on a uniform soup", remedy=f"add --greedy, or leave out {option}")
+    from coabench.adapters.soup import soup as mix
+
+    rank = mix(folders, output)
     click.echo(f"the mean of {len(adapters)} adapters, of rank {rank}: written to {safe(output)}")
+
+
+def _greedy(folders: list[Path], output: Path, chosen: dict[str, Any]) -> None:
+    from coabench.adapters.greedy import Choice, greedy_soup
+
+    made = greedy_soup(folders, output, Choice(**chosen), lambda line: click.echo(safe(line), err=True))
+    for note in made.notes:
+        click.echo(f"note: {safe(note)}", err=True)
+    columns = [Column("adapter"), *(Column(name, align="right") for name in ("UAR", "soup with it")), Column("")]
+    rows = [
+        {
+            "adapter": safe(step.adapter),
+            "UAR": f"{step.uar:.2%}",
+            "soup with it": f"{step.soup_uar:.2%}",
+            "": "taken" if step.taken else "left out",
+        }
+        for step in made.steps
+    ]
+    click.echo(render(columns, rows, "table"), nl=False)
+    on = "; ".join(f"{p['dataset']}, {p['split']}: {plural(p['samples'], 'image')}" for p in made.selected_on)
+    click.echo(f"selected on {safe(on)}")
+    taken = sum(step.taken for step in made.steps)
+    click.echo(f"the mean of {taken} of {len(folders)} adapters, of rank {made.rank}: written to {safe(output)}")
 
 
 @command.command("card")

@@ -41,6 +41,7 @@ class TrainingManifest(Manifest):
     selected_step: Count | None = None
     dev: Mapping[str, Number] | None = None
     stopped_early: Mapping[str, Any] | None = None
+    soup: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

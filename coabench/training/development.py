@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from coabench.base.processes import Meeting
+from coabench.backbone import Backbone
+from coabench.base.processes import Meeting, World
 from coabench.base.vocabulary import OK, SUBJECT
 from coabench.dataset import Sample
 from coabench.inference.engine import converse
@@ -15,13 +17,28 @@ from coabench.metrics.statistics import mean_of_independent
 from coabench.registry.parsers import find_parser
 from coabench.strategy import Strategy
 from coabench.training.data import Source
-from coabench.training.plan import Plan
 
 BATCH = 16
 """Samples that go through the model at a time."""
 
 
-def development_scores(plan: Plan) -> dict[str, float]:
+@dataclass(frozen=True)
+class Development:
+    """What is measured, and about what.
+
+    Attributes:
+        sources: their development parts are answered; exemplars come from what they fit.
+        seed: draws exemplars.
+    """
+
+    sources: Sequence[Source]
+    strategies: Sequence[Strategy]
+    backbone: Backbone[Any]
+    world: World
+    seed: int
+
+
+def development_scores(of: Development) -> dict[str, float]:
     """Evaluate the model as it is, decoding freely: UAR per strategy and data set, and their mean as ``uar``.
 
     The ends of the 95 % interval stand under the same name after ``low`` and ``high``, unless there is none. Data sets
@@ -31,11 +48,11 @@ def development_scores(plan: Plan) -> dict[str, float]:
     scores: dict[str, float] = {}
     of_data: list[list[Estimate]] = []
     invalid = asked = 0
-    for source in (source for source in plan.sources if source.dev):
+    for source in (source for source in of.sources if source.dev):
         of_data.append([])
-        for strategy in plan.strategies:
-            own = source.dev[plan.world.rank :: plan.world.size]
-            parts = Meeting(plan.world).gather(_predictions(plan, strategy, source, own))
+        for strategy in of.strategies:
+            own = source.dev[of.world.rank :: of.world.size]
+            parts = Meeting(of.world).gather(_predictions(of, strategy, source, own))
             answered = Reading(source.space.names)
             for record in (record for part in parts for record in part):
                 answered.add(record)
@@ -43,7 +60,7 @@ def development_scores(plan: Plan) -> dict[str, float]:
             asked += len(answered)
             estimate, _ = UAR.measure(answered.predicted(Predicted))
             of_data[-1].append(estimate)
-            name = f"uar {source.dataset.card.name}" + (f" {strategy.name}" if len(plan.strategies) > 1 else "")
+            name = f"uar {source.dataset.card.name}" + (f" {strategy.name}" if len(of.strategies) > 1 else "")
             scores |= _named(name, estimate)
     return {**_named("uar", _mean(of_data)), "invalid": invalid / asked, **scores}
 
@@ -71,15 +88,17 @@ def _named(name: str, estimate: Estimate) -> dict[str, float]:
     return {key: value for key, value in named.items() if value is not None}
 
 
-def _predictions(plan: Plan, strategy: Strategy, source: Source, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+def _predictions(
+    of: Development, strategy: Strategy, source: Source, samples: Sequence[Sample]
+) -> list[dict[str, Any]]:
     """Return what `Reading` needs of each sample."""
     parser = find_parser(strategy.parser)
-    items = source.items(strategy, samples, False, plan.schedule.seed)
+    items = source.items(strategy, samples, False, of.seed)
     answered: list[dict[str, Any]] = []
     for start in range(0, len(items), BATCH):
         batch = items[start : start + BATCH]
-        asked = [(plan.backbone.prepare(item.images()), item.task) for item in batch]
-        for item, outcome in zip(batch, converse(plan.backbone, strategy, asked, parser=parser), strict=True):
+        asked = [(of.backbone.prepare(item.images()), item.task) for item in batch]
+        for item, outcome in zip(batch, converse(of.backbone, strategy, asked, parser=parser), strict=True):
             label = outcome.prediction.label if outcome.prediction else None
             person = {SUBJECT: item.sample.attributes.get(SUBJECT)}
             answered.append({"target": item.sample.target, "prediction": label, "status": OK, "attributes": person})

@@ -27,7 +27,7 @@ from coabench.base.files import write_text
 from coabench.base.jsonlines import LineWriter, encode, read_lines
 from coabench.errors import JobError, SampleError, UserError, first_line
 from coabench.training.data import Item
-from coabench.training.development import development_scores
+from coabench.training.development import Development, development_scores
 from coabench.training.optimizer import check_groups, group_by_rate
 from coabench.training.parts import has_rates, rate_of
 from coabench.training.plan import Plan
@@ -213,7 +213,9 @@ class TurnTrainer(Trainer):
         model: Any = self.model
         training = model.training
         model.eval()
-        metrics = {f"eval_{name}": value for name, value in development_scores(self._plan).items()}
+        plan = self._plan
+        dev = Development(plan.sources, plan.strategies, plan.backbone, plan.world, plan.schedule.seed)
+        metrics = {f"eval_{name}": value for name, value in development_scores(dev).items()}
         model.train(training)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -87,9 +88,12 @@ def test_a_card_has_the_figures_of_complete_runs_of_this_adapter(
 
 
 def test_a_push_takes_weights_config_card_and_no_image_of_the_training(
-    coabench: Run, asked: list[tuple[str, Any]]
+    coabench: Run, asked: list[tuple[str, Any]], tmp_path: Path
 ) -> None:
-    pushed = coabench("adapters", "card", SHIPPED, "--push", "me/coa")
+    adapter = shutil.copytree(SHIPPED, tmp_path / "coa")
+    manifest = json.loads((SHIPPED / "training.json").read_text())
+    (adapter / "training.json").write_text(json.dumps({**manifest, "learnt_earlier": [manifest["learnt"]]}))
+    pushed = coabench("adapters", "card", adapter, "--push", "me/coa")
     assert pushed.returncode == 0, pushed.stderr
     assert "pushed: https://huggingface.co/me/coa/commit/1" in pushed.stdout
     assert "private" in {*map(str, [*asked[0][1][0], *asked[0][1][0].values()])}
@@ -99,4 +103,4 @@ def test_a_push_takes_weights_config_card_and_no_image_of_the_training(
     }
     assert {*files} == {"README.md", "adapter_config.json", "adapter_model.safetensors", "training.json"}
     assert files["adapter_model.safetensors"] == (SHIPPED / "adapter_model.safetensors").read_bytes()
-    assert not {"learnt", "sessions"} & {*json.loads(files["training.json"])}
+    assert not {"learnt", "learnt_earlier", "sessions"} & {*json.loads(files["training.json"])}

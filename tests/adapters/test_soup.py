@@ -14,6 +14,7 @@ from support.process import Run
 
 from coabench.adapters.updates import Updates
 from coabench.runs.adapter import TrainingRecord
+from coabench.testing.pictures import draw_face
 
 ONE, OTHER = ADAPTERS / "chain-of-affect", ADAPTERS / "direct"
 
@@ -72,6 +73,79 @@ def test_a_soup_has_seen_what_the_adapters_before_its_parts_have_seen(coabench: 
     assert seen.identity is not None
     assert "before" in {part.dataset for part in seen.identity.seen}
     assert [images and dict(images.hashes) for images in seen.earlier] == [{"before/a": "aa bb"}, None]
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    """A copy of an adapter, as if one image of each label had been its development part."""
+    folder = shutil.copytree(OTHER, tmp_path / "good")
+    manifest = json.loads((OTHER / "training.json").read_text())
+    manifest["identity"]["recipe"]["dev"] = 0.006
+    (folder / "training.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_a_greedy_soup_leaves_out_what_lowers_the_uar(coabench: Run, good: Path, tmp_path: Path) -> None:
+    shutil.copytree(good, tmp_path / "twin")
+    weights = shutil.copytree(good, tmp_path / "bad") / "adapter_model.safetensors"
+    noise = torch.Generator().manual_seed(0)
+    save_file({k: torch.randn(v.shape, generator=noise) for k, v in load_file(weights).items()}, weights)
+    named = ("--greedy", "--dataset", "synthface-basic", "--device", "cpu")
+    made = coabench("adapters", "soup", "bad", "good", "twin", *named)
+    assert made.returncode == 0, made.stderr
+    manifest = json.loads((tmp_path / "soup" / "training.json").read_text())
+    steps = {step["adapter"]: step["taken"] for step in manifest["soup"]["steps"]}
+    assert steps == {"good": True, "twin": True, "bad": False}
+    assert list(steps)[-1] == "bad"
+    assert manifest["soup"]["selected_on"] == [
+        {"dataset": "synthface-basic", "split": "train, development part", "samples": 7}
+    ]
+    assert len(manifest["identity"]["soup"]) == 2
+    assert manifest["dev"]["uar"] == manifest["soup"]["steps"][1]["soup_uar"] > 0.8
+    assert made.stderr.count("UAR") == 5
+    for text in ("the mean of 2 of 3 adapters", "left out", "selected on synthface-basic, train, development part: 7"):
+        assert text in made.stdout
+    assert "bad                  left out: alone" in coabench("adapters", "show", "soup").stdout
+    (selected,) = TrainingRecord.read(tmp_path / "soup").earlier
+    assert selected is not None
+    assert len(selected.hashes) == 7
+
+
+def test_a_greedy_soup_by_another_split_is_not_evaluated_on_it(coabench: Run, good: Path, tmp_path: Path) -> None:
+    for label in ("Anger", "Disgust", "Fear", "Happiness", "Neutral", "Sadness", "Surprise"):
+        (tmp_path / "mine" / "val" / label).mkdir(parents=True)
+        draw_face(label, size=61).save(tmp_path / "mine" / "val" / label / "a.png")
+    shutil.copytree(good, tmp_path / "twin")
+    made = coabench("adapters", "soup", "good", "twin", "--greedy", "--dataset", "mine", "--split", "val")
+    assert made.returncode == 0, made.stderr
+    assert "selected on mine, val: 7 images" in made.stdout
+    (tmp_path / "mine").rename(tmp_path / "renamed")
+    (tmp_path / "renamed" / "val" / "Fear" / "a.png").unlink()  # its fingerprint is another
+    refused = coabench(
+        "evaluate", "--adapter", "soup", "--dataset", "renamed", "--split", "val", "--strategy", "direct"
+    )
+    assert refused.returncode == 2
+    assert "was trained on 6 of the 6 images, whatever they are called" in refused.stderr
+
+
+def test_a_greedy_soup_without_images_to_select_by_is_refused(coabench: Run, good: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(good, tmp_path / "other") / "training.json"
+    manifest = json.loads(other.read_text())
+    manifest["identity"]["seed"] = 1
+    other.write_text(json.dumps(manifest))
+    test = ("--dataset", "synthface-basic", "--split", "test")
+    train = ("--dataset", "synthface-basic", "--split", "train")
+    for adapters, options, problem in (
+        (("good", "other"), ("--greedy",), "too few to select by"),
+        (("good", ONE), ("--greedy",), "other questions"),
+        (("good", "good"), ("--greedy", *test), "not selected by a test split"),
+        (("good", "good"), ("--greedy", *train), "was trained on synthface-basic"),
+        (("good", "good"), ("--greedy", "--split", "val"), "--split needs the data set"),
+        (("good", "good"), test, "--dataset has no effect on a uniform soup"),
+    ):
+        refused = coabench("adapters", "soup", *adapters, *options)
+        assert (refused.returncode, problem in refused.stderr) == (2, True), refused.stderr
+    assert not (tmp_path / "soup").exists()
 
 
 def test_what_makes_no_soup_is_refused_and_leaves_nothing(coabench: Run, tmp_path: Path) -> None:
