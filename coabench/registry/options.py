@@ -17,7 +17,7 @@ Specs = Annotated[tuple[str, ...], Read(lambda said: (said,) if isinstance(said,
 
 
 def parse_assignments(pairs: Sequence[str], option: str = "--set") -> dict[str, str]:
-    """Return ``["a=1", "b=x"]`` as a mapping; `UserError`, naming the *option*, for anything else."""
+    """Return ``["a=1", "b=x"]`` as a mapping; `UserError`, naming the *option*, for anything else, two values too."""
     result: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -25,7 +25,12 @@ def parse_assignments(pairs: Sequence[str], option: str = "--set") -> dict[str, 
             raise UserError(
                 f"{option} {pair!r} cannot be read", expected=f"{option} key=value", remedy="write key=value"
             )
-        result[key.strip()] = value.strip()
+        if result.setdefault(key.strip(), value.strip()) != value.strip():
+            raise UserError(
+                f"{option} {key.strip()} has two values",
+                found=f"{result[key.strip()]} and {value.strip()}",
+                remedy="leave out one of the two",
+            )
     return result
 
 
@@ -40,7 +45,7 @@ def parse_component(text: str, option: str) -> tuple[str, dict[str, str]]:
     name, colon, rest = text.partition(":")
     parts = re.split(r",(?=\s*[\w-]+\s*=)", rest) if colon else []
     pairs = [(key.strip(), equals, value.strip()) for key, equals, value in (part.partition("=") for part in parts)]
-    keys = [key for key, _, _ in pairs]
+    keys = [key.replace("_", "-") for key, _, _ in pairs]
     if not name.strip() or "=" in name or not all(key and equals and value for key, equals, value in pairs):
         raise UserError(
             f"{option} {text!r} cannot be read",

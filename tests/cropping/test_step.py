@@ -155,6 +155,7 @@ def test_pictures_without_a_face_are_taken_whole_where_that_is_asked_for(
         ("brightest:margn=1", "did you mean 'margin'"),
         ("brightest:margin=9", "-0.4 to 4"),
         ("brightest:margin=0,margin=1", "says something twice"),
+        ("brightest:min-face=5,min_face=9", "says something twice"),
         ("brightest:faces=all", "`coabench datasets crop --faces all` makes a sample of each"),
         ("brightest:missing=skip", "error or whole"),
         ("brightest:weights=none.onnx", "brings its own"),

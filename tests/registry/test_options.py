@@ -49,3 +49,10 @@ def test_values_get_their_types() -> None:
 def test_what_does_not_fit_is_refused(assignment: str, told: str) -> None:
     with pytest.raises(UserError, match=told):
         distribute(parse_assignments([assignment]), OWNERS)
+
+
+def test_a_key_with_two_values_is_refused_unless_they_are_the_same() -> None:
+    with pytest.raises(UserError, match="--part-lr vision has two values") as error:
+        parse_assignments(["vision=1e-4", "vision=1e-3"], option="--part-lr")
+    assert error.value.found == "1e-4 and 1e-3"
+    assert parse_assignments(["a=1", "a=1"]) == {"a": "1"}
