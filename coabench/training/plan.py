@@ -198,20 +198,9 @@ def check(request: Training) -> Plan:
     recipe, preset = _recipe(request, registration, factory, start)
     micro_batch = _micro_batch(request, recipe, preset, world)
     strategies = [open_strategy(spec) for spec in request.strategies]
-    named = [split_weight(spec) for spec in request.datasets]
-    choices = [find_dataset(spec) for spec, _ in named]
-    _check_distinct(replace(request, datasets=[spec for spec, _ in named]))
-    wanted = find_crop(request.crop) if request.crop is not None else None
     typed = start.record.assignments(request.options, factory.Options) if start else request.options
-    options, *of_datasets = _options({**preset.options, **typed}, factory, choices, wanted)
-    crop = wanted.open(options["detector"]) if wanted else None
+    options, sources, crop = _data(request, recipe, {**preset.options, **typed}, factory)
     steps = [crop] if crop else []
-    datasets = [choice.open(request.data_root, own) for choice, own in zip(choices, of_datasets, strict=True)]
-    sources = [
-        open_source(prepare(dataset, steps), recipe.dev, request.seed, request.fold, request.fold_seed)
-        for dataset in datasets
-    ]
-    sources = [replace(source, weight=weight) for source, (_, weight) in zip(sources, named, strict=True)]
     items = collect([strategy for strategy, _ in strategies], sources, recipe, request.seed)
     dtype = "float32" if recipe.full else recipe.dtype  # all trained, weights stay in float32 whatever the arithmetic
     device = world.device(request.device)
@@ -243,14 +232,7 @@ def check(request: Training) -> Plan:
         warmup_steps=warmup if warmup != rounded else None,
         recipe=recipe.identity(micro_batch),
         trainer=trainer,
-        backbone=TrainedBackbone(
-            name=registration.name,
-            model=model,
-            plugin=registration.plugin,
-            plugin_version=registration.version,
-            facts=backbone.identity(),
-            training=asdict(options["training"]),
-        ),
+        backbone=_trained(registration, model, backbone.identity(), options["training"]),
         strategies=tuple(StrategyIdentity.of(strategy, origin) for strategy, origin in strategies),
         data=tuple(source.identity() for source in sources),
         start=start.identity() if start else None,
@@ -260,6 +242,36 @@ def check(request: Training) -> Plan:
         request.output, identity, options["backbone"], world, trainer, warmup, crop, balance, augmentation, start,
     )  # fmt: skip
     return plan if request.overwrite else _continued(plan, {key: trainer[key] for key in request.trainer}, rounded)
+
+
+def _trained(registration: Registration, model: str | None, facts: Mapping[str, Any], options: Any) -> TrainedBackbone:
+    """Return the backbone for the identity."""
+    return TrainedBackbone(
+        name=registration.name,
+        model=model,
+        plugin=registration.plugin,
+        plugin_version=registration.version,
+        facts=facts,
+        training=asdict(options),
+    )
+
+
+def _data(
+    request: Training, recipe: Recipe, assignments: Mapping[str, str], factory: type[Backbone[Any]]
+) -> tuple[Mapping[str, Any], list[Source], FaceCrop | None]:
+    """Return the options by owner, what is learnt from, and what cuts the face out of it."""
+    named = [split_weight(spec) for spec in request.datasets]
+    choices = [find_dataset(spec) for spec, _ in named]
+    _check_distinct(replace(request, datasets=[spec for spec, _ in named]))
+    wanted = find_crop(request.crop) if request.crop is not None else None
+    options, *of_datasets = _options(assignments, factory, choices, wanted)
+    crop = wanted.open(options["detector"]) if wanted else None
+    sources = []
+    for choice, own, (_, weight) in zip(choices, of_datasets, named, strict=True):
+        dataset = prepare(choice.open(request.data_root, own), [crop] if crop else [])
+        source = open_source(dataset, recipe.dev, request.seed, request.fold, request.fold_seed)
+        sources.append(replace(source, weight=weight))
+    return options, sources, crop
 
 
 def _continued(plan: Plan, typed: Mapping[str, Any], rounded: int) -> Plan:
