@@ -374,7 +374,7 @@ def test_differing_base_layers_are_noted_and_ignored(tiny, adapter, loaded):
     backbone = check(tiny, adapter)
     assert equal(state(backbone), loaded("lora_random").model.state_dict())
     (note,) = backbone.details()["notes"]
-    assert "holds 2 tensors" in note
+    assert "differ from the base: 2, the first" in note
     assert "model.layers.1.self_attn.o_proj.weight" in note
 
 
