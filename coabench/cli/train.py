@@ -64,8 +64,10 @@ def _rates(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option("--alpha", type=float, help="Alpha of the LoRA: its update is alpha / rank * B A.")
 @click.option("--dropout", type=float, help="Dropout of the LoRA.")
 @click.option("--dora/--no-dora", default=None, help="Learn lengths and directions of the weights apart (DoRA).")
-@click.option("--rslora/--no-rslora", default=None, help="Scale the update by alpha / sqrt(rank) (rsLoRA).")
-@click.option("--lora-plus", type=float, metavar="RATIO", help="Learning rate of B over that of A (LoRA+), such as 16.")
+@click.option("--rslora/--no-rslora", default=None,
+              help="Scale the update by alpha / sqrt(rank) (rsLoRA); lower --alpha with it.")  # fmt: skip
+@click.option("--lora-plus", type=float, metavar="RATIO",
+              help="Learning rate of B over that of A (LoRA+), such as 16; lower --lr with it.")  # fmt: skip
 @click.option("--targets", metavar="PART,…", callback=_names,
               help="Parts that are trained: language, projector, vision; all.")  # fmt: skip
 @click.option("--modules-to-save", metavar="NAME,…", callback=_names,
