@@ -34,7 +34,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "supervised": {"batch_size": 32},
     "supervised-ambiguous": {"batch_size": 32, "ambiguous": True},
 }
-"""How the training goes on: 16 images with 8 dialogues each in a step, or 32 questions, which are 20 images."""
+"""How the training continues: 16 images with 8 dialogues each in a step, or 32 questions, which are 20 images."""
 
 
 def measure(name: str, folder: Path, seed: int, **settings: Any) -> dict[str, Any]:

@@ -129,9 +129,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    told = {**machine(arguments.device, arguments.threads), "bitsandbytes": version("bitsandbytes"),
+    facts = {**machine(arguments.device, arguments.threads), "bitsandbytes": version("bitsandbytes"),
             "dtype": arguments.dtype}  # fmt: skip
-    print(", ".join(f"{key} {value}" for key, value in told.items()) + "\n", flush=True)
+    print(", ".join(f"{key} {value}" for key, value in facts.items()) + "\n", flush=True)
     agreed = agreement(arguments.faces, arguments.dtype) if arguments.faces else []
     if agreed:
         print("| weights | same answers | score differs by, mean | at most | UAR |\n|---|---|---|---|---|")
@@ -148,7 +148,7 @@ def main() -> None:
         cells = [*(f"{size:.0f}" for size in sizes), *(f"{ratio:.2f}" for ratio in ratios)]
         print(f"| {row['load'] or 'whole'} | {' | '.join(cells)} |")
     if arguments.json:
-        made = {"machine": told, "agreement": agreed, "cost": costs}
+        made = {"machine": facts, "agreement": agreed, "cost": costs}
         arguments.json.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 

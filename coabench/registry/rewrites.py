@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from coabench.base.resources import out_of_memory
 from coabench.dialogue import Question
 from coabench.errors import CoabenchError, JobError, SampleError, UserError, with_type
-from coabench.registry.catalog import origin
+from coabench.registry.components import Component
 from coabench.registry.loader import get_plugins
-from coabench.registry.options import identity_of, parse_component, read_parameters, spell_component
-from coabench.registry.registrations import Registration
+from coabench.registry.options import parse_component, read_parameters
 from coabench.rewrite import Rewrite, RewriteRequest, Rewritten
 
 OPTION = "--rewrite"
 
 
-@dataclass(frozen=True)
-class RewriteChoice:
-    """A rewrite as chosen: what was registered, and its parameters."""
-
-    registration: Registration
-    options: Any
-
-    @property
-    def spec(self) -> str:
-        """How it is typed."""
-        return spell_component(self.registration.name, self.options)
-
-    def identity(self) -> dict[str, Any]:
-        """Return it as the identity of a run has it."""
-        own = {"name": self.registration.name, **origin(self.registration), "options": identity_of(self.options)}
-        return {"spec": self.spec, **own}
-
-
-def find_rewrite(text: str) -> RewriteChoice:
+def find_rewrite(text: str) -> Component:
     """Return the rewrite ``NAME:key=value,…``.
 
     Raises:
@@ -45,7 +25,7 @@ def find_rewrite(text: str) -> RewriteChoice:
     name, parameters = parse_component(text, OPTION)
     registration = get_plugins().rewrites.find(name)
     declared = getattr(registration.load(), "Options", Rewrite.Options)
-    return RewriteChoice(registration, read_parameters(declared, parameters, f"{OPTION} {name}"))
+    return Component(registration, read_parameters(declared, parameters, f"{OPTION} {name}"))
 
 
 class Rewrites:
@@ -60,7 +40,7 @@ class Rewrites:
 
     def identity(self) -> tuple[Mapping[str, Any], ...] | None:
         """Return each with its plugin and options, in order; None where there are none."""
-        return tuple(choice.identity() for choice in self.choices) or None
+        return tuple({"spec": choice.spec, **choice.identity()} for choice in self.choices) or None
 
     def notes(self, questions: Sequence[Question]) -> list[str]:
         """Return what the user should know.
@@ -128,7 +108,7 @@ class Rewrites:
         return asked
 
 
-def _one(choice: RewriteChoice, rewrite: Rewrite, question: Question) -> Rewritten:
+def _one(choice: Component, rewrite: Rewrite, question: Question) -> Rewritten:
     """Return what one rewrite makes of a question, checked."""
     if getattr(rewrite, "needs_options", False) and not question.options:
         return Rewritten(question)
@@ -149,7 +129,7 @@ def _one(choice: RewriteChoice, rewrite: Rewrite, question: Question) -> Rewritt
     return made
 
 
-def _failed(choice: RewriteChoice, question: Question, problem: str, found: str) -> JobError:
+def _failed(choice: Component, question: Question, problem: str, found: str) -> JobError:
     plugin = choice.registration.plugin
     return JobError(
         f"the rewrite {choice.spec} of plugin {plugin!r} {problem} for the question {question.name!r}",

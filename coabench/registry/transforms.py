@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from coabench.base.resources import out_of_memory
 from coabench.detector import Landmarks
 from coabench.errors import CoabenchError, JobError, UserError, with_type
 from coabench.inference.preparation import Prepared
-from coabench.registry.catalog import origin
+from coabench.registry.components import Component
 from coabench.registry.loader import get_plugins
-from coabench.registry.options import identity_of, parse_component, read_parameters, spell_component
+from coabench.registry.options import parse_component, read_parameters, spell_component
 from coabench.registry.registrations import Registration
 from coabench.transform import Subject, Transform, TransformRequest
 
@@ -26,23 +25,7 @@ SEVERITY = "severity"
 OPTION, AUGMENT = "--transform", "--augment"
 
 
-@dataclass(frozen=True)
-class TransformChoice:
-    """A transform as chosen: what was registered, and its parameters."""
-
-    registration: Registration
-    options: Any
-
-    @property
-    def spec(self) -> str:
-        """How it is typed."""
-        return spell_component(self.registration.name, self.options)
-
-    def identity(self) -> dict[str, Any]:
-        return {"name": self.registration.name, **origin(self.registration), "options": identity_of(self.options)}
-
-
-def find_transform(text: str, option: str = OPTION) -> TransformChoice:
+def find_transform(text: str, option: str = OPTION) -> Component:
     """Return the transform ``NAME:key=value,…``.
 
     Raises:
@@ -54,8 +37,8 @@ def find_transform(text: str, option: str = OPTION) -> TransformChoice:
     declared = getattr(factory, "Options", Transform.Options)
     at = f"{option} {name}"
     if SEVERITY in parameters:
-        return TransformChoice(registration, _of_severity(getattr(factory, "severities", ()), parameters, at))
-    return TransformChoice(registration, read_parameters(declared, parameters, at))
+        return Component(registration, _of_severity(getattr(factory, "severities", ()), parameters, at))
+    return Component(registration, read_parameters(declared, parameters, at))
 
 
 def spell_severities(registration: Registration) -> list[str]:
@@ -96,7 +79,7 @@ class Transforms:
 
     name = STEP
 
-    def __init__(self, choices: Sequence[TransformChoice], seed: int) -> None:
+    def __init__(self, choices: Sequence[Component], seed: int) -> None:
         """Make them ready; `UserError` where one refuses its options."""
         self._choices, self._seed, self._occasion = tuple(choices), seed, ""
         self._transforms: list[Transform] = [
@@ -167,7 +150,7 @@ def open_augmentation(texts: Sequence[str], seed: int) -> Transforms | None:
     return Transforms(choices, seed) if choices else None
 
 
-def _applied(transform: Transform, choice: TransformChoice, image: Image, subject: Subject) -> Image:
+def _applied(transform: Transform, choice: Component, image: Image, subject: Subject) -> Image:
     try:
         made = transform.apply(image, subject)
     except Exception as error:
@@ -182,7 +165,7 @@ def _applied(transform: Transform, choice: TransformChoice, image: Image, subjec
     return made
 
 
-def _failed(choice: TransformChoice, subject: Subject, problem: str, found: str) -> JobError:
+def _failed(choice: Component, subject: Subject, problem: str, found: str) -> JobError:
     plugin = choice.registration.plugin
     return JobError(
         f"the transform {choice.spec} of plugin {plugin!r} {problem} for the sample {subject.sample}",

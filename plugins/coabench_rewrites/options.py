@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
@@ -119,9 +120,9 @@ class Renaming(Rewrite):
 
     needs_options = True
 
+    @abstractmethod
     def name(self, label: str) -> str:
         """Return what a label is called."""
-        raise NotImplementedError
 
     def rewrite(self, question: Question) -> Rewritten:
         names = {label: self.name(label) for label in question.recognised}

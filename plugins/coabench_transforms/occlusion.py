@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -41,13 +42,13 @@ class Patch(Transform):
 
 
 class _Covers(Transform):
-    """Covers a part of the face, which landmarks tell; sizes are in percent of the way from the eyes to the mouth."""
+    """Covers a part of the face, placed by landmarks; sizes are in percent of the way from the eyes to the mouth."""
 
     keeps_places = True
 
+    @abstractmethod
     def shape(self) -> Shape:
         """Return what is covered, in the coordinates of `coabench_transforms.face.Face`."""
-        raise NotImplementedError
 
     def apply(self, image: Image, subject: Subject) -> Image:
         return cover(image, Face.of(subject), [self.shape()], mean(image))
