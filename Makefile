@@ -26,9 +26,8 @@ demo: $(VENV)/installed
 	@echo "every face with its answers: results/demo/report.html"
 	@echo "a picture of yours:          $(BIN)/coabench predict photo.jpg"
 
-# Two processes of one thread each: two of two threads on two cores wait for one another. Files in the order of
-# tests/conftest.py, the long ones first: xdist would begin with those of many tests.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Files in the order of tests/conftest.py, the long ones first: xdist would begin with those of many tests.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/ready lint
 	$(PYTEST)

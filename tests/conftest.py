@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ["HF_HUB_OFFLINE"] = "1"  # for every process, this one too: it is read where huggingface_hub is imported
+# One thread in every process: two processes of two threads on two cores wait for one another, and sums by two threads
+# round otherwise than those by one.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 from support.browser import browser, browser_page
 from support.in_process import declare, in_process
@@ -51,6 +55,14 @@ def _refuse_interpreters(event: str, arguments: tuple[Any, ...]) -> None:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the tests out of the user's cache, and the cache out of the folder that a test looks into."""
     monkeypatch.setenv("COABENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Undo it where a test sets another number of threads."""
+    yield
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("torch")
 
-import torch
 import transformers
 from coabench_transformers.backbone import TransformersVision
 from packaging import version
@@ -21,11 +20,6 @@ from coabench.backbone import BackboneRequest
 
 NAMES = ("llava", "idefics3", "gemma3")
 Opened = Callable[..., TransformersVision]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def threads() -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

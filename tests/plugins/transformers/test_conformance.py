@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("torch")
 
-import torch
 from support import tiny_vlms
 
 from coabench.testing import BackboneConformance
@@ -21,7 +20,6 @@ pytestmark = pytest.mark.slow
 class Tiny(BackboneConformance):
     @classmethod
     def find(cls):
-        torch.set_num_threads(1)
         with tempfile.TemporaryDirectory() as folder:
             model = str(cls.build(Path(folder)))
             # In bfloat16 the batch moves scores of this size by more than the suite allows.
