@@ -121,7 +121,7 @@ class TransformersVision(ChatBackbone):
         model.generation_config = self.generation(model.generation_config)
         self._model = model
         if self._trainee:
-            self._trainee.module = model
+            self._trainee.take(model)
 
     def _whole(self) -> Any:
         model = self.checkpoint.load(self.dtype, self.options.attention)

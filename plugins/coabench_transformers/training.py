@@ -17,6 +17,7 @@ from coabench.dialogue import Turn
 from coabench.support.trainee import activation_bytes, modules_by_part
 from coabench_transformers.chat import Chat
 from coabench_transformers.checkpoint import HISTORY, PROCESSOR_FILES, Checkpoint
+from coabench_transformers.loss import weighing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,9 +51,16 @@ class TransformersTrainee(Trainee):
 
     def __init__(self, model: Any, chat: Chat, checkpoint: Checkpoint) -> None:
         self.module: nn.Module = model
+        self.weighs = True
         self._chat, self._checkpoint = chat, checkpoint
         self.parts = _parts(model)
         self.groups = _linears(model)
+
+    def take(self, model: Any) -> None:
+        """Take the module with its weights, for the one without that names and shapes were read from."""
+        model.forward = weighing(model.forward)
+        model.accepts_loss_kwargs = True  # the Trainer asks for it
+        self.module = model
 
     def encode(self, prepared: Sequence[Image], turns: Sequence[Turn]) -> Encoded:
         """Return the turns about one sample."""
@@ -69,7 +77,9 @@ class TransformersTrainee(Trainee):
             labels[row, begin : begin + len(answer)] = torch.tensor(answer)
         kind = next(self.module.parameters()).dtype
         images = {name: value.to(kind) for name, value in longer.items() if value.is_floating_point()}
-        return {**longer, **images, "labels": labels}
+        weights = [turn.weight for turn, _ in turns]
+        weighted = {"weights": torch.tensor(weights)} if any(weight != 1 for weight in weights) else {}
+        return {**longer, **images, "labels": labels, **weighted}
 
     def activations(self, example: Encoded, width: int, checkpointing: bool) -> int:
         """Estimate the bytes of activations of the language model; the vision tower's are not counted."""

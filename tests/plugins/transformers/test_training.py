@@ -12,11 +12,13 @@ import pytest
 import torch
 from coabench_transformers.backbone import TransformersVision
 from coabench_transformers.checkpoint import Checkpoint
+from coabench_transformers.loss import weighing
 from coabench_transformers.training import TransformersTrainee
 from peft import PeftModel
 from safetensors.torch import load_file
 from support.tiny_vlms import LABELS, PROMPTS, build_qwen2_5_vl
 
+from coabench import api
 from coabench.backbone import BackboneRequest
 from coabench.dialogue import Answer, Message, Question, Turn
 from coabench.evaluation.job import evaluate
@@ -86,6 +88,52 @@ def test_micro_batches_change_nothing(folders: Callable[[str], Path], tmp_path: 
     assert one.keys() == four.keys()
     for name, value in one.items():
         assert torch.allclose(value, four[name], atol=1e-4), name
+
+
+def test_answers_are_weighed(folders: Callable[[str], Path], tmp_path: Path) -> None:
+    """By how rare they are, or by their rewards."""
+    faces = [(draw_face(label, size=size), label) for label in ("Fear", "Anger") for size in (60, 61, 62)]
+    own: dict[str, Any] = {"backbone": f"transformers:{folders('llava')}", "strategy": "direct",
+                           "labels": "synthface-basic", "rank": 2, "lr": 1e-2, "dropout": 0.0, "dev": 0.0,
+                           "device": "cpu", "options": {"max_new_tokens": "4"}}  # fmt: skip
+    few = {**own, "dataset": faces[:4], "steps": 2, "batch_size": 4}
+    plain, balanced = (api.train(**few, balance=how, output=tmp_path / how) for how in ("none", "loss"))
+    logs = [(made.directory / "training.jsonl").read_text().splitlines() for made in (plain, balanced)]
+    losses = [json.loads(lines[0])["loss"] for lines in logs]
+    assert losses[0] != losses[1]
+    begun = api.train(**own, dataset=faces, steps=18, batch_size=6, output=tmp_path / "begun").directory
+    rewarded = api.train(**own, dataset=faces[:4], steps=2, batch_size=2, objective="grpo", from_=begun,
+                         output=tmp_path / "rewarded").directory  # fmt: skip
+    before, after = (load_file(folder / "adapter_model.safetensors") for folder in (begun, rewarded))
+    assert before.keys() == after.keys()
+    assert not all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_the_loss_is_the_weighted_mean_over_the_tokens_of_a_step() -> None:
+    """Also of a model whose own loss is the mean of the batch, and in whatever micro-batches."""
+    draw = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(4, 5, 7, generator=draw), torch.randint(7, (4, 5), generator=draw)
+    labels[0, :3], labels[2, 1:] = -100, -100  # two labels of the first row; none that anything predicts in the third
+
+    def forward(rows: slice, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        return {"logits": logits[rows]} if labels is None else {"logits": logits[rows], "loss": torch.tensor(9.0)}
+
+    def loss(weights: torch.Tensor | None, *batches: slice, items: int | None = 10) -> float:
+        own = [{} if weights is None else {"weights": weights[rows]} for rows in batches]
+        passes = zip(batches, own, strict=True)
+        losses = [weighing(forward)(rows, labels=labels[rows], num_items_in_batch=items, **w) for rows, w in passes]
+        return float(sum(each["loss"] for each in losses))
+
+    whole, halves = slice(0, 4), (slice(0, 2), slice(2, 4))
+    tokens = -logits.log_softmax(-1)[:, :-1].gather(2, labels[:, 1:, None].clamp(min=0))[..., 0]
+    tokens = tokens * (labels[:, 1:] != -100)
+    assert loss(None, whole) == pytest.approx(float(tokens.sum()) / 10)
+    assert loss(None, whole, items=None) == pytest.approx(float(tokens.sum()) / 10)  # 2 + 4 + 0 + 4 labels
+    assert loss(torch.ones(4), whole) == loss(None, whole)
+    assert loss(None, *halves) == pytest.approx(loss(None, whole))
+    weights = torch.tensor([0.5, -2.0, 3.0, 1.0])
+    assert loss(weights, *halves) == pytest.approx(float((weights[:, None] * tokens).sum()) / 10)
+    assert "loss" not in weighing(forward)(whole)
 
 
 def test_the_default_is_a_lora_on_the_language_model(folders: Callable[[str], Path], tmp_path: Path) -> None:
