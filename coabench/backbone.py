@@ -57,6 +57,14 @@ class Viewing:
     An answer must not depend on what else is in the batch.
     """
 
+    def restart(self) -> None:
+        """Forget what was asked: dialogues of another run begin, whose answers must be those of a new viewing.
+
+        What hangs on the images alone may be kept, so that they are looked at once. Override it where questions leave
+        anything else behind.
+        """
+        return
+
     def generate(self, questions: Questions) -> Answers:
         """Answer by free greedy generation."""
         return self.ask(questions, "generate")
@@ -109,6 +117,7 @@ class Trainee(ABC):
         unused: names of modules that no answer depends on; they stay as they are, even in full fine-tuning.
         weighs: whether the loss of a turn is multiplied by its `Turn.weight`; ``--balance loss`` needs it, and
             ``--objective grpo``, with weights below 0 too.
+        averaged: whether coabench 0.1.0 averaged the loss of every micro-batch by itself; what it began so ends so.
     """
 
     module: nn.Module
@@ -116,6 +125,7 @@ class Trainee(ABC):
     parts: Mapping[str, str]
     unused: Sequence[str] = ()
     weighs: bool = False
+    averaged: bool = False
 
     @abstractmethod
     def encode(self, prepared: Any, turns: Sequence[Turn]) -> Any:

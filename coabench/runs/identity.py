@@ -312,10 +312,11 @@ def _with_digest(name: str, digest: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveIdentity(RespondentIdentity):
-    """A live session: faces of no data set, found by a detector."""
+    """A live session: faces of no data set, found by a detector; *rewrites* as in `RunIdentity`."""
 
     labels: Mapping[str, Any]
     exemplars: tuple[Mapping[str, str], ...]
+    rewrites: tuple[Mapping[str, Any], ...] | None = left_out()
     detector: Mapping[str, Any] | None = left_out()
     settings: Mapping[str, Any] | None = left_out()
 

@@ -81,6 +81,7 @@ class TrainingIdentity(Part):
         augmentation: the transforms that change the images that are learnt from, in their order.
         start: the adapter that it began with.
         warmup_steps: where 0.1.0 rounded them to another number.
+        loss: ``tokens`` where 0.1.0 averaged micro-batches, and the loss is now the mean over the tokens of a step.
     """
 
     coabench: str | None = None
@@ -89,6 +90,7 @@ class TrainingIdentity(Part):
     augmentation: tuple[Mapping[str, Any], ...] | None = left_out()
     seed: int | None = None
     warmup_steps: int | None = left_out()
+    loss: str | None = left_out()
     recipe: Mapping[str, Any]
     trainer: Mapping[str, Any]
     backbone: TrainedBackbone

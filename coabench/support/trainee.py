@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def modules_by_part(
@@ -23,6 +23,28 @@ def modules_by_part(
         if wrappable(name, module):
             groups[next(part for part, prefix in parts.items() if name.startswith(prefix))].append(name)
     return {part: tuple(names) for part, names in groups.items() if names}
+
+
+def answer_loss(
+    logits: Tensor, labels: Tensor, items: Tensor | int | None = None, weights: Tensor | None = None
+) -> Tensor:
+    """Return the cross entropy of the tokens to learn, in float32 and nats, summed and divided by their number.
+
+    Args:
+        logits: (tokens, vocabulary).
+        labels: long, (tokens,): what is to come; -100 for nothing to learn.
+        items: what the sum is divided by; the number of tokens to learn by default.
+        weights: (tokens,), what the loss of each is multiplied by, below 0 too; 1 by default.
+    """
+    from torch.nn.functional import cross_entropy
+
+    logits, labels = logits.float(), labels.to(logits.device)
+    if weights is None:
+        total = cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
+    else:
+        losses = cross_entropy(logits, labels, ignore_index=-100, reduction="none")
+        total = (losses * weights.to(logits.device)).sum()
+    return total / (labels.ne(-100).sum() if items is None else items)
 
 
 def activation_bytes(values: int, width: int, checkpointing: bool) -> int:

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from coabench.training.halving import Halving
 
 CONTINUES = (
-    "coabench 0.1.0 began this training, and it ends as it began: the steps of warm-up are rounded to the nearest, and"
-    " the optimizer is not that of today's preset; --overwrite begins again"
+    "coabench 0.1.0 began this training, and it ends as it began: the steps of warm-up are rounded to the nearest, the"
+    " optimizer is not that of today's preset, and a loss that was averaged by micro-batch still is; --overwrite begins"
+    " again"
 )
 
 

@@ -106,7 +106,7 @@ class Plan:
         balance: what makes up for rare answers; None for nothing.
         augmentation: what augments the training images, at random each time; None for nothing.
         start: the adapter that it begins with; None for none.
-        continues: whether 0.1.0 began it with another warm-up or optimizer, which it keeps.
+        continues: whether 0.1.0 began it with another warm-up, optimizer or mean of the loss, which it keeps.
     """
 
     recipe: Recipe
@@ -139,6 +139,11 @@ class Plan:
     def turns(self) -> int:
         """How many training examples there are: questions with answers, or images that are drawn about."""
         return sum(self.schedule.turns)
+
+    @property
+    def averages(self) -> bool:
+        """Whether each micro-batch is a mean of its own, rather than a part of the mean over the tokens of its step."""
+        return not self.schedule.share or (self.continues and self.trainee.averaged)
 
     @property
     def samples(self) -> Sequence[Sample]:
@@ -230,6 +235,7 @@ def check(request: Training) -> Plan:
         augmentation=augmentation.describe() if augmentation else None,
         seed=request.seed,
         warmup_steps=warmup if warmup != rounded else None,
+        loss="tokens" if trainee.averaged and recipe.share else None,
         recipe=recipe.identity(micro_batch),
         trainer=trainer,
         backbone=_trained(registration, model, backbone.identity(), options["training"]),
@@ -281,7 +287,7 @@ def _continued(plan: Plan, typed: Mapping[str, Any], rounded: int) -> Plan:
         typed: what the user set of ``--trainer``: presets set nothing then.
         rounded: the steps of warm-up then.
     """
-    identity = replace(plan.identity, warmup_steps=None, trainer=typed)
+    identity = replace(plan.identity, warmup_steps=None, loss=None, trainer=typed)
     then = replace(plan, identity=identity, trainer=typed, warmup=rounded, continues=True)
     if identity == plan.identity or not exists(then.directory / MANIFEST):
         return plan

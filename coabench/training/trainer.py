@@ -202,7 +202,7 @@ class TurnTrainer(Trainer):
         """Train on a micro-batch; a loss that is no number ends the run before it reaches the weights."""
         if "error" in inputs:
             raise inputs["error"]
-        items = num_items_in_batch if self._schedule.share else None  # without, each micro-batch is a mean of its own
+        items = None if self._plan.averages else num_items_in_batch
         loss: torch.Tensor = super().training_step(model, inputs, items)
         if not bool(torch.isfinite(loss)):
             raise _diverged(f"the loss is {float(loss)}", self.state.global_step + 1)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from coabench.support.trainee import answer_loss
 from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.decoder import DecoderLayer, Rotary
@@ -140,13 +141,8 @@ class Phi3VForCausalLM(nn.Module):
         positions, mask = rows.layout(self.device)
         states = self.model(self.embed(rows.tokens, images), positions, rows.long, mask)
         at, column = rows.states.to(self.device)
-        logits = self.lm_head(states[at, column]).float()
-        if weights is None:
-            total = nn.functional.cross_entropy(logits, labels.to(self.device), reduction="sum")
-        else:
-            losses = nn.functional.cross_entropy(logits, labels.to(self.device), reduction="none")
-            total = (losses * weights.to(self.device)).sum()
-        return {"loss": total / (labels.ne(-100).sum() if num_items_in_batch is None else num_items_in_batch)}
+        logits = self.lm_head(states[at, column])
+        return {"loss": answer_loss(logits, labels, num_items_in_batch, weights)}
 
     def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Mapping[str, Any] | None = None) -> None:
         """Compute activations of both towers' layers again in the backward pass instead of keeping them."""

@@ -121,7 +121,7 @@ class TransformersVision(ChatBackbone):
         model.generation_config = self.generation(model.generation_config)
         self._model = model
         if self._trainee:
-            self._trainee.take(model)
+            self._trainee.fill(model)
 
     def _whole(self) -> Any:
         model = self.checkpoint.load(self.dtype, self.options.attention)

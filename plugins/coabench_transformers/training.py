@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from coabench.backbone import Trainee
 from coabench.dialogue import Turn
-from coabench.support.trainee import activation_bytes, modules_by_part
+from coabench.support.trainee import activation_bytes, answer_loss, modules_by_part
 from coabench_transformers.chat import Chat
 from coabench_transformers.checkpoint import HISTORY, PROCESSOR_FILES, Checkpoint
-from coabench_transformers.loss import weighing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,15 +51,15 @@ class TransformersTrainee(Trainee):
 
     def __init__(self, model: Any, chat: Chat, checkpoint: Checkpoint) -> None:
         self.module: nn.Module = model
-        self.weighs = True
         self._chat, self._checkpoint = chat, checkpoint
+        self.weighs, self.averaged = True, not _accepts_loss_kwargs(model)
         self.parts = _parts(model)
         self.groups = _linears(model)
 
-    def take(self, model: Any) -> None:
-        """Take the module with its weights, for the one without that names and shapes were read from."""
+    def fill(self, model: Any) -> None:
+        """Take the model with its weights, and have it return the loss of the turns by their weights."""
         model.forward = weighing(model.forward)
-        model.accepts_loss_kwargs = True  # the Trainer asks for it
+        model.accepts_loss_kwargs = True
         self.module = model
 
     def encode(self, prepared: Sequence[Image], turns: Sequence[Turn]) -> Encoded:
@@ -95,6 +95,39 @@ class TransformersTrainee(Trainee):
         for path in {path for pattern in PROCESSOR_FILES for path in self._checkpoint.folder.glob(pattern)}:
             if path.name not in (*HISTORY, "config.json") and not path.name.endswith(".index.json"):
                 shutil.copyfile(path, folder / path.name)
+
+
+def weighing(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the forward pass of a model, with the loss of `answer_loss` in place of the model's own.
+
+    Models' own losses know no weights, and those of some (Qwen2.5-VL) no ``num_items_in_batch``. The pass takes, beside
+    its own arguments, ``labels`` (long, rows x tokens, -100 for none), ``num_items_in_batch`` and ``weights`` (rows,).
+    """
+
+    @wraps(forward)  # others read its signature
+    def weighed(
+        *arguments: Any,
+        labels: Tensor | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+        weights: Tensor | None = None,
+        **named: Any,
+    ) -> Any:
+        outputs = forward(*arguments, **named)
+        if labels is not None:
+            following = nn.functional.pad(labels, (0, 1), value=-100)[
+                :, 1:
+            ].flatten()  # a token's logits are the next's
+            by_token = None if weights is None else weights.repeat_interleave(labels.shape[1])
+            outputs["loss"] = answer_loss(outputs.logits.flatten(0, 1), following, num_items_in_batch, by_token)
+        return outputs
+
+    return weighed
+
+
+def _accepts_loss_kwargs(model: Any) -> bool:
+    """Whether transformers' Trainer hands a model ``num_items_in_batch``."""
+    kinds = [parameter.kind for parameter in inspect.signature(model.forward).parameters.values()]
+    return bool(getattr(model, "accepts_loss_kwargs", inspect.Parameter.VAR_KEYWORD in kinds))
 
 
 def language_linears(model: Any) -> tuple[str, ...]:
