@@ -13,6 +13,7 @@ from coabench.metrics.confidences import Confidences
 from coabench.metrics.headline import FIGURES
 from coabench.metrics.label_scores import log_probabilities, second_choice
 from coabench.metrics.predictions import Predicted, Reading
+from coabench.metrics.stimuli import Stimuli
 from coabench.metrics.top_two import TopTwo
 from coabench.metrics.votes import Votes
 
@@ -40,7 +41,7 @@ def summarise(
     """
     names = list(labels["names"])
     reading, chain, confidences = Reading(names), Chain(labels), Confidences(names)
-    votes, top_two = Votes(names), TopTwo()
+    votes, top_two, stimuli = Votes(names), TopTwo(), Stimuli()
     statuses: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for record in records:  # one pass, nothing of it kept but codes and counts: there may be millions
@@ -48,6 +49,7 @@ def summarise(
         chain.add(record)
         known = log_probabilities(record, names, confidences.add(record))
         votes.add(record, known)
+        stimuli.add(record)
         top_two.add(record, second_choice(record, names, known))
         statuses[record["status"]] += 1
         if record["status"] == INVALID:
@@ -61,6 +63,7 @@ def summarise(
         (value, low, high), why = headline.measure(predicted)
         figures |= {headline.name: value, f"{headline.name}_interval": None if why else [low, high]}
         reasons_of |= {headline.name: why} if why else {}
+    controlled = stimuli.figures(predicted)
     samples, errors = len(predicted), statuses[ERROR]
     invalid = int(confusion[:, -1].sum()) - errors
     return {
@@ -85,6 +88,7 @@ def summarise(
         "top_2": top_two.figure(predicted),
         "votes": votes.figures(predicted),
         "calibration": confidences.figures and confidences.figures.to_json(),
+        **({"stimuli": controlled.to_json()} if controlled else {}),
     }
 
 

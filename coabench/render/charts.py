@@ -16,7 +16,7 @@ Numbers come in the unit they are shown in (percent, seconds), or as proportions
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -109,20 +109,21 @@ def curves(
     y_title: str,
     about: str,
     end: float,
-    dots: bool = False,
+    begin: float = 0.0,
+    dots: Collection[str] | bool = False,
     mark: tuple[float, str] | None = None,
 ) -> Markup:
-    """Return a line for each group of points; both axes have 0.
+    """Return a line for each group of points; the y axis has 0.
 
     Args:
-        points: at least one, each group in the order of x, which is not below 0.
+        points: at least one, each group in the order of x, which is not below *begin*.
         x_title, y_title, about: as for `scatter`.
-        end: where the x axis ends, more than 0.
-        dots: whether each point is drawn too, with its interval.
+        begin, end: where the x axis begins and ends.
+        dots: whether each point is drawn too, with its interval; or the groups of which they are.
         mark: where a vertical line stands, and its name.
     """
     frame = svg.Frame(680, 280, left=64, right=24, top=32, bottom=48)
-    x = svg.Axis(0.0, end, svg.round_values(0.0, end))
+    x = svg.Axis(begin, end, svg.round_values(begin, end))
     y = svg.linear_axis([0.0, *(v for p in points for v in (p.y, p.high) if v is not None)])
     groups: dict[str, list[Point]] = {}
     for p in points:
@@ -137,8 +138,12 @@ def curves(
     for group, own in groups.items():
         corners = [(frame.x(x.at(p.x)), frame.y(y.at(p.y))) for p in own]
         drawn.append(svg.group(f"series-{series[group]}", [svg.polyline("curve", corners)]))
-        drawn += [_dot(p, series[group], frame, x, y) for p in own if dots or len(own) == 1]
+        drawn += [_dot(p, series[group], frame, x, y) for p in own if _dotted(group, dots) or len(own) == 1]
     return svg.chart(svg.picture(frame, about, drawn) + svg.legend({g: i for g, i in series.items() if g}))
+
+
+def _dotted(group: str, dots: Collection[str] | bool) -> bool:
+    return dots if isinstance(dots, bool) else group in dots
 
 
 def histogram(values: Sequence[float], *, x_title: str, about: str, marks: Mapping[str, float] | None = None) -> Markup:

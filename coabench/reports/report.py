@@ -27,6 +27,7 @@ from coabench.reports.damage import damage_reported
 from coabench.reports.plugin_sections import plugin_sections
 from coabench.reports.report_data import RunData
 from coabench.reports.samples import columns
+from coabench.reports.stimuli import stimuli_shown
 from coabench.reports.thumbnails import Thumbnails, thumbnails
 from coabench.runs.identity import RunIdentity
 from coabench.runs.metrics import further_figures, plugin_headlines, read_metrics
@@ -104,6 +105,7 @@ def report(request: Report) -> str:
             **_overview(directory.resolve().name, manifest, metrics, len(data), recomputed),
             **_figures(metrics, data),
             calibrated=identity.calibration,
+            **stimuli_shown(data.stimuli),
             **_samples(records, data, labels, request.min_group, pictures),
             sections=plugin_sections(directory, manifest, metrics),
             shown=shown,

@@ -22,6 +22,7 @@ from coabench.base.vocabulary import ERROR, INVALID, OK, STATUSES
 from coabench.metrics.confidences import ConfidenceFigures, Confidences
 from coabench.metrics.groups import Groups
 from coabench.metrics.predictions import Predicted
+from coabench.metrics.stimuli import Stimuli, StimulusFigures
 from coabench.runs.record import turns_of
 from coabench.runs.run import LOG, read_records
 
@@ -65,7 +66,7 @@ class RunData:
         """
         digest = hashlib.sha256()
         names = list(names)
-        self.groups, self._confidences = Groups(names), Confidences(names)
+        self.groups, self._confidences, self._stimuli = Groups(names), Confidences(names), Stimuli()
         self.seconds = array("d")
         self.tokens = {kind: array("q") for kind in TOKENS}
         self._directory = directory
@@ -80,6 +81,7 @@ class RunData:
 
     def _add(self, record: Mapping[str, Any]) -> None:
         self.groups.add(record)
+        self._stimuli.add(record)
         self._statuses.append(STATUSES.index(record["status"]))
         if record.get("seconds") is not None:
             self.seconds.append(record["seconds"])
@@ -99,6 +101,11 @@ class RunData:
     def predicted(self) -> Predicted:
         """Targets and predictions."""
         return self.groups.reading.predicted(Predicted)
+
+    @property
+    def stimuli(self) -> StimulusFigures:
+        """Curves over the numbers that are known of samples, and what matched pictures say."""
+        return self._stimuli.figures(self.predicted)
 
     @property
     def confidence(self) -> ConfidenceFigures | None:

@@ -12,6 +12,7 @@ from coabench.base.vocabulary import ERROR
 from coabench.cropping.originals import Original, read_originals
 from coabench.cropping.step import NAME as CROP
 from coabench.cropping.step import cut_again
+from coabench.dataset import Dataset
 from coabench.errors import SampleError
 from coabench.inference.loading import load_ahead, read_image
 from coabench.registry.catalog import DatasetChoice
@@ -42,6 +43,14 @@ class Thumbnails:
     left_out: Mapping[str, int]
 
 
+def open_dataset(choice: DatasetChoice, root: Path | None, identity: RunIdentity) -> Dataset:
+    """Open the data set with the options that a run recorded; `UserError` where it is not there."""
+    declared = choice.loader.load().Options
+    recorded = identity.dataset.to_json()
+    chosen = {field.name: recorded[field.name] for field in fields(declared) if field.name in recorded}
+    return choice.open(root, declared(**chosen))
+
+
 def thumbnails(
     records: Sequence[Mapping[str, Any]], choice: DatasetChoice, root: Path | None, identity: RunIdentity
 ) -> Thumbnails:
@@ -59,10 +68,7 @@ def thumbnails(
     Raises:
         UserError: the data set is not there, needs a data root, or has no such split.
     """
-    declared = choice.loader.load().Options
-    recorded = identity.dataset.to_json()
-    chosen = {field.name: recorded[field.name] for field in fields(declared) if field.name in recorded}
-    dataset = choice.open(root, declared(**chosen))
+    dataset = open_dataset(choice, root, identity)
     sources = {sample.id: sample.image for sample in dataset.samples(identity.dataset.split)}
     known = [record for record in records if record["id"] in sources]
     images: dict[str, str] = {}

@@ -21,6 +21,13 @@ def coabench_register_datasets(register: Register) -> None:
             description=f"synthetic faces, {classes} (a set comes with coabench)",
             card=path("datasets_registry", f"synthface-{subset}.yaml"),
         )
+    for name in ("intensity", "intensity-basic", "pose", "light", "resolution", "identity", "blends"):
+        register(
+            f"synthface-{name}",
+            "coabench_synthface.dataset:SynthFace",
+            description=f"synthetic faces, of which one thing varies: {name} (a set comes with coabench)",
+            card=path("datasets_registry", f"synthface-{name}.yaml"),
+        )
 
 
 @hookimpl

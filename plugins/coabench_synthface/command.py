@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from coabench.base.reading import exists, is_file, is_folder, what_is_at, why
 from coabench.base.text import safe
 from coabench.errors import JobError, UserError
 from coabench.registry.options import distribute, parse_assignments
 from coabench_synthface.difficulty import Difficulty
+
+DESIGNS = ("intensity", "pose", "light", "resolution", "identity", "blends")
 
 AnyDifficulty = TypeVar("AnyDifficulty", bound=Difficulty)
 
@@ -26,6 +29,11 @@ _knobs = click.option(
 )  # fmt: skip
 _seed = click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The seed of everything.")
 _workers = click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+
+
+_design = click.option(
+    "--design", type=click.Choice(DESIGNS), help="One thing varies, everything else is the same: see the documentation."
+)
 
 
 @click.group("synthface")
@@ -40,16 +48,24 @@ def command() -> None:
 @click.option("--per-class-dev", type=click.IntRange(0), default=0, show_default=True, help="Development images.")
 @click.option("--per-class-test", type=click.IntRange(0), default=50, show_default=True, help="Test images.")
 @click.option("--per-person", type=click.IntRange(1), default=1, show_default=True, help="Images of the same person.")
+@_design
+@click.option("--persons", type=click.IntRange(1, 9999), help="Of a design: how many.")
+@click.option("--size", type=click.IntRange(32, 1024), help="Of a design: width and height of its pictures; 100.")
 @_seed
 @_knobs
 @_workers
+@click.pass_context
 def make(
+    context: click.Context,
     folder: Path,
     subset: Literal["both", "basic", "compound"],
     per_class_train: int,
     per_class_dev: int,
     per_class_test: int,
     per_person: int,
+    design: str | None,
+    persons: int | None,
+    size: int | None,
     seed: int,
     assignments: tuple[str, ...],
     workers: int,
@@ -57,6 +73,10 @@ def make(
     """Make a set of synthetic faces in DIR, a new or empty folder."""
     from coabench_synthface.make import make_set
 
+    _check_options(context, design)
+    if design is not None:
+        _make_design(folder, design, subset, persons, size, seed, workers)
+        return
     counts = {"train": per_class_train, "dev": per_class_dev, "test": per_class_test}
     difficulty = _difficulty(assignments, Difficulty)
     with _writing(folder):
@@ -71,6 +91,54 @@ def make(
             progress=_Progress(),
         )
     click.echo(safe(folder))
+
+
+def _make_design(
+    folder: Path, design: str, subset: str, persons: int | None, size: int | None, seed: int, workers: int
+) -> None:
+    from coabench_synthface.make_design import SIZE, make_design
+    from coabench_synthface.shipped import SUBSETS_OF
+
+    subsets = [name for name in SUBSETS_OF[design] if subset in (name, "both")]
+    if not subsets:
+        raise UserError(
+            f"there is no {subset} half of the design {design}",
+            expected=f"--subset {SUBSETS_OF[design][0]}",
+            remedy="leave --subset away",
+        )
+    if design == "resolution" and size is not None:
+        raise UserError(
+            "the sizes of the design resolution are its levels", found=f"--size {size}", remedy="leave it away"
+        )
+    with _writing(folder):
+        make_design(
+            folder,
+            design,
+            subsets=subsets,
+            seed=seed,
+            persons=persons,
+            size=size or SIZE,
+            workers=workers,
+            progress=_Progress(),
+        )
+    click.echo(safe(folder))
+    click.echo(f"evaluate it with --dataset synthface-{design} --data-root {safe(folder)}", err=True)
+
+
+def _check_options(context: click.Context, design: str | None) -> None:
+    """Refuse options that mean something with a design alone, or without one alone."""
+    of_designs = ("persons", "size")
+    others = ("per_class_train", "per_class_dev", "per_class_test", "per_person", "assignments")
+    given = [
+        f"--{'set' if name == 'assignments' else name.replace('_', '-')}"
+        for name in (of_designs if design is None else others)
+        if context.get_parameter_source(name) != ParameterSource.DEFAULT
+    ]
+    if given:
+        raise UserError(
+            f"{given[0]} means nothing {'without' if design is None else 'with'} --design",
+            remedy=f"leave {given[0]} away" + (", or give --design NAME" if design is None else ""),
+        )
 
 
 @command.command("scenes")
@@ -101,13 +169,14 @@ def scenes(folder: Path, count: int, subset: str, seed: int, assignments: tuple[
 
 @command.command("rebuild")
 @click.argument("file", metavar="FILE.zip", type=click.Path(path_type=Path))
+@_design
 @_workers
-def rebuild(file: Path, workers: int) -> None:
-    """Render the set that comes with coabench anew, as FILE.zip."""
+def rebuild(file: Path, design: str | None, workers: int) -> None:
+    """Render the set (or the design) that comes with coabench anew, as FILE.zip."""
     from coabench_synthface.shipped import rebuild
 
     with _writing(file):
-        rebuild(file, workers=workers, progress=_Progress())
+        rebuild(file, design, workers=workers, progress=_Progress())
     click.echo(safe(file))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from coabench.base.schema import At, read_fields
 from coabench.dataset import Card, Check, Dataset, Sample
+from coabench.detector import Landmarks
 from coabench.errors import UserError, did_you_mean
 from coabench.support.archives import ARCHIVES, open_tree
 from coabench_synthface.folder import HOW_TO_MAKE, SetFolder
@@ -18,9 +19,10 @@ from coabench_synthface.shipped import shipped_set
 
 @dataclass(frozen=True)
 class _Described:
-    """The options of a card: which half of a set it describes."""
+    """The options of a card: which half of a set it describes, and of which design; None for faces of all kinds."""
 
     subset: Literal["basic", "compound"]
+    design: str | None = None
 
 
 class SynthFace(Dataset):
@@ -38,9 +40,18 @@ class SynthFace(Dataset):
     def __init__(self, card: Card, root: Path | None, options: Dataset.Options) -> None:
         self.card = card
         at = At(card.path or card.name, "correct the card", "options")
-        self.subset = read_fields(_Described, card.options, at, others=True).subset
-        self.ships = root is None
-        self.folder = shipped_set() if root is None else SetFolder(open_tree(root))
+        described = read_fields(_Described, card.options, at, others=True)
+        self.subset, self.design = described.subset, described.design
+        self.ships = root is None and self.design is None
+        self.folder = shipped_set(self.design) if root is None else SetFolder(open_tree(root))
+        if self.folder.description.get("design") != self.design:
+            wanted = "" if self.design is None else f" --design {self.design}"
+            raise UserError(
+                f"the set in {self.folder.files.root} is not what {card.name} describes",
+                expected=f"a set made with `coabench synthface make{wanted} DIR`",
+                found=f"design {self.folder.description.get('design') or 'none'}",
+                remedy="choose the data set of that design, or another folder",
+            )
         if not self.folder.description["counts"].get(self.subset):
             raise UserError(
                 f"the set in {self.folder.files.root} has no {self.subset} pictures",
@@ -62,7 +73,7 @@ class SynthFace(Dataset):
                 found=split,
                 remedy=f"{did_you_mean(split, list(present))}choose one of these with --split",
             )
-        known = shipped_landmarks() if self.ships else (None,) * len(self.folder.samples)
+        known = shipped_landmarks() if self.ships else map(_landmarks, self.folder.samples)
         both = zip(self.folder.samples, known, strict=True)
         mine = [(s, points) for s, points in both if (s["subset"], s["split"]) == (self.subset, split)]
         for line, _ in mine:
@@ -93,3 +104,12 @@ class SynthFace(Dataset):
         from coabench_synthface.verify import verify
 
         return verify(self.card, self.folder, self.subset)
+
+
+def _landmarks(line: Mapping[str, Any]) -> Landmarks | None:
+    """Return those of a line of the list; None in a set of coabench 0.1.0, which wrote none."""
+    points = line.get("landmarks")
+    if points is None:
+        return None
+    one, two, three, four, five = ((float(x), float(y)) for x, y in points)
+    return one, two, three, four, five

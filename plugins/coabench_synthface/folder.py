@@ -80,5 +80,17 @@ def _parse(line: str, where: str) -> Mapping[str, Any]:
             found=line[:80],
             remedy="make the set anew",
         )
+    places = data.get("landmarks")
+    if places is not None and not (isinstance(places, list) and len(places) == 5 and all(map(_is_point, places))):
+        raise UserError(
+            f"{where} does not say where the face's landmarks are",
+            expected="five points, each [x, y] in pixels",
+            found=str(places)[:80],
+            remedy="make the set anew",
+        )
     parsed: Mapping[str, Any] = data
     return parsed
+
+
+def _is_point(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(each) in (int, float) for each in value)

@@ -20,15 +20,19 @@ FILE = Path(__file__).with_name("landmarks.bin")
 """Those of the set that ships, in the order of its list: five x and y in tenths of a pixel, int16, little-endian."""
 
 
-def landmarks(drawn: Draft) -> Landmarks:
-    """Return the middles of the eyeballs, the tip of the nose and the corners of the mouth, in pixels."""
+def landmarks(drawn: Draft, size: int = 100) -> Landmarks:
+    """Return the middles of the eyeballs, the tip of the nose and the corners of the mouth, in pixels of a picture.
+
+    Args:
+        size: its width and height.
+    """
     import numpy as np
 
-    from coabench_synthface.render import SIZE, pose
+    from coabench_synthface.render import pose
 
     posed = pose(drawn.person, drawn.expression, drawn.scene)
     x, y = posed.project(np.concatenate([posed.eyes, posed.points[[*_vertices()]]]), drawn.scene)
-    points = [(float(a) * SIZE, float(b) * SIZE) for a, b in zip(x, y, strict=True)]
+    points = [(float(a) * size, float(b) * size) for a, b in zip(x, y, strict=True)]
     (one, other), nose, (left, right) = points[:2], points[2], points[3:]
     eyes, mouth = sorted((one, other)), sorted((left, right))
     return eyes[0], eyes[1], nose, mouth[0], mouth[1]

@@ -11,7 +11,7 @@ from functools import partial
 from importlib import import_module, metadata
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from coabench.base.files import write_json, write_text
 from coabench.base.reading import exists, is_folder
@@ -19,11 +19,12 @@ from coabench.base.signals import leave_to_parent
 from coabench.errors import UserError
 from coabench_synthface.difficulty import Difficulty
 from coabench_synthface.folder import LICENCE, SAMPLES, SET
+from coabench_synthface.landmarks import landmarks
 from coabench_synthface.samples import SUBSETS, PictureKey, attributes, draft
 
 SPLITS = ("train", "dev", "test")
 GENERATOR = 2
-"""Raised whenever the same seed gives other files."""
+"""Raised whenever the same seed gives other pictures."""
 
 LICENCE_TEXT = """\
 Synthetic faces. Nobody in these pictures exists.
@@ -37,6 +38,9 @@ A number measured on them says nothing about accuracy on people.
 
 Line = dict[str, Any]
 """What ``samples.jsonl`` holds of a picture."""
+
+Key = TypeVar("Key")
+"""Which picture is meant."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of pictures done and the number of all."""
@@ -81,23 +85,27 @@ def make_set(
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
         if progress:
             progress(len(lines), len(keys))
-    text = "".join(lines)
-    write_text(folder / SAMPLES, text)
-    write_text(folder / LICENCE, LICENCE_TEXT)
-    write_json(
-        folder / SET,
+    write_list(
+        folder,
+        lines,
         {
-            "schema": 1,
-            "generator": GENERATOR,
             "seed": seed,
             "per_person": per_person,
             "difficulty": asdict(difficulty),
             "counts": _counts({"basic": basic, "compound": compound}),
-            "samples_sha256": hashlib.sha256(text.encode()).hexdigest(),
             "versions": made_with,
-            "licence": "CC0-1.0",
         },
     )
+
+
+def write_list(folder: Path, lines: list[str], about: Mapping[str, Any]) -> None:
+    """Write what stands beside the pictures of a set, ``set.json`` last."""
+    text = "".join(lines)
+    write_text(folder / SAMPLES, text)
+    write_text(folder / LICENCE, LICENCE_TEXT)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    fixed = {"schema": 1, "generator": GENERATOR, "samples_sha256": digest, "licence": "CC0-1.0"}
+    write_json(folder / SET, {**fixed, **about})
 
 
 def _counts(per_class: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
@@ -134,6 +142,7 @@ def make_one(folder: Path, seed: int, difficulty: Difficulty, key: PictureKey) -
         "split": key.split,
         "target": key.label,
         "sha256": hashlib.sha256(data).hexdigest(),
+        "landmarks": [[round(value, 1) for value in point] for point in landmarks(drawn)],
         "attributes": attributes(key, drawn),
     }
 
@@ -145,9 +154,7 @@ def _keys(counts: Mapping[str, Mapping[str, int]], per_person: int) -> Iterator[
                 yield PictureKey(subset, split, index, per_person)
 
 
-def run_over(
-    work: Callable[[PictureKey], dict[str, Any]], keys: list[PictureKey], workers: int
-) -> Iterator[dict[str, Any]]:
+def run_over(work: Callable[[Key], dict[str, Any]], keys: list[Key], workers: int) -> Iterator[dict[str, Any]]:
     """Yield what *work* returns for each key, in their order, done by so many processes."""
     if workers == 1:
         yield from map(work, keys)

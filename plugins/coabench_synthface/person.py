@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -83,7 +83,7 @@ def draw_person(rng: np.random.Generator) -> Person:
     male = float(rng.beta(0.35, 0.35))
     gender = "male" if male >= 0.5 else "female"
     age = int(rng.triangular(18, 28, 75))
-    old = float(np.clip((age - 25) / 55, 0, 1))
+    old = _oldness(age)
     melanin = float(np.clip(blend @ (0.78, 0.30, 0.16) + rng.normal(0, 0.09), 0.02, 1))
     grey = float(np.clip((age - 42) / 30 + rng.normal(0, 0.15), 0, 1)) if age > 38 else 0.0
     fair = float(blend[2] * rng.random())
@@ -107,6 +107,35 @@ def draw_person(rng: np.random.Generator) -> Person:
         stubble=float(rng.beta(0.6, 1.2)) if gender == "male" else 0.0,
         pattern=int(rng.integers(2**31)),
     )
+
+
+def with_age(person: Person, age: int) -> Person:
+    """Return the same person at another age: the shape of the head and the roughness of the skin, not the hair."""
+    before, after = _oldness(person.age), _oldness(age)
+    roughness = float(np.clip(person.roughness + 0.3 * (after - before), 0, 1))
+    return replace(person, age=age, targets=_mixed(person.targets, "old", "young", after), roughness=roughness)
+
+
+def with_sex(person: Person, gender: str) -> Person:
+    """Return the same person with the shape of the other head, or of a plainer one: nine parts in ten."""
+    male = 0.9 if gender == "male" else 0.1
+    return replace(person, gender=gender, targets=_mixed(person.targets, "male", "female", male))
+
+
+def _mixed(targets: Mapping[str, float], one: str, other: str, part: float) -> dict[str, float]:
+    """Return the weights with *part* of each pair of targets at *one* and the rest at *other*."""
+    mixed = dict(targets)
+    for name in targets:
+        words = name.split("-")
+        if one in words:
+            twin = "-".join(other if word == one else word for word in words)
+            whole = targets[name] + targets[twin]
+            mixed |= {name: whole * part, twin: whole * (1 - part)}
+    return mixed
+
+
+def _oldness(age: int) -> float:
+    return float(np.clip((age - 25) / 55, 0, 1))
 
 
 def _build(blend: np.ndarray, male: float, old: float, rng: np.random.Generator) -> dict[str, float]:

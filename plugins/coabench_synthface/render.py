@@ -87,12 +87,12 @@ class Frame:
     side: float = SIZE
 
 
-def render(person: Person, expression: Expression, scene: Scene, rng: np.random.Generator) -> Image:
-    """Return a picture of the face alone, `SIZE` × `SIZE` pixels. *rng* is used for the camera's noise only."""
+def render(person: Person, expression: Expression, scene: Scene, rng: np.random.Generator, size: int = SIZE) -> Image:
+    """Return a picture of the face alone, *size* × *size* pixels. *rng* is used for the camera's noise only."""
     posed = pose(person, expression, scene)
-    surface = head(person, expression, scene, posed, Frame())
+    surface = head(person, expression, scene, posed, Frame(size, size, side=size))
     x, y = posed.project(posed.points, scene)
-    behind = background(person, scene, SIZE, (float(x.min()), float(x.max()), float(y.min())))
+    behind = background(person, scene, size, (float(x.min()), float(x.max()), float(y.min())))
     return develop(surface[..., :3] + (1 - surface[..., 3:]) * behind, scene, rng)
 
 

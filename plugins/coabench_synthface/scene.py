@@ -57,8 +57,7 @@ def draw_scene(difficulty: Difficulty, rng: np.random.Generator) -> Scene:
         return float(np.clip(rng.normal(), -2.5, 2.5) * spread)
 
     yaw, pitch, roll = turn(difficulty.yaw), turn(difficulty.pitch), turn(difficulty.roll)
-    across, up = np.radians(rng.uniform(-60, 60)), np.radians(rng.uniform(5, 55))
-    light = np.array([np.sin(across) * np.cos(up), np.sin(up), np.cos(across) * np.cos(up)])
+    light = lit_from(rng.uniform(-60, 60), rng.uniform(5, 55))
     warm = rng.normal(0, 0.08)
     tint = np.array([1 + warm, 1.0, 1 - warm])
     contrast, exposure = rng.uniform(0.35, 0.85), rng.uniform(0.85, 1.25)
@@ -70,7 +69,7 @@ def draw_scene(difficulty: Difficulty, rng: np.random.Generator) -> Scene:
         shift=(turn(difficulty.shift), turn(difficulty.shift)),
         zoom=float(np.exp(turn(difficulty.zoom))),
         distance=float(rng.uniform(7, 20)),
-        light=light.astype(np.float32),
+        light=light,
         key=(tint * exposure * 1.5 * contrast).astype(np.float32),
         ambient=(tint[::-1] * exposure * (0.95 - 0.75 * contrast)).astype(np.float32),
         background=int(rng.integers(2**31)),
@@ -78,3 +77,9 @@ def draw_scene(difficulty: Difficulty, rng: np.random.Generator) -> Scene:
         noise=float(rng.uniform(0.15, 1) * difficulty.noise),
         quality=int(rng.integers(difficulty.quality_low, difficulty.quality_high + 1)),
     )
+
+
+def lit_from(across: float, up: float) -> Floats:
+    """Return the direction towards a light so many degrees right of the camera and above it, (3,), unit length."""
+    a, u = np.radians(across), np.radians(up)
+    return np.array([np.sin(a) * np.cos(u), np.sin(u), np.cos(a) * np.cos(u)]).astype(np.float32)

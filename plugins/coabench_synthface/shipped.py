@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coabench.base.reading import is_folder
 from coabench.errors import UserError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from coabench_synthface.make import Progress
 
 FILE = Path(__file__).with_name("faces.zip")
+DESIGNS = Path(__file__).with_name("designs")
+"""A file for each design, made anew by `coabench synthface rebuild --design NAME FILE.zip`."""
 
 # Whoever changes one of these makes the file anew: `coabench synthface rebuild plugins/coabench_synthface/faces.zip`,
 # then `python -m coabench_synthface.landmarks`.
@@ -27,23 +30,33 @@ FILE = Path(__file__).with_name("faces.zip")
 SEED = 2026
 PER_CLASS = {"train": 180, "test": 100}
 DIFFICULTY = Difficulty(weakest=0.3, strongest=0.75)
+SUBSETS_OF: Mapping[str, tuple[str, ...]] = {
+    "intensity": ("basic", "compound"),
+    "pose": ("compound",),
+    "light": ("compound",),
+    "resolution": ("compound",),
+    "identity": ("compound",),
+    "blends": ("compound",),
+}
+"""Design -> the halves of it that ship, and that there are cards for."""
 
 
-def open_shipped() -> Tree:
-    """Return the files of the set; `UserError` where this installation is without it."""
-    if not FILE.is_file():
+def open_shipped(design: str | None = None) -> Tree:
+    """Return the files of the set, or of a *design*; `UserError` where this installation is without them."""
+    file = FILE if design is None else DESIGNS / f"{design}.zip"
+    if not file.is_file():
         raise UserError(
             "the synthetic faces that come with coabench are not in this installation",
-            expected=str(FILE),
+            expected=str(file),
             found="nothing there",
             remedy="install coabench anew, or give a set of your own as --data-root",
         )
-    return open_tree(FILE)
+    return open_tree(file)
 
 
-def shipped_set() -> SetFolder:
-    """Return the set, whose list is read once in a process; errors as `open_shipped`."""
-    return _set_in(open_shipped())
+def shipped_set(design: str | None = None) -> SetFolder:
+    """Return the set, or that of a design, whose list is read once in a process; errors as `open_shipped`."""
+    return _set_in(open_shipped(design))
 
 
 @cache
@@ -51,13 +64,14 @@ def _set_in(tree: Tree) -> SetFolder:
     return SetFolder(tree)
 
 
-def rebuild(file: Path, *, workers: int = 1, progress: Progress | None = None) -> None:
-    """Render the set anew and write it to the archive *file*, replacing it.
+def rebuild(file: Path, design: str | None = None, *, workers: int = 1, progress: Progress | None = None) -> None:
+    """Render the set, or that of a design, anew and write it to the archive *file*, replacing it.
 
     Raises:
         UserError: *file* cannot be written to, or the 3-D assets are not installed.
     """
     from coabench_synthface.make import make_set
+    from coabench_synthface.make_design import make_design
 
     if is_folder(file) or not is_folder(file.parent) or not os.access(file.parent, os.W_OK):
         raise UserError(
@@ -67,13 +81,9 @@ def rebuild(file: Path, *, workers: int = 1, progress: Progress | None = None) -
         )
     with TemporaryDirectory(prefix="coabench-faces-") as scratch:
         folder = Path(scratch) / "set"
-        make_set(
-            folder,
-            basic=PER_CLASS,
-            compound=PER_CLASS,
-            seed=SEED,
-            difficulty=DIFFICULTY,
-            workers=workers,
-            progress=progress,
-        )
+        rest: Mapping[str, Any] = {"seed": SEED, "workers": workers, "progress": progress}
+        if design is None:
+            make_set(folder, basic=PER_CLASS, compound=PER_CLASS, difficulty=DIFFICULTY, **rest)
+        else:
+            make_design(folder, design, subsets=SUBSETS_OF[design], **rest)
         pack(folder, file)

@@ -20,6 +20,7 @@ from coabench.dataset import Card, Dataset
 from coabench.errors import UserError
 
 Open = Callable[..., SynthFace]
+LANDMARKS = ((35.04, 45.0), (65.0, 45.0), (50.0, 60.0), (40.0, 75.0), (60.0, 75.0))
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +58,7 @@ def no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
         return Image.new("RGB", (100, 100), tuple(int(x) for x in rng.integers(0, 256, 3)))
 
     monkeypatch.setitem(sys.modules, "coabench_synthface.render", SimpleNamespace(render=render, encode=encode))
+    monkeypatch.setattr("coabench_synthface.make.landmarks", lambda drawn: LANDMARKS)
     monkeypatch.setattr("coabench_synthface.make.versions", lambda: {"anny": "0"})
 
 

@@ -39,4 +39,5 @@ def test_the_plugin_registers_whatever_of_it_was_imported_before() -> None:
     registered: dict[str, dict[str, Any]] = {}
     coabench_synthface.coabench_register_datasets(lambda name, target, **details: registered.update({name: details}))
     assert all(details["card"].is_file() for details in registered.values())
-    assert sorted(registered) == ["synthface-basic", "synthface-compound"]
+    designs = ["intensity", "intensity-basic", "pose", "light", "resolution", "identity", "blends"]
+    assert sorted(registered) == sorted(f"synthface-{name}" for name in ("basic", "compound", *designs))

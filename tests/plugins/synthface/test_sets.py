@@ -17,6 +17,8 @@ from support.process import Run
 from coabench.dataset import Check
 from coabench.errors import UserError
 from coabench.inference.loading import read_image
+from coabench.inference.preparation import prepare
+from coabench.registry.transforms import open_transforms
 
 Open = Callable[..., SynthFace]
 
@@ -39,6 +41,22 @@ def test_a_set_comes_back_as_it_was_made(pretended: Path, open_set: Open) -> Non
     assert dataset.fingerprint("test") == open_set(pretended, "compound").fingerprint("test")
     assert "nothing about accuracy on people" in dataset.notes()[0]
     assert bad(dataset.verify()) == []
+
+
+def test_its_pictures_say_where_the_face_is(pretended: Path, open_set: Open) -> None:
+    sample = open_set(pretended, "basic").samples("test")[0]
+    assert sample.landmarks == ((35.0, 45.0), (65.0, 45.0), (50.0, 60.0), (40.0, 75.0), (60.0, 75.0))
+    masked = prepare(open_set(pretended, "basic"), open_transforms(["mask"], 0)).samples("test")[0]
+    assert read_image(masked.image).image.tobytes() != read_image(sample.image).image.tobytes()
+    lines = [json.loads(line) for line in (pretended / "samples.jsonl").read_text().splitlines()]
+    for line in lines:
+        del line["landmarks"]  # as 0.1.0 wrote it
+    (pretended / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert open_set(pretended, "basic").samples("test")[0].landmarks is None
+    for wrong in ([[1, 2]], "there", [[1, "2"]] * 5):
+        (pretended / "samples.jsonl").write_text(json.dumps({**lines[0], "landmarks": wrong}) + "\n")
+        with pytest.raises(UserError, match=r"line 1 does not say where the face's landmarks are"):
+            open_set(pretended, "basic").samples("train")
 
 
 def test_no_person_is_in_two_splits(pretended: Path, open_set: Open) -> None:

@@ -82,6 +82,7 @@ def test_its_pictures_can_be_rendered_anew(assets: None, tmp_path: Path) -> None
                 key = PictureKey(subset, split, index, described["per_person"])
                 line = make.make_one(tmp_path, described["seed"], knobs, key)
                 old, new = archive.read(line["file"]), (tmp_path / line["file"]).read_bytes()
+                del line["landmarks"]  # those of the set that ships are in a file of their own
                 if described["versions"] == make.versions():
                     assert (line, new) == (lines[key.id], old)
                 apart = np.abs(pixels(old) - pixels(new)).mean()
