@@ -184,6 +184,7 @@ def load(
     data_root: Name | None = None,
     allow_remote_backbone: bool = False,
     parser: str | None = None,
+    rewrite: str | Sequence[str] = (),
 ) -> Model:
     """Load a backbone, a strategy and a detector once, to ask about many pictures: ``model.predict(pictures)``.
 
@@ -197,6 +198,7 @@ def load(
         align: turn faces upright by their landmarks, where the detector knows them.
         min_face: pixels; smaller faces are left out.
         allow_remote_backbone: use a backbone that sends pictures to another machine.
+        rewrite: ``NAME:key=value,…``, or several: what every question is rewritten by, in this order.
 
     Raises:
         UserError: bad input.
@@ -209,7 +211,7 @@ def load(
         for name, v in chosen.items()
         if v is not None
     }
-    hints = get_type_hints(Choice)
+    hints = get_type_hints(Choice, include_extras=True)
     made = {
         "backbone": backbone_from(backbone),
         "strategy": strategy_spec(strategy),

@@ -20,6 +20,7 @@ from coabench.cli.options import (
     dtype_option,
     load_option,
     parser_option,
+    rewrite_option,
     seed_option,
     set_option,
     strategy_option,
@@ -60,6 +61,7 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "align", "min_face")
 @seed_option
 @set_option
 @parser_option
+@rewrite_option
 @click.option("--allow-remote-backbone", "allow_remote", is_flag=True,
               help="Use a backbone that sends pictures to another machine.")  # fmt: skip
 @click.option("--explain-text", "explain", is_flag=True, help="Print every question, answer and probability as well.")

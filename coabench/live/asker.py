@@ -11,7 +11,7 @@ from coabench.backbone import Backbone
 from coabench.base.vocabulary import ERROR
 from coabench.dataset import Card
 from coabench.decode import ONCE, Decode, mode_of
-from coabench.dialogue import Prediction, Task, Turn
+from coabench.dialogue import Prediction, Question, Task, Turn
 from coabench.errors import SampleError, UserError
 from coabench.evaluation.respondent import Respondent
 from coabench.inference.engine import Outcome, converse
@@ -23,6 +23,9 @@ from coabench.registry import defaults
 from coabench.registry.blame import contained
 from coabench.registry.catalog import find_dataset, find_labels, open_strategy
 from coabench.registry.loader import get_plugins
+from coabench.registry.options import Specs
+from coabench.registry.rewrites import Rewrites
+from coabench.rewrite import Rewritten
 from coabench.runs.identity import LiveIdentity
 from coabench.strategy import Strategy
 
@@ -41,6 +44,7 @@ class Choice:
         labels: the data set or card whose label space is asked about.
         exemplars_from: the data set that strategies with exemplars draw them from; *data_root* is its folder.
         allow_remote: consent to a backbone that sends pictures to another machine.
+        rewrite: what every question is rewritten by, in this order; see `coabench.registry.rewrites`.
     """
 
     backbone: str | type[Backbone[Any]] = defaults.BACKBONE
@@ -57,6 +61,7 @@ class Choice:
     data_root: Path | None = None
     allow_remote: bool = False
     parser: str | None = None
+    rewrite: Specs = ()
 
 
 class Asker:
@@ -79,10 +84,11 @@ class Asker:
         options: Mapping[str, Any],
         notes: Sequence[str] = (),
         parser: Parser | None = None,
+        rewrite: Callable[[Question], Rewritten] = Rewritten,
     ) -> None:
         self.choice, self.backbone, self.strategy, self.space = choice, backbone, strategy, space
         self.identity, self.options, self._notes = identity, options, list(notes)
-        self._parser, self._pool = parser, pool
+        self._parser, self._pool, self._rewrite = parser, pool, rewrite
         self._task = Task(space, pool.exemplars(LIVE))
         self._loaded = False
 
@@ -121,9 +127,8 @@ class Asker:
             positions = [i for i, _ in usable]
             batch = [(prepared, self._task) for _, prepared in usable]
             forward = None if on_turn is None else (lambda i, turn: on_turn(positions[i], turn))
-            answered = converse(
-                self.backbone, self.strategy, batch, mode_of(self.identity.decode).name, forward, self._parser
-            )
+            mode = mode_of(self.identity.decode).name
+            answered = converse(self.backbone, self.strategy, batch, mode, forward, self._parser, self._rewrite)
             for i, outcome in zip(positions, answered, strict=True):
                 outcomes[i] = outcome
         return outcomes
@@ -168,7 +173,7 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
     if source is not None:
         owners["dataset"] = source.loader.load().Options
     respondent = Respondent.find(choice, owners)
-    strategy = respondent.strategy
+    strategy, rewrites = respondent.strategy, Rewrites(choice.rewrite, choice.seed)
     _check_consent(respondent, choice)
     if strategy.exemplars and source is None:
         raise UserError(
@@ -183,19 +188,22 @@ def open_asker(choice: Choice, also: Mapping[str, type] | None = None) -> Asker:
     else:
         pool = ExemplarPool((), 0, choice.seed)
     questions = respondent.rehearse(Task(space, pool.exemplars(LIVE)))
-    backbone = respondent.open(questions)
+    backbone = respondent.open(rewrites.check(questions, strategy.name))
     identity = LiveIdentity(
         **vars(respondent.identity(backbone, questions)),
         labels={"space": space.name, "names": list(space.names), "sha256": space.digest},
         exemplars=tuple(pool.identity()),
+        rewrites=rewrites.identity(),
     )
-    notes, parser = respondent.notes(backbone), respondent.parser
+    notes = [*respondent.notes(backbone), *rewrites.remarks(questions)]
     if pool.shown and source is not None and "detector" in owners:
         notes.append(
             f"the exemplars of {source.card.name} are shown whole, and the faces asked about are cut out: draw them "
             "from pictures of faces, as `coabench datasets crop` makes them"
         )
-    return Asker(choice, backbone, strategy, space, pool, identity, respondent.options, notes, parser)
+    return Asker(
+        choice, backbone, strategy, space, pool, identity, respondent.options, notes, respondent.parser, rewrites
+    )
 
 
 def _check_labels(pool: ExemplarPool, card: Card, space: LabelSpace) -> None:

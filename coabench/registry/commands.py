@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "Train an adapter on a strategy's questions; resume one that was stopped.",
     "evaluate": "Evaluate a backbone with a strategy on a data set; resume one that was stopped.",
     "sweep": "Evaluate, or train, many combinations of options; resume one that was stopped.",
+    "stress": "Evaluate with pictures and questions changed in many ways: does the answer survive?",
     "score": "Make a run of a file of predictions, or of a run's responses read by another parser.",
     "predict": "Say what expression the faces in pictures, folders and films show.",
     "calibrate": "Correct how sure runs are: fit on one run whose truth is known, apply to others.",

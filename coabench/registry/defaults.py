@@ -23,3 +23,5 @@ DECODE: Decode = "generate"
 DEVICE = "auto"
 DTYPE: Dtype = "auto"
 SEED = 0
+SUITE = "questions"
+"""Of a stress: it costs little more than the clean run, since its conditions share one look at the images."""

@@ -43,7 +43,7 @@ class Rewrites:
         return tuple({"spec": choice.spec, **choice.identity()} for choice in self.choices) or None
 
     def notes(self, questions: Sequence[Question]) -> list[str]:
-        """Return what the user should know.
+        """Return what the user of a run should know.
 
         Args:
             questions: those that the strategy asks.
@@ -51,8 +51,14 @@ class Rewrites:
         if not self.choices:
             return []
         spec = f" {OPTION} ".join(choice.spec for choice in self.choices)
-        said = [f"{OPTION} {spec}: every question is rewritten: the numbers are a variant's and will not be ranked"]
-        said += [note for rewrite in self._rewrites for note in getattr(rewrite, "notes", tuple)()]
+        said = f"{OPTION} {spec}: every question is rewritten: the numbers are a variant's and will not be ranked"
+        return [said, *self.remarks(questions)]
+
+    def remarks(self, questions: Sequence[Question]) -> list[str]:
+        """Return what the rewrites say of themselves, and which of the questions stay as they are."""
+        if not self.choices:
+            return []
+        said = [note for rewrite in self._rewrites for note in getattr(rewrite, "notes", tuple)()]
         still = [q.name for q in questions if self._apply(q).question == q]
         return [*said, f"{OPTION} leaves these questions as they are: {', '.join(still)}"] if still else said
 

@@ -37,13 +37,28 @@ class Language(Rewrite):
         return (f"the questions are in {name}: translations that no native speaker has reviewed",)
 
     def rewrite(self, question: Question) -> Rewritten:
-        names = {label: self._name(label) for label in question.recognised}
+        names = {label: self._name(label) for label in question.recognised} or self._listed_openly(question)
         made = in_texts(question, lambda text: self._text(text, names), lambda said: names.get(said, said))
-        options, recognised = (Choices(names[label] for label in each) for each in (question.options, names))
-        marked = {form.format(new): new for new in names.values() for form in ("{}。", "「{}」", "「{}」。")}
-        return Rewritten(
-            replace(made, options=options, recognised=recognised), {new: old for old, new in names.items()}, marked
+        options, recognised = (
+            Choices(names[label] for label in each) for each in (question.options, question.recognised)
         )
+        marked = {form.format(new): new for new in recognised for form in ("{}。", "「{}」", "「{}」。")}
+        return Rewritten(
+            replace(made, options=options, recognised=recognised),
+            {names[label]: label for label in question.recognised},
+            marked,
+        )
+
+    def _listed_openly(self, question: Question) -> dict[str, str]:
+        """Return the labels that an open question may list, which stay in English: the strategy reads the answer."""
+        names = {label: label for label in translations()["labels"]}
+        if self.options.options == "translate" and lists(question.prompt, [*names]):
+            raise UserError(
+                f"--rewrite language cannot translate the labels in the open question {question.name!r}",
+                expected="options=keep: its strategy reads the labels of the answer itself, in English",
+                remedy="write language:options=keep, or choose another --strategy",
+            )
+        return names
 
     def _name(self, label: str) -> str:
         labels = translations()["labels"]
@@ -83,8 +98,11 @@ class Language(Rewrite):
         """Return the options as a list, in the quotation marks that they have."""
         spans = [(slot, with_quotes(text, slot)) for slot in slots]
         written = [text[a : s.begin] + names[s.label] + text[s.end : b] for s, (a, b) in spans]
+        if not written:
+            return ""
         signs = translations()["languages"][self.options.to]
-        return str(signs["comma"].join(written[:-1]) + signs["or"] + written[-1]) if written else ""
+        last = signs["and" if " and " in text[slots[-2].end : slots[-1].begin] else "or"]
+        return str(signs["comma"].join(written[:-1]) + last + written[-1])
 
 
 @cache

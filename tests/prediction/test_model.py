@@ -109,6 +109,25 @@ def test_an_image_is_turned_upright_and_put_on_white_as_its_file_is(tmp_path: Pa
         assert of_file[0].picture.notes == of_image[0].picture.notes != ()
 
 
+def test_questions_are_rewritten_and_answers_read_back() -> None:
+    own: dict[str, Any] = {
+        "backbone": "scripted:a",
+        "options": CHOICE["options"],
+        "strategy": "direct",
+        "faces": "none",
+    }
+    model = coabench.load(**own, rewrite=["language", "order:rotate=2"])
+    (plain,), (other,) = coabench.predict(square(), **own), model.predict(square())
+    asked, was = other.turns[0].question, plain.turns[0].question
+    assert asked.prompt.startswith("Wähle")
+    assert tuple(asked.options) == (*was.options[2:], *was.options[:2])
+    assert other.label in was.options
+    assert any("no native speaker" in note for note in model.notes)
+    assert not any("ranked" in note for note in model.notes)
+    with pytest.raises(coabench.UserError, match="changes no question of strategy 'direct'"):
+        coabench.load(**own, rewrite="comma:last=yes")
+
+
 def test_faces_are_chosen_at_each_call() -> None:
     model = coabench.load(**CHOICE)
     assert model.predict(square(), faces="largest")[0].box == (20, 30, 80, 90)

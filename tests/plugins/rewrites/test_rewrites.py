@@ -134,7 +134,7 @@ def test_the_run_is_a_variant_with_its_rewrites_in_the_identity(tmp_path: Path) 
     [
         ("rank", "order", "asks open questions"), ("direct", "comma:last=yes", "changes no question"),
         ("direct", "order:rotate=0", "1 to 63"), ("direct", "ordr", "there is no rewrite named 'ordr'"),
-        ("rank", "language", "no translation of this question"), ("direct", "language:to=it", "de or fr"),
+        ("rank", "language", "in the open question 'rank'"), ("direct", "language:to=it", "de or fr"),
         ("direct", "preamble:text= ", "cannot be read"), ("direct", "order:rotate=4", "changes no question"),
         ("schema: 1\nname: a\nquestions: [{name: q, prompt: What is it?}]\nconclude: q\n", "order", "does not list"),
     ],
@@ -165,6 +165,19 @@ def test_the_texts_of_the_strategies_that_ship_are_translated(to: str) -> None:
                     new.text != old.text for old, new in zip(before.messages[::2], after.messages[::2], strict=True)
                 )
                 assert not {*before.options} & {*after.options} - {"Surprise", "Neutral"}
+
+
+@pytest.mark.parametrize(
+    ("to", "end"),
+    [("de", "Anger und Neutral"), ("fr", "Anger et Neutral"), ("es", "Anger y Neutral"), ("ja", "Anger、Neutral"),
+     ("zh", "Anger、Neutral")],
+)  # fmt: skip
+def test_a_ranking_is_asked_for_in_another_language_with_labels_in_english(to: str, end: str, tmp_path: Path) -> None:
+    run = tiny_run(
+        tmp_path / "run", strategy="rank", rewrite=(f"language:to={to},options=keep",), dataset="testing-basic",
+        backbone=ScriptedBackbone(lambda q: "1. Anger\n2. Fear" if end in q.prompt else "?"),
+    )  # fmt: skip
+    assert {record["prediction"] for record in read_records(run.directory)} == {"Anger"}
 
 
 def test_every_label_that_ships_has_a_synonym() -> None:
