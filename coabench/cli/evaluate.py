@@ -9,11 +9,13 @@ from typing import Any
 import click
 
 from coabench.cli.options import (
+    allow_trained_split_option,
     backbone_option,
     batch_size_option,
     data_options,
     fold_option,
     fold_seed_option,
+    limit_option,
     model_options,
     parser_option,
     rewrite_option,
@@ -28,7 +30,7 @@ from coabench.registry.options import parse_assignments
 @click.command("evaluate")
 @backbone_option
 @data_options
-@click.option("--limit", type=click.IntRange(min=1), help="Only N samples, of every label; not comparable.")
+@limit_option
 @click.option("--folds", metavar="N|subjects",
               help="All N folds, or one for each person; {fold} in --adapter is the number of one.")  # fmt: skip
 @fold_option
@@ -40,7 +42,7 @@ from coabench.registry.options import parse_assignments
 @rewrite_option
 @click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
-@click.option("--allow-trained-split", is_flag=True, help="Score what the adapter was trained on.")
+@allow_trained_split_option
 @checks_versions
 def command(assignments: tuple[str, ...], folds: str | None, **rest: Any) -> None:
     """Evaluate a backbone with a strategy on a data set; with no options, the model and the faces that ship.

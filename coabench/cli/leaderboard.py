@@ -33,6 +33,12 @@ def command(
     is unfinished, failed or damaged, is listed with the reason and not ranked.
     """
     from coabench.reports.leaderboard import leaderboard
+    from coabench.stress.folder import is_stress
 
     sections = leaderboard(directory, dataset, baseline, workers=os.cpu_count() or 1, over=over)
     write(render_sections(sections, format, "Leaderboard"), output)
+    if is_stress(directory):
+        message = (
+            "this folder holds a stress: its conditions are not ranked; `coabench report` on it says what they change"
+        )
+        click.echo(message, err=True)

@@ -105,6 +105,12 @@ fold_option = click.option(
     "--fold", metavar="K/N|K/subjects", help="Fold K of N of the train split, or its Kth person: 3/10, 3/subjects."
 )
 fold_seed_option = click.option("--fold-seed", type=int, help="Which samples are in which fold; 0 by default.")
+limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), help="Only N samples, of every label; not comparable."
+)
+allow_trained_split_option = click.option(
+    "--allow-trained-split", is_flag=True, help="Score what the adapter was trained on."
+)
 set_option = click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable."
 )
@@ -135,6 +141,19 @@ def model_options(command: Command) -> Command:
     """Add how the model answers: decode mode, sampling, device, precision, seed, options of plugins."""
     sampling = temperature_option, top_p_option, samples_option
     return _add(command, decode_option, *sampling, device_option, dtype_option, load_option, seed_option, set_option)
+
+
+def executor_options(command: Command) -> Command:
+    """Add what carries out the runs of a sweep, and how many at a time, or where."""
+    return _add(
+        command,
+        click.option("--executor", metavar="NAME[:KEY=VALUE,…]", default="local", show_default=True,
+                     help="What carries out the runs: see `coabench list executors`."),
+        click.option("--jobs", metavar="N", type=click.IntRange(min=1),
+                     help="Runs at a time, with --executor local; 1."),
+        click.option("--ray-address", metavar="ADDRESS",
+                     help="The Ray cluster; that of RAY_ADDRESS, else one on this machine, by default."),
+    )  # fmt: skip
 
 
 def _add(command: Command, *options: Callable[[Command], Command]) -> Command:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -29,6 +31,8 @@ EVERY = 10
               help="How many samples the page holds at most; its figures are over all.")  # fmt: skip
 @click.option("--only", type=click.Choice(["right", "wrong", "invalid", "error"]), multiple=True,
               help="Hold only samples with this result; repeatable.")  # fmt: skip
+@click.option("--format", type=click.Choice(["html", "json"]), default="html", show_default=True,
+              help="Of a stress: the page, or its measures for programs.")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Of a training: write the page again and again until the training ends.")
 @click.pass_context
 def command(
@@ -41,9 +45,10 @@ def command(
     dataset: str | None,
     samples: int,
     only: tuple[str, ...],
+    format: str,
     watch: bool,
 ) -> None:
-    """Show the run or the training in the directory RUN as one self-contained HTML page.
+    """Show the run, the training or the stress in the directory RUN as one self-contained HTML page.
 
     Figures with their intervals, confusions, calibration, groups, timing, and a browser of the samples with their
     prompts and raw responses. The page needs no network and holds no images unless --images is given; like the log, it
@@ -51,28 +56,52 @@ def command(
 
     Of a training, also one that is running or was stopped: loss, dev UAR and learning rate over the steps, the examples
     of each answer, and its recipe beside the published one.
+
+    Of a stress: what each condition changes, curves over the severities, the worst order of the options, the positions
+    that are chosen and the labels that break first; with --images some samples at each severity.
     """
     from coabench.reports.report import Report, report
     from coabench.reports.training_page import is_training
+    from coabench.stress.folder import is_stress
 
     page = output or Path(f"{Path(os.path.realpath(run)).name}.html")
     if is_training(run):
-        _check_options(context)
+        _check_options(context, "a training", ("watch",))
         _write_training(run, page, watch)
         return
     if watch:
         raise UserError("--watch follows a training", found=f"{run}, which holds none", remedy="leave it out")
+    if is_stress(run):
+        _check_options(context, "a stress", ("images", "data_root", "dataset", "format"))
+    elif format != "html":
+        raise UserError("--format json is for a stress", found=str(run), remedy="read metrics.json of the run")
     if not images and (data_root is not None or dataset is not None):
         raise UserError("--data-root and --dataset say where images are", remedy="add --images, or leave them out")
+    if is_stress(run):
+        _write_stress(run, output, page, format, (dataset, data_root) if images else None)
+        return
     text = report(Report(run, min_group, images, data_root, dataset, samples, only))
     write(text, page)
 
 
-def _check_options(context: click.Context) -> None:
+def _check_options(context: click.Context, found: str, allowed: Sequence[str]) -> None:
     for name in context.params:
         typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if typed and name not in ("run", "output", "watch"):
-            raise UserError(f"--{name.replace('_', '-')} is for runs", found="a training", remedy="leave it out")
+        if typed and name not in ("run", "output", *allowed):
+            raise UserError(f"--{name.replace('_', '-')} is for runs", found=found, remedy="leave it out")
+
+
+def _write_stress(
+    folder: Path, output: Path | None, page: Path, format: str, images: tuple[str | None, Path | None] | None
+) -> None:
+    from coabench.stress.page import stress_page
+    from coabench.stress.summary import summarise
+
+    summary = summarise(folder)
+    if format == "json":
+        write(json.dumps(summary.as_json(), ensure_ascii=False, indent=2, allow_nan=False) + "\n", output)
+        return
+    write(stress_page(summary, images), page)
 
 
 def _write_training(folder: Path, page: Path, watch: bool) -> None:

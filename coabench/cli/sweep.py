@@ -10,7 +10,7 @@ import click
 
 from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE
-from coabench.cli.options import format_option
+from coabench.cli.options import executor_options, format_option
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
 from coabench.errors import JobError, UserError
@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show the plan and what it costs as far as known, and stop.")
 @click.option("--measure", metavar="N", type=click.IntRange(min=1),
               help="With --dry-run: time N samples of each run whose pace is unknown.")  # fmt: skip
-@click.option("--executor", metavar="NAME[:KEY=VALUE,…]", default="local", show_default=True,
-              help="What carries out the runs: see `coabench list executors`.")  # fmt: skip
-@click.option("--jobs", metavar="N", type=click.IntRange(min=1), help="Runs at a time, with --executor local; 1.")
-@click.option("--ray-address", metavar="ADDRESS",
-              help="The Ray cluster; that of RAY_ADDRESS, else one on this machine, by default.")  # fmt: skip
+@executor_options
 @format_option
 @checks_versions
 def command(
@@ -77,10 +73,11 @@ def command(
     except KeyboardInterrupt:
         raise SystemExit(say_interrupted("what is recorded is safe, the same command continues from there")) from None
     click.echo(render_sections(result_sections(plan, results), format, "Sweep"), nl=False)
-    _raise_failed(results)
+    raise_failed(results)
 
 
-def _raise_failed(results: Sequence[Result]) -> None:
+def raise_failed(results: Sequence[Result]) -> None:
+    """Raise `JobError` where a run could not be finished."""
     from coabench.sweep.state import EARLY
 
     failed = [result for result in results if result.status not in (COMPLETE, EARLY)]

@@ -13,9 +13,9 @@ from typing import Any
 from coabench.base.text import plural
 from coabench.base.vocabulary import ERROR
 from coabench.errors import UserError
-from coabench.evaluation.job import records_of
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.evaluation.progress import Progress, Silence
+from coabench.evaluation.records import records_of
 from coabench.inference.batching import Fixed
 from coabench.render.tables import Column, Row, Section
 from coabench.runs.record import turns_of

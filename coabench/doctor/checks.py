@@ -82,8 +82,8 @@ def _answer() -> Iterator[Row]:
     began = time.perf_counter()
     _step("importing what evaluates")
     from coabench.base.vocabulary import ERROR
-    from coabench.evaluation.job import records_of
     from coabench.evaluation.plan import Evaluation, check
+    from coabench.evaluation.records import records_of
     from coabench.inference.batching import Fixed
     from coabench.runs.run import Batch
 

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from coabench.backbone import Backbone
 from coabench.base import environment
 from coabench.base.files import write_text
 from coabench.base.processes import Meeting, World
-from coabench.dataset import ImageSource, Sample
-from coabench.errors import CoabenchError, OutOfMemory, SampleError
+from coabench.dataset import ImageSource
+from coabench.errors import CoabenchError, SampleError
 from coabench.evaluation.finish import finish
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.evaluation.progress import Progress, Silence
+from coabench.evaluation.records import records_of
 from coabench.inference.batching import Sizer, sizer_of
-from coabench.inference.engine import Outcome, converse
-from coabench.inference.loading import Loaded, load_ahead, read_image
-from coabench.inference.self_consistency import converse_and_vote
+from coabench.inference.loading import read_image
 from coabench.registry.blame import contained
 from coabench.runs.observers import failure_reported, notify
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.parts import Parts
-from coabench.runs.record import make_record
 from coabench.runs.result import FinishedRun
 from coabench.runs.run import Batch, Run, SharedRun, read_manifest
 from coabench.support.image_warnings import WARNED
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 
 @contained()
@@ -118,15 +111,8 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting
     """Write the missing records: all of them, or a share where several processes work."""
     sizer = sizer_of(request.batch_size)
     with contained(), progress.start(len(plan.samples), run.recorded):
-        progress.note("loading the backbone")
-        plan.backbone.remember(run.pending)
-        plan.backbone.load()
-        details = dict(plan.backbone.details())
-        _note(run, details, progress)  # what is known only with the weights
-        session = {"command": list(request.command), "batch_size": request.batch_size,
-                   "processes": meeting.world.size, "device": details.get("device")}  # fmt: skip
-        run.start({**session, "backbone": details, "environment": environment.describe()})
-        notify(progress.note, "coabench_run_started", run=run)
+        load(plan.backbone, run, progress)
+        begin(run, plan.backbone, request, progress, meeting.world.size)
         missing = run.missing(sizer.size)
         try:
             if meeting.world.size == 1 and not run.parts:
@@ -138,13 +124,30 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting
                 meeting.wait()
                 run.merge()
         finally:
-            _note(run, plan.backbone.details(), progress)  # what is known only with the images
+            note_details(run, plan.backbone, progress)  # what is known only with the images
         run.manifest["sessions"][-1]["last_batch_size"] = sizer.size
 
 
-def _note(run: Run, details: Mapping[str, Any], progress: Progress) -> None:
+def load(backbone: Backbone[Any], run: Run, progress: Progress) -> None:
+    """Load the backbone of a run."""
+    progress.note("loading the backbone")
+    backbone.remember(run.pending)
+    backbone.load()
+
+
+def begin(run: Run, backbone: Backbone[Any], request: Evaluation, progress: Progress, processes: int = 1) -> None:
+    """Record that a session of a run begins, whose backbone is loaded."""
+    note_details(run, backbone, progress)  # what is known only with the weights
+    details = dict(backbone.details())
+    session = {"command": list(request.command), "batch_size": request.batch_size,
+               "processes": processes, "device": details.get("device")}  # fmt: skip
+    run.start({**session, "backbone": details, "environment": environment.describe()})
+    notify(progress.note, "coabench_run_started", run=run)
+
+
+def note_details(run: Run, backbone: Backbone[Any], progress: Progress) -> None:
     """Say and record what a backbone says that was not recorded yet."""
-    for note in details.get("notes", ()):
+    for note in backbone.details().get("notes", ()):
         if note not in run.manifest["notes"]:
             progress.note(note)
             run.manifest["notes"].append(note)
@@ -173,66 +176,17 @@ def _write(
 ) -> None:
     """Compute the records that are missing and write them, batch by batch."""
     for records in records_of(plan, missing, sizer):
-        append(records)
-        progress.advance(records)
-        for record in records:
-            notify(progress.note, "coabench_sample_predicted", run=run, record=record)
+        write(run, append, records, progress)
 
 
-def records_of(plan: Plan, missing: Sequence[Batch], sizer: Sizer) -> Iterator[list[dict[str, Any]]]:
-    """Yield the missing records, a batch of the sizer's choice at a time; the backbone is loaded."""
-    positions = array("q", (position for batch in missing for position in batch.positions))
-    known = {position for batch in missing for position in batch.known}
-
-    def prepare(index: int, image: Image) -> Any:
-        sample = plan.samples[positions[index]].id
-        return plan.backbone.prepare([*plan.pool.images(sample), image], sample)
-
-    sources = (plan.samples[position].image for position in positions)
-    loaded = load_ahead(sources, prepare, ahead=lambda: 2 * sizer.size)
-    start = 0
-    while start < len(positions):
-        started = time.perf_counter()  # waiting for images counts
-        chosen = positions[start : start + sizer.size]
-        batch = [plan.samples[position] for position in chosen]
-        images = list(islice(loaded, len(batch)))
-        outcomes = _outcomes(plan, batch, images, sizer)
-        elapsed = time.perf_counter() - started
-        sizer.observe(len(batch), elapsed)
-        seconds = elapsed / len(batch) if plan.backbone.timed else None
-        yield [
-            make_record(sample, image, plan.task(sample), outcome, seconds)
-            for position, sample, image, outcome in zip(chosen, batch, images, outcomes, strict=True)
-            if position not in known
-        ]
-        start += len(batch)
-
-
-def _outcomes(plan: Plan, batch: Sequence[Sample], loaded: Sequence[Loaded], sizer: Sizer) -> list[Outcome]:
-    """Return the outcome of each sample; one whose image cannot be used gets an empty one."""
-    usable = [i for i, item in enumerate(loaded) if item.error is None]
-    outcomes = [Outcome() for _ in batch]
-    asked = [(batch[i], loaded[i].prepared) for i in usable]
-    for i, outcome in zip(usable, _converse(plan, asked, sizer), strict=True):
-        outcomes[i] = outcome
-    return outcomes
-
-
-def _converse(plan: Plan, samples: Sequence[tuple[Sample, Any]], sizer: Sizer) -> list[Outcome]:
-    """Hold the conversations; where memory runs out and the sizer may choose, in halves."""
-    if not samples:
-        return []
-    batch = [(prepared, plan.task(sample)) for sample, prepared in samples]
-    try:
-        if plan.sampling is None:
-            return converse(plan.backbone, plan.strategy, batch, plan.decode, parser=plan.parser, rewrite=plan.rewrites)
-        ids, seed = [sample.id for sample, _ in samples], plan.identity.seed or 0
-        return converse_and_vote(
-            plan.backbone, plan.strategy, batch, ids, plan.sampling, seed, plan.parser, plan.rewrites
-        )
-    except OutOfMemory:
-        if not sizer.shrink(len(samples)):
-            raise
-    # Only now, the error is forgotten, is the memory free that it held.
-    half = len(samples) // 2
-    return [*_converse(plan, samples[:half], sizer), *_converse(plan, samples[half:], sizer)]
+def write(
+    run: Run | SharedRun,
+    append: Callable[[Sequence[Mapping[str, Any]]], None],
+    records: Sequence[Mapping[str, Any]],
+    progress: Progress,
+) -> None:
+    """Write the records of a batch, and report them."""
+    append(records)
+    progress.advance(records)
+    for record in records:
+        notify(progress.note, "coabench_sample_predicted", run=run, record=record)

@@ -12,9 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import log
-from typing import Any
 
-from coabench.backbone import Backbone
+from coabench.backbone import Viewing
 from coabench.base.vocabulary import ERROR
 from coabench.decode import SAMPLE
 from coabench.dialogue import Prediction, Question, Task
@@ -25,28 +24,23 @@ from coabench.sampling import Draw, Sampling
 from coabench.strategy import Strategy
 
 
-def converse_and_vote(
-    backbone: Backbone[Any],
+def hold_and_vote(
+    viewing: Viewing,
     strategy: Strategy,
-    batch: Sequence[tuple[Any, Task]],
+    tasks: Sequence[Task],
     ids: Sequence[str],
     sampling: Sampling,
     seed: int,
     parser: Parser | None = None,
     rewrite: Callable[[Question], Rewritten] = Rewritten,
 ) -> list[Outcome]:
-    """Run the strategy on a batch as often as *sampling* says, and return one voted outcome per sample, in order.
-
-    The backbone looks once.
+    """Run the strategy on the samples of a viewing as often as *sampling* says; return a voted outcome for each.
 
     Args:
-        batch: (prepared images, task) of each sample.
         ids: of the samples.
         seed: of the run.
-        parser, rewrite: as in `coabench.inference.engine.converse`.
+        parser, rewrite: as in `coabench.inference.engine.hold_dialogues`.
     """
-    viewing = backbone.look([prepared for prepared, _ in batch])
-    tasks = [task for _, task in batch]
     runs = []
     for path in range(sampling.samples):
 

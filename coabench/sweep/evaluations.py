@@ -70,18 +70,7 @@ class Evaluations(Kind):
 
     def check(self, request: Evaluation, probe: bool = False) -> Checked:
         """See `Kind.check`."""
-        plan = check(request)
-        device = plan.backbone.details().get("device")
-        questions = rehearse(plan.strategy, plan.task(plan.samples[0]), plan.decode)
-        return Checked(
-            plan.identity,
-            run_name(plan.identity),
-            len(plan.samples),
-            len(questions) * _paths(plan),
-            _tokens(plan) if probe else None,
-            None if device is None else str(device),
-            plan.notes,
-        )
+        return described(check(request), probe)
 
     def read_identity(self, data: Mapping[str, Any]) -> RunIdentity:
         """See `Kind.read_identity`."""
@@ -151,6 +140,21 @@ class Evaluations(Kind):
     def shortened(self, request: Evaluation, size: int, output: Path) -> Evaluation:
         """See `Kind.shortened`."""
         return replace(request, limit=size, output=output)
+
+
+def described(plan: Plan, probe: bool = False) -> Checked:
+    """Return what the plan of a run says of it; see `Kind.check`."""
+    device = plan.backbone.details().get("device")
+    questions = rehearse(plan.strategy, plan.task(plan.samples[0]), plan.decode)
+    return Checked(
+        plan.identity,
+        run_name(plan.identity),
+        len(plan.samples),
+        len(questions) * _paths(plan),
+        _tokens(plan) if probe else None,
+        None if device is None else str(device),
+        plan.notes,
+    )
 
 
 def run_name(identity: RunIdentity) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE, FAILED
 from coabench.errors import CoabenchError, UserError
-from coabench.sweep.executor import Executor
+from coabench.sweep.executor import Ending, Executor
 from coabench.sweep.kind import Kind, Outcome
 from coabench.sweep.plan import SweepPlan
 from coabench.sweep.planned import Planned
@@ -69,30 +70,64 @@ def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress) -> list[
         progress.note(f"{len(plan.runs) - len(left)} of {plural(len(plan.runs), job)} {ended} already")
     if not left:
         return [read_result(run) for run in plan.runs]
-    executor.check(left)
+    problems = carry_out(left, lambda: _make_folder(plan.sheet.output), executor, progress)
+    return [read_result(run, problems.get(run.directory)) for run in plan.runs]
+
+
+def _make_folder(output: Path) -> None:
     try:
-        plan.sheet.output.mkdir(parents=True, exist_ok=True)
+        output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"the folder {plan.sheet.output} cannot be made",
+            f"the folder {output} cannot be made",
             found=error.strerror or str(error),
             remedy="correct 'output' in the sheet, or the permissions",
         ) from None
-    problems: dict[str, str] = {}
-    tally = plan.sheet.kind.tally([run.directory for run in left])
+
+
+def carry_out(
+    left: Sequence[Planned], prepare: Callable[[], None], executor: Executor, progress: SweepProgress
+) -> dict[Path, str]:
+    """Carry out jobs of one kind, and return the problem of each run that failed, by its folder.
+
+    Args:
+        left: one job or more.
+        prepare: makes the folder that they are in.
+
+    Raises:
+        UserError: the executor cannot do what is asked for, or what *prepare* raises; nothing was started.
+    """
+    executor.check(left)
+    prepare()
+    problems: dict[Path, str] = {}
+    runs = [run for job in left for run in job.members]
+    kind = runs[0].kind
+    tally = kind.tally([run.directory for run in runs])
     with (
-        progress.start(plan.sheet.kind, len(left), sum(run.size for run in left), tally.count()),
+        progress.start(kind, len(runs), sum(run.size for run in runs), tally.count()),
         closing(executor.execute(left)) as endings,
     ):
         for ending in endings:
             progress.advance(tally.count())
-            if ending is not None:
-                if ending.problem is not None:
-                    problems[ending.run.directory.name] = ending.problem
-                progress.ended(read_result(ending.run, ending.problem))
-                for failure in failures_in(ending.run):
+            if ending is None:
+                continue
+            for run in ending.run.members:
+                if problem := _problem_of(run, ending):
+                    problems[run.directory] = problem
+                progress.ended(read_result(run, problem))
+                for failure in failures_in(run):
                     progress.note(f"    {failure}")
-    return [read_result(run, problems.get(run.directory.name)) for run in plan.runs]
+    return problems
+
+
+def _problem_of(run: Planned, ending: Ending) -> str | None:
+    """Return the problem of a run whose job has ended; of several together, some may be complete nevertheless."""
+    if ending.problem is None or ending.run is run:
+        return ending.problem
+    try:
+        return None if run.state.status == COMPLETE else ending.problem
+    except CoabenchError:
+        return ending.problem
 
 
 def failures_in(run: Planned) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""What a sweep makes of every combination: an evaluation, or a training; the interface of both."""
+"""What workers carry out, and what a sweep makes of every combination: an evaluation, or a training."""
 
 from __future__ import annotations
 
@@ -64,12 +64,38 @@ class Tally(Protocol):
         ...
 
 
-class Kind(ABC):
+class Work(ABC):
+    """What a worker can carry out.
+
+    Attributes:
+        request: the class of its request, a dataclass.
+    """
+
+    request: ClassVar[type[Any]]
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The word that orders to workers have for it."""
+
+    @abstractmethod
+    def read_identity(self, data: Mapping[str, Any]) -> Part:
+        """Return an identity from its JSON."""
+
+    @abstractmethod
+    def perform(self, request: Any, verify: Callable[[Part], None]) -> None:
+        """Do the job, or resume it.
+
+        Args:
+            verify: is called with its identity before it begins; what it raises ends the job.
+        """
+
+
+class Kind(Work):
     """A kind of job that a sweep can consist of.
 
     Attributes:
         options: of the command that does one.
-        request: the class of its request.
         job: what one is called, for people.
         unit: what it consists of, one of many.
         uar: what its UAR is called.
@@ -79,13 +105,17 @@ class Kind(ABC):
     """
 
     options: ClassVar[Options]
-    request: ClassVar[type[Any]]
     job: ClassVar[str]
     unit: ClassVar[str]
     uar: ClassVar[str]
     ranks: ClassVar[bool]
     legend: ClassVar[str]
     parent: ClassVar[Path]
+
+    @property
+    def name(self) -> str:
+        """That of its command."""
+        return self.options.command
 
     @abstractmethod
     def request_of(self, settings: Settings, output: Path | None = None) -> Any:
@@ -100,18 +130,6 @@ class Kind(ABC):
 
         Raises:
             UserError: it cannot be done.
-        """
-
-    @abstractmethod
-    def read_identity(self, data: Mapping[str, Any]) -> Part:
-        """Return an identity from its JSON."""
-
-    @abstractmethod
-    def perform(self, request: Any, verify: Callable[[Part], None]) -> None:
-        """Do the job, or resume it.
-
-        Args:
-            verify: is called with its identity before it begins; what it raises ends the job.
         """
 
     @abstractmethod

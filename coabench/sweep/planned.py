@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from coabench.base.vocabulary import COMPLETE
 from coabench.sweep.jobs import kind_of
 from coabench.sweep.kind import Kind
 from coabench.sweep.sheet import Resources
 from coabench.sweep.state import State
+from coabench.sweep.together import Together, TogetherIdentity
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,54 @@ class Planned:
     def label(self) -> str:
         """What people call it."""
         return label_of(self.varying)
+
+    @property
+    def members(self) -> Sequence[Planned]:
+        """The jobs that it consists of: itself, where it is not several together."""
+        return (self,)
+
+
+@dataclass(frozen=True)
+class PlannedTogether(Planned):
+    """Several runs of a kind that one worker carries out together.
+
+    Attributes:
+        together: the runs; all else is said of them as a whole.
+    """
+
+    together: Sequence[Planned] = ()
+
+    @classmethod
+    def of(cls, runs: Sequence[Planned]) -> PlannedTogether:
+        """Return runs that share their looks as one job."""
+        first, names = runs[0], " ".join(run.label for run in runs)
+        return cls(
+            {"runs": names},
+            Together(tuple(run.request for run in runs)),
+            TogetherIdentity(runs=tuple(run.identity for run in runs)),
+            sum(run.size for run in runs),
+            sum(run.questions for run in runs),
+            None,
+            first.device,
+            first.resources,
+            list(dict.fromkeys(note for run in runs for note in run.notes)),
+            runs,
+        )
+
+    @property
+    def kind(self) -> Kind:
+        return self.together[0].kind
+
+    @property
+    def state(self) -> State:
+        """How far all are: ``complete`` only where each is."""
+        states = [run.state for run in self.together]
+        left = next((state for state in states if state.status != COMPLETE), states[0])
+        return replace(left, done=sum(state.done for state in states))
+
+    @property
+    def members(self) -> Sequence[Planned]:
+        return self.together
 
 
 def label_of(varying: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from threading import Thread
@@ -20,7 +21,7 @@ from coabench.errors import CoabenchError, UserError
 from coabench.registry.blame import contained
 from coabench.runs.identity import list_differences
 from coabench.runs.identity_part import Part
-from coabench.sweep.jobs import KINDS, kind_of
+from coabench.sweep.jobs import WORKS, work_of
 
 LONGEST = 8000
 """Characters of a problem that are passed on."""
@@ -52,33 +53,35 @@ def _perform(request: Any, identity: Part) -> None:
                 remedy="name 'dtype' and 'device' in the sheet; if files were changed meanwhile, begin the sweep again",
             )
 
-    kind_of(request).perform(request, verify)
+    work_of(request).perform(request, verify)
 
 
 def order(request: Any, identity: Part) -> bytes:
     """Return the line that orders a run."""
-    job = kind_of(request).options.command
-    message = {"job": job, "request": asdict(request), "identity": identity.to_json()}
+    message = {"job": work_of(request).name, "request": asdict(request), "identity": identity.to_json()}
     return json.dumps(message, default=str).encode() + b"\n"
 
 
 def read_order(line: bytes) -> tuple[Any, Part]:
     """Return the request and the identity that a line orders."""
     message = json.loads(line)
-    kind = KINDS[message["job"]]
-    hints = get_type_hints(kind.request)
-    fields = {name: _read_field(hints[name], value) for name, value in message["request"].items()}
-    return kind.request(**fields), kind.read_identity(message["identity"])
+    work = WORKS[message["job"]]
+    return _read_fields(work.request, message["request"]), work.read_identity(message["identity"])
+
+
+def _read_fields(kind: Any, values: Mapping[str, Any]) -> Any:
+    """Return a dataclass of what JSON keeps of one: texts, numbers, lists and mappings."""
+    hints = get_type_hints(kind)
+    return kind(**{name: _read_field(hints[name], value) for name, value in values.items()})
 
 
 def _read_field(hint: Any, value: Any) -> Any:
-    """Return the value of a field of a request, of which JSON keeps texts, numbers, lists and mappings."""
     if isinstance(value, list):
         return tuple(_read_field(get_args(hint)[0], each) for each in value)
     if isinstance(value, str) and Path in (hint, *get_args(hint)):
         return Path(value)
-    made = next((member for member in get_args(hint) if is_dataclass(member)), None)
-    return made(**value) if made and isinstance(value, dict) else value  # type: ignore[operator]  # it is a class
+    made = next((member for member in (hint, *get_args(hint)) if is_dataclass(member)), None)
+    return _read_fields(made, value) if made and isinstance(value, dict) else value
 
 
 def main() -> None:

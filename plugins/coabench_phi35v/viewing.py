@@ -66,6 +66,13 @@ class Phi35Viewing(Viewing):
         self._linear = fast_linear(model.device, model.lm_head.weight.dtype)
         self._encoded: dict[bytes, Tensor] = {}
         self._cache = SlotCache(len(samples), len(model.model.layers), model.device)
+        self._seen = [0] * len(samples)
+        self._given = [0] * len(samples)
+        self._new = {*range(len(samples))}
+
+    def restart(self) -> None:
+        """Forget the questions, and keep what the decoder made of everything up to the last image of each row."""
+        self._new = {*range(len(self._samples))}
 
     def generate(self, questions: Questions) -> list[Answer | None]:
         """Decode greedily.
@@ -102,8 +109,9 @@ class Phi35Viewing(Viewing):
             return [None] * len(questions)
         with explained_oom(*TOO_LITTLE_MEMORY), torch.inference_mode(), self._linear:
             prompts = {row: self._prompt(row, question) for row, question in asked.items()}
-            self._share({row: prompts[row] for row, question in asked.items() if question.context})
+            self._begin({row: prompt for row, prompt in prompts.items() if row in self._new}, asked)
             answers = compute(prompts, asked)
+            self._new -= {*asked}
         return [answers.get(row) for row in range(len(questions))]
 
     # -- what the questions are about ---------------------------------------------------------------------------------
@@ -130,6 +138,30 @@ class Phi35Viewing(Viewing):
             tokens = self._model.model.vision_embed_tokens(list(new.values()))
             self._encoded.update(zip(new, tokens, strict=True))
         return [{index: self._encoded[picture.digest] for index, picture in own.items()} for own in shown]
+
+    # -- what all questions share -------------------------------------------------------------------------------------
+
+    def _begin(self, prompts: Prompts, asked: Asked) -> None:
+        """Run what stands before the first question, the images, through the decoder, unless that was done.
+
+        A pass of its own: so it is the same whatever is then asked, and other dialogues can begin there. *_seen* is how
+        many tokens of a row it has made; *_given*, how many of them other samples share.
+        """
+        ends = {row: max((i + 1 for i, token in enumerate(prompt) if token < 0), default=0)
+                for row, prompt in prompts.items()}  # fmt: skip
+        lacking = []
+        for row, prompt in prompts.items():
+            long = self._is_long(len(prompt))
+            self._cache.keep(row, self._seen[row])
+            if self._cache.long[row] != long or self._cache.tokens[row] != list(prompt[: ends[row]]):
+                self._cache.keep(row, 0)
+                self._cache.long[row] = long
+                lacking.append(row)
+        self._share({row: prompts[row] for row in lacking if asked[row].context})
+        for row in lacking:
+            self._given[row], self._seen[row] = len(self._cache.tokens[row]), ends[row]
+        if chunks := {row: prompts[row][self._given[row] : ends[row]] for row in lacking if ends[row]}:
+            self._advance(list(chunks), list(chunks.values()))
 
     # -- what other samples share -------------------------------------------------------------------------------------
 
@@ -183,7 +215,13 @@ class Phi35Viewing(Viewing):
         shared = common([cache.tokens[row], prompt[:-1]]) if cache.long[row] == long else 0
         cache.keep(row, shared)
         cache.long[row] = long
+        if shared < self._seen[row]:
+            self._seen[row] = 0  # it is computed together with a question now
         return shared
+
+    def _cached(self, row: int, shared: int) -> int:
+        """Return how many tokens of its prompt a row need not compute: of a first question, those of other samples."""
+        return min(shared, self._given[row]) if row in self._new else shared
 
     def _advance(
         self, rows: Sequence[int], chunks: Sequence[Sequence[int]], trees: Sequence[OptionTree] = ()
@@ -247,7 +285,15 @@ class Phi35Viewing(Viewing):
             if 2 * len(live) <= len(rows):  # fewer rows cost copies of their keys: worth it only when many have ended
                 rows, chunks = [rows[index] for index in live], [chunks[index] for index in live]
         return {
-            row: Answer(self._tokenizer.decode(ids), None, None, None, len(prompts[row]), cached[row], len(ids))
+            row: Answer(
+                self._tokenizer.decode(ids),
+                None,
+                None,
+                None,
+                len(prompts[row]),
+                self._cached(row, cached[row]),
+                len(ids),
+            )
             for row, ids in written.items()
         }
 
@@ -266,6 +312,7 @@ class Phi35Viewing(Viewing):
                 chunks[index] = held + chunks[index]
                 cache.keep(row, 0)
                 cache.long[row] = True
+                self._seen[row] = 0
         head = self._model.lm_head
         states = head.weight.new_zeros((len(rows), head.in_features))
         for group in ([index for index in range(len(rows)) if index not in outgrown], outgrown):
@@ -306,7 +353,7 @@ class Phi35Viewing(Viewing):
             for row, values in zip(rows, sums, strict=True):
                 self._cache.keep(row, len(prompts[row]))
                 scores[row].update(zip(part[row], values, strict=True))
-                cached[row] = min(shared[row], cached.get(row, shared[row]))
+                cached[row] = min(self._cached(row, shared[row]), cached.get(row, shared[row]))
         answers = {}
         for row, prompt in prompts.items():
             ordered = {option: scores[row][option] for option in asked[row].options}

@@ -28,6 +28,7 @@ class WandbTracker(Tracker):
             project=os.environ.get("WANDB_PROJECT") or PROJECT,
             id=hashlib.sha256(job.key.encode()).hexdigest()[:16],
             resume="allow",
+            reinit="create_new",  # a stress writes several runs at a time
             name=job.name,
             job_type=job.kind,
             config={**job.settings, "directory": str(job.directory)},

@@ -138,7 +138,7 @@ def test_an_observer_that_fails_hides_no_interrupt(
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
-    monkeypatch.setattr("coabench.evaluation.job.make_record", interrupt)
+    monkeypatch.setattr("coabench.evaluation.records.make_record", interrupt)
     more = {"SCRIPTED_EVENTS": str(tmp_path / "events"), "SCRIPTED_RAISES": "1", "SCRIPTED_SOUND": "1", **variables}
     stopped = coabench(*BASE, "--output", "o", **more)
     assert stopped.returncode == 130, stopped.stderr

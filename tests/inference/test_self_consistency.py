@@ -12,7 +12,7 @@ from coabench.base.shipped import path
 from coabench.dialogue import Answer, Prediction, Question, Task, Turn
 from coabench.inference.engine import Outcome
 from coabench.inference.promptfile_reader import read_prompt_file
-from coabench.inference.self_consistency import converse_and_vote, vote
+from coabench.inference.self_consistency import hold_and_vote, vote
 from coabench.registry.catalog import find_strategy
 from coabench.sampling import Sampling
 from coabench.testing import BASIC, COMPOUND, ScriptedBackbone
@@ -106,7 +106,7 @@ def test_the_conclusion_of_a_chain_is_voted_and_not_its_answers() -> None:
         return said[path][turn]
 
     backbone, strategy = ScriptedBackbone(say), find_strategy("chain-of-affect").open()
-    [outcome] = converse_and_vote(backbone, strategy, [(None, Task(COMPOUND))], ["one"], Sampling(samples=4), 7)
+    [outcome] = hold_and_vote(backbone.look([None]), strategy, [Task(COMPOUND)], ["one"], Sampling(samples=4), 7)
     assert outcome.prediction is not None
     assert outcome.prediction.label == "Happily Surprised"
     assert outcome.prediction.details["confidence"] == 0.5
@@ -120,9 +120,9 @@ def test_draws_depend_on_the_sample_and_not_on_its_place() -> None:
         return question.options[question.draw.seed % len(question.options)]
 
     def ask(ids: Sequence[str]) -> dict[str, Any]:
-        batch = [(None, Task(BASIC))] * len(ids)
+        viewing, tasks = ScriptedBackbone(say).look([None] * len(ids)), [Task(BASIC)] * len(ids)
         strategy = read_prompt_file(path("prompts", "direct.yaml"))
-        outcomes = converse_and_vote(ScriptedBackbone(say), strategy, batch, ids, Sampling(samples=5), 0)
+        outcomes = hold_and_vote(viewing, strategy, tasks, ids, Sampling(samples=5), 0)
         return {
             id: [turn.answer.label for path in o.paths for turn in path.turns]
             for id, o in zip(ids, outcomes, strict=True)

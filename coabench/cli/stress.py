@@ -1,0 +1,92 @@
+"""``coabench stress``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coabench.base.vocabulary import COMPLETE
+from coabench.cli.options import (
+    allow_trained_split_option,
+    backbone_option,
+    batch_size_option,
+    data_options,
+    executor_options,
+    fold_option,
+    fold_seed_option,
+    format_option,
+    limit_option,
+    model_options,
+    parser_option,
+)
+from coabench.cli.processes import say_interrupted
+from coabench.cli.sweep import raise_failed
+from coabench.cli.versions import checks_versions
+from coabench.registry.defaults import SUITE
+from coabench.registry.options import parse_assignments, parse_component
+from coabench.render.tables import Format, render_sections
+
+
+@click.command("stress")
+@backbone_option
+@data_options
+@click.option("--suite", metavar="NAME|SUITE.yaml", default=SUITE, show_default=True,
+              help="The conditions: questions, images, occlusion, all, or a sheet of your own.")  # fmt: skip
+@limit_option
+@fold_option
+@fold_seed_option
+@batch_size_option
+@model_options
+@parser_option
+@allow_trained_split_option
+@click.option("--output", metavar="DIR", type=click.Path(path_type=Path), required=True,
+              help="The folder of the stress: a run in it for each condition.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show the conditions and how far they are, and stop.")
+@executor_options
+@format_option
+@checks_versions
+def command(
+    assignments: tuple[str, ...],
+    suite: str,
+    output: Path,
+    dry_run: bool,
+    executor: str,
+    jobs: int | None,
+    ray_address: str | None,
+    format: Format,
+    **rest: Any,
+) -> None:
+    """Evaluate as `evaluate` does, and again with pictures or questions changed: does the answer survive?
+
+    Each condition of the suite is a run of its own, the clean one too. Those that change the question alone look at the
+    images together. The same command again skips what is complete and resumes the rest.
+    """
+    from coabench.cli.progress import SweepTerminal
+    from coabench.evaluation.plan import Evaluation
+    from coabench.stress.findings import sections
+    from coabench.stress.job import stress
+    from coabench.stress.plan import make_plan
+    from coabench.stress.suites import find_suite
+    from coabench.stress.summary import summarise
+    from coabench.stress.tables import plan_section, result_section
+    from coabench.sweep.choose import OPTION, open_executor
+
+    chosen = open_executor(executor, jobs=jobs, address=ray_address)
+    at_a_time = jobs or int(parse_component(executor, OPTION)[1].get("jobs", 1))
+    request = Evaluation(options=parse_assignments(assignments), **rest)
+    plan = make_plan(request, find_suite(suite), output)
+    if dry_run:
+        click.echo(render_sections([plan_section(plan)], format, "Stress"), nl=False)
+        return
+    try:
+        results = stress(plan, chosen, SweepTerminal(), at_a_time)
+    except KeyboardInterrupt:
+        raise SystemExit(say_interrupted("what is recorded is safe, the same command continues from there")) from None
+    says = format not in ("csv", "json") and all(result.status == COMPLETE for result in results)
+    shown = sections(summarise(output)) if says else [result_section(plan, results)]
+    click.echo(render_sections(shown, format, "Stress"), nl=False)
+    if says:
+        click.echo(f"curves, labels and pictures: coabench report {output} --images", err=True)
+    raise_failed(results)

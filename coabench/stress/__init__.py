@@ -1,0 +1,1 @@
+"""How answers hold where pictures or questions change: one run for every condition, in one folder."""
