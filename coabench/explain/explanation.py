@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+DELETION = "deletion"
+"""The name of the figure of which less is better."""
+
+
 @dataclass(frozen=True)
 class QuestionMap:
     """A question about a sample.
@@ -38,7 +42,7 @@ class QuestionMap:
     drops: Map
     shares: Mapping[str, float] | None
     chance: Mapping[str, float] | None
-    hit: float | None
+    hit: bool | None
     hit_chance: float | None
     deletion: float
     random_deletion: float
@@ -108,7 +112,7 @@ class Explanation:
             hits = [(s, m.hit, m.hit_chance) for s, m in pairs if m.hit is not None and m.hit_chance is not None]
             if hits:
                 made.append(_figure(question, "pointing game", hits))
-            made.append(_figure(question, "deletion", [(s, m.deletion, m.random_deletion) for s, m in pairs]))
+            made.append(_figure(question, DELETION, [(s, m.deletion, m.random_deletion) for s, m in pairs]))
         return made
 
     def emotions(self) -> dict[tuple[str, str], tuple[Map, int]]:

@@ -106,7 +106,7 @@ def explain(request: Explaining, progress: Progress | None = None) -> Explanatio
             remedy="choose others with --samples, or another --question",
         )
     totals = [_looks(request.windows, len(asked)) for *_, asked in work]
-    questions = sum(looks * len(asked) for looks, (*_, asked) in zip(totals, work, strict=True))
+    questions = sum((1 + len(request.windows.boxes()) + STEPS * (RANDOM + 1)) * len(asked) for *_, asked in work)
     progress.note(f"{plural(len(work), 'sample')}, {sum(totals):,} looks at changed images, {questions:,} questions")
     for id, why in left_out.items():
         progress.note(f"left out {id}: {why}")

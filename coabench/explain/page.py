@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from coabench.explain.explanation import Explanation, Figure
+from coabench.explain.explanation import DELETION, Explanation, Figure
 from coabench.explain.overlay import alone, legend, overlay, shown
 from coabench.render.page import render_page, render_template
 
@@ -70,4 +70,6 @@ def _verdict(figure: Figure) -> str:
     low, high = figure.interval
     if low <= figure.chance <= high:
         return "not told from chance"
+    if figure.name == DELETION:
+        return "better than random" if figure.mean < figure.chance else "worse than random"
     return "above chance" if figure.mean > figure.chance else "below chance"
