@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
+from markupsafe import Markup
 
 from coabench.base.files import write_text
 from coabench.cli.options import write
@@ -23,12 +26,14 @@ EVERY = 10
 @click.option("--min-group", metavar="N", type=click.IntRange(min=1), default=20, show_default=True,
               help="Groups of fewer samples are counted and not scored.")  # fmt: skip
 @click.option("--images", is_flag=True, help="Put small versions of the images into the page.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="With --images: the folder or file that holds them.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="With --images, --explain: what holds them.")
 @click.option("--dataset", metavar="NAME|CARD.yaml", help="With --images: the data set, if not the one the run names.")
 @click.option("--samples", metavar="N", type=click.IntRange(min=1), default=100_000, show_default=True,
               help="How many samples the page holds at most; its figures are over all.")  # fmt: skip
 @click.option("--only", type=click.Choice(["right", "wrong", "invalid", "error"]), multiple=True,
               help="Hold only samples with this result; repeatable.")  # fmt: skip
+@click.option("--explain", metavar="N", type=click.IntRange(min=1),
+              help="Explain N wrong answers, as `coabench explain` does: asks the model again.")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Of a training: write the page again and again until the training ends.")
 @click.pass_context
 def command(
@@ -41,6 +46,7 @@ def command(
     dataset: str | None,
     samples: int,
     only: tuple[str, ...],
+    explain: int | None,
     watch: bool,
 ) -> None:
     """Show the run or the training in the directory RUN as one self-contained HTML page.
@@ -62,10 +68,23 @@ def command(
         return
     if watch:
         raise UserError("--watch follows a training", found=f"{run}, which holds none", remedy="leave it out")
-    if not images and (data_root is not None or dataset is not None):
-        raise UserError("--data-root and --dataset say where images are", remedy="add --images, or leave them out")
-    text = report(Report(run, min_group, images, data_root, dataset, samples, only))
+    if not (images or explain) and (data_root is not None or dataset is not None):
+        raise UserError(
+            "--data-root and --dataset say where images are", remedy="add --images or --explain N, or leave them out"
+        )
+    explained = None if explain is None else _explained(run, explain, data_root)
+    text = report(Report(run, min_group, images, data_root, dataset, samples, only), explained)
     write(text, page)
+
+
+def _explained(run: Path, number: int, data_root: Path | None) -> Markup:
+    """Return the maps of some wrong answers, for the page."""
+    from coabench.cli.progress import ExplainTerminal
+    from coabench.explain.job import Explaining, explain
+    from coabench.explain.page import parts
+
+    with redirect_stdout(sys.stderr):
+        return parts(explain(Explaining(run, f"wrong:{number}", data_root=data_root), ExplainTerminal()))
 
 
 def _check_options(context: click.Context) -> None:

@@ -22,17 +22,12 @@ def numbers(explanation: Explanation) -> str:
 
 def page(explanation: Explanation) -> str:
     """Return the page."""
-    return render_page(HERE / "explain.html", styles=["explain.css"], run=explanation.run, parts=parts(explanation))
+    return render_page(HERE / "explain.html", run=explanation.run, parts=parts(explanation))
 
 
 def parts(explanation: Explanation) -> Markup:
     """Return its sections, escaped: for its own page, and for a report."""
     return Markup(render_template(HERE / "explain_parts.html", **_data(explanation)))
-
-
-def styles() -> Path:
-    """Return the style sheet that the sections need."""
-    return HERE / "explain.css"
 
 
 def _data(explanation: Explanation) -> dict[str, Any]:

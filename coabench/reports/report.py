@@ -63,8 +63,11 @@ class Report:
     only: tuple[str, ...] = ()
 
 
-def report(request: Report) -> str:
+def report(request: Report, explained: Markup | None = None) -> str:
     """Return the page of a run. The same run gives the same bytes.
+
+    Args:
+        explained: the sections of `coabench.explain.page.parts`.
 
     Raises:
         UserError: no such folder, no run in it, a damaged or newer manifest, an empty or damaged log; images that are
@@ -105,6 +108,7 @@ def report(request: Report) -> str:
             **_figures(metrics, data),
             calibrated=identity.calibration,
             **_samples(records, data, labels, request.min_group, pictures),
+            explained=explained,
             sections=plugin_sections(directory, manifest, metrics),
             shown=shown,
             pictures=pictures,

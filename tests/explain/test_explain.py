@@ -37,7 +37,7 @@ MOUTH = [(x / 48, y / 48) for x, y in ((16, 19), (32, 19), (24, 27), (15, 35), (
 
 
 class MouthReader(Backbone[Image]):
-    """Is sure of the first option by how much of the mouth's colour is where a drawn face's mouth is; sees nothing else."""
+    """Is sure of the first option by how much of its colour is where a drawn mouth is; sees nothing else."""
 
     capabilities = frozenset({"generates", "scores"})
     weights = "mouth"
