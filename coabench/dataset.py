@@ -225,6 +225,10 @@ class Dataset(ABC):
         """Return the options that change which images or labels are used, JSON-serialisable."""
         return {}
 
+    def action_units(self, label: str) -> Sequence[int]:
+        """Return the action units that every face of a label moves, where that is known: of rendered faces, say."""
+        return ()
+
     def listed(self) -> Iterable[Sample]:
         """Return the samples of every split, whose images `coabench datasets verify` looks at.
 

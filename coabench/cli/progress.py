@@ -126,6 +126,24 @@ class PredictionTerminal(Terminal, PredictionProgress):
         self._update(done, line, faces=self._faces)
 
 
+class ExplainTerminal(Terminal):
+    """Looks at images of which a part is covered."""
+
+    @contextmanager
+    def start(self, total: int) -> Iterator[None]:
+        """Show progress over so many looks."""
+        self._done = 0
+        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        with self._shown(total, 0, columns):
+            yield
+
+    def advance(self, looks: int) -> None:
+        """Count looks."""
+        self._done += looks
+        line = f"{self._done:,}/{self._total:,} looks  {self._speed(self._done):.1f} looks/s"
+        self._update(self._done, line, last=self._done == self._total)
+
+
 class TrainingTerminal(Terminal, TrainingProgress):
     """Steps of a training, with loss or reward, dev UAR and the time left."""
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
+from markupsafe import Markup
 
 from coabench.base.files import write_text
 from coabench.cli.options import write
@@ -25,7 +28,7 @@ EVERY = 10
 @click.option("--min-group", metavar="N", type=click.IntRange(min=1), default=20, show_default=True,
               help="Groups of fewer samples are counted and not scored.")  # fmt: skip
 @click.option("--images", is_flag=True, help="Put small versions of the images into the page.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="With --images: the folder or file that holds them.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="With --images, --explain: what holds them.")
 @click.option("--dataset", metavar="NAME|CARD.yaml", help="With --images: the data set, if not the one the run names.")
 @click.option("--samples", metavar="N", type=click.IntRange(min=1), default=100_000, show_default=True,
               help="How many samples the page holds at most; its figures are over all.")  # fmt: skip
@@ -33,6 +36,8 @@ EVERY = 10
               help="Hold only samples with this result; repeatable.")  # fmt: skip
 @click.option("--format", type=click.Choice(["html", "json"]), default="html", show_default=True,
               help="Of a stress: the page, or its measures for programs.")  # fmt: skip
+@click.option("--explain", metavar="N", type=click.IntRange(min=1),
+              help="Explain N wrong answers, as `coabench explain` does: asks the model again.")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Of a training: write the page again and again until the training ends.")
 @click.pass_context
 def command(
@@ -46,6 +51,7 @@ def command(
     samples: int,
     only: tuple[str, ...],
     format: str,
+    explain: int | None,
     watch: bool,
 ) -> None:
     """Show the run, the training or the stress in the directory RUN as one self-contained HTML page.
@@ -75,13 +81,26 @@ def command(
         _check_options(context, "a stress", ("images", "data_root", "dataset", "format"))
     elif format != "html":
         raise UserError("--format json is for a stress", found=str(run), remedy="read metrics.json of the run")
-    if not images and (data_root is not None or dataset is not None):
-        raise UserError("--data-root and --dataset say where images are", remedy="add --images, or leave them out")
+    if not (images or explain) and data_root is not None:
+        raise UserError("--data-root says where images are", remedy="add --images or --explain N, or leave it out")
+    if not images and dataset is not None:
+        raise UserError("--dataset says which data set has the images", remedy="add --images, or leave it out")
     if is_stress(run):
         _write_stress(run, output, page, format, (dataset, data_root) if images else None)
         return
-    text = report(Report(run, min_group, images, data_root, dataset, samples, only))
+    explained = None if explain is None else _explained(run, explain, data_root)
+    text = report(Report(run, min_group, images, data_root, dataset, samples, only), explained)
     write(text, page)
+
+
+def _explained(run: Path, number: int, data_root: Path | None) -> Markup:
+    """Return the maps of some wrong answers, for the page."""
+    from coabench.cli.progress import ExplainTerminal
+    from coabench.explain.job import Explaining, explain
+    from coabench.explain.page import parts
+
+    with redirect_stdout(sys.stderr):
+        return parts(explain(Explaining(run, f"wrong:{number}", data_root=data_root), ExplainTerminal()))
 
 
 def _check_options(context: click.Context, found: str, allowed: Sequence[str]) -> None:

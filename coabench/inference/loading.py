@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from coabench.dataset import ImageSource
+from coabench.detector import Landmarks
 from coabench.errors import SampleError, first_line
 from coabench.inference.preparation import PreparedSource, Unprepared, original
 from coabench.support.images import UnreadableImage, decode
@@ -39,13 +40,15 @@ class Loaded:
 class Picture:
     """An image as 8-bit RGB, upright; the SHA-256 of its bytes; and what was done beyond decoding them.
 
-    *facts* is what the steps of its preparation say of it, by their names.
+    *facts* is what the steps of its preparation say of it, by their names; *landmarks* lie where the face's are in the
+    prepared image, as far as known.
     """
 
     image: Image
     sha256: str
     notes: tuple[str, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    landmarks: Landmarks | None = None
 
 
 def read_image(source: ImageSource) -> Picture:
@@ -70,7 +73,7 @@ def _prepared(picture: Picture, source: ImageSource) -> Picture:
         facts = {**picture.facts, **({step.name: dict(made.facts)} if made.facts else {})}
         landmarks = made.landmarks
         picture = replace(picture, image=made.image, notes=(*picture.notes, *made.notes), facts=facts)
-    return picture
+    return replace(picture, landmarks=landmarks)
 
 
 def read_original(source: ImageSource) -> Picture:

@@ -121,6 +121,9 @@ class PreparedDataset(Dataset):
     def identity(self) -> Mapping[str, Any]:
         return self._original.identity()
 
+    def action_units(self, label: str) -> Sequence[int]:
+        return self._original.action_units(label)
+
     def verify(self) -> list[Check]:
         return self._original.verify()
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "webcam": "Try a backbone and a strategy live: on a camera, a video, a folder or a stream.",
     "leaderboard": "Rank the complete runs in a folder, with intervals, beside the published numbers.",
     "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
+    "explain": "Show what answers of a run hang on: parts of the image are covered, and the questions asked again.",
     "compare": "Compare two runs on the same samples: is the difference more than chance?",
     "power": "Say what a test set can show: the power to find a difference, and the smallest that it shows.",
     "adapters": "Show, compare, average, export and publish adapters.",

@@ -64,8 +64,11 @@ class Report:
     only: tuple[str, ...] = ()
 
 
-def report(request: Report) -> str:
+def report(request: Report, explained: Markup | None = None) -> str:
     """Return the page of a run. The same run gives the same bytes.
+
+    Args:
+        explained: the sections of `coabench.explain.page.parts`.
 
     Raises:
         UserError: no such folder, no run in it, a damaged or newer manifest, an empty or damaged log; images that are
@@ -107,6 +110,7 @@ def report(request: Report) -> str:
             calibrated=identity.calibration,
             **stimuli_shown(data.stimuli),
             **_samples(records, data, labels, request.min_group, pictures),
+            explained=explained,
             sections=plugin_sections(directory, manifest, metrics),
             shown=shown,
             pictures=pictures,

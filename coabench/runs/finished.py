@@ -30,12 +30,20 @@ class RecordedRun:
 
     def typed(self, option: str) -> str | None:
         """Return the value of an option on the run's command line, as far as it is recorded."""
+        return next(iter(self.typed_values(option)), None)
+
+    def typed_values(self, option: str) -> list[str]:
+        """Return every value of a repeatable option on the command line that first names it; as far as recorded."""
         for session in self.manifest.get("sessions") or ():
             words = [str(word) for word in session.get("command") or ()]
-            for word, following in zip(words, [*words[1:], ""], strict=False):
-                if word == option or word.startswith(f"{option}="):
-                    return following if word == option else word.partition("=")[2]
-        return None
+            values = [
+                following if word == option else word.partition("=")[2]
+                for word, following in zip(words, [*words[1:], ""], strict=False)
+                if word == option or word.startswith(f"{option}=")
+            ]
+            if values:
+                return values
+        return []
 
     def space(self, labels: str | None, *, exact: bool) -> LabelSpace:
         """Return the label space of the run.

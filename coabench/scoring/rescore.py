@@ -16,7 +16,7 @@ from typing import Any
 from coabench.base.files import sha256_of
 from coabench.base.reading import exists
 from coabench.base.vocabulary import ERROR
-from coabench.decode import EXTERNAL, GENERATE, SAMPLE, SCORED
+from coabench.decode import EXTERNAL, GENERATE, SAMPLE, SCORED, Decode
 from coabench.dialogue import Answer, Exemplar, Prediction, Task, Turn
 from coabench.errors import UserError
 from coabench.evaluation.finish import store
@@ -99,11 +99,14 @@ def rescore(request: Rescoring, progress: Progress | None = None) -> FinishedRun
     )  # fmt: skip
 
 
-def replay(strategy: Strategy, task: Task, asked: list[Mapping[str, Any]], parser: Parser) -> Outcome:
+def replay(
+    strategy: Strategy, task: Task, asked: list[Mapping[str, Any]], parser: Parser, decode: Decode = GENERATE.name
+) -> Outcome:
     """Return what the strategy concludes from recorded turns, read with *parser*.
 
     Args:
         asked: the turns of a record, in order.
+        decode: how they were answered.
     """
     outcome, conversation, recorded = Outcome(), strategy.converse(task), iter(asked)
     question = advance(conversation, None, outcome)
@@ -119,7 +122,7 @@ def replay(strategy: Strategy, task: Task, asked: list[Mapping[str, Any]], parse
             cached_tokens=turn.get("cached_tokens") or 0,
             new_tokens=turn.get("new_tokens") or 0,
         )
-        read = understand(question, answer, task.space, parser, GENERATE.name)
+        read = understand(question, answer, task.space, parser, decode)
         outcome.turns.append(Turn(question, read))
         question = advance(conversation, read, outcome)
     return outcome

@@ -96,6 +96,11 @@ class SynthFace(Dataset):
             for line, points in mine
         ]
 
+    def action_units(self, label: str) -> Sequence[int]:
+        from coabench_synthface.expression import RECIPES
+
+        return tuple(RECIPES[label].always) if label in RECIPES else ()
+
     def notes(self) -> Sequence[str]:
         return ("synthetic faces: a number on them says nothing about accuracy on people",)
 

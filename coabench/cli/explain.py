@@ -1,0 +1,63 @@
+"""``coabench explain``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import click
+
+from coabench.cli.options import data_root_option, device_option, set_option, write
+from coabench.cli.versions import checks_versions
+from coabench.registry.defaults import BATCH_SIZE, SEED
+
+
+@click.command("explain")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--samples", metavar="GROUP:N|ID,…", default="wrong:12", show_default=True,
+              help="wrong:N, right:N or all:N, drawn by --seed; or ids.")  # fmt: skip
+@click.option("--question", type=click.Choice(["primary", "secondary", "all"]), default="all", show_default=True,
+              help="Of the questions with an answer: the first, the second, or all.")  # fmt: skip
+@click.option("--window", metavar="PART", type=click.FloatRange(0.02, 1), default=0.25, show_default=True,
+              help="The side of a covered window, in parts of the image's.")  # fmt: skip
+@click.option("--overlap", metavar="PART", type=click.FloatRange(0, 0.9), default=0.5, show_default=True,
+              help="The part of a side that neighbouring windows share.")  # fmt: skip
+@click.option("--fill", type=click.Choice(["mean", "grey", "blur"]), default="mean", show_default=True,
+              help="What covers: the image's mean colour, mid grey, or the image blurred.")  # fmt: skip
+@data_root_option
+@click.option("--batch-size", type=click.IntRange(min=1), default=BATCH_SIZE, show_default=True,
+              help="Images at a time.")  # fmt: skip
+@device_option
+@click.option("--seed", type=int, default=SEED, show_default=True, help="Draws samples, and the random deletions.")
+@set_option
+@click.option("--format", "format", type=click.Choice(["html", "json"]), default="html", show_default=True,
+              help="A page, with its numbers in a .json beside it; or the numbers alone.")  # fmt: skip
+@click.option("--output", metavar="FILE", type=click.Path(path_type=Path),
+              help="explain.html (explain.json) here by default.")  # fmt: skip
+@checks_versions
+def command(
+    run: Path, samples: str, question: str, window: float, overlap: float, fill: str, data_root: Path | None,
+    batch_size: int, device: str, seed: int, assignments: tuple[str, ...], format: str, output: Path | None,
+) -> None:  # fmt: skip
+    """Show which parts of the images the answers of the finished run in the directory RUN hang on.
+
+    Windows cover one part of an image after the other, and the questions of the run are asked again: a map shows by how
+    much that lowers the log-probability of the answer given. With the share of brows, eyes, nose and mouth, a deletion
+    test of the maps, and for rendered faces the pointing game. Needs a backbone that scores, and the images.
+    """
+    from coabench.cli.progress import ExplainTerminal
+    from coabench.explain.job import Explaining, explain
+    from coabench.explain.page import numbers, page
+    from coabench.explain.windows import Windows
+
+    output = output or Path(f"explain.{format}")
+    request = Explaining(
+        run, samples, question, Windows(window, overlap, fill), data_root, batch_size, device, seed, assignments  # type: ignore[arg-type]
+    )  # fmt: skip
+    with redirect_stdout(sys.stderr):  # stdout is for data, whatever plugins print
+        done = explain(request, ExplainTerminal())
+    if format == "html":
+        write(page(done), output)
+        output = output.with_suffix(".json")
+    write(numbers(done), output)
