@@ -516,11 +516,11 @@ def test_shades() -> None:
     assert [shade(p) for p in (0, 0.001, 0.05, 0.5, 1)] == ["s0", "s1", "s1", "s10", "s20"]
 
 
-def test_the_wheel_has_the_pages(wheel: Path) -> None:
+def test_the_wheel_has_the_pages_and_all_else_that_is_no_code(wheel: Path) -> None:
     package = Path(coabench.__file__).parent
-    pages = [path for ending in ("html", "css", "js") for path in package.rglob(f"*.{ending}")]
-    assert len(pages) == 12
-    for file in pages:
+    files = [path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    assert {path.suffix for path in files} >= {".html", ".css", ".js", ".yaml", ".typed"}
+    for file in files:
         assert (wheel / "coabench" / file.relative_to(package)).read_bytes() == file.read_bytes()
 
 
