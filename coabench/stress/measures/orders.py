@@ -41,7 +41,7 @@ def worst_case(clean: Predicted, orders: Sequence[Predicted]) -> WorstCase:
     always = np.logical_and.reduce([each.predictions == each.targets for each in (clean, *orders)])
     kept = replace(clean, predictions=np.where(always, clean.targets, clean.k))
     uar = UAR.measure(kept)[0]
-    return WorstCase(uar, (uar.value or 0.0) - float(clean.shares.sum()), 1 + len(orders))
+    return WorstCase(uar, (uar.value or 0.0) - (UAR.value(clean) or 0.0), 1 + len(orders))
 
 
 @dataclass(frozen=True)
