@@ -110,8 +110,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     images, tokenizer = [face(number) for number in range(arguments.faces)], WordPieces()
-    told = machine("cpu", arguments.threads)
-    print(", ".join(f"{key} {value}" for key, value in told.items()) + "\n")
+    about = machine("cpu", arguments.threads)
+    print(", ".join(f"{key} {value}" for key, value in about.items()) + "\n")
     model = random_model(tokenizer, [picture(image, 4) for image in images], "mid", "cpu", torch.float32)
     rows = []
     print(
@@ -128,7 +128,7 @@ def main() -> None:
                 )
             print(f"together equals apart: {rows[-1]['together_equals_apart']}", flush=True)
     if arguments.json:
-        arguments.json.write_text(json.dumps({"machine": told, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        arguments.json.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -95,8 +95,8 @@ def explain(request: Explaining, progress: Progress | None = None) -> Explanatio
     work: list[tuple[Record, Sample, Picture, list[Asked]]] = []
     for record in chosen:
         try:
-            picture = _picture(record, samples[record["id"]])
-            work.append((record, samples[record["id"]], picture, _asked(plan, record, request.question)))
+            sample = samples[record["id"]]
+            work.append((record, sample, _picture(record, sample), _asked(plan, record, sample, request.question)))
         except SampleError as error:
             left_out[record["id"]] = error.problem
     if not work:
@@ -132,12 +132,11 @@ def _picture(record: Record, sample: Sample) -> Picture:
     return picture
 
 
-def _asked(plan: Plan, record: Record, which: Which) -> list[Asked]:
+def _asked(plan: Plan, record: Record, sample: Sample, which: Which) -> list[Asked]:
     """Return the questions that the run asked about a sample, with the answers that it got.
 
     The strategy is played again with the recorded answers, for the whole chat: a log holds the last prompt alone.
     """
-    sample = next(sample for sample in plan.samples if sample.id == record["id"])
     outcome = replay(plan.strategy, plan.task(sample), list(record["turns"]), plan.parser, plan.decode)
     if len(outcome.turns) < len(record["turns"]):
         raise SampleError("the strategy asks other questions than the run recorded")

@@ -64,7 +64,7 @@ def _data(explanation: Explanation) -> dict[str, Any]:
 def _verdict(figure: Figure) -> str:
     low, high = figure.interval
     if low <= figure.chance <= high:
-        return "not told from chance"
+        return "not significantly different from chance"
     if figure.name == DELETION:
         return "better than random" if figure.mean < figure.chance else "worse than random"
     return "above chance" if figure.mean > figure.chance else "below chance"
