@@ -109,7 +109,7 @@ class Attempts:
             Wrong: it ended otherwise than an input may make it end.
         """
         before, used = _contents(folder), _memory()
-        with _alarm(words):
+        with _alarm(words), _no_bytecode():
             WATCH.seen.clear()
             WATCH.on = True
             try:
@@ -154,6 +154,17 @@ def _alarm(words: tuple[object, ...]) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Keep Python from writing the bytecode of what is imported for the first time: that is no input's doing."""
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _memory() -> int:
