@@ -17,13 +17,13 @@ from dataclasses import dataclass, field, replace
 
 from coabench.base.files import Closing
 from coabench.base.vocabulary import ERROR
+from coabench.base.worker_thread import WorkerThread
 from coabench.detector import Detector
 from coabench.dialogue import Prediction, Turn
 from coabench.live.asker import Asker
 from coabench.live.rates import Tally
 from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
 from coabench.live.tracker import Track, Tracker, iou
-from coabench.live.worker_thread import WorkerThread
 from coabench.registry.defaults import SMOOTH
 from coabench.support.crops import MARGIN, MIN_FACE, CropSettings, crop_face, select_faces
 
