@@ -22,6 +22,7 @@ from support.process import Run, start, wait_for
 from support.stream import streaming
 
 import coabench.live.job as job
+from coabench.live.overlay.colours import face_colour
 from coabench.live.probe import Settings
 from coabench.live.recording import Recording, count_frames
 from coabench.live.snapshot import Frame
@@ -95,6 +96,18 @@ def test_a_video_is_answered_logged_and_recorded(coabench: Run, tmp_path: Path) 
     assert "with a face    19 of 20 looked at" in result.stdout
     assert "answers        19" in result.stdout
     assert "median" in result.stdout
+
+
+def test_labels_that_no_font_can_draw_are_warned_of_once(coabench: Run, tmp_path: Path) -> None:
+    footage(tmp_path / "in.mp4", 2)
+    classes = '[{name: Fear}, {name: Happiness}, {name: "Sad \\u0378"}]'  # which is no character
+    (tmp_path / "mine.yaml").write_text(f"name: mine\nloader: faces\nsplits: [test]\nlabels: {{classes: {classes}}}\n")
+    words = (*BASE, "--source", "in.mp4", "--labels", "mine.yaml", "--strategy", "direct")
+    drawn = coabench(*words, "--record", "out.mp4", "--log", "a.jsonl")
+    assert drawn.returncode == 0, drawn.stderr
+    assert drawn.stderr.count("no font here can draw the label") == 1
+    assert "it is shown as Sad \\u0378; install one" in drawn.stderr
+    assert "no font" not in coabench(*words, "--log", "b.jsonl").stderr
 
 
 def test_the_weights_of_a_detector_are_in_the_identity(coabench: Run, tmp_path: Path) -> None:
@@ -481,8 +494,8 @@ def test_the_window_under_a_virtual_display(
     assert recorded is None  # nothing new came while it recorded
     with Image.open(tmp_path / "screen.png") as screen:
         shown = np.asarray(screen.convert("RGB")).astype(int)
-    fresh = (abs(shown - np.array((64, 224, 160))).sum(axis=2) < 40) | (abs(shown - 160).sum(axis=2) < 12)
-    assert fresh.sum() > 100  # the outline of the face
+    outline = abs(shown - np.array(face_colour(1))).sum(axis=2) < 40
+    assert outline.sum() > 100  # of the face
     assert (shown[..., 0] > 180).sum() > 1000  # the face itself
 
 
