@@ -504,6 +504,7 @@ KEYS = """
 import itertools, sys, threading, time
 from pathlib import Path
 from coabench.live import window
+from coabench.live.overlay.colours import face_colour
 
 patience = iter(range(120))  # half a second each: a busy machine draws late
 script = iter(["details", "details", "still", "record", "record", "pause", "pause", sys.argv.pop()])
@@ -530,8 +531,8 @@ class Pressing(window.Window):
             shown = ImageGrab.grab().convert("RGB")
             shown.save("screen.png")
             colours = dict((colour, n) for n, colour in shown.getcolors(1 << 24))
-            outline = sum(n for c, n in colours.items() if sum(map(abs, (c[0] - 64, c[1] - 224, c[2] - 160))) < 40
-                          or sum(abs(channel - 160) for channel in c) < 12)
+            painted = face_colour(1)
+            outline = sum(n for c, n in colours.items() if sum(abs(a - b) for a, b in zip(c, painted)) < 40)
             if outline <= 100 and next(patience, None) is not None:
                 script = itertools.chain([asked], script)
                 return None
