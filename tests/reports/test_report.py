@@ -209,14 +209,15 @@ def test_every_sample_is_in_the_page(tmp_path: Path) -> None:
     strings = data["strings"]
     assert data["id"] == [r["id"] for r in given]
     assert [strings[t] for t in data["target"]] == [r["target"] for r in given]
-    assert data["asked"] == [len(r["turns"]) for r in given]
+    (run,) = data["runs"]
+    assert run["asked"] == [len(r["turns"]) for r in given]
     turns = [t for r in given for t in r["turns"]]
-    assert [strings[i] for i in data["turns"]["response"]] == [t["response"] for t in turns]
-    for number, its in zip(data["turns"]["question"], turns, strict=True):
+    assert [strings[i] for i in run["turns"]["response"]] == [t["response"] for t in turns]
+    for number, its in zip(run["turns"]["question"], turns, strict=True):
         assert [strings[i] for i in data["questions"][number]] == [its["name"], its["prompt"], *its["options"]]
     # Prompts stand once: seven questions (the primary one, the secondary one for each of five answers).
     assert len(data["questions"]) == 1 + len({t["label"] for t in turns if t["name"] == "primary"} - {None})
-    assert data["turns"]["scores"][0] == [pytest.approx(v, abs=1e-4) for v in turns[0]["scores"].values()]
+    assert run["turns"]["scores"][0] == [pytest.approx(v, abs=1e-4) for v in turns[0]["scores"].values()]
 
 
 def test_all_that_comes_from_elsewhere_is_text(tmp_path: Path) -> None:
