@@ -225,7 +225,8 @@ document.addEventListener("DOMContentLoaded", () => {
     if (at < 0) return null;
     const opened = rows[at - (state.page - 1) * PAGE];
     opened.querySelector(".toggle").setAttribute("aria-expanded", "true");
-    const bar = element("p", { class: "bar small" }, button("‹ Previous", () => step(-1), { "aria-keyshortcuts": "k" }), button("Next ›", () => step(1), { "aria-keyshortcuts": "j" }), `Sample ${(at + 1).toLocaleString("en")} of ${found.length.toLocaleString("en")}`);
+    const place = element("span", {}, `Sample ${(at + 1).toLocaleString("en")} of ${found.length.toLocaleString("en")}, label `, element("strong", {}, visible(samples.string(data.target[found[at]]))));
+    const bar = element("p", { class: "bar small" }, button("‹ Previous", () => step(-1), { "aria-keyshortcuts": "k" }), button("Next ›", () => step(1), { "aria-keyshortcuts": "j" }), place);
     opened.after(element("tr", { class: "details" }, element("td", { colspan: columns.length }, element("div", { class: "sheet" }, bar, ...sheet(found[at])))));
     return opened;
   }
