@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
 from coabench.cli.options import format_option, output_option, write
 from coabench.errors import UserError
@@ -38,7 +39,8 @@ class _Recipes(Command):
     ("are three seeds of one recipe better than three of another?",
      "coabench compare results/a-0 results/a-1 results/a-2 -- results/b-0 results/b-1 results/b-2"),
 ))  # fmt: skip
-@click.argument("runs", metavar="A B | A… -- B…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="A B | A… -- B…", nargs=-1, required=True, type=click.Path(path_type=Path),
+                shell_complete=completing.runs)  # fmt: skip
 @grouped(OUTPUT, click.option(
     "--flips", metavar="N", type=click.IntRange(min=0), default=20, show_default=True,
     help="Show N of the samples that only one run gets right; json has all.",
