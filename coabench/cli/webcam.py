@@ -34,6 +34,7 @@ from coabench.cli.options import (
 )
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
+from coabench.registry.defaults import SMOOTH
 from coabench.registry.options import parse_assignments
 from coabench.support.crops import MARGIN, MIN_FACE
 
@@ -105,7 +106,7 @@ CHOICE = (
     "Display",
     click.option("--no-window", "window", flag_value=False, default=True, type=bool,
                  help="Show nothing. A video or folder is then worked through in order, every frame."),
-    click.option("--smooth", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+    click.option("--smooth", type=click.IntRange(min=1), default=SMOOTH, show_default=True, metavar="N",
                  help="Show what the last N answers about a face vote for; the log keeps each answer."),
     click.option("--stale-after", type=FiniteRange(min=0), metavar="SECONDS",
                  help="Mark older answers; by default when the next one should have come."),
