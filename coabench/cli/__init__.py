@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -19,6 +19,7 @@ from coabench.base.resources import shortage
 from coabench.base.text import safe
 from coabench.base.version import __version__
 from coabench.cli.command import Group
+from coabench.cli.completing import VARIABLE
 from coabench.cli.processes import say_interrupted
 from coabench.cli.suggestions import with_suggestion
 from coabench.errors import CoabenchError, JobError, UserError
@@ -26,6 +27,9 @@ from coabench.registry.blame import contained
 from coabench.registry.commands import COMMANDS, JOBS
 from coabench.registry.loader import get_plugins
 from coabench.support.redaction import without_credentials
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class Commands(Group):
@@ -49,6 +53,14 @@ class Commands(Group):
         """Do what was typed; click would take any `KeyboardInterrupt` for the user's."""
         with contained():
             return super().invoke(ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return what completes a command's name, without importing the commands."""
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=COMMANDS.get(name)) for name in names), *options]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help lines without importing the commands."""
@@ -89,6 +101,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         use_utf8()
     never_fail_to_print()
     words = sys.argv[1:] if arguments is None else arguments
+    if instruction := os.environ.get(VARIABLE):
+        from coabench.cli.completion import answer
+
+        answer(cli, instruction)
+        sys.exit(0)
     with signals.interrupting():
         try:
             if any("\0" in word for word in words):  # which no shell passes on

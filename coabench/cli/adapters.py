@@ -8,13 +8,15 @@ from typing import Any
 import click
 
 from coabench.base.text import plural, safe
+from coabench.cli import completing
 from coabench.cli.command import MODEL, OUTPUT, Group, grouped
 from coabench.cli.options import format_option, output_option, write
 from coabench.errors import UserError
 from coabench.render.tables import Column, Format, render
 
 base_option = grouped(MODEL, click.option(
-    "--backbone", metavar="NAME[:MODEL]", help="Its base; by default the one that its training names."
+    "--backbone", metavar="NAME[:MODEL]", help="Its base; by default the one that its training names.",
+    shell_complete=completing.backbones,
 ))  # fmt: skip
 
 
@@ -27,7 +29,7 @@ def command() -> None:
     ("as PEFT reads it", "coabench adapters export adapters/mine --as peft"),
     ("base and adapter as one checkpoint", "coabench adapters export adapters/mine --as merged --output mine-merged"),
 ))  # fmt: skip
-@click.argument("adapter")
+@click.argument("adapter", shell_complete=completing.trained)
 @grouped(OUTPUT, click.option(
     "--as", "layout", type=click.Choice(["published", "peft", "merged"]), required=True,
     help="The published script's layout, PEFT's, or a whole checkpoint.",
@@ -55,7 +57,7 @@ def export(adapter: str, layout: str, backbone: str | None, output: Path | None)
     ("an adapter in a folder", "coabench adapters show adapters/mine"),
     ("one of the hub", "coabench adapters show owner/name"),
 ))  # fmt: skip
-@click.argument("adapter")
+@click.argument("adapter", shell_complete=completing.trained)
 def show(adapter: str) -> None:
     """Show what an adapter is, from what, on what, and how it did."""
     from coabench.adapters.show import describe
@@ -70,8 +72,8 @@ def show(adapter: str) -> None:
     ("all of their modules, for a program",
      "coabench adapters compare adapters/first adapters/second --modules 1000 --format csv"),
 ))  # fmt: skip
-@click.argument("adapter")
-@click.argument("other")
+@click.argument("adapter", shell_complete=completing.trained)
+@click.argument("other", shell_complete=completing.trained)
 @grouped(OUTPUT, click.option(
     "--modules", metavar="N", type=click.IntRange(min=0), default=5, show_default=True,
     help="How many modules to show, those furthest apart first.",
@@ -99,23 +101,28 @@ def compare(adapter: str, other: str, modules: int, format: Format) -> None:
     ("of three, without those that lower the dev UAR",
      "coabench adapters soup adapters/a adapters/b adapters/c --greedy --output greedy-soup"),
 ))  # fmt: skip
-@click.argument("adapters", nargs=-1, required=True)
+@click.argument("adapters", nargs=-1, required=True, shell_complete=completing.trained)
 @grouped(
     "Selection",
     click.option("--greedy", is_flag=True,
                  help="Add one after the other, the best first, as long as the dev UAR does not fall."),
     click.option("--dataset", metavar="NAME|CARD.yaml",
-                 help="Of --greedy: whose development part to select by; all they learnt from by default."),
+                 help="Of --greedy: whose development part to select by; all they learnt from by default.",
+                 shell_complete=completing.datasets),
     click.option("--split", metavar="NAME",
                  help="Of --greedy: a whole split of --dataset, which none has learnt from; by default its "
-                      "development part."),
+                      "development part.",
+                      shell_complete=completing.splits),
     click.option("--data-root", metavar="PATH", type=click.Path(path_type=Path),
                  help="Of --greedy: the folder or file of the data set; by default where its card says."),
     click.option("--backbone", metavar="NAME[:MODEL]",
-                 help="Of --greedy: the base; by default the one of the training."),
+                 help="Of --greedy: the base; by default the one of the training.",
+                 shell_complete=completing.backbones),
     click.option("--strategy", "strategies", metavar="NAME[:VARIANT]|FILE.yaml", multiple=True,
-                 help="Of --greedy: the questions of the trainings, where they came from a file; repeatable."),
-    click.option("--device", metavar="NAME", help="Of --greedy: what computes: auto by default, cpu, cuda, cuda:1 …"),
+                 help="Of --greedy: the questions of the trainings, where they came from a file; repeatable.",
+                 shell_complete=completing.strategies),
+    click.option("--device", metavar="NAME", help="Of --greedy: what computes: auto by default, cpu, cuda, cuda:1 …",
+                 shell_complete=completing.words("auto", "cpu", "cuda")),
 )  # fmt: skip
 @grouped(
     OUTPUT,
@@ -172,12 +179,13 @@ def _greedy(folders: list[Path], output: Path, chosen: dict[str, Any]) -> None:
      "coabench adapters card adapters/mine --run results/my-run --output README.md"),
     ("publish it with the adapter, privately", "coabench adapters card adapters/mine --push owner/name"),
 ))  # fmt: skip
-@click.argument("adapter")
+@click.argument("adapter", shell_complete=completing.trained)
 @base_option
 @grouped(
     OUTPUT,
     click.option("--run", "runs", metavar="RUN", type=click.Path(path_type=Path), multiple=True,
-                 help="A complete run of it, whose figures the card has; repeatable."),
+                 help="A complete run of it, whose figures the card has; repeatable.",
+                 shell_complete=completing.runs),
     output_option,
     click.option("--push", "repository", metavar="OWNER/NAME",
                  help="Commit adapter and card to a repository of the hub, a private one where it is new."),

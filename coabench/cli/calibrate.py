@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coabench.base.text import safe
+from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
 from coabench.cli.options import FiniteRange, overwrite_option, run_output_option
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
      "coabench calibrate results/dev --part 0.5"),
     ("fit on one run, correct another", "coabench calibrate results/dev --apply results/test"),
 ))  # fmt: skip
-@click.argument("source", metavar="RUN|FILE.json", type=click.Path(path_type=Path))
+@click.argument(
+    "source", metavar="RUN|FILE.json", type=click.Path(path_type=Path), shell_complete=completing.calibrations
+)
 @grouped(
     "Calibration",
     click.option("--method", type=click.Choice(["temperature", "platt", "isotonic"]),
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
                  help="Fit on this part of the samples, show the effect on the others; by default on all."),
     click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Chooses the part."),
     click.option("--apply", metavar="RUN", type=click.Path(path_type=Path), multiple=True,
-                 help="Make a corrected copy of this run; repeatable. None by default."),
+                 help="Make a corrected copy of this run; repeatable. None by default.",
+                 shell_complete=completing.runs),
 )  # fmt: skip
 @grouped(
     OUTPUT,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
 from coabench.cli.options import format_option, output_option, write
 from coabench.errors import UserError
@@ -38,20 +39,12 @@ class _Recipes(Command):
     ("are three seeds of one recipe better than three of another?",
      "coabench compare results/a-0 results/a-1 results/a-2 -- results/b-0 results/b-1 results/b-2"),
 ))  # fmt: skip
-@click.argument("runs", metavar="A B | A… -- B…", nargs=-1, required=True, type=click.Path(path_type=Path))
-@grouped(
-    OUTPUT,
-    click.option("--flips", metavar="N", type=click.IntRange(min=0), default=20, show_default=True,
-                 help="Show N of the samples that only one run gets right; json has all."),
-    click.option("--images", is_flag=True,
-                 help="Of the html page of two runs: put small versions of the images into it."),
-    click.option("--data-root", metavar="PATH", type=click.Path(path_type=Path),
-                 help="With --images: the folder or file that holds them, by default the one that the runs name."),
-    click.option("--dataset", metavar="NAME|CARD.yaml",
-                 help="With --images: the data set, by default the one that the runs name."),
-    click.option("--samples", metavar="N", type=click.IntRange(min=1),
-                 help="How many samples that page holds at most; 100,000 by default."),
-)  # fmt: skip
+@click.argument("runs", metavar="A B | A… -- B…", nargs=-1, required=True, type=click.Path(path_type=Path),
+                shell_complete=completing.runs)  # fmt: skip
+@grouped(OUTPUT, click.option(
+    "--flips", metavar="N", type=click.IntRange(min=0), default=20, show_default=True,
+    help="Show N of the samples that only one run gets right; json has all.",
+))  # fmt: skip
 @format_option
 @output_option
 @click.pass_context

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from coabench.base.text import plural, safe
+from coabench.cli import completing
 from coabench.cli.command import DATA, FACES, OUTPUT, Group, grouped
 from coabench.cli.copies import check_replaceable, default_file, write_pairs
 from coabench.cli.options import (
@@ -62,7 +63,7 @@ def list_datasets(format: Format) -> None:
     ("the faces that ship", "coabench datasets show synthface-compound"),
     ("how RAF-DB is had, and its terms", "coabench datasets show raf-db-compound"),
 ))  # fmt: skip
-@click.argument("name")
+@click.argument("name", shell_complete=completing.datasets)
 def show(name: str) -> None:
     """Show a data set's card: labels, counts, how to get it, its terms, how to cite it."""
     card = find_dataset(name).card
@@ -99,7 +100,7 @@ def _sizes(card: Card, splits: Sequence[str], label: str | None = None) -> dict[
     ("the faces that ship", "coabench datasets verify synthface-compound"),
     ("RAF-DB, in a folder", "coabench datasets verify raf-db-compound --data-root RAF-DB/compound"),
 ))  # fmt: skip
-@click.argument("name")
+@click.argument("name", shell_complete=completing.datasets)
 @data_root_option
 @grouped(
     DATA,
@@ -146,12 +147,13 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pair
     ("with room around the faces, what has none left out",
      "coabench datasets crop my-faces.yaml --output my-faces-cropped --margin 0.2 --missing skip"),
 ))  # fmt: skip
-@click.argument("name", metavar="NAME|CARD.yaml|FOLDER")
+@click.argument("name", metavar="NAME|CARD.yaml|FOLDER", shell_complete=completing.datasets)
 @data_root_option
 @grouped(
     DATA,
     click.option("--split", "splits", multiple=True, metavar="NAME",
-                 help="Only this split; repeatable. All by default."),
+                 help="Only this split; repeatable. All by default.",
+                 shell_complete=completing.splits),
     set_option,
 )  # fmt: skip
 @detector_option

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from coabench.base.text import safe
+from coabench.cli import completing
 from coabench.cli.command import DATA, MODEL, OUTPUT, RUNNING, Command, grouped
 from coabench.cli.options import data_options, format_option, model_options
 from coabench.registry.defaults import BATCH_SIZE
@@ -23,7 +24,8 @@ from coabench.render.tables import Format, render_sections
 @grouped(
     MODEL,
     click.option("--backbone", metavar="NAME[:MODEL]",
-                 help="Check whether its answers depend on the batch; by default the machine is looked at."),
+                 help="Check whether its answers depend on the batch; by default the machine is looked at.",
+                 shell_complete=completing.backbones),
 )  # fmt: skip
 @data_options
 @grouped(

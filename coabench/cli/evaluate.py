@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from coabench.cli import completing
 from coabench.cli.command import DATA, Command, grouped
 from coabench.cli.options import (
     allow_trained_split_option,
@@ -40,7 +41,8 @@ from coabench.registry.options import parse_assignments
 @grouped(
     DATA,
     click.option("--folds", metavar="N|subjects",
-                 help="All N folds, or one for each person; {fold} in --adapter is the number of one."),
+                 help="All N folds, or one for each person; {fold} in --adapter is the number of one.",
+                 shell_complete=completing.words("subjects")),
 )  # fmt: skip
 @fold_option
 @fold_seed_option

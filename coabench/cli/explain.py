@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from coabench.cli import completing
 from coabench.cli.command import OUTPUT, RUNNING, Command, grouped
 from coabench.cli.options import data_root_option, device_option, set_option, write
 from coabench.cli.versions import checks_versions
@@ -19,7 +20,7 @@ from coabench.registry.defaults import BATCH_SIZE, SEED
     ("two right ones, with smaller windows",
      "coabench explain results/my-run --samples right:2 --window 0.15 --output right.html"),
 ))  # fmt: skip
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @grouped(
     "What is explained",
     click.option("--samples", metavar="GROUP:N|ID,…", default="wrong:12", show_default=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from coabench.cli import completing
 from coabench.cli.command import Command, grouped
 from coabench.cli.options import format_option, output_option, write
 from coabench.render.tables import Format, render_sections
@@ -20,11 +21,13 @@ from coabench.render.tables import Format, render_sections
 @click.argument("directory", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("results"))
 @grouped(
     "Rows",
-    click.option("--dataset", metavar="NAME", help="Only the runs on this data set; by default all."),
+    click.option("--dataset", metavar="NAME", help="Only the runs on this data set; by default all.",
+                 shell_complete=completing.datasets),
     click.option("--over", type=click.Choice(["seed", "fold"]), multiple=True,
                  help="One row for runs that differ in a seed, or the fold, only; repeatable."),
     click.option("--baseline", metavar="RUN", type=click.Path(path_type=Path),
-                 help="Compare the others with this run; none by default."),
+                 help="Compare the others with this run; none by default.",
+                 shell_complete=completing.runs),
 )  # fmt: skip
 @format_option
 @output_option

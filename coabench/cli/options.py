@@ -10,6 +10,7 @@ import click
 
 from coabench.base.files import write_text
 from coabench.base.text import safe
+from coabench.cli import completing
 from coabench.cli.command import ANSWERS, DATA, FACES, MODEL, OUTPUT, QUESTIONS, RUNNING, grouped, several
 from coabench.decode import DECODES, ONCE
 from coabench.errors import UserError
@@ -47,9 +48,11 @@ def _batch_size(value: object) -> BatchSize:
 backbone_option = grouped(MODEL, click.option(
     "--backbone", metavar="NAME[:MODEL]", default=BACKBONE, show_default=True,
     help="The model, for example phi-3.5-vision:/models/Phi-3.5-vision.",
+    shell_complete=completing.backbones,
 ))  # fmt: skip
 adapter_option = grouped(MODEL, click.option(
-    "--adapter", metavar="DIR|ID|none", help="A LoRA adapter: a folder or a hub id; by default what ships."
+    "--adapter", metavar="DIR|ID|none", help="A LoRA adapter: a folder or a hub id; by default what ships.",
+    shell_complete=completing.adapters,
 ))  # fmt: skip
 load_option = grouped(MODEL, click.option(
     "--load", type=click.Choice(LOADS),
@@ -62,6 +65,7 @@ dtype_option = grouped(MODEL, click.option(
 device_option = grouped(MODEL, click.option(
     "--device", default=DEVICE, show_default=True, metavar="NAME",
     help="What computes: auto, cpu, cuda, cuda:1 …",
+    shell_complete=completing.words("auto", "cpu", "cuda"),
 ))  # fmt: skip
 set_option = grouped(MODEL, click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin in use; repeatable."
@@ -70,17 +74,20 @@ set_option = grouped(MODEL, click.option(
 dataset_option = grouped(DATA, click.option(
     "--dataset", metavar="NAME|CARD.yaml|FOLDER", default=DATASET, show_default=True,
     help="A data set, a card, class folders, a .zip or .tar of them, or a .parquet table.",
+    shell_complete=completing.datasets,
 ))  # fmt: skip
 data_root_option = grouped(DATA, click.option(
     "--data-root", metavar="PATH", type=click.Path(path_type=Path),
     help="The folder or file that holds the data set; by default where its card says.",
 ))  # fmt: skip
 split_option = grouped(DATA, click.option(
-    "--split", metavar="NAME", help="The split of the data set; by default the card's first."
+    "--split", metavar="NAME", help="The split of the data set; by default the card's first.",
+    shell_complete=completing.splits,
 ))  # fmt: skip
 crop_option = grouped(DATA, click.option(
     "--crop", metavar="[DETECTOR[:KEY=VALUE,…]]", is_flag=False, flag_value=AUTO,
     help="Cut the face out of every picture, as `datasets crop` does; alone with the best detector that works here.",
+    shell_complete=completing.registered("detectors"),
 ))  # fmt: skip
 limit_option = grouped(DATA, click.option(
     "--limit", metavar="N", type=click.IntRange(min=1),
@@ -95,6 +102,7 @@ fold_seed_option = grouped(DATA, click.option(
 transform_option = grouped(DATA, click.option(
     "--transform", metavar="NAME[:KEY=VALUE,…]", multiple=True,
     help="Change every image (`coabench list transforms`); repeatable, in order. A variant: never ranked.",
+    shell_complete=completing.registered("transforms"),
 ))  # fmt: skip
 allow_trained_split_option = grouped(DATA, click.option(
     "--allow-trained-split", is_flag=True, help="Score what the adapter was trained on, which is refused by default."
@@ -103,23 +111,28 @@ allow_trained_split_option = grouped(DATA, click.option(
 strategy_option = grouped(QUESTIONS, click.option(
     "--strategy", metavar="NAME[:VARIANT]|FILE.yaml", default=STRATEGY, show_default=True,
     help="What is asked: a strategy (`coabench list strategies`) or a prompt file.",
+    shell_complete=completing.strategies,
 ))  # fmt: skip
 labels_option = grouped(QUESTIONS, click.option(
     "--labels", metavar="NAME|CARD.yaml", default=DATASET, show_default=True,
     help="The data set whose labels are asked about.",
+    shell_complete=completing.labels,
 ))  # fmt: skip
 exemplars_from_option = grouped(QUESTIONS, click.option(
     "--exemplars-from", metavar="NAME|CARD.yaml",
     help="The data set that a strategy's exemplars come from; none by default.",
+    shell_complete=completing.datasets,
 ))  # fmt: skip
 rewrite_option = grouped(QUESTIONS, click.option(
     "--rewrite", metavar="NAME[:KEY=VALUE,…]", multiple=True,
     help="Rewrite every question (`coabench list rewrites`); repeatable, in order. A variant: never ranked.",
+    shell_complete=completing.registered("rewrites"),
 ))  # fmt: skip
 
 parser_option = grouped(ANSWERS, click.option(
     "--parser", metavar="NAME",
     help="Read answers in words with this parser (`coabench list parsers`); by default the strategy's.",
+    shell_complete=completing.registered("parsers"),
 ))  # fmt: skip
 decode_option = grouped(ANSWERS, click.option(
     "--decode", type=click.Choice(DECODES), default=DECODE, show_default=True,
@@ -146,7 +159,7 @@ seed_option = grouped(ANSWERS, click.option(
 
 batch_size_option = grouped(RUNNING, click.option(
     "--batch-size", metavar="N|auto", type=_batch_size, default=BATCH_SIZE, show_default=True,
-    help="Samples at a time; auto for what is fastest and fits.",
+    help="Samples at a time; auto for what is fastest and fits.", shell_complete=completing.words("auto"),
 ))  # fmt: skip
 
 align_option = grouped(FACES, click.option(
@@ -156,6 +169,7 @@ align_option = grouped(FACES, click.option(
 detector_option = grouped(FACES, click.option(
     "--detector", default=AUTO, show_default=True, metavar="NAME",
     help="What finds faces (`coabench list detectors`); auto takes the best that works here.",
+    shell_complete=completing.detectors,
 ))  # fmt: skip
 weights_option = grouped(FACES, click.option(
     "--detector-weights", "weights", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
@@ -193,7 +207,8 @@ model_options = several(
 executor_options = grouped(
     RUNNING,
     click.option("--executor", metavar="NAME[:KEY=VALUE,…]", default="local", show_default=True,
-                 help="What carries out the runs (`coabench list executors`)."),
+                 help="What carries out the runs (`coabench list executors`).",
+                 shell_complete=completing.registered("executors")),
     click.option("--jobs", metavar="N", type=click.IntRange(min=1),
                  help="Runs at a time, with --executor local; 1 by default."),
     click.option("--ray-address", metavar="ADDRESS",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from coabench.base.text import plural, safe
+from coabench.cli import completing
 from coabench.cli.command import MODEL, OUTPUT, Group, grouped
 from coabench.cli.options import data_root_option, device_option, format_option, set_option, weights_option
 from coabench.registry.defaults import DTYPES
@@ -70,12 +71,14 @@ def _commands_of(context: click.Context) -> click.Group:
     ("a plugin that is installed", "coabench plugins check coabench-mood"),
     ("with a model for its backbone", "coabench plugins check coabench-llm --backbone llm:/models/llm --device cpu"),
 ))  # fmt: skip
-@click.argument("name", metavar="PLUGIN|DISTRIBUTION")
+@click.argument("name", metavar="PLUGIN|DISTRIBUTION", shell_complete=completing.plugins)
 @grouped(
     MODEL,
     click.option("--backbone", "backbones", metavar="NAME:MODEL", multiple=True,
-                 help="Open this backbone with this model, or allow one that sends images away; repeatable."),
-    click.option("--adapter", metavar="DIR|ID", help="Open backbones with this adapter; with none by default."),
+                 help="Open this backbone with this model, or allow one that sends images away; repeatable.",
+                 shell_complete=completing.backbones),
+    click.option("--adapter", metavar="DIR|ID", help="Open backbones with this adapter; with none by default.",
+                 shell_complete=completing.adapters),
     device_option,
     click.option("--dtype", type=click.Choice(DTYPES),
                  help="The precision, by default float32; in half precision near ties fall either way."),
@@ -137,7 +140,8 @@ def check(
 @grouped(
     OUTPUT,
     click.option("--kind", metavar="KIND", required=True,
-                 help=f"What the plugin will add: {', '.join(KINDS)}."),
+                 help=f"What the plugin will add: {', '.join(KINDS)}.",
+                 shell_complete=completing.words(*KINDS)),
     click.option("--output", metavar="DIR", type=click.Path(path_type=Path), default=Path(),
                  help="The folder to write it in; by default here."),
 )  # fmt: skip

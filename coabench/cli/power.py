@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from coabench.base.text import interval, percent
+from coabench.cli import completing
 from coabench.cli.command import Command, grouped
 from coabench.cli.options import FiniteRange, format_option, output_option, write
 from coabench.errors import UserError
@@ -33,8 +34,10 @@ def _sizes(context: click.Context, option: click.Parameter, text: str | None) ->
     "Test set",
     click.option("--classes", "sizes", metavar="N,N,…", callback=_sizes,
                  help="Samples of each class; by default those of --dataset."),
-    click.option("--dataset", metavar="NAME|CARD.yaml", help="The counts of a data set's card; by default --classes."),
-    click.option("--split", metavar="NAME", help="The split of --dataset; the card's first by default."),
+    click.option("--dataset", metavar="NAME|CARD.yaml", help="The counts of a data set's card; by default --classes.",
+                 shell_complete=completing.datasets),
+    click.option("--split", metavar="NAME", help="The split of --dataset; the card's first by default.",
+                 shell_complete=completing.splits),
 )  # fmt: skip
 @grouped(
     "What is to be found",

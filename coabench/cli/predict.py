@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from coabench.base.text import safe
+from coabench.cli import completing
 from coabench.cli.command import FACES, MODEL, OUTPUT, QUESTIONS, RUNNING, Command, grouped
 from coabench.cli.options import (
     FiniteRange,
@@ -69,7 +70,8 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "align", "min_face")
 @grouped(
     FACES,
     click.option("--faces", default="all", show_default=True, metavar="all|largest|N|none",
-                 help="Which faces of a picture; none takes the picture as it is, as evaluate does."),
+                 help="Which faces of a picture; none takes the picture as it is, as evaluate does.",
+                 shell_complete=completing.words("all", "largest", "none")),
     click.option("--every", type=FiniteRange(min=0), default=1.0, show_default=True, metavar="SECONDS",
                  help="Of a film, a picture every so often; 0 for every frame."),
 )  # fmt: skip

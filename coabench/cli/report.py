@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from markupsafe import Markup
 
 from coabench.base.files import write_text
+from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
 from coabench.cli.options import write
 from coabench.errors import UserError
@@ -27,7 +28,7 @@ EVERY = 10
     ("a run as a page", "coabench report results/my-run"),
     ("what it got wrong alone, with small images", "coabench report results/my-run --only wrong --images"),
 ))  # fmt: skip
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=completing.reported)
 @grouped(
     "Samples",
     click.option("--samples", metavar="N", type=click.IntRange(min=1), default=100_000, show_default=True,
@@ -45,7 +46,8 @@ EVERY = 10
     click.option("--data-root", metavar="PATH", type=click.Path(path_type=Path),
                  help="With --images, --explain: the folder or file that holds them; by default the run's."),
     click.option("--dataset", metavar="NAME|CARD.yaml",
-                 help="With --images: the data set, by default the one that the run names."),
+                 help="With --images: the data set, by default the one that the run names.",
+                 shell_complete=completing.datasets),
 )  # fmt: skip
 @grouped(
     OUTPUT,

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from coabench.base.reading import is_file, is_folder
+from coabench.cli import completing
 from coabench.cli.command import Command, grouped
 from coabench.cli.options import data_root_option, overwrite_option, run_output_option, split_option
 from coabench.cli.summary import print_summary
@@ -48,7 +49,7 @@ def _list_formats(context: click.Context, parameter: click.Parameter, value: boo
     "File",
     click.option("--list-formats", is_flag=True, is_eager=True, expose_value=False, callback=_list_formats,
                  help="List the formats of files that can be read, and stop."),
-    click.option("--format", metavar="NAME",
+    click.option("--format", metavar="NAME", shell_complete=completing.formats,
                  help="The format of FILE, see --list-formats; by default it is recognised."),
     click.option("--name", metavar="TEXT", help="What to call the model; the file's name by default."),
     click.option("--unknown", type=click.Choice(["error", "invalid"]), default="error", show_default=True,
@@ -58,15 +59,18 @@ def _list_formats(context: click.Context, parameter: click.Parameter, value: boo
     "Labels",
     click.option("--labels", metavar="NAME|CARD.yaml",
                  help="The labels: a data set's name or card; compound or basic for RAF-DB's. By default those of "
-                      "--dataset or --like."),
+                      "--dataset or --like.",
+                      shell_complete=completing.labels),
     click.option("--codes", type=click.Choice(CODES), default="card", show_default=True,
                  help="What numbers mean: the card's codes, or its labels counted from 0 or 1."),
     click.option("--parser", metavar="NAME",
                  help="Read sentences with this parser (`coabench list parsers`), of a run its responses. By default "
-                      "predictions are labels."),
+                      "predictions are labels.",
+                      shell_complete=completing.registered("parsers")),
     click.option("--strategy", metavar="TEXT|NAME|FILE.yaml",
                  help="FILE: what to call how it was asked (external by default). RUN: its strategy, if it is not "
-                      "found."),
+                      "found.",
+                      shell_complete=completing.strategies),
 )  # fmt: skip
 @grouped(
     "Columns",
@@ -87,9 +91,11 @@ def _list_formats(context: click.Context, parameter: click.Parameter, value: boo
 @grouped(
     "Samples",
     click.option("--like", metavar="RUN", type=click.Path(path_type=Path),
-                 help="The samples are those of this run; by default what the file has."),
+                 help="The samples are those of this run; by default what the file has.",
+                 shell_complete=completing.runs),
     click.option("--dataset", metavar="NAME|CARD.yaml",
-                 help="The samples are those of this data set; by default what the file has."),
+                 help="The samples are those of this data set; by default what the file has.",
+                 shell_complete=completing.datasets),
     data_root_option,
     split_option,
     click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from coabench.base.vocabulary import COMPLETE
+from coabench.cli import completing
 from coabench.cli.command import OUTPUT, RUNNING, Command, grouped
 from coabench.cli.options import (
     allow_trained_split_option,
@@ -41,7 +42,8 @@ from coabench.render.tables import Format, render_sections
 @grouped(
     "Conditions",
     click.option("--suite", metavar="NAME|SUITE.yaml", default=SUITE, show_default=True,
-                 help="What is changed: questions, images, occlusion, all, or a sheet of your own."),
+                 help="What is changed: questions, images, occlusion, all, or a sheet of your own.",
+                 shell_complete=completing.suites),
 )  # fmt: skip
 @limit_option
 @fold_option

@@ -10,6 +10,7 @@ import click
 
 from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE
+from coabench.cli import completing
 from coabench.cli.command import Command, grouped
 from coabench.cli.options import executor_options, format_option
 from coabench.cli.processes import say_interrupted
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     ("what the combinations of a sheet would cost, as far as known", "coabench sweep sheet.yaml --dry-run"),
     ("evaluate them, two at a time; the same command resumes", "coabench sweep sheet.yaml --jobs 2"),
 ))  # fmt: skip
-@click.argument("sheet", metavar="SHEET.yaml", type=click.Path(path_type=Path))
+@click.argument("sheet", metavar="SHEET.yaml", type=click.Path(path_type=Path), shell_complete=completing.sheets)
 @grouped(
     "Plan",
     click.option("--dry-run", is_flag=True, help="Show the plan and what it costs as far as known, and stop."),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from coabench.base.text import NOTHING, safe
+from coabench.cli import completing
 from coabench.cli.command import DATA, MODEL, OUTPUT, QUESTIONS, Command, Decorator, grouped
 from coabench.cli.options import (
     crop_option,
@@ -60,9 +61,11 @@ def _setting(*names: str, **attributes: Any) -> Decorator:
 @grouped(
     MODEL,
     click.option("--backbone", metavar="NAME[:MODEL]", default=BACKBONE, show_default=True,
-                 help="The model, for example phi-3.5-vision:/models/Phi-3.5-vision."),
+                 help="The model, for example phi-3.5-vision:/models/Phi-3.5-vision.",
+                 shell_complete=completing.backbones),
     click.option("--from", "start", metavar="ADAPTER", type=click.Path(path_type=Path),
-                 help="An adapter that coabench trained, to begin with; by default a new one."),
+                 help="An adapter that coabench trained, to begin with; by default a new one.",
+                 shell_complete=completing.trained),
     device_option,
     click.option("--dtype", type=click.Choice(DTYPES), show_default=Recipe.dtype,
                  help="The precision of the arithmetic; auto takes the best that the device computes fast."),
@@ -73,13 +76,15 @@ def _setting(*names: str, **attributes: Any) -> Decorator:
     DATA,
     click.option("--dataset", "datasets", metavar="NAME|CARD.yaml[:WEIGHT]", multiple=True, default=DATASETS,
                  show_default=True,
-                 help="Whose train split to learn from; repeatable. NAME:2 is seen twice as often."),
+                 help="Whose train split to learn from; repeatable. NAME:2 is seen twice as often.",
+                 shell_complete=completing.datasets),
     click.option("--data-root", metavar="PATH", type=click.Path(path_type=Path),
                  help="The folder or file that holds the data sets; by default where their cards say."),
     crop_option,
     click.option("--augment", metavar="NAME[:KEY=VALUE,…]", multiple=True,
                  help="Augment the training images, at random each time: random-… of `coabench list "
-                      "transforms`; repeatable, in order."),
+                      "transforms`; repeatable, in order.",
+                      shell_complete=completing.registered("transforms", begin="random-")),
     _setting("--mirror/--no-mirror", help="Show images mirrored half of the time."),
     fold_option,
     fold_seed_option,
@@ -87,7 +92,8 @@ def _setting(*names: str, **attributes: Any) -> Decorator:
 @grouped(
     QUESTIONS,
     click.option("--strategy", "strategies", metavar="NAME[:VARIANT]|FILE.yaml", multiple=True,
-                 default=(STRATEGY,), show_default=True, help="Whose questions to learn the answers to; repeatable."),
+                 default=(STRATEGY,), show_default=True, help="Whose questions to learn the answers to; repeatable.",
+                 shell_complete=completing.strategies),
     _setting("--ambiguous/--unambiguous",
              help="Train on questions with several right answers too (stage 1 on compound images)."),
     _setting("--balance", type=click.Choice(get_args(Balance)),
@@ -97,10 +103,11 @@ def _setting(*names: str, **attributes: Any) -> Decorator:
 )  # fmt: skip
 @grouped(
     "Recipe",
-    click.option("--preset", metavar="NAME",
+    click.option("--preset", metavar="NAME", shell_complete=completing.words("default", "published", "base", "grpo"),
                  help="A recipe of the backbone, such as published; options change it. `default` by default."),
     click.option("--stages", type=click.Path(path_type=Path), metavar="FILE.yaml",
-                 help="Train in stages, each with its data, epochs and learning rate, on one adapter; by default one."),
+                 help="Train in stages, each with its data, epochs and learning rate, on one adapter; by default one.",
+                 shell_complete=completing.sheets),
     _setting("--epochs", metavar="N", type=float, help="How often every question is seen."),
     click.option("--steps", metavar="N", type=int, help="Optimizer steps; by default as many as --epochs makes."),
     _setting("--batch-size", metavar="N", type=int, help="Questions per optimizer step, over all processes."),
@@ -111,7 +118,7 @@ def _setting(*names: str, **attributes: Any) -> Decorator:
     _setting("--lr", "learning_rate", metavar="RATE", type=float, help="Learning rate of AdamW."),
     click.option("--part-lr", metavar="PART=RATE", multiple=True, callback=_rates,
                  help="Learning rate of one part, such as vision=2e-5; repeatable. By default that of --lr."),
-    _setting("--schedule", metavar="NAME",
+    _setting("--schedule", metavar="NAME", shell_complete=completing.words("cosine", "linear", "constant"),
              help="How it changes, by a scheduler of transformers: cosine, linear, constant …"),
     _setting("--warmup", metavar="PART", type=float,
              help="In which part of the steps the learning rate rises, from 0 to below 1."),
@@ -135,6 +142,7 @@ def _setting(*names: str, **attributes: Any) -> Decorator:
     _setting("--lora-plus", type=float, metavar="RATIO",
              help="Learning rate of B over that of A (LoRA+), such as 16; lower --lr with it."),
     click.option("--targets", metavar="PART,…", callback=_names,
+                 shell_complete=completing.words("language", "projector", "vision"),
                  help="Parts that are trained: language, projector, vision; by default all."),
     click.option("--modules-to-save", metavar="NAME,…", callback=_names,
                  help="Parts or modules that are trained whole beside the LoRA, such as projector; none by default."),

@@ -11,6 +11,7 @@ import click
 
 from coabench.base import signals
 from coabench.base.text import safe
+from coabench.cli import completing
 from coabench.cli.command import FACES, MODEL, QUESTIONS, Command, grouped
 from coabench.cli.options import (
     FiniteRange,
@@ -96,7 +97,8 @@ CHOICE = (
     click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1), default=MIN_FACE, show_default=True,
                  help="Faces whose longer side is shorter are left out."),
     click.option("--faces", default="all", show_default=True, metavar="N|largest|all",
-                 help="Which faces are looked at: all, the N largest, or the largest."),
+                 help="Which faces are looked at: all, the N largest, or the largest.",
+                 shell_complete=completing.words("all", "largest")),
     click.option("--every", type=FiniteRange(min=0), default=0.0, show_default=True, metavar="SECONDS",
                  help="The pause between two questions about a face."),
 )  # fmt: skip

@@ -38,6 +38,7 @@ JOBS: Mapping[str, Mapping[str, str]] = {
         "datasets": "List, describe and verify data sets.",
         "plugins": "List, check and begin plugins.",
         "list": "List backbones, strategies, data sets, detectors, metrics and what else is registered.",
+        "completion": "Print the script that lets bash, zsh or fish complete commands, options and values.",
         "doctor": "Say what this machine has and lacks, or whether a backbone's answers depend on the batch.",
     },
 }
