@@ -41,10 +41,19 @@ class _Recipes(Command):
 ))  # fmt: skip
 @click.argument("runs", metavar="A B | A… -- B…", nargs=-1, required=True, type=click.Path(path_type=Path),
                 shell_complete=completing.runs)  # fmt: skip
-@grouped(OUTPUT, click.option(
-    "--flips", metavar="N", type=click.IntRange(min=0), default=20, show_default=True,
-    help="Show N of the samples that only one run gets right; json has all.",
-))  # fmt: skip
+@grouped(
+    OUTPUT,
+    click.option("--flips", metavar="N", type=click.IntRange(min=0), default=20, show_default=True,
+                 help="Show N of the samples that only one run gets right; json has all."),
+    click.option("--images", is_flag=True,
+                 help="Of the html page of two runs: put small versions of the images into it."),
+    click.option("--data-root", metavar="PATH", type=click.Path(path_type=Path),
+                 help="With --images: the folder or file that holds them, by default the one that the runs name."),
+    click.option("--dataset", metavar="NAME|CARD.yaml", shell_complete=completing.datasets,
+                 help="With --images: the data set, by default the one that the runs name."),
+    click.option("--samples", metavar="N", type=click.IntRange(min=1),
+                 help="How many samples that page holds at most; 100,000 by default."),
+)  # fmt: skip
 @format_option
 @output_option
 @click.pass_context

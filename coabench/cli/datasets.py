@@ -27,7 +27,7 @@ from coabench.registry.catalog import find_dataset
 from coabench.registry.loader import get_plugins
 from coabench.registry.options import distribute, parse_assignments
 from coabench.render.tables import Column, Format, render
-from coabench.support.crops import MARGIN, MARGINS, MIN_FACE, PADDINGS, SIZES, CropSettings
+from coabench.support.crop_settings import MARGIN, MARGINS, MIN_FACE, PADDINGS, SIZES, CropSettings
 
 
 @click.group("datasets", cls=Group)

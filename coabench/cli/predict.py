@@ -37,7 +37,7 @@ from coabench.cli.options import (
 from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import BATCH_SIZE
 from coabench.registry.options import parse_assignments
-from coabench.support.crops import MIN_FACE
+from coabench.support.crop_settings import MIN_FACE
 
 FACE_OPTIONS = ("faces", "detector", "weights", "margin", "align", "min_face")
 

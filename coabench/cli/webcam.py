@@ -36,7 +36,7 @@ from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import SMOOTH
 from coabench.registry.options import parse_assignments
-from coabench.support.crops import MARGIN, MIN_FACE
+from coabench.support.crop_settings import MARGIN, MIN_FACE
 
 if TYPE_CHECKING:
     from coabench.live.job import Summary
