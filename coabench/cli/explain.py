@@ -66,9 +66,9 @@ def command(
     test of the maps, and for rendered faces the pointing game. Needs a backbone that scores, and the images.
     """
     from coabench.cli.progress import ExplainTerminal
-    from coabench.explain.job import Explaining, explain
-    from coabench.explain.page import numbers, page
-    from coabench.explain.windows import Windows
+    from coabench.explanation.job import Explaining, explain
+    from coabench.explanation.page import numbers, page
+    from coabench.explanation.windows import Windows
 
     output = output or Path(f"explain.{format}")
     request = Explaining(

@@ -45,7 +45,7 @@ def command(
     is unfinished, failed or damaged, is listed with the reason and not ranked.
     """
     from coabench.reports.leaderboard import leaderboard
-    from coabench.stress.folder import is_stress
+    from coabench.robustness.folder import is_stress
 
     sections = leaderboard(directory, dataset, baseline, workers=os.cpu_count() or 1, over=over)
     write(render_sections(sections, format, "Leaderboard"), output)

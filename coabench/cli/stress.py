@@ -82,12 +82,12 @@ def command(
     """
     from coabench.cli.progress import SweepTerminal
     from coabench.evaluation.plan import Evaluation
-    from coabench.stress.findings import sections
-    from coabench.stress.job import stress
-    from coabench.stress.plan import make_plan
-    from coabench.stress.suites import find_suite
-    from coabench.stress.summary import summarise
-    from coabench.stress.tables import plan_section, result_section
+    from coabench.robustness.findings import sections
+    from coabench.robustness.job import stress
+    from coabench.robustness.plan import make_plan
+    from coabench.robustness.suites import find_suite
+    from coabench.robustness.summary import summarise
+    from coabench.robustness.tables import plan_section, result_section
     from coabench.sweep.choose import OPTION, open_executor
 
     chosen = open_executor(executor, jobs=jobs, address=ray_address)

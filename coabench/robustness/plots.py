@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from coabench.render import svg
-from coabench.stress.measures.orders import Position
-from coabench.stress.measures.severity import Curve
+from coabench.robustness.measures.orders import Position
+from coabench.robustness.measures.severity import Curve
 
 
 def severity_chart(curve: Curve) -> Markup:

@@ -8,8 +8,8 @@ from typing import Any
 from coabench.base.text import NOTHING, interval, p_equals, percent, plural, signed
 from coabench.metrics.headline import UAR, Estimate
 from coabench.render.tables import Column, Row, Section
-from coabench.stress.measures.severity import Curve
-from coabench.stress.summary import StressSummary, family_row, position_row
+from coabench.robustness.measures.severity import Curve
+from coabench.robustness.summary import StressSummary, family_row, position_row
 
 
 def sections(it: StressSummary) -> list[Section]:

@@ -16,15 +16,15 @@ from coabench.metrics.predictions import Predicted
 from coabench.metrics.statistics import Figures
 from coabench.reports.aligned import align
 from coabench.reports.damage import damage_reported
+from coabench.robustness.conditions import CLEAN, Condition
+from coabench.robustness.folder import LeftOut, StressFolder
+from coabench.robustness.measures.effect import Effect, effect
+from coabench.robustness.measures.fragility import recall_changes
+from coabench.robustness.measures.orders import Asked, Position, WorstCase, positions, questions, worst_case
+from coabench.robustness.measures.position_test import position_p
+from coabench.robustness.measures.robustness import relative_robustness
+from coabench.robustness.measures.severity import Curve, curve
 from coabench.runs.finished import RecordedRun, read_run
-from coabench.stress.conditions import CLEAN, Condition
-from coabench.stress.folder import LeftOut, StressFolder
-from coabench.stress.measures.effect import Effect, effect
-from coabench.stress.measures.fragility import recall_changes
-from coabench.stress.measures.orders import Asked, Position, WorstCase, positions, questions, worst_case
-from coabench.stress.measures.position_test import position_p
-from coabench.stress.measures.robustness import relative_robustness
-from coabench.stress.measures.severity import Curve, curve
 
 ORDER, MIRROR = "order", "mirror"
 """The families that have measures of their own."""
@@ -53,10 +53,10 @@ class StressSummary:
         effects: of every other condition that is complete, in the order of the suite.
         worst: over the orders of the options; None where there are none.
         positions: of the options that are chosen, by question; empty where there are no orders.
-        robustness: over all families; see `coabench.stress.measures.robustness`.
+        robustness: over all families; see `coabench.robustness.measures.robustness`.
         curves: of the families with severities, the one that keeps least first.
         recalls: of each label in the clean run, shape (k,); NaN for one without samples.
-        changes: of them, by family, shape (k,); see `coabench.stress.measures.fragility`.
+        changes: of them, by family, shape (k,); see `coabench.robustness.measures.fragility`.
         missing: the names of conditions whose runs are not complete.
     """
 

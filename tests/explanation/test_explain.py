@@ -19,13 +19,13 @@ from coabench.dialogue import Answer
 from coabench.errors import UserError
 from coabench.evaluation.job import evaluate
 from coabench.evaluation.plan import Evaluation
-from coabench.explain.choice import choose
-from coabench.explain.deletion import area_under, order_of
-from coabench.explain.explanation import Explanation
-from coabench.explain.job import Explaining, explain
-from coabench.explain.page import numbers, page
-from coabench.explain.regions import areas, masks, points_at, shares
-from coabench.explain.windows import SIDE, Windows
+from coabench.explanation.choice import choose
+from coabench.explanation.deletion import area_under, order_of
+from coabench.explanation.explanation import Explanation
+from coabench.explanation.job import Explaining, explain
+from coabench.explanation.page import numbers, page
+from coabench.explanation.regions import areas, masks, points_at, shares
+from coabench.explanation.windows import SIDE, Windows
 from coabench.support.crops import TEMPLATE
 from coabench.testing.pictures import Pictures
 from coabench.testing.runs import registered

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from coabench.errors import UserError
-from coabench.stress.conditions import Condition
-from coabench.stress.folder import LeftOut, StressFolder
+from coabench.robustness.conditions import Condition
+from coabench.robustness.folder import LeftOut, StressFolder
 
 CONDITIONS = (
     Condition("clean", "clean"),
@@ -46,7 +46,7 @@ def test_what_is_written_is_read(stress: StressFolder) -> None:
 
 def test_only_complete_runs_count(stress: StressFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "coabench.stress.folder.read_manifest", lambda folder: json.loads((folder / "run.json").read_text())
+        "coabench.robustness.folder.read_manifest", lambda folder: json.loads((folder / "run.json").read_text())
     )
     fill(stress.directory / "clean", "complete")
     fill(stress.directory / "jpeg-3", "stopped")

@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from coabench.explain.explanation import DELETION, Explanation, Figure
-from coabench.explain.overlay import alone, legend, overlay, shown
+from coabench.explanation.explanation import DELETION, Explanation, Figure
+from coabench.explanation.overlay import alone, legend, overlay, shown
 from coabench.render.page import render_page, render_template
 
 HERE = Path(__file__).parent

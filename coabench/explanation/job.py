@@ -12,13 +12,13 @@ from coabench.base.text import plural
 from coabench.dataset import Sample
 from coabench.errors import SampleError, UserError
 from coabench.evaluation.plan import Plan
-from coabench.explain import regions
-from coabench.explain.choice import Record, choose
-from coabench.explain.deletion import RANDOM, STEPS, area_under, deleted, order_of, random_orders
-from coabench.explain.explanation import ExplainedSample, Explanation, QuestionMap
-from coabench.explain.reopen import reopen
-from coabench.explain.scores import Asked, Scorer, Values, log_probability
-from coabench.explain.windows import Windows
+from coabench.explanation import regions
+from coabench.explanation.choice import Record, choose
+from coabench.explanation.deletion import RANDOM, STEPS, area_under, deleted, order_of, random_orders
+from coabench.explanation.explanation import ExplainedSample, Explanation, QuestionMap
+from coabench.explanation.reopen import reopen
+from coabench.explanation.scores import Asked, Scorer, Values, log_probability
+from coabench.explanation.windows import Windows
 from coabench.inference.loading import Picture, read_image
 from coabench.inference.preparation import PreparedSource
 from coabench.registry.blame import contained
@@ -38,7 +38,7 @@ class Explaining:
 
     Attributes:
         run: the directory of a complete run.
-        samples: see `coabench.explain.choice.choose`.
+        samples: see `coabench.explanation.choice.choose`.
         question: ``primary`` and ``secondary`` are the first and the second that has an answer; ``all`` of them.
         options: further ``--set`` assignments, for a run whose command line is not recorded.
     """

@@ -9,10 +9,10 @@ from coabench.base.text import signed
 from coabench.registry.catalog import find_dataset
 from coabench.render.charts import shade
 from coabench.render.page import render_page
-from coabench.stress.findings import conditions_section, families_section, orders_section
-from coabench.stress.pictures import Strip, strips
-from coabench.stress.plots import position_chart, severity_chart
-from coabench.stress.summary import StressSummary
+from coabench.robustness.findings import conditions_section, families_section, orders_section
+from coabench.robustness.pictures import Strip, strips
+from coabench.robustness.plots import position_chart, severity_chart
+from coabench.robustness.summary import StressSummary
 
 
 def stress_page(it: StressSummary, images: tuple[str | None, Path | None] | None = None) -> str:

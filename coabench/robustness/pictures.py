@@ -16,8 +16,8 @@ from coabench.metrics.predictions import Predicted
 from coabench.registry.catalog import DatasetChoice
 from coabench.registry.transforms import open_transforms
 from coabench.reports.thumbnails import open_dataset
-from coabench.stress.conditions import Condition
-from coabench.stress.summary import StressSummary
+from coabench.robustness.conditions import Condition
+from coabench.robustness.summary import StressSummary
 from coabench.support.thumbnails import thumbnail
 
 SAMPLES = 3

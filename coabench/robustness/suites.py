@@ -17,7 +17,7 @@ from coabench.registry.loader import get_plugins
 from coabench.registry.options import parse_component, spell_component
 from coabench.registry.rewrites import find_rewrite
 from coabench.registry.transforms import SEVERITY, find_transform, spell_severities
-from coabench.stress.conditions import CLEAN, Condition, Name
+from coabench.robustness.conditions import CLEAN, Condition, Name
 
 SCHEMA = 1
 FOLDER = Path(__file__).with_name("suites")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coabench.explain.windows import Map
+from coabench.explanation.windows import Map
 from coabench.support.thumbnails import encoded
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coabench.errors import UserError
-from coabench.stress.plan import StressPlan
+from coabench.robustness.plan import StressPlan
 from coabench.sweep.executor import Executor
 from coabench.sweep.job import Result, SweepProgress, carry_out, read_result
 

@@ -13,8 +13,8 @@ from coabench.base.reading import exists, why
 from coabench.base.schema import At, NotEmpty, others, read_versioned
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import UserError
+from coabench.robustness.conditions import CLEAN, Condition, Name
 from coabench.runs.run import MANIFEST, read_manifest
-from coabench.stress.conditions import CLEAN, Condition, Name
 
 FILE, SCHEMA = "stress.json", 1
 

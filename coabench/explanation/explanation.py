@@ -10,8 +10,8 @@ import numpy as np
 
 from coabench.base.vocabulary import SUBJECT
 from coabench.detector import Landmarks
-from coabench.explain.regions import aligned
-from coabench.explain.windows import Map
+from coabench.explanation.regions import aligned
+from coabench.explanation.windows import Map
 from coabench.metrics.statistics.means import share_mean_interval
 
 if TYPE_CHECKING:

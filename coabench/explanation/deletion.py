@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from coabench.explain.windows import SIDE, Fill, Map, background, cover_cells
+from coabench.explanation.windows import SIDE, Fill, Map, background, cover_cells
 
 if TYPE_CHECKING:
     from PIL.Image import Image

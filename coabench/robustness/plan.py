@@ -20,9 +20,9 @@ from coabench.inference.loading import read_image
 from coabench.registry.blame import contained
 from coabench.registry.rewrites import OPTION as REWRITE
 from coabench.registry.transforms import OPTION as TRANSFORM
-from coabench.stress.conditions import CLEAN, Condition
-from coabench.stress.folder import FILE, LeftOut, StressFolder
-from coabench.stress.suites import Suite
+from coabench.robustness.conditions import CLEAN, Condition
+from coabench.robustness.folder import FILE, LeftOut, StressFolder
+from coabench.robustness.suites import Suite
 from coabench.sweep.evaluations import described
 from coabench.sweep.jobs import EVALUATE
 from coabench.sweep.planned import Planned, PlannedTogether

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from coabench.metrics.predictions import Predicted
-from coabench.stress.measures.effect import effect
-from coabench.stress.measures.fragility import recall_changes
-from coabench.stress.measures.orders import Asked, positions, worst_case
-from coabench.stress.measures.position_test import position_p
-from coabench.stress.measures.robustness import relative_robustness
-from coabench.stress.measures.severity import curve
+from coabench.robustness.measures.effect import effect
+from coabench.robustness.measures.fragility import recall_changes
+from coabench.robustness.measures.orders import Asked, positions, worst_case
+from coabench.robustness.measures.position_test import position_p
+from coabench.robustness.measures.robustness import relative_robustness
+from coabench.robustness.measures.severity import curve
 
 NAMES = tuple("ABCDEFG")
 N = 20 * len(NAMES)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.detector import Landmarks
-from coabench.explain.windows import SIDE, Map
+from coabench.explanation.windows import SIDE, Map
 from coabench.support.crops import TEMPLATE, TEMPLATE_SIDE, similarity
 
 REGIONS: Mapping[str, tuple[float, float, float, float]] = {

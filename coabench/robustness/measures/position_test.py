@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.metrics.statistics import SEED, Counts, Figures
-from coabench.stress.measures.orders import Asked
+from coabench.robustness.measures.orders import Asked
 
 SHUFFLES = 2000
 """How often answers are exchanged; the smallest p-value is one in so many and one."""
@@ -29,7 +29,7 @@ def position_p(
     in Genetics and Molecular Biology 9, 2010, article 39.
 
     Args:
-        orders: of each order, one question about the samples; see `coabench.stress.measures.orders.questions`.
+        orders: of each order, one question about the samples; see `coabench.robustness.measures.orders.questions`.
         ids: of the samples, in the order of *units*.
         units: the person on each, or the number of the sample itself, shape (n,).
     """

@@ -9,8 +9,8 @@ from coabench.base.text import NOTHING, number, percent, plural
 from coabench.errors import first_line
 from coabench.metrics.headline import UAR
 from coabench.render.tables import Column, Section
-from coabench.stress.folder import FILE
-from coabench.stress.plan import StressPlan
+from coabench.robustness.folder import FILE
+from coabench.robustness.plan import StressPlan
 from coabench.sweep.job import Result
 
 

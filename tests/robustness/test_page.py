@@ -11,11 +11,11 @@ from support.report_run import EVIL
 
 from coabench.errors import UserError
 from coabench.render.tables import render_sections
-from coabench.stress.conditions import Condition
-from coabench.stress.findings import sections
-from coabench.stress.folder import StressFolder
-from coabench.stress.page import stress_page
-from coabench.stress.summary import summarise
+from coabench.robustness.conditions import Condition
+from coabench.robustness.findings import sections
+from coabench.robustness.folder import StressFolder
+from coabench.robustness.page import stress_page
+from coabench.robustness.summary import summarise
 
 CONDITIONS = (
     Condition("clean", "clean"),
