@@ -1,8 +1,8 @@
 """What a stress of the embedded default costs beside its model: processes, loading, and recognising images.
 
-*before*: a process for each job, which loads the model, and every image decoded anew by each check. *after*: one process
-for all jobs of one model, and what was decoded is remembered. Both take turns. Counted is the processor time of all
-processes, user and system, since the clock of a busy machine says little.
+*before*: a process for each job, which loads the model, and every image decoded anew by each check. *after*: one
+process for all jobs of one model, and what was decoded is remembered. Both take turns. Counted is the processor time of
+all processes, user and system, since the clock of a busy machine says little.
 
     python benchmarks/stress_processes.py [--faces 220] [--rounds 2] [--json FILE]
 """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coabench.base.text import plural
 from coabench.base.vocabulary import SUBJECT
 from coabench.detector import Landmarks
 from coabench.explanation.regions import aligned
@@ -78,7 +79,7 @@ class Figure:
     n: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """The maps of a run's samples.
 
@@ -94,6 +95,9 @@ class Explanation:
     samples: Sequence[ExplainedSample]
     left_out: Mapping[str, str]
     notes: Sequence[str]
+
+    def __repr__(self) -> str:
+        return f"<explanation of {self.run}: {plural(len(self.samples), 'sample')}, {len(self.left_out)} left out>"
 
     @property
     def questions(self) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from coabench.base.files import write_text
+from coabench.errors import UserError
 from coabench.explanation.explanation import DELETION, Explanation, Figure
 from coabench.explanation.overlay import alone, legend, overlay, shown
 from coabench.render.page import render_page, render_template
@@ -23,6 +25,33 @@ def numbers(explanation: Explanation) -> str:
 def page(explanation: Explanation) -> str:
     """Return the page."""
     return render_page(HERE / "explain.html", run=explanation.run, parts=parts(explanation))
+
+
+def beside(path: Path) -> Path:
+    """Return where the numbers of a page are written; `UserError` where that is the page itself."""
+    if path.suffix == ".json":
+        raise UserError(f"{path} would be a page and its numbers", expected="a page such as explain.html",
+                        found=".json", remedy="choose another --output, or --format json")  # fmt: skip
+    return path.with_suffix(".json")
+
+
+def write(explanation: Explanation, path: Path) -> list[Path]:
+    """Write the page, with its numbers in a ``.json`` beside it, and return both.
+
+    The numbers come first: where there is a new page, so are they.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    files = {beside(path): numbers(explanation), path: page(explanation)}
+    for file, text in files.items():
+        try:
+            write_text(file, text)
+        except OSError as error:
+            raise UserError(
+                f"{file} cannot be written", found=error.strerror, remedy="choose another --output"
+            ) from None
+    return [*files]
 
 
 def parts(explanation: Explanation) -> Markup:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from coabench.base.text import plural
 from coabench.errors import UserError
 from coabench.metrics.figures import recalls
 from coabench.metrics.headline import UAR, Estimate
@@ -43,7 +44,7 @@ class Places:
     p: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StressSummary:
     """All measures of a stress.
 
@@ -72,6 +73,10 @@ class StressSummary:
     recalls: Figures
     changes: Mapping[str, Figures]
     missing: Sequence[str]
+
+    def __repr__(self) -> str:
+        held = f"{plural(len(self.effects), 'condition')} beside the clean run, {plural(len(self.predicted), 'sample')}"
+        return f"<stress {self.folder.directory}: {held}, UAR {UAR.cell(self.uar)}>"
 
     @property
     def uar(self) -> Estimate:
