@@ -25,6 +25,7 @@ from coabench.robustness.folder import FILE, LeftOut, StressFolder
 from coabench.robustness.suites import Suite
 from coabench.sweep.evaluations import described
 from coabench.sweep.jobs import EVALUATE
+from coabench.sweep.plan import refused
 from coabench.sweep.planned import Planned, PlannedTogether
 from coabench.sweep.settings import SET
 from coabench.sweep.sheet import Resources
@@ -84,7 +85,8 @@ def make_plan(request: Evaluation, suite: Suite, output: Path) -> StressPlan:
     tried = _usable(plan.samples)
     runs: list[Planned] = []
     kept: list[Condition] = []
-    refused: list[tuple[Condition, CoabenchError]] = []
+    left_out: list[LeftOut] = []
+    problems: dict[str, list[str]] = {}
     for condition in conditions:
         try:
             with contained():
@@ -93,11 +95,12 @@ def make_plan(request: Evaluation, suite: Suite, output: Path) -> StressPlan:
         except CoabenchError as error:
             if condition.name == CLEAN:
                 raise
-            refused.append((condition, error))
-    if refused and suite.own:
-        raise _refused(suite, refused, len(conditions) - 1)
-    left_out = tuple(LeftOut(condition.name, first_line(error.problem)) for condition, error in refused)
-    return StressPlan(StressFolder(output, suite.name, tuple(kept), left_out), runs)
+            left_out.append(LeftOut(condition.name, first_line(error.problem)))
+            problems.setdefault(str(error), []).append(condition.name)
+    if problems and suite.own:
+        remedy = "correct these conditions, or leave them out of the suite"
+        raise refused(suite.path, problems, plural(len(conditions) - 1, "condition"), remedy)
+    return StressPlan(StressFolder(output, suite.name, tuple(kept), tuple(left_out)), runs)
 
 
 def _check_output(output: Path, suite: Suite, conditions: Sequence[Condition]) -> None:
@@ -177,18 +180,3 @@ def _try(plan: Plan, tried: set[str]) -> None:
                 return
     if problem is not None:
         raise problem
-
-
-def _refused(suite: Suite, refused: Sequence[tuple[Condition, CoabenchError]], number: int) -> UserError:
-    problems: dict[str, list[str]] = {}
-    for condition, error in refused:
-        problems.setdefault(str(error), []).append(condition.name)
-    lines: list[str] = []
-    for problem, names in problems.items():
-        first, *rest = problem.splitlines()
-        lines += [f"    {', '.join(names)}:", f"      {first}", *(f"      {line}" for line in rest)]
-    return UserError(
-        f"{suite.path}: {len(refused)} of {plural(number, 'condition')} cannot be held, so nothing was begun",
-        found="\n".join(["", *lines]).strip("\n"),
-        remedy="correct these conditions, or leave them out of the suite",
-    )

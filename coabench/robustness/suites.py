@@ -174,11 +174,11 @@ def _single(entry: Entry, at: At) -> Iterator[Condition]:
     rewrites = []
     for i, text in enumerate(entry.rewrite):
         with _located(at.field("rewrite").item(i)):
-            rewrites.append(find_rewrite(text).registration.name)
+            rewrites.append(find_rewrite(text).spec)
     specs = [*entry.transform, *entry.rewrite]
     names = [spec.partition(":")[0] for spec in specs]
     name = entry.name or "+".join(re.sub(r"[^\w.-]+", "-", spec).strip("-") for spec in specs)
-    yield Condition(name, entry.family or "+".join(names), severity, tuple(transforms), entry.rewrite)
+    yield Condition(name, entry.family or "+".join(names), severity, tuple(transforms), tuple(rewrites))
 
 
 @contextmanager

@@ -25,8 +25,8 @@ TRAIN = ("--dataset", "drawn", "--set", "num_crops=1", "--device", "cpu", "--dty
          "8", "--batch-size", "2", "--rank", "4", "--lr", "1e-3", "--evaluations", "4", "--output", "out")  # fmt: skip
 WEBCAM = ("webcam", "--no-window", "--backbone", "scripted:a", "--detector", "brightest", "--source", "../in.mp4",
           "--set", "backbone.delay=0.03", "--record", "out.mkv", "--log", "out.jsonl")  # fmt: skip
-STRESS = ("stress", "--backbone", "scripted", "--dataset", "drawn", "--suite", "../conditions.yaml", "--batch-size", "2",
-          "--set", "delay=0.03", "--output", "out")  # fmt: skip
+STRESS = ("stress", "--backbone", "scripted", "--dataset", "drawn", "--suite", "../conditions.yaml", "--batch-size",
+          "2", "--set", "delay=0.03", "--output", "out")  # fmt: skip
 CONDITIONS = "conditions: [{rewrite: 'order:rotate=1'}, {transform: brightness, severities: [2, 4]}]"
 SLOW = SHEET.replace("batch_size: 4", "batch_size: 4, set: {delay: 0.03}")
 FLUSHED = 600_000
@@ -109,8 +109,8 @@ def webcam(base: Path, environment: Mapping[str, str]) -> Job:
 
 
 JOBS: dict[str, Callable[[Path, Mapping[str, str]], Job]] = {
-    "evaluate": evaluate, "train": train, "torchrun": torchrun, "sweep": sweep, "stress": stress, "ray": ray, "leaderboard": leaderboard,
-    "webcam": webcam,
+    "evaluate": evaluate, "train": train, "torchrun": torchrun, "sweep": sweep, "stress": stress, "ray": ray,
+    "leaderboard": leaderboard, "webcam": webcam,
 }  # fmt: skip
 
 

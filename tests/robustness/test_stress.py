@@ -16,7 +16,7 @@ SUITE = """
 schema: 1
 conditions:
   - {rewrite: "order:rotate=1"}
-  - {name: twice, family: mixed, rewrite: ["polite:style=please", "case:style=lower"]}
+  - {name: twice, family: mixed, rewrite: ["polite:style=please", "case:style=lower", "comma:last=no"]}
   - {name: dark, transform: "brightness:severity=2", rewrite: "quotes:style=double"}
   - {transform: brightness, severities: [2]}
 """
@@ -50,6 +50,9 @@ def test_every_condition_is_the_run_that_its_command_makes(
     assert {row["status"] for row in rows.values()} == {"complete"}
     written = json.loads((tmp_path / "out" / "stress.json").read_text())
     assert [each["name"] for each in written["conditions"]] == [*rows]
+    canonical = ["polite:style=please", "case", "comma"]  # what is as by default is left out
+    assert written["conditions"][2]["rewrite"] == canonical
+    assert rows["twice"]["change"] == " ".join(canonical)
     for name in rows:
         made = manifest(tmp_path / "out" / name)
         command = made["sessions"][0]["command"]
@@ -137,7 +140,7 @@ def test_what_a_shipped_suite_cannot_do_is_left_out_and_said(coabench: Run, tmp_
         ("include: [question]", ["include[0]", "questions"]),
         ("schema: 2", ["schema 2 is unknown"]),
         ("conditions: [{transform: mask}, {rewrite: 'comma:last=yes'}]",
-         ["2 of 2 conditions cannot be held", "mask:", "landmarks", "comma-last-yes:", "changes no question"]),
+         ["2 of 2 conditions cannot be done", "mask:", "landmarks", "comma-last-yes:", "changes no question"]),
     ],
 )  # fmt: skip
 def test_a_suite_with_a_mistake_is_refused(
