@@ -36,7 +36,8 @@ def choose(records: Sequence[Record], spec: str, seed: int) -> list[Record]:
     asked = [record for record in records if record["status"] != ERROR]
     found = [record for record in asked if group == "all" or _is_right(record) == (group == "right")]
     if not found:
-        raise UserError(f"the run has no sample that is {group}", found=f"--samples {spec}", remedy="choose others")
+        none = "asked about no sample" if group == "all" else f"has no sample that is {group}"
+        raise UserError(f"the run {none}", found=f"--samples {spec}", remedy="choose others")
     drawn = random.Random(f"explain {seed}").sample(range(len(found)), min(int(count), len(found)))
     return [found[position] for position in sorted(drawn)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +32,8 @@ class QuestionMap:
         recorded: the same from the log; None where the answer was in words.
         drops: the map: by how much covering a place lowers *log_probability*, nats.
         shares, chance: region -> its share of the positive drops, and of the image; None without landmarks.
-        hit, hit_chance: of the pointing game; None where no action units are known.
+        hit, hit_chance, hit_centre: of the pointing game, by chance, and of the image's middle; None where no action
+            units are known.
         deletion, random_deletion: areas under the deletion curve, by the map and in random orders.
     """
 
@@ -45,6 +46,7 @@ class QuestionMap:
     chance: Mapping[str, float] | None
     hit: bool | None
     hit_chance: float | None
+    hit_centre: bool | None
     deletion: float
     random_deletion: float
 
@@ -69,7 +71,11 @@ class ExplainedSample:
 
 @dataclass(frozen=True)
 class Figure:
-    """A mean over samples with its 95 % interval, beside its chance level."""
+    """A mean over samples with its 95 % interval, beside its chance level.
+
+    Attributes:
+        centre: of the pointing game: how often the middle of the image would hit.
+    """
 
     question: str
     name: str
@@ -77,6 +83,7 @@ class Figure:
     interval: tuple[float, float]
     chance: float
     n: int
+    centre: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,7 +122,8 @@ class Explanation:
                 made.append(_figure(question, region, rows))
             hits = [(s, m.hit, m.hit_chance) for s, m in pairs if m.hit is not None and m.hit_chance is not None]
             if hits:
-                made.append(_figure(question, "pointing game", hits))
+                centre = float(np.mean([m.hit_centre for _, m in pairs if m.hit is not None]))
+                made.append(replace(_figure(question, "pointing game", hits), centre=centre))
             made.append(_figure(question, DELETION, [(s, m.deletion, m.random_deletion) for s, m in pairs]))
         return made
 

@@ -186,6 +186,7 @@ def _explained(
                 chance=None if parts is None else regions.areas(parts),
                 hit=None if moved is None else regions.points_at(drops, moved),
                 hit_chance=None if moved is None else float(moved.mean()),
+                hit_centre=None if moved is None else regions.centre_in(moved),
                 deletion=_area(values[0], by_map),
                 random_deletion=sum(_area(values[0], part) for part in randomly.reshape(RANDOM, STEPS)) / RANDOM,
             )

@@ -89,6 +89,14 @@ def points_at(found: Map, mask: Mask) -> bool | None:
     return bool(mask[row, column])
 
 
+def centre_in(mask: Mask) -> bool:
+    """Return whether the middle of the image lies in a mask: what who points there, whatever he sees, would hit.
+
+    Source: J. Zhang et al., see `points_at`, whose table 1 has this baseline.
+    """
+    return bool(mask[SIDE // 2, SIDE // 2])
+
+
 def aligned(found: Map, landmarks: Landmarks, size: tuple[int, int]) -> Map:
     """Return a map in face coordinates: turned, scaled and moved so that the landmarks lie at `TEMPLATE`.
 

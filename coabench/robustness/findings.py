@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from coabench.base.text import NOTHING, interval, p_equals, percent, plural, signed
+from coabench.base.text import NOTHING, interval, number, p_equals, percent, plural, signed
 from coabench.metrics.headline import UAR, Estimate
 from coabench.render.tables import Column, Row, Section
 from coabench.robustness.measures.severity import Curve
@@ -14,7 +14,7 @@ from coabench.robustness.summary import StressSummary, family_row, position_row
 
 def sections(it: StressSummary) -> list[Section]:
     """Return the tables for people."""
-    return [conditions_section(it), *filter(None, [families_section(it), orders_section(it)])]
+    return [conditions_section(it), *filter(None, [families_section(it), alike_section(it), orders_section(it)])]
 
 
 def conditions_section(it: StressSummary) -> Section:
@@ -77,6 +77,25 @@ def _family(it: StressSummary, family: Curve) -> dict[str, Any]:
     worst = min(range(len(changes)), key=lambda c: (changes[c] != changes[c], changes[c]))
     falls = f"{it.predicted.names[worst]} {signed(float(changes[worst]))}"
     return {**family_row(family), "severities": _levels(family), "worst_label": falls}
+
+
+def alike_section(it: StressSummary) -> Section | None:
+    """Return whether the conditions of each family are right equally often; None where no family has several."""
+    if not it.alike:
+        return None
+    columns = [
+        Column("Family", "family"),
+        Column("Runs", "runs", "right"),
+        Column("Q", lambda row: number(row["q"], 1), "right", value="q"),
+        Column("p", lambda row: NOTHING if row["p"] is None else p_equals(row["p"]), "right", value="p"),
+    ]
+    notes = [
+        "Cochran's Q: that the clean run and the conditions of a family are right equally often. The p-values are not "
+        "corrected for the number of families."
+    ]
+    if it.predicted.clusters is not None:
+        notes.append("None is given where persons are on several images: their samples are not independent.")
+    return Section(columns, [vars(each) for each in it.alike], "Right equally often?", notes)
 
 
 def orders_section(it: StressSummary) -> Section | None:

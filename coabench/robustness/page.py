@@ -9,7 +9,7 @@ from coabench.base.text import signed
 from coabench.registry.catalog import find_dataset
 from coabench.render.charts import shade
 from coabench.render.page import render_page
-from coabench.robustness.findings import conditions_section, families_section, orders_section
+from coabench.robustness.findings import alike_section, conditions_section, families_section, orders_section
 from coabench.robustness.pictures import Strip, strips
 from coabench.robustness.plots import position_chart, severity_chart
 from coabench.robustness.summary import StressSummary
@@ -46,6 +46,7 @@ def stress_page(it: StressSummary, images: tuple[str | None, Path | None] | None
         },
         conditions=conditions_section(it),
         families=families_section(it),
+        alike=alike_section(it),
         orders=orders_section(it),
         curves=[(curve.family, severity_chart(curve)) for curve in it.curves],
         positions=[(each.question, position_chart(each.positions)) for each in it.positions],

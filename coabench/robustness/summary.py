@@ -19,6 +19,7 @@ from coabench.reports.aligned import align
 from coabench.reports.damage import damage_reported
 from coabench.robustness.conditions import CLEAN, Condition
 from coabench.robustness.folder import LeftOut, StressFolder
+from coabench.robustness.measures.cochran import Cochran, cochran
 from coabench.robustness.measures.effect import Effect, effect
 from coabench.robustness.measures.fragility import recall_changes
 from coabench.robustness.measures.orders import Asked, Position, WorstCase, positions, questions, worst_case
@@ -55,6 +56,7 @@ class StressSummary:
         worst: over the orders of the options; None where there are none.
         positions: of the options that are chosen, by question; empty where there are no orders.
         robustness: over all families; see `coabench.robustness.measures.robustness`.
+        alike: of the families of several conditions, whether these and the clean run are right equally often.
         curves: of the families with severities, the one that keeps least first.
         recalls: of each label in the clean run, shape (k,); NaN for one without samples.
         changes: of them, by family, shape (k,); see `coabench.robustness.measures.fragility`.
@@ -69,6 +71,7 @@ class StressSummary:
     worst: WorstCase | None
     positions: Sequence[Places]
     robustness: Estimate
+    alike: Sequence[Cochran]
     curves: Sequence[Curve]
     recalls: Figures
     changes: Mapping[str, Figures]
@@ -117,6 +120,7 @@ class StressSummary:
                 {"question": each.question, "p": each.p, "positions": list(map(position_row, each.positions))}
                 for each in self.positions
             ],
+            "cochran_q": [vars(each) for each in self.alike],
             "families": [family_row(each) for each in self.curves],
             "mirror_consistency": self.mirrored and _columns("same", self.mirrored),
             "recall_changes": {
@@ -184,6 +188,7 @@ def _measured(
         worst_case(predicted, reordered) if reordered else None,
         list(_places(orders, [str(record["id"]) for record in clean.records], predicted)) if reordered else [],
         relative_robustness(predicted, {name: [answers[c] for c in own] for name, own in families.items()}),
+        [cochran(name, [predicted, *(answers[c] for c in own)]) for name, own in families.items() if len(own) > 1],
         sorted(curves, key=lambda each: np.inf if each.kept.value is None else each.kept.value),
         recalls(predicted.confusion),
         recall_changes(predicted, {name: [answers[c] for c in own] for name, own in families.items()}),

@@ -15,6 +15,7 @@ from PIL.Image import Image
 
 from coabench.backbone import Backbone, BackboneRequest, Questions, Viewing
 from coabench.dataset import ImageSource, Sample
+from coabench.detector import Detector, Face
 from coabench.dialogue import Answer
 from coabench.errors import UserError
 from coabench.evaluation.job import evaluate
@@ -23,7 +24,7 @@ from coabench.explanation.choice import choose
 from coabench.explanation.deletion import area_under, order_of
 from coabench.explanation.explanation import Explanation
 from coabench.explanation.job import Explaining, explain
-from coabench.explanation.page import numbers, page
+from coabench.explanation.page import numbers, page, write
 from coabench.explanation.regions import areas, masks, points_at, shares
 from coabench.explanation.windows import SIDE, Windows
 from coabench.support.crops import TEMPLATE
@@ -222,3 +223,44 @@ class _Lost:
 
     def read(self) -> bytes:
         raise FileNotFoundError
+
+
+class Middle(Detector):
+    """Says that the face is the middle of the picture, with the landmarks of the drawn ones."""
+
+    def __init__(self, request: object) -> None:
+        return
+
+    def detect(self, frame: Any) -> list[Face]:
+        height, width = frame.shape[:2]
+        marks = tuple((x * width, y * height) for x, y in MOUTH)
+        return [Face((width / 6, height / 6, width * 5 / 6, height * 5 / 6), 0.9, marks)]
+
+
+def test_a_cropped_run_is_explained_in_the_crop(tmp_path: Path) -> None:
+    with (
+        registered("detectors", "middle", Middle),
+        answering(MouthReader(), tmp_path / "run", decode="score", crop="middle"),
+    ):
+        done = explain(Explaining(tmp_path / "run", "all:2"))
+    assert [note for note in done.notes if "score as recorded, to 0.0000 nats" in note]
+    for sample in done.samples:
+        assert sample.image.width == sample.image.height
+        assert sample.landmarks is not None
+        assert all(0 < x < sample.image.width and 0 < y < sample.image.height for x, y in sample.landmarks)
+
+
+def test_the_middle_is_a_baseline_of_the_pointing_game(explained: Explanation) -> None:
+    figures = {figure.name: figure for figure in explained.figures()}
+    assert figures["pointing game"].centre == 0  # the middle of these faces is a nose
+    assert figures["mouth"].centre is None
+    assert '<th class="number">Middle %</th>' in page(explained)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_in_a_browser(browser_page: Any, explained: Explanation, tmp_path: Path, scheme: str) -> None:
+    write(explained, tmp_path / "explain.html")
+    opened = browser_page(tmp_path / "explain.html", color_scheme=scheme)
+    assert opened.locator("img").evaluate_all("all => all.every(e => e.naturalWidth > 0 && e.alt)")
+    opened.set_viewport_size({"width": 390, "height": 800})
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 390

@@ -65,6 +65,9 @@ def test_measures_agree_with_the_runs(stress: Path) -> None:
     assert data["missing"] == ["grey"]
     assert data["worst_case_over_orders"]["orders"] == 2
     assert "Order of the options" in render_sections(sections(it), "table")
+    (blur,) = data["cochran_q"]
+    assert (blur["family"], blur["runs"]) == ("blur", 3)
+    assert "Cochran's Q" in render_sections(sections(it), "markdown")
 
 
 def test_the_command_line(stress: Path, tmp_path: Path) -> None:
@@ -114,3 +117,14 @@ def test_two_families_of_a_model_at_chance(stress: Path, tmp_path: Path) -> None
     assert [curve.half for curve in it.curves] == [None, None]
     assert it.robustness.value is None
     assert "half lost" not in stress_page(it)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_in_a_browser(browser_page: Any, stress: Path, tmp_path: Path, scheme: str) -> None:
+    (tmp_path / "stress.html").write_text(stress_page(summarise(stress), (None, None)), encoding="utf-8")
+    page = browser_page(tmp_path / "stress.html", color_scheme=scheme)
+    assert page.locator("img").evaluate_all("all => all.every(e => e.naturalWidth > 0 && e.alt)")
+    for link in page.locator("nav.contents a").all():
+        assert page.locator(link.get_attribute("href")).count() == 1
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
