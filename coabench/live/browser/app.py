@@ -11,11 +11,12 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from coabench.live.browser.access import CONNECTION, AccessCheck
-from coabench.live.browser.connections import Connection
 from coabench.live.browser.session import SharedSession
 from coabench.live.browser.viewer import Viewer
+from coabench.live.overlay.colours import for_page
 from coabench.render.page import render_page
+from coabench.web.access import CONNECTION, AccessCheck
+from coabench.web.connections import Connection
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -32,7 +33,13 @@ FULL = 1013
 def build_app(session: SharedSession) -> ASGIApp:
     """Return the application: ``/`` is the page, ``/live`` the socket."""
     template = Path(__file__).with_name("live.html")
-    page = render_page(template, styles=["live.css"], scripts=["live.js"], allow=["connect-src 'self'"])
+    page = render_page(
+        template,
+        styles=["live.css"],
+        scripts=["overlay.js", "live.js"],
+        allow=["connect-src 'self'"],
+        colours=for_page(),
+    )
 
     async def show(request: Request) -> Response:
         return HTMLResponse(page, headers=HEADERS)
