@@ -28,6 +28,8 @@ EVERY = 10
 @click.option("--min-group", metavar="N", type=click.IntRange(min=1), default=20, show_default=True,
               help="Groups of fewer samples are counted and not scored.")  # fmt: skip
 @click.option("--images", is_flag=True, help="Put small versions of the images into the page.")
+@click.option("--image-side", metavar="N", type=click.IntRange(16, 1024),
+              help="With --images: their longer side, in pixels, at most; 96 by default.")  # fmt: skip
 @click.option("--data-root", type=click.Path(path_type=Path), help="With --images, --explain: what holds them.")
 @click.option("--dataset", metavar="NAME|CARD.yaml", help="With --images: the data set, if not the one the run names.")
 @click.option("--samples", metavar="N", type=click.IntRange(min=1), default=100_000, show_default=True,
@@ -46,6 +48,7 @@ def command(
     output: Path | None,
     min_group: int,
     images: bool,
+    image_side: int | None,
     data_root: Path | None,
     dataset: str | None,
     samples: int,
@@ -69,6 +72,7 @@ def command(
     from coabench.reports.report import Report, report
     from coabench.reports.training_page import is_training
     from coabench.stress.folder import is_stress
+    from coabench.support.thumbnails import SIDE
 
     page = output or Path(f"{Path(os.path.realpath(run)).name}.html")
     if is_training(run):
@@ -83,13 +87,16 @@ def command(
         raise UserError("--format json is for a stress", found=str(run), remedy="read metrics.json of the run")
     if not (images or explain) and data_root is not None:
         raise UserError("--data-root says where images are", remedy="add --images or --explain N, or leave it out")
+    if not images and image_side is not None:
+        raise UserError("--image-side says how large images are", remedy="add --images, or leave it out")
     if not images and dataset is not None:
         raise UserError("--dataset says which data set has the images", remedy="add --images, or leave it out")
     if is_stress(run):
         _write_stress(run, output, page, format, (dataset, data_root) if images else None)
         return
     explained = None if explain is None else _explained(run, explain, data_root)
-    text = report(Report(run, min_group, images, data_root, dataset, samples, only), explained)
+    side = image_side or SIDE
+    text = report(Report(run, min_group, images, data_root, dataset, samples, only, side), explained)
     write(text, page)
 
 

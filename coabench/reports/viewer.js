@@ -284,7 +284,7 @@ document.addEventListener("DOMContentLoaded", () => {
     ["c", "save this view as CSV", save],
     ["x", "show all samples in the order of the data set", reset],
   ], {
-    leave: () => list.focus(), // a list of choices or the search
+    leave: (control) => { if (place.contains(control)) list.focus(); }, // a list of choices or the search
     close: () => {
       const toggle = show(false);
       open("");

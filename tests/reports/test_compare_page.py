@@ -121,6 +121,7 @@ def test_images_are_asked_for_or_it_says_that_there_are_none(runs: tuple[Path, P
     assert "add --format html" in refused("--images", *runs)
     assert "add --format html" in refused("--samples", 5, *runs)
     assert "add --images" in refused("--format", "html", "--dataset", "synthface-compound", *runs)
+    assert "add --images" in refused("--format", "html", "--image-side", 200, *runs)
 
 
 # ---- in a browser ----
