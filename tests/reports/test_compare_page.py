@@ -82,7 +82,9 @@ def test_small_groups_are_counted_and_not_scored(tmp_path: Path) -> None:
     old, young = compare(a, b).groups
     assert (old.value, old.n, old.figure) == ("old", 10, None)
     assert young.figure is not None
-    assert "too few" in comparison_page(ComparisonPage(a, b))
+    rows = [cells for where, cells in Texts(comparison_page(ComparisonPage(a, b))).rows if where == "groups"]
+    assert [cells[:2] for cells in rows] == [["Group", "A − B"], ["old", "too few"], ["young", "+0.0"]]
+    assert {len(cells) for cells in rows} == {10}
 
 
 def test_a_run_scored_without_attributes_takes_them_from_the_other(tmp_path: Path) -> None:
