@@ -12,7 +12,7 @@ How the webcam job calls it (`Serving` holds what the options say; see `coabench
 
 Read in this order: `address` (where it is served), `connections` (who may connect), `access` (who may come in), `app`
 (the page and the socket), `viewer` (one browser), `session` (what all viewers share), `frames` and `messages` (what
-travels), `protocols` (uvicorn, bounded), `server`.
+travels), `protocols` (uvicorn, bounded), `server_thread`, `server`.
 """
 
 from __future__ import annotations

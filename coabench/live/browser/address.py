@@ -25,13 +25,14 @@ class Serving:
     """What the command line says about serving.
 
     Attributes:
-        address: ``HOST:PORT`` of ``--serve``; port 0 for one that is free.
+        address: ``HOST:PORT``; port 0 for one that is free.
         allow_remote: consent to an address that other machines can reach.
         tls_cert, tls_key: PEM files, both or neither.
         tls_self_signed: make a certificate, once, and keep it in *certificates*.
         certificates: a private folder of the user.
         width: the longer side, in pixels, of the frames that the page sends.
         frames_per_second: how many the page sends at most.
+        option: what the user typed it after, for messages.
     """
 
     address: str
@@ -42,6 +43,7 @@ class Serving:
     certificates: Path = Path("certificates")
     width: int = 640
     frames_per_second: float = 15.0
+    option: str = "--serve"
 
 
 @dataclass
@@ -66,13 +68,17 @@ class BoundAddress(Closing):
     @property
     def url(self) -> str:
         """What to open in a browser, token included."""
+        return self.url_of("http")
+
+    def url_of(self, scheme: str) -> str:
+        """Return the address with its token; *scheme* is ``http`` or ``ws``, to which TLS adds an ``s``."""
         any_address = self.host in ("0.0.0.0", "::")
         host = _own_name() if any_address else f"[{self.host}]" if ":" in self.host else self.host
         query = f"?token={self.token}" if self.token else ""
-        return f"{'https' if self.certificate else 'http'}://{host}:{self.port}/{query}"
+        return f"{scheme}{'s' if self.certificate else ''}://{host}:{self.port}/{query}"
 
     def answers_to(self, name: str) -> bool:
-        """Whether a browser may call this server by such a host name.
+        """Whether a client may call this server by such a host name.
 
         A foreign page whose name was made to point here (DNS rebinding) brings its own name along. An IP address
         cannot be made to point anywhere.
@@ -95,13 +101,13 @@ def prepare(serving: Serving) -> BoundAddress:
         UserError: the extra is missing, the address cannot be read, reached or taken, or may be reached by other
             machines without ``--allow-remote``; a certificate that cannot be used.
     """
-    _check_packages()
-    host, port = read_address(serving.address)
-    resolved = _resolve(host, port)
+    _check_packages(serving.option)
+    host, port = read_address(serving.address, serving.option)
+    resolved = _resolve(host, port, serving.option)
     remote = not ipaddress.ip_address(str(resolved[1][0]).partition("%")[0]).is_loopback
     if remote and not serving.allow_remote:
         raise UserError(
-            f"--serve {serving.address} can be reached from other machines",
+            f"{serving.option} {serving.address} can be reached from other machines",
             expected="an address of this machine alone, such as 127.0.0.1:8765",
             remedy="serve on 127.0.0.1 and use an SSH tunnel (docs/webcam-browser.md), or add --allow-remote",
         )
@@ -109,7 +115,7 @@ def prepare(serving: Serving) -> BoundAddress:
     if remote:
         names |= {_own_name(), f"{_own_name()}.local"}
     certificate = _certificate(serving, sorted(names))
-    listening = _listen(resolved, serving.address)
+    listening = _listen(resolved, f"{serving.option} {serving.address}")
     port = listening.getsockname()[1]
     address = BoundAddress(serving, listening, host, port, frozenset(names), remote, None, certificate)
     if remote:
@@ -127,7 +133,7 @@ def prepare(serving: Serving) -> BoundAddress:
     return address
 
 
-def read_address(text: str) -> tuple[str, int]:
+def read_address(text: str, option: str = "--serve") -> tuple[str, int]:
     """Return host and port of ``HOST:PORT`` or ``[IPV6]:PORT``; `UserError` otherwise."""
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
@@ -135,31 +141,31 @@ def read_address(text: str) -> tuple[str, int]:
     readable = colon and host and port.isascii() and port.isdigit() and int(port) < 65536
     if not readable or (":" in host) != bracketed or any(c.isspace() or c in "/@" for c in host):
         raise UserError(
-            f"--serve {text!r} cannot be read",
+            f"{option} {text!r} cannot be read",
             expected="HOST:PORT, such as 127.0.0.1:8765 or [::1]:8765",
-            remedy="correct --serve",
+            remedy=f"correct {option}",
         )
     return host, int(port)
 
 
-def _check_packages() -> None:
+def _check_packages(option: str) -> None:
     from importlib.util import find_spec
 
     absent = [name for name in PACKAGES if find_spec(name) is None]
     if absent:
         found = f"no {', '.join(absent)}"
-        raise UserError("--serve needs packages that are not installed", found=found, remedy=INSTALL)
+        raise UserError(f"{option} needs packages that are not installed", found=found, remedy=INSTALL)
 
 
-def _resolve(host: str, port: int) -> Address:
+def _resolve(host: str, port: int, option: str) -> Address:
     """Return the family and the address to bind; IPv4 where a name has both."""
     try:
         candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise UserError(
-            f"--serve: {host!r} is no address of this machine",
+            f"{option}: {host!r} is no address of this machine",
             expected="127.0.0.1, 0.0.0.0, or a name or address that this machine has",
-            remedy="correct --serve",
+            remedy=f"correct {option}",
         ) from None
     family, _, _, _, address = min(candidates, key=lambda entry: entry[0] != socket.AF_INET)
     return family, address
@@ -178,7 +184,7 @@ def _listen(resolved: Address, typed: str) -> socket.socket:
     except OSError as error:
         listening.close()
         raise UserError(
-            f"--serve {typed} cannot be taken",
+            f"{typed} cannot be taken",
             found=error.strerror or str(error),
             remedy="end what listens there, or choose another address or port (port 0 takes a free one)",
         ) from None

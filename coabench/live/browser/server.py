@@ -1,8 +1,7 @@
-"""The web server: in a thread of its own, so that the main thread learns of Ctrl-C and a failing probe at once."""
+"""The browser mode while it runs: the main thread waits for Ctrl-C and a failing probe, the web server serves."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,12 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from coabench.base import signals
-from coabench.errors import JobError
 from coabench.live.asker import Asker
 from coabench.live.browser.address import BoundAddress
+from coabench.live.browser.server_thread import ServerThread
 from coabench.live.probe import Probe
 from coabench.live.sources import Note
-from coabench.live.worker_thread import WorkerThread
 
 if TYPE_CHECKING:
     from coabench.live.browser.session import SharedSession
@@ -64,15 +62,9 @@ def serve(
 @contextmanager
 def _running(session: SharedSession, close: Callable[[], object]) -> Iterator[None]:
     """Run the web server while in the context; viewers are informed of what ends the context."""
-    from coabench.live.browser.protocols import WebServer
+    from coabench.live.browser.app import build_app
 
-    server = WebServer(session)
-    thread = WorkerThread("web-server")
-    running = thread.submit(lambda: asyncio.run(server.run_until_exit()))
-    while not server.started and not running.done():
-        time.sleep(0.01)
-    if not server.started:
-        raise JobError("the web server did not start", found=repr(error) if (error := running.exception()) else None)
+    server = ServerThread(build_app(session), session.address)
     why = "The server was ended."
     try:
         yield
@@ -83,6 +75,6 @@ def _running(session: SharedSession, close: Callable[[], object]) -> Iterator[No
         with signals.ignoring():  # it takes less than a second, and files are still open
             session.ended = why
             until = time.monotonic() + FAREWELL + ENDING
-            threading.Timer(FAREWELL, setattr, (server, "should_exit", True)).start()
+            threading.Timer(FAREWELL, server.end).start()
             close()
-            thread.close(max(0.0, until - time.monotonic()))
+            server.wait(max(0.0, until - time.monotonic()))
