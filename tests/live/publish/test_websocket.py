@@ -2,7 +2,6 @@
 
 import json
 import ssl
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -46,12 +45,11 @@ def published() -> Iterator[Published]:
 def kinds(socket: Any) -> list[str]:
     """Return the kinds of all lines until the server ends."""
     found = []
-    with pytest.raises(ConnectionClosed) as closed:
+    try:
         while True:
             found.append(json.loads(socket.recv(20))["kind"])
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1001
-    return found
+    except ConnectionClosed as closed:
+        return [*found, f"closed: {closed.rcvd.code if closed.rcvd else None}"]
 
 
 def test_every_program_gets_every_answer_from_when_it_comes(published: Published) -> None:
@@ -66,7 +64,7 @@ def test_every_program_gets_every_answer_from_when_it_comes(published: Published
             published.publisher(answer(1))
             assert json.loads(early.recv(20)) == json.loads(late.recv(20))
             assert published.publisher.close()
-            assert kinds(early) == kinds(late) == ["end"]
+            assert kinds(early) == kinds(late) == ["end", "closed: 1001"]
     assert len(published.said) == 1
 
 
@@ -113,12 +111,10 @@ def test_a_program_that_does_not_read_delays_nobody(published: Published) -> Non
     published.publisher.begin({}, published.said.append)
     total, long = 1200, replace(answer(0), prediction=Prediction(None, "invalid", "x" * 20_000))
     with published.subscribe(max_queue=1) as slow, published.subscribe(max_queue=1 << 20) as quick:
-        for number in range(total):
+        assert json.loads(quick.recv(20))["kind"] == "session"
+        for number in range(1, total + 1):
             published.publisher(long)
-            if number % 50 == 49:
-                time.sleep(0.01)  # the quick one keeps up
-        numbers = [json.loads(quick.recv(20)).get("number") for _ in range(total + 1)]
-        assert numbers == [None, *range(1, total + 1)]
+            assert json.loads(quick.recv(20))["number"] == number
         assert published.said[1:] == ["the program at 127.0.0.1 is slow: lines are dropped, the oldest first"]
         slow.close_timeout = 0.1
         slow.socket.close()
