@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": "Say what expression the faces in pictures, folders and films show.",
     "calibrate": "Correct how sure runs are: fit on one run whose truth is known, apply to others.",
     "webcam": "Try a backbone and a strategy live: on a camera, a video, a folder or a stream.",
+    "replay-live": "Show a live session as one page: what was answered about whom, and when, beside its recording.",
     "leaderboard": "Rank the complete runs in a folder, with intervals, beside the published numbers.",
     "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
     "explain": "Show what answers of a run hang on: parts of the image are covered, and the questions asked again.",
