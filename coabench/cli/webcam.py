@@ -26,7 +26,7 @@ from coabench.cli.options import (
 )
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
-from coabench.registry.defaults import DATASET
+from coabench.registry.defaults import DATASET, SMOOTH
 from coabench.registry.options import parse_assignments
 from coabench.support.crops import MARGIN, MIN_FACE
 
@@ -85,7 +85,7 @@ CHOICE = (
 @click.option("--faces", default="all", show_default=True, metavar="N|largest|all", help="Which faces are looked at.")
 @click.option("--every", type=FiniteRange(min=0), default=0.0, show_default=True, metavar="SECONDS",
               help="The pause between two questions about a face.")  # fmt: skip
-@click.option("--smooth", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+@click.option("--smooth", type=click.IntRange(min=1), default=SMOOTH, show_default=True, metavar="N",
               help="Show what the last N answers about a face vote for; the log keeps each answer.")  # fmt: skip
 @click.option("--stale-after", type=FiniteRange(min=0), metavar="SECONDS",
               help="Mark older answers; by default when the next one should have come.")  # fmt: skip
@@ -120,7 +120,7 @@ def command(
     from coabench.live.crops import parse_count
     from coabench.live.job import Session, webcam
     from coabench.live.probe import Settings
-    from coabench.live.publish import Publishing
+    from coabench.live.publish import Publishing, SocketServing
 
     def note(text: str) -> None:
         click.echo(safe(text), err=True)
@@ -138,11 +138,10 @@ def command(
     folder = Path(click.get_app_dir("coabench"))
     tls = {name: rest.pop(name) for name in ("tls_cert", "tls_key", "tls_self_signed")}
     remote = rest.pop("serve_remote")
-    serving = Serving(serve or "", remote, **tls, certificates=folder / "tls")
-    rest["publishing"] = Publishing(publish, serving)
+    rest["publishing"] = Publishing(publish, SocketServing("", remote, **tls, certificates=folder / "tls"))
     if serve is not None:
         _check_served()
-        rest["serving"] = serving
+        rest["serving"] = Serving(serve, remote, **tls, certificates=folder / "tls")
         rest["window"] = False
     elif (remote or any(tls.values())) and not any(text.startswith("ws") for text in publish):
         raise UserError(

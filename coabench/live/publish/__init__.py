@@ -7,6 +7,6 @@ out has), `stdout`, `websocket`, `mqtt` (the ways out), `publisher` (all of a se
 from __future__ import annotations
 
 from coabench.live.publish.publisher import Publisher
-from coabench.live.publish.target import Publishing, read_targets
+from coabench.live.publish.target import Publishing, SocketServing, read_targets
 
-__all__ = ["Publisher", "Publishing", "read_targets"]
+__all__ = ["Publisher", "Publishing", "SocketServing", "read_targets"]

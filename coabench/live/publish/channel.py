@@ -8,8 +8,8 @@ from collections import deque
 
 from coabench.base.files import Closing
 from coabench.base.text import plural
+from coabench.base.worker_thread import WorkerThread
 from coabench.live.sources import Note
-from coabench.live.worker_thread import WorkerThread
 
 WAITING = 256
 """Lines that wait for a slow reader at most."""

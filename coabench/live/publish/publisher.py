@@ -10,12 +10,12 @@ from typing import Any
 
 from coabench.base.files import Closing
 from coabench.errors import JobError, UserError
-from coabench.live.browser import Serving, prepare
 from coabench.live.publish.channel import Channel
 from coabench.live.publish.messages import Messages
-from coabench.live.publish.target import OPTION, Target
+from coabench.live.publish.target import OPTION, SocketServing, Target
 from coabench.live.snapshot import FaceAnswer
 from coabench.live.sources import Note
+from coabench.web.address import prepare
 
 
 class Publisher(Closing):
@@ -36,7 +36,7 @@ class Publisher(Closing):
         session: the id of the session.
     """
 
-    def __init__(self, targets: Sequence[Target], serving: Serving, stdout: Any, note: Note) -> None:
+    def __init__(self, targets: Sequence[Target], serving: SocketServing, stdout: Any, note: Note) -> None:
         self.session = secrets.token_hex(8)
         self._note, self._messages = note, Messages(self.session)
         self._channels: list[Channel] = []
@@ -74,7 +74,7 @@ class Publisher(Closing):
             self._ended = all(ended)
         return self._ended
 
-    def _open(self, target: Target, serving: Serving, stdout: Any) -> Channel:
+    def _open(self, target: Target, serving: SocketServing, stdout: Any) -> Channel:
         if target.kind == "stdout":
             from coabench.live.publish.stdout import StdoutChannel
 
@@ -87,7 +87,7 @@ class Publisher(Closing):
             return MqttChannel(target, self.session, self._messages.end(), self._say)
         return self._open_socket(target, serving)
 
-    def _open_socket(self, target: Target, serving: Serving) -> Channel:
+    def _open_socket(self, target: Target, serving: SocketServing) -> Channel:
         certified = bool(serving.tls_cert or serving.tls_key or serving.tls_self_signed)
         if target.tls and not certified:
             raise UserError(
@@ -96,7 +96,7 @@ class Publisher(Closing):
             )
         if not target.tls:
             serving = replace(serving, tls_cert=None, tls_key=None, tls_self_signed=False)
-        address = prepare(replace(serving, address=target.address, option=OPTION))
+        address = prepare(replace(serving, address=target.address))
         from coabench.live.publish.websocket import WebSocketChannel
 
         channel = WebSocketChannel(address, self._say)

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from coabench.errors import UserError
-from coabench.live.browser import Serving
+from coabench.web.address import Serving
 
 OPTION = "--publish"
 EXPECTED = "stdout, ws://HOST:PORT, wss://HOST:PORT, mqtt://HOST[:PORT]/TOPIC or mqtts://HOST[:PORT]/TOPIC"
@@ -18,6 +18,14 @@ LONGEST = 65_535
 """Bytes of a topic in UTF-8 (MQTT 3.1.1, section 1.5.3)."""
 
 Kind = Literal["stdout", "ws", "mqtt"]
+
+
+class SocketServing(Serving):
+    """How answers are served at a WebSocket."""
+
+    option = OPTION
+    guide = "docs/publishing.md"
+    unencrypted = "without TLS the answers travel in the clear"
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Publishing:
     """
 
     targets: tuple[str, ...] = ()
-    serving: Serving = field(default_factory=lambda: Serving("", option=OPTION))
+    serving: SocketServing = field(default_factory=lambda: SocketServing(""))
 
 
 @dataclass(frozen=True)

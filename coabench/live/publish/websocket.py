@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
-from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from coabench.base.text import plural
-from coabench.live.browser.access import CONNECTION, AccessCheck
-from coabench.live.browser.address import BoundAddress
-from coabench.live.browser.server_thread import ServerThread
-from coabench.live.publish.channel import CLOSING, Backlog, Channel
+from coabench.live.publish.channel import Backlog, Channel
 from coabench.live.sources import Note
+from coabench.web.access import CONNECTION, AccessCheck
+from coabench.web.address import BoundAddress
+from coabench.web.server import running
 
 SUBSCRIBERS = 32
 """Programs that may be connected at once."""
@@ -61,11 +60,13 @@ class WebSocketChannel(Channel):
 
     def __init__(self, address: BoundAddress, say: Note) -> None:
         super().__init__(say)
-        self._address = address
         self._first = b""
         self._subscribers: list[_Subscriber] = []
         self._ended = False
-        self._server = ServerThread(self._app(), address)
+        app = Starlette(routes=[WebSocketRoute("/", self._attend)])
+        self._server = ExitStack()
+        self._server.enter_context(address)
+        self._server.enter_context(running(AccessCheck(app, address, programs=True), address, self._end))
 
     def begin(self, line: bytes) -> None:
         self._first = line
@@ -78,17 +79,13 @@ class WebSocketChannel(Channel):
     def close(self, last: bytes = b"") -> bool:
         if last:
             self.put(last)
+        self._server.close()
+        return True
+
+    def _end(self, why: str) -> None:
         self._ended = True
         for subscriber in list(self._subscribers):
             subscriber.offer(None)
-        self._server.end()
-        ended = self._server.wait(2 * CLOSING)  # uvicorn gives the sockets one of them
-        self._address.close()
-        return ended
-
-    def _app(self) -> ASGIApp:
-        app = Starlette(routes=[WebSocketRoute("/", self._attend)])
-        return AccessCheck(app, self._address, programs=True)
 
     async def _attend(self, socket: WebSocket) -> None:
         await socket.accept()

@@ -12,9 +12,8 @@ from support.process import wait_for
 
 from coabench.dialogue import Prediction
 from coabench.errors import UserError
-from coabench.live.browser import Serving
 from coabench.live.log import answer_record
-from coabench.live.publish import Publisher, read_targets
+from coabench.live.publish import Publisher, SocketServing, read_targets
 from coabench.live.publish.channel import WAITING
 from coabench.live.snapshot import FaceAnswer
 
@@ -25,7 +24,7 @@ def answer(frame: int) -> FaceAnswer:
 
 
 def to_stdout(file: Any, said: list[str]) -> Publisher:
-    return Publisher(read_targets(["stdout"]), Serving(""), file, said.append)
+    return Publisher(read_targets(["stdout"]), SocketServing(""), file, said.append)
 
 
 def pipe() -> tuple[Any, Any]:

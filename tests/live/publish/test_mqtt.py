@@ -15,10 +15,9 @@ import pytest
 from support.process import Run, wait_for
 
 from coabench.errors import UserError
-from coabench.live.browser import Serving
-from coabench.live.browser.certificate import self_signed
-from coabench.live.publish import Publisher, read_targets
+from coabench.live.publish import Publisher, SocketServing, read_targets
 from coabench.live.publish.mqtt import PASSWORD, USERNAME
+from coabench.web.certificate import self_signed
 
 from .test_channels import answer
 
@@ -83,7 +82,7 @@ class Listener:
 
 
 def published(port: int, said: list[str], scheme: str = "mqtt", host: str = "127.0.0.1") -> Publisher:
-    return Publisher(read_targets([f"{scheme}://{host}:{port}/lab/faces"]), Serving(""), None, said.append)
+    return Publisher(read_targets([f"{scheme}://{host}:{port}/lab/faces"]), SocketServing(""), None, said.append)
 
 
 @pytest.fixture

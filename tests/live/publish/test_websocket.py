@@ -13,8 +13,7 @@ from support.served import ConnectionClosed, connect, fetch
 
 from coabench.dialogue import Prediction
 from coabench.errors import UserError
-from coabench.live.browser import Serving
-from coabench.live.publish import Publisher, read_targets
+from coabench.live.publish import Publisher, SocketServing, read_targets
 from coabench.live.publish.channel import WAITING
 
 from .test_channels import answer
@@ -28,7 +27,7 @@ class Published:
 
     def __init__(self, target: str = "ws://127.0.0.1:0", **serving: Any) -> None:
         self.said: list[str] = []
-        self.publisher = Publisher(read_targets([target]), Serving("", **serving), None, self.said.append)
+        self.publisher = Publisher(read_targets([target]), SocketServing("", **serving), None, self.said.append)
         self.url = self.said[0].removeprefix("publishing at ")
 
     def subscribe(self, **options: Any) -> Any:

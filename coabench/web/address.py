@@ -8,11 +8,11 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from coabench.base.files import Closing
 from coabench.errors import UserError
-from coabench.live.browser.certificate import INSTALL, Certificate, check_pair, self_signed
+from coabench.web.certificate import INSTALL, Certificate, check_pair, self_signed
 
 PACKAGES = ("starlette", "uvicorn", "websockets")
 
@@ -25,15 +25,19 @@ class Serving:
     """What the command line says about serving.
 
     Attributes:
+        option: the option that has the address.
+        guide: the documentation that says how to serve to other machines.
+        unencrypted: what it means to serve to them without TLS.
         address: ``HOST:PORT``; port 0 for one that is free.
         allow_remote: consent to an address that other machines can reach.
         tls_cert, tls_key: PEM files, both or neither.
         tls_self_signed: make a certificate, once, and keep it in *certificates*.
         certificates: a private folder of the user.
-        width: the longer side, in pixels, of the frames that the page sends.
-        frames_per_second: how many the page sends at most.
-        option: what the user typed it after, for messages.
     """
+
+    option: ClassVar[str]
+    guide: ClassVar[str]
+    unencrypted: ClassVar[str]
 
     address: str
     allow_remote: bool = False
@@ -41,9 +45,6 @@ class Serving:
     tls_key: Path | None = None
     tls_self_signed: bool = False
     certificates: Path = Path("certificates")
-    width: int = 640
-    frames_per_second: float = 15.0
-    option: str = "--serve"
 
 
 @dataclass
@@ -109,7 +110,7 @@ def prepare(serving: Serving) -> BoundAddress:
         raise UserError(
             f"{serving.option} {serving.address} can be reached from other machines",
             expected="an address of this machine alone, such as 127.0.0.1:8765",
-            remedy="serve on 127.0.0.1 and use an SSH tunnel (docs/webcam-browser.md), or add --allow-remote",
+            remedy=f"serve on 127.0.0.1 and use an SSH tunnel ({serving.guide}), or add --allow-remote",
         )
     names = {"localhost", host.lower()}
     if remote:
@@ -127,14 +128,13 @@ def prepare(serving: Serving) -> BoundAddress:
         )
     if remote and certificate is None:
         address.notes.append(
-            "without TLS a browser gives its camera to localhost only, and pictures travel in the clear: add "
-            "--tls-cert and --tls-key, or --tls-self-signed, or use an SSH tunnel"
+            f"{serving.unencrypted}: add --tls-cert and --tls-key, or --tls-self-signed, or use an SSH tunnel"
         )
     return address
 
 
-def read_address(text: str, option: str = "--serve") -> tuple[str, int]:
-    """Return host and port of ``HOST:PORT`` or ``[IPV6]:PORT``; `UserError` otherwise."""
+def read_address(text: str, option: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT`` or ``[IPV6]:PORT``, the value of an option; `UserError` otherwise."""
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if bracketed else host

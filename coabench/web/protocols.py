@@ -11,10 +11,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from coabench.live.browser.access import CONNECTION
-from coabench.live.browser.address import BoundAddress
-from coabench.live.browser.certificate import Certificate
-from coabench.live.browser.connections import Acceptor, Connection
+from coabench.web.access import CONNECTION
+from coabench.web.address import BoundAddress
+from coabench.web.certificate import Certificate
+from coabench.web.connections import Acceptor, Connection
 
 HEADER = 16 * 1024
 """Bytes of a request without its body, which nobody reads."""
