@@ -15,6 +15,7 @@ from coabench.live.equipment import Equipment
 from coabench.live.log import LiveLog
 from coabench.live.overlay import Marks, draw
 from coabench.live.probe import Probe
+from coabench.live.publish import Publisher
 from coabench.live.recording import Recording
 from coabench.live.session import Session, Summary
 from coabench.live.snapshot import Frame, Snapshot
@@ -36,7 +37,14 @@ class Stage:
     """The outputs of a session, and what its window shows beside the faces."""
 
     def __init__(
-        self, session: Session, equipment: Equipment, source: Source, probe: Probe, summary: Summary, note: Note
+        self,
+        session: Session,
+        equipment: Equipment,
+        source: Source,
+        probe: Probe,
+        summary: Summary,
+        publisher: Publisher,
+        note: Note,
     ) -> None:
         self.session, self.source, self.probe, self.summary, self.note = session, source, probe, summary, note
         self._paused_at = 0.0
@@ -51,18 +59,19 @@ class Stage:
         self._clean = self._recording(session.record_clean, 0.0)
         self._recordings = 0
         self._log: LiveLog | None = None
+        if session.log is not None or session.publishing.targets:
+            header = {"started": now(), "source": shown(source.name), "identity": equipment.identity.to_json()}
         if session.log is not None:
-            header = {
-                "started": now(),
-                "command": [shown(word) for word in session.command],
-                "source": shown(source.name),
-                "identity": equipment.identity.to_json(),
-                "environment": environment.describe(),
-            }
-            self._log = LiveLog(session.log, header)
+            command = [shown(word) for word in session.command]
+            details = {"session": publisher.session, "command": command, "environment": environment.describe()}
+            self._log = LiveLog(session.log, {**header, **details})
             summary.files.append(session.log)
             probe.listen(self._log)
         source.note = self.say
+        if session.publishing.targets:
+            publisher.begin(header, self.say)
+            probe.listen(publisher)
+            self.at_end(publisher.close)
         if session.crops is not None:
             folder = session.crops
             summary.files.append(folder)
