@@ -130,7 +130,8 @@ CHOICE = (
                  "for example on 127.0.0.1:8765."),
     click.option("--allow-remote", "serve_remote", is_flag=True,
                  help="Serve, or publish, where other machines can come; a token is then needed, and TLS."),
-    click.option("--tls-cert", metavar="FILE", type=FILE, help="The certificate of the page, or of --publish wss://…, PEM."),
+    click.option("--tls-cert", metavar="FILE", type=FILE,
+                 help="The certificate of the page, or of --publish wss://…, PEM."),
     click.option("--tls-key", metavar="FILE", type=FILE, help="The key of --tls-cert, PEM."),
     click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it."),
 )  # fmt: skip
