@@ -65,6 +65,9 @@ CHOICE = (
 @backbone_option
 @adapter_option
 @strategy_option
+@click.option("--beside", multiple=True, metavar="KEY=VALUE,…",
+              help="Ask another answerer about the same crops: what differs from the first of backbone, adapter, "
+              "strategy, decode, load, as strategy=direct; up to two times.")  # fmt: skip
 @click.option("--labels", metavar="NAME|CARD.yaml", default=DATASET, show_default=True,
               help="The data set whose labels are asked about.")  # fmt: skip
 @click.option("--exemplars-from", metavar="NAME|CARD.yaml", help="The data set that a strategy's exemplars come from.")
@@ -169,6 +172,8 @@ def _check_served() -> None:
 
 
 def _print_summary(done: Summary) -> None:
+    from coabench.live.agreement import NAMES
+
     rates = done.rates
     with_face = rates.detections - rates.faceless
     rows = [
@@ -178,7 +183,15 @@ def _print_summary(done: Summary) -> None:
     ]
     if rates.median is not None and rates.p95 is not None:
         rows.append(("latency", f"median {rates.median * 1000:.0f} ms, p95 {rates.p95 * 1000:.0f} ms"))
+    if done.beside:
+        rows.append((NAMES[0], "answered"))
     rows += [("", f"{n:>6}  {safe(label, 60)}") for label, n in rates.labels]
+    for name, other in zip(NAMES[1:], done.beside, strict=False):
+        rows.append((name, "answered"))
+        rows += [("", f"{n:>6}  {safe(label, 60)}") for label, n in other.labels]
+    for pair in done.agreements:
+        if pair.share is not None:
+            rows.append((f"{pair.first} = {pair.second}", f"{pair.agreed} of {pair.looks} ({pair.share:.0%})"))
     rows += [("wrote", safe(path)) for path in done.files]
     for name, value in rows:
         click.echo(f"{name:<14} {value}")

@@ -19,9 +19,11 @@ from coabench.base.files import Closing
 from coabench.base.vocabulary import ERROR
 from coabench.detector import Detector
 from coabench.dialogue import Prediction, Turn
+from coabench.live.agreement import NAMES, AgreementTally, agree
 from coabench.live.asker import Asker
 from coabench.live.rates import Tally
-from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
+from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Opinion, Snapshot
+from coabench.live.together import ask_together
 from coabench.live.tracker import Track, Tracker, iou
 from coabench.live.worker_thread import WorkerThread
 from coabench.support.crops import MARGIN, MIN_FACE, CropSettings, crop_face, select_faces
@@ -58,15 +60,23 @@ class Settings:
 
 
 @dataclass
-class _Memory:
-    """What is remembered of one face."""
+class _Said:
+    """What one answerer said about a face."""
 
     answer: FaceAnswer | None = None
     turns: tuple[Turn, ...] = ()
+    labels: deque[str | None] = field(default_factory=deque)
+
+
+@dataclass
+class _Memory:
+    """What is remembered of one face."""
+
+    said: tuple[_Said, ...]
+    """By all answerers, in their order."""
     asking: bool = False
     asked: float | None = None
     """The time of the last frame that was asked about."""
-    labels: deque[str | None] = field(default_factory=deque)
 
 
 @dataclass(frozen=True)
@@ -91,12 +101,18 @@ class Probe(Closing):
     """Finds faces in frames and asks about them.
 
     Use as a context manager. Either `start` it and `offer` frames as they come, or call `step` with each frame; not
-    both. The asker must be loaded.
+    both. The askers must be loaded.
+
+    Args:
+        beside: further askers, which answer about the same crops.
     """
 
-    def __init__(self, detector: Detector, asker: Asker, settings: Settings = Settings()) -> None:
+    def __init__(
+        self, detector: Detector, asker: Asker, settings: Settings = Settings(), beside: Sequence[Asker] = ()
+    ) -> None:
         self.settings = settings
-        self._detector, self._asker, self._tracker = detector, asker, Tracker()
+        self._detector, self._tracker = detector, Tracker()
+        self._askers = (asker, *beside)
         self._changed = threading.Condition()  # guards all that follows
         self._notifying = threading.Lock()  # held while listeners are called; never taken while holding _changed
         self._listeners: list[Callable[[FaceAnswer], object]] = []
@@ -106,6 +122,8 @@ class Probe(Closing):
         self._seen: _Seen | None = None
         self._memory: dict[int, _Memory] = {}
         self._tally = Tally()
+        self._beside = [Tally() for _ in beside]
+        self._agreement = AgreementTally(len(self._askers))
         self._closed = False
         self._error: BaseException | None = None
 
@@ -151,9 +169,13 @@ class Probe(Closing):
             raise self._error
 
     def switch(self, asker: Asker) -> None:
-        """Ask with another, loaded asker from the next batch on; what was answered so far is forgotten."""
+        """Ask with another, loaded asker in place of the first from the next batch on.
+
+        What was answered so far is forgotten, and agreement is counted anew.
+        """
         with self._changed:
-            self._asker = asker
+            self._askers = (asker, *self._askers[1:])
+            self._agreement = AgreementTally(len(self._askers))
             self._memory.clear()
             self._changed.notify_all()
 
@@ -168,7 +190,9 @@ class Probe(Closing):
                 now = self._newest.time if self._newest else 0.0
             seen = self._seen
             faces = [] if seen is None else [self._view(track, seen, now) for track in seen.tracks]
-            return Snapshot(seen.frame if seen else None, tuple(faces), self._tally.rates())
+            beside = tuple(tally.rates() for tally in self._beside)
+            agreements = self._agreement.agreements()
+            return Snapshot(seen.frame if seen else None, tuple(faces), self._tally.rates(), beside, agreements)
 
     def close(self) -> bool:
         """End the threads, within half a second; once it returns no listener is called any more.
@@ -251,15 +275,20 @@ class Probe(Closing):
                 return None
             due = []
             for track in seen.tracks:
-                asked = self._memory.setdefault(track.id, _Memory()).asked
+                asked = self._memory.setdefault(track.id, self._blank()).asked
                 if track.last_seen == seen.frame.time and self._again(asked, seen.frame.time):
                     due.append(track)
             due.sort(key=lambda track: (self._memory[track.id].asked or -1.0, track.id))
             due = sorted(due[: self.settings.batch], key=lambda track: track.id)
             for track in due:
                 memory = self._memory[track.id]
-                memory.asked, memory.asking, memory.turns = seen.frame.time, True, ()
+                memory.asked, memory.asking = seen.frame.time, True
+                for said in memory.said:
+                    said.turns = ()
             return (seen.frame, due) if due else None
+
+    def _blank(self) -> _Memory:
+        return _Memory(tuple(_Said() for _ in self._askers))
 
     def _again(self, asked: float | None, now: float) -> bool:
         """Whether a face may be asked about in a frame of time *now*, after it was last asked about at *asked*."""
@@ -267,50 +296,56 @@ class Probe(Closing):
 
     def _ask(self, frame: Frame, tracks: Sequence[Track]) -> list[FaceAnswer]:
         """Ask about faces of a frame, and deliver the answers."""
-        started = time.perf_counter()
         with self._changed:
-            asker = self._asker
+            askers = self._askers
         cut = CropSettings(self.settings.margin, align=self.settings.align)
         crops = [crop_face(frame.image, track.face, cut) for track in tracks]
-        turns: list[tuple[Turn, ...]] = [() for _ in tracks]
 
-        def on_turn(i: int, turn: Turn) -> None:
-            turns[i] += (turn,)
+        def on_turn(asker: int, i: int, turn: Turn) -> None:
             with self._changed:
                 if self._closed:
                     raise _Ended
                 memory = self._memory.get(tracks[i].id)
-                if memory is not None and asker is self._asker:
-                    memory.turns = turns[i]
+                if memory is not None and askers is self._askers:
+                    memory.said[asker].turns += (turn,)
 
-        outcomes = asker.ask(crops, on_turn)
-        seconds = time.perf_counter() - started
-        answers = []
-        for track, picture, outcome in zip(tracks, crops, outcomes, strict=True):
-            prediction = outcome.prediction or Prediction(None, ERROR, "no prediction")
-            name = asker.strategy.name
-            answers.append(
-                FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, picture, name,
-                           tuple(outcome.turns), prediction, seconds)
-            )  # fmt: skip
-        self._deliver(answers, asker)
-        return answers
+        answered = ask_together(askers, crops, on_turn)
+        looks = []
+        for i, (track, picture) in enumerate(zip(tracks, crops, strict=True)):
+            look = []
+            for name, asker, said in zip(NAMES, askers, answered, strict=False):
+                prediction = said.outcomes[i].prediction or Prediction(None, ERROR, "no prediction")
+                turns = tuple(said.outcomes[i].turns)
+                look.append(
+                    FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, picture,
+                               asker.strategy.name, turns, prediction, said.seconds, name)
+                )  # fmt: skip
+            looks.append(look)
+        self._deliver(looks, askers)
+        return [answer for look in looks for answer in look]
 
-    def _deliver(self, answers: Sequence[FaceAnswer], asker: Asker) -> None:
-        """Keep finished answers and call the listeners, unless the probe was closed meanwhile."""
+    def _deliver(self, looks: Sequence[Sequence[FaceAnswer]], askers: Sequence[Asker]) -> None:
+        """Keep finished answers, those of all askers about each crop, and call the listeners, unless the probe was
+        closed meanwhile."""
         with self._changed:
             if self._closed:
                 raise _Ended
-            for answer in answers:
-                self._tally.answered(answer.outcome, answer.seconds)
-                memory = self._memory.get(answer.track)
-                if memory is not None and asker is self._asker:
-                    memory.answer, memory.turns, memory.asking = answer, answer.turns, False
-                    memory.labels.append(answer.prediction.label)
-                    while len(memory.labels) > self.settings.smooth:
-                        memory.labels.popleft()
+            for look in looks:
+                for tally, answer in zip((self._tally, *self._beside), look, strict=True):
+                    tally.answered(answer.outcome, answer.seconds)
+                if askers is not self._askers:
+                    continue
+                self._agreement.answered([answer.prediction.label for answer in look])
+                memory = self._memory.get(look[0].track)
+                if memory is not None:
+                    memory.asking = False
+                    for said, answer in zip(memory.said, look, strict=True):
+                        said.answer, said.turns = answer, answer.turns
+                        said.labels.append(answer.prediction.label)
+                        while len(said.labels) > self.settings.smooth:
+                            said.labels.popleft()
             self._changed.notify_all()
-        for answer in answers:
+        for answer in (answer for look in looks for answer in look):
             with self._notifying:
                 if self._closed:
                     raise _Ended
@@ -320,29 +355,46 @@ class Probe(Closing):
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def _view(self, track: Track, seen: _Seen, now: float) -> FaceView:
-        memory = self._memory.get(track.id) or _Memory()
-        answer = memory.answer
+        memory = self._memory.get(track.id) or self._blank()
+        first, *others = memory.said
+        answer = first.answer
         age = None if answer is None else max(0.0, now - answer.time)
         return FaceView(
             track=track.id,
             box=track.box,
             score=track.score,
-            turns=memory.turns,
+            turns=first.turns,
             asking=memory.asking,
             answer=answer,
-            smoothed=vote(memory.labels) if self.settings.smooth > 1 else None,
+            smoothed=self._vote(first),
             age=age,
-            stale=answer is not None and self._stale(track, answer, seen, now),
+            stale=self._stale(track, memory, seen, now),
+            beside=tuple(
+                Opinion(name, said.turns, said.answer, self._vote(said), _differ(answer, said.answer))
+                for name, said in zip(NAMES[1:], others, strict=False)
+            ),
         )
 
-    def _stale(self, track: Track, answer: FaceAnswer, seen: _Seen, now: float) -> bool:
+    def _vote(self, said: _Said) -> str | None:
+        return vote(said.labels) if self.settings.smooth > 1 else None
+
+    def _stale(self, track: Track, memory: _Memory, seen: _Seen, now: float) -> bool:
         """Whether a newer answer should be there by now, or the face is not where it was."""
+        answers = [said.answer for said in memory.said if said.answer is not None]
+        if not answers:
+            return False
+        answer, seconds = answers[0], max(each.seconds for each in answers)
         if track.last_seen < seen.frame.time or iou(track.box, answer.box) == 0.0:
             return True
         limit = self.settings.stale_after
         if limit is None:  # one inference, or the pause asked for, plus one frame
-            limit = max(self.settings.every, answer.seconds, FLICKER) + self._tally.interval
-        return now - (answer.time + answer.seconds) > limit
+            limit = max(self.settings.every, seconds, FLICKER) + self._tally.interval
+        return now - (answer.time + seconds) > limit
+
+
+def _differ(first: FaceAnswer | None, second: FaceAnswer | None) -> bool:
+    """Whether two answers about the same crop are no agreement."""
+    return first is not None and second is not None and not agree(first.prediction.label, second.prediction.label)
 
 
 def vote(labels: Sequence[str | None]) -> str | None:

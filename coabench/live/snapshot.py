@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from coabench.base.vocabulary import INVALID
 from coabench.detector import Box
 from coabench.dialogue import Prediction, Turn
+from coabench.live.agreement import NAMES, Agreement
 from coabench.live.rates import Rates
 from coabench.metrics import calibration
 
@@ -43,6 +44,7 @@ class FaceAnswer:
         crop: the clean picture that was asked about.
         strategy: the name of the strategy that asked.
         seconds: from the crop to the prediction.
+        answerer: which of those that are asked side by side it is; see `coabench.live.agreement.NAMES`.
     """
 
     frame: int
@@ -55,10 +57,11 @@ class FaceAnswer:
     turns: tuple[Turn, ...]
     prediction: Prediction
     seconds: float
+    answerer: str = NAMES[0]
 
     @property
     def name(self) -> str:
-        """What a picture of this crop is called; no other answer of the source has the same name."""
+        """What a picture of this crop is called; only answers about the same crop have the same name."""
         return f"frame{self.frame:06}.face{self.track}"
 
     @property
@@ -75,6 +78,22 @@ class FaceAnswer:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """What one of those that are asked beside the first says about a face; the fields are those of `FaceView`.
+
+    Attributes:
+        name: see `coabench.live.agreement.NAMES`.
+        differs: whether its last answer is another than that of the first one about the same crop.
+    """
+
+    name: str
+    turns: tuple[Turn, ...] = ()
+    answer: FaceAnswer | None = None
+    smoothed: str | None = None
+    differs: bool = False
+
+
+@dataclass(frozen=True)
 class FaceView:
     """A face as it is now.
 
@@ -85,6 +104,7 @@ class FaceView:
         smoothed: the label that most of its last answers gave; None unless `Settings.smooth` asks for it.
         age: seconds since the frame that the answer is about.
         stale: whether a newer answer should be there by now, or the face is no longer where it was.
+        beside: what those say that are asked beside the first, whose the other fields are.
     """
 
     track: int
@@ -96,6 +116,7 @@ class FaceView:
     smoothed: str | None = None
     age: float | None = None
     stale: bool = False
+    beside: tuple[Opinion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,11 +126,16 @@ class Snapshot:
     Attributes:
         frame: the frame that the boxes belong to; None before the first detection.
         faces: in the order of their tracks.
+        rates: those of the first answerer.
+        beside: those of each further one, of its answers alone.
+        agreements: of all pairs of answerers.
     """
 
     frame: Frame | None
     faces: tuple[FaceView, ...]
     rates: Rates
+    beside: tuple[Rates, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
 
 
 def confidence(turns: Sequence[Turn]) -> float | None:

@@ -44,13 +44,13 @@ class SharedSession:
         switching: the strategy that is being made ready, if any.
     """
 
-    def __init__(self, probe: Probe, asker: Asker, address: BoundAddress, keeps: Sequence[str], note: Note):
+    def __init__(self, probe: Probe, askers: Sequence[Asker], address: BoundAddress, keeps: Sequence[str], note: Note):
         self.address, self.note, self.keeps = address, note, list(keeps)
         self.ended: str | None = None
         self.switching: str | None = None
         self._viewers = Counter[str]()
-        self._probe, self._asker = probe, asker
-        self._strategies = _strategies(asker)
+        self._probe, self._askers = probe, list(askers)
+        self._strategies = _strategies(askers[0])
         self._holder: object | None = None
         self._clock = Clock(0.0)
         self._first = self._frames = 0
@@ -82,6 +82,10 @@ class SharedSession:
                 "bytes": MAX_BYTES,
             },
         }
+
+    @property
+    def _asker(self) -> Asker:
+        return self._askers[0]
 
     def enter(self, network: str) -> bool:
         """Count a viewer from a network; return False, and count nothing, where too many are there."""
@@ -194,7 +198,7 @@ class SharedSession:
         try:
             other = await asyncio.wrap_future(self._switcher.submit(lambda: self._asker.with_strategy(spec)))
             self._probe.switch(other)
-            self._asker = other
+            self._askers[0] = other
         except CoabenchError:
             raise
         except Exception as error:
