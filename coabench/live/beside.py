@@ -28,7 +28,7 @@ def parse_answerer(text: str, option: str) -> dict[str, Any]:
             raise At(option, f"correct {option}").unknown(key, list(KEYS), "key")
     if (load := changes.get("load", LOADS[0])) not in LOADS:
         raise UserError(
-            f"{option} {text!r}: there is no load {load!r}", expected=" or ".join(LOADS), remedy="correct it"
+            f"{option} {text!r}: there is no load {load!r}", expected=" or ".join(LOADS), remedy=f"correct {option}"
         )
     return changes
 

@@ -93,7 +93,7 @@ def test_what_differs_is_said_and_weights_are_shared_where_nothing_of_the_backbo
     assert beside[0].backbone is first.backbone
     assert beside[1].backbone is not first.backbone
     assert describe(beside[1]).endswith("no adapter · direct")
-    assert list(summarise([first, *beside]).values())[0].endswith("chain-of-affect:corrected")
+    assert next(iter(summarise([first, *beside]).values())).endswith("chain-of-affect:corrected")
 
 
 @pytest.mark.parametrize(
@@ -130,5 +130,5 @@ def test_a_folder_is_answered_side_by_side(coabench: Run, tmp_path: Path) -> Non
     assert header["beside"]["B"]["strategy"]["name"] == "direct"
     assert [(a["frame"], a["answerer"]) for a in answers] == [(n, who) for n in range(3) for who in "AB"]
     assert len(list((tmp_path / "crops").iterdir())) == 3
-    agreed = sum(a["prediction"] == b["prediction"] is not None for a, b in zip(answers[::2], answers[1::2]))
+    agreed = sum(a["prediction"] == b["prediction"] is not None for a, b in zip(answers[::2], answers[1::2], strict=True))
     assert f"A = B          {agreed} of 3" in result.stdout
