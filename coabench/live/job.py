@@ -8,16 +8,17 @@ from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 
 from coabench.base import signals
+from coabench.base.worker_thread import WorkerThread
 from coabench.live.browser import Browser, prepare, serve
 from coabench.live.capture import Capture
 from coabench.live.equipment import Equipment, equip
+from coabench.live.overlay import font_warnings
 from coabench.live.probe import CLOSING, Probe
 from coabench.live.session import Session, Summary
 from coabench.live.snapshot import Frame
 from coabench.live.sources import Note, Source, open_source
 from coabench.live.stage import Stage
 from coabench.live.window import Window, check_display
-from coabench.live.worker_thread import WorkerThread
 from coabench.registry.blame import contained
 
 __all__ = ["Equipment", "Session", "Summary", "webcam"]
@@ -43,6 +44,10 @@ def webcam(session: Session, note: Note) -> Summary:
         stack.callback(equipment.detector.close)
         source = open_source(session.source, note) if address is None else Browser(note)
         stack.callback(source.close)
+        if session.window or session.record is not None:
+            space = equipment.askers[0].space
+            for line in font_warnings([*space.names, *(name for name in space.basic if name not in space.names)]):
+                note(line)
         note("loading the backbone")
         equipment.load(note)
         asker, *beside = equipment.askers

@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from coabench.base.files import Closing
 from coabench.base.vocabulary import ERROR
+from coabench.base.worker_thread import WorkerThread
 from coabench.detector import Detector
 from coabench.dialogue import Prediction, Turn
-from coabench.live.agreement import NAMES, AgreementTally, agree
+from coabench.live.agreement import NAMES, AgreementTally
 from coabench.live.asker import Asker
+from coabench.live.memory import Memory
 from coabench.live.rates import Tally
-from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Opinion, Snapshot
+from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
 from coabench.live.together import ask_together
 from coabench.live.tracker import Track, Tracker, iou
-from coabench.live.worker_thread import WorkerThread
+from coabench.registry.defaults import SMOOTH
 from coabench.support.crops import MARGIN, MIN_FACE, CropSettings, crop_face, select_faces
 
 FLICKER = 0.25
@@ -50,33 +51,13 @@ class Settings:
     """
 
     every: float = 0.0
-    smooth: int = 1
+    smooth: int = SMOOTH
     stale_after: float | None = None
     margin: float = MARGIN
     align: bool = True
     min_face: int = MIN_FACE
     faces: int | None = None
     batch: int = 8
-
-
-@dataclass
-class _Said:
-    """What one answerer said about a face."""
-
-    answer: FaceAnswer | None = None
-    turns: tuple[Turn, ...] = ()
-    labels: deque[str | None] = field(default_factory=deque)
-
-
-@dataclass
-class _Memory:
-    """What is remembered of one face."""
-
-    said: tuple[_Said, ...]
-    """By all answerers, in their order."""
-    asking: bool = False
-    asked: float | None = None
-    """The time of the last frame that was asked about."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +100,9 @@ class Probe(Closing):
         self._threads: list[WorkerThread] = []
         self._pending: Frame | None = None
         self._newest: Frame | None = None
+        self._scene = 0  # of the frame whose faces were found last
         self._seen: _Seen | None = None
-        self._memory: dict[int, _Memory] = {}
+        self._memory: dict[int, Memory] = {}
         self._tally = Tally()
         self._beside = [Tally() for _ in beside]
         self._agreement = AgreementTally(len(self._askers))
@@ -253,7 +235,10 @@ class Probe(Closing):
 
     def _locate(self, frame: Frame) -> _Seen:
         # Chosen after tracking: a face that is missed in one frame does not lose its place to the next largest.
-        tracks = self._tracker.update(self._detector.detect(frame.image), frame.time)
+        if frame.scene != self._scene:
+            self._tracker.forget()
+            self._scene = frame.scene
+        tracks = self._tracker.update(self._detector.detect(frame.image), frame.time, frame.image)
         chosen = select_faces(tracks, self.settings.faces, self.settings.min_face)
         visible = sum(track.last_seen == frame.time for track in chosen)
         ordered = tuple(sorted(chosen, key=lambda track: track.id))
@@ -275,20 +260,14 @@ class Probe(Closing):
                 return None
             due = []
             for track in seen.tracks:
-                asked = self._memory.setdefault(track.id, self._blank()).asked
+                asked = self._memory.setdefault(track.id, Memory.blank(len(self._askers))).asked
                 if track.last_seen == seen.frame.time and self._again(asked, seen.frame.time):
                     due.append(track)
             due.sort(key=lambda track: (self._memory[track.id].asked or -1.0, track.id))
             due = sorted(due[: self.settings.batch], key=lambda track: track.id)
             for track in due:
-                memory = self._memory[track.id]
-                memory.asked, memory.asking = seen.frame.time, True
-                for said in memory.said:
-                    said.turns = ()
+                self._memory[track.id].ask(seen.frame.time)
             return (seen.frame, due) if due else None
-
-    def _blank(self) -> _Memory:
-        return _Memory(tuple(_Said() for _ in self._askers))
 
     def _again(self, asked: float | None, now: float) -> bool:
         """Whether a face may be asked about in a frame of time *now*, after it was last asked about at *asked*."""
@@ -317,46 +296,49 @@ class Probe(Closing):
                 prediction = said.outcomes[i].prediction or Prediction(None, ERROR, "no prediction")
                 turns = tuple(said.outcomes[i].turns)
                 look.append(
-                    FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, picture,
-                               asker.strategy.name, turns, prediction, said.seconds, name)
+                    FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, picture, asker.strategy.name,
+                               turns, prediction, said.seconds, frame.file, answerer=name)
                 )  # fmt: skip
             looks.append(look)
-        self._deliver(looks, askers)
-        return [answer for look in looks for answer in look]
+        return self._deliver(looks, askers)
 
-    def _deliver(self, looks: Sequence[Sequence[FaceAnswer]], askers: Sequence[Asker]) -> None:
+    def _deliver(self, looks: Sequence[Sequence[FaceAnswer]], askers: Sequence[Asker]) -> list[FaceAnswer]:
         """Keep finished answers, those of all askers about each crop, and call the listeners, unless the probe was
-        closed meanwhile."""
+        closed meanwhile; return what is kept."""
         with self._changed:
             if self._closed:
                 raise _Ended
-            for look in looks:
-                for tally, answer in zip((self._tally, *self._beside), look, strict=True):
-                    tally.answered(answer.outcome, answer.seconds)
-                if askers is not self._askers:
-                    continue
-                self._agreement.answered([answer.prediction.label for answer in look])
-                memory = self._memory.get(look[0].track)
-                if memory is not None:
-                    memory.asking = False
-                    for said, answer in zip(memory.said, look, strict=True):
-                        said.answer, said.turns = answer, answer.turns
-                        said.labels.append(answer.prediction.label)
-                        while len(said.labels) > self.settings.smooth:
-                            said.labels.popleft()
+            kept = [answer for look in looks for answer in self._remember(look, askers)]
             self._changed.notify_all()
-        for answer in (answer for look in looks for answer in look):
+        for answer in kept:
             with self._notifying:
                 if self._closed:
                     raise _Ended
                 for listener in self._listeners:
                     listener(answer)
+        return kept
+
+    def _remember(self, look: Sequence[FaceAnswer], askers: Sequence[Asker]) -> Sequence[FaceAnswer]:
+        """Keep the answers about a crop as the last ones about its face; return them with what the last ones vote for.
+
+        Those of askers that were replaced meanwhile are counted, and no longer shown.
+        """
+        for tally, answer in zip((self._tally, *self._beside), look, strict=True):
+            tally.answered(answer.outcome, answer.seconds)
+        if askers is not self._askers:
+            return look
+        self._agreement.answered([answer.prediction.label for answer in look])
+        memory = self._memory.get(look[0].track)
+        if memory is None:
+            return look
+        memory.asking = False
+        return [said.keep(answer, self.settings.smooth) for said, answer in zip(memory.said, look, strict=True)]
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def _view(self, track: Track, seen: _Seen, now: float) -> FaceView:
-        memory = self._memory.get(track.id) or self._blank()
-        first, *others = memory.said
+        memory = self._memory.get(track.id) or Memory.blank(len(self._askers))
+        first = memory.said[0]
         answer = first.answer
         age = None if answer is None else max(0.0, now - answer.time)
         return FaceView(
@@ -366,39 +348,20 @@ class Probe(Closing):
             turns=first.turns,
             asking=memory.asking,
             answer=answer,
-            smoothed=self._vote(first),
+            smoothed=None if answer is None else answer.smoothed,
             age=age,
             stale=self._stale(track, memory, seen, now),
-            beside=tuple(
-                Opinion(name, said.turns, said.answer, self._vote(said), _differ(answer, said.answer))
-                for name, said in zip(NAMES[1:], others, strict=False)
-            ),
+            beside=memory.beside,
         )
 
-    def _vote(self, said: _Said) -> str | None:
-        return vote(said.labels) if self.settings.smooth > 1 else None
-
-    def _stale(self, track: Track, memory: _Memory, seen: _Seen, now: float) -> bool:
+    def _stale(self, track: Track, memory: Memory, seen: _Seen, now: float) -> bool:
         """Whether a newer answer should be there by now, or the face is not where it was."""
-        answers = [said.answer for said in memory.said if said.answer is not None]
-        if not answers:
+        if not memory.answers:
             return False
-        answer, seconds = answers[0], max(each.seconds for each in answers)
+        answer, seconds = memory.answers[0], max(each.seconds for each in memory.answers)
         if track.last_seen < seen.frame.time or iou(track.box, answer.box) == 0.0:
             return True
         limit = self.settings.stale_after
         if limit is None:  # one inference, or the pause asked for, plus one frame
             limit = max(self.settings.every, seconds, FLICKER) + self._tally.interval
         return now - (answer.time + seconds) > limit
-
-
-def _differ(first: FaceAnswer | None, second: FaceAnswer | None) -> bool:
-    """Whether two answers about the same crop are no agreement."""
-    return first is not None and second is not None and not agree(first.prediction.label, second.prediction.label)
-
-
-def vote(labels: Sequence[str | None]) -> str | None:
-    """Return the most frequent label, the newest of several; None where there is none."""
-    counts = Counter(label for label in labels if label is not None)
-    best = max(counts.values(), default=0)
-    return next((label for label in reversed(labels) if label is not None and counts[label] == best), None)

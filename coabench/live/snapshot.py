@@ -27,11 +27,15 @@ class Frame:
         image: RGB, uint8, (height, width, 3).
         time: seconds since the source began, growing.
         index: its number in the source, from 0.
+        file: the name of the picture, below the folder that is the source; None for cameras and films.
+        scene: frames of different scenes share no face: the pictures of a folder, the cameras of two viewers.
     """
 
     image: NDArray[np.uint8]
     time: float
     index: int
+    file: str | None = None
+    scene: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class FaceAnswer:
         crop: the clean picture that was asked about.
         strategy: the name of the strategy that asked.
         seconds: from the crop to the prediction.
+        file: the picture that the frame is; None for cameras and films.
+        smoothed: the label that most of its last answers give; None unless `Settings.smooth` asks for it.
         answerer: which of those that are asked side by side it is; see `coabench.live.agreement.NAMES`.
     """
 
@@ -57,6 +63,8 @@ class FaceAnswer:
     turns: tuple[Turn, ...]
     prediction: Prediction
     seconds: float
+    file: str | None = None
+    smoothed: str | None = None
     answerer: str = NAMES[0]
 
     @property
@@ -89,7 +97,6 @@ class Opinion:
     name: str
     turns: tuple[Turn, ...] = ()
     answer: FaceAnswer | None = None
-    smoothed: str | None = None
     differs: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Draws ``controlled-stimuli.png``: a row of pictures of each design. ``python docs/images/designs.py``."""
+"""Draws ``controlled-stimuli.jpg``: a row of pictures of each design. ``python docs/images/designs.py``."""
 
 from __future__ import annotations
 
@@ -36,6 +36,5 @@ def draw() -> Image.Image:
 
 
 if __name__ == "__main__":
-    file = Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).with_name("controlled-stimuli.png")
-    sheet = draw()
-    sheet.quantize(palette=sheet.quantize(128, kmeans=1)).save(file, optimize=True)
+    file = Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).with_name("controlled-stimuli.jpg")
+    draw().save(file, quality=80, optimize=True)

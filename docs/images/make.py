@@ -1,4 +1,4 @@
-"""Draws ``conditions.png``: a synthetic face under every transform and severity. ``python docs/images/make.py``."""
+"""Draws ``conditions.jpg``: a synthetic face under every transform and severity. ``python docs/images/make.py``."""
 
 from __future__ import annotations
 
@@ -45,6 +45,5 @@ def draw() -> Image.Image:
 
 
 if __name__ == "__main__":
-    file = Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).with_name("conditions.png")
-    sheet = draw()
-    sheet.quantize(palette=sheet.quantize(128, kmeans=1)).save(file, optimize=True)
+    file = Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).with_name("conditions.jpg")
+    draw().save(file, quality=80, optimize=True)

@@ -130,5 +130,7 @@ def test_a_folder_is_answered_side_by_side(coabench: Run, tmp_path: Path) -> Non
     assert header["beside"]["B"]["strategy"]["name"] == "direct"
     assert [(a["frame"], a["answerer"]) for a in answers] == [(n, who) for n in range(3) for who in "AB"]
     assert len(list((tmp_path / "crops").iterdir())) == 3
-    agreed = sum(a["prediction"] == b["prediction"] is not None for a, b in zip(answers[::2], answers[1::2], strict=True))
+    agreed = sum(
+        a["prediction"] == b["prediction"] is not None for a, b in zip(answers[::2], answers[1::2], strict=True)
+    )
     assert f"A = B          {agreed} of 3" in result.stdout

@@ -7,7 +7,8 @@ them, which the page of the browser mode has, too). ``browser/overlay.js`` draws
 
 from __future__ import annotations
 
+from coabench.live.overlay.fonts import font_warnings
 from coabench.live.overlay.picture import draw
 from coabench.live.overlay.words import Marks
 
-__all__ = ["Marks", "draw"]
+__all__ = ["Marks", "draw", "font_warnings"]

@@ -63,7 +63,7 @@ def number(track: int, size: int, colour: Colour) -> Pixels:
 
     text = str(track)
     pad = max(2, size // 4)
-    [(run, font)] = runs(text, size)
+    [(run, font)] = runs(text, size)  # digits: one font has them
     drawn = Image.new("RGBA", (int(font.getlength(run)) + 2 * pad + 1, round(size * 1.2)), (*colour, 255))
     ImageDraw.Draw(drawn).text((pad, round(size * 0.97)), run, font=font, fill=(*ink_on(colour), 255), anchor="ls")
     return np.asarray(drawn)

@@ -1,7 +1,8 @@
 """The table of colours, measured: told apart by all kinds of colour vision, on light and on dark.
 
 Dichromats see what the matrices of Machado, Oliveira and Fernandes (2009), *A Physiologically-based Model for
-Simulation of Color Vision Deficiency*, IEEE TVCG 15 (6), make of linear sRGB (severity 1.0). Distances are CIE 1976 ΔE in CIELAB with the white of D65; about 2.3 can just be noticed.
+Simulation of Color Vision Deficiency*, IEEE TVCG 15 (6), make of linear sRGB (severity 1.0). Distances are CIE 1976 ΔE
+in CIELAB with the white of D65; about 2.3 can just be noticed.
 """
 
 import re
