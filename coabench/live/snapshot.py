@@ -91,7 +91,7 @@ class Opinion:
 
     Attributes:
         name: see `coabench.live.agreement.NAMES`.
-        differs: whether its last answer is another than that of the first one about the same crop.
+        differs: whether the label that is shown of it, smoothed or not, is another than that of the first one.
     """
 
     name: str
