@@ -26,7 +26,7 @@ from coabench.cli.options import (
 )
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
-from coabench.registry.defaults import DATASET
+from coabench.registry.defaults import DATASET, SMOOTH
 from coabench.registry.options import parse_assignments
 from coabench.support.crops import MARGIN, MIN_FACE
 
@@ -85,7 +85,7 @@ CHOICE = (
 @click.option("--faces", default="all", show_default=True, metavar="N|largest|all", help="Which faces are looked at.")
 @click.option("--every", type=FiniteRange(min=0), default=0.0, show_default=True, metavar="SECONDS",
               help="The pause between two questions about a face.")  # fmt: skip
-@click.option("--smooth", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+@click.option("--smooth", type=click.IntRange(min=1), default=SMOOTH, show_default=True, metavar="N",
               help="Show what the last N answers about a face vote for; the log keeps each answer.")  # fmt: skip
 @click.option("--stale-after", type=FiniteRange(min=0), metavar="SECONDS",
               help="Mark older answers; by default when the next one should have come.")  # fmt: skip

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_a_video_is_answered_logged_and_recorded(coabench: Run, tmp_path: Path) 
     assert identity["strategy"]["name"] == "chain-of-affect:corrected"
     assert identity["detector"]["name"] == "brightest"
     assert identity["detector"]["options"] == {"above": 128}
-    assert identity["settings"]["smooth"] == 1
+    assert identity["settings"]["smooth"] == 3
     assert header["source"] == "in.mp4"
     assert [a["frame"] for a in answers] == [n for n in range(20) if n != 7]
     assert [a["time"] for a in answers] == pytest.approx([n / 10 for n in range(20) if n != 7], abs=0.001)
@@ -172,11 +173,16 @@ def test_the_same_video_gives_the_same_log_each_time(coabench: Run, tmp_path: Pa
     assert without_times(first) == without_times(second)
 
 
-def test_what_is_smoothed_is_not_in_the_log(coabench: Run, tmp_path: Path) -> None:
+def test_smoothing_changes_no_answer_in_the_log(coabench: Run, tmp_path: Path) -> None:
     footage(tmp_path / "in.mp4")
     for n in (1, 5):
         assert coabench(*BASE, "--source", "in.mp4", "--log", f"{n}.jsonl", "--smooth", n).returncode == 0
-    assert without_times(log(tmp_path / "1.jsonl")[1]) == without_times(log(tmp_path / "5.jsonl")[1])
+    single, voted = (without_times(log(tmp_path / f"{n}.jsonl")[1]) for n in (1, 5))
+    assert {answer["smoothed"] for answer in single} == {None}
+    assert [{**answer, "smoothed": None} for answer in voted] == single
+    for last, answer in enumerate(voted):
+        labels = Counter(each["prediction"] for each in voted[max(0, last - 4) : last + 1] if each["prediction"])
+        assert labels[answer["smoothed"]] == max(labels.values(), default=0)
 
 
 def test_saved_crops_evaluated_give_the_same_answers(coabench: Run, tmp_path: Path) -> None:
@@ -217,6 +223,12 @@ def test_a_folder_of_images_another_strategy_other_labels_and_scores(coabench: R
     assert len(header["identity"]["labels"]["names"]) == 7
     assert [a["box"] for a in answers] == [[0, 0, 50, 40]] * 3
     assert list(answers[0]["turns"][0]["scores"]) == answers[0]["turns"][0]["options"]
+    assert [a["file"] for a in answers] == ["0.png", "1.png", "2.png"]
+    assert [a["track"] for a in answers] == [1, 2, 3]  # pictures of a folder are no film
+    assert [a["smoothed"] for a in answers] == [a["prediction"] for a in answers]
+    for answer in answers:
+        scores = np.exp([*answer["turns"][0]["scores"].values()])
+        assert answer["confidence"] == pytest.approx(scores.max() / scores.sum(), abs=1e-4)
     with Image.open(tmp_path / "crops" / answers[1]["crop"]) as crop:
         assert crop.getpixel((0, 0)) == (200, 200, 151)
 
