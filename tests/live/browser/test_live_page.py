@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from support.browser import launched
+from support.browser import launched, serious
 from support.footage import film
 from support.process import process_environment
 from support.served import Served, Viewer, picture, served
@@ -134,6 +134,16 @@ def test_answers_appear(server: Served, live: Open) -> None:
     page.wait_for_function(BOXES, arg=face_colour(track))
     tint = page.evaluate("getComputedStyle(document.querySelector('.face')).borderLeftColor")
     assert tint == "rgb({}, {}, {})".format(*face_colour(track))
+
+
+def test_axe_finds_nothing_serious(server: Served, live: Open) -> None:
+    page = live(server.url, width=390, bypass_csp=True)
+    status(page, "Connected")
+    assert serious(page) == []
+    begin(page)
+    page.wait_for_selector(".face")
+    page.emulate_media(color_scheme="dark")
+    assert serious(page) == []
 
 
 def test_stages_are_shown_as_they_arrive(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
