@@ -68,6 +68,10 @@ CHOICE = (
 @click.option("--beside", multiple=True, metavar="KEY=VALUE,…",
               help="Ask another answerer about the same crops: what differs from the first of backbone, adapter, "
               "strategy, decode, load, as strategy=direct; up to two times.")  # fmt: skip
+@click.option("--offer", "offers", multiple=True, metavar="KEY=VALUE,…",
+              help="With --serve: what the page may ask in place of the first, spelt as for --beside.")  # fmt: skip
+@click.option("--prompts/--no-prompts", default=True, show_default=True,
+              help="With --serve: whether the page may ask about a face in words of its own.")  # fmt: skip
 @click.option("--labels", metavar="NAME|CARD.yaml", default=DATASET, show_default=True,
               help="The data set whose labels are asked about.")  # fmt: skip
 @click.option("--exemplars-from", metavar="NAME|CARD.yaml", help="The data set that a strategy's exemplars come from.")
@@ -135,6 +139,8 @@ def command(assignments: tuple[str, ...], faces: str, margin: float | None, serv
         _check_served()
         rest["serving"] = Serving(serve, remote, **tls, certificates=folder / "tls")
         rest["window"] = False
+    elif rest["offers"]:
+        raise UserError("--offer needs --serve: a page chooses", remedy="add --serve HOST:PORT, or leave it out")
     elif remote or any(tls.values()):
         raise UserError("--allow-remote and --tls-… need --serve", remedy="add --serve HOST:PORT, or leave them out")
     session = Session(choice=choice, settings=settings, command=("coabench", *sys.argv[1:]), **rest)

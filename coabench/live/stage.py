@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -101,6 +101,11 @@ class Stage:
         """Log what happened, without saying it."""
         if self._log is not None:
             self._log.note(text)
+
+    def log_event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Log what is no answer, in a line of its own kind."""
+        if self._log is not None:
+            self._log.event(kind, data)
 
     def pause(self) -> None:
         """Pause or continue. A camera's time passes meanwhile, and recordings leave it out; a film's stands still."""

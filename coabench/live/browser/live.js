@@ -83,7 +83,7 @@ document.addEventListener("DOMContentLoaded", () => {
     let message;
     try { message = JSON.parse(data); } catch { return; }
     link.received = performance.now();
-    const take = { hello: welcome, seat: seated, state: look, answer: noteAnswer, problem: complain, ended: farewell }[message.type];
+    const take = { hello: welcome, seat: seated, state: look, answer: noteAnswer, problem: complain, prompted: controls.answered, ended: farewell }[message.type];
     if (take) take(message);
   }
 
@@ -104,6 +104,7 @@ document.addEventListener("DOMContentLoaded", () => {
     say($("keeps"), message.keeps.length ? `The server keeps: ${message.keeps.map((text) => visible(text)).join("; ")}.` : "Nothing is stored.");
     $("strategy").replaceChildren(...message.strategies.map((name) => new Option(visible(name), name)));
     $("by").hidden = !several();
+    controls.welcome(message);
     timeline.relabel(message.labels);
     if (want === "running") send({ type: "start" });
     showStatus();
@@ -337,6 +338,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const title = (face) => (face.smoothed ? visible(face.smoothed) : named(face));
   const lacksLabel = (face) => face.why !== null && !face.smoothed;
   const beside = coabench.beside({ element, visible, percent, named });
+  const controls = coabench.controls({ element, visible, send });
   const several = () => (hello?.answerers.length ?? 0) > 1;
   const share = (face) => (face.confidence === null || face.smoothed || face.label === null ? "" : percent(face.confidence));
   const faces = () => (want === "off" || !seen ? [] : seen.faces);
@@ -401,7 +403,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (turns.length > 1 || underWay(face)) lines.push([{ text: (isNext(face) ? "next: " : "") + chain(turns, underWay(face), " → "), ink: "quiet" }]);
     const years = age(face);
     if (years !== null) {
-      lines.push([{ text: `${years.toFixed(1)} s old${face.smoothed ? ` · vote of ${hello.smooth}` : ""}`, ink: "quiet" }]);
+      lines.push([{ text: `${years.toFixed(1)} s old${face.smoothed ? ` · vote of ${seen.settings.smooth}` : ""}`, ink: "quiet" }]);
       if (old) lines.at(-1).push({ text: "  stale", ink: "notice" });
     }
     return lines;
@@ -459,7 +461,7 @@ document.addEventListener("DOMContentLoaded", () => {
         card.weighed = weighed;
         card.bars.replaceChildren(...(weighed ? beside.bars(turnsOf(face)) : []));
       }
-      if (face.smoothed) say(card.vote, `vote of the last ${hello.smooth}; the newest: ${named(face)}`);
+      if (face.smoothed) say(card.vote, `vote of the last ${seen.settings.smooth}; the newest: ${named(face)}`);
     }
     const quiet = want === "off" ? "The camera is off." : "No face in the picture.";
     say($("nobody"), quiet);
@@ -613,7 +615,7 @@ document.addEventListener("DOMContentLoaded", () => {
       : "Somebody else is connected. It goes on here when they stop.";
     if (want === "off") return agreed ? "Ready. The camera is off." : "Connected. The camera is off.";
     if (want === "paused") return "Paused. Nothing is sent.";
-    if (seen?.switching) return `Making the strategy ${visible(seen.switching)} ready …`;
+    if (seen?.switching) return `Making ${visible(seen.switching)} ready …`;
     if (silent()) return "Waiting for the server …";
     return seen.faces.length === 0 ? "Running. No face in the picture." : `Running. ${seen.faces.length === 1 ? "One face" : `${seen.faces.length} faces`} in the picture.`;
   }
@@ -630,6 +632,7 @@ document.addEventListener("DOMContentLoaded", () => {
     $("record").disabled = want === "off";
     say($("record"), recorder.media ? "Stop recording" : "Record");
     $("strategy").disabled = !on || taken || Boolean(seen?.switching);
+    if (seen) controls.show(seen, { on, taken, yours: link.seat === "yours" && want === "running" });
     $("rec").hidden = !recorder.media;
     if (recorder.media) {
       const seconds = Math.floor((performance.now() - recorder.began) / 1000);

@@ -1,6 +1,7 @@
 """The live page in a real browser with a fake camera: what it shows, and how it takes what goes wrong."""
 
 import io
+import json
 import re
 import struct
 from collections.abc import Callable, Iterator
@@ -208,12 +209,52 @@ def test_side_by_side_with_all_options(environment: dict[str, str], tmp_path: Pa
         marks = page.eval_on_selector_all(".mark-of", "nodes => nodes.map((n) => [n.textContent, n.ariaLabel])")
         assert set(map(tuple, marks)) <= {("≠", "differs: "), ("=", "agrees: ")}
         agreement = page.inner_text("#agreement")
-        assert re.search(r"A: chain-of-affect:corrected · score\nB: direct · score\nC: chain-of-affect:corrected\n", agreement), agreement
+        assert re.search(
+            r"A: chain-of-affect:corrected · score\nB: direct · score\nC: chain-of-affect:corrected\n", agreement
+        ), agreement
         assert len(re.findall(r"[ABC] = [ABC]\s+\d+ % \d+ of \d+ looks", agreement)) == 3
         assert {row[2] for row in page.eval_on_selector_all("#latest tr", CELLS)} == {"A", "B", "C"}
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_settings_offers_and_free_questions_are_logged_and_not_counted(
+    environment: dict[str, str], tmp_path: Path, live: Open
+) -> None:
+    more = ("--detector", "auto", "--every", "0.3", "--offer", "strategy=direct", "--log", "log.jsonl")
+    with served(environment, tmp_path, *more) as server:
+        page = begin(live(server.url, quiet=False))  # the browser reports that the server has ended
+        assert page.input_value("#every") == "0.3"  # what the command line chose stays on the list
+        page.select_option("#every", "0.5")
+        page.select_option("#smooth", "1")
+        page.select_option("#offer", label="scripted:a · no adapter · direct")
+        page.wait_for_function("() => document.getElementById('strategy').value === 'direct'")
+        page.wait_for_function("() => document.querySelectorAll('.face li').length === 1")
+        page.fill("#prompt-text", "Is this <b>face</b> tilted?")
+        page.press("#prompt-text", "Enter")
+        said = page.wait_for_selector("#prompted li").inner_text()
+        assert "not evaluated" in said
+        assert "Is this <b>face</b> tilted?" in said
+        assert re.search(r"Face \d+: ", said)
+        assert page.input_value("#every") == "0.5"
+        assert server.process.stdout is not None
+        server.end()
+        summary = server.process.stdout.read()
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    changes = [line for line in lines if line.get("kind") == "change"]
+    assert [(line["changed"], line["to"]) for line in changes] == [
+        ("every", "0.5"),
+        ("smooth", "1"),
+        ("offer", "scripted:a · no adapter · direct"),
+    ]
+    assert changes[-1]["identity"]["strategy"]["name"] == "direct"
+    assert (changes[-1]["identity"]["settings"]["every"], changes[-1]["identity"]["settings"]["smooth"]) == (0.5, 1)
+    (prompt,) = [line for line in lines if line.get("kind") == "prompt"]
+    assert (prompt["text"], prompt["evaluated"]) == ("Is this <b>face</b> tilted?", False)
+    assert prompt["response"]
+    answers = [line for line in lines if "kind" not in line]
+    assert len(answers) == int(re.search(r"answers +(\d+)", summary)[1])  # type: ignore[index]
 
 
 def test_a_second_viewer_waits_for_the_first(server: Served, live: Open) -> None:
