@@ -23,6 +23,7 @@ from support.process import Run, start, wait_for
 from support.stream import streaming
 
 import coabench.live.job as job
+from coabench.live.overlay.colours import face_colour
 from coabench.live.probe import Settings
 from coabench.live.recording import Recording, count_frames
 from coabench.live.snapshot import Frame
@@ -96,6 +97,18 @@ def test_a_video_is_answered_logged_and_recorded(coabench: Run, tmp_path: Path) 
     assert "with a face    19 of 20 looked at" in result.stdout
     assert "answers        19" in result.stdout
     assert "median" in result.stdout
+
+
+def test_labels_that_no_font_can_draw_are_warned_of_once(coabench: Run, tmp_path: Path) -> None:
+    footage(tmp_path / "in.mp4", 2)
+    classes = '[{name: Fear}, {name: Happiness}, {name: "Sad \\u0378"}]'  # which is no character
+    (tmp_path / "mine.yaml").write_text(f"name: mine\nloader: faces\nsplits: [test]\nlabels: {{classes: {classes}}}\n")
+    words = (*BASE, "--source", "in.mp4", "--labels", "mine.yaml", "--strategy", "direct")
+    drawn = coabench(*words, "--record", "out.mp4", "--log", "a.jsonl")
+    assert drawn.returncode == 0, drawn.stderr
+    assert drawn.stderr.count("no font here can draw the label") == 1
+    assert "it is shown as Sad \\u0378; install one" in drawn.stderr
+    assert "no font" not in coabench(*words, "--log", "b.jsonl").stderr
 
 
 def test_the_weights_of_a_detector_are_in_the_identity(coabench: Run, tmp_path: Path) -> None:
@@ -493,8 +506,8 @@ def test_the_window_under_a_virtual_display(
     assert recorded is None  # nothing new came while it recorded
     with Image.open(tmp_path / "screen.png") as screen:
         shown = np.asarray(screen.convert("RGB")).astype(int)
-    fresh = (abs(shown - np.array((64, 224, 160))).sum(axis=2) < 40) | (abs(shown - 160).sum(axis=2) < 12)
-    assert fresh.sum() > 100  # the outline of the face
+    outline = abs(shown - np.array(face_colour(1))).sum(axis=2) < 40
+    assert outline.sum() > 100  # of the face
     assert (shown[..., 0] > 180).sum() > 1000  # the face itself
 
 
@@ -503,6 +516,7 @@ KEYS = """
 import itertools, sys, threading, time
 from pathlib import Path
 from coabench.live import window
+from coabench.live.overlay.colours import face_colour
 
 patience = iter(range(120))  # half a second each: a busy machine draws late
 script = iter(["details", "details", "still", "record", "record", "pause", "pause", sys.argv.pop()])
@@ -529,8 +543,8 @@ class Pressing(window.Window):
             shown = ImageGrab.grab().convert("RGB")
             shown.save("screen.png")
             colours = dict((colour, n) for n, colour in shown.getcolors(1 << 24))
-            outline = sum(n for c, n in colours.items() if sum(map(abs, (c[0] - 64, c[1] - 224, c[2] - 160))) < 40
-                          or sum(abs(channel - 160) for channel in c) < 12)
+            painted = face_colour(1)
+            outline = sum(n for c, n in colours.items() if sum(abs(a - b) for a, b in zip(c, painted)) < 40)
             if outline <= 100 and next(patience, None) is not None:
                 script = itertools.chain([asked], script)
                 return None
