@@ -111,9 +111,9 @@ def show(name: str, seconds: float, answer: float, busy: bool) -> dict[str, Any]
     class Watched(Probe):
         snapshot = watched
 
-        def _deliver(self, answers: Sequence[FaceAnswer], asker: Any) -> None:
+        def _deliver(self, answers: Sequence[FaceAnswer], asker: Any) -> list[FaceAnswer]:
             waits.extend((self._newest.time if self._newest else 0.0) - a.time - a.seconds for a in answers)
-            super()._deliver(answers, asker)
+            return super()._deliver(answers, asker)
 
     shots = list(film(90))
     detector = find_detector(name)

@@ -45,7 +45,8 @@ def equip(choice: Choice, detector: str, weights: Path | None, settings: Setting
         note(line)
     identity = replace(asker.identity, detector=describe_detector(chosen, options), settings=asdict(settings))
     process = DetectorProcess(name, chosen.weights, options)
-    return Equipment(asker, process, identity, f"{identity.backbone.name} · {asker.strategy.name} · {name}")
+    answers = (identity.backbone.name, identity.backbone.adapter, asker.strategy.name, name)
+    return Equipment(asker, process, identity, " · ".join(filter(None, answers)))
 
 
 def describe_detector(chosen: DetectorChoice, options: Any) -> dict[str, Any]:

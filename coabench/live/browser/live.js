@@ -94,9 +94,7 @@ document.addEventListener("DOMContentLoaded", () => {
     hello = message;
     camera.outstanding = null;
     camera.number = 0;
-    const model = [message.backbone, message.model].filter(Boolean).map((text) => visible(text)).join(": ");
-    const adapter = message.adapter ? `adapter ${visible(message.adapter)}` : "no adapter";
-    say($("about"), `${model} · ${adapter} · ${message.device ? visible(message.device) : "device unknown"}${message.decode === "score" ? " · scored options" : ""}`);
+    introduce(message.adapter);
     const server = `behind this page (${location.host})`;
     say($("where"), message.remote_backbone
       ? `Pictures go from this browser to the server ${server}, and its backbone sends them on to another machine.`
@@ -106,6 +104,13 @@ document.addEventListener("DOMContentLoaded", () => {
     timeline.relabel(message.labels);
     if (want === "running") send({ type: "start" });
     showStatus();
+  }
+
+  // What answers; each strategy may have an adapter of its own.
+  function introduce(name) {
+    const model = [hello.backbone, hello.model].filter(Boolean).map((text) => visible(text)).join(": ");
+    const adapter = name ? `adapter ${visible(name)}` : "no adapter";
+    say($("about"), `${model} · ${adapter} · ${hello.device ? visible(hello.device) : "device unknown"}${hello.decode === "score" ? " · scored options" : ""}`);
   }
 
   function seated(message) {
@@ -118,6 +123,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function look(message) {
     seen = { ...message, came: performance.now() };
+    introduce(message.adapter);
     if (camera.outstanding !== null && message.acknowledged === camera.outstanding) {
       camera.outstanding = null;
       camera.shot();
@@ -458,9 +464,10 @@ document.addEventListener("DOMContentLoaded", () => {
   function showRates() {
     if (!seen) return;
     const { rates } = seen;
-    say($("rate"), rates.answers_per_second.toFixed(1));
-    say($("median"), duration(rates.median));
-    say($("p95"), duration(rates.p95));
+    const on = link.state === "open" && !silent(); // else nothing goes
+    say($("rate"), on ? rates.answers_per_second.toFixed(1) : "–");
+    say($("median"), on ? duration(rates.median) : "–");
+    say($("p95"), on ? duration(rates.p95) : "–");
     say($("count"), rates.answers.toLocaleString("en"));
   }
 

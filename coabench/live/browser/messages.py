@@ -40,6 +40,7 @@ def state(
     *,
     rates: Message,
     strategy: str,
+    adapter: str | None,
     switching: str | None,
     acknowledged: int | None,
     captured: float,
@@ -48,6 +49,7 @@ def state(
 
     Args:
         snapshot: None where there is nothing that this viewer may see.
+        adapter: the one in use; each strategy may have its own.
         acknowledged: the number of the viewer's newest frame whose faces these are.
         captured: when the frame was taken that ages count from, by the viewer's clock.
     """
@@ -60,6 +62,7 @@ def state(
         "faces": [] if snapshot is None or frame is None else [_face(face) for face in snapshot.faces],
         "rates": rates,
         "strategy": strategy,
+        "adapter": adapter,
         "switching": switching,
     }
 

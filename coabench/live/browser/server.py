@@ -33,6 +33,7 @@ def serve(
     note: Note,
     close: Callable[[], object],
     keeps: Sequence[str] = (),
+    log: Note = lambda _: None,
 ) -> None:
     """Start the probe and serve the page until Ctrl-C.
 
@@ -42,6 +43,7 @@ def serve(
         note: called with what the user should know: the address first.
         close: ends the probe. Called in the end, while viewers are informed: each of the two takes its time.
         keeps: what is stored of a session, in words; viewers are informed before they start.
+        log: called with what happens meanwhile: another strategy, say.
 
     Raises:
         KeyboardInterrupt: the user ended it; viewers were informed, the web server has ended.
@@ -49,7 +51,7 @@ def serve(
     """
     from coabench.live.browser.session import SharedSession
 
-    session = SharedSession(probe, asker, address, keeps, note)
+    session = SharedSession(probe, asker, address, keeps, note, log)
     probe.listen(session.add_answer)
     probe.start()
     with address, _running(session, close):

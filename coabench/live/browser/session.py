@@ -44,8 +44,16 @@ class SharedSession:
         switching: the strategy that is being made ready, if any.
     """
 
-    def __init__(self, probe: Probe, asker: Asker, address: BoundAddress, keeps: Sequence[str], note: Note):
-        self.address, self.note, self.keeps = address, note, list(keeps)
+    def __init__(
+        self,
+        probe: Probe,
+        asker: Asker,
+        address: BoundAddress,
+        keeps: Sequence[str],
+        note: Note,
+        log: Note = lambda _: None,
+    ) -> None:
+        self.address, self.note, self.log, self.keeps = address, note, log, list(keeps)
         self.ended: str | None = None
         self.switching: str | None = None
         self._viewers = Counter[str]()
@@ -178,6 +186,11 @@ class SharedSession:
         """The strategy that asks, as the page's list names it."""
         return self._asker.strategy.name
 
+    @property
+    def adapter(self) -> str | None:
+        """The adapter that it asks with."""
+        return self._asker.identity.backbone.adapter
+
     async def switch(self, name: str) -> None:
         """Ask with another strategy from now on. May take long: weights may have to be loaded.
 
@@ -195,6 +208,8 @@ class SharedSession:
             other = await asyncio.wrap_future(self._switcher.submit(lambda: self._asker.with_strategy(spec)))
             self._probe.switch(other)
             self._asker = other
+            adapter = f"adapter {self.adapter}" if self.adapter else "no adapter"
+            self.log(f"asked with {self.strategy}, {adapter}, from here on")
         except CoabenchError:
             raise
         except Exception as error:

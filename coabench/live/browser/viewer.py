@@ -164,6 +164,7 @@ class Viewer:
             self._visible(snapshot) if seated else None,
             rates=_rates(snapshot.rates),
             strategy=session.strategy,
+            adapter=session.adapter,
             switching=session.switching,
             acknowledged=acknowledged,
             captured=session.captured,

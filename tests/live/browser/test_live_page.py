@@ -238,6 +238,8 @@ def test_a_server_that_ends_and_comes_back(environment: dict[str, str], tmp_path
         "() => /The server was ended\\. Trying again/.test(document.getElementById('status').textContent)"
     )
     assert page.inner_text("#mark") == "No connection"
+    page.wait_for_function("() => document.getElementById('rate').textContent === '–'")
+    assert [page.inner_text(f"#{name}") for name in ("median", "p95")] == ["–", "–"]
     with served(environment, tmp_path, "--detector", "auto", address=f"127.0.0.1:{port}"):
         status(page, "Running.")
         before = page.inner_text("#latest")

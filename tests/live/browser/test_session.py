@@ -3,11 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from support.event_loop import run
 from support.live import FixedFaces, Gated, asker
 
+from coabench.live.asker import Asker
 from coabench.live.browser import Serving, prepare, session
 from coabench.live.probe import Probe, Settings
 
@@ -16,12 +18,17 @@ LONG = 60.0
 
 
 @pytest.fixture
-def shared() -> Iterator[session.SharedSession]:
+def logged() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def shared(logged: list[str]) -> Iterator[session.SharedSession]:
     for package in ("starlette", "uvicorn", "websockets"):
         pytest.importorskip(package)
     asks = asker(Gated())
     with prepare(Serving("127.0.0.1:0")) as address, Probe(FixedFaces(), asks, Settings()) as probe:
-        yield session.SharedSession(probe, asks, address, [], print)
+        yield session.SharedSession(probe, asks, address, [], print, logged.append)
 
 
 def test_frames_are_decoded_one_at_a_time_while_others_are_served(
@@ -57,3 +64,18 @@ def test_places_are_limited_for_each_network_and_in_all(shared: session.SharedSe
     shared.exit(networks[0])
     assert shared.enter("192.0.2.9")
     assert not shared.enter(networks[0])
+
+
+def test_the_adapter_is_the_one_of_the_strategy(
+    shared: session.SharedSession, logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_strategy(asks: Asker, spec: str) -> Asker:
+        other = asker(Gated(), spec)
+        other.identity = replace(other.identity, backbone=replace(other.identity.backbone, adapter=f"shipped/{spec}"))
+        return other
+
+    monkeypatch.setattr(Asker, "with_strategy", with_strategy)
+    assert shared.adapter is None
+    run(shared.switch("direct"))
+    assert (shared.strategy, shared.adapter) == ("direct", "shipped/direct")
+    assert logged == ["asked with direct, adapter shipped/direct, from here on"]
