@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
+from coabench.base.worker_thread import WorkerThread
 from coabench.live.snapshot import Frame
 from coabench.live.sources import Source
-from coabench.live.worker_thread import WorkerThread
 
 
 class Capture:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 
 from coabench.base import signals
+from coabench.base.worker_thread import WorkerThread
 from coabench.live.browser import Browser, prepare, serve
 from coabench.live.capture import Capture
 from coabench.live.equipment import Equipment, equip
@@ -18,7 +19,6 @@ from coabench.live.snapshot import Frame
 from coabench.live.sources import Note, Source, open_source
 from coabench.live.stage import Stage
 from coabench.live.window import Window, check_display
-from coabench.live.worker_thread import WorkerThread
 from coabench.registry.blame import contained
 
 __all__ = ["Equipment", "Session", "Summary", "webcam"]

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field, replace
 
 from coabench.base.files import Closing
 from coabench.base.vocabulary import ERROR
+from coabench.base.worker_thread import WorkerThread
 from coabench.detector import Detector
 from coabench.dialogue import Prediction, Turn
 from coabench.live.asker import Asker
 from coabench.live.rates import Tally
 from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
 from coabench.live.tracker import Track, Tracker, iou
-from coabench.live.worker_thread import WorkerThread
 from coabench.registry.defaults import SMOOTH
 from coabench.support.crops import MARGIN, MIN_FACE, CropSettings, crop_face, select_faces
 
@@ -104,7 +104,7 @@ class Probe(Closing):
         self._threads: list[WorkerThread] = []
         self._pending: Frame | None = None
         self._newest: Frame | None = None
-        self._file: str | None = None  # of the frame whose faces were found last
+        self._scene = 0  # of the frame whose faces were found last
         self._seen: _Seen | None = None
         self._memory: dict[int, _Memory] = {}
         self._tally = Tally()
@@ -231,9 +231,9 @@ class Probe(Closing):
 
     def _locate(self, frame: Frame) -> _Seen:
         # Chosen after tracking: a face that is missed in one frame does not lose its place to the next largest.
-        if frame.file != self._file:  # pictures of a folder are no film
+        if frame.scene != self._scene:
             self._tracker.forget()
-            self._file = frame.file
+            self._scene = frame.scene
         tracks = self._tracker.update(self._detector.detect(frame.image), frame.time, frame.image)
         chosen = select_faces(tracks, self.settings.faces, self.settings.min_face)
         visible = sum(track.last_seen == frame.time for track in chosen)

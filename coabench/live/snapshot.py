@@ -27,12 +27,14 @@ class Frame:
         time: seconds since the source began, growing.
         index: its number in the source, from 0.
         file: the name of the picture, below the folder that is the source; None for cameras and films.
+        scene: frames of different scenes share no face: the pictures of a folder, the cameras of two viewers.
     """
 
     image: NDArray[np.uint8]
     time: float
     index: int
     file: str | None = None
+    scene: int = 0
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ class Folder(Source):
             if picture is None:
                 self.note(f"{name} cannot be read as an image and is skipped")
                 continue
-            yield Frame(picture, index / SLIDES, index, name)
+            yield Frame(picture, index / SLIDES, index, name, scene=index)
             index += 1
 
 

@@ -70,6 +70,11 @@ class ShownSection:
     problem: str | None = None
     parts: Sequence[str | ShownTable | Markup] = ()
 
+    @property
+    def link(self) -> tuple[str, str]:
+        """Where it is, and its title: for the page's list of sections."""
+        return self.anchor, self.title
+
     def kind(self, part: str | ShownTable | Markup) -> str:
         """Return ``chart``, ``table`` or ``text``."""
         return "chart" if isinstance(part, Markup) else "table" if isinstance(part, ShownTable) else "text"

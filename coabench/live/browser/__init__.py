@@ -10,15 +10,15 @@ How the webcam job calls it (`Serving` holds what the options say; see `coabench
     probe.listen(log)
     serve(address, probe, asker, note, probe.close, keeps=["the answers, without pictures"])
 
-Read in this order: `address` (where it is served), `connections` (who may connect), `access` (who may come in), `app`
-(the page and the socket), `viewer` (one browser), `session` (what all viewers share), `frames` and `messages` (what
-travels), `protocols` (uvicorn, bounded), `server`.
+Read in this order: `coabench.web` (where it is served, and who may come in), `app` (the page and the socket), `viewer`
+(one browser), `session` (what all viewers share), `frames` and `messages` (what travels), `server`.
 """
 
 from __future__ import annotations
 
-from coabench.live.browser.address import BoundAddress, Serving, prepare
 from coabench.live.browser.server import serve
+from coabench.live.browser.serving import Serving
 from coabench.live.browser.source import Browser
+from coabench.web.address import BoundAddress, prepare
 
 __all__ = ["BoundAddress", "Browser", "Serving", "prepare", "serve"]

@@ -11,12 +11,12 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from coabench.live.browser.access import CONNECTION, AccessCheck
-from coabench.live.browser.connections import Connection
 from coabench.live.browser.session import SharedSession
 from coabench.live.browser.viewer import Viewer
 from coabench.live.overlay.colours import for_page
 from coabench.render.page import render_page
+from coabench.web.access import CONNECTION, AccessCheck
+from coabench.web.connections import Connection
 
 HEADERS = {
     "Cache-Control": "no-store",

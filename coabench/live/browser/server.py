@@ -1,29 +1,15 @@
-"""The web server: in a thread of its own, so that the main thread learns of Ctrl-C and a failing probe at once."""
+"""Serving the live page: the probe behind it, the web server before it, until Ctrl-C or a failure."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
-from coabench.base import signals
-from coabench.errors import JobError
 from coabench.live.asker import Asker
-from coabench.live.browser.address import BoundAddress
 from coabench.live.probe import Probe
 from coabench.live.sources import Note
-from coabench.live.worker_thread import WorkerThread
-
-if TYPE_CHECKING:
-    from coabench.live.browser.session import SharedSession
-
-FAREWELL = 0.1
-"""Seconds in which viewers are informed that the server ends."""
-ENDING = 0.6
-"""Seconds that its thread may take to end after that."""
+from coabench.web.address import BoundAddress
+from coabench.web.server import running
 
 
 def serve(
@@ -49,42 +35,21 @@ def serve(
         KeyboardInterrupt: the user ended it; viewers were informed, the web server has ended.
         BaseException: what ended one of the probe's threads.
     """
+    from coabench.live.browser.app import build_app
     from coabench.live.browser.session import SharedSession
 
     session = SharedSession(probe, asker, address, keeps, note, log)
+
+    def end(why: str) -> None:
+        session.ended = why
+        close()
+
     probe.listen(session.add_answer)
     probe.start()
-    with address, _running(session, close):
+    with address, running(build_app(session), address, end):
         note(f"open {address.url} in a browser; Ctrl-C ends")
         for line in address.notes:
             note(line)
         while True:
             probe.check()
             time.sleep(0.1)
-
-
-@contextmanager
-def _running(session: SharedSession, close: Callable[[], object]) -> Iterator[None]:
-    """Run the web server while in the context; viewers are informed of what ends the context."""
-    from coabench.live.browser.protocols import WebServer
-
-    server = WebServer(session)
-    thread = WorkerThread("web-server")
-    running = thread.submit(lambda: asyncio.run(server.run_until_exit()))
-    while not server.started and not running.done():
-        time.sleep(0.01)
-    if not server.started:
-        raise JobError("the web server did not start", found=repr(error) if (error := running.exception()) else None)
-    why = "The server was ended."
-    try:
-        yield
-    except Exception as error:
-        why = f"The server failed: {error}"
-        raise
-    finally:
-        with signals.ignoring():  # it takes less than a second, and files are still open
-            session.ended = why
-            until = time.monotonic() + FAREWELL + ENDING
-            threading.Timer(FAREWELL, setattr, (server, "should_exit", True)).start()
-            close()
-            thread.close(max(0.0, until - time.monotonic()))

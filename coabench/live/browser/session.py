@@ -9,20 +9,24 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from coabench.base.worker_thread import WorkerThread
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.live.asker import Asker, usable_strategies
-from coabench.live.browser.address import BoundAddress
 from coabench.live.browser.clock import Clock
 from coabench.live.browser.frames import MAX_BYTES, Sent, read_frame
 from coabench.live.browser.messages import Seat, answered
 from coabench.live.probe import Probe
 from coabench.live.snapshot import FaceAnswer, Frame, Snapshot
 from coabench.live.sources import Note
-from coabench.live.worker_thread import WorkerThread
 from coabench.registry.loader import get_plugins
+from coabench.web.address import BoundAddress
 
 BETWEEN = 10.0
 """Seconds of the source that lie between two viewers, so that no face of one is taken for a face of the other."""
+WIDTH = 640
+"""The longer side, in pixels, of the frames that the page sends."""
+FRAMES_PER_SECOND = 15.0
+"""How many the page sends at most."""
 IDLE = 60.0
 """Seconds without a frame after which the seat is free again."""
 WAITING = 256
@@ -71,7 +75,6 @@ class SharedSession:
         """Return the first message to a viewer."""
         asker = self._asker
         backbone = asker.identity.backbone
-        serving = self.address.serving
         return {
             "type": "hello",
             "backbone": backbone.name,
@@ -85,8 +88,8 @@ class SharedSession:
             "remote_backbone": type(asker.backbone).remote,
             "keeps": self.keeps,
             "limits": {
-                "width": serving.width,
-                "frames_per_second": serving.frames_per_second,
+                "width": WIDTH,
+                "frames_per_second": FRAMES_PER_SECOND,
                 "bytes": MAX_BYTES,
             },
         }
@@ -150,7 +153,7 @@ class SharedSession:
         index = self._frames
         self._frames += 1
         self._last_frame = time.monotonic()
-        self._probe.offer(Frame(sent.image, self._clock.time(sent.captured), index))
+        self._probe.offer(Frame(sent.image, self._clock.time(sent.captured), index, scene=self._first))
         return index
 
     @property

@@ -14,7 +14,7 @@ from coabench.errors import CoabenchError, UserError
 from coabench.live.browser import messages
 from coabench.live.browser.frames import BadFrame
 from coabench.live.browser.messages import Seat
-from coabench.live.browser.session import SharedSession
+from coabench.live.browser.session import FRAMES_PER_SECOND, SharedSession
 from coabench.live.rates import Rates
 from coabench.live.snapshot import Snapshot
 
@@ -158,7 +158,7 @@ class Viewer:
         now, session = time.monotonic(), self._session
         snapshot = session.snapshot()
         done = self._done_with(snapshot)
-        paced = now - self._came >= 1 / session.address.serving.frames_per_second
+        paced = now - self._came >= 1 / FRAMES_PER_SECOND
         acknowledged = self._number if done and paced else self._acknowledged
         state = messages.state(
             self._visible(snapshot) if seated else None,

@@ -128,7 +128,7 @@ def test_a_certificate_that_nobody_knows_and_one_that_the_user_knows(
     server: ChatServer, evaluate: Any, tmp_path: Path
 ) -> None:
     pytest.importorskip("cryptography")
-    from coabench.live.browser.certificate import self_signed
+    from coabench.web.certificate import self_signed
 
     certificate = self_signed(tmp_path / "tls", ["localhost"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

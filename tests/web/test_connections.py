@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from support.event_loop import run
 
-from coabench.live.browser import connections
-from coabench.live.browser.certificate import self_signed
-from coabench.live.browser.connections import Acceptor, Connection, network_of
+from coabench.web import connections
+from coabench.web.certificate import self_signed
+from coabench.web.connections import Acceptor, Connection, network_of
 
 LONG = 60.0
 """Seconds after which a test gives up."""

@@ -1,4 +1,4 @@
-"""The one kind of thread of a live session: it works beside others, and does not keep the program from ending."""
+"""A thread that is given work: it works beside others, and does not keep the program from ending."""
 
 from __future__ import annotations
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from http.cookies import CookieError, SimpleCookie
 from secrets import compare_digest
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from coabench.live.browser.address import BoundAddress
-from coabench.live.browser.connections import Connection
+from coabench.web.address import BoundAddress
+from coabench.web.connections import Connection
 
 CONNECTION = "connection"
 """The name under which the ``state`` of an ASGI scope holds its `Connection`."""
 
 
 class AccessCheck:
-    """An ASGI application in front of another, which refuses requests that may not reach it."""
+    """An ASGI application in front of another, which refuses requests that may not reach it.
 
-    def __init__(self, app: ASGIApp, address: BoundAddress) -> None:
-        self._app, self._address = app, address
+    Args:
+        remember: whether a browser that brought the token keeps it as a cookie: a site has many pages, whose addresses
+            are to be shown around without it.
+    """
+
+    def __init__(self, app: ASGIApp, address: BoundAddress, *, remember: bool = False) -> None:
+        self._app, self._address, self._remember = app, address, remember
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -30,7 +36,8 @@ class AccessCheck:
             answer = PlainTextResponse(f"{why}\n", status, {"Cache-Control": "no-store"})
             await answer(scope, receive, _last(send))
         elif scope["type"] == "http":
-            await self._app(scope, receive, _last(send))
+            app = self._enter if self._brought(scope) else self._app
+            await app(scope, receive, _last(send))
         else:
             connection: Connection = scope["state"][CONNECTION]
             with connection.permitted():
@@ -43,14 +50,49 @@ class AccessCheck:
         if len(hosts) != 1 or not self._address.answers_to(_name(hosts[0])):
             return 421, (
                 "This server does not go by that name. Open the address that it printed, or start it with "
-                "--serve NAME:PORT for the name that you use."
+                f"{self._address.serving.option} NAME:PORT for the name that you use."
             )
         # A browser says where a socket was opened from. No other page may do so, whoever's browser shows it.
         if scope["type"] == "websocket" and not _same(headers.getlist("origin"), hosts[0]):
             return 403, "The socket is open to this server's own page only."
-        if self._address.token is not None and not _knows(self._address.token, scope["query_string"]):
+        token = self._address.token
+        if token is not None and not (_knows(token, scope["query_string"]) or self._kept(token, headers)):
             return 403, "A token is missing or wrong. Open the whole address that the server printed."
         return None
+
+    def _kept(self, token: str, headers: Headers) -> bool:
+        """Whether a request brings the token as the cookie that `_enter` set."""
+        if not self._remember:
+            return False
+        try:
+            cookies = SimpleCookie("; ".join(headers.getlist("cookie")))
+        except CookieError:
+            return False
+        return self._cookie in cookies and compare_digest(cookies[self._cookie].value.encode(), token.encode())
+
+    @property
+    def _cookie(self) -> str:
+        """The cookie's name: browsers send a cookie to all ports of a host."""
+        return f"coabench-{self._address.port}"
+
+    def _brought(self, scope: Scope) -> bool:
+        """Whether a request that is allowed has the token in its address, for a browser to keep."""
+        token = self._address.token
+        return self._remember and token is not None and _knows(token, scope["query_string"])
+
+    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a browser keep the token, and send it to the same address without it."""
+        rest = [(name, value) for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name != "token"]
+        path = "/" + quote(scope["path"].lstrip("/"))  # never //host, which would be another server
+        answer = RedirectResponse(f"{path}?{urlencode(rest)}" if rest else path, 303, {"Cache-Control": "no-store"})
+        answer.set_cookie(
+            self._cookie,
+            self._address.token or "",
+            httponly=True,
+            samesite="lax",  # a link in a message opens the site; it only reads
+            secure=self._address.certificate is not None,
+        )
+        await answer(scope, receive, send)
 
 
 def _last(send: Send) -> Send:

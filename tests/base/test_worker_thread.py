@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from coabench.live.worker_thread import WorkerThread
+from coabench.base.worker_thread import WorkerThread
 
 
 def test_work_is_done_in_order_in_one_thread() -> None:

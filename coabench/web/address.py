@@ -8,11 +8,11 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from coabench.base.files import Closing
 from coabench.errors import UserError
-from coabench.live.browser.certificate import INSTALL, Certificate, check_pair, self_signed
+from coabench.web.certificate import INSTALL, Certificate, check_pair, self_signed
 
 PACKAGES = ("starlette", "uvicorn", "websockets")
 
@@ -25,14 +25,19 @@ class Serving:
     """What the command line says about serving.
 
     Attributes:
-        address: ``HOST:PORT`` of ``--serve``; port 0 for one that is free.
+        option: the option that has the address.
+        guide: the documentation that says how to serve to other machines.
+        unencrypted: what it means to serve to them without TLS.
+        address: ``HOST:PORT``; port 0 for one that is free.
         allow_remote: consent to an address that other machines can reach.
         tls_cert, tls_key: PEM files, both or neither.
         tls_self_signed: make a certificate, once, and keep it in *certificates*.
         certificates: a private folder of the user.
-        width: the longer side, in pixels, of the frames that the page sends.
-        frames_per_second: how many the page sends at most.
     """
+
+    option: ClassVar[str]
+    guide: ClassVar[str]
+    unencrypted: ClassVar[str]
 
     address: str
     allow_remote: bool = False
@@ -40,8 +45,6 @@ class Serving:
     tls_key: Path | None = None
     tls_self_signed: bool = False
     certificates: Path = Path("certificates")
-    width: int = 640
-    frames_per_second: float = 15.0
 
 
 @dataclass
@@ -95,21 +98,21 @@ def prepare(serving: Serving) -> BoundAddress:
         UserError: the extra is missing, the address cannot be read, reached or taken, or may be reached by other
             machines without ``--allow-remote``; a certificate that cannot be used.
     """
-    _check_packages()
-    host, port = read_address(serving.address)
-    resolved = _resolve(host, port)
+    _check_packages(serving.option)
+    host, port = read_address(serving.address, serving.option)
+    resolved = _resolve(host, port, serving.option)
     remote = not ipaddress.ip_address(str(resolved[1][0]).partition("%")[0]).is_loopback
     if remote and not serving.allow_remote:
         raise UserError(
-            f"--serve {serving.address} can be reached from other machines",
+            f"{serving.option} {serving.address} can be reached from other machines",
             expected="an address of this machine alone, such as 127.0.0.1:8765",
-            remedy="serve on 127.0.0.1 and use an SSH tunnel (docs/webcam-browser.md), or add --allow-remote",
+            remedy=f"serve on 127.0.0.1 and use an SSH tunnel ({serving.guide}), or add --allow-remote",
         )
     names = {"localhost", host.lower()}
     if remote:
         names |= {_own_name(), f"{_own_name()}.local"}
     certificate = _certificate(serving, sorted(names))
-    listening = _listen(resolved, serving.address)
+    listening = _listen(resolved, f"{serving.option} {serving.address}")
     port = listening.getsockname()[1]
     address = BoundAddress(serving, listening, host, port, frozenset(names), remote, None, certificate)
     if remote:
@@ -121,45 +124,44 @@ def prepare(serving: Serving) -> BoundAddress:
         )
     if remote and certificate is None:
         address.notes.append(
-            "without TLS a browser gives its camera to localhost only, and pictures travel in the clear: add "
-            "--tls-cert and --tls-key, or --tls-self-signed, or use an SSH tunnel"
+            f"{serving.unencrypted}: add --tls-cert and --tls-key, or --tls-self-signed, or use an SSH tunnel"
         )
     return address
 
 
-def read_address(text: str) -> tuple[str, int]:
-    """Return host and port of ``HOST:PORT`` or ``[IPV6]:PORT``; `UserError` otherwise."""
+def read_address(text: str, option: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT`` or ``[IPV6]:PORT``, the value of an option; `UserError` otherwise."""
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if bracketed else host
     readable = colon and host and port.isascii() and port.isdigit() and int(port) < 65536
     if not readable or (":" in host) != bracketed or any(c.isspace() or c in "/@" for c in host):
         raise UserError(
-            f"--serve {text!r} cannot be read",
+            f"{option} {text!r} cannot be read",
             expected="HOST:PORT, such as 127.0.0.1:8765 or [::1]:8765",
-            remedy="correct --serve",
+            remedy=f"correct {option}",
         )
     return host, int(port)
 
 
-def _check_packages() -> None:
+def _check_packages(option: str) -> None:
     from importlib.util import find_spec
 
     absent = [name for name in PACKAGES if find_spec(name) is None]
     if absent:
         found = f"no {', '.join(absent)}"
-        raise UserError("--serve needs packages that are not installed", found=found, remedy=INSTALL)
+        raise UserError(f"{option} needs packages that are not installed", found=found, remedy=INSTALL)
 
 
-def _resolve(host: str, port: int) -> Address:
+def _resolve(host: str, port: int, option: str) -> Address:
     """Return the family and the address to bind; IPv4 where a name has both."""
     try:
         candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise UserError(
-            f"--serve: {host!r} is no address of this machine",
+            f"{option}: {host!r} is no address of this machine",
             expected="127.0.0.1, 0.0.0.0, or a name or address that this machine has",
-            remedy="correct --serve",
+            remedy=f"correct {option}",
         ) from None
     family, _, _, _, address = min(candidates, key=lambda entry: entry[0] != socket.AF_INET)
     return family, address
@@ -178,7 +180,7 @@ def _listen(resolved: Address, typed: str) -> socket.socket:
     except OSError as error:
         listening.close()
         raise UserError(
-            f"--serve {typed} cannot be taken",
+            f"{typed} cannot be taken",
             found=error.strerror or str(error),
             remedy="end what listens there, or choose another address or port (port 0 takes a free one)",
         ) from None

@@ -6,15 +6,15 @@ import asyncio
 import ssl
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from coabench.live.browser.access import CONNECTION
-from coabench.live.browser.app import build_app
-from coabench.live.browser.certificate import Certificate
-from coabench.live.browser.connections import Acceptor, Connection
-from coabench.live.browser.session import SharedSession
+from coabench.web.access import CONNECTION
+from coabench.web.address import BoundAddress
+from coabench.web.certificate import Certificate
+from coabench.web.connections import Acceptor, Connection
 
 HEADER = 16 * 1024
 """Bytes of a request without its body, which nobody reads."""
@@ -85,9 +85,9 @@ class _Socket(WebSocketsSansIOProtocol):
 class WebServer(uvicorn.Server):
     """uvicorn, behind our own `Acceptor`."""
 
-    def __init__(self, session: SharedSession) -> None:
+    def __init__(self, app: ASGIApp, address: BoundAddress) -> None:
         config = uvicorn.Config(
-            build_app(session),
+            app,
             http=_Http,
             ws=_Socket,
             h11_max_incomplete_event_size=HEADER,
@@ -104,7 +104,7 @@ class WebServer(uvicorn.Server):
             timeout_graceful_shutdown=1,
         )
         super().__init__(config)
-        self._address = session.address
+        self._address = address
 
     async def run_until_exit(self) -> None:
         """Accept and serve until `should_exit` is set."""
