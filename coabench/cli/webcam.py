@@ -89,6 +89,8 @@ CHOICE = (
               help="Show what the last N answers about a face vote for; the log keeps each answer.")  # fmt: skip
 @click.option("--stale-after", type=FiniteRange(min=0), metavar="SECONDS",
               help="Mark older answers; by default when the next one should have come.")  # fmt: skip
+@click.option("--draw-on", type=click.Choice(["newest", "looked"]), default="newest", show_default=True,
+              help="Draw on the newest frame, or, later and exactly, on the one that was looked at.")  # fmt: skip
 @click.option("--record", type=FILE, help="A video of what the window shows (.mp4, .mkv, .avi, .webm).")
 @click.option("--record-clean", type=FILE, help="A video without the overlay.")
 @click.option("--log", type=FILE, help="A JSONL file: one line per answer.")
@@ -157,13 +159,13 @@ def _check_served() -> None:
     from coabench.errors import UserError
 
     context = click.get_current_context()
-    pointless = ("source", "record", "record_clean", "max_frames", "seconds")
+    pointless = ("source", "record", "record_clean", "max_frames", "seconds", "draw_on")
     found = [name for name in pointless if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if found:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in found)
         raise UserError(
             f"{options} and --serve do not go together",
-            expected="the page chooses its camera, records, and stops",
+            expected="the page chooses its camera, records, stops, and says what it draws on",
             remedy=f"leave out {options}",
         )
 

@@ -50,6 +50,7 @@ class Stage:
         self._shown: list[float] = []
         self._frames = 0
         self._last: Frame | None = None
+        self._drawn: Frame | None = None
         self._came = 0.0
         self._notice, self._until = "", 0.0
         self._overlaid = self._recording(session.record, 0.0)
@@ -125,22 +126,35 @@ class Stage:
         self._notice, self._until = text, time.monotonic() + seconds
 
     def render(self, frame: Frame, snapshot: Snapshot, fresh: bool) -> NDArray[np.uint8] | None:
-        """Draw the overlay where it is shown or recorded, and record a *fresh* frame; return what is to be shown."""
+        """Draw the overlay where it is shown or recorded, and record a *fresh* frame; return what is to be shown.
+
+        With ``--draw-on looked`` it is drawn on the frame in which the faces were found, and that one is recorded.
+        """
         if self._clean is not None and fresh:
             self._clean.write(frame.image, frame.time)
         if self._overlaid is None and not self.session.window:
             return None
-        drawn = draw(frame.image, snapshot, self._marks(snapshot))
+        ground = self._ground(frame, snapshot)
+        if ground is not frame:
+            fresh = ground is not self._drawn
+        self._drawn = ground
+        drawn = draw(ground.image, snapshot, self._marks(snapshot))
         if self._overlaid is not None and fresh:
-            self._overlaid.write(drawn, frame.time)
+            self._overlaid.write(drawn, ground.time)
         return drawn
+
+    def _ground(self, frame: Frame, snapshot: Snapshot) -> Frame:
+        """Return what is drawn on while *frame* is the newest."""
+        return frame if self.session.draw_on == "newest" or snapshot.frame is None else snapshot.frame
 
     def press(self, key: str, frame: Frame, snapshot: Snapshot) -> None:
         """Do what a key of the window means (a value of `coabench.live.window.KEYS`)."""
         if key == "details":
             self.details = not self.details
         elif key == "still":
-            files = save_still(self._folder, draw(frame.image, snapshot, self._marks(snapshot)), frame.index, snapshot)
+            ground = self._ground(frame, snapshot)
+            drawn = draw(ground.image, snapshot, self._marks(snapshot))
+            files = save_still(self._folder, drawn, ground.index, snapshot)
             self.summary.files += [file for file in files if file not in self.summary.files]
             self.notice(f"saved {files[0].name} and {len(files) - 1} crops in {self._folder}", NOTICE)
         elif key == "record" and self._overlaid is not None:

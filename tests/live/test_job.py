@@ -23,6 +23,7 @@ from support.process import Run, start, wait_for
 from support.stream import streaming
 
 import coabench.live.job as job
+from coabench.detector import Face
 from coabench.live.overlay.colours import face_colour
 from coabench.live.probe import Settings
 from coabench.live.recording import Recording, count_frames
@@ -428,6 +429,47 @@ def test_the_display_continues_while_the_model_thinks(tmp_path: Path, monkeypatc
     assert summary.left_behind
     backbone.free = True
     backbone.gate.release(5)
+
+
+@pytest.mark.parametrize("draw_on", ["newest", "looked"])
+def test_boxes_are_drawn_on_the_frame_that_was_looked_at_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw_on: str
+) -> None:
+    drawn: list[tuple[float, bool]] = []
+
+    class Slow(FixedFaces):
+        def detect(self, frame: Any) -> list[Face]:
+            time.sleep(0.05)
+            return super().detect(frame)
+
+    class Cam(Source):
+        live, fps = True, 100.0
+
+        def frames(self) -> Any:
+            for index in range(40):
+                yield frame(index, 60 + index, size=(120, 160), rate=100.0)
+                time.sleep(0.01)
+
+    def noticed(image: Any, snapshot: Any, marks: Any) -> Any:
+        if snapshot.frame is not None:
+            drawn.append((float(image[60, 100, 0]), image is snapshot.frame.image))
+        return image
+
+    monkeypatch.setattr("coabench.live.stage.draw", noticed)
+    monkeypatch.setattr(job, "open_source", lambda spec, note: Cam(spec, note))
+    backbone = Gated()
+    backbone.free = True
+    equipment = job.Equipment(asker(backbone), Slow((10, 80, 50, 110)), {}, "gated")  # type: ignore
+    monkeypatch.setattr(job, "equip", lambda *_: equipment)
+    job.webcam(job.Session(window=False, draw_on=draw_on, record=tmp_path / "a.avi"), print)
+    assert len(drawn) > 10
+    assert [shade for shade, _ in drawn] == sorted(shade for shade, _ in drawn)
+    assert all(fits for _, fits in drawn) is (draw_on == "looked")
+    shown = [round(float(each.image.mean())) for each in open_source(str(tmp_path / "a.avi"), print).frames()]
+    if draw_on == "looked":  # at most one frame in five was looked at; each is shown at its own time
+        assert len(set(shown)) < 20 < len(shown)
+    for number, shade in enumerate(shown):
+        assert shade <= 60 + number + 2
 
 
 def test_a_recording_leaves_out_what_the_user_paused_and_nothing_else(

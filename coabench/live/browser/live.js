@@ -94,6 +94,7 @@ document.addEventListener("DOMContentLoaded", () => {
     hello = message;
     camera.outstanding = null;
     camera.number = 0;
+    camera.kept = null;
     introduce(message.adapter);
     const server = `behind this page (${location.host})`;
     say($("where"), message.remote_backbone
@@ -124,6 +125,7 @@ document.addEventListener("DOMContentLoaded", () => {
   function look(message) {
     seen = { ...message, came: performance.now() };
     introduce(message.adapter);
+    camera.keep(message.frame);
     if (camera.outstanding !== null && message.acknowledged === camera.outstanding) {
       camera.outstanding = null;
       camera.shot();
@@ -154,6 +156,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const camera = {
     number: 0, outstanding: null, sentAt: 0, busy: false, timer: 0, paper: document.createElement("canvas"),
+    looked: document.createElement("canvas"), kept: null, // the frame that the boxes belong to, and its number
 
     async open(device) {
       camera.close();
@@ -189,6 +192,15 @@ document.addEventListener("DOMContentLoaded", () => {
       stream = null;
       video.srcObject = null;
       camera.outstanding = null;
+    },
+
+    // Keep the frame whose faces the server has found. The one sent last is still on the paper: the next one waits.
+    keep(number) {
+      if (number === null || number === camera.kept || number !== camera.number) return;
+      const { paper, looked } = camera;
+      [looked.width, looked.height] = [paper.width, paper.height];
+      looked.getContext("2d").drawImage(paper, 0, 0);
+      camera.kept = number;
     },
 
     // Names of cameras are there once one was allowed.
@@ -373,7 +385,8 @@ document.addEventListener("DOMContentLoaded", () => {
     sheet.fillStyle = "#101114";
     sheet.fillRect(0, 0, view.width, view.height);
     sheet.setTransform(mirror ? -1 : 1, 0, 0, 1, mirror ? view.width : 0, 0);
-    sheet.drawImage(video, place.x, place.y, place.width, place.height);
+    const exact = $("exact").checked && camera.kept !== null;
+    sheet.drawImage(exact ? camera.looked : video, place.x, place.y, place.width, place.height);
     sheet.setTransform(1, 0, 0, 1, 0, 0);
     if (!seen?.size) return;
     const unit = view.width / Math.max(1, view.clientWidth || view.width);
