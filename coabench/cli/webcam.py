@@ -83,6 +83,12 @@ CHOICE = (
                  help="Use a backbone that sends pictures to another machine, which is refused by default."),
 )  # fmt: skip
 @strategy_option
+@grouped(
+    QUESTIONS,
+    click.option("--beside", multiple=True, metavar="KEY=VALUE,…",
+                 help="Ask another answerer about the same crops: what differs from the first of backbone, adapter, "
+                 "strategy, decode, load, as strategy=direct; up to two times."),
+)  # fmt: skip
 @labels_option
 @exemplars_from_option
 @grouped(QUESTIONS, data_root_option)
@@ -206,6 +212,8 @@ def _check_served() -> None:
 
 
 def _print_summary(done: Summary) -> None:
+    from coabench.live.agreement import NAMES
+
     rates = done.rates
     with_face = rates.detections - rates.faceless
     rows = [
@@ -215,7 +223,15 @@ def _print_summary(done: Summary) -> None:
     ]
     if rates.median is not None and rates.p95 is not None:
         rows.append(("latency", f"median {rates.median * 1000:.0f} ms, p95 {rates.p95 * 1000:.0f} ms"))
+    if done.beside:
+        rows.append((NAMES[0], "answered"))
     rows += [("", f"{n:>6}  {safe(label, 60)}") for label, n in rates.labels]
+    for name, other in zip(NAMES[1:], done.beside, strict=False):
+        rows.append((name, "answered"))
+        rows += [("", f"{n:>6}  {safe(label, 60)}") for label, n in other.labels]
+    for pair in done.agreements:
+        if pair.share is not None:
+            rows.append((f"{pair.first} = {pair.second}", f"{pair.agreed} of {pair.looks} ({pair.share:.0%})"))
     rows += [("wrote", safe(path)) for path in done.files]
     for name, value in rows:
         click.echo(f"{name:<14} {value}")

@@ -51,7 +51,7 @@ class SharedSession:
     def __init__(
         self,
         probe: Probe,
-        asker: Asker,
+        askers: Sequence[Asker],
         address: BoundAddress,
         keeps: Sequence[str],
         note: Note,
@@ -61,8 +61,8 @@ class SharedSession:
         self.ended: str | None = None
         self.switching: str | None = None
         self._viewers = Counter[str]()
-        self._probe, self._asker = probe, asker
-        self._strategies = _strategies(asker)
+        self._probe, self._askers = probe, list(askers)
+        self._strategies = _strategies(askers[0])
         self._holder: object | None = None
         self._clock = Clock(0.0)
         self._first = self._frames = 0
@@ -93,6 +93,10 @@ class SharedSession:
                 "bytes": MAX_BYTES,
             },
         }
+
+    @property
+    def _asker(self) -> Asker:
+        return self._askers[0]
 
     def enter(self, network: str) -> bool:
         """Count a viewer from a network; return False, and count nothing, where too many are there."""
@@ -210,7 +214,7 @@ class SharedSession:
         try:
             other = await asyncio.wrap_future(self._switcher.submit(lambda: self._asker.with_strategy(spec)))
             self._probe.switch(other)
-            self._asker = other
+            self._askers[0] = other
             adapter = f"adapter {self.adapter}" if self.adapter else "no adapter"
             self.log(f"asked with {self.strategy}, {adapter}, from here on")
         except CoabenchError:
