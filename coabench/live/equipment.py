@@ -85,7 +85,8 @@ def equip(
 
 def _about(askers: Sequence[Asker]) -> str:
     if len(askers) == 1:
-        return f"{askers[0].identity.backbone.name} · {askers[0].strategy.name}"
+        backbone = askers[0].identity.backbone
+        return " · ".join(filter(None, (backbone.name, backbone.adapter, askers[0].strategy.name)))
     return " · ".join(f"{name} {said}" for name, said in summarise(askers).items())
 
 

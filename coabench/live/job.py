@@ -23,9 +23,6 @@ from coabench.registry.blame import contained
 
 __all__ = ["Equipment", "Session", "Summary", "webcam"]
 
-STALLED = 2.0
-"""Seconds without a frame after which the window says so."""
-
 
 def webcam(session: Session, note: Note) -> Summary:
     """Probe until the source ends, the user ends it, or a limit is reached.
@@ -35,8 +32,6 @@ def webcam(session: Session, note: Note) -> Summary:
         JobError: something failed on the way; what was written is valid.
     """
     session.check_outputs()
-    if session.window:
-        check_display()
     summary = Summary()
     with ExitStack() as stack:
         address = None if session.serving is None else stack.enter_context(prepare(session.serving))
@@ -46,6 +41,8 @@ def webcam(session: Session, note: Note) -> Summary:
         stack.callback(equipment.detector.close)
         source = open_source(session.source, note) if address is None else Browser(note)
         stack.callback(source.close)
+        if session.window:
+            check_display()
         if session.window or session.record is not None:
             space = equipment.askers[0].space
             for line in font_warnings([*space.names, *(name for name in space.basic if name not in space.names)]):
@@ -88,20 +85,21 @@ def _live(stage: Stage, source: Source, probe: Probe) -> None:
     if window is not None:
         stage.at_end(window.close)
     current: Frame | None = None
-    drawn = came = time.monotonic()
+    drawn = time.monotonic()
     while not stage.over(current):
         frame = capture.take(0.02)
         probe.check()
         moment = time.monotonic()
         if frame is not None and not stage.paused:
-            current, came = frame, moment
-            stage.count_frame()
+            current = frame
+            stage.count_frame(frame)
             probe.offer(frame)
         elif capture.ended:
+            stage.ended = True
             if window is None or not source.stays:
                 return
             time.sleep(0.02)
-        if moment - came > STALLED and not stage.paused and not capture.ended:
+        if stage.stalled:
             stage.notice(f"waiting for {source.name}")
         fresh = current is frame and frame is not None
         if current is not None and (fresh or moment - drawn > 0.1):
@@ -126,7 +124,8 @@ def _in_order(stage: Stage, source: Source, probe: Probe) -> None:
     stage.at_end(probe.close)
     for frame in source.frames():
         thread.run(partial(probe.step, frame))
-        stage.count_frame()
+        stage.count_frame(frame)
         stage.render(frame, probe.snapshot(), True)
         if stage.over(frame):
             return
+    stage.ended = True

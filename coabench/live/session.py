@@ -32,6 +32,7 @@ class Session:
         log: a JSONL file of the answers.
         crops: a folder for the clean crop of every answer.
         stills: a folder for what the keys save.
+        draw_on: ``newest``, or ``looked``: the frame in which the faces were found, so that boxes fit exactly.
         max_frames, seconds: end after so many frames, or so much time of the source.
         command: for the log.
     """
@@ -51,6 +52,7 @@ class Session:
     log: Path | None = None
     crops: Path | None = None
     stills: Path = Path("stills")
+    draw_on: str = "newest"
     max_frames: int | None = None
     seconds: float | None = None
     command: tuple[str, ...] = ()

@@ -94,9 +94,8 @@ document.addEventListener("DOMContentLoaded", () => {
     hello = message;
     camera.outstanding = null;
     camera.number = 0;
-    const model = [message.backbone, message.model].filter(Boolean).map((text) => visible(text)).join(": ");
-    const adapter = message.adapter ? `adapter ${visible(message.adapter)}` : "no adapter";
-    say($("about"), `${model} · ${adapter} · ${message.device ? visible(message.device) : "device unknown"}${message.decode === "score" ? " · scored options" : ""}`);
+    camera.kept = null;
+    introduce(message.adapter);
     const server = `behind this page (${location.host})`;
     say($("where"), message.remote_backbone
       ? `Pictures go from this browser to the server ${server}, and its backbone sends them on to another machine.`
@@ -110,6 +109,13 @@ document.addEventListener("DOMContentLoaded", () => {
     showStatus();
   }
 
+  // What answers; each strategy may have an adapter of its own.
+  function introduce(name) {
+    const model = [hello.backbone, hello.model].filter(Boolean).map((text) => visible(text)).join(": ");
+    const adapter = name ? `adapter ${visible(name)}` : "no adapter";
+    say($("about"), `${model} · ${adapter} · ${hello.device ? visible(hello.device) : "device unknown"}${hello.decode === "score" ? " · scored options" : ""}`);
+  }
+
   function seated(message) {
     link.seat = message.seat;
     if (message.seat !== "yours") camera.outstanding = null;
@@ -120,6 +126,8 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function look(message) {
     seen = { ...message, came: performance.now() };
+    introduce(message.adapter);
+    camera.keep(message.frame);
     if (camera.outstanding !== null && message.acknowledged === camera.outstanding) {
       camera.outstanding = null;
       camera.shot();
@@ -150,6 +158,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const camera = {
     number: 0, outstanding: null, sentAt: 0, busy: false, timer: 0, paper: document.createElement("canvas"),
+    looked: document.createElement("canvas"), kept: null, // the frame that the boxes belong to, and its number
 
     async open(device) {
       camera.close();
@@ -185,6 +194,15 @@ document.addEventListener("DOMContentLoaded", () => {
       stream = null;
       video.srcObject = null;
       camera.outstanding = null;
+    },
+
+    // Keep the frame whose faces the server has found. The one sent last is still on the paper: the next one waits.
+    keep(number) {
+      if (number === null || number === camera.kept || number !== camera.number) return;
+      const { paper, looked } = camera;
+      [looked.width, looked.height] = [paper.width, paper.height];
+      looked.getContext("2d").drawImage(paper, 0, 0);
+      camera.kept = number;
     },
 
     // Names of cameras are there once one was allowed.
@@ -372,7 +390,8 @@ document.addEventListener("DOMContentLoaded", () => {
     sheet.fillStyle = "#101114";
     sheet.fillRect(0, 0, view.width, view.height);
     sheet.setTransform(mirror ? -1 : 1, 0, 0, 1, mirror ? view.width : 0, 0);
-    sheet.drawImage(video, place.x, place.y, place.width, place.height);
+    const exact = $("exact").checked && camera.kept !== null;
+    sheet.drawImage(exact ? camera.looked : video, place.x, place.y, place.width, place.height);
     sheet.setTransform(1, 0, 0, 1, 0, 0);
     if (!seen?.size) return;
     const unit = view.width / Math.max(1, view.clientWidth || view.width);
@@ -479,9 +498,10 @@ document.addEventListener("DOMContentLoaded", () => {
     const { rates } = seen;
     beside.showAgreements($("agreement"), seen.agreements);
     say($("answerers"), seen.answerers.map(({ name, about }) => `${name}: ${visible(about)}`).join("\n"));
-    say($("rate"), rates.answers_per_second.toFixed(1));
-    say($("median"), duration(rates.median));
-    say($("p95"), duration(rates.p95));
+    const on = link.state === "open" && !silent(); // else nothing goes
+    say($("rate"), on ? rates.answers_per_second.toFixed(1) : "–");
+    say($("median"), on ? duration(rates.median) : "–");
+    say($("p95"), on ? duration(rates.p95) : "–");
     say($("count"), rates.answers.toLocaleString("en"));
   }
 

@@ -48,27 +48,33 @@ def state(
     offer: str | None,
     settings: Message,
     prompt: Message,
+    adapter: str | None,
     switching: str | None,
     acknowledged: int | None,
+    frame: int | None,
     captured: float,
 ) -> dict[str, Any]:
     """Return what is to be seen now.
 
     Args:
         snapshot: None where there is nothing that this viewer may see.
-        acknowledged: the number of the viewer's newest frame whose faces these are.
+        adapter: the one in use; each strategy may have its own.
+        acknowledged: the number of the viewer's newest frame that is done with, once the next one is welcome.
+        frame: the number of the viewer's frame whose faces these are.
         captured: when the frame was taken that ages count from, by the viewer's clock.
     """
-    frame = snapshot.frame if snapshot is not None else None
+    shown = snapshot.frame if snapshot is not None else None
     return {
         "type": "state",
         "acknowledged": acknowledged,
         "captured": round(captured, 3),
-        "size": None if frame is None else [frame.image.shape[1], frame.image.shape[0]],
-        "faces": [] if snapshot is None or frame is None else [_face(face) for face in snapshot.faces],
+        "frame": frame,
+        "size": None if shown is None else [shown.image.shape[1], shown.image.shape[0]],
+        "faces": [] if snapshot is None or shown is None else [_face(face) for face in snapshot.faces],
         "agreements": [] if snapshot is None else [_agreement(pair) for pair in snapshot.agreements],
         "rates": rates,
         "strategy": strategy,
+        "adapter": adapter,
         "answerers": answerers,
         "offer": offer,
         "settings": settings,

@@ -216,6 +216,11 @@ class SharedSession:
         """The strategy that asks, as the page's list names it."""
         return self._asker.strategy.name
 
+    @property
+    def adapter(self) -> str | None:
+        """The adapter that it asks with."""
+        return self._asker.identity.backbone.adapter
+
     async def switch(self, kind: str, name: str) -> None:
         """Ask with another ``strategy``, or another one of the ``offer``, from now on. Weights may have to be loaded.
 

@@ -50,6 +50,8 @@ class Viewer:
         """The viewer's newest frame that the probe has; *_index* is its index there."""
         self._index = -1
         self._acknowledged: int | None = None
+        self._looked: int | None = None
+        """The number of the frame that the boxes belong to."""
         self._came = self._sent = 0.0
         self._seat: Seat | None = None
         self._known: dict[str, Any] = {}
@@ -167,6 +169,8 @@ class Viewer:
         now, session = time.monotonic(), self._session
         snapshot = session.snapshot()
         done = self._done_with(snapshot)
+        if done:
+            self._looked = self._number
         paced = now - self._came >= 1 / FRAMES_PER_SECOND
         acknowledged = self._number if done and paced else self._acknowledged
         state = messages.state(
@@ -177,8 +181,10 @@ class Viewer:
             offer=session.offered,
             settings=session.settings,
             prompt={"refused": session.prompt_refused, "under_way": session.prompting},
+            adapter=session.adapter,
             switching=session.switching,
             acknowledged=acknowledged,
+            frame=self._looked,
             captured=session.captured,
         )
         if _lasting(state) != self._known or now - self._sent > HEARTBEAT:

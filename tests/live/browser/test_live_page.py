@@ -269,6 +269,21 @@ def test_a_second_viewer_waits_for_the_first(server: Served, live: Open) -> None
     status(first, "Somebody else is connected")
 
 
+def test_boxes_can_be_drawn_on_the_frame_that_was_looked_at(server: Served, live: Open) -> None:
+    page = begin(live(server.url))
+    page.evaluate("""() => {
+        const draw = CanvasRenderingContext2D.prototype.drawImage;
+        CanvasRenderingContext2D.prototype.drawImage = function (picture, ...rest) {
+            if (this.canvas.id === "view") window.ground = [picture.tagName, picture.width];
+            return draw.call(this, picture, ...rest);
+        };
+    }""")
+    page.wait_for_function("() => window.ground?.[0] === 'VIDEO'")
+    page.check("#exact")
+    page.wait_for_function("() => window.ground[0] === 'CANVAS' && window.ground[1] === 640")
+    page.wait_for_function(BOXES, arg=list(face_colour(1)))
+
+
 def test_a_malformed_message_does_no_harm(server: Served, live: Open) -> None:
     page = begin(live(server.url))
     with Viewer(server.url) as other:
@@ -300,6 +315,8 @@ def test_a_server_that_ends_and_comes_back(environment: dict[str, str], tmp_path
         "() => /The server was ended\\. Trying again/.test(document.getElementById('status').textContent)"
     )
     assert page.inner_text("#mark") == "No connection"
+    page.wait_for_function("() => document.getElementById('rate').textContent === '–'")
+    assert [page.inner_text(f"#{name}") for name in ("median", "p95")] == ["–", "–"]
     with served(environment, tmp_path, "--detector", "auto", address=f"127.0.0.1:{port}"):
         status(page, "Running.")
         before = page.inner_text("#latest")

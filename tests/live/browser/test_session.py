@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from support.process import wait_for
 from coabench.backbone import Viewing
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, UserError
+from coabench.live.asker import Asker
 from coabench.live.browser import Serving, prepare, session
 from coabench.live.browser.frames import Sent
 from coabench.live.equipment import Equipment
@@ -24,13 +26,19 @@ LONG = 60.0
 
 
 @pytest.fixture
-def shared() -> Iterator[session.SharedSession]:
+def logged() -> list[tuple[str, Any]]:
+    return []
+
+
+@pytest.fixture
+def shared(logged: list[tuple[str, Any]]) -> Iterator[session.SharedSession]:
     for package in ("starlette", "uvicorn", "websockets"):
         pytest.importorskip(package)
     asks = asker(Gated())
+    record = lambda kind, data: logged.append((kind, data))  # noqa: E731
     with prepare(Serving("127.0.0.1:0")) as address, Probe(FixedFaces(), asks, Settings()) as probe:
         yield session.SharedSession(
-            probe, Equipment((asks,), FixedFaces(), (asks.identity,), "gated"), address, [], print
+            probe, Equipment((asks,), FixedFaces(), (asks.identity,), "gated"), address, [], print, record
         )
 
 
@@ -181,3 +189,20 @@ def test_only_what_is_offered_can_be_set_or_chosen() -> None:
             ("change", "every", "0.25"),
         ]
         assert recorded[-1][1]["identity"]["settings"]["smooth"] == 5
+
+
+def test_the_adapter_is_the_one_of_the_strategy(
+    shared: session.SharedSession, logged: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_strategy(asks: Asker, spec: str) -> Asker:
+        other = asker(Gated(), spec)
+        other.identity = replace(other.identity, backbone=replace(other.identity.backbone, adapter=f"shipped/{spec}"))
+        return other
+
+    monkeypatch.setattr(Asker, "with_strategy", with_strategy)
+    assert shared.adapter is None
+    run(shared.switch("strategy", "direct"))
+    assert (shared.strategy, shared.adapter) == ("direct", "shipped/direct")
+    ((kind, change),) = logged
+    assert (kind, change["changed"], change["to"]) == ("change", "strategy", "direct")
+    assert change["identity"]["backbone"]["adapter"] == "shipped/direct"

@@ -1,11 +1,11 @@
 """What the overlay says about faces."""
 
 import pytest
-from support.views import face, turn
+from support.views import face, snapshot, turn
 
 from coabench.dialogue import Prediction
 from coabench.live.overlay.colours import NOTICE
-from coabench.live.overlay.words import about_face
+from coabench.live.overlay.words import Marks, about_face, in_corners
 from coabench.live.reasons import why_no_label
 from coabench.live.snapshot import FaceView
 
@@ -72,3 +72,14 @@ def test_what_a_model_says_cannot_break_out_of_its_line() -> None:
     assert "\n" not in said[1]
     assert "\x1b" not in said[1]
     assert len(said[1]) < 60
+
+
+def corner(marks: Marks) -> list[str]:
+    return ["".join(text for text, _ in line) for line in in_corners(snapshot(), marks).get("rates", ())]
+
+
+def test_rates_are_dashes_while_nothing_comes_and_missing_where_nobody_watches() -> None:
+    assert corner(Marks(fps=29.6, about="tiny")) == ["30 fps  1.0 answers/s", "median 900 ms  p95 1.1 s", "tiny"]
+    assert corner(Marks(fps=29.6, offline=True)) == ["– fps  – answers/s", "median –  p95 –"]
+    assert corner(Marks(about="tiny", rates=False)) == ["tiny"]
+    assert in_corners(snapshot(), Marks(rates=False)) == {}
