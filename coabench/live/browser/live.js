@@ -361,8 +361,11 @@ document.addEventListener("DOMContentLoaded", () => {
   const share = (face) => (face.confidence === null || face.smoothed || face.label === null ? "" : percent(face.confidence));
   const faces = () => (want === "off" || !seen ? [] : seen.faces);
 
+  // A text that is written from right to left does not reorder what stands beside it.
+  const isolated = (text) => (/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text);
+
   function chain(turns, asking, plain) {
-    const parts = turns.map((turn) => visible(turn.label ?? "no label"));
+    const parts = turns.map((turn) => isolated(visible(turn.label ?? "no label")));
     if (asking) parts.push("…");
     return parts.join(plain);
   }
@@ -490,7 +493,7 @@ document.addEventListener("DOMContentLoaded", () => {
   function stage(turn) {
     const confidence = turn.confidence === null ? "" : ` ${percent(turn.confidence)}`;
     const said = turn.label === null ? `no label in “${visible(turn.response)}”` : visible(turn.label);
-    return element("li", {}, element("span", { class: "name" }, `${visible(turn.name)} `), said + confidence);
+    return element("li", {}, element("span", { class: "name" }, `${visible(turn.name)} `), element("bdi", {}, said), confidence);
   }
 
   function showRates() {
