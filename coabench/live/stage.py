@@ -16,6 +16,7 @@ from coabench.live.equipment import Equipment
 from coabench.live.log import LiveLog
 from coabench.live.overlay import Marks, draw
 from coabench.live.probe import Probe
+from coabench.live.publish import Publisher
 from coabench.live.recording import Recording
 from coabench.live.session import Session, Summary
 from coabench.live.snapshot import Frame, Snapshot
@@ -39,7 +40,14 @@ class Stage:
     """The outputs of a session, and what its window shows beside the faces."""
 
     def __init__(
-        self, session: Session, equipment: Equipment, source: Source, probe: Probe, summary: Summary, note: Note
+        self,
+        session: Session,
+        equipment: Equipment,
+        source: Source,
+        probe: Probe,
+        summary: Summary,
+        publisher: Publisher,
+        note: Note,
     ) -> None:
         self.session, self.source, self.probe, self.summary, self.note = session, source, probe, summary, note
         self._paused_at = 0.0
@@ -58,19 +66,24 @@ class Stage:
         self._clean = self._recording(session.record_clean, 0.0)
         self._recordings = 0
         self._log: LiveLog | None = None
-        if session.log is not None:
+        if session.log is not None or session.publishing.targets:
             header = {
                 "started": now(),
-                "command": [shown(word) for word in session.command],
                 "source": shown(source.name),
                 "identity": equipment.identities[0].to_json(),
                 **_beside(equipment),
-                "environment": environment.describe(),
             }
-            self._log = LiveLog(session.log, header)
+        if session.log is not None:
+            command = [shown(word) for word in session.command]
+            details = {"session": publisher.session, "command": command, "environment": environment.describe()}
+            self._log = LiveLog(session.log, {**header, **details})
             summary.files.append(session.log)
             probe.listen(self._log)
         source.note = self.say
+        if session.publishing.targets:
+            publisher.begin(header, self.say)
+            probe.listen(publisher)
+            self.at_end(publisher.close)
         if session.crops is not None:
             folder = session.crops
             summary.files.append(folder)
