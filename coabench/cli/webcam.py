@@ -143,7 +143,7 @@ CHOICE = (
     click.option("--tls-key", metavar="FILE", type=FILE, help="The key of --tls-cert, PEM."),
     click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it."),
     click.option("--offer", "offers", multiple=True, metavar="KEY=VALUE,…",
-                 help="What the page may ask in place of the first answerer, spelt as for --beside; nothing by default."),
+                 help="What the page may ask in place of the first answerer, spelt as for --beside; none by default."),
     click.option("--prompts/--no-prompts", default=True, show_default=True,
                  help="Whether the page may ask about a face in words of its own."),
 )  # fmt: skip
