@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from coabench.base.text import safe
 from coabench.cli.options import format_option, output_option, write
-from coabench.render.tables import Format, render_sections
+from coabench.errors import UserError
+from coabench.render.tables import Format, Section, render_sections
 
 
 @click.command("leaderboard")
@@ -17,6 +20,8 @@ from coabench.render.tables import Format, render_sections
 @click.option("--baseline", metavar="RUN", type=click.Path(path_type=Path), help="Compare the others with this run.")
 @click.option("--over", type=click.Choice(["seed", "fold"]), multiple=True,
               help="One row for runs that differ in a seed, or the fold, only; repeatable.")  # fmt: skip
+@click.option("--with-reports", "folder", metavar="FOLDER", type=click.Path(path_type=Path),
+              help="Write a page with --format html, and a report for every run, into this folder.")  # fmt: skip
 @format_option
 @output_option
 def command(
@@ -24,6 +29,7 @@ def command(
     dataset: str | None,
     baseline: Path | None,
     over: tuple[str, ...],
+    folder: Path | None,
     format: Format,
     output: Path | None,
 ) -> None:
@@ -32,13 +38,30 @@ def command(
     Runs are compared where they answered the same samples with the same labels. A run made with --limit, or one that
     is unfinished, failed or damaged, is listed with the reason and not ranked.
     """
+    if folder is not None and (format != "html" or output is not None):
+        raise UserError(
+            "--with-reports writes a folder of pages",
+            expected="--format html, and no --output",
+            remedy="add --format html, leave out --output",
+        )
     from coabench.reports.leaderboard import leaderboard
     from coabench.stress.folder import is_stress
 
     sections = leaderboard(directory, dataset, baseline, workers=os.cpu_count() or 1, over=over)
-    write(render_sections(sections, format, "Leaderboard"), output)
+    if folder is not None:
+        _write_pages(sections, folder)
+    else:
+        write(render_sections(sections, format, "Leaderboard"), output)
     if is_stress(directory):
         message = (
             "this folder holds a stress: its conditions are not ranked; `coabench report` on it says what they change"
         )
         click.echo(message, err=True)
+
+
+def _write_pages(sections: Sequence[Section], folder: Path) -> None:
+    from coabench.reports.board_folder import INDEX, write_board
+
+    for problem in write_board(sections, folder, os.cpu_count() or 1):
+        click.echo(problem, err=True)
+    click.echo(f"written to {safe(folder / INDEX)}", err=True)
