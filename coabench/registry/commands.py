@@ -20,6 +20,7 @@ COMMANDS = {
     "calibrate": "Correct how sure runs are: fit on one run whose truth is known, apply to others.",
     "webcam": "Try a backbone and a strategy live: on a camera, a video, a folder or a stream.",
     "leaderboard": "Rank the complete runs in a folder, with intervals, beside the published numbers.",
+    "serve": "Serve a folder of runs as a site that follows new ones: leaderboard, reports, comparisons.",
     "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
     "explain": "Show what answers of a run hang on: parts of the image are covered, and the questions asked again.",
     "compare": "Compare two runs on the same samples: is the difference more than chance?",

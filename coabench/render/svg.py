@@ -67,21 +67,22 @@ def linear_axis(values: Sequence[float], *, whole: bool = False, ticks: int = 6)
 def log_axis(values: Sequence[float]) -> Axis:
     """Return a logarithmic axis with a margin at both ends.
 
-    It names 1, 2, 5 times 10ⁿ; only 1 over more than three decades, and every 1…9 where there would be less than three
-    names. Up to three decades it marks all 1…9.
+    It names round values over less than one decade, 1, 2, 5 times 10ⁿ up to three, beyond that only 10ⁿ. From one to
+    three decades it marks all 1…9.
     """
     low, high = min(values) / 1.4, max(values) * 1.4
+    if high / low < 10:
+        return Axis(low, high, round_values(low, high), math.log10)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
 
     def within(figures: Sequence[int]) -> list[float]:
         ticks = [figure * 10.0**decade for decade, figure in product(decades, figures)]
         return [tick for tick in ticks if low <= tick <= high]
 
-    wide = math.log10(high / low) > 3
-    named = within((1,) if wide else (1, 2, 5))
-    every = within(range(1, 10))
-    named = named if len(named) >= 3 else every
-    return Axis(low, high, named, math.log10, [] if wide else [tick for tick in every if tick not in named])
+    if high / low > 1000:
+        return Axis(low, high, within([1]), math.log10)
+    named = within([1, 2, 5])
+    return Axis(low, high, named, math.log10, [tick for tick in within(range(1, 10)) if tick not in named])
 
 
 def round_values(low: float, high: float) -> list[float]:
