@@ -9,19 +9,33 @@ from pathlib import Path
 import click
 
 from coabench.base.text import safe
+from coabench.cli import completing
+from coabench.cli.command import OUTPUT, Command, grouped
 from coabench.cli.options import format_option, output_option, write
 from coabench.errors import UserError
 from coabench.render.tables import Format, Section, render_sections
 
 
-@click.command("leaderboard")
+@click.command("leaderboard", cls=Command, examples=(
+    ("the runs in results/", "coabench leaderboard"),
+    ("as pages with charts, whose rows lead to reports", "coabench leaderboard results --format html --with-reports site"),
+))  # fmt: skip
 @click.argument("directory", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("results"))
-@click.option("--dataset", metavar="NAME", help="Only this data set.")
-@click.option("--baseline", metavar="RUN", type=click.Path(path_type=Path), help="Compare the others with this run.")
-@click.option("--over", type=click.Choice(["seed", "fold"]), multiple=True,
-              help="One row for runs that differ in a seed, or the fold, only; repeatable.")  # fmt: skip
-@click.option("--with-reports", "folder", metavar="FOLDER", type=click.Path(path_type=Path),
-              help="Write a page with --format html, and a report for every run, into this folder.")  # fmt: skip
+@grouped(
+    "Rows",
+    click.option("--dataset", metavar="NAME", help="Only the runs on this data set; by default all.",
+                 shell_complete=completing.datasets),
+    click.option("--over", type=click.Choice(["seed", "fold"]), multiple=True,
+                 help="One row for runs that differ in a seed, or the fold, only; repeatable."),
+    click.option("--baseline", metavar="RUN", type=click.Path(path_type=Path),
+                 help="Compare the others with this run; none by default.",
+                 shell_complete=completing.runs),
+)  # fmt: skip
+@grouped(
+    OUTPUT,
+    click.option("--with-reports", "folder", metavar="FOLDER", type=click.Path(path_type=Path),
+                 help="Write the page of --format html, and a report for every run, into this folder; none by default."),
+)  # fmt: skip
 @format_option
 @output_option
 def command(

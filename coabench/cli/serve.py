@@ -9,20 +9,29 @@ from pathlib import Path
 import click
 
 from coabench.base.text import safe
+from coabench.cli.command import Command, grouped
 from coabench.cli.processes import say_interrupted
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command("serve")
+@click.command("serve", cls=Command, examples=(
+    ("the runs in results/, for this machine alone", "coabench serve"),
+    ("for other machines, who need the token that is printed",
+     "coabench serve results --address 0.0.0.0:8766 --allow-remote --tls-self-signed"),
+))  # fmt: skip
 @click.argument("directory", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("results"))
-@click.option("--address", metavar="HOST:PORT", default="127.0.0.1:8766", show_default=True,
-              help="Where the site is; port 0 takes a free one.")  # fmt: skip
-@click.option("--allow-remote", is_flag=True,
-              help="Serve where other machines can come; a token is then needed, and TLS.")  # fmt: skip
-@click.option("--tls-cert", type=FILE, help="The certificate of the site, PEM.")
-@click.option("--tls-key", type=FILE, help="Its key, PEM.")
-@click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it.")
+@grouped(
+    "Address",
+    click.option("--address", metavar="HOST:PORT", default="127.0.0.1:8766", show_default=True,
+                 help="Where the site is; port 0 takes a free one."),
+    click.option("--allow-remote", is_flag=True,
+                 help="Serve where other machines can come; a token is then needed, and TLS. Refused by default."),
+    click.option("--tls-cert", metavar="FILE", type=FILE, help="The certificate of the site, PEM; none by default."),
+    click.option("--tls-key", metavar="FILE", type=FILE, help="Its key, PEM; none by default."),
+    click.option("--tls-self-signed", is_flag=True,
+                 help="Make a certificate, once, and keep it in the user's settings; by default none is made."),
+)  # fmt: skip
 def command(
     directory: Path,
     address: str,

@@ -17,6 +17,7 @@ from coabench.evaluation.finish import finish
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.evaluation.progress import Progress, Silence
 from coabench.evaluation.records import records_of
+from coabench.evaluation.unchanged import check_unchanged
 from coabench.inference.batching import Sizer, sizer_of
 from coabench.inference.loading import read_image
 from coabench.registry.blame import contained
@@ -110,6 +111,7 @@ def _is_plain(source: ImageSource) -> bool:
 def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting: Meeting) -> None:
     """Write the missing records: all of them, or a share where several processes work."""
     sizer = sizer_of(request.batch_size)
+    check_unchanged([run], plan.samples)
     with contained(), progress.start(len(plan.samples), run.recorded):
         load(plan.backbone, run, progress)
         begin(run, plan.backbone, request, progress, meeting.world.size)

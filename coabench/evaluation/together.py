@@ -13,6 +13,7 @@ from coabench.evaluation.job import begin, load, note_details, write
 from coabench.evaluation.plan import Evaluation, Plan
 from coabench.evaluation.progress import Progress
 from coabench.evaluation.records import shared_records
+from coabench.evaluation.unchanged import check_unchanged
 from coabench.inference.batching import sizer_of
 from coabench.registry.blame import contained
 from coabench.runs.identity import RunIdentity
@@ -73,6 +74,7 @@ def _fill(runs: Sequence[Run], requests: Sequence[Evaluation], plans: Sequence[P
                 f"several processes have begun {run.directory}, and what they wrote is not merged yet",
                 remedy="continue that run as it was begun, or delete its folder",
             )
+    check_unchanged(runs, plans[0].samples)
     backbone, sizer = plans[0].backbone, sizer_of(requests[0].batch_size)
     with contained():
         load(backbone, runs[0], progress)

@@ -12,6 +12,7 @@ from coabench.base.worker_thread import WorkerThread
 from coabench.live.browser import Browser, prepare, serve
 from coabench.live.capture import Capture
 from coabench.live.equipment import Equipment, equip
+from coabench.live.overlay import font_warnings
 from coabench.live.probe import CLOSING, Probe
 from coabench.live.session import Session, Summary
 from coabench.live.snapshot import Frame
@@ -43,6 +44,10 @@ def webcam(session: Session, note: Note) -> Summary:
         stack.callback(equipment.detector.close)
         source = open_source(session.source, note) if address is None else Browser(note)
         stack.callback(source.close)
+        if session.window or session.record is not None:
+            space = equipment.asker.space
+            for line in font_warnings([*space.names, *(name for name in space.basic if name not in space.names)]):
+                note(line)
         shown = len(equipment.asker.notes)
         note("loading the backbone")
         equipment.asker.load()

@@ -17,9 +17,10 @@ SCHEMA = 1
 
 
 def answer_record(answer: FaceAnswer) -> dict[str, Any]:
-    """Return an answer as the log has it, JSON-serialisable. What was smoothed over several answers is not in it."""
+    """Return an answer as the log has it, JSON-serialisable; ``file`` only where the source is a folder or an image."""
     return {
         "crop": f"{answer.name}.png",
+        **({} if answer.file is None else {"file": answer.file}),
         "frame": answer.frame,
         "time": round(answer.time, 6),
         "track": answer.track,
@@ -29,6 +30,8 @@ def answer_record(answer: FaceAnswer) -> dict[str, Any]:
         "prediction": answer.prediction.label,
         "status": answer.prediction.status,
         "reason": answer.prediction.reason,
+        "confidence": None if answer.confidence is None else round(answer.confidence, 6),
+        "smoothed": answer.smoothed,
         "turns": [describe_turn(turn) for turn in answer.turns],
         "seconds": round(answer.seconds, 6),
     }

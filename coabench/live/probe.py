@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from coabench.base.files import Closing
 from coabench.base.vocabulary import ERROR
@@ -24,7 +24,9 @@ from coabench.live.asker import Asker
 from coabench.live.rates import Tally
 from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
 from coabench.live.tracker import Track, Tracker, iou
-from coabench.support.crops import MARGIN, MIN_FACE, CropSettings, crop_face, select_faces
+from coabench.registry.defaults import SMOOTH
+from coabench.support.crop_settings import MARGIN, MIN_FACE, CropSettings
+from coabench.support.crops import crop_face, select_faces
 
 FLICKER = 0.25
 """Seconds for which any answer counts as fresh: nobody could see a mark that comes and goes faster."""
@@ -41,14 +43,14 @@ class Settings:
         smooth: the last answers of a face that vote on its smoothed label; 1 for none.
         stale_after: seconds after which an answer no longer counts as fresh, once it is there; None for the time in
             which the next one should have come.
-        margin, align: see `coabench.support.crops.CropSettings`.
+        margin, align: see `coabench.support.crop_settings.CropSettings`.
         min_face: the smallest side of a box that is looked at, in pixels.
         faces: how many of the largest faces are looked at; None for all.
         batch: the most faces that are asked about at once; those asked longest ago come first.
     """
 
     every: float = 0.0
-    smooth: int = 1
+    smooth: int = SMOOTH
     stale_after: float | None = None
     margin: float = MARGIN
     align: bool = True
@@ -103,6 +105,7 @@ class Probe(Closing):
         self._threads: list[WorkerThread] = []
         self._pending: Frame | None = None
         self._newest: Frame | None = None
+        self._scene = 0  # of the frame whose faces were found last
         self._seen: _Seen | None = None
         self._memory: dict[int, _Memory] = {}
         self._tally = Tally()
@@ -229,7 +232,10 @@ class Probe(Closing):
 
     def _locate(self, frame: Frame) -> _Seen:
         # Chosen after tracking: a face that is missed in one frame does not lose its place to the next largest.
-        tracks = self._tracker.update(self._detector.detect(frame.image), frame.time)
+        if frame.scene != self._scene:
+            self._tracker.forget()
+            self._scene = frame.scene
+        tracks = self._tracker.update(self._detector.detect(frame.image), frame.time, frame.image)
         chosen = select_faces(tracks, self.settings.faces, self.settings.min_face)
         visible = sum(track.last_seen == frame.time for track in chosen)
         ordered = tuple(sorted(chosen, key=lambda track: track.id))
@@ -291,31 +297,38 @@ class Probe(Closing):
             name = asker.strategy.name
             answers.append(
                 FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, picture, name,
-                           tuple(outcome.turns), prediction, seconds)
+                           tuple(outcome.turns), prediction, seconds, frame.file)
             )  # fmt: skip
-        self._deliver(answers, asker)
-        return answers
+        return self._deliver(answers, asker)
 
-    def _deliver(self, answers: Sequence[FaceAnswer], asker: Asker) -> None:
-        """Keep finished answers and call the listeners, unless the probe was closed meanwhile."""
+    def _deliver(self, answers: Sequence[FaceAnswer], asker: Asker) -> list[FaceAnswer]:
+        """Keep finished answers and call the listeners, unless the probe was closed meanwhile; return what is kept."""
         with self._changed:
             if self._closed:
                 raise _Ended
-            for answer in answers:
-                self._tally.answered(answer.outcome, answer.seconds)
-                memory = self._memory.get(answer.track)
-                if memory is not None and asker is self._asker:
-                    memory.answer, memory.turns, memory.asking = answer, answer.turns, False
-                    memory.labels.append(answer.prediction.label)
-                    while len(memory.labels) > self.settings.smooth:
-                        memory.labels.popleft()
+            kept = [self._remember(answer, asker) for answer in answers]
             self._changed.notify_all()
-        for answer in answers:
+        for answer in kept:
             with self._notifying:
                 if self._closed:
                     raise _Ended
                 for listener in self._listeners:
                     listener(answer)
+        return kept
+
+    def _remember(self, answer: FaceAnswer, asker: Asker) -> FaceAnswer:
+        """Keep an answer as the last one about its face, and return it with what the last ones vote for."""
+        self._tally.answered(answer.outcome, answer.seconds)
+        memory = self._memory.get(answer.track)
+        if memory is None or asker is not self._asker:
+            return answer
+        memory.labels.append(answer.prediction.label)
+        while len(memory.labels) > self.settings.smooth:
+            memory.labels.popleft()
+        if self.settings.smooth > 1:
+            answer = replace(answer, smoothed=vote(memory.labels))
+        memory.answer, memory.turns, memory.asking = answer, answer.turns, False
+        return answer
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 
@@ -330,7 +343,7 @@ class Probe(Closing):
             turns=memory.turns,
             asking=memory.asking,
             answer=answer,
-            smoothed=vote(memory.labels) if self.settings.smooth > 1 else None,
+            smoothed=None if answer is None else answer.smoothed,
             age=age,
             stale=answer is not None and self._stale(track, answer, seen, now),
         )

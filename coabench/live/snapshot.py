@@ -26,11 +26,15 @@ class Frame:
         image: RGB, uint8, (height, width, 3).
         time: seconds since the source began, growing.
         index: its number in the source, from 0.
+        file: the name of the picture, below the folder that is the source; None for cameras and films.
+        scene: frames of different scenes share no face: the pictures of a folder, the cameras of two viewers.
     """
 
     image: NDArray[np.uint8]
     time: float
     index: int
+    file: str | None = None
+    scene: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class FaceAnswer:
         crop: the clean picture that was asked about.
         strategy: the name of the strategy that asked.
         seconds: from the crop to the prediction.
+        file: the picture that the frame is; None for cameras and films.
+        smoothed: the label that most of its last answers give; None unless `Settings.smooth` asks for it.
     """
 
     frame: int
@@ -55,6 +61,8 @@ class FaceAnswer:
     turns: tuple[Turn, ...]
     prediction: Prediction
     seconds: float
+    file: str | None = None
+    smoothed: str | None = None
 
     @property
     def name(self) -> str:

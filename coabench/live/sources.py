@@ -101,7 +101,7 @@ def open_source(spec: str, note: Note) -> Source:
 
 
 class Folder(Source):
-    """Images of a folder, in the order of their names (numbers in them count as numbers); or one image."""
+    """Images of a folder and of those in it, in the order of their names (numbers count as numbers); or one image."""
 
     fps = SLIDES
     stays = True
@@ -109,9 +109,10 @@ class Folder(Source):
     def __init__(self, path: Path, note: Note) -> None:
         super().__init__(str(path), note)
         if is_folder(path):
-            self.files = sorted((p for p in path.iterdir() if p.suffix.lower() in SUFFIXES), key=natural)
+            self.files = sorted((p for p in _files(path) if p.suffix.lower() in SUFFIXES), key=natural)
+            self._root = path
         else:
-            self.files = [path]
+            self.files, self._root = [path], path.parent
         if not any(_picture(file) is not None for file in self.files):
             raise UserError(
                 f"--source {path} holds no image that can be read",
@@ -123,11 +124,12 @@ class Folder(Source):
     def frames(self) -> Iterator[Frame]:
         index = 0
         for file in self.files:
+            name = file.relative_to(self._root).as_posix()
             picture = _picture(file)
             if picture is None:
-                self.note(f"{file.name} cannot be read as an image and is skipped")
+                self.note(f"{name} cannot be read as an image and is skipped")
                 continue
-            yield Frame(picture, index / SLIDES, index)
+            yield Frame(picture, index / SLIDES, index, name, scene=index)
             index += 1
 
 
@@ -316,6 +318,13 @@ def to_rgb(picture: Any) -> NDArray[np.uint8]:
     return converted
 
 
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of the folders in it; links to folders are not followed."""
+    for place, _, names in os.walk(folder):
+        yield from (Path(place, name) for name in names)
+
+
 def natural(path: Path) -> list[Any]:
-    """Return what files are sorted by: their names, in which numbers count as numbers."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", path.name)]
+    """Return what files are sorted by: the names of their folders and theirs, in which numbers count as numbers."""
+    parts = (part for name in path.parts for part in ("/", *re.split(r"(\d+)", name)))
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

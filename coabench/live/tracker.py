@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import TYPE_CHECKING
 
 from coabench.detector import Box, Face
+from coabench.live.appearance import appearance, similarity
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from coabench.live.appearance import Appearance
 
 OVERLAP = 0.1
 """The intersection over union from which two boxes can be the same face: what is left when a square has moved by 0.8 of
@@ -20,6 +29,31 @@ LIMIT = 64
 """How many tracks are kept at most, so that memory is bounded whatever a detector reports."""
 
 
+LOOKS = 2
+"""How many looks a face may be missed in and still be the same, however long they take."""
+
+KNOWN = 0.6
+"""The similarity from which a face is known again where its box does not overlap the place where it was."""
+
+REACH = 3.0
+"""Sides of its box by which a face may move in a second, beyond one side at once."""
+
+GROWTH = 2.0
+"""How many times as large or as small its box may be then."""
+
+SETTLED = 0.5
+"""Seconds in which the trust in where a face was falls to 1/e: then it counts more what it looks like."""
+
+STEADY = 0.3
+"""Seconds over which a velocity is averaged: boxes shake."""
+
+AHEAD = 0.5
+"""Seconds for which a face is expected to keep its velocity."""
+
+CLEAR = 0.1
+"""The overlap with another face up to which a look is a clear one, by which the face is known again."""
+
+
 @dataclass(frozen=True)
 class Track:
     """One face over time.
@@ -28,11 +62,17 @@ class Track:
         id: its identity, from 1; never used again.
         face: the face as last detected.
         last_seen: seconds. Missed in the current frame if it is not the frame's time.
+        missed: looks since then.
+        velocity: of the middle of its box, pixels a second to the right and down.
+        appearance: of the last clear look; see `coabench.live.appearance`.
     """
 
     id: int
     face: Face
     last_seen: float
+    missed: int = 0
+    velocity: tuple[float, float] = (0.0, 0.0)
+    appearance: Appearance | None = field(default=None, repr=False, compare=False)
 
     @property
     def box(self) -> Box:
@@ -44,45 +84,101 @@ class Track:
         """The detector's score when the face was last seen."""
         return self.face.score
 
+    def expected(self, time: float) -> Box:
+        """Return where the face should be, if it has kept its velocity."""
+        ahead = min(time - self.last_seen, AHEAD)
+        right, down = (round(speed * ahead) for speed in self.velocity)
+        return self.box[0] + right, self.box[1] + down, self.box[2] + right, self.box[3] + down
+
+    def seen(self, face: Face, time: float, appearance: Appearance | None) -> Track:
+        """Return the track after a look in which the face was seen."""
+        velocity, passed = self.velocity, time - self.last_seen
+        if passed > 0:
+            moved = zip(_middle(self.box), _middle(face.box), velocity, strict=True)
+            weight = 1 - math.exp(-passed / STEADY)
+            velocity_x, velocity_y = (v + weight * ((now - then) / passed - v) for then, now, v in moved)
+            velocity = velocity_x, velocity_y
+        return replace(self, face=face, last_seen=time, missed=0, velocity=velocity, appearance=appearance)
+
 
 class Tracker:
-    """Follows faces by the overlap of their boxes. Deterministic, and knows nothing of what is in the boxes.
+    """Follows faces by the overlap of their boxes, and by what they look like where much time lies between two looks.
+
+    Deterministic: the same faces in any order give the same tracks.
 
     Args:
         keep: seconds for which a face may be missed and still be the same. Seconds, because machines differ
-            in how many frames they see.
+            in how many frames they see; where they see less than one in that time, `LOOKS` counts.
     """
 
     def __init__(self, keep: float = 1.0) -> None:
         self.keep = keep
         self._ids = count(1)
         self._tracks: list[Track] = []
-        self._time = float("-inf")
 
-    def update(self, faces: Sequence[Face], time: float) -> list[Track]:
-        """Return the tracks after a frame: those seen in it and those missed for at most *keep* seconds, by id.
+    def forget(self) -> None:
+        """Forget all faces: what comes next is another scene. Identities are not used again."""
+        self._tracks = []
+
+    def update(self, faces: Sequence[Face], time: float, image: NDArray[np.uint8] | None = None) -> list[Track]:
+        """Return the tracks after a look: those seen in it, and those not lost yet, by id.
 
         Args:
             faces: what was detected; of very many the most confident are taken.
             time: of the frame, in seconds from anywhere; it does not run backwards.
+            image: the frame, RGB; without it only boxes count.
         """
         faces = sorted(faces, key=lambda face: (-face.score, face.box))[:LIMIT]
-        known = [track for track in self._tracks if time - track.last_seen <= self.keep]
-        assigned = _assign([[self._likeness(track, face) for face in faces] for track in known])
-        seen = [replace(known[row], face=faces[column], last_seen=time) for row, column in assigned.items()]
+        looks = [None if image is None else appearance(image, face.box) for face in faces]
+        known = self._tracks
+        likeness = [[_likeness(track, face, look, time) for face, look in zip(faces, looks, strict=True)]
+                    for track in known]  # fmt: skip
+        assigned = _assign(likeness)
+        seen = [
+            known[row].seen(faces[column], time, _clearest(known[row].appearance, looks[column], faces, column))
+            for row, column in assigned.items()
+        ]
         taken = set(assigned.values())
-        new = [Track(next(self._ids), face, time) for column, face in enumerate(faces) if column not in taken]
-        missed = [track for row, track in enumerate(known) if row not in assigned]
+        new = [
+            Track(next(self._ids), face, time, appearance=look)
+            for column, (face, look) in enumerate(zip(faces, looks, strict=True))
+            if column not in taken
+        ]
+        missed = [replace(track, missed=track.missed + 1) for row, track in enumerate(known) if row not in assigned]
+        missed = [track for track in missed if time - track.last_seen <= self.keep or track.missed <= LOOKS]
         missed.sort(key=lambda track: (-track.last_seen, track.id))
-        self._time = time
         self._tracks = sorted([*seen, *new, *missed][:LIMIT], key=lambda track: track.id)
         return list(self._tracks)
 
-    def _likeness(self, track: Track, face: Face) -> float:
-        overlap = iou(track.box, face.box)
-        if overlap < OVERLAP:
-            return 0.0
-        return overlap if track.last_seen == self._time else overlap * STALE
+
+def _likeness(track: Track, face: Face, look: Appearance | None, time: float) -> float:
+    """Return how much speaks for a face to be that of a track, 0…1; 0 where it cannot be."""
+    overlap = iou(track.expected(time), face.box)
+    alike = 1.0 if track.appearance is None or look is None else similarity(track.appearance, look)
+    near = overlap * (1.0 if not track.missed else STALE) * (0.1 + 0.9 * alike) if overlap >= OVERLAP else 0.0
+    if look is None or track.appearance is None or alike < KNOWN or not _within_reach(track, face, time):
+        return near
+    return max(near, (1 - math.exp((track.last_seen - time) / SETTLED)) * alike)
+
+
+def _within_reach(track: Track, face: Face, time: float) -> bool:
+    """Whether a face can have come from where a track was, by its size and in the time since then."""
+    side, side2 = (max(right - left, bottom - top) for left, top, right, bottom in (track.box, face.box))
+    if max(side, side2) > GROWTH * min(side, side2):
+        return False
+    return math.dist(_middle(track.box), _middle(face.box)) <= (1 + REACH * (time - track.last_seen)) * side
+
+
+def _middle(box: Box) -> tuple[float, float]:
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+def _clearest(
+    before: Appearance | None, look: Appearance | None, faces: Sequence[Face], index: int
+) -> Appearance | None:
+    """Return the new look, unless another face is over it: then the look before."""
+    others = (iou(face.box, faces[index].box) for other, face in enumerate(faces) if other != index)
+    return look if before is None or max(others, default=0.0) <= CLEAR else before
 
 
 def intersection(first: Box, second: Box) -> int:

@@ -25,3 +25,5 @@ DTYPE: Dtype = "auto"
 SEED = 0
 SUITE = "questions"
 """Of a stress: it costs little more than the clean run, since its conditions share one look at the images."""
+SMOOTH = 3
+"""Answers about a face that vote on what is shown live."""

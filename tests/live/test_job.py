@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from support.process import Run, start, wait_for
 from support.stream import streaming
 
 import coabench.live.job as job
+from coabench.live.overlay.colours import face_colour
 from coabench.live.probe import Settings
 from coabench.live.recording import Recording, count_frames
 from coabench.live.snapshot import Frame
@@ -79,7 +81,7 @@ def test_a_video_is_answered_logged_and_recorded(coabench: Run, tmp_path: Path) 
     assert identity["strategy"]["name"] == "chain-of-affect:corrected"
     assert identity["detector"]["name"] == "brightest"
     assert identity["detector"]["options"] == {"above": 128}
-    assert identity["settings"]["smooth"] == 1
+    assert identity["settings"]["smooth"] == 3
     assert header["source"] == "in.mp4"
     assert [a["frame"] for a in answers] == [n for n in range(20) if n != 7]
     assert [a["time"] for a in answers] == pytest.approx([n / 10 for n in range(20) if n != 7], abs=0.001)
@@ -95,6 +97,18 @@ def test_a_video_is_answered_logged_and_recorded(coabench: Run, tmp_path: Path) 
     assert "with a face    19 of 20 looked at" in result.stdout
     assert "answers        19" in result.stdout
     assert "median" in result.stdout
+
+
+def test_labels_that_no_font_can_draw_are_warned_of_once(coabench: Run, tmp_path: Path) -> None:
+    footage(tmp_path / "in.mp4", 2)
+    classes = '[{name: Fear}, {name: Happiness}, {name: "Sad \\u0378"}]'  # which is no character
+    (tmp_path / "mine.yaml").write_text(f"name: mine\nloader: faces\nsplits: [test]\nlabels: {{classes: {classes}}}\n")
+    words = (*BASE, "--source", "in.mp4", "--labels", "mine.yaml", "--strategy", "direct")
+    drawn = coabench(*words, "--record", "out.mp4", "--log", "a.jsonl")
+    assert drawn.returncode == 0, drawn.stderr
+    assert drawn.stderr.count("no font here can draw the label") == 1
+    assert "it is shown as Sad \\u0378; install one" in drawn.stderr
+    assert "no font" not in coabench(*words, "--log", "b.jsonl").stderr
 
 
 def test_the_weights_of_a_detector_are_in_the_identity(coabench: Run, tmp_path: Path) -> None:
@@ -159,11 +173,16 @@ def test_the_same_video_gives_the_same_log_each_time(coabench: Run, tmp_path: Pa
     assert without_times(first) == without_times(second)
 
 
-def test_what_is_smoothed_is_not_in_the_log(coabench: Run, tmp_path: Path) -> None:
+def test_smoothing_changes_no_answer_in_the_log(coabench: Run, tmp_path: Path) -> None:
     footage(tmp_path / "in.mp4")
     for n in (1, 5):
         assert coabench(*BASE, "--source", "in.mp4", "--log", f"{n}.jsonl", "--smooth", n).returncode == 0
-    assert without_times(log(tmp_path / "1.jsonl")[1]) == without_times(log(tmp_path / "5.jsonl")[1])
+    single, voted = (without_times(log(tmp_path / f"{n}.jsonl")[1]) for n in (1, 5))
+    assert {answer["smoothed"] for answer in single} == {None}
+    assert [{**answer, "smoothed": None} for answer in voted] == single
+    for last, answer in enumerate(voted):
+        labels = Counter(each["prediction"] for each in voted[max(0, last - 4) : last + 1] if each["prediction"])
+        assert labels[answer["smoothed"]] == max(labels.values(), default=0)
 
 
 def test_saved_crops_evaluated_give_the_same_answers(coabench: Run, tmp_path: Path) -> None:
@@ -204,6 +223,12 @@ def test_a_folder_of_images_another_strategy_other_labels_and_scores(coabench: R
     assert len(header["identity"]["labels"]["names"]) == 7
     assert [a["box"] for a in answers] == [[0, 0, 50, 40]] * 3
     assert list(answers[0]["turns"][0]["scores"]) == answers[0]["turns"][0]["options"]
+    assert [a["file"] for a in answers] == ["0.png", "1.png", "2.png"]
+    assert [a["track"] for a in answers] == [1, 2, 3]  # pictures of a folder are no film
+    assert [a["smoothed"] for a in answers] == [a["prediction"] for a in answers]
+    for answer in answers:
+        scores = np.exp([*answer["turns"][0]["scores"].values()])
+        assert answer["confidence"] == pytest.approx(scores.max() / scores.sum(), abs=1e-4)
     with Image.open(tmp_path / "crops" / answers[1]["crop"]) as crop:
         assert crop.getpixel((0, 0)) == (200, 200, 151)
 
@@ -481,8 +506,8 @@ def test_the_window_under_a_virtual_display(
     assert recorded is None  # nothing new came while it recorded
     with Image.open(tmp_path / "screen.png") as screen:
         shown = np.asarray(screen.convert("RGB")).astype(int)
-    fresh = (abs(shown - np.array((64, 224, 160))).sum(axis=2) < 40) | (abs(shown - 160).sum(axis=2) < 12)
-    assert fresh.sum() > 100  # the outline of the face
+    outline = abs(shown - np.array(face_colour(1))).sum(axis=2) < 40
+    assert outline.sum() > 100  # of the face
     assert (shown[..., 0] > 180).sum() > 1000  # the face itself
 
 
@@ -491,6 +516,7 @@ KEYS = """
 import itertools, sys, threading, time
 from pathlib import Path
 from coabench.live import window
+from coabench.live.overlay.colours import face_colour
 
 patience = iter(range(120))  # half a second each: a busy machine draws late
 script = iter(["details", "details", "still", "record", "record", "pause", "pause", sys.argv.pop()])
@@ -517,8 +543,8 @@ class Pressing(window.Window):
             shown = ImageGrab.grab().convert("RGB")
             shown.save("screen.png")
             colours = dict((colour, n) for n, colour in shown.getcolors(1 << 24))
-            outline = sum(n for c, n in colours.items() if sum(map(abs, (c[0] - 64, c[1] - 224, c[2] - 160))) < 40
-                          or sum(abs(channel - 160) for channel in c) < 12)
+            painted = face_colour(1)
+            outline = sum(n for c, n in colours.items() if sum(abs(a - b) for a, b in zip(c, painted)) < 40)
             if outline <= 100 and next(patience, None) is not None:
                 script = itertools.chain([asked], script)
                 return None

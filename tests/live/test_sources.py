@@ -120,6 +120,18 @@ def test_a_folder_gives_its_images_by_name_with_numbers_as_numbers(tmp_path: Pat
     assert notes == ["frame3.png cannot be read as an image and is skipped"]
 
 
+def test_a_folder_gives_the_images_of_the_folders_in_it_each_with_its_name(tmp_path: Path) -> None:
+    for name in ("b/2.png", "b/10.png", "a/z.png", "c.png"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "in" / name)
+    (tmp_path / "in" / "b" / "again").symlink_to(tmp_path / "in")  # not followed, or there were no end
+    (tmp_path / "in" / "b" / "1.png").write_bytes(b"no image")
+    source, notes = opened(tmp_path / "in")
+    assert [frame.file for frame in source.frames()] == ["a/z.png", "b/2.png", "b/10.png", "c.png"]
+    assert notes == ["b/1.png cannot be read as an image and is skipped"]
+    assert [frame.file for frame in opened(tmp_path / "in" / "c.png")[0].frames()] == ["c.png"]
+
+
 def test_one_image_is_a_source_and_stands_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # as phones write it: turned by 90°

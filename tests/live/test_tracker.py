@@ -70,6 +70,8 @@ def test_a_missed_face_is_remembered_for_a_while_and_in_seconds() -> None:
             (track,) = tracker.update([], step / rate)
             assert (track.id, track.last_seen) == (1, 0.0)
         assert ids(tracker, [face(110)], 0.45) == {face(110).box: 1}
+        for late in (0.8, 0.9):
+            assert len(tracker.update([], late)) == 1
         assert tracker.update([], 0.96) == []
         assert ids(tracker, [face(110)], 1.0) == {face(110).box: 2}
 

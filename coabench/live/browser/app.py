@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from coabench.live.browser.session import SharedSession
 from coabench.live.browser.viewer import Viewer
+from coabench.live.overlay.colours import for_page
 from coabench.render.page import render_page
 from coabench.web import headers
 from coabench.web.access import CONNECTION, AccessCheck
@@ -29,7 +30,13 @@ FULL = 1013
 def build_app(session: SharedSession) -> ASGIApp:
     """Return the application: ``/`` is the page, ``/live`` the socket."""
     template = Path(__file__).with_name("live.html")
-    page = render_page(template, styles=["live.css"], scripts=["live.js"], allow=["connect-src 'self'"])
+    page = render_page(
+        template,
+        styles=["live.css"],
+        scripts=["overlay.js", "live.js"],
+        allow=["connect-src 'self'"],
+        colours=for_page(),
+    )
 
     async def show(request: Request) -> Response:
         return HTMLResponse(page, headers=HEADERS)

@@ -6,13 +6,14 @@ document.addEventListener("DOMContentLoaded", () => {
   const LATEST = 40; // rows of the table
   const SILENCE = 6_000; // milliseconds without a word after which the connection counts as dead
   const SLOWEST_RETRY = 10_000;
-  const SERIES = 6;
-  // The dark scheme's series colours of page.css: on a picture, in a dark frame, they can be distinguished in both schemes.
-  const COLOURS = ["#5cb3ee", "#ff9c5b", "#35c79b", "#e69bc6", "#dcb93a", "#c4c6ca"];
+  const LEGEND = 6; // faces in it
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
   const $ = (id) => document.getElementById(id);
   const { element, visible } = coabench;
+  const overlay = coabench.overlay();
+  // Gives a node the colour of a face, which is the same in the picture.
+  const tinted = (node, track) => { node.style.setProperty("--series", overlay.paint(track).colour); return node; };
   const view = $("view");
   const video = $("video");
   const sheet = view.getContext("2d");
@@ -331,9 +332,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const paused = { at: 0 };
   const silent = () => want !== "paused" && performance.now() - seen.came > 2500; // nothing new although it should be
   const isStale = (face) => face.stale || link.state !== "open" || silent();
-  const named = ({ label, outcome }) => (label !== null ? visible(label) : outcome === null ? "…" : `no label: ${visible(outcome)}`);
+  const named = ({ label, why }) => (label !== null ? visible(label) : why === null ? "…" : `no label: ${visible(why)}`);
   const title = (face) => (face.smoothed ? visible(face.smoothed) : named(face));
-  const colour = (track) => (track - 1) % SERIES;
+  const lacksLabel = (face) => face.why !== null && !face.smoothed;
+  const share = (face) => (face.confidence === null || face.smoothed || face.label === null ? "" : percent(face.confidence));
   const faces = () => (want === "off" || !seen ? [] : seen.faces);
 
   function chain(turns, asking, plain) {
@@ -369,72 +371,34 @@ document.addEventListener("DOMContentLoaded", () => {
     sheet.setTransform(1, 0, 0, 1, 0, 0);
     if (!seen?.size) return;
     const unit = view.width / Math.max(1, view.clientWidth || view.width);
-    const shown = faces();
-    const boxes = shown.map((face) => boxOf(face, place, mirror));
-    // One line each where more would cover each other.
-    const brief = shown.length > 4 || (shown.length > 1 && view.clientWidth < 520);
-    const taken = boxes.map(({ left, top, right, bottom }) => ({ x: left, y: top, width: right - left, height: bottom - top }));
-    shown.forEach((face, i) => drawBox(face, boxes[i], unit));
-    shown.forEach((face, i) => drawPlate(face, boxes[i], unit, brief, taken));
+    overlay.draw(sheet, unit, faces().map((face) => ({
+      track: face.track, box: boxOf(face, place, mirror), style: styleOf(face), lines: linesAbout(face),
+    })));
   }
 
   function boxOf(face, place, mirror) {
     const [x, y] = [place.width / seen.size[0], place.height / seen.size[1]];
     let [left, top, right, bottom] = face.box;
     if (mirror) [left, right] = [seen.size[0] - right, seen.size[0] - left];
-    return { left: place.x + left * x, top: place.y + top * y, right: place.x + right * x, bottom: place.y + bottom * y };
+    return [place.x + left * x, place.y + top * y, place.x + right * x, place.y + bottom * y];
   }
 
-  function drawBox(face, box, unit) {
-    const old = isStale(face);
-    const ink = COLOURS[colour(face.track)];
-    sheet.lineJoin = "round";
-    for (const [style, thickness] of [["rgb(0 0 0 / .55)", 5], [ink, 2.5]]) {
-      sheet.strokeStyle = style;
-      sheet.lineWidth = thickness * unit;
-      sheet.setLineDash(old ? [8 * unit, 6 * unit] : []);
-      sheet.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
-    }
-    sheet.setLineDash([]);
-  }
+  // The line of a box says without colour what its answer is: there, too old, or awaited.
+  const styleOf = (face) => (face.outcome === null ? "dotted" : isStale(face) ? "dashed" : "solid");
 
-  function drawPlate(face, box, unit, brief, taken) {
+  function linesAbout(face) {
     const old = isStale(face);
-    const ink = COLOURS[colour(face.track)];
-    const big = `600 ${(brief ? 12.5 : 15) * unit}px system-ui, sans-serif`;
-    const small = `${12.5 * unit}px system-ui, sans-serif`;
-    const confidence = face.confidence !== null && !face.smoothed ? `  ${percent(face.confidence)}` : "";
-    const lines = [{ text: title(face) + confidence, font: big, ink: "#ffffff" }];
-    const stages = (isNext(face) ? "next: " : "") + chain(turnsOf(face), underWay(face), " → ");
-    if (!brief && (turnsOf(face).length > 1 || underWay(face))) lines.push({ text: stages, font: small, ink: "#e3e4e8" });
+    const first = [{ text: `#${face.track}  `, bold: true }, { text: title(face), bold: true, ink: lacksLabel(face) ? "notice" : "text" }];
+    if (share(face)) first.push({ text: `  ${share(face)}`, bold: true });
+    const lines = [first];
+    const turns = turnsOf(face);
+    if (turns.length > 1 || underWay(face)) lines.push([{ text: (isNext(face) ? "next: " : "") + chain(turns, underWay(face), " → "), ink: "quiet" }]);
     const years = age(face);
-    if (years !== null && !brief) lines.push({ text: `${years.toFixed(1)} s old${face.smoothed ? ` · vote of ${hello.smooth}` : ""}${old ? " · stale" : ""}`, font: small, ink: old ? "#ffcf66" : "#c8cacf" });
-    const pad = 7 * unit;
-    const most = view.width - 4 * unit;
-    let width = 0;
-    for (const line of lines) { sheet.font = line.font; width = Math.max(width, sheet.measureText(line.text).width); }
-    width = Math.min(most, width + 2 * pad);
-    const rise = 18.5 * unit;
-    const height = lines.length * rise + pad;
-    const inside = (x) => Math.max(2 * unit, Math.min(x, view.width - width - 2 * unit));
-    // Below the face, else above it, else in it; where no other face or plate lies.
-    const [below, above] = [box.bottom + 4 * unit, box.top - height - 4 * unit];
-    const columns = [box.left, box.right - width, (box.left + box.right - width) / 2].map(inside);
-    const spots = [below, above].flatMap((y) => columns.map((x) => ({ x, y })));
-    const fits = ({ x, y }) => y >= 0 && y + height <= view.height
-      && !taken.some((other) => x < other.x + other.width && other.x < x + width && y < other.y + other.height && other.y < y + height);
-    const { x, y } = spots.find(fits) ?? { x: columns[0], y: Math.max(0, Math.min(view.height - height, box.bottom - height - 4 * unit)) };
-    taken.push({ x, y, width, height });
-    sheet.fillStyle = "rgb(16 17 20 / .8)";
-    sheet.fillRect(x, y, width, height);
-    sheet.fillStyle = ink;
-    sheet.fillRect(x, y, 3 * unit, height);
-    sheet.textBaseline = "middle";
-    lines.forEach((line, i) => {
-      sheet.font = line.font;
-      sheet.fillStyle = line.ink;
-      sheet.fillText(line.text, x + pad + unit, y + pad / 2 + rise * (i + 0.5), width - 2 * pad); // squeezed where too long
-    });
+    if (years !== null) {
+      lines.push([{ text: `${years.toFixed(1)} s old${face.smoothed ? ` · vote of ${hello.smooth}` : ""}`, ink: "quiet" }]);
+      if (old) lines.at(-1).push({ text: "  stale", ink: "notice" });
+    }
+    return lines;
   }
 
   // -- the cards ------------------------------------------------------------------------------------------------------
@@ -443,13 +407,14 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function makeCard(track) {
     const card = {
-      who: element("span"), age: element("span"), label: element("span"), share: element("span", { class: "share" }),
+      who: element("span"), number: element("span", { class: "number-chip", "aria-hidden": "true" }, String(track)), age: element("span"), label: element("span"), share: element("span", { class: "share" }),
       stages: element("ol"), vote: element("p", { class: "vote", hidden: "" }), shown: "",
     };
-    card.root = element("article", { class: `face series-${colour(track)}` },
-      element("p", { class: "who" }, card.who, card.age),
+    card.number.style.color = overlay.paint(track).ink;
+    card.root = tinted(element("article", { class: "face" },
+      element("p", { class: "who" }, element("span", {}, card.number, " ", card.who), card.age),
       element("p", { class: "label" }, card.label, " ", card.share),
-      card.stages, card.vote);
+      card.stages, card.vote), track);
     $("faces").append(card.root);
     return card;
   }
@@ -464,11 +429,13 @@ document.addEventListener("DOMContentLoaded", () => {
       const old = isStale(face);
       const years = age(face);
       card.root.classList.toggle("stale", old);
+      card.root.classList.toggle("awaited", face.outcome === null);
+      card.root.classList.toggle("none", lacksLabel(face));
       say(card.who, `Face ${face.track} · found with ${percent(face.score)}`);
       say(card.age, years === null ? "" : `${years.toFixed(1)} s old${old ? ", stale" : ""}`);
       card.age.classList.toggle("badge", old && years !== null);
-      say(card.label, title(face));
-      say(card.share, face.confidence === null || face.smoothed ? "" : percent(face.confidence));
+      say(card.label, lacksLabel(face) ? "no label" : title(face));
+      say(card.share, lacksLabel(face) ? visible(face.why) : share(face));
       const stages = JSON.stringify([turnsOf(face), underWay(face)]);
       if (stages !== card.shown) {
         card.shown = stages;
@@ -571,14 +538,14 @@ document.addEventListener("DOMContentLoaded", () => {
       const several = new Set(timeline.spans.map(({ track }) => track)).size > 1;
       for (const span of timeline.spans) {
         if (!span.node) {
-          span.node = timeline.node("rect", { class: `span series-${colour(span.track)}`, rx: 1.5 });
+          span.node = tinted(timeline.node("rect", { class: "span", rx: 1.5 }), span.track);
           timeline.layer.append(span.node);
         }
         const left = Math.max(timeline.gutter, timeline.x(span.since));
         const row = timeline.rows.indexOf(span.label) * 20 + 10;
         span.node.setAttribute("x", left);
         span.node.setAttribute("width", Math.max(2, Math.min(timeline.width, timeline.x(span.until)) - left));
-        span.node.setAttribute("y", several ? row - 7 + (colour(span.track) % 3) * 4.5 : row - 5);
+        span.node.setAttribute("y", several ? row - 7 + ((span.track - 1) % 3) * 4.5 : row - 5);
         span.node.setAttribute("height", several ? 4.5 : 10);
       }
     },
@@ -590,10 +557,10 @@ document.addEventListener("DOMContentLoaded", () => {
     timeline.add(message);
     const row = element("tr", {},
       element("td", {}, new Date(performance.timeOrigin + message.captured).toLocaleTimeString("en-GB")),
-      element("td", {}, element("span", { class: `swatch series-${colour(message.track)}` }), String(message.track)),
-      element("td", {}, named(message)),
+      element("td", {}, tinted(element("span", { class: "swatch" }), message.track), String(message.track)),
+      element("td", message.why === null ? {} : { class: "none" }, named(message)),
       element("td", { class: "chain" }, chain(message.turns, false, " → ")),
-      element("td", { class: "number" }, message.confidence === null ? "–" : percent(message.confidence)),
+      element("td", { class: "number" }, share(message) || "–"),
       element("td", { class: "number" }, duration(message.seconds)));
     const body = $("latest");
     body.prepend(row);
@@ -603,10 +570,10 @@ document.addEventListener("DOMContentLoaded", () => {
 
   // The newest faces only: colours come again after that.
   function legend() {
-    const known = [...new Set(timeline.spans.map(({ track }) => track))].sort((a, b) => a - b).slice(-SERIES);
+    const known = [...new Set(timeline.spans.map(({ track }) => track))].sort((a, b) => a - b).slice(-LEGEND);
     if ($("legend").dataset.shown === String(known)) return;
     $("legend").dataset.shown = String(known);
-    $("legend").replaceChildren(...known.map((track) => element("li", {}, element("span", { class: `swatch series-${colour(track)}` }), `Face ${track}`)));
+    $("legend").replaceChildren(...known.map((track) => element("li", {}, tinted(element("span", { class: "swatch" }), track), `Face ${track}`)));
   }
 
   // -- the status line ------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from coabench.dialogue import Turn
 from coabench.errors import CoabenchError, UserError
+from coabench.live.reasons import why_no_label
 from coabench.live.snapshot import FaceAnswer, FaceView, Snapshot, confidence
 
 Message = Mapping[str, Any]
@@ -73,6 +74,7 @@ def _face(face: FaceView) -> dict[str, Any]:
         "turns": turns(face.turns),
         "outcome": None if answer is None else answer.outcome,
         "label": None if answer is None else answer.prediction.label,
+        "why": None if answer is None else why_no_label(answer.prediction),
         "smoothed": face.smoothed,
         "confidence": None if answer is None else _rounded(answer.confidence),
         "age": None if face.age is None else round(face.age, 3),
@@ -89,6 +91,7 @@ def answered(answer: FaceAnswer, captured: float) -> dict[str, Any]:
         "strategy": answer.strategy,
         "outcome": answer.outcome,
         "label": answer.prediction.label,
+        "why": why_no_label(answer.prediction),
         "turns": turns(answer.turns),
         "confidence": _rounded(answer.confidence),
         "seconds": round(answer.seconds, 4),

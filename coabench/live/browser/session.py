@@ -145,7 +145,7 @@ class SharedSession:
         index = self._frames
         self._frames += 1
         self._last_frame = time.monotonic()
-        self._probe.offer(Frame(sent.image, self._clock.time(sent.captured), index))
+        self._probe.offer(Frame(sent.image, self._clock.time(sent.captured), index, scene=self._first))
         return index
 
     @property

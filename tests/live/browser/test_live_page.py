@@ -16,16 +16,17 @@ from support.footage import film
 from support.process import process_environment
 from support.served import Served, Viewer, picture, served
 
+from coabench.live.overlay.colours import face_colour
+
 Open = Callable[..., Any]
-BOXES = """() => {
-    // Whether a box is drawn over the picture: its colours are nowhere in the photograph.
-    const near = (pixel, colour) => pixel.every((value, i) => Math.abs(value - colour[i]) < 3);
+BOXES = """(colour) => {
+    // Whether a box is drawn over the picture in this colour, which is nowhere in the photograph.
+    const near = (pixel) => pixel.every((value, i) => Math.abs(value - colour[i]) < 3);
     const view = document.getElementById("view");
     const data = view.getContext("2d").getImageData(0, 0, view.width, view.height).data;
     let found = 0;
     for (let i = 0; i < data.length; i += 4) {
-        const pixel = [...data.slice(i, i + 3)];
-        found += near(pixel, [0x5c, 0xb3, 0xee]) || near(pixel, [0xff, 0x9c, 0x5b]) || near(pixel, [0x35, 0xc7, 0x9b]);
+        found += near([...data.slice(i, i + 3)]);
     }
     return found > 100;
 }"""
@@ -128,7 +129,11 @@ def test_answers_appear(server: Served, live: Open) -> None:
     row = page.locator("#latest tr").first.inner_text()
     assert re.search(r"\d\d:\d\d:\d\d", row)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.wait_for_function(BOXES)
+    page.wait_for_function("() => document.querySelectorAll('.face').length === 1")
+    track = int(page.inner_text(".face .number-chip"))
+    page.wait_for_function(BOXES, arg=face_colour(track))
+    tint = page.evaluate("getComputedStyle(document.querySelector('.face')).borderLeftColor")
+    assert tint == "rgb({}, {}, {})".format(*face_colour(track))
 
 
 def test_stages_are_shown_as_they_arrive(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
@@ -220,7 +225,8 @@ def test_what_a_model_says_is_text(environment: dict[str, str], tmp_path: Path, 
         page.wait_for_function("() => document.querySelector('.face li')?.textContent.includes('<img src=x')")
         assert page.locator("main img").count() == 0
         assert "\u202e" not in page.inner_text("main")
-        assert "no label: unparsed-primary" in page.inner_text("#latest")
+        assert "no label: the first answer is no option" in page.inner_text("#latest")
+        assert page.inner_text(".face .label") == "no label the first answer is no option"
 
 
 def test_a_server_that_ends_and_comes_back(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
@@ -283,4 +289,5 @@ def test_frames_are_small_and_clean(server: Served, live: Open) -> None:
         with Image.open(io.BytesIO(data[12:])) as image:
             assert (image.format, image.size) == ("JPEG", (640, 480))
             pixels = list(image.convert("RGB").get_flattened_data())
-        assert sum(abs(r - 0x5C) + abs(g - 0xB3) + abs(b - 0xEE) < 20 for r, g, b in pixels) < 200
+        red, green, blue = face_colour(1)
+        assert sum(abs(r - red) + abs(g - green) + abs(b - blue) < 20 for r, g, b in pixels) < 200

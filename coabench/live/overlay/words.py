@@ -1,0 +1,114 @@
+"""What the overlay says: about each face, and in the corners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coabench.base.text import safe
+from coabench.live.overlay.colours import ALARM, NOTICE, QUIET, TEXT, Colour
+from coabench.live.reasons import why_no_label
+from coabench.live.snapshot import FaceView, Snapshot
+
+Piece = tuple[str, Colour]
+Line = tuple[Piece, ...]
+"""Pieces stand from left to right, whichever way the script of each is written."""
+
+READABLE = 0.25
+"""Seconds that a line must stand to be read."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What is shown beside the faces.
+
+    Attributes:
+        fps: frames shown a second; None for a recording.
+        about: what answers: backbone and strategy.
+        notice: a line at the bottom.
+        details: the stages, ages and rates, beside the labels.
+    """
+
+    fps: float | None = None
+    about: str = ""
+    notice: str | None = None
+    recording: bool = False
+    paused: bool = False
+    details: bool = True
+
+
+def about_face(face: FaceView, details: bool) -> tuple[Line, ...]:
+    """Return what is said about a face: its label; with details the stages, the age, whether it is stale."""
+    answer, number = face.answer, (f"#{face.track}", TEXT)
+    if answer is None:
+        lines: list[Line] = [(number, ("  asking", QUIET)) if face.asking else (number,)]
+    elif face.smoothed is not None:
+        lines = [(number, (f"  {safe(face.smoothed, 40)}", TEXT), ("  (smoothed)", TEXT))]
+        if details:
+            lines.append((("now ", QUIET), *_said(face)))
+    else:
+        lines = [(number, ("  ", TEXT), *_said(face))]
+    if details:
+        stages = _stages(face)
+        if stages:
+            lines.append(stages)
+        if face.age is not None:
+            lines.append(((f"{face.age:.1f} s ago", QUIET), *((("  stale", NOTICE),) if face.stale else ())))
+    elif face.stale:
+        lines.append((("stale", NOTICE),))
+    return tuple(lines)
+
+
+def _said(face: FaceView) -> Line:
+    """Return the label of the last answer with its probability, or why there is none."""
+    assert face.answer is not None
+    prediction, confidence = face.answer.prediction, face.answer.confidence
+    if prediction.label is None:
+        return ((f"no label: {why_no_label(prediction)}", NOTICE),)
+    share = () if confidence is None else ((f"  {confidence:.0%}", TEXT),)
+    return ((safe(prediction.label, 40), TEXT), *share)
+
+
+def _stages(face: FaceView) -> Line:
+    """Return the stages so far: ``1 Happiness  2 …``.
+
+    The last answer's, until the next one's first has arrived; all along where answers come faster than one can read.
+    Nothing for a strategy that asks once: its label says it all.
+    """
+    answer = face.answer
+    arriving = face.asking and (answer is None or (bool(face.turns) and answer.seconds > READABLE))
+    turns = face.turns if arriving or answer is None else answer.turns
+    said = [safe(t.answer.label or f"“{safe(t.answer.response, 18)}”", 24) for t in turns]
+    if arriving:
+        said.append("…")
+    if len(said) < 2 and answer is not None:
+        return ()
+    return tuple(
+        piece
+        for number, text in enumerate(said, start=1)
+        for piece in ((f"{'  ' if number > 1 else ''}{number} ", QUIET), (text, QUIET))
+    )
+
+
+def in_corners(snapshot: Snapshot, marks: Marks) -> dict[str, tuple[Line, ...]]:
+    """Return what belongs to no face: ``rates``, ``state`` and ``notice``, where there is something to say."""
+    rates = snapshot.rates
+    speed = [] if marks.fps is None else [f"{marks.fps:.0f} fps"]
+    speed.append(f"{rates.answers_per_second:.1f} answers/s")
+    lines: list[Line] = [(("  ".join(speed), TEXT),)]
+    if marks.details:
+        if rates.median is not None and rates.p95 is not None:
+            lines.append(((f"median {_seconds(rates.median)}  p95 {_seconds(rates.p95)}", QUIET),))
+        if marks.about:
+            lines.append(((safe(marks.about, 60), QUIET),))
+    said = {"rates": tuple(lines)}
+    states: list[Line] = [(("● REC", ALARM),)] if marks.recording else []
+    states += [(("paused", NOTICE),)] if marks.paused else []
+    if states:
+        said["state"] = tuple(states)
+    if marks.notice:
+        said["notice"] = (((safe(marks.notice, 80), TEXT),),)
+    return said
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"

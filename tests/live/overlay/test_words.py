@@ -1,0 +1,74 @@
+"""What the overlay says about faces."""
+
+import pytest
+from support.views import face, turn
+
+from coabench.dialogue import Prediction
+from coabench.live.overlay.colours import NOTICE
+from coabench.live.overlay.words import about_face
+from coabench.live.reasons import why_no_label
+from coabench.live.snapshot import FaceView
+
+BOX = (0, 0, 9, 9)
+
+
+def words(view: FaceView, details: bool = True) -> list[str]:
+    return ["".join(text for text, _ in line) for line in about_face(view, details)]
+
+
+def test_what_is_said_about_a_face() -> None:
+    scores = {"Happiness": -0.105, "Surprise": -2.303}
+    sure = face(BOX, turn("Happiness", scores=scores), turn("Surprise", scores={"Happiness": -50.0, "Surprise": 0.0}))
+    assert words(sure) == ["#1  Happily Surprised  90%", "1 Happiness  2 Surprise", "0.4 s ago"]
+    assert words(sure, details=False) == ["#1  Happily Surprised  90%"]
+    plain = face(BOX, turn("Happiness"), turn("Surprise"))
+    assert words(plain)[0] == "#1  Happily Surprised"
+    smooth = face(BOX, turn("Happiness"), turn("Surprise"), smoothed="Sadly Angry")
+    assert words(smooth)[:2] == ["#1  Sadly Angry  (smoothed)", "now Happily Surprised"]
+    both = (turn("Happiness"), turn("Surprise"))
+    assert words(face(BOX, *both, asking=True, turns=()))[1] == "1 Happiness  2 Surprise"
+    assert words(face(BOX, *both, asking=True, turns=(turn("Anger"),), seconds=1.0))[1] == "1 Anger  2 …"
+    assert words(face(BOX, *both, asking=True, turns=(turn("Anger"),), seconds=0.1))[1] == "1 Happiness  2 Surprise"
+    assert words(face(BOX, turn("Happily Surprised"))) == ["#1  Happily Surprised", "0.4 s ago"]
+    first = FaceView(1, BOX, 0.9, asking=True)
+    assert words(first) == ["#1  asking", "1 …"]
+    assert words(FaceView(1, BOX, 0.9, turns=(turn("Anger"),), asking=True)) == ["#1  asking", "1 Anger  2 …"]
+    assert words(FaceView(1, BOX, 0.9)) == ["#1"]
+    old = face(BOX, turn("Happiness"), turn("Surprise"), age=12.34, stale=True)
+    assert words(old)[-1] == "12.3 s ago  stale"
+    assert words(old, details=False)[-1] == "stale"
+
+
+def test_no_label_says_why_in_words_in_its_own_colour_and_without_a_percentage() -> None:
+    scores = {"Happiness": -0.105, "Surprise": -2.303}
+    twice = face(BOX, *[turn("Happiness", scores=scores)] * 2, label=None, why="repeated")
+    assert words(twice)[0] == "#1  no label: both answers are the same emotion"
+    assert [colour for text, colour in about_face(twice, True)[0] if "no label" in text] == [NOTICE]
+    assert all(colour != NOTICE for line in about_face(face(BOX, turn("Happiness")), True) for _, colour in line)
+    voted = face(BOX, turn("Happiness", scores=scores), label=None, why="tied", smoothed="Sadly Angry")
+    assert words(voted)[1] == "now no label: two labels got equally many votes"
+
+
+@pytest.mark.parametrize(
+    ("prediction", "words"),
+    [
+        (Prediction("Sadly Angry"), None),
+        (Prediction.invalid("no-class"), "the two emotions make none"),
+        (Prediction.invalid("unparsed-primary"), "the first answer is no option"),
+        (Prediction.invalid("unparsed-mood\x1b"), "the answer to mood\\x1b is no option"),
+        (Prediction.invalid("too-shy"), "too-shy"),
+        (Prediction(None, "invalid"), "an invalid answer"),
+        (Prediction(None, "error", "too small\nby far"), "unusable image: too small\\nby far"),
+        (Prediction(None, "error"), "unusable image"),
+    ],
+)
+def test_why_there_is_no_label(prediction: Prediction, words: str | None) -> None:
+    assert why_no_label(prediction) == words
+
+
+def test_what_a_model_says_cannot_break_out_of_its_line() -> None:
+    said = words(face(BOX, turn("Happiness"), turn(None, "line\nline \x1b[31m" + "x" * 99), label=None))
+    assert said[0] == "#1  no label: the first answer is no option"
+    assert "\n" not in said[1]
+    assert "\x1b" not in said[1]
+    assert len(said[1]) < 60
