@@ -18,7 +18,8 @@ from coabench.render.tables import Format, Section, render_sections
 
 @click.command("leaderboard", cls=Command, examples=(
     ("the runs in results/", "coabench leaderboard"),
-    ("as pages with charts, whose rows lead to reports", "coabench leaderboard results --format html --with-reports site"),
+    ("as pages with charts, whose rows lead to reports",
+     "coabench leaderboard results --format html --with-reports site"),
 ))  # fmt: skip
 @click.argument("directory", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("results"))
 @grouped(
@@ -34,7 +35,7 @@ from coabench.render.tables import Format, Section, render_sections
 @grouped(
     OUTPUT,
     click.option("--with-reports", "folder", metavar="FOLDER", type=click.Path(path_type=Path),
-                 help="Write the page of --format html, and a report for every run, into this folder; none by default."),
+                 help="Write the page of --format html, and a report for every run, here; none by default."),
 )  # fmt: skip
 @format_option
 @output_option

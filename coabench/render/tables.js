@@ -112,7 +112,8 @@
         row.classList.toggle("filtered-out", !fits);
         shown += fits;
       }
-      found.textContent = shown === rows.length ? `${rows.length} rows` : `${shown} of ${rows.length} rows`;
+      const all = `${rows.length} row${rows.length === 1 ? "" : "s"}`;
+      found.textContent = shown === rows.length ? all : `${shown} of ${all}`;
     };
     search.addEventListener("input", () => { apply(); address.set(table, "search", search.value, false); });
     for (const { select, title } of choices) {
@@ -139,6 +140,11 @@
     const hint = coabench.element("p", { class: "more no-print", "aria-hidden": "true" }, "more to the right →");
     hint.hidden = true;
     box.before(hint);
+    if (!box.hasAttribute("tabindex")) {  // a chart: the keyboard scrolls it, too
+      box.tabIndex = 0;
+      box.setAttribute("role", "region");
+      box.setAttribute("aria-label", box.querySelector("svg")?.getAttribute("aria-label") || "Chart");
+    }
     const look = () => { hint.hidden = box.scrollWidth - box.clientWidth - box.scrollLeft < 8; };
     box.addEventListener("scroll", look, { passive: true });
     new ResizeObserver(look).observe(box);

@@ -26,6 +26,8 @@ from support.served import fetch
 from coabench.render.tables import Section, render_sections
 from coabench.reports.board_folder import page_name
 from coabench.site import app, listing, pages
+from coabench.stress.conditions import Condition
+from coabench.stress.folder import StressFolder
 
 TRAINING = Path(__file__).parents[1] / "support" / "written_by_0_1_0" / "adapters" / "rank-1"
 
@@ -253,6 +255,16 @@ def test_trainings_and_pages_that_lie_there(root: Path, url: str) -> None:
     manifest = json.loads((root / "adapters" / "a" / "training.json").read_text())
     (root / "adapters" / "a" / "training.json").write_text(json.dumps({**manifest, "status": "running"}))
     assert "steps" in words(table(fetch(url)[2], "In progress"))
+
+
+def test_a_stress_stands_with_its_conditions(root: Path, url: str) -> None:
+    conditions = (Condition("clean", "clean"), Condition("mirror", "mirror", None, ("mirror",)))
+    write_run(root / "stressed" / "clean", records(60))
+    StressFolder(root / "stressed", "images", conditions).write()
+    page = fetch(url)[2]
+    assert "stressed images 1 of 2" in words(table(page, "Stresses"))
+    assert fetch(url + "stress/stressed.html")[0] in (200, 422)
+    assert f'href="runs/{page_name("stressed/clean")}"' in page
 
 
 def test_a_huge_folder_is_shown_in_part(root: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
