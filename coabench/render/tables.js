@@ -140,11 +140,6 @@
     const hint = coabench.element("p", { class: "more no-print", "aria-hidden": "true" }, "more to the right →");
     hint.hidden = true;
     box.before(hint);
-    if (!box.hasAttribute("tabindex")) {  // a chart: the keyboard scrolls it, too
-      box.tabIndex = 0;
-      box.setAttribute("role", "region");
-      box.setAttribute("aria-label", box.querySelector("svg")?.getAttribute("aria-label") || "Chart");
-    }
     const look = () => { hint.hidden = box.scrollWidth - box.clientWidth - box.scrollLeft < 8; };
     box.addEventListener("scroll", look, { passive: true });
     new ResizeObserver(look).observe(box);
