@@ -103,7 +103,7 @@ def with_way_back(page: str, address: str, title: str) -> str:
 
     The link leads back to how that page was sorted and filtered when the reader left it.
     """
-    link = Markup('<p class="up no-print"><a href="{}">← {}</a></p>\n').format(address, title)
+    link = Markup('<nav class="up no-print" aria-label="Back"><a href="{}">← {}</a></nav>\n').format(address, title)
     before, head, after = page.partition(HEAD)
     return f"{before}{link}{head}{after}"
 

@@ -25,7 +25,7 @@
   const place = (url) => `coabench-at ${url.protocol}//${url.host}${url.pathname}`;
   const remember = () => { try { sessionStorage.setItem(place(location), location.hash); } catch { /* forgotten, then */ } };
   const leadBack = () => {
-    const link = document.querySelector("p.up a");
+    const link = document.querySelector("nav.up a");
     try { if (link) link.hash = sessionStorage.getItem(place(link)) || ""; } catch { /* as it is */ }
   };
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser import serious
 from support.report_run import records, write_run
 from support.sites import site
 
@@ -146,6 +147,14 @@ def test_a_narrow_screen_shows_rank_run_and_uar_and_says_that_there_is_more(
     assert {date.evaluate(lines) for date in dates} == {1}
     page.get_by_role("link", name="slow").click()
     assert page.evaluate(overflow) <= 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(root: Path, open_site: Open, scheme: str) -> None:
+    write_run(root / "running", records(30), status="running", samples=90, metrics=False)
+    page = open_site(width=390, color_scheme=scheme, bypass_csp=True)
+    page.get_by_label("Compare fast").check()
+    assert serious(page) == []
 
 
 def test_the_page_says_when_the_server_is_gone(root: Path, browser: Any) -> None:
