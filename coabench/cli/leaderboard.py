@@ -9,8 +9,9 @@ import click
 
 from coabench.cli import completing
 from coabench.cli.command import Command, grouped
-from coabench.cli.options import format_option, output_option, write
-from coabench.render.tables import Format, render_sections
+from coabench.cli.options import format_option, output_option
+from coabench.cli.output import write_tables
+from coabench.render.tables import Format
 
 
 @click.command("leaderboard", cls=Command, examples=(
@@ -48,7 +49,7 @@ def command(
     from coabench.stress.folder import is_stress
 
     sections = leaderboard(directory, dataset, baseline, workers=os.cpu_count() or 1, over=over)
-    write(render_sections(sections, format, "Leaderboard"), output)
+    write_tables(sections, format, "Leaderboard", output)
     if is_stress(directory):
         message = (
             "this folder holds a stress: its conditions are not ranked; `coabench report` on it says what they change"
