@@ -28,7 +28,7 @@ from coabench.registry.catalog import find_dataset
 from coabench.registry.loader import get_plugins
 from coabench.registry.options import distribute, parse_assignments
 from coabench.render.tables import Column, Format, Section
-from coabench.support.crops import MARGIN, MARGINS, MIN_FACE, PADDINGS, SIZES, CropSettings
+from coabench.support.crop_settings import MARGIN, MARGINS, MIN_FACE, PADDINGS, SIZES, CropSettings
 
 
 @click.group("datasets", cls=Group)
@@ -168,7 +168,7 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pair
     click.option("--faces", type=click.Choice(["largest", "centre", "all"]), default="largest", show_default=True,
                  help="Which of several faces are cut out."),
     click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1), default=MIN_FACE, show_default=True,
-                 help="Faces whose longer side is shorter are none."),
+                 help="Faces less wide or high than that are none."),
     click.option("--missing", type=click.Choice(["refuse", "skip", "whole"]), default="refuse", show_default=True,
                  help="What becomes of pictures without a face."),
 )  # fmt: skip

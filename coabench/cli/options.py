@@ -16,7 +16,7 @@ from coabench.recipe import LOADS
 from coabench.registry.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
 from coabench.registry.detectors import AUTO
 from coabench.render.tables import FORMATS
-from coabench.support.crops import MARGIN
+from coabench.support.crop_settings import MARGIN
 
 
 class FiniteRange(click.FloatRange):

@@ -36,7 +36,7 @@ from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import SMOOTH
 from coabench.registry.options import parse_assignments
-from coabench.support.crops import MARGIN, MIN_FACE
+from coabench.support.crop_settings import MARGIN, MIN_FACE
 
 if TYPE_CHECKING:
     from coabench.live.job import Summary
@@ -95,7 +95,7 @@ CHOICE = (
 @grouped(
     FACES,
     click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1), default=MIN_FACE, show_default=True,
-                 help="Faces whose longer side is shorter are left out."),
+                 help="Faces less wide or high than that are left out."),
     click.option("--faces", default="all", show_default=True, metavar="N|largest|all",
                  help="Which faces are looked at: all, the N largest, or the largest.",
                  shell_complete=completing.words("all", "largest")),
