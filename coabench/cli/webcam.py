@@ -32,6 +32,7 @@ from coabench.cli.options import (
     strategy_option,
     weights_option,
 )
+from coabench.cli.output import write_facts
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import SMOOTH
@@ -246,7 +247,6 @@ def _print_summary(done: Summary, err: bool) -> None:
         if pair.share is not None:
             rows.append((f"{pair.first} = {pair.second}", f"{pair.agreed} of {pair.looks} ({pair.share:.0%})"))
     rows += [("wrote", safe(path)) for path in done.files]
-    for name, value in rows:
-        click.echo(f"{name:<14} {value}", err=err)
+    write_facts(rows, 14, err=err)
     if done.interrupted:
         say_interrupted("all files are closed")
