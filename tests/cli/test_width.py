@@ -9,7 +9,7 @@ from support.process import Run
 
 LINES = (
     "list strategies", "datasets list", "datasets show raf-db-compound", "plugins list", "power --classes 50,20,10",
-    "score --list-formats", "doctor --help", "compare one two", "leaderboard .",
+    "score --list-formats", "compare one two", "leaderboard .",
 )  # fmt: skip
 
 
