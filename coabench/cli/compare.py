@@ -10,9 +10,10 @@ import click
 
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
-from coabench.cli.options import format_option, output_option, write
+from coabench.cli.options import format_option, output_option
+from coabench.cli.output import write, write_tables
 from coabench.errors import UserError
-from coabench.render.tables import Format, render_sections
+from coabench.render.tables import Format
 
 if TYPE_CHECKING:
     from coabench.reports.compare import Comparison
@@ -96,11 +97,10 @@ def command(
         return
     comparison = _compare(runs, after)
     if format == "json":
-        text = json.dumps(comparison.as_json(), indent=2, allow_nan=False) + "\n"
+        write(json.dumps(comparison.as_json(), indent=2, allow_nan=False) + "\n", output)
     else:
         sections = [comparison.figures_section()] if format == "csv" else comparison.sections(flips)
-        text = render_sections(sections, format, f"{comparison.a} against {comparison.b}")
-    write(text, output)
+        write_tables(sections, format, f"{comparison.a} against {comparison.b}", output)
 
 
 def _compare(runs: tuple[Path, ...], after: int | None) -> Comparison | RecipeComparison:

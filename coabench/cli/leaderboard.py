@@ -11,9 +11,10 @@ import click
 from coabench.base.text import safe
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
-from coabench.cli.options import format_option, output_option, write
+from coabench.cli.options import format_option, output_option
+from coabench.cli.output import write_tables
 from coabench.errors import UserError
-from coabench.render.tables import Format, Section, render_sections
+from coabench.render.tables import Format, Section
 
 
 @click.command("leaderboard", cls=Command, examples=(
@@ -66,7 +67,7 @@ def command(
     if folder is not None:
         _write_pages(sections, folder)
     else:
-        write(render_sections(sections, format, "Leaderboard"), output)
+        write_tables(sections, format, "Leaderboard", output)
     if is_stress(directory):
         message = (
             "this folder holds a stress: its conditions are not ranked; `coabench report` on it says what they change"

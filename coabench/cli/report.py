@@ -17,7 +17,7 @@ from markupsafe import Markup
 from coabench.base.files import write_text
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
-from coabench.cli.options import write
+from coabench.cli.output import write
 from coabench.errors import UserError
 
 EVERY = 10

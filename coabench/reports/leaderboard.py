@@ -297,12 +297,12 @@ def _section(
         if len({value for row in rows if (value := getattr(row, column)) is not None}) > 1
     ]
     first, *others = (_figure_column(figure, compared or bool(options)) for figure in figures)
-    first = replace(first, first=True)
+    first = replace(first, first=True, kept=True)
     columns = [
         Column("Rank", _rank, value="rank_low", first=True),
         Column("Run", _run, wide=True, first=True, link=LINK),
         Column("Model", _model, width=24, choices=True),
-        Column("Strategy", _strategy, width=15, choices=True),
+        Column("Strategy", _strategy, width=17, choices=True),
         *options,
         *seeds,
         first,
@@ -311,7 +311,7 @@ def _section(
         Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right", value="invalid_rate"),
         Column("img/s", lambda row: number(row["images_per_second"], 1), "right", value="images_per_second"),
         Column("Date", "date", wide=True, whole=True),
-        Column("Ref", lambda row: f"[{sources.index(row['source']) + 1}]", "right"),
+        Column("Ref", lambda row: f"[{sources.index(row['source']) + 1}]", "right", kept=True),
     ]
     in_percent = ", ".join(figure.title for figure in figures if figure.formula and figure.format == "percent")
     legend = f"{in_percent} and Inv (answers without a label; counted wrong) in %, with 95 % intervals."
@@ -327,7 +327,7 @@ def _not_ranked_section(rows: Sequence[RunRow], figures: Sequence[Headline]) -> 
     columns = [
         Column("Run", "name", width=50, link=LINK),
         Column("Data set", "dataset", width=20),
-        Column("Why", "note", width=44),
+        Column("Why", "note", width=44, kept=True),
     ]
     return Section(columns, [row.columns(figures) for row in rows], "Not ranked", anchor="not-ranked")
 
