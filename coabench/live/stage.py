@@ -7,14 +7,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coabench.base import environment, signals
 from coabench.base.text import plural
+from coabench.live.agreement import NAMES
 from coabench.live.equipment import Equipment
 from coabench.live.log import LiveLog
 from coabench.live.overlay import Marks, draw
 from coabench.live.probe import Probe
+from coabench.live.publish import Publisher
 from coabench.live.recording import Recording
 from coabench.live.session import Session, Summary
 from coabench.live.snapshot import Frame, Snapshot
@@ -36,7 +38,14 @@ class Stage:
     """The outputs of a session, and what its window shows beside the faces."""
 
     def __init__(
-        self, session: Session, equipment: Equipment, source: Source, probe: Probe, summary: Summary, note: Note
+        self,
+        session: Session,
+        equipment: Equipment,
+        source: Source,
+        probe: Probe,
+        summary: Summary,
+        publisher: Publisher,
+        note: Note,
     ) -> None:
         self.session, self.source, self.probe, self.summary, self.note = session, source, probe, summary, note
         self._paused_at = 0.0
@@ -51,22 +60,28 @@ class Stage:
         self._clean = self._recording(session.record_clean, 0.0)
         self._recordings = 0
         self._log: LiveLog | None = None
-        if session.log is not None:
+        if session.log is not None or session.publishing.targets:
             header = {
                 "started": now(),
-                "command": [shown(word) for word in session.command],
                 "source": shown(source.name),
-                "identity": equipment.identity.to_json(),
-                "environment": environment.describe(),
+                "identity": equipment.identities[0].to_json(),
+                **_beside(equipment),
             }
-            self._log = LiveLog(session.log, header)
+        if session.log is not None:
+            command = [shown(word) for word in session.command]
+            details = {"session": publisher.session, "command": command, "environment": environment.describe()}
+            self._log = LiveLog(session.log, {**header, **details})
             summary.files.append(session.log)
             probe.listen(self._log)
         source.note = self.say
+        if session.publishing.targets:
+            publisher.begin(header, self.say)
+            probe.listen(publisher)
+            self.at_end(publisher.close)
         if session.crops is not None:
             folder = session.crops
             summary.files.append(folder)
-            probe.listen(lambda answer: save_crops(folder, [answer]))
+            probe.listen(lambda answer: answer.answerer == NAMES[0] and save_crops(folder, [answer]))  # one is all's
 
     def at_end(self, close: Callable[[], object]) -> None:
         """Call *close* at the end, the last one first; where it returns False a thread is left behind."""
@@ -180,5 +195,14 @@ class Stage:
                     files.callback(self._log.close)
                 for recording in filter(None, (self._overlaid, self._clean)):
                     files.callback(self._finish, recording)
-            self.summary.rates = self.probe.snapshot().rates
+            last = self.probe.snapshot()
+            self.summary.rates, self.summary.beside = last.rates, last.beside
+            self.summary.agreements = last.agreements
             self.summary.files = [file for file in self.summary.files if file.exists()]
+
+
+def _beside(equipment: Equipment) -> dict[str, Any]:
+    """Return what the head of the log says of those that answer beside the first: name -> identity."""
+    others = zip(NAMES[1:], equipment.identities[1:], strict=False)
+    beside = {name: identity.to_json() for name, identity in others}
+    return {"beside": beside} if beside else {}
