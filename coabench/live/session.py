@@ -57,7 +57,8 @@ class Session:
         outputs = {
             "the answers, without pictures": self.log,
             "a picture of every face that is asked about": self.crops,
-            "the answers, without pictures, for other programs, which may store them": self.publishing.targets or None,
+            "the answers, without pictures, for other programs, to which it passes them on": self.publishing.targets
+            or None,
         }
         return [words for words, output in outputs.items() if output is not None]
 
