@@ -37,7 +37,8 @@ from coabench.errors import UserError
 from coabench.live.tracker import iou
 from coabench.registry.catalog import find_dataset
 from coabench.registry.detectors import find_detector
-from coabench.support.crops import CropSettings, crop_face
+from coabench.support.crop_settings import CropSettings
+from coabench.support.crops import crop_face
 from coabench.support.opencv import opencv
 
 ROOT = Path(__file__).parent.parent

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from math import inf
 from typing import Any, Literal, get_args
 
-from coabench.errors import UserError
+from coabench.errors import UserError, did_you_mean
 from coabench.sampling import MOST
 
 Load = Literal["8bit", "4bit"]
@@ -227,7 +227,7 @@ def make_recipe(presets: Mapping[str, Preset], name: str | None, settings: Mappi
         raise UserError(
             f"the backbone has no preset {name!r}",
             expected=", ".join(sorted(presets)) or "no preset: this backbone has none",
-            remedy="correct --preset",
+            remedy=f"{did_you_mean(name, list(presets))}correct --preset",
         )
     objective = str(settings.get("objective"))
     preset = presets.get(name or (objective if objective in presets else "default"), Preset())

@@ -6,8 +6,9 @@ import importlib
 import io
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -17,15 +18,21 @@ from coabench.base.packages import unusable_package
 from coabench.base.resources import shortage
 from coabench.base.text import safe
 from coabench.base.version import __version__
+from coabench.cli.command import Group
+from coabench.cli.completing import VARIABLE
 from coabench.cli.processes import say_interrupted
+from coabench.cli.suggestions import with_suggestion
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.registry.blame import contained
-from coabench.registry.commands import COMMANDS
+from coabench.registry.commands import COMMANDS, JOBS
 from coabench.registry.loader import get_plugins
 from coabench.support.redaction import without_credentials
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
-class Commands(click.Group):
+
+class Commands(Group):
     """The top-level group: our commands, imported lazily, and those of plugins."""
 
     plugin_commands_added = False
@@ -47,14 +54,25 @@ class Commands(click.Group):
         with contained():
             return super().invoke(ctx)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return what completes a command's name, without importing the commands."""
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=COMMANDS.get(name)) for name in names), *options]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help lines without importing the commands."""
-        rows = []
-        for name in self.list_commands(ctx):
-            command = None if name in COMMANDS else super().get_command(ctx, name)
-            rows.append((name, COMMANDS.get(name) or (command.get_short_help_str(80) if command else "")))
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        jobs = {job: [*commands.items()] for job, commands in JOBS.items()}
+        commands = {name: super(Commands, self).get_command(ctx, name) for name in self.list_commands(ctx)}
+        added = [(name, c.get_short_help_str(80)) for name, c in commands.items() if c and name not in COMMANDS]
+        if added:
+            jobs["Of plugins"] = added
+        widest = max(map(len, commands))
+        for job, ((name, line), *others) in jobs.items():
+            with formatter.section(job):  # a padded name makes the columns of all sections as wide
+                formatter.write_dl([(name.ljust(widest), line), *others])
 
 
 def _add_plugin_commands(cli: Commands) -> None:
@@ -83,6 +101,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         use_utf8()
     never_fail_to_print()
     words = sys.argv[1:] if arguments is None else arguments
+    if instruction := os.environ.get(VARIABLE):
+        from coabench.cli.completion import answer
+
+        answer(cli, instruction)
+        sys.exit(0)
     with signals.interrupting():
         try:
             if any("\0" in word for word in words):  # which no shell passes on
@@ -91,27 +114,27 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         except Exception as error:
             if "--debug" in words:
                 raise
-            code = _explain(error)
+            code = _explain(error, words)
         except KeyboardInterrupt:
             code = say_interrupted()
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _explain(error: Exception) -> int:
+def _explain(error: Exception, words: Sequence[str] = ()) -> int:
     if isinstance(error, click.exceptions.Abort) or signals.received():  # of which a closed terminal makes other errors
         return say_interrupted()
     if isinstance(error, OSError) and (unwritable := _unwritable_output()):
         return _explain(unwritable)
     if isinstance(error, click.ClickException):
         shown = io.StringIO()
-        error.show(shown)
+        with_suggestion(error, words).show(shown)
         click.echo("\n".join(map(safe, without_credentials(shown.getvalue()).rstrip().split("\n"))), err=True)
         return error.exit_code
-    words = error if isinstance(error, CoabenchError) else shortage(error) or unusable_package(error)
-    if words is not None:
-        lines = without_credentials(str(words)).splitlines()  # an error quotes what was typed
+    known = error if isinstance(error, CoabenchError) else shortage(error) or unusable_package(error)
+    if known is not None:
+        lines = without_credentials(str(known)).splitlines()  # an error quotes what was typed
         _say(f"Error: {safe(lines[0])}", *map(safe, lines[1:]))
-        return words.exit_code
+        return known.exit_code
     _say(
         f"Error: {type(error).__name__}: {safe(without_credentials(str(error)))}",
         "  This is a defect of coabench or of a plugin; `coabench --debug …` shows where.",

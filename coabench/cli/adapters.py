@@ -8,22 +8,36 @@ from typing import Any
 import click
 
 from coabench.base.text import plural, safe
-from coabench.cli.options import format_option, write
+from coabench.cli import completing
+from coabench.cli.command import MODEL, OUTPUT, Group, grouped
+from coabench.cli.options import format_option, output_option, write
 from coabench.errors import UserError
 from coabench.render.tables import Column, Format, render
 
+base_option = grouped(MODEL, click.option(
+    "--backbone", metavar="NAME[:MODEL]", help="Its base; by default the one that its training names.",
+    shell_complete=completing.backbones,
+))  # fmt: skip
 
-@click.group("adapters")
+
+@click.group("adapters", cls=Group)
 def command() -> None:
     """Show, compare, average, export and publish adapters."""
 
 
-@command.command("export")
-@click.argument("adapter")
-@click.option("--as", "layout", type=click.Choice(["published", "peft", "merged"]), required=True,
-              help="The published script's layout, PEFT's, or a whole checkpoint.")  # fmt: skip
-@click.option("--backbone", metavar="NAME[:MODEL]", help="Its base, where it is not the one that its training names.")
-@click.option("--output", type=click.Path(path_type=Path), help="A new folder; ADAPTER-LAYOUT here by default.")
+@command.command("export", examples=(
+    ("as PEFT reads it", "coabench adapters export adapters/mine --as peft"),
+    ("base and adapter as one checkpoint", "coabench adapters export adapters/mine --as merged --output mine-merged"),
+))  # fmt: skip
+@click.argument("adapter", shell_complete=completing.trained)
+@grouped(OUTPUT, click.option(
+    "--as", "layout", type=click.Choice(["published", "peft", "merged"]), required=True,
+    help="The published script's layout, PEFT's, or a whole checkpoint.",
+))  # fmt: skip
+@base_option
+@grouped(OUTPUT, click.option(
+    "--output", metavar="DIR", type=click.Path(path_type=Path), help="A new folder; ADAPTER-LAYOUT here by default."
+))  # fmt: skip
 def export(adapter: str, layout: str, backbone: str | None, output: Path | None) -> None:
     """Write an adapter, a folder or a hub id, in another layout."""
     from typing import cast
@@ -39,8 +53,11 @@ def export(adapter: str, layout: str, backbone: str | None, output: Path | None)
     click.echo(f"written to {safe(output)}")
 
 
-@command.command("show")
-@click.argument("adapter")
+@command.command("show", examples=(
+    ("an adapter in a folder", "coabench adapters show adapters/mine"),
+    ("one of the hub", "coabench adapters show owner/name"),
+))  # fmt: skip
+@click.argument("adapter", shell_complete=completing.trained)
 def show(adapter: str) -> None:
     """Show what an adapter is, from what, on what, and how it did."""
     from coabench.adapters.show import describe
@@ -50,11 +67,17 @@ def show(adapter: str) -> None:
         click.echo(f"{safe(name, 40):<20} {safe(text)}")
 
 
-@command.command("compare")
-@click.argument("adapter")
-@click.argument("other")
-@click.option("--modules", type=click.IntRange(min=0), default=5, show_default=True,
-              help="How many modules to show, those furthest apart first.")  # fmt: skip
+@command.command("compare", examples=(
+    ("two adapters", "coabench adapters compare adapters/first adapters/second"),
+    ("all of their modules, for a program",
+     "coabench adapters compare adapters/first adapters/second --modules 1000 --format csv"),
+))  # fmt: skip
+@click.argument("adapter", shell_complete=completing.trained)
+@click.argument("other", shell_complete=completing.trained)
+@grouped(OUTPUT, click.option(
+    "--modules", metavar="N", type=click.IntRange(min=0), default=5, show_default=True,
+    help="How many modules to show, those furthest apart first.",
+))  # fmt: skip
 @format_option
 def compare(adapter: str, other: str, modules: int, format: Format) -> None:
     """Compare the settings and the updates of two adapters.
@@ -73,21 +96,39 @@ def compare(adapter: str, other: str, modules: int, format: Format) -> None:
     click.echo(render(columns, rounded, format), nl=False)
 
 
-@command.command("soup")
-@click.argument("adapters", nargs=-1, required=True)
-@click.option("--greedy", is_flag=True,
-              help="Add one after the other, the best first, as long as the dev UAR does not fall.")  # fmt: skip
-@click.option("--dataset", metavar="NAME|CARD.yaml",
-              help="Of --greedy: whose development part to select by; all they learnt from by default.")  # fmt: skip
-@click.option("--split", help="Of --greedy: a whole split of --dataset, which none has learnt from, instead.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="Of --greedy: the folder of the data set.")
-@click.option("--backbone", metavar="NAME[:MODEL]", help="Of --greedy: the base, if not the one of the training.")
-@click.option("--strategy", "strategies", metavar="NAME[:VARIANT]|FILE.yaml", multiple=True,
-              help="Of --greedy: the questions of the trainings, where they came from a file; repeatable.")  # fmt: skip
-@click.option("--device", help="Of --greedy: auto (the default), cpu, cuda, cuda:1 …")
-@click.option(
-    "--output", type=click.Path(path_type=Path), default=Path("soup"), show_default=True, help="A new folder."
-)
+@command.command("soup", examples=(
+    ("the mean of two adapters", "coabench adapters soup adapters/first adapters/second"),
+    ("of three, without those that lower the dev UAR",
+     "coabench adapters soup adapters/a adapters/b adapters/c --greedy --output greedy-soup"),
+))  # fmt: skip
+@click.argument("adapters", nargs=-1, required=True, shell_complete=completing.trained)
+@grouped(
+    "Selection",
+    click.option("--greedy", is_flag=True,
+                 help="Add one after the other, the best first, as long as the dev UAR does not fall."),
+    click.option("--dataset", metavar="NAME|CARD.yaml",
+                 help="Of --greedy: whose development part to select by; all they learnt from by default.",
+                 shell_complete=completing.datasets),
+    click.option("--split", metavar="NAME",
+                 help="Of --greedy: a whole split of --dataset, which none has learnt from; by default its "
+                      "development part.",
+                      shell_complete=completing.splits),
+    click.option("--data-root", metavar="PATH", type=click.Path(path_type=Path),
+                 help="Of --greedy: the folder or file of the data set; by default where its card says."),
+    click.option("--backbone", metavar="NAME[:MODEL]",
+                 help="Of --greedy: the base; by default the one of the training.",
+                 shell_complete=completing.backbones),
+    click.option("--strategy", "strategies", metavar="NAME[:VARIANT]|FILE.yaml", multiple=True,
+                 help="Of --greedy: the questions of the trainings, where they came from a file; repeatable.",
+                 shell_complete=completing.strategies),
+    click.option("--device", metavar="NAME", help="Of --greedy: what computes: auto by default, cpu, cuda, cuda:1 …",
+                 shell_complete=completing.words("auto", "cpu", "cuda")),
+)  # fmt: skip
+@grouped(
+    OUTPUT,
+    click.option("--output", metavar="DIR", type=click.Path(path_type=Path), default=Path("soup"), show_default=True,
+                 help="A new folder for the adapter."),
+)  # fmt: skip
 def soup(adapters: tuple[str, ...], greedy: bool, output: Path, **choice: Any) -> None:
     """Write the mean of the updates of several LoRAs as one.
 
@@ -133,14 +174,22 @@ def _greedy(folders: list[Path], output: Path, chosen: dict[str, Any]) -> None:
     click.echo(f"the mean of {taken} of {len(folders)} adapters, of rank {made.rank}: written to {safe(output)}")
 
 
-@command.command("card")
-@click.argument("adapter")
-@click.option("--run", "runs", type=click.Path(path_type=Path), multiple=True,
-              help="A complete run of it, whose figures the card has; repeatable.")  # fmt: skip
-@click.option("--backbone", metavar="NAME[:MODEL]", help="Its base, where it is not the one that its training names.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write the card to this file instead of the terminal.")
-@click.option("--push", "repository", metavar="OWNER/NAME",
-              help="Commit adapter and card to a repository of the hub, a private one where it is new.")  # fmt: skip
+@command.command("card", examples=(
+    ("a card with the figures of a run, into a file",
+     "coabench adapters card adapters/mine --run results/my-run --output README.md"),
+    ("publish it with the adapter, privately", "coabench adapters card adapters/mine --push owner/name"),
+))  # fmt: skip
+@click.argument("adapter", shell_complete=completing.trained)
+@base_option
+@grouped(
+    OUTPUT,
+    click.option("--run", "runs", metavar="RUN", type=click.Path(path_type=Path), multiple=True,
+                 help="A complete run of it, whose figures the card has; repeatable.",
+                 shell_complete=completing.runs),
+    output_option,
+    click.option("--push", "repository", metavar="OWNER/NAME",
+                 help="Commit adapter and card to a repository of the hub, a private one where it is new."),
+)  # fmt: skip
 def card(
     adapter: str, runs: tuple[Path, ...], backbone: str | None, output: Path | None, repository: str | None
 ) -> None:

@@ -9,24 +9,40 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coabench.base.text import safe
-from coabench.cli.options import FiniteRange
+from coabench.cli import completing
+from coabench.cli.command import OUTPUT, Command, grouped
+from coabench.cli.options import FiniteRange, overwrite_option, run_output_option
 
 if TYPE_CHECKING:
     from coabench.metrics.stored import StoredCalibration
 
 
-@click.command("calibrate")
-@click.argument("source", metavar="RUN|FILE.json", type=click.Path(path_type=Path))
-@click.option("--method", type=click.Choice(["temperature", "platt", "isotonic"]),
-              help="temperature (default): of all labels; platt, isotonic: of the confidence alone.")  # fmt: skip
-@click.option("--part", type=FiniteRange(0, 1, min_open=True, max_open=True),
-              help="Fit on this part of the samples, show the effect on the others; by default on all.")  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the part.")
-@click.option("--save", metavar="FILE.json", type=click.Path(path_type=Path), help="Keep the calibration.")
-@click.option("--apply", metavar="RUN", type=click.Path(path_type=Path), multiple=True,
-              help="Make a corrected copy of this run; repeatable.")  # fmt: skip
-@click.option("--output", type=click.Path(path_type=Path), help="The new run directory; below results/ by default.")
-@click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
+@click.command("calibrate", cls=Command, examples=(
+    ("how much a correction helps: fitted on half of a run, seen on the other",
+     "coabench calibrate results/dev --part 0.5"),
+    ("fit on one run, correct another", "coabench calibrate results/dev --apply results/test"),
+))  # fmt: skip
+@click.argument(
+    "source", metavar="RUN|FILE.json", type=click.Path(path_type=Path), shell_complete=completing.calibrations
+)
+@grouped(
+    "Calibration",
+    click.option("--method", type=click.Choice(["temperature", "platt", "isotonic"]),
+                 help="What corrects: temperature (the default) all labels; platt, isotonic the confidence alone."),
+    click.option("--part", metavar="PART", type=FiniteRange(0, 1, min_open=True, max_open=True),
+                 help="Fit on this part of the samples, show the effect on the others; by default on all."),
+    click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Chooses the part."),
+    click.option("--apply", metavar="RUN", type=click.Path(path_type=Path), multiple=True,
+                 help="Make a corrected copy of this run; repeatable. None by default.",
+                 shell_complete=completing.runs),
+)  # fmt: skip
+@grouped(
+    OUTPUT,
+    click.option("--save", metavar="FILE.json", type=click.Path(path_type=Path),
+                 help="Keep the calibration in this file; it is not kept by default."),
+    run_output_option,
+    overwrite_option,
+)  # fmt: skip
 def command(**options: Any) -> None:
     """Correct how sure runs are; their labels stay.
 

@@ -11,22 +11,34 @@ from typing import Any
 import click
 
 from coabench.base.text import plural, safe
+from coabench.cli import completing
+from coabench.cli.command import DATA, FACES, OUTPUT, Group, grouped
 from coabench.cli.copies import check_replaceable, default_file, write_pairs
-from coabench.cli.options import align_option, format_option
+from coabench.cli.options import (
+    align_option,
+    data_root_option,
+    detector_option,
+    format_option,
+    set_option,
+    weights_option,
+)
 from coabench.dataset import Card
 from coabench.registry.catalog import find_dataset
 from coabench.registry.loader import get_plugins
 from coabench.registry.options import distribute, parse_assignments
 from coabench.render.tables import Column, Format, render
-from coabench.support.crops import MARGIN, MARGINS, MIN_FACE, PADDINGS, SIZES, CropSettings
+from coabench.support.crop_settings import MARGIN, MARGINS, MIN_FACE, PADDINGS, SIZES, CropSettings
 
 
-@click.group("datasets")
+@click.group("datasets", cls=Group)
 def command() -> None:
     """List, describe, verify and crop data sets."""
 
 
-@command.command("list")
+@command.command("list", examples=(
+    ("the data sets", "coabench datasets list"),
+    ("with everything, for a program", "coabench datasets list --format json"),
+))  # fmt: skip
 @format_option
 def list_datasets(format: Format) -> None:
     """List the data sets, with their label space and splits."""
@@ -47,8 +59,11 @@ def list_datasets(format: Format) -> None:
     click.echo(render(["name", "title", Column("labels", align="right"), "samples", "plugin"], rows, format), nl=False)
 
 
-@command.command("show")
-@click.argument("name")
+@command.command("show", examples=(
+    ("the faces that ship", "coabench datasets show synthface-compound"),
+    ("how RAF-DB is had, and its terms", "coabench datasets show raf-db-compound"),
+))  # fmt: skip
+@click.argument("name", shell_complete=completing.datasets)
 def show(name: str) -> None:
     """Show a data set's card: labels, counts, how to get it, its terms, how to cite it."""
     card = find_dataset(name).card
@@ -81,17 +96,23 @@ def _sizes(card: Card, splits: Sequence[str], label: str | None = None) -> dict[
     return {s: sum(c.values()) if label is None else c.get(label, 0) for s, c in counts.items()}
 
 
-@command.command("verify")
-@click.argument("name")
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data set.")
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of the data set; repeatable.")
-@click.option(
-    "--pairs",
-    "pairs_file",
-    type=click.Path(path_type=Path),
-    help="The CSV file that lists every pair of identical and nearly identical images, if there are any. "
-    "[default: DATASET.pairs.csv]",
-)
+@command.command("verify", examples=(
+    ("the faces that ship", "coabench datasets verify synthface-compound"),
+    ("RAF-DB, in a folder", "coabench datasets verify raf-db-compound --data-root RAF-DB/compound"),
+))  # fmt: skip
+@click.argument("name", shell_complete=completing.datasets)
+@data_root_option
+@grouped(
+    DATA,
+    click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True,
+                 help="An option of the data set; repeatable."),
+)  # fmt: skip
+@grouped(
+    OUTPUT,
+    click.option("--pairs", "pairs_file", metavar="FILE", type=click.Path(path_type=Path),
+                 help="The CSV file that lists every pair of identical and nearly identical images, if there are any; "
+                      "DATASET.pairs.csv by default."),
+)  # fmt: skip
 def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pairs_file: Path | None) -> None:
     """Check the files of a data set against its card, and every image. Exit code 1 when a check fails."""
     from coabench.support.image_checks import verify as verify_dataset
@@ -121,29 +142,48 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pair
     raise SystemExit(1 if failed else 0)
 
 
-@command.command("crop")
-@click.argument("name", metavar="NAME|CARD.yaml|FOLDER")
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data set.")
-@click.option("--split", "splits", multiple=True, metavar="NAME", help="Only this split; repeatable. All by default.")
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder for faces and card.")
-@click.option("--detector", default="auto", show_default=True, metavar="NAME", help="See `coabench list detectors`.")
-@click.option("--detector-weights", "weights", type=click.Path(path_type=Path),
-              help="The file of a detector that does not bring its own.")  # fmt: skip
-@align_option
-@click.option("--margin", type=click.FloatRange(*MARGINS), default=MARGIN, show_default=True,
-              help="What is added on every side, in parts of the face's longer side.")  # fmt: skip
-@click.option("--size", type=click.IntRange(*SIZES),
-              help="The side of a crop in pixels; as in the picture by default.")  # fmt: skip
-@click.option("--square/--no-square", default=True, show_default=True,
-              help="Make a box a square by its longer side; with --no-align.")  # fmt: skip
-@click.option("--padding", type=click.Choice(PADDINGS), default="shift", show_default=True,
-              help="What a crop shows beyond the picture; shift moves a box inwards instead.")  # fmt: skip
-@click.option("--faces", type=click.Choice(["largest", "centre", "all"]), default="largest", show_default=True,
-              help="Which of several faces.")  # fmt: skip
-@click.option("--min-face", type=click.IntRange(min=1), default=MIN_FACE, show_default=True, help="In pixels.")
-@click.option("--missing", type=click.Choice(["refuse", "skip", "whole"]), default="refuse", show_default=True,
-              help="What becomes of pictures without a face.")  # fmt: skip
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin; repeatable.")
+@command.command("crop", examples=(
+    ("a folder of photographs", "coabench datasets crop photos/ --output photos-cropped"),
+    ("with room around the faces, what has none left out",
+     "coabench datasets crop my-faces.yaml --output my-faces-cropped --margin 0.2 --missing skip"),
+))  # fmt: skip
+@click.argument("name", metavar="NAME|CARD.yaml|FOLDER", shell_complete=completing.datasets)
+@data_root_option
+@grouped(
+    DATA,
+    click.option("--split", "splits", multiple=True, metavar="NAME",
+                 help="Only this split; repeatable. All by default.",
+                 shell_complete=completing.splits),
+    set_option,
+)  # fmt: skip
+@detector_option
+@weights_option
+@grouped(
+    FACES,
+    click.option("--faces", type=click.Choice(["largest", "centre", "all"]), default="largest", show_default=True,
+                 help="Which of several faces are cut out."),
+    click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1), default=MIN_FACE, show_default=True,
+                 help="Faces whose longer side is shorter are none."),
+    click.option("--missing", type=click.Choice(["refuse", "skip", "whole"]), default="refuse", show_default=True,
+                 help="What becomes of pictures without a face."),
+)  # fmt: skip
+@grouped(
+    "Crops",
+    align_option,
+    click.option("--margin", metavar="PART", type=click.FloatRange(*MARGINS), default=MARGIN, show_default=True,
+                 help="What is added on every side, in parts of the face's longer side."),
+    click.option("--size", metavar="PIXELS", type=click.IntRange(*SIZES),
+                 help="The side of a crop in pixels; as in the picture by default."),
+    click.option("--square/--no-square", default=True, show_default=True,
+                 help="Make a box a square by its longer side; with --no-align."),
+    click.option("--padding", type=click.Choice(PADDINGS), default="shift", show_default=True,
+                 help="What a crop shows beyond the picture; shift moves a box inwards instead."),
+)  # fmt: skip
+@grouped(
+    OUTPUT,
+    click.option("--output", metavar="DIR", type=click.Path(path_type=Path), required=True,
+                 help="A new folder for faces and card."),
+)  # fmt: skip
 def crop(
     name: str,
     data_root: Path | None,

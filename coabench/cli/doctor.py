@@ -9,21 +9,41 @@ from typing import Any
 import click
 
 from coabench.base.text import safe
+from coabench.cli import completing
+from coabench.cli.command import DATA, MODEL, OUTPUT, RUNNING, Command, grouped
 from coabench.cli.options import data_options, format_option, model_options
 from coabench.registry.defaults import BATCH_SIZE
 from coabench.registry.options import parse_assignments
 from coabench.render.tables import Format, render_sections
 
 
-@click.command("doctor")
-@click.option("--backbone", metavar="NAME[:MODEL]", help="Check whether its answers depend on the batch, instead.")
+@click.command("doctor", cls=Command, examples=(
+    ("what this machine has and lacks", "coabench doctor"),
+    ("whether the answers of the model that ships depend on the batch", "coabench doctor --backbone tiny --limit 8"),
+))  # fmt: skip
+@grouped(
+    MODEL,
+    click.option("--backbone", metavar="NAME[:MODEL]",
+                 help="Check whether its answers depend on the batch; by default the machine is looked at.",
+                 shell_complete=completing.backbones),
+)  # fmt: skip
 @data_options
-@click.option("--limit", type=click.IntRange(min=1), default=32, show_default=True, help="Ask about N samples.")
-@click.option("--batch-size", type=click.IntRange(min=2), default=BATCH_SIZE, show_default=True,
-              help="Ask about one at a time, and about so many.")  # fmt: skip
+@grouped(
+    DATA,
+    click.option("--limit", metavar="N", type=click.IntRange(min=1), default=32, show_default=True,
+                 help="Ask about N samples."),
+)  # fmt: skip
 @model_options
+@grouped(
+    RUNNING,
+    click.option("--batch-size", metavar="N", type=click.IntRange(min=2), default=BATCH_SIZE, show_default=True,
+                 help="Ask about one at a time, and about N."),
+)  # fmt: skip
 @format_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with everything, for bug reports.")
+@grouped(
+    OUTPUT,
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object with everything, for bug reports."),
+)  # fmt: skip
 @click.pass_context
 def command(
     context: click.Context,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
+from coabench.cli import completing
+from coabench.cli.command import DATA, Command, grouped
 from coabench.cli.options import (
     allow_trained_split_option,
     backbone_option,
@@ -17,8 +18,10 @@ from coabench.cli.options import (
     fold_seed_option,
     limit_option,
     model_options,
+    overwrite_option,
     parser_option,
     rewrite_option,
+    run_output_option,
     transform_option,
 )
 from coabench.cli.processes import first_process
@@ -27,22 +30,30 @@ from coabench.cli.versions import checks_versions
 from coabench.registry.options import parse_assignments
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=Command, examples=(
+    ("the model and the faces that ship, into a folder below results/", "coabench evaluate"),
+    ("another strategy on faces of your own, in a folder per emotion",
+     "coabench evaluate --strategy direct --dataset faces/ --output results/faces-direct"),
+))  # fmt: skip
 @backbone_option
 @data_options
 @limit_option
-@click.option("--folds", metavar="N|subjects",
-              help="All N folds, or one for each person; {fold} in --adapter is the number of one.")  # fmt: skip
+@grouped(
+    DATA,
+    click.option("--folds", metavar="N|subjects",
+                 help="All N folds, or one for each person; {fold} in --adapter is the number of one.",
+                 shell_complete=completing.words("subjects")),
+)  # fmt: skip
 @fold_option
 @fold_seed_option
-@batch_size_option
-@model_options
-@parser_option
 @transform_option
-@rewrite_option
-@click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")
-@click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
 @allow_trained_split_option
+@model_options
+@rewrite_option
+@parser_option
+@batch_size_option
+@run_output_option
+@overwrite_option
 @checks_versions
 def command(assignments: tuple[str, ...], folds: str | None, **rest: Any) -> None:
     """Evaluate a backbone with a strategy on a data set; with no options, the model and the faces that ship.

@@ -8,33 +8,52 @@ from pathlib import Path
 
 import click
 
+from coabench.cli import completing
+from coabench.cli.command import OUTPUT, RUNNING, Command, grouped
 from coabench.cli.options import data_root_option, device_option, set_option, write
 from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import BATCH_SIZE, SEED
 
 
-@click.command("explain")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--samples", metavar="GROUP:N|ID,…", default="wrong:12", show_default=True,
-              help="wrong:N, right:N or all:N, drawn by --seed; or ids.")  # fmt: skip
-@click.option("--question", type=click.Choice(["primary", "secondary", "all"]), default="all", show_default=True,
-              help="Of the questions with an answer: the first, the second, or all.")  # fmt: skip
-@click.option("--window", metavar="PART", type=click.FloatRange(0.02, 1), default=0.25, show_default=True,
-              help="The side of a covered window, in parts of the image's.")  # fmt: skip
-@click.option("--overlap", metavar="PART", type=click.FloatRange(0, 0.9), default=0.5, show_default=True,
-              help="The part of a side that neighbouring windows share.")  # fmt: skip
-@click.option("--fill", type=click.Choice(["mean", "grey", "blur"]), default="mean", show_default=True,
-              help="What covers: the image's mean colour, mid grey, or the image blurred.")  # fmt: skip
-@data_root_option
-@click.option("--batch-size", type=click.IntRange(min=1), default=BATCH_SIZE, show_default=True,
-              help="Images at a time.")  # fmt: skip
-@device_option
-@click.option("--seed", type=int, default=SEED, show_default=True, help="Draws samples, and the random deletions.")
-@set_option
-@click.option("--format", "format", type=click.Choice(["html", "json"]), default="html", show_default=True,
-              help="A page, with its numbers in a .json beside it; or the numbers alone.")  # fmt: skip
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path),
-              help="explain.html (explain.json) here by default.")  # fmt: skip
+@click.command("explain", cls=Command, examples=(
+    ("twelve wrong answers of a run, as a page", "coabench explain results/my-run"),
+    ("two right ones, with smaller windows",
+     "coabench explain results/my-run --samples right:2 --window 0.15 --output right.html"),
+))  # fmt: skip
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=completing.runs)
+@grouped(
+    "What is explained",
+    click.option("--samples", metavar="GROUP:N|ID,…", default="wrong:12", show_default=True,
+                 help="Which samples: wrong:N, right:N or all:N, drawn by --seed; or ids."),
+    click.option("--question", type=click.Choice(["primary", "secondary", "all"]), default="all", show_default=True,
+                 help="Of the questions with an answer: the first, the second, or all."),
+    click.option("--seed", metavar="N", type=int, default=SEED, show_default=True,
+                 help="Draws samples, and the random deletions."),
+    data_root_option,
+)  # fmt: skip
+@grouped(
+    "Windows",
+    click.option("--window", metavar="PART", type=click.FloatRange(0.02, 1), default=0.25, show_default=True,
+                 help="The side of a covered window, in parts of the image's."),
+    click.option("--overlap", metavar="PART", type=click.FloatRange(0, 0.9), default=0.5, show_default=True,
+                 help="The part of a side that neighbouring windows share."),
+    click.option("--fill", type=click.Choice(["mean", "grey", "blur"]), default="mean", show_default=True,
+                 help="What covers: the image's mean colour, mid grey, or the image blurred."),
+)  # fmt: skip
+@grouped(
+    RUNNING,
+    click.option("--batch-size", metavar="N", type=click.IntRange(min=1), default=BATCH_SIZE, show_default=True,
+                 help="Images at a time."),
+    device_option,
+    set_option,
+)  # fmt: skip
+@grouped(
+    OUTPUT,
+    click.option("--format", "format", type=click.Choice(["html", "json"]), default="html", show_default=True,
+                 help="A page, with its numbers in a .json beside it; or the numbers alone."),
+    click.option("--output", metavar="FILE", type=click.Path(path_type=Path),
+                 help="Where to write; explain.html (explain.json) here by default."),
+)  # fmt: skip
 @checks_versions
 def command(
     run: Path, samples: str, question: str, window: float, overlap: float, fill: str, data_root: Path | None,

@@ -7,16 +7,28 @@ from pathlib import Path
 
 import click
 
+from coabench.cli import completing
+from coabench.cli.command import Command, grouped
 from coabench.cli.options import format_option, output_option, write
 from coabench.render.tables import Format, render_sections
 
 
-@click.command("leaderboard")
+@click.command("leaderboard", cls=Command, examples=(
+    ("the runs in results/", "coabench leaderboard"),
+    ("those of one data set, as a page with a chart",
+     "coabench leaderboard results --dataset synthface-compound --format html --output leaderboard.html"),
+))  # fmt: skip
 @click.argument("directory", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("results"))
-@click.option("--dataset", metavar="NAME", help="Only this data set.")
-@click.option("--baseline", metavar="RUN", type=click.Path(path_type=Path), help="Compare the others with this run.")
-@click.option("--over", type=click.Choice(["seed", "fold"]), multiple=True,
-              help="One row for runs that differ in a seed, or the fold, only; repeatable.")  # fmt: skip
+@grouped(
+    "Rows",
+    click.option("--dataset", metavar="NAME", help="Only the runs on this data set; by default all.",
+                 shell_complete=completing.datasets),
+    click.option("--over", type=click.Choice(["seed", "fold"]), multiple=True,
+                 help="One row for runs that differ in a seed, or the fold, only; repeatable."),
+    click.option("--baseline", metavar="RUN", type=click.Path(path_type=Path),
+                 help="Compare the others with this run; none by default.",
+                 shell_complete=completing.runs),
+)  # fmt: skip
 @format_option
 @output_option
 def command(

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import click
 
+from coabench.cli.command import Command
 from coabench.cli.options import format_option
 from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import KINDS, singular
 from coabench.render.tables import Column, Format, Row, render
 
 
-@click.command("list")
-@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.command("list", cls=Command, examples=(
+    ("all that is registered", "coabench list"),
+    ("what can be asked, for a program", "coabench list strategies --format json"),
+))  # fmt: skip
+@click.argument("kind", metavar="[KIND]", type=click.Choice(KINDS), required=False)
 @format_option
 def command(kind: str | None, format: Format) -> None:
-    """List what is registered, each with its plugin; of one KIND only, if given."""
+    """List what is registered, each with its plugin; of one KIND only, if given.
+
+    KIND: backbones, strategies, datasets, detectors, metrics, sections, parsers, transforms, rewrites or executors.
+    """
     from coabench.registry.detectors import unavailable
     from coabench.registry.transforms import list_severities
 

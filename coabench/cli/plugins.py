@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from coabench.base.text import plural, safe
-from coabench.cli.options import data_root_option, device_option, format_option, set_option
+from coabench.cli import completing
+from coabench.cli.command import MODEL, OUTPUT, Group, grouped
+from coabench.cli.options import data_root_option, device_option, format_option, set_option, weights_option
 from coabench.registry.defaults import DTYPES
 from coabench.registry.loader import DISABLE, get_plugins
 from coabench.registry.options import parse_assignments
@@ -15,12 +17,15 @@ from coabench.render.tables import Column, Format, Section, render_sections
 from coabench.scaffold import KINDS, trial, write
 
 
-@click.group("plugins")
+@click.group("plugins", cls=Group)
 def command() -> None:
     """List, check and begin plugins."""
 
 
-@command.command("list")
+@command.command("list", examples=(
+    ("the plugins, and what became of each", "coabench plugins list"),
+    ("for a program", "coabench plugins list --format json"),
+))  # fmt: skip
 @format_option
 @click.pass_context
 def list_plugins(context: click.Context, format: Format) -> None:
@@ -62,19 +67,25 @@ def _commands_of(context: click.Context) -> click.Group:
     return root
 
 
-@command.command("check")
-@click.argument("name", metavar="PLUGIN|DISTRIBUTION")
-@click.option("--backbone", "backbones", metavar="NAME:MODEL", multiple=True,
-              help="Open this backbone with this model, or allow one that sends images away; repeatable.")  # fmt: skip
-@click.option("--adapter", metavar="DIR|ID", help="With this adapter.")
-@device_option
-@click.option("--dtype", type=click.Choice(DTYPES),
-              help="Instead of float32; in half precision near ties fall either way.")  # fmt: skip
+@command.command("check", examples=(
+    ("a plugin that is installed", "coabench plugins check coabench-mood"),
+    ("with a model for its backbone", "coabench plugins check coabench-llm --backbone llm:/models/llm --device cpu"),
+))  # fmt: skip
+@click.argument("name", metavar="PLUGIN|DISTRIBUTION", shell_complete=completing.plugins)
+@grouped(
+    MODEL,
+    click.option("--backbone", "backbones", metavar="NAME:MODEL", multiple=True,
+                 help="Open this backbone with this model, or allow one that sends images away; repeatable.",
+                 shell_complete=completing.backbones),
+    click.option("--adapter", metavar="DIR|ID", help="Open backbones with this adapter; with none by default.",
+                 shell_complete=completing.adapters),
+    device_option,
+    click.option("--dtype", type=click.Choice(DTYPES),
+                 help="The precision, by default float32; in half precision near ties fall either way."),
+    set_option,
+)  # fmt: skip
 @data_root_option
-@click.option(
-    "--detector-weights", "weights", metavar="FILE", type=click.Path(path_type=Path), help="For its detector."
-)
-@set_option
+@weights_option
 @click.pass_context
 def check(
     context: click.Context,
@@ -121,10 +132,19 @@ def check(
     raise SystemExit(1 if count["error"] else 0)
 
 
-@command.command("new")
+@command.command("new", examples=(
+    ("a plugin with a strategy", "coabench plugins new mood --kind strategy"),
+    ("one with a data set, beside others", "coabench plugins new my-faces --kind dataset --output plugins"),
+))  # fmt: skip
 @click.argument("name")
-@click.option("--kind", metavar="|".join(KINDS), required=True, help="What the plugin will add.")
-@click.option("--output", type=click.Path(path_type=Path), default=Path(), help="The folder to write it in; here.")
+@grouped(
+    OUTPUT,
+    click.option("--kind", metavar="KIND", required=True,
+                 help=f"What the plugin will add: {', '.join(KINDS)}.",
+                 shell_complete=completing.words(*KINDS)),
+    click.option("--output", metavar="DIR", type=click.Path(path_type=Path), default=Path(),
+                 help="The folder to write it in; by default here."),
+)  # fmt: skip
 def new(name: str, kind: str, output: Path) -> None:
     """Begin a plugin: write a package that works.
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from coabench.base.text import interval, percent
+from coabench.cli import completing
+from coabench.cli.command import Command, grouped
 from coabench.cli.options import FiniteRange, format_option, output_option, write
 from coabench.errors import UserError
 from coabench.render.tables import Column, Format, Section, render_sections
@@ -24,15 +26,29 @@ def _sizes(context: click.Context, option: click.Parameter, text: str | None) ->
     return [int(part) for part in parts]
 
 
-@click.command("power")
-@click.option("--classes", "sizes", metavar="N,N,…", callback=_sizes, help="Samples of each class.")
-@click.option("--dataset", metavar="NAME|CARD.yaml", help="The counts of a data set's card, instead.")
-@click.option("--split", help="Its split; the card's first by default.")
-@click.option("--uar", type=FiniteRange(0, 1), default=0.6, show_default=True, help="The UAR you expect.")
-@click.option("--difference", type=FiniteRange(0, 1, min_open=True), default=0.03, show_default=True,
-              help="The true difference of UAR that you want to find.")  # fmt: skip
-@click.option("--disagreement", "disagreements", metavar="SHARE", type=FiniteRange(0, 1, min_open=True),
-              multiple=True, help="Share of samples that one of two runs alone gets right; repeatable.")  # fmt: skip
+@click.command("power", cls=Command, examples=(
+    ("a test set of three classes, at a difference of three points", "coabench power --classes 135,47,22"),
+    ("the test split of a data set, at five points", "coabench power --dataset raf-db-compound --difference 0.05"),
+))  # fmt: skip
+@grouped(
+    "Test set",
+    click.option("--classes", "sizes", metavar="N,N,…", callback=_sizes,
+                 help="Samples of each class; by default those of --dataset."),
+    click.option("--dataset", metavar="NAME|CARD.yaml", help="The counts of a data set's card; by default --classes.",
+                 shell_complete=completing.datasets),
+    click.option("--split", metavar="NAME", help="The split of --dataset; the card's first by default.",
+                 shell_complete=completing.splits),
+)  # fmt: skip
+@grouped(
+    "What is to be found",
+    click.option("--uar", metavar="PART", type=FiniteRange(0, 1), default=0.6, show_default=True,
+                 help="The UAR you expect, from 0 to 1."),
+    click.option("--difference", metavar="PART", type=FiniteRange(0, 1, min_open=True), default=0.03,
+                 show_default=True, help="The true difference of UAR that you want to find: 0.03 is three points."),
+    click.option("--disagreement", "disagreements", metavar="PART", type=FiniteRange(0, 1, min_open=True),
+                 multiple=True, help="Part of the samples that one of two runs alone gets right; repeatable. By "
+                                     "default several, from 0.02 to 0.4."),
+)  # fmt: skip
 @format_option
 @output_option
 def command(

@@ -10,66 +10,95 @@ from typing import Any
 import click
 
 from coabench.base.text import safe
+from coabench.cli import completing
+from coabench.cli.command import FACES, MODEL, OUTPUT, QUESTIONS, RUNNING, Command, grouped
 from coabench.cli.options import (
     FiniteRange,
     adapter_option,
     align_option,
     backbone_option,
+    data_root_option,
     decode_once_option,
+    detector_option,
     device_option,
     dtype_option,
+    exemplars_from_option,
+    labels_option,
     load_option,
+    margin_option,
+    overwrite_option,
     parser_option,
     rewrite_option,
     seed_option,
     set_option,
     strategy_option,
+    weights_option,
 )
 from coabench.cli.versions import checks_versions
-from coabench.registry.defaults import BATCH_SIZE, DATASET
+from coabench.registry.defaults import BATCH_SIZE
 from coabench.registry.options import parse_assignments
+from coabench.support.crop_settings import MIN_FACE
 
 FACE_OPTIONS = ("faces", "detector", "weights", "margin", "align", "min_face")
 
 
-@click.command("predict")
+@click.command("predict", cls=Command, examples=(
+    ("a photograph", "coabench predict photo.jpg"),
+    ("every picture in a folder, a row each face, for a spreadsheet",
+     "coabench predict holiday/ --format csv --output faces.csv"),
+))  # fmt: skip
 @click.argument("paths", metavar="PATH…|-", nargs=-1, required=True)
 @backbone_option
 @adapter_option
-@strategy_option
-@click.option("--labels", metavar="NAME|CARD.yaml", default=DATASET, show_default=True,
-              help="The data set whose labels are asked about.")  # fmt: skip
-@click.option("--exemplars-from", metavar="NAME|CARD.yaml", help="The data set that a strategy's exemplars come from.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds it.")
-@click.option("--faces", default="all", show_default=True, metavar="all|largest|N|none",
-              help="Which faces of a picture; none takes the picture as it is, as evaluate does.")  # fmt: skip
-@click.option("--detector", default="auto", show_default=True, metavar="NAME", help="See `coabench list detectors`.")
-@click.option("--detector-weights", "weights", type=click.Path(path_type=Path, dir_okay=False),
-              help="The file of a detector that does not bring its own.")  # fmt: skip
-@click.option("--margin", type=float, help="What a crop adds around the face, in parts of its longer side.")
-@align_option
-@click.option("--min-face", type=click.IntRange(min=1), help="Pixels; smaller faces are left out. 32 by default.")
-@click.option("--every", type=FiniteRange(min=0), default=1.0, show_default=True, metavar="SECONDS",
-              help="Of a film, a picture every so often; 0 for every frame.")  # fmt: skip
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), default=BATCH_SIZE, show_default=True, help="Faces at a time."
-)
-@decode_once_option
 @device_option
 @dtype_option
 @load_option
-@seed_option
 @set_option
-@parser_option
+@grouped(
+    MODEL,
+    click.option("--allow-remote-backbone", "allow_remote", is_flag=True,
+                 help="Use a backbone that sends pictures to another machine, which is refused by default."),
+)  # fmt: skip
+@strategy_option
+@labels_option
+@exemplars_from_option
+@grouped(QUESTIONS, data_root_option)
 @rewrite_option
-@click.option("--allow-remote-backbone", "allow_remote", is_flag=True,
-              help="Use a backbone that sends pictures to another machine.")  # fmt: skip
-@click.option("--explain-text", "explain", is_flag=True, help="Print every question, answer and probability as well.")
-@click.option("--format", "format", type=click.Choice(["table", "jsonl", "csv"]),
-              help="table by default; to a file jsonl, or what its name ends in.")  # fmt: skip
-@click.option("--output", type=click.Path(path_type=Path),
-              help="A file or folder; the same command continues a .jsonl.")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Delete the file that is there.")
+@decode_once_option
+@parser_option
+@seed_option
+@grouped(
+    FACES,
+    click.option("--faces", default="all", show_default=True, metavar="all|largest|N|none",
+                 help="Which faces of a picture; none takes the picture as it is, as evaluate does.",
+                 shell_complete=completing.words("all", "largest", "none")),
+    click.option("--every", type=FiniteRange(min=0), default=1.0, show_default=True, metavar="SECONDS",
+                 help="Of a film, a picture every so often; 0 for every frame."),
+)  # fmt: skip
+@detector_option
+@weights_option
+@margin_option
+@align_option
+@grouped(
+    FACES,
+    click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1),
+                 help=f"Faces whose longer side is shorter are left out; {MIN_FACE} by default."),
+)  # fmt: skip
+@grouped(
+    RUNNING,
+    click.option("--batch-size", metavar="N", type=click.IntRange(min=1), default=BATCH_SIZE, show_default=True,
+                 help="Faces at a time."),
+)  # fmt: skip
+@grouped(
+    OUTPUT,
+    click.option("--explain-text", "explain", is_flag=True,
+                 help="Print every question, answer and probability as well."),
+    click.option("--format", "format", type=click.Choice(["table", "jsonl", "csv"]),
+                 help="How to write; table by default, to a file jsonl, or what its name ends in."),
+    click.option("--output", metavar="FILE|DIR", type=click.Path(path_type=Path),
+                 help="A file or folder, the terminal by default; the same command continues a .jsonl."),
+)  # fmt: skip
+@overwrite_option
 @checks_versions
 def command(
     paths: tuple[str, ...], assignments: tuple[str, ...], every: float, batch_size: int, explain: bool, **rest: Any

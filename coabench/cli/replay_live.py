@@ -7,19 +7,27 @@ from pathlib import Path
 import click
 
 from coabench.base.text import safe
+from coabench.cli.command import OUTPUT, Command, grouped
 from coabench.cli.options import FiniteRange, write
 from coabench.errors import UserError
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command("replay-live")
+@click.command("replay-live", cls=Command, examples=(
+    ("a log alone", "coabench replay-live session.jsonl"),
+    ("with its recording and the crops that were kept", "coabench replay-live session.jsonl session.webm --crops crops"),
+))  # fmt: skip
 @click.argument("log", type=FILE)
 @click.argument("video", type=FILE, required=False)
-@click.option("--output", metavar="FILE", type=FILE, help="The page; LOG.html here by default.")
-@click.option("--crops", metavar="DIR", type=FILE, help="The folder of `webcam --crops`: shows the faces, small.")
-@click.option("--video-begins", "begins", metavar="SECONDS", type=FiniteRange(min=0), default=0.0, show_default=True,
-              help="Second of the log at which the recording begins; later than 0 for one by the key r.")  # fmt: skip
+@grouped(
+    "Pictures",
+    click.option("--crops", metavar="DIR", type=FILE,
+                 help="The folder of `webcam --crops`: shows the faces, small. None by default."),
+    click.option("--video-begins", "begins", metavar="SECONDS", type=FiniteRange(min=0), default=0.0, show_default=True,
+                 help="Second of the log at which the recording begins; later than 0 for one by the key r."),
+)  # fmt: skip
+@grouped(OUTPUT, click.option("--output", metavar="FILE", type=FILE, help="The page; LOG.html here by default."))
 def command(log: Path, video: Path | None, output: Path | None, crops: Path | None, begins: float) -> None:
     """Show a live session as one self-contained HTML page: what was answered about whom, and when.
 

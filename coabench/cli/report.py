@@ -15,6 +15,8 @@ from click.core import ParameterSource
 from markupsafe import Markup
 
 from coabench.base.files import write_text
+from coabench.cli import completing
+from coabench.cli.command import OUTPUT, Command, grouped
 from coabench.cli.options import write
 from coabench.errors import UserError
 
@@ -22,23 +24,40 @@ EVERY = 10
 """Seconds between two writings of the page of a training that runs."""
 
 
-@click.command("report")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="The page; RUN.html here by default.")
-@click.option("--min-group", metavar="N", type=click.IntRange(min=1), default=20, show_default=True,
-              help="Groups of fewer samples are counted and not scored.")  # fmt: skip
-@click.option("--images", is_flag=True, help="Put small versions of the images into the page.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="With --images, --explain: what holds them.")
-@click.option("--dataset", metavar="NAME|CARD.yaml", help="With --images: the data set, if not the one the run names.")
-@click.option("--samples", metavar="N", type=click.IntRange(min=1), default=100_000, show_default=True,
-              help="How many samples the page holds at most; its figures are over all.")  # fmt: skip
-@click.option("--only", type=click.Choice(["right", "wrong", "invalid", "error"]), multiple=True,
-              help="Hold only samples with this result; repeatable.")  # fmt: skip
-@click.option("--format", type=click.Choice(["html", "json"]), default="html", show_default=True,
-              help="Of a stress: the page, or its measures for programs.")  # fmt: skip
-@click.option("--explain", metavar="N", type=click.IntRange(min=1),
-              help="Explain N wrong answers, as `coabench explain` does: asks the model again.")  # fmt: skip
-@click.option("--watch", is_flag=True, help="Of a training: write the page again and again until the training ends.")
+@click.command("report", cls=Command, examples=(
+    ("a run as a page", "coabench report results/my-run"),
+    ("what it got wrong alone, with small images", "coabench report results/my-run --only wrong --images"),
+))  # fmt: skip
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=completing.reported)
+@grouped(
+    "Samples",
+    click.option("--samples", metavar="N", type=click.IntRange(min=1), default=100_000, show_default=True,
+                 help="How many samples the page holds at most; its figures are over all."),
+    click.option("--only", type=click.Choice(["right", "wrong", "invalid", "error"]), multiple=True,
+                 help="Hold only samples with this result; repeatable. By default all."),
+    click.option("--min-group", metavar="N", type=click.IntRange(min=1), default=20, show_default=True,
+                 help="Groups of fewer samples are counted and not scored."),
+    click.option("--explain", metavar="N", type=click.IntRange(min=1),
+                 help="Explain N wrong answers, as `coabench explain` does: asks the model again. None by default."),
+)  # fmt: skip
+@grouped(
+    "Images",
+    click.option("--images", is_flag=True, help="Put small versions of the images into the page."),
+    click.option("--data-root", metavar="PATH", type=click.Path(path_type=Path),
+                 help="With --images, --explain: the folder or file that holds them; by default the run's."),
+    click.option("--dataset", metavar="NAME|CARD.yaml",
+                 help="With --images: the data set, by default the one that the run names.",
+                 shell_complete=completing.datasets),
+)  # fmt: skip
+@grouped(
+    OUTPUT,
+    click.option("--output", metavar="FILE", type=click.Path(path_type=Path),
+                 help="The page; RUN.html here by default."),
+    click.option("--format", type=click.Choice(["html", "json"]), default="html", show_default=True,
+                 help="Of a stress: the page, or its measures for programs."),
+    click.option("--watch", is_flag=True,
+                 help="Of a training: write the page again every ten seconds until the training ends."),
+)  # fmt: skip
 @click.pass_context
 def command(
     context: click.Context,

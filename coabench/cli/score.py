@@ -10,6 +10,9 @@ import click
 from click.core import ParameterSource
 
 from coabench.base.reading import is_file, is_folder
+from coabench.cli import completing
+from coabench.cli.command import Command, grouped
+from coabench.cli.options import data_root_option, overwrite_option, run_output_option, split_option
 from coabench.cli.summary import print_summary
 from coabench.errors import UserError
 from coabench.registry.options import parse_assignments
@@ -36,42 +39,70 @@ def _list_formats(context: click.Context, parameter: click.Parameter, value: boo
     context.exit()
 
 
-@click.command("score")
+@click.command("score", cls=Command, examples=(
+    ("a table with the columns id, target and prediction",
+     "coabench score predictions.csv --labels raf-db-compound --name 'my model'"),
+    ("the answers of a run, read by another parser", "coabench score results/my-run --parser lenient"),
+))  # fmt: skip
 @click.argument("source", metavar="FILE|RUN", type=click.Path(path_type=Path))
-@click.option("--list-formats", is_flag=True, is_eager=True, expose_value=False, callback=_list_formats,
-              help="List the formats of files that can be read.")  # fmt: skip
-@click.option("--format", metavar="NAME", help="FILE: its format, see --list-formats; by default it is recognised.")
-@click.option("--labels", metavar="NAME|CARD.yaml",
-              help="The labels: a data set's name or card; compound or basic for RAF-DB's.")  # fmt: skip
-@click.option("--prediction-column", metavar="NAME[,NAME]",
-              help="The predictions, prediction or what the format has; two columns hold two basic emotions.",
-              )  # fmt: skip
-@click.option("--target-column", metavar="NAME[,NAME]", help="The true labels; target or what the format has.")
-@click.option("--id-column", metavar="NAME",
-              help="The samples' ids; id or what the format has, or the row's number.")  # fmt: skip
-@click.option("--probability-columns", metavar="LABEL[=NAME],…",
-              help="Instead: a column of probabilities for each label; the highest is the prediction.")  # fmt: skip
-@click.option("--logits", is_flag=True, help="The columns of probabilities hold logits or log-probabilities.")
-@click.option("--codes", type=click.Choice(CODES), default="card", show_default=True,
-              help="What numbers mean: the card's codes, or its labels counted from 0 or 1.")  # fmt: skip
-@click.option("--image-column", metavar="NAME", help="The images' names, to be kept.")
-@click.option("--subject-column", metavar="NAME", help="Who is on the image; kept as the attribute subject.")
-@click.option("--attribute", "attributes", metavar="NAME", multiple=True, help="A column to keep; repeatable.")
-@click.option("--unknown", type=click.Choice(["error", "invalid"]), default="error", show_default=True,
-              help="What a prediction that is no label means.")  # fmt: skip
-@click.option("--name", metavar="TEXT", help="What to call the model; the file's name by default.")
-@click.option("--like", metavar="RUN", type=click.Path(path_type=Path), help="The samples are those of this run.")
-@click.option("--dataset", metavar="NAME|CARD.yaml", help="The samples are those of this data set.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data set.")
-@click.option("--split", help="Its split; the card's first by default.")
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of its plugin; repeatable.")
-@click.option("--parser", metavar="NAME",
-              help="Read sentences with this parser (`coabench list parsers`). RUN: its responses.")  # fmt: skip
-@click.option("--strategy", metavar="TEXT|NAME|FILE.yaml",
-              help="FILE: what to call how it was asked (external by default). RUN: its strategy, if it is not found.",
-              )  # fmt: skip
-@click.option("--output", type=click.Path(path_type=Path), help="The run directory; below results/ by default.")
-@click.option("--overwrite", is_flag=True, help="Delete the run that is in the output directory.")
+@grouped(
+    "File",
+    click.option("--list-formats", is_flag=True, is_eager=True, expose_value=False, callback=_list_formats,
+                 help="List the formats of files that can be read, and stop."),
+    click.option("--format", metavar="NAME", shell_complete=completing.formats,
+                 help="The format of FILE, see --list-formats; by default it is recognised."),
+    click.option("--name", metavar="TEXT", help="What to call the model; the file's name by default."),
+    click.option("--unknown", type=click.Choice(["error", "invalid"]), default="error", show_default=True,
+                 help="What a prediction that is no label means: an error, or an invalid answer."),
+)  # fmt: skip
+@grouped(
+    "Labels",
+    click.option("--labels", metavar="NAME|CARD.yaml",
+                 help="The labels: a data set's name or card; compound or basic for RAF-DB's. By default those of "
+                      "--dataset or --like.",
+                      shell_complete=completing.labels),
+    click.option("--codes", type=click.Choice(CODES), default="card", show_default=True,
+                 help="What numbers mean: the card's codes, or its labels counted from 0 or 1."),
+    click.option("--parser", metavar="NAME",
+                 help="Read sentences with this parser (`coabench list parsers`), of a run its responses. By default "
+                      "predictions are labels.",
+                      shell_complete=completing.registered("parsers")),
+    click.option("--strategy", metavar="TEXT|NAME|FILE.yaml",
+                 help="FILE: what to call how it was asked (external by default). RUN: its strategy, if it is not "
+                      "found.",
+                      shell_complete=completing.strategies),
+)  # fmt: skip
+@grouped(
+    "Columns",
+    click.option("--prediction-column", metavar="NAME[,NAME]",
+                 help="The predictions; prediction or what the format has by default. Two hold two basic emotions."),
+    click.option("--target-column", metavar="NAME[,NAME]",
+                 help="The true labels; target or what the format has by default."),
+    click.option("--id-column", metavar="NAME",
+                 help="The samples' ids; id or what the format has by default, else the row's number."),
+    click.option("--probability-columns", metavar="LABEL[=NAME],…",
+                 help="Instead of predictions: a column of probabilities for each label; the highest is predicted."),
+    click.option("--logits", is_flag=True, help="The columns of probabilities hold logits or log-probabilities."),
+    click.option("--image-column", metavar="NAME", help="The images' names, to be kept; none by default."),
+    click.option("--subject-column", metavar="NAME",
+                 help="Who is on the image; kept as the attribute subject. None by default."),
+    click.option("--attribute", "attributes", metavar="NAME", multiple=True, help="A column to keep; repeatable."),
+)  # fmt: skip
+@grouped(
+    "Samples",
+    click.option("--like", metavar="RUN", type=click.Path(path_type=Path),
+                 help="The samples are those of this run; by default what the file has.",
+                 shell_complete=completing.runs),
+    click.option("--dataset", metavar="NAME|CARD.yaml",
+                 help="The samples are those of this data set; by default what the file has.",
+                 shell_complete=completing.datasets),
+    data_root_option,
+    split_option,
+    click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True,
+                 help="An option of the data set's plugin; repeatable."),
+)  # fmt: skip
+@run_output_option
+@overwrite_option
 @click.pass_context
 def command(context: click.Context, /, source: Path, assignments: tuple[str, ...], **rest: Any) -> None:
     """Make a run of predictions that are there already; nothing is asked of a model.

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from coabench.base.vocabulary import COMPLETE
+from coabench.cli import completing
+from coabench.cli.command import OUTPUT, RUNNING, Command, grouped
 from coabench.cli.options import (
     allow_trained_split_option,
     backbone_option,
@@ -29,22 +31,37 @@ from coabench.registry.options import parse_assignments, parse_component
 from coabench.render.tables import Format, render_sections
 
 
-@click.command("stress")
+@click.command("stress", cls=Command, examples=(
+    ("the questions asked in other words and orders, about the faces that ship",
+     "coabench stress --output stress/questions"),
+    ("show which blurred, noisy and turned pictures would be looked at, and stop",
+     "coabench stress --suite images --output stress/images --dry-run"),
+))  # fmt: skip
 @backbone_option
 @data_options
-@click.option("--suite", metavar="NAME|SUITE.yaml", default=SUITE, show_default=True,
-              help="The conditions: questions, images, occlusion, all, or a sheet of your own.")  # fmt: skip
+@grouped(
+    "Conditions",
+    click.option("--suite", metavar="NAME|SUITE.yaml", default=SUITE, show_default=True,
+                 help="What is changed: questions, images, occlusion, all, or a sheet of your own.",
+                 shell_complete=completing.suites),
+)  # fmt: skip
 @limit_option
 @fold_option
 @fold_seed_option
-@batch_size_option
+@allow_trained_split_option
 @model_options
 @parser_option
-@allow_trained_split_option
-@click.option("--output", metavar="DIR", type=click.Path(path_type=Path), required=True,
-              help="The folder of the stress: a run in it for each condition.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Show the conditions and how far they are, and stop.")
+@batch_size_option
 @executor_options
+@grouped(
+    RUNNING,
+    click.option("--dry-run", is_flag=True, help="Show the conditions and how far they are, and stop."),
+)  # fmt: skip
+@grouped(
+    OUTPUT,
+    click.option("--output", metavar="DIR", type=click.Path(path_type=Path), required=True,
+                 help="The folder of the stress: a run in it for each condition."),
+)  # fmt: skip
 @format_option
 @checks_versions
 def command(

@@ -10,6 +10,8 @@ import click
 
 from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE
+from coabench.cli import completing
+from coabench.cli.command import Command, grouped
 from coabench.cli.options import executor_options, format_option
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
@@ -20,11 +22,17 @@ if TYPE_CHECKING:
     from coabench.sweep.job import Result
 
 
-@click.command("sweep")
-@click.argument("sheet", metavar="SHEET.yaml", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Show the plan and what it costs as far as known, and stop.")
-@click.option("--measure", metavar="N", type=click.IntRange(min=1),
-              help="With --dry-run: time N samples of each run whose pace is unknown.")  # fmt: skip
+@click.command("sweep", cls=Command, examples=(
+    ("what the combinations of a sheet would cost, as far as known", "coabench sweep sheet.yaml --dry-run"),
+    ("evaluate them, two at a time; the same command resumes", "coabench sweep sheet.yaml --jobs 2"),
+))  # fmt: skip
+@click.argument("sheet", metavar="SHEET.yaml", type=click.Path(path_type=Path), shell_complete=completing.sheets)
+@grouped(
+    "Plan",
+    click.option("--dry-run", is_flag=True, help="Show the plan and what it costs as far as known, and stop."),
+    click.option("--measure", metavar="N", type=click.IntRange(min=1),
+                 help="With --dry-run: time N samples of each run whose pace is unknown; none by default."),
+)  # fmt: skip
 @executor_options
 @format_option
 @checks_versions

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from coabench.base.text import NOTHING, safe
-from coabench.cli.options import crop_option, device_option, fold_option, fold_seed_option, load_option, set_option
+from coabench.cli import completing
+from coabench.cli.command import DATA, MODEL, OUTPUT, QUESTIONS, Command, Decorator, grouped
+from coabench.cli.options import (
+    crop_option,
+    device_option,
+    fold_option,
+    fold_seed_option,
+    load_option,
+    overwrite_option,
+    set_option,
+)
 from coabench.cli.processes import first_process
 from coabench.cli.versions import checks_versions
 from coabench.errors import UserError
@@ -33,80 +43,144 @@ def _rates(context: click.Context, parameter: click.Parameter, value: tuple[str,
         raise UserError("--part-lr takes a number", found=", ".join(value), remedy="write vision=2e-5") from None
 
 
-@click.command("train")
-@click.option("--backbone", metavar="NAME[:MODEL]", default=BACKBONE, show_default=True, help="The model.")
-@click.option("--strategy", "strategies", metavar="NAME[:VARIANT]|FILE.yaml", multiple=True,
-              default=(STRATEGY,), show_default=True, help="Whose questions; repeatable.")  # fmt: skip
-@click.option("--dataset", "datasets", metavar="NAME|CARD.yaml[:WEIGHT]", multiple=True, default=DATASETS,
-              show_default=True,
-              help="Whose train split to learn from; repeatable. NAME:2 is seen twice as often.")  # fmt: skip
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds the data sets.")
-@crop_option
-@click.option("--augment", metavar="NAME[:KEY=VALUE,…]", multiple=True,
-              help="Augment the training images, at random each time: random-… of `coabench list "
-                   "transforms`; repeatable, in order.")  # fmt: skip
-@click.option("--from", "start", metavar="ADAPTER", type=click.Path(path_type=Path),
-              help="An adapter that coabench trained, to begin with.")  # fmt: skip
-@click.option("--stages", type=click.Path(path_type=Path), metavar="FILE.yaml",
-              help="Train in stages, each with its data, epochs and learning rate, on one adapter.")  # fmt: skip
-@click.option("--objective", type=click.Choice(get_args(Objective)),
-              help="Learn the right answers (supervised, the default), or from rewards for drawn ones.")  # fmt: skip
-@click.option("--group", type=int, help="Of grpo: dialogues that are drawn about an image each time.")
-@click.option("--kl", type=float, help="Of grpo: how strongly answers are held to those of the model at the start.")
-@click.option("--grpo-loss", type=click.Choice(get_args(GrpoLoss)),
-              help="Of grpo: dr-grpo has no bias by length and difficulty.")  # fmt: skip
-@click.option("--reward-partial", type=float, help="Of grpo: for a label with one right emotion of two.")
-@click.option("--reward-invalid", type=float, help="Of grpo: for no label; the right one has 1, a wrong one 0.")
-@click.option("--reward-length", type=float, help="Of grpo: taken away for each token of an answer.")
-@click.option("--preset", metavar="NAME", help="A recipe of the backbone, such as published; options change it.")
-@click.option("--full/--lora", default=None, help="Train every parameter instead of a LoRA.")
-@click.option("--rank", type=int, help="Rank of the LoRA.")
-@click.option("--alpha", type=float, help="Alpha of the LoRA: its update is alpha / rank * B A.")
-@click.option("--dropout", type=float, help="Dropout of the LoRA.")
-@click.option("--dora/--no-dora", default=None, help="Learn lengths and directions of the weights apart (DoRA).")
-@click.option("--rslora/--no-rslora", default=None,
-              help="Scale the update by alpha / sqrt(rank) (rsLoRA); lower --alpha with it.")  # fmt: skip
-@click.option("--lora-plus", type=float, metavar="RATIO",
-              help="Learning rate of B over that of A (LoRA+), such as 16; lower --lr with it.")  # fmt: skip
-@click.option("--targets", metavar="PART,…", callback=_names,
-              help="Parts that are trained: language, projector, vision; all.")  # fmt: skip
-@click.option("--modules-to-save", metavar="NAME,…", callback=_names,
-              help="Parts or modules that are trained whole beside the LoRA, such as projector.")  # fmt: skip
-@click.option("--mirror/--no-mirror", default=None, help="Show images mirrored half of the time.")
-@click.option("--ambiguous/--unambiguous", default=None,
-              help="Train on questions with several right answers too (stage 1 on compound images).")  # fmt: skip
-@click.option("--balance", type=click.Choice(get_args(Balance)),
-              help="Make up for rare answers: by the loss, or by how often they are seen.")  # fmt: skip
-@click.option("--balance-beta", type=float, help=f"Beta of --balance effective-number; {BETA} by default.")
-@click.option("--epochs", type=float, help="How often every question is seen.")
-@click.option("--steps", type=int, help="Optimizer steps, instead of --epochs.")
-@click.option("--batch-size", type=int, help="Questions per optimizer step, over all processes.")
-@click.option("--share/--no-share", default=None,
-              help="Questions about an image share a step; without, batches are the published script's.")  # fmt: skip
-@click.option("--micro-batch", type=click.IntRange(min=1), help="Questions per forward pass and process.")
-@click.option("--lr", "learning_rate", type=float, help="Learning rate of AdamW.")
-@click.option("--part-lr", metavar="PART=LR", multiple=True, callback=_rates,
-              help="Learning rate of one part, such as vision=2e-5; repeatable.")  # fmt: skip
-@click.option("--schedule", help="A scheduler of transformers: cosine, linear, constant …")
-@click.option("--warmup", type=float, help="Fraction of the steps in which the learning rate rises.")
-@click.option("--weight-decay", type=float, help="Of AdamW.")
-@click.option("--checkpointing/--no-checkpointing", default=None, help="Less memory, a third more time.")
-@click.option("--dev", type=float, help="Fraction of train kept to select by (by subject where known); 0 for none.")
-@click.option("--evaluations", type=int, help="How often the development part is evaluated, and a checkpoint saved.")
-@click.option("--patience", type=int, help="Stop after so many evaluations without a better dev UAR.")
-@device_option
-@click.option("--dtype", type=click.Choice(DTYPES), help="Of the arithmetic.")
-@load_option
-@click.option("--seed", type=int, default=SEED, show_default=True, help="Of the order, the LoRA and the dev part.")
-@fold_option
-@fold_seed_option
-@set_option
-@click.option("--trainer", "fields", metavar="KEY=VALUE", multiple=True,
-              help="A further field of transformers' TrainingArguments; repeatable.")  # fmt: skip
-@click.option("--output", type=click.Path(path_type=Path), help="Where the adapter goes; below adapters/ by default.")
-@click.option("--overwrite", is_flag=True, help="Delete the training that is in the output directory.")
-@click.option("--export", type=click.Choice(["published"]), help="Also write the published script's layout.")
-@click.option("--dry-run", is_flag=True, help="Show examples, tokens, parameters and memory, and stop.")
+def _setting(*names: str, **attributes: Any) -> Decorator:
+    """Return an option for a setting of the recipe, which shows the default that a --preset may change."""
+    field = names[1] if len(names) > 1 else names[0].partition("/")[0].removeprefix("--").replace("-", "_")
+    default = getattr(Recipe(), field)
+    if isinstance(default, bool):
+        default = names[0].split("/--")[not default].removeprefix("--")
+    return click.option(*names, default=None, show_default=None if default in (None, (), {}) else f"{default}",
+                        **attributes)  # fmt: skip
+
+
+@click.command("train", cls=Command, examples=(
+    ("a LoRA for the model and the faces that ship, into a folder below adapters/", "coabench train"),
+    ("what it would learn and need, with the published recipe, and stop",
+     "coabench train --backbone phi-3.5-vision --preset published --dry-run"),
+))  # fmt: skip
+@grouped(
+    MODEL,
+    click.option("--backbone", metavar="NAME[:MODEL]", default=BACKBONE, show_default=True,
+                 help="The model, for example phi-3.5-vision:/models/Phi-3.5-vision.",
+                 shell_complete=completing.backbones),
+    click.option("--from", "start", metavar="ADAPTER", type=click.Path(path_type=Path),
+                 help="An adapter that coabench trained, to begin with; by default a new one.",
+                 shell_complete=completing.trained),
+    device_option,
+    click.option("--dtype", type=click.Choice(DTYPES), show_default=Recipe.dtype,
+                 help="The precision of the arithmetic; auto takes the best that the device computes fast."),
+    load_option,
+    set_option,
+)  # fmt: skip
+@grouped(
+    DATA,
+    click.option("--dataset", "datasets", metavar="NAME|CARD.yaml[:WEIGHT]", multiple=True, default=DATASETS,
+                 show_default=True,
+                 help="Whose train split to learn from; repeatable. NAME:2 is seen twice as often.",
+                 shell_complete=completing.datasets),
+    click.option("--data-root", metavar="PATH", type=click.Path(path_type=Path),
+                 help="The folder or file that holds the data sets; by default where their cards say."),
+    crop_option,
+    click.option("--augment", metavar="NAME[:KEY=VALUE,…]", multiple=True,
+                 help="Augment the training images, at random each time: random-… of `coabench list "
+                      "transforms`; repeatable, in order.",
+                      shell_complete=completing.registered("transforms", begin="random-")),
+    _setting("--mirror/--no-mirror", help="Show images mirrored half of the time."),
+    fold_option,
+    fold_seed_option,
+)  # fmt: skip
+@grouped(
+    QUESTIONS,
+    click.option("--strategy", "strategies", metavar="NAME[:VARIANT]|FILE.yaml", multiple=True,
+                 default=(STRATEGY,), show_default=True, help="Whose questions to learn the answers to; repeatable.",
+                 shell_complete=completing.strategies),
+    _setting("--ambiguous/--unambiguous",
+             help="Train on questions with several right answers too (stage 1 on compound images)."),
+    _setting("--balance", type=click.Choice(get_args(Balance)),
+             help="Make up for rare answers: by the loss, or by how often they are seen."),
+    click.option("--balance-beta", metavar="BETA", type=float,
+                 help=f"Beta of --balance effective-number; {BETA} by default."),
+)  # fmt: skip
+@grouped(
+    "Recipe",
+    click.option("--preset", metavar="NAME", shell_complete=completing.words("default", "published", "base", "grpo"),
+                 help="A recipe of the backbone, such as published; options change it. `default` by default."),
+    click.option("--stages", type=click.Path(path_type=Path), metavar="FILE.yaml",
+                 help="Train in stages, each with its data, epochs and learning rate, on one adapter; by default one.",
+                 shell_complete=completing.sheets),
+    _setting("--epochs", metavar="N", type=float, help="How often every question is seen."),
+    click.option("--steps", metavar="N", type=int, help="Optimizer steps; by default as many as --epochs makes."),
+    _setting("--batch-size", metavar="N", type=int, help="Questions per optimizer step, over all processes."),
+    _setting("--share/--no-share",
+             help="Questions about an image share a step; without, batches are the published script's."),
+    click.option("--micro-batch", metavar="N", type=click.IntRange(min=1),
+                 help="Questions per forward pass and process; by default the preset's, else what fits."),
+    _setting("--lr", "learning_rate", metavar="RATE", type=float, help="Learning rate of AdamW."),
+    click.option("--part-lr", metavar="PART=RATE", multiple=True, callback=_rates,
+                 help="Learning rate of one part, such as vision=2e-5; repeatable. By default that of --lr."),
+    _setting("--schedule", metavar="NAME", shell_complete=completing.words("cosine", "linear", "constant"),
+             help="How it changes, by a scheduler of transformers: cosine, linear, constant …"),
+    _setting("--warmup", metavar="PART", type=float,
+             help="In which part of the steps the learning rate rises, from 0 to below 1."),
+    _setting("--weight-decay", metavar="RATE", type=float, help="Weight decay of AdamW."),
+    _setting("--checkpointing/--no-checkpointing",
+             help="Compute activations again instead of keeping them: less memory, a third more time."),
+    click.option("--seed", metavar="N", type=int, default=SEED, show_default=True,
+                 help="Chooses the order, the LoRA's first values and the dev part."),
+    click.option("--trainer", "fields", metavar="KEY=VALUE", multiple=True,
+                 help="A further field of transformers' TrainingArguments; repeatable."),
+)  # fmt: skip
+@grouped(
+    "What is trained",
+    _setting("--full/--lora", help="Train every parameter instead of a LoRA."),
+    _setting("--rank", metavar="N", type=int, help="Rank of the LoRA."),
+    _setting("--alpha", metavar="ALPHA", type=float, help="Alpha of the LoRA: its update is alpha / rank * B A."),
+    _setting("--dropout", metavar="PART", type=float, help="Dropout of the LoRA, from 0 to below 1."),
+    _setting("--dora/--no-dora", help="Learn lengths and directions of the weights apart (DoRA)."),
+    _setting("--rslora/--no-rslora",
+             help="Scale the update by alpha / sqrt(rank) (rsLoRA); lower --alpha with it."),
+    _setting("--lora-plus", type=float, metavar="RATIO",
+             help="Learning rate of B over that of A (LoRA+), such as 16; lower --lr with it."),
+    click.option("--targets", metavar="PART,…", callback=_names,
+                 shell_complete=completing.words("language", "projector", "vision"),
+                 help="Parts that are trained: language, projector, vision; by default all."),
+    click.option("--modules-to-save", metavar="NAME,…", callback=_names,
+                 help="Parts or modules that are trained whole beside the LoRA, such as projector; none by default."),
+)  # fmt: skip
+@grouped(
+    "Rewards",
+    _setting("--objective", type=click.Choice(get_args(Objective)),
+             help="Learn the right answers, or from rewards for drawn ones."),
+    _setting("--group", metavar="N", type=int, help="Of grpo: dialogues that are drawn about an image each time."),
+    _setting("--kl", metavar="WEIGHT", type=float,
+             help="Of grpo: how strongly answers are held to those of the model at the start."),
+    _setting("--grpo-loss", type=click.Choice(get_args(GrpoLoss)),
+             help="Of grpo: dr-grpo has no bias by length and difficulty."),
+    _setting("--reward-partial", metavar="REWARD", type=float,
+             help="Of grpo: for a label with one right emotion of two."),
+    _setting("--reward-invalid", metavar="REWARD", type=float,
+             help="Of grpo: for no label; the right one has 1, a wrong one 0."),
+    _setting("--reward-length", metavar="REWARD", type=float,
+             help="Of grpo: taken away for each token of an answer."),
+)  # fmt: skip
+@grouped(
+    "Selection",
+    _setting("--dev", metavar="PART", type=float,
+             help="Part of each train split kept to select by (by subject where known); 0 for none."),
+    _setting("--evaluations", metavar="N", type=int,
+             help="How often the dev part is evaluated, and a checkpoint saved."),
+    click.option("--patience", metavar="N", type=int,
+                 help="Stop after N evaluations without a better dev UAR; by default never."),
+)  # fmt: skip
+@grouped(
+    OUTPUT,
+    click.option("--output", metavar="DIR", type=click.Path(path_type=Path),
+                 help="Where the adapter goes; by default a folder below adapters/."),
+    overwrite_option,
+    click.option("--export", type=click.Choice(["published"]),
+                 help="Also write the published script's layout; by default PEFT's alone."),
+    click.option("--dry-run", is_flag=True, help="Show examples, tokens, parameters and memory, and stop."),
+)  # fmt: skip
 @checks_versions
 def command(
     strategies: tuple[str, ...],
@@ -122,6 +196,8 @@ def command(
     Questions and right answers come from the strategy itself. A part of each train split is kept to select the best
     checkpoint by; test splits are never touched. The same command goes on where a killed training stopped. Under
     torchrun the same command trains on several devices: torchrun --nproc-per-node 2 -m coabench train …
+
+    A default in parentheses is one that a --preset may change.
     """
     from coabench.cli.progress import TrainingTerminal
     from coabench.training.plan import Training, check

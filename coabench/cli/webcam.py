@@ -11,24 +11,32 @@ import click
 
 from coabench.base import signals
 from coabench.base.text import safe
+from coabench.cli import completing
+from coabench.cli.command import FACES, MODEL, QUESTIONS, Command, grouped
 from coabench.cli.options import (
     FiniteRange,
     adapter_option,
     align_option,
     backbone_option,
+    data_root_option,
     decode_once_option,
+    detector_option,
     device_option,
     dtype_option,
+    exemplars_from_option,
+    labels_option,
     load_option,
+    margin_option,
     seed_option,
     set_option,
     strategy_option,
+    weights_option,
 )
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
-from coabench.registry.defaults import DATASET, SMOOTH
+from coabench.registry.defaults import SMOOTH
 from coabench.registry.options import parse_assignments
-from coabench.support.crops import MARGIN, MIN_FACE
+from coabench.support.crop_settings import MARGIN, MIN_FACE
 
 if TYPE_CHECKING:
     from coabench.live.job import Summary
@@ -50,55 +58,82 @@ CHOICE = (
 )
 
 
-@click.command("webcam")
-@click.option("--source", default="0", show_default=True, metavar="N|DEVICE|FILE|DIR|URL",
-              help="A camera's number or device, a video, an image, a folder, or a stream (rtsp://…).")  # fmt: skip
-@click.option("--serve", metavar="HOST:PORT", help="Take the camera of a browser: serve a page there, "
-              "for example on 127.0.0.1:8765.")  # fmt: skip
-@click.option("--allow-remote", "serve_remote", is_flag=True,
-              help="Serve, or publish, where other machines can come; a token is then needed, and TLS.")  # fmt: skip
-@click.option("--tls-cert", type=FILE, help="The certificate of the page, or of --publish wss://…, PEM.")
-@click.option("--tls-key", type=FILE, help="Its key, PEM.")
-@click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it.")
-@click.option("--no-window", "window", flag_value=False, default=True, type=bool,
-              help="Show nothing. A video or folder is then worked through in order, every frame.")  # fmt: skip
+@click.command("webcam", cls=Command, examples=(
+    ("the camera of this machine, with the model that ships", "coabench webcam"),
+    ("a film without a window, its answers in a log", "coabench webcam --source film.mp4 --no-window --log log.jsonl"),
+))  # fmt: skip
+@grouped(
+    "Source",
+    click.option("--source", default="0", show_default=True, metavar="N|DEVICE|FILE|DIR|URL",
+                 help="A camera's number or device, a video, an image, a folder, or a stream (rtsp://…)."),
+    click.option("--max-frames", metavar="N", type=click.IntRange(min=1),
+                 help="End after N frames; by default when the source ends."),
+    click.option("--seconds", metavar="SECONDS", type=FiniteRange(min=0, min_open=True),
+                 help="End after so much time of the source; by default when it ends."),
+)  # fmt: skip
 @backbone_option
 @adapter_option
-@strategy_option
-@click.option("--labels", metavar="NAME|CARD.yaml", default=DATASET, show_default=True,
-              help="The data set whose labels are asked about.")  # fmt: skip
-@click.option("--exemplars-from", metavar="NAME|CARD.yaml", help="The data set that a strategy's exemplars come from.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder or file that holds that data set.")
-@seed_option
-@decode_once_option
 @device_option
 @dtype_option
 @load_option
 @set_option
-@click.option("--allow-remote-backbone", "allow_remote", is_flag=True,
-              help="Use a backbone that sends pictures to another machine.")  # fmt: skip
-@click.option("--detector", default="auto", show_default=True, metavar="NAME", help="See `coabench list detectors`.")
-@click.option("--detector-weights", "weights", type=FILE, help="The file of a detector that does not bring its own.")
-@click.option("--margin", type=float, help="What a crop adds around the face, in parts of its longer side.")
+@grouped(
+    MODEL,
+    click.option("--allow-remote-backbone", "allow_remote", is_flag=True,
+                 help="Use a backbone that sends pictures to another machine, which is refused by default."),
+)  # fmt: skip
+@strategy_option
+@labels_option
+@exemplars_from_option
+@grouped(QUESTIONS, data_root_option)
+@grouped(QUESTIONS, decode_once_option)
+@grouped(QUESTIONS, seed_option)
+@detector_option
+@weights_option
+@margin_option
 @align_option
-@click.option("--min-face", type=click.IntRange(min=1), default=MIN_FACE, show_default=True, help="In pixels.")
-@click.option("--faces", default="all", show_default=True, metavar="N|largest|all", help="Which faces are looked at.")
-@click.option("--every", type=FiniteRange(min=0), default=0.0, show_default=True, metavar="SECONDS",
-              help="The pause between two questions about a face.")  # fmt: skip
-@click.option("--smooth", type=click.IntRange(min=1), default=SMOOTH, show_default=True, metavar="N",
-              help="Show what the last N answers about a face vote for; the log keeps each answer.")  # fmt: skip
-@click.option("--stale-after", type=FiniteRange(min=0), metavar="SECONDS",
-              help="Mark older answers; by default when the next one should have come.")  # fmt: skip
-@click.option("--record", type=FILE, help="A video of what the window shows (.mp4, .mkv, .avi, .webm).")
-@click.option("--record-clean", type=FILE, help="A video without the overlay.")
-@click.option("--log", type=FILE, help="A JSONL file: one line per answer.")
-@click.option("--crops", type=FOLDER, help="A folder for the clean crop of every answer, named as in the log.")
-@click.option("--stills", type=FOLDER, default=Path("stills"), show_default=True,
-              help="Where the keys s and r save; a folder per session.")  # fmt: skip
-@click.option("--publish", multiple=True, metavar="stdout|ws://HOST:PORT|mqtt://HOST/TOPIC",
-              help="Pass the answers on to programs as JSON lines, without pictures; repeatable.")  # fmt: skip
-@click.option("--max-frames", type=click.IntRange(min=1), help="End after so many frames.")
-@click.option("--seconds", type=FiniteRange(min=0, min_open=True), help="End after so much time of the source.")
+@grouped(
+    FACES,
+    click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1), default=MIN_FACE, show_default=True,
+                 help="Faces whose longer side is shorter are left out."),
+    click.option("--faces", default="all", show_default=True, metavar="N|largest|all",
+                 help="Which faces are looked at: all, the N largest, or the largest.",
+                 shell_complete=completing.words("all", "largest")),
+    click.option("--every", type=FiniteRange(min=0), default=0.0, show_default=True, metavar="SECONDS",
+                 help="The pause between two questions about a face."),
+)  # fmt: skip
+@grouped(
+    "Display",
+    click.option("--no-window", "window", flag_value=False, default=True, type=bool,
+                 help="Show nothing. A video or folder is then worked through in order, every frame."),
+    click.option("--smooth", type=click.IntRange(min=1), default=SMOOTH, show_default=True, metavar="N",
+                 help="Show what the last N answers about a face vote for; the log keeps each answer."),
+    click.option("--stale-after", type=FiniteRange(min=0), metavar="SECONDS",
+                 help="Mark older answers; by default when the next one should have come."),
+)  # fmt: skip
+@grouped(
+    "Keep",
+    click.option("--record", metavar="FILE", type=FILE,
+                 help="A video of what the window shows (.mp4, .mkv, .avi, .webm); none by default."),
+    click.option("--record-clean", metavar="FILE", type=FILE, help="A video without the overlay; none by default."),
+    click.option("--log", metavar="FILE", type=FILE, help="A JSONL file, one line per answer; none by default."),
+    click.option("--crops", metavar="DIR", type=FOLDER,
+                 help="A folder for the clean crop of every answer, named as in the log; none by default."),
+    click.option("--stills", metavar="DIR", type=FOLDER, default=Path("stills"), show_default=True,
+                 help="Where the keys s and r save; a folder per session."),
+)  # fmt: skip
+@grouped(
+    "Serve",
+    click.option("--serve", metavar="HOST:PORT", help="Take the camera of a browser: serve a page there, "
+                 "for example on 127.0.0.1:8765."),
+    click.option("--allow-remote", "serve_remote", is_flag=True,
+                 help="Serve, or publish, where other machines can come; a token is then needed, and TLS."),
+    click.option("--publish", multiple=True, metavar="stdout|ws://HOST:PORT|mqtt://HOST/TOPIC",
+                 help="Pass the answers on to programs as JSON lines, without pictures; repeatable."),
+    click.option("--tls-cert", metavar="FILE", type=FILE, help="The certificate of the page, or of wss://…, PEM."),
+    click.option("--tls-key", metavar="FILE", type=FILE, help="The key of --tls-cert, PEM."),
+    click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it."),
+)  # fmt: skip
 @checks_versions
 def command(
     assignments: tuple[str, ...],

@@ -12,7 +12,7 @@ from coabench.base.vocabulary import SUBJECT
 from coabench.dataset import Card, Sample
 from coabench.inference.loading import read_image
 from coabench.registry.catalog import DatasetChoice
-from coabench.support.crops import CropSettings
+from coabench.support.crop_settings import CropSettings
 
 TABLE = "faces.jsonl"
 

@@ -25,7 +25,8 @@ from coabench.errors import UserError
 from coabench.inference.loading import Loaded, load_ahead
 from coabench.registry.catalog import DatasetChoice
 from coabench.registry.detectors import DetectorChoice
-from coabench.support.crops import MIN_FACE, CropSettings, crop_face
+from coabench.support.crop_settings import MIN_FACE, CropSettings
+from coabench.support.crops import crop_face
 from coabench.support.images import READER
 
 MANIFEST = "crops.json"

@@ -20,7 +20,8 @@ from coabench.inference.loading import load_ahead
 from coabench.inference.preparation import Prepared, Unprepared, original
 from coabench.registry.detectors import DetectorChoice, find_detector
 from coabench.registry.options import parse_component, read_parameters, spell_component
-from coabench.support.crops import MIN_FACE, CropSettings, crop_face, landmarks_in_crop
+from coabench.support.crop_settings import MIN_FACE, CropSettings
+from coabench.support.crops import crop_face, landmarks_in_crop
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -25,7 +25,8 @@ from coabench.live.rates import Tally
 from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
 from coabench.live.tracker import Track, Tracker, iou
 from coabench.registry.defaults import SMOOTH
-from coabench.support.crops import MARGIN, MIN_FACE, CropSettings, crop_face, select_faces
+from coabench.support.crop_settings import MARGIN, MIN_FACE, CropSettings
+from coabench.support.crops import crop_face, select_faces
 
 FLICKER = 0.25
 """Seconds for which any answer counts as fresh: nobody could see a mark that comes and goes faster."""
@@ -42,7 +43,7 @@ class Settings:
         smooth: the last answers of a face that vote on its smoothed label; 1 for none.
         stale_after: seconds after which an answer no longer counts as fresh, once it is there; None for the time in
             which the next one should have come.
-        margin, align: see `coabench.support.crops.CropSettings`.
+        margin, align: see `coabench.support.crop_settings.CropSettings`.
         min_face: the smallest side of a box that is looked at, in pixels.
         faces: how many of the largest faces are looked at; None for all.
         batch: the most faces that are asked about at once; those asked longest ago come first.

@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from coabench.base.vocabulary import SUBJECT
 from coabench.metrics.headline import UAR, WAR, Estimate
@@ -101,12 +102,19 @@ class Groups:
             column.add(attributes.get(key))
         self.reading.add(record)
 
+    def members(self) -> dict[str, dict[str, npt.NDArray[np.int64]]]:
+        """Return the positions of the samples with each value of each attribute that makes groups."""
+        return {key: column.members() for key, column in self._columns.items() if self._no_group(key) is None}
+
+    def _no_group(self, key: str) -> str | None:
+        return "who is shown" if key == SUBJECT else self._columns[key].no_group()
+
     def results(self, min_group: int = MIN_GROUP) -> tuple[list[Attribute], dict[str, str]]:
         """Return what `by_attribute` does."""
         results, others = [], {}
         predicted = self.reading.predicted(Predicted) if self._columns else None
         for key, column in self._columns.items():
-            reason = "who is shown" if key == SUBJECT else column.no_group()
+            reason = self._no_group(key)
             if reason:
                 others[key] = reason
             elif predicted is not None:
@@ -137,6 +145,11 @@ class _Column:
         if len(self.values) > MOST_VALUES:
             self._many = array("q", map(hash, self.values))
 
+    def members(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Return the positions of the samples with each value, "4–19" before "20–39"."""
+        codes = np.array(self.codes)
+        return {value: np.flatnonzero(codes == self.values[value]) for value in sorted(self.values, key=_natural)}
+
     def no_group(self) -> str | None:
         """Say why these values make no groups; None where they do."""
         if not self._single:
@@ -151,16 +164,15 @@ def _text(value: Any) -> str:
 
 
 def _attribute(name: str, column: _Column, predicted: Predicted, min_group: int) -> Attribute:
-    codes = np.array(column.codes)
     groups, scored = [], {}
-    for value in sorted(column.values, key=_natural):
-        members = predicted.part(np.flatnonzero(codes == column.values[value]))
+    for value, positions in column.members().items():
+        members = predicted.part(positions)
         if len(members) < min_group:
             groups.append(Group(value, len(members), len(np.unique(members.targets))))
         else:
             groups.append(_score(value, members))
             scored[value] = members
-    return Attribute(name, tuple(groups), int((codes < 0).sum()), _largest_gap(scored))
+    return Attribute(name, tuple(groups), int((np.array(column.codes) < 0).sum()), _largest_gap(scored))
 
 
 def _natural(value: str) -> list[Any]:

@@ -13,7 +13,8 @@ from coabench.errors import UserError
 from coabench.live.crops import parse_count
 from coabench.live.equipment import describe_detector
 from coabench.registry.detectors import AUTO, DetectorChoice, find_detector
-from coabench.support.crops import MARGIN, MIN_FACE, CropSettings, crop_face, select_faces
+from coabench.support.crop_settings import MARGIN, MIN_FACE, CropSettings
+from coabench.support.crops import crop_face, select_faces
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,7 +30,7 @@ class FaceChoice:
     Attributes:
         faces: ``all``, ``largest``, how many of the largest, or ``none`` for the picture as it is.
         detector, weights: see `coabench.registry.detectors.find_detector`.
-        margin, align: see `coabench.support.crops.CropSettings`.
+        margin, align: see `coabench.support.crop_settings.CropSettings`.
         min_face: the smallest side of a box that counts, in pixels; smaller faces are left out, and counted.
     """
 

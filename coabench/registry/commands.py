@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -10,27 +11,41 @@ from coabench.registry.loader import get_plugins
 if TYPE_CHECKING:
     import click
 
-COMMANDS = {
-    "train": "Train an adapter on a strategy's questions; resume one that was stopped.",
-    "evaluate": "Evaluate a backbone with a strategy on a data set; resume one that was stopped.",
-    "sweep": "Evaluate, or train, many combinations of options; resume one that was stopped.",
-    "stress": "Evaluate with pictures and questions changed in many ways: does the answer survive?",
-    "score": "Make a run of a file of predictions, or of a run's responses read by another parser.",
-    "predict": "Say what expression the faces in pictures, folders and films show.",
-    "calibrate": "Correct how sure runs are: fit on one run whose truth is known, apply to others.",
-    "webcam": "Try a backbone and a strategy live: on a camera, a video, a folder or a stream.",
-    "replay-live": "Show a live session as one page: what was answered about whom, and when, beside its recording.",
-    "leaderboard": "Rank the complete runs in a folder, with intervals, beside the published numbers.",
-    "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
-    "explain": "Show what answers of a run hang on: parts of the image are covered, and the questions asked again.",
-    "compare": "Compare two runs on the same samples: is the difference more than chance?",
-    "power": "Say what a test set can show: the power to find a difference, and the smallest that it shows.",
-    "adapters": "Show, compare, average, export and publish adapters.",
-    "datasets": "List, describe and verify data sets.",
-    "plugins": "List, check and begin plugins.",
-    "list": "List backbones, strategies, data sets, detectors, metrics and what else is registered.",
-    "doctor": "Say what this machine has and lacks, or whether a backbone's answers depend on the batch.",
+JOBS: Mapping[str, Mapping[str, str]] = {
+    "Measure": {
+        "evaluate": "Evaluate a backbone with a strategy on a data set; resume one that was stopped.",
+        "sweep": "Evaluate, or train, many combinations of options; resume one that was stopped.",
+        "stress": "Evaluate with pictures and questions changed in many ways: does the answer survive?",
+        "score": "Make a run of a file of predictions, or of a run's responses read by another parser.",
+        "calibrate": "Correct how sure runs are: fit on one run whose truth is known, apply to others.",
+    },
+    "Look at results": {
+        "leaderboard": "Rank the complete runs in a folder, with intervals, beside the published numbers.",
+        "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
+        "replay-live": "Show a live session as one page: what was answered about whom, beside its recording.",
+        "compare": "Compare two runs on the same samples: is the difference more than chance?",
+        "explain": "Show what answers of a run hang on: parts of the image are covered, and the questions asked again.",
+        "power": "Say what a test set can show: the power to find a difference, and the smallest that it shows.",
+    },
+    "Use": {
+        "predict": "Say what expression the faces in pictures, folders and films show.",
+        "webcam": "Try a backbone and a strategy live: on a camera, a video, a folder or a stream.",
+    },
+    "Train": {
+        "train": "Train an adapter on a strategy's questions; resume one that was stopped.",
+        "adapters": "Show, compare, average, export and publish adapters.",
+    },
+    "Set up": {
+        "datasets": "List, describe and verify data sets.",
+        "plugins": "List, check and begin plugins.",
+        "list": "List backbones, strategies, data sets, detectors, metrics and what else is registered.",
+        "completion": "Print the script that lets bash, zsh or fish complete commands, options and values.",
+        "doctor": "Say what this machine has and lacks, or whether a backbone's answers depend on the batch.",
+    },
 }
+"""What the commands are for -> command -> its help line, as ``coabench --help`` shows them."""
+
+COMMANDS = {name: line for job in JOBS.values() for name, line in job.items()}
 """Command -> its help line. `coabench.cli` has a module for each; no plugin can take their names."""
 
 

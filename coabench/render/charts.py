@@ -213,25 +213,37 @@ def reliability(bars: Sequence[Bar], *, about: str) -> Markup:
     return svg.chart(svg.picture(whole, about, drawn), narrow=True)
 
 
-def interval(value: float | None, low: float | None, high: float | None, reference: float | None = None) -> Markup:
+def interval(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    reference: float | None = None,
+    *,
+    ends: tuple[float, float] = (0, 1),
+) -> Markup:
     """Return a dot with its interval on a line from 0 to 100 percent, for a cell; proportions within 0…1.
 
     Args:
         value: where the dot stands; None leaves the line empty.
         low, high: the interval's ends, None for no interval.
         reference: a proportion to mark in every row of the column, such as the mean.
+        ends: where the line begins and ends, for other proportions, such as differences.
     """
     frame = svg.Frame(200, 24, left=8, right=8)
     middle = frame.height / 2
+
+    def x(proportion: float) -> float:
+        return frame.x(min(1, max(0, (proportion - ends[0]) / (ends[1] - ends[0]))))
+
     drawn = [svg.line("grid", frame.x(v), 0, frame.x(v), frame.height) for v in (0, 0.25, 0.5, 0.75, 1)]
     if reference is not None:
-        drawn.append(svg.line("reference", frame.x(reference), 0, frame.x(reference), frame.height))
+        drawn.append(svg.line("reference", x(reference), 0, x(reference), frame.height))
     if value is not None:
         tip = f"{100 * value:.1f} %"
         if low is not None and high is not None:
             tip += f" [{100 * low:.1f}, {100 * high:.1f}]"
-            drawn.append(svg.line("error", frame.x(low), middle, frame.x(high), middle))
-        drawn.append(svg.marker(0, frame.x(value), middle, size=0.65))
+            drawn.append(svg.line("error", x(low), middle, x(high), middle))
+        drawn.append(svg.marker(0, x(value), middle, size=0.65))
         drawn.insert(0, svg.title(tip))
     # The cells beside it say the same in figures: to a screen reader the dot is decoration.
     return Markup('<svg class="interval series-0" viewBox="0 0 200 24" aria-hidden="true">{}</svg>').format(
@@ -239,14 +251,15 @@ def interval(value: float | None, low: float | None, high: float | None, referen
     )
 
 
-def scale() -> Markup:
+def scale(ends: tuple[float, float] = (0, 1)) -> Markup:
     """Return the scale of a column of `interval` cells, for its heading."""
     frame = svg.Frame(200, 24, left=8, right=8)
-    ends = {0: "start", 100: "end"}
-    texts = [
-        svg.text(str(v), frame.x(v / 100) + (-4 if v == 0 else 8 if v == 100 else 0), 18, "", ends.get(v, "middle"))
-        for v in (0, 25, 50, 75, 100)
-    ]
+    anchors = {0.0: ("start", -4), 1.0: ("end", 8)}
+    texts = []
+    for place in (0.0, 0.25, 0.5, 0.75, 1.0):
+        anchor, shift = anchors.get(place, ("middle", 0))
+        value = f"{100 * (ends[0] + place * (ends[1] - ends[0])):.4g}".replace("-", "−")
+        texts.append(svg.text(value, frame.x(place) + shift, 18, "", anchor))
     return Markup('<svg class="interval" viewBox="0 0 200 24" aria-hidden="true">{}</svg>').format(Markup().join(texts))
 
 

@@ -2,11 +2,11 @@
 
 How a page is made:
 
-- A template extends ``base.html``, sets ``kicker`` (what the page is about, in a word), ``heading`` and ``links`` (the
-  anchor and title of each section, an empty anchor for one that is not there; may be left out), and fills the block
-  ``main``; one with another head fills ``title`` and ``header``. ``render_page(folder / "board.html", runs=…)`` renders
-  it with the given data; ``scripts=["board.js"]`` and ``styles=["board.css"]`` add files beside the template to
-  ``page.js`` and ``page.css``, which every page has.
+- A template extends ``base.html``, sets ``kicker`` (what the page is about, in a word), ``heading`` and ``links``
+  (anchor and title of each section, an empty anchor for one that is not there; may be left out), and fills the block
+  ``main``; one with another head fills ``title`` and ``header``.
+- ``render_page(folder / "board.html", runs=…)`` renders it with the given data; ``scripts=["board.js"]`` and
+  ``styles=["board.css"]`` add files that lie beside the template to ``page.js`` and ``page.css``, which every page has.
 - Everything a template prints is escaped for HTML, and its control and format characters are made visible
   (`coabench.base.text.safe`); only `markupsafe.Markup`, such as `coabench.render.charts` returns, is taken as it is.
   Filters beside Jinja's own: ``percent`` and ``number`` of `coabench.base.text`, and ``thousands``.

@@ -22,12 +22,12 @@ class Aligned:
     """Runs that answered the same samples.
 
     Attributes:
-        records: of the first run.
+        records: of each run, in the order of the first.
         answers: what each run predicted, all in the order of the first.
     """
 
     runs: Sequence[RecordedRun]
-    records: Sequence[Mapping[str, Any]]
+    records: Sequence[Sequence[Mapping[str, Any]]]
     answers: Sequence[Predicted]
 
 
@@ -39,7 +39,7 @@ def align(runs: Sequence[RecordedRun]) -> Aligned:
     """
     first = runs[0]
     names = first.manifest["labels"]["names"]
-    answers = [Predicted.of(first.records, names)]
+    records, answers = [first.records], [Predicted.of(first.records, names)]
     for run in runs[1:]:
         if run.manifest["labels"]["names"] != names:
             raise UserError(
@@ -50,7 +50,8 @@ def align(runs: Sequence[RecordedRun]) -> Aligned:
             )
         _check_samples(first.directory, run.directory, [first.records, run.records])
         position = {record["id"]: i for i, record in enumerate(run.records)}
-        answers.append(Predicted.of((run.records[position[record["id"]]] for record in first.records), names))
+        records.append([run.records[position[record["id"]]] for record in first.records])
+        answers.append(Predicted.of(records[-1], names))
         if not np.array_equal(answers[0].units, answers[-1].units):
             raise UserError(
                 "the runs do not name the same persons",
@@ -58,7 +59,12 @@ def align(runs: Sequence[RecordedRun]) -> Aligned:
                 found=f"{first.directory}: {_persons(answers[0])}; {run.directory}: {_persons(answers[-1])}",
                 remedy="score the file again with --like RUN or --subject-column NAME",
             )
-    return Aligned(runs, first.records, answers)
+    return Aligned(runs, records, answers)
+
+
+def attributes_of(sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what is known of a sample from its records: a run that was scored from a file may lack some."""
+    return {key: value for record in reversed(sample) for key, value in (record.get("attributes") or {}).items()}
 
 
 def _persons(run: Predicted) -> str:

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from coabench.base.text import difference, interval, p_equals, p_value, percent, plural, signed
 from coabench.decode import EXTERNAL
-from coabench.metrics.figures import paired_table, recalls, uar, war
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.ranking import ALPHA
 from coabench.metrics.statistics import (
     POWER,
     TESTABLE,
-    Counts,
-    Figures,
-    holm,
     minimum_detectable,
-    paired_difference,
 )
 from coabench.render import plots
 from coabench.render.plots import Dot
 from coabench.render.tables import Column, Row, Section, render_fragment
-from coabench.reports.aligned import align
+from coabench.reports.aligned import Aligned, align
 from coabench.reports.differing import distinguish
 from coabench.reports.entries import RunRow
 from coabench.reports.over_folds import pooled_notes
+from coabench.reports.paired_figures import Figure, GroupDifference, group_differences, paired_figures
 from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.identity import RunIdentity
 
@@ -38,29 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from coabench.reports.compare_recipes import RecipeComparison
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure of both runs and their difference, all proportions; *p* is two-sided.
-
-    *figure* is ``UAR``, ``WAR`` or ``recall``, the last with its *label*, whose p-values are Holm-corrected over the
-    labels. *differing* counts the samples (or persons) that add something else to one run than to the other, *only_a*
-    and *only_b* the samples that just one run gets right.
-    """
-
-    figure: str
-    label: str | None
-    n: int
-    a: float
-    b: float
-    difference: float
-    low: float
-    high: float
-    p: float
-    differing: int
-    only_a: int
-    only_b: int
 
 
 @dataclass(frozen=True)
@@ -83,6 +55,7 @@ class Comparison:
         a, b: the names of the runs.
         figures: UAR, WAR, then the recall of each label that has samples.
         flips: the samples that only one of them gets right, in the order of the data set.
+        groups: the differences within each value of the attributes that make groups.
         minimum_detectable: the smallest true difference of UAR that these samples would show four times in five; None
             where too few differ to test.
         subjects: how many persons were resampled; None where samples were.
@@ -94,6 +67,7 @@ class Comparison:
     samples: int
     figures: tuple[Figure, ...]
     flips: tuple[Flip, ...]
+    groups: tuple[GroupDifference, ...]
     minimum_detectable: float | None
     subjects: int | None
     notes: tuple[str, ...]
@@ -208,16 +182,21 @@ def compare(first: Path, second: Path) -> Comparison:
 
 def compare_runs(first: RecordedRun, second: RecordedRun) -> Comparison:
     """Compare two runs that were read; see `compare`."""
-    aligned = align([first, second])
+    return compare_aligned(align([first, second]))
+
+
+def compare_aligned(aligned: Aligned) -> Comparison:
+    """Compare two runs that lie side by side; see `compare`."""
     a, b = aligned.answers
-    names = _names(first.directory, second.directory)
-    figures = tuple(_figures(a, b))
+    names = _names(*(run.directory for run in aligned.runs))
+    figures = tuple(paired_figures(a, b))
     few = figures[0].differing < TESTABLE
     return Comparison(
         *names,
         samples=len(a),
         figures=figures,
-        flips=tuple(_flips(aligned.records, a, b)),
+        flips=tuple(_flips(aligned.records[0], a, b)),
+        groups=tuple(group_differences(aligned)),
         minimum_detectable=None if few else minimum_detectable(a.shares, b.shares, a.sizes),
         subjects=a.subjects,
         notes=(
@@ -232,47 +211,6 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
     """Return names that tell the runs apart: the folders', or the paths where those are the same."""
     short = first.resolve().name, second.resolve().name
     return short if short[0] != short[1] else (str(first), str(second))
-
-
-def _figures(a: Predicted, b: Predicted) -> list[Figure]:
-    confusions = a.confusion, b.confusion
-    table = paired_table(a.targets, a.predictions, b.predictions, a.k)
-    figures = [
-        _figure("UAR", (uar(confusions[0]), uar(confusions[1])), (a.shares, b.shares), a.sizes, table),
-        _figure("WAR", (war(confusions[0]), war(confusions[1])), (a.hits, b.hits), [len(a)], table),
-    ]
-    return figures + _recalls(a, b, table)
-
-
-def _figure(
-    name: str,
-    values: tuple[Figures, Figures],
-    shares: tuple[Figures, Figures],
-    sizes: npt.ArrayLike,
-    table: Counts,
-    label: str | None = None,
-) -> Figure:
-    """Compare a figure of both runs.
-
-    Args:
-        shares: what each sample (or subject) adds to it in either run.
-        sizes: the samples of the classes that it is an average over.
-        table: the samples that it is about, by what became of them, shape (…, 3).
-    """
-    found = paired_difference(*shares, sizes)
-    only_a, only_b, _ = (int(n) for n in table.reshape(-1, 3).sum(axis=0))
-    return Figure(name, label, int(table.sum()), float(values[0]), float(values[1]), found.value, found.low, found.high,
-                  found.p, found.differing, only_a, only_b)  # fmt: skip
-
-
-def _recalls(a: Predicted, b: Predicted, table: Counts) -> list[Figure]:
-    recall_a, recall_b = recalls(a.confusion), recalls(b.confusion)
-    figures = []
-    for c in np.flatnonzero(a.sizes).tolist():
-        shares = a.hits_of(c), b.hits_of(c)
-        figures.append(_figure("recall", (recall_a[c], recall_b[c]), shares, a.sizes[c : c + 1], table[c], a.names[c]))
-    adjusted = holm([figure.p for figure in figures])
-    return [replace(figure, p=float(p)) for figure, p in zip(figures, adjusted, strict=True)]
 
 
 def _flips(records: Sequence[Mapping[str, Any]], a: Predicted, b: Predicted) -> list[Flip]:

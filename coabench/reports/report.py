@@ -19,14 +19,14 @@ from coabench.errors import UserError
 from coabench.metrics.calibration import Calibration
 from coabench.metrics.groups import MIN_GROUP
 from coabench.metrics.headline import FIGURES
-from coabench.registry.catalog import DatasetChoice, find_dataset
-from coabench.registry.loader import get_plugins
 from coabench.render import charts
 from coabench.render.page import render_page
+from coabench.reports.card import find_card
 from coabench.reports.damage import damage_reported
+from coabench.reports.matrix import matrix
 from coabench.reports.plugin_sections import plugin_sections
 from coabench.reports.report_data import RunData
-from coabench.reports.samples import columns
+from coabench.reports.samples import VIEWER_SCRIPTS, VIEWER_STYLES, columns
 from coabench.reports.stimuli import stimuli_shown
 from coabench.reports.thumbnails import Thumbnails, thumbnails
 from coabench.runs.identity import RunIdentity
@@ -94,46 +94,28 @@ def report(request: Report, explained: Markup | None = None) -> str:
     with damage_reported(f"the run {directory}"):
         metrics, recomputed = read_metrics(directory, manifest, data.log_sha256, data.predicted)
         identity = RunIdentity.read(manifest["identity"])
-        choice = _card(request, identity.dataset.name)
+        choice = find_card(identity.dataset.name, request.dataset, needed=request.images)
         shown = data.choose(request.samples, request.only)
         records = data.records(shown)
         pictures = None
         if request.images:
-            assert choice is not None  # _card has raised where there is no such data set
+            assert choice is not None  # find_card has raised where there is no such data set
             pictures = thumbnails(records, choice, request.data_root, identity)
         return render_page(
             Path(__file__).with_name("report.html"),
-            styles=["report.css"],
-            scripts=["report.js"],
+            styles=["report.css", *VIEWER_STYLES],
+            scripts=VIEWER_SCRIPTS,
             **_overview(directory.resolve().name, manifest, metrics, len(data), recomputed),
             **_figures(metrics, data),
             calibrated=identity.calibration,
             **stimuli_shown(data.stimuli),
-            **_samples(records, data, labels, request.min_group, pictures),
+            **_samples(directory.resolve().name, records, data, labels, request.min_group, pictures),
             explained=explained,
             sections=plugin_sections(directory, manifest, metrics),
             shown=shown,
             pictures=pictures,
             card=None if choice is None else choice.card,
         )
-
-
-def _card(request: Report, name: str) -> DatasetChoice | None:
-    """Return the data set of a run, for its terms and its images; None where it is not known here and not needed."""
-    try:
-        if request.dataset is None:
-            get_plugins().datasets.find(name)  # a folder of that name here has nothing to do with the run
-        return find_dataset(request.dataset or name)
-    except UserError as error:
-        if request.dataset is None and not request.images:
-            return None
-        if request.dataset is None:
-            raise UserError(
-                f"the images of this run cannot be found: {error.problem}",
-                expected=error.expected,
-                remedy="pass --dataset CARD.yaml, or leave out --images",
-            ) from None
-        raise
 
 
 def _overview(
@@ -191,47 +173,6 @@ def _warnings(manifest: Mapping[str, Any], n: int) -> Iterator[tuple[str, str]]:
         yield "A variant.", f"Images or questions were changed ({identity.variant}); pictures are shown as they were."
 
 
-@dataclass(frozen=True)
-class _Cell:
-    """A cell of a confusion matrix: its count, its part of the row, and the link that shows its samples."""
-
-    count: int
-    share: float
-    link: str
-    right: bool
-
-
-@dataclass(frozen=True)
-class _Matrix:
-    """A confusion matrix as the page shows it."""
-
-    columns: Sequence[str]
-    rows: Sequence[tuple[str, int, Sequence[_Cell]]]
-    totals: Sequence[int]
-
-
-def _matrix(labels: Sequence[str], rows: Sequence[Sequence[int]], keys: tuple[str, str], *, diagonal: bool) -> _Matrix:
-    """Return the matrix of *rows*; its links set the page's filters *keys*, the row's and the column's.
-
-    Args:
-        diagonal: whether the same label in row and column means a right answer.
-    """
-    shown = []
-    for row_label, counts in zip(labels, rows, strict=False):
-        total = sum(counts)
-        cells = [
-            _Cell(
-                count,
-                count / total if total else 0.0,
-                "#" + urlencode({keys[0]: row_label, keys[1]: column_label}),
-                diagonal and row_label == column_label,
-            )
-            for column_label, count in zip(labels, counts, strict=True)
-        ]
-        shown.append((row_label, total, cells))
-    return _Matrix(labels, shown, [sum(column) for column in zip(*rows, strict=True)])
-
-
 def _figures(metrics: Mapping[str, Any], data: RunData) -> dict[str, Any]:
     """Return everything that is drawn from the metrics and the records as a whole."""
     numbers = {figure.name for figure in plugin_headlines(metrics)}
@@ -243,9 +184,9 @@ def _figures(metrics: Mapping[str, Any], data: RunData) -> dict[str, Any]:
         "thin": THIN,
         "interval": charts.interval,
         "scale": charts.scale(),
-        "confusion": _matrix(confusion["labels"], confusion["rows"], ("target", "prediction"), diagonal=True),
+        "confusion": matrix(confusion["labels"], confusion["rows"], ("target", "prediction"), diagonal=True),
         "chain": chain,
-        "answers": answers and _matrix(answers["labels"], answers["rows"], ("primary", "secondary"), diagonal=False),
+        "answers": answers and matrix(answers["labels"], answers["rows"], ("primary", "secondary"), diagonal=False),
         "calibration": confidence and confidence.calibration,
         "proper": confidence and confidence.scores,
         "even_nll": math.log(len(metrics["per_class"])),
@@ -307,6 +248,7 @@ def _tokens(tokens: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, _Spread]
 
 
 def _samples(
+    name: str,
     records: Sequence[Mapping[str, Any]],
     data: RunData,
     labels: Mapping[str, Any],
@@ -321,6 +263,6 @@ def _samples(
         "no_groups": others,
         "min_group": min_group,
         "reasons": data.reasons,
-        "samples": columns(records, labels, groups, pictures),
+        "samples": columns([(name, records)], labels, groups, pictures),
         "filter_link": lambda **wanted: "#" + urlencode(wanted),
     }

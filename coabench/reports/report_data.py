@@ -129,7 +129,7 @@ class RunData:
         results = np.where(status > 0, status + 1, predicted.predictions != predicted.targets)
         wanted = np.isin(results, [RESULTS.index(result) for result in only]) if only else np.ones(len(self), bool)
         cells = (predicted.targets * (predicted.k + 1) + predicted.predictions) * len(RESULTS) + results
-        chosen, each = _evenly(cells, np.flatnonzero(wanted), most)
+        chosen, each = evenly(cells, np.flatnonzero(wanted), most)
         return Choice(len(self), int(wanted.sum()), chosen, each, tuple(only))
 
     def records(self, choice: Choice) -> list[dict[str, Any]]:
@@ -165,7 +165,7 @@ class Choice:
         return len(self.chosen)
 
 
-def _evenly(
+def evenly(
     cells: npt.NDArray[np.int64], among: npt.NDArray[np.int64], most: int
 ) -> tuple[npt.NDArray[np.int64], int | None]:
     """Choose at most *most* of the positions *among*: the same number of every cell, all of a cell that has fewer."""

@@ -1,8 +1,8 @@
-"""Every sample of a run as columns, for the page's browser: compact, so that 100,000 samples stay usable.
+"""Every sample of a run, or of two, as columns for the page's viewer: compact, so that 100,000 samples stay usable.
 
 A text that occurs more than once (prompts, labels, most responses) is stored once, in ``strings``; everything else
 refers to it by number, −1 for none. The turns of all samples stand one after another; ``asked`` says how many each
-sample has. ``coabench/reports/report.js`` reads this.
+sample has. ``coabench/reports/viewer_data.js`` reads this.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from typing import Any
 from coabench.base.vocabulary import STATUSES
 from coabench.cropping.step import NAME as CROP
 from coabench.metrics.calibration import confidence_of
+from coabench.reports.aligned import attributes_of
 from coabench.reports.thumbnails import Thumbnails
+
+VIEWER_STYLES = ("viewer.css",)
+VIEWER_SCRIPTS = ("viewer_data.js", "viewer_csv.js", "viewer_sheet.js", "viewer_keys.js", "viewer.js")
+"""What a page that includes ``viewer.html`` has beside it."""
 
 
 class _Table:
@@ -32,36 +37,50 @@ class _Table:
 
 
 def columns(
-    records: Sequence[Mapping[str, Any]], labels: Mapping[str, Any], groups: Sequence[str], pictures: Thumbnails | None
+    runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
+    labels: Mapping[str, Any],
+    groups: Sequence[str],
+    pictures: Thumbnails | None,
 ) -> dict[str, Any]:
-    """Return the records as columns.
+    """Return the records as columns: what is known of each sample, then what each run said about it.
 
     Args:
+        runs: the name and the records of one run or of two, of the same samples in the same order.
         labels: the manifest's ``labels``: ``names``, and ``basic``.
         groups: the attributes that make groups, to filter by.
         pictures: the images of the samples; None for a page without, and may lack some.
     """
     text, question = _Table(), _Table()
-    turns = [turn for record in records for turn in record["turns"]]
-    attributes = dict.fromkeys(key for record in records for key in record.get("attributes") or {})
-    confidences = [confidence_of(record) for record in records]
-    given: Any = [record.get("attributes") or {} for record in records]
+    records = runs[0][1]
+    given = [attributes_of(sample) for sample in zip(*(own for _, own in runs), strict=True)]
+    attributes = dict.fromkeys(key for values in given for key in values)
     data = {
         "names": [text(name) for name in labels["names"]],
         "groups": list(groups),
-        "statuses": STATUSES,
         "id": [str(record["id"]) for record in records],
         "image": [text(record.get("image")) for record in records],
         "target": [text(record["target"]) for record in records],
+        "face": [text(_face(record)) for record in records],
+        "votes": [text(_most_first(record.get("votes") or {})) for record in records],
+        "attributes": {key: [text(_shown(values.get(key))) for values in given] for key in attributes},
+        "runs": [{"name": name, **_answers(own, text, question)} for name, own in runs],
+        "pictured": pictures is not None,
+        "images": _in_order(records, pictures.images if pictures else {}),
+        "originals": _in_order(records, pictures.originals if pictures else {}),
+    }
+    return data | {"questions": question.values, "strings": text.values}
+
+
+def _answers(records: Sequence[Mapping[str, Any]], text: _Table, question: _Table) -> dict[str, Any]:
+    """Return what a run said about each sample."""
+    turns = [turn for record in records for turn in record["turns"]]
+    return {
         "prediction": [text(record["prediction"]) for record in records],
         "status": [STATUSES.index(record["status"]) for record in records],
         "reason": [text(record["reason"]) for record in records],
         "seconds": [_rounded(record.get("seconds")) for record in records],
-        "confidence": [_rounded(value) for value in confidences],
+        "confidence": [_rounded(confidence_of(record)) for record in records],
         "exemplars": [text(", ".join(map(str, r["exemplars"])) if r.get("exemplars") else None) for r in records],
-        "face": [text(_face(record)) for record in records],
-        "votes": [text(_most_first(record.get("votes") or {})) for record in records],
-        "attributes": {key: [text(_shown(values.get(key))) for values in given] for key in attributes},
         "asked": [len(record["turns"]) for record in records],
         "turns": {
             "question": [
@@ -73,10 +92,7 @@ def columns(
             "scores": [_scores(turn) for turn in turns],
             "tokens": [[turn.get(kind) for kind in ("prompt_tokens", "cached_tokens", "new_tokens")] for turn in turns],
         },
-        "images": _in_order(records, pictures.images if pictures else {}),
-        "originals": _in_order(records, pictures.originals if pictures else {}),
     }
-    return data | {"questions": question.values, "strings": text.values}
 
 
 def _rounded(value: float | None) -> float | None:

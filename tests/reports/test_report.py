@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from shutil import make_archive
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 from scipy.stats import binom
+from support.page_texts import Texts
 from support.process import Run
 from support.report_run import BASIC, EVIL, NAMES, VISIBLE, direct, record, records, turn, write_run
 
@@ -39,48 +39,6 @@ def made(directory: Path, *arguments: object) -> str:
     assert result.stdout == ""
     assert f"written to {file}" in result.stderr
     return file.read_text(encoding="utf-8")
-
-
-class Texts(HTMLParser):
-    """The text of a page without its scripts and styles, white space folded; and what elements it has."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.data: dict[str, Any] = {}
-        self._inside = ""
-        self._id: str | None = None
-        self.rows: list[tuple[str, list[str]]] = []
-        self._section = ""
-        self.feed(html)
-        self.text = re.sub(r"\s+", " ", "".join(self.parts))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        self._inside, self._id = tag, dict(attrs).get("id")
-        if tag == "section":
-            self._section = self._id or ""
-        elif tag == "tr":
-            self.rows.append((self._section, []))
-        elif tag in ("th", "td"):
-            self.rows[-1][1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._inside == "script" and self._id:
-            self.data[self._id] = json.loads(data)
-        elif self._inside not in ("script", "style"):
-            self.parts.append(data)
-            if self.rows and self.rows[-1][1]:
-                self.rows[-1][1][-1] += data
-
-    def row(self, section: str, heading: str) -> list[str]:
-        """Return the texts of the first row in a section that begins with *heading*."""
-        rows = [[" ".join(cell.split()) for cell in cells] for where, cells in self.rows if where == section]
-        return next(cells for cells in rows if cells and cells[0] == heading)
 
 
 def test_the_summary_says_what_ran_and_what_came_out(tmp_path: Path) -> None:
@@ -209,14 +167,15 @@ def test_every_sample_is_in_the_page(tmp_path: Path) -> None:
     strings = data["strings"]
     assert data["id"] == [r["id"] for r in given]
     assert [strings[t] for t in data["target"]] == [r["target"] for r in given]
-    assert data["asked"] == [len(r["turns"]) for r in given]
+    (run,) = data["runs"]
+    assert run["asked"] == [len(r["turns"]) for r in given]
     turns = [t for r in given for t in r["turns"]]
-    assert [strings[i] for i in data["turns"]["response"]] == [t["response"] for t in turns]
-    for number, its in zip(data["turns"]["question"], turns, strict=True):
+    assert [strings[i] for i in run["turns"]["response"]] == [t["response"] for t in turns]
+    for number, its in zip(run["turns"]["question"], turns, strict=True):
         assert [strings[i] for i in data["questions"][number]] == [its["name"], its["prompt"], *its["options"]]
     # Prompts stand once: seven questions (the primary one, the secondary one for each of five answers).
     assert len(data["questions"]) == 1 + len({t["label"] for t in turns if t["name"] == "primary"} - {None})
-    assert data["turns"]["scores"][0] == [pytest.approx(v, abs=1e-4) for v in turns[0]["scores"].values()]
+    assert run["turns"]["scores"][0] == [pytest.approx(v, abs=1e-4) for v in turns[0]["scores"].values()]
 
 
 def test_all_that_comes_from_elsewhere_is_text(tmp_path: Path) -> None:

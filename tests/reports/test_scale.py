@@ -20,7 +20,7 @@ from coabench.cli.report import command
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.summary import summarise
 from coabench.reports.report import Report, report
-from coabench.reports.report_data import RunData, _evenly
+from coabench.reports.report_data import RunData, evenly
 
 LABELS = {"names": NAMES, "pairs": {}, "basic": []}
 
@@ -80,7 +80,7 @@ def test_a_part_numbers_its_subjects_as_if_it_were_read_alone() -> None:
 @pytest.mark.parametrize("most", [0, 5, 17, 99])
 def test_the_choice_takes_rare_cells_whole_and_the_same_of_the_others(most: int) -> None:
     cells = np.array([0] * 80 + [1] * 3 + [2] * 17)
-    chosen, each = _evenly(cells, np.arange(100), most)
+    chosen, each = evenly(cells, np.arange(100), most)
     assert each is not None
     assert Counter(cells[chosen].tolist()) == Counter(
         {cell: min(n, each) for cell, n in ((0, 80), (1, 3), (2, 17)) if each}

@@ -96,7 +96,14 @@ def write_run(
     directory: Path, given: list[Any], *, metrics: bool = True, labels: dict[str, Any] | None = None, **fields: Any
 ) -> Path:
     """Write a run directory; *fields* change the manifest, ``limit`` and ``samples`` its data set."""
-    dataset = {"name": "toy", "split": "test", "fingerprint": "f" * 64, "samples": len(given), "limit": None}
+    dataset = {
+        "name": "toy",
+        "split": "test",
+        "fingerprint": "f" * 64,
+        "labels": "l",
+        "samples": len(given),
+        "limit": None,
+    }
     dataset |= {key: fields.pop(key) for key in ("limit", "samples", "name", "split") if key in fields}
     manifest = {
         "schema": 1,

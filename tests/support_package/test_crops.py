@@ -8,15 +8,8 @@ from PIL import Image, ImageDraw
 
 from coabench.detector import Face, Landmarks
 from coabench.errors import UserError
-from coabench.support.crops import (
-    TEMPLATE,
-    CropSettings,
-    Padding,
-    align,
-    crop_face,
-    landmarks_in_crop,
-    similarity,
-)
+from coabench.support.crop_settings import CropSettings, Padding
+from coabench.support.crops import TEMPLATE, align, crop_face, landmarks_in_crop, similarity
 
 
 def placed(scale: float, degrees: float, x: float, y: float) -> Landmarks:
