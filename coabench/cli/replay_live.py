@@ -16,7 +16,7 @@ FILE = click.Path(path_type=Path)
 
 @click.command("replay-live", cls=Command, examples=(
     ("a log alone", "coabench replay-live session.jsonl"),
-    ("with its recording and the crops that were kept", "coabench replay-live session.jsonl session.webm --crops crops"),
+    ("with its recording and the crops", "coabench replay-live session.jsonl session.webm --crops crops"),
 ))  # fmt: skip
 @click.argument("log", type=FILE)
 @click.argument("video", type=FILE, required=False)

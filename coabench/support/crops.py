@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from coabench.detector import Box, Face, Landmarks, Pixels
-from coabench.support.crop_settings import CropSettings
+from coabench.support.crop_settings import MARGIN, CropSettings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
