@@ -5,6 +5,7 @@ coabench.answers = (session) => {
   const { element, visible } = coabench;
   const { answers, turns, questions, string, lines } = session;
   const place = document.getElementById("now");
+  const cards = new Map(); // of the answers that are shown
   let shown = null;
 
   function scores(t) {
@@ -56,7 +57,10 @@ coabench.answers = (session) => {
       const key = now.map(([, i]) => i).join();
       if (key === shown) return;
       shown = key;
-      place.replaceChildren(...now.map(([line, i]) => card(line, i)));
+      const before = new Map(cards);
+      cards.clear();
+      for (const [line, i] of now) cards.set(i, before.get(i) ?? card(line, i));
+      place.replaceChildren(...cards.values());
       if (!now.length) place.append(element("p", { class: "quiet" }, session.total ? "No answer stands at this time." : "The log holds no answers."));
     },
     // The same in a sentence.
