@@ -15,15 +15,15 @@ FILE = click.Path(path_type=Path)
 
 
 @click.command("replay-live", cls=Command, examples=(
-    ("a log alone", "coabench replay-live session.jsonl"),
-    ("with its recording and the crops", "coabench replay-live session.jsonl session.webm --crops crops"),
+    ("who was answered what, and when", "coabench replay-live log.jsonl"),
+    ("the same beside the recording", "coabench replay-live log.jsonl film.webm --output session.html"),
 ))  # fmt: skip
 @click.argument("log", type=FILE)
 @click.argument("video", type=FILE, required=False)
 @grouped(
-    "Pictures",
+    "Source",
     click.option("--crops", metavar="DIR", type=FILE,
-                 help="The folder of `webcam --crops`: shows the faces, small. None by default."),
+                 help="The folder of `webcam --crops`: shows the faces, small; none by default."),
     click.option("--video-begins", "begins", metavar="SECONDS", type=FiniteRange(min=0), default=0.0, show_default=True,
                  help="Second of the log at which the recording begins; later than 0 for one by the key r."),
 )  # fmt: skip

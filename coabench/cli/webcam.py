@@ -83,6 +83,12 @@ CHOICE = (
                  help="Use a backbone that sends pictures to another machine, which is refused by default."),
 )  # fmt: skip
 @strategy_option
+@grouped(
+    QUESTIONS,
+    click.option("--beside", multiple=True, metavar="KEY=VALUE,…",
+                 help="Ask another answerer about the same crops: what differs from the first of backbone, adapter, "
+                 "strategy, decode, load, as strategy=direct; up to two times, none by default."),
+)  # fmt: skip
 @labels_option
 @exemplars_from_option
 @grouped(QUESTIONS, data_root_option)
@@ -121,6 +127,8 @@ CHOICE = (
                  help="A folder for the clean crop of every answer, named as in the log; none by default."),
     click.option("--stills", metavar="DIR", type=FOLDER, default=Path("stills"), show_default=True,
                  help="Where the keys s and r save; a folder per session."),
+    click.option("--publish", multiple=True, metavar="stdout|ws://HOST:PORT|mqtt://HOST/TOPIC",
+                 help="Pass the answers on to programs as JSON lines, without pictures; repeatable; none by default."),
 )  # fmt: skip
 @grouped(
     "Serve",
@@ -128,9 +136,8 @@ CHOICE = (
                  "for example on 127.0.0.1:8765."),
     click.option("--allow-remote", "serve_remote", is_flag=True,
                  help="Serve, or publish, where other machines can come; a token is then needed, and TLS."),
-    click.option("--publish", multiple=True, metavar="stdout|ws://HOST:PORT|mqtt://HOST/TOPIC",
-                 help="Pass the answers on to programs as JSON lines, without pictures; repeatable."),
-    click.option("--tls-cert", metavar="FILE", type=FILE, help="The certificate of the page, or of wss://…, PEM."),
+    click.option("--tls-cert", metavar="FILE", type=FILE,
+                 help="The certificate of the page, or of --publish wss://…, PEM."),
     click.option("--tls-key", metavar="FILE", type=FILE, help="The key of --tls-cert, PEM."),
     click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it."),
 )  # fmt: skip
@@ -218,6 +225,8 @@ def _check_served() -> None:
 
 
 def _print_summary(done: Summary, err: bool) -> None:
+    from coabench.live.agreement import NAMES
+
     rates = done.rates
     with_face = rates.detections - rates.faceless
     rows = [
@@ -227,7 +236,15 @@ def _print_summary(done: Summary, err: bool) -> None:
     ]
     if rates.median is not None and rates.p95 is not None:
         rows.append(("latency", f"median {rates.median * 1000:.0f} ms, p95 {rates.p95 * 1000:.0f} ms"))
+    if done.beside:
+        rows.append((NAMES[0], "answered"))
     rows += [("", f"{n:>6}  {safe(label, 60)}") for label, n in rates.labels]
+    for name, other in zip(NAMES[1:], done.beside, strict=False):
+        rows.append((name, "answered"))
+        rows += [("", f"{n:>6}  {safe(label, 60)}") for label, n in other.labels]
+    for pair in done.agreements:
+        if pair.share is not None:
+            rows.append((f"{pair.first} = {pair.second}", f"{pair.agreed} of {pair.looks} ({pair.share:.0%})"))
     rows += [("wrote", safe(path)) for path in done.files]
     for name, value in rows:
         click.echo(f"{name:<14} {value}", err=err)

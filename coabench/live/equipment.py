@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from coabench.live.asker import Asker, Choice, open_asker
+from coabench.live.beside import open_beside, summarise
 from coabench.live.detector_process import DetectorProcess
 from coabench.live.probe import Settings
 from coabench.live.sources import Note
+from coabench.live.together import load_askers
 from coabench.registry.detectors import AUTO, DetectorChoice, find_detector
 from coabench.runs.identity import LiveIdentity
 
 
 @dataclass(frozen=True)
 class Equipment:
-    """What looks and what answers, checked; the detector is ready, the asker not loaded yet.
+    """What looks and what answers, checked; the detector is ready, the askers not loaded yet.
 
     Attributes:
-        identity: everything that can change an answer.
+        askers: the first, and those that answer beside it.
+        identities: of each, everything that can change an answer.
         about: the same for people, in a line.
     """
 
-    asker: Asker
+    askers: tuple[Asker, ...]
     detector: DetectorProcess
-    identity: LiveIdentity
+    identities: tuple[LiveIdentity, ...]
     about: str
 
+    def load(self, note: Note) -> None:
+        """Bring in the weights, and note what is known only then. May raise `UserError`."""
+        known = [list(asker.notes) for asker in self.askers]
+        load_askers(self.askers)
+        for line in dict.fromkeys(
+            line for asker, said in zip(self.askers, known, strict=True) for line in asker.notes if line not in said
+        ):
+            note(line)
 
-def equip(choice: Choice, detector: str, weights: Path | None, settings: Settings, note: Note) -> Equipment:
+
+def equip(
+    choice: Choice,
+    detector: str,
+    weights: Path | None,
+    settings: Settings,
+    note: Note,
+    beside: Sequence[str] = (),
+) -> Equipment:
     """Check the choice of a backbone, a strategy and a detector; make the detector ready.
+
+    Args:
+        beside: what answers beside that choice; see `coabench.live.beside.parse_answerer`.
 
     Raises:
         UserError: something is unknown, missing, or does not go together.
@@ -41,11 +64,19 @@ def equip(choice: Choice, detector: str, weights: Path | None, settings: Setting
         note(f"passed over {line}")
     options, name = asker.options["detector"], chosen.registration.name
     note(f"detector: {name}" + (" (the best that is available here)" if detector == AUTO else ""))
-    for line in asker.notes:
+    askers = (asker, *open_beside(asker, beside))
+    for line in dict.fromkeys(line for each in askers for line in each.notes):
         note(line)
-    identity = replace(asker.identity, detector=describe_detector(chosen, options), settings=asdict(settings))
+    found_by, cut = describe_detector(chosen, options), asdict(settings)
+    identities = tuple(replace(each.identity, detector=found_by, settings=cut) for each in askers)
     process = DetectorProcess(name, chosen.weights, options)
-    return Equipment(asker, process, identity, f"{identity.backbone.name} · {asker.strategy.name} · {name}")
+    return Equipment(askers, process, identities, f"{_about(askers)} · {name}")
+
+
+def _about(askers: Sequence[Asker]) -> str:
+    if len(askers) == 1:
+        return f"{askers[0].identity.backbone.name} · {askers[0].strategy.name}"
+    return " · ".join(f"{name} {said}" for name, said in summarise(askers).items())
 
 
 def describe_detector(chosen: DetectorChoice, options: Any) -> dict[str, Any]:

@@ -45,26 +45,24 @@ def webcam(session: Session, note: Note) -> Summary:
         lines = stack.enter_context(kept_for_lines()) if any(target.kind == "stdout" for target in targets) else None
         publisher = stack.enter_context(Publisher(targets, session.publishing.serving, lines, note))
         address = None if session.serving is None else stack.enter_context(prepare(session.serving))
-        equipment = equip(session.choice, session.detector, session.weights, session.settings, note)
+        equipment = equip(session.choice, session.detector, session.weights, session.settings, note, session.beside)
         stack.callback(equipment.detector.close)
         source = open_source(session.source, note) if address is None else Browser(note)
         stack.callback(source.close)
         if session.window or session.record is not None:
-            space = equipment.asker.space
+            space = equipment.askers[0].space
             for line in font_warnings([*space.names, *(name for name in space.basic if name not in space.names)]):
                 note(line)
-        shown = len(equipment.asker.notes)
         note("loading the backbone")
-        equipment.asker.load()
-        for line in equipment.asker.notes[shown:]:
-            note(line)
-        probe = Probe(equipment.detector, equipment.asker, session.settings)
+        equipment.load(note)
+        asker, *beside = equipment.askers
+        probe = Probe(equipment.detector, asker, session.settings, beside)
         stage = stack.enter_context(Stage(session, equipment, source, probe, summary, publisher, note))
         with _interruptible(summary, stage):
             if address is not None:
                 close = cache(probe.close)
                 stage.at_end(close)
-                serve(address, probe, equipment.asker, note, close, session.stored)
+                serve(address, probe, equipment.askers, note, close, session.stored)
             elif session.window or source.live:
                 _live(stage, source, probe)
             else:

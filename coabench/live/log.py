@@ -26,6 +26,7 @@ def answer_record(answer: FaceAnswer) -> dict[str, Any]:
         "track": answer.track,
         "box": list(answer.box),
         "score": round(answer.score, 6),
+        "answerer": answer.answerer,
         "strategy": answer.strategy,
         "prediction": answer.prediction.label,
         "status": answer.prediction.status,

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from coabench.base.files import Closing
 from coabench.base.vocabulary import ERROR
 from coabench.base.worker_thread import WorkerThread
 from coabench.detector import Detector
 from coabench.dialogue import Prediction, Turn
+from coabench.live.agreement import NAMES, AgreementTally
 from coabench.live.asker import Asker
+from coabench.live.memory import Memory
 from coabench.live.rates import Tally
 from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
+from coabench.live.together import ask_together
 from coabench.live.tracker import Track, Tracker, iou
 from coabench.registry.defaults import SMOOTH
 from coabench.support.crop_settings import MARGIN, MIN_FACE, CropSettings
@@ -59,18 +61,6 @@ class Settings:
     batch: int = 8
 
 
-@dataclass
-class _Memory:
-    """What is remembered of one face."""
-
-    answer: FaceAnswer | None = None
-    turns: tuple[Turn, ...] = ()
-    asking: bool = False
-    asked: float | None = None
-    """The time of the last frame that was asked about."""
-    labels: deque[str | None] = field(default_factory=deque)
-
-
 @dataclass(frozen=True)
 class _Seen:
     """A frame, the faces that are looked at (some of them missed in this very frame), and all that are known.
@@ -93,12 +83,18 @@ class Probe(Closing):
     """Finds faces in frames and asks about them.
 
     Use as a context manager. Either `start` it and `offer` frames as they come, or call `step` with each frame; not
-    both. The asker must be loaded.
+    both. The askers must be loaded.
+
+    Args:
+        beside: further askers, which answer about the same crops.
     """
 
-    def __init__(self, detector: Detector, asker: Asker, settings: Settings = Settings()) -> None:
+    def __init__(
+        self, detector: Detector, asker: Asker, settings: Settings = Settings(), beside: Sequence[Asker] = ()
+    ) -> None:
         self.settings = settings
-        self._detector, self._asker, self._tracker = detector, asker, Tracker()
+        self._detector, self._tracker = detector, Tracker()
+        self._askers = (asker, *beside)
         self._changed = threading.Condition()  # guards all that follows
         self._notifying = threading.Lock()  # held while listeners are called; never taken while holding _changed
         self._listeners: list[Callable[[FaceAnswer], object]] = []
@@ -107,8 +103,10 @@ class Probe(Closing):
         self._newest: Frame | None = None
         self._scene = 0  # of the frame whose faces were found last
         self._seen: _Seen | None = None
-        self._memory: dict[int, _Memory] = {}
+        self._memory: dict[int, Memory] = {}
         self._tally = Tally()
+        self._beside = [Tally() for _ in beside]
+        self._agreement = AgreementTally(len(self._askers))
         self._closed = False
         self._error: BaseException | None = None
 
@@ -154,9 +152,13 @@ class Probe(Closing):
             raise self._error
 
     def switch(self, asker: Asker) -> None:
-        """Ask with another, loaded asker from the next batch on; what was answered so far is forgotten."""
+        """Ask with another, loaded asker in place of the first from the next batch on.
+
+        What was answered so far is forgotten, and agreement is counted anew.
+        """
         with self._changed:
-            self._asker = asker
+            self._askers = (asker, *self._askers[1:])
+            self._agreement = AgreementTally(len(self._askers))
             self._memory.clear()
             self._changed.notify_all()
 
@@ -171,7 +173,9 @@ class Probe(Closing):
                 now = self._newest.time if self._newest else 0.0
             seen = self._seen
             faces = [] if seen is None else [self._view(track, seen, now) for track in seen.tracks]
-            return Snapshot(seen.frame if seen else None, tuple(faces), self._tally.rates())
+            beside = tuple(tally.rates() for tally in self._beside)
+            agreements = self._agreement.agreements()
+            return Snapshot(seen.frame if seen else None, tuple(faces), self._tally.rates(), beside, agreements)
 
     def close(self) -> bool:
         """End the threads, within half a second; once it returns no listener is called any more.
@@ -257,14 +261,13 @@ class Probe(Closing):
                 return None
             due = []
             for track in seen.tracks:
-                asked = self._memory.setdefault(track.id, _Memory()).asked
+                asked = self._memory.setdefault(track.id, Memory.blank(len(self._askers))).asked
                 if track.last_seen == seen.frame.time and self._again(asked, seen.frame.time):
                     due.append(track)
             due.sort(key=lambda track: (self._memory[track.id].asked or -1.0, track.id))
             due = sorted(due[: self.settings.batch], key=lambda track: track.id)
             for track in due:
-                memory = self._memory[track.id]
-                memory.asked, memory.asking, memory.turns = seen.frame.time, True, ()
+                self._memory[track.id].ask(seen.frame.time)
             return (seen.frame, due) if due else None
 
     def _again(self, asked: float | None, now: float) -> bool:
@@ -273,40 +276,40 @@ class Probe(Closing):
 
     def _ask(self, frame: Frame, tracks: Sequence[Track]) -> list[FaceAnswer]:
         """Ask about faces of a frame, and deliver the answers."""
-        started = time.perf_counter()
         with self._changed:
-            asker = self._asker
+            askers = self._askers
         cut = CropSettings(self.settings.margin, align=self.settings.align)
         crops = [crop_face(frame.image, track.face, cut) for track in tracks]
-        turns: list[tuple[Turn, ...]] = [() for _ in tracks]
 
-        def on_turn(i: int, turn: Turn) -> None:
-            turns[i] += (turn,)
+        def on_turn(asker: int, i: int, turn: Turn) -> None:
             with self._changed:
                 if self._closed:
                     raise _Ended
                 memory = self._memory.get(tracks[i].id)
-                if memory is not None and asker is self._asker:
-                    memory.turns = turns[i]
+                if memory is not None and askers is self._askers:
+                    memory.said[asker].turns += (turn,)
 
-        outcomes = asker.ask(crops, on_turn)
-        seconds = time.perf_counter() - started
-        answers = []
-        for track, picture, outcome in zip(tracks, crops, outcomes, strict=True):
-            prediction = outcome.prediction or Prediction(None, ERROR, "no prediction")
-            name = asker.strategy.name
-            answers.append(
-                FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, picture, name,
-                           tuple(outcome.turns), prediction, seconds, frame.file)
-            )  # fmt: skip
-        return self._deliver(answers, asker)
+        answered = ask_together(askers, crops, on_turn)
+        looks = []
+        for i, (track, picture) in enumerate(zip(tracks, crops, strict=True)):
+            look = []
+            for name, asker, said in zip(NAMES, askers, answered, strict=False):
+                prediction = said.outcomes[i].prediction or Prediction(None, ERROR, "no prediction")
+                turns = tuple(said.outcomes[i].turns)
+                look.append(
+                    FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, picture, asker.strategy.name,
+                               turns, prediction, said.seconds, frame.file, answerer=name)
+                )  # fmt: skip
+            looks.append(look)
+        return self._deliver(looks, askers)
 
-    def _deliver(self, answers: Sequence[FaceAnswer], asker: Asker) -> list[FaceAnswer]:
-        """Keep finished answers and call the listeners, unless the probe was closed meanwhile; return what is kept."""
+    def _deliver(self, looks: Sequence[Sequence[FaceAnswer]], askers: Sequence[Asker]) -> list[FaceAnswer]:
+        """Keep finished answers, those of all askers about each crop, and call the listeners, unless the probe was
+        closed meanwhile; return what is kept."""
         with self._changed:
             if self._closed:
                 raise _Ended
-            kept = [self._remember(answer, asker) for answer in answers]
+            kept = [answer for look in looks for answer in self._remember(look, askers)]
             self._changed.notify_all()
         for answer in kept:
             with self._notifying:
@@ -316,50 +319,50 @@ class Probe(Closing):
                     listener(answer)
         return kept
 
-    def _remember(self, answer: FaceAnswer, asker: Asker) -> FaceAnswer:
-        """Keep an answer as the last one about its face, and return it with what the last ones vote for."""
-        self._tally.answered(answer.outcome, answer.seconds)
-        memory = self._memory.get(answer.track)
-        if memory is None or asker is not self._asker:
-            return answer
-        memory.labels.append(answer.prediction.label)
-        while len(memory.labels) > self.settings.smooth:
-            memory.labels.popleft()
-        if self.settings.smooth > 1:
-            answer = replace(answer, smoothed=vote(memory.labels))
-        memory.answer, memory.turns, memory.asking = answer, answer.turns, False
-        return answer
+    def _remember(self, look: Sequence[FaceAnswer], askers: Sequence[Asker]) -> Sequence[FaceAnswer]:
+        """Keep the answers about a crop as the last ones about its face; return them with what the last ones vote for.
+
+        Those of askers that were replaced meanwhile are counted, and no longer shown.
+        """
+        for tally, answer in zip((self._tally, *self._beside), look, strict=True):
+            tally.answered(answer.outcome, answer.seconds)
+        if askers is not self._askers:
+            return look
+        self._agreement.answered([answer.prediction.label for answer in look])
+        memory = self._memory.get(look[0].track)
+        if memory is None:
+            return look
+        memory.asking = False
+        return [said.keep(answer, self.settings.smooth) for said, answer in zip(memory.said, look, strict=True)]
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def _view(self, track: Track, seen: _Seen, now: float) -> FaceView:
-        memory = self._memory.get(track.id) or _Memory()
-        answer = memory.answer
+        memory = self._memory.get(track.id) or Memory.blank(len(self._askers))
+        first = memory.said[0]
+        answer = first.answer
         age = None if answer is None else max(0.0, now - answer.time)
         return FaceView(
             track=track.id,
             box=track.box,
             score=track.score,
-            turns=memory.turns,
+            turns=first.turns,
             asking=memory.asking,
             answer=answer,
             smoothed=None if answer is None else answer.smoothed,
             age=age,
-            stale=answer is not None and self._stale(track, answer, seen, now),
+            stale=self._stale(track, memory, seen, now),
+            beside=memory.beside,
         )
 
-    def _stale(self, track: Track, answer: FaceAnswer, seen: _Seen, now: float) -> bool:
+    def _stale(self, track: Track, memory: Memory, seen: _Seen, now: float) -> bool:
         """Whether a newer answer should be there by now, or the face is not where it was."""
+        if not memory.answers:
+            return False
+        answer, seconds = memory.answers[0], max(each.seconds for each in memory.answers)
         if track.last_seen < seen.frame.time or iou(track.box, answer.box) == 0.0:
             return True
         limit = self.settings.stale_after
         if limit is None:  # one inference, or the pause asked for, plus one frame
-            limit = max(self.settings.every, answer.seconds, FLICKER) + self._tally.interval
-        return now - (answer.time + answer.seconds) > limit
-
-
-def vote(labels: Sequence[str | None]) -> str | None:
-    """Return the most frequent label, the newest of several; None where there is none."""
-    counts = Counter(label for label in labels if label is not None)
-    best = max(counts.values(), default=0)
-    return next((label for label in reversed(labels) if label is not None and counts[label] == best), None)
+            limit = max(self.settings.every, seconds, FLICKER) + self._tally.interval
+        return now - (answer.time + seconds) > limit

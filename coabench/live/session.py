@@ -7,6 +7,7 @@ from pathlib import Path
 
 from coabench.base.reading import is_folder, what_is_at
 from coabench.errors import UserError
+from coabench.live.agreement import Agreement
 from coabench.live.asker import Choice
 from coabench.live.browser import Serving
 from coabench.live.probe import Settings
@@ -21,6 +22,7 @@ class Session:
     """What to look at and what to keep, as the command line says it.
 
     Attributes:
+        beside: what answers beside the choice, see `coabench.live.beside.parse_answerer`.
         source: see `coabench.live.sources.open_source`.
         serving: look through the camera of a browser instead, without a window.
         window: show it. Without a window a source that is not live is worked through in order, nothing left out.
@@ -35,6 +37,7 @@ class Session:
     """
 
     choice: Choice = field(default_factory=Choice)
+    beside: tuple[str, ...] = ()
     source: str = "0"
     serving: Serving | None = None
     window: bool = True
@@ -88,12 +91,16 @@ class Summary:
     """The result of a session.
 
     Attributes:
+        beside: the rates of those that answered beside the first, of its answers alone.
+        agreements: how often each pair of answerers agreed.
         files: what was written.
         interrupted: ended by Ctrl-C or a termination signal; all files are closed and valid.
         left_behind: a thread hangs in a model or a driver and cannot be ended.
     """
 
     rates: Rates = field(default_factory=Rates)
+    beside: tuple[Rates, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
     files: list[Path] = field(default_factory=list)
     interrupted: bool = False
     left_behind: bool = False

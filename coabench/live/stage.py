@@ -7,10 +7,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coabench.base import environment, signals
 from coabench.base.text import plural
+from coabench.live.agreement import NAMES
 from coabench.live.equipment import Equipment
 from coabench.live.log import LiveLog
 from coabench.live.overlay import Marks, draw
@@ -60,7 +61,12 @@ class Stage:
         self._recordings = 0
         self._log: LiveLog | None = None
         if session.log is not None or session.publishing.targets:
-            header = {"started": now(), "source": shown(source.name), "identity": equipment.identity.to_json()}
+            header = {
+                "started": now(),
+                "source": shown(source.name),
+                "identity": equipment.identities[0].to_json(),
+                **_beside(equipment),
+            }
         if session.log is not None:
             command = [shown(word) for word in session.command]
             details = {"session": publisher.session, "command": command, "environment": environment.describe()}
@@ -75,7 +81,7 @@ class Stage:
         if session.crops is not None:
             folder = session.crops
             summary.files.append(folder)
-            probe.listen(lambda answer: save_crops(folder, [answer]))
+            probe.listen(lambda answer: answer.answerer == NAMES[0] and save_crops(folder, [answer]))  # one is all's
 
     def at_end(self, close: Callable[[], object]) -> None:
         """Call *close* at the end, the last one first; where it returns False a thread is left behind."""
@@ -189,5 +195,14 @@ class Stage:
                     files.callback(self._log.close)
                 for recording in filter(None, (self._overlaid, self._clean)):
                     files.callback(self._finish, recording)
-            self.summary.rates = self.probe.snapshot().rates
+            last = self.probe.snapshot()
+            self.summary.rates, self.summary.beside = last.rates, last.beside
+            self.summary.agreements = last.agreements
             self.summary.files = [file for file in self.summary.files if file.exists()]
+
+
+def _beside(equipment: Equipment) -> dict[str, Any]:
+    """Return what the head of the log says of those that answer beside the first: name -> identity."""
+    others = zip(NAMES[1:], equipment.identities[1:], strict=False)
+    beside = {name: identity.to_json() for name, identity in others}
+    return {"beside": beside} if beside else {}

@@ -414,7 +414,7 @@ def test_the_display_continues_while_the_model_thinks(tmp_path: Path, monkeypatc
     monkeypatch.setattr(job, "Window", Glass)
     monkeypatch.setattr(job, "open_source", lambda spec, note: Cam(spec, note))
     detector = FixedFaces((10, 80, 50, 110))
-    monkeypatch.setattr(job, "equip", lambda *_: job.Equipment(asker(backbone), detector, {}, "gated"))  # type: ignore
+    monkeypatch.setattr(job, "equip", lambda *_: job.Equipment((asker(backbone),), detector, (), "gated"))
     summary = job.webcam(job.Session(settings=Settings(min_face=1)), print)
     assert len(set(shown)) >= 60
     assert len(backbone.seen) == 1
@@ -466,7 +466,7 @@ def test_a_recording_leaves_out_what_the_user_paused_and_nothing_else(
     monkeypatch.setattr(job, "open_source", lambda spec, note: Cam(spec, note))
     backbone = Gated()
     backbone.free = True
-    equipment = job.Equipment(asker(backbone), FixedFaces((10, 10, 50, 40)), {}, "gated")  # type: ignore
+    equipment = job.Equipment((asker(backbone),), FixedFaces((10, 10, 50, 40)), (), "gated")
     monkeypatch.setattr(job, "equip", lambda *_: equipment)
     job.webcam(job.Session(settings=Settings(min_face=1), record_clean=tmp_path / "a.avi"), print)
     shown = [float(frame.image.mean()) > 100 for frame in open_source(str(tmp_path / "a.avi"), print).frames()]

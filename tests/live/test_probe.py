@@ -11,7 +11,8 @@ from coabench.dialogue import Answer, Question, Turn
 from coabench.errors import UserError
 from coabench.labels import Choices
 from coabench.live.asker import Choice, open_asker, usable_strategies
-from coabench.live.probe import Probe, Settings, vote
+from coabench.live.memory import vote
+from coabench.live.probe import Probe, Settings
 from coabench.live.rates import quantile
 from coabench.live.snapshot import FaceAnswer, Frame, confidence
 from coabench.registry import defaults

@@ -103,6 +103,7 @@ document.addEventListener("DOMContentLoaded", () => {
       : `Pictures go from this browser to the server ${server}, and nowhere else.`);
     say($("keeps"), message.keeps.length ? `The server keeps: ${message.keeps.map((text) => visible(text)).join("; ")}.` : "Nothing is stored.");
     $("strategy").replaceChildren(...message.strategies.map((name) => new Option(visible(name), name)));
+    $("by").hidden = !several();
     timeline.relabel(message.labels);
     if (want === "running") send({ type: "start" });
     showStatus();
@@ -335,11 +336,16 @@ document.addEventListener("DOMContentLoaded", () => {
   const named = ({ label, why }) => (label !== null ? visible(label) : why === null ? "…" : `no label: ${visible(why)}`);
   const title = (face) => (face.smoothed ? visible(face.smoothed) : named(face));
   const lacksLabel = (face) => face.why !== null && !face.smoothed;
+  const beside = coabench.beside({ element, visible, percent, named });
+  const several = () => (hello?.answerers.length ?? 0) > 1;
   const share = (face) => (face.confidence === null || face.smoothed || face.label === null ? "" : percent(face.confidence));
   const faces = () => (want === "off" || !seen ? [] : seen.faces);
 
+  // A text that is written from right to left does not reorder what stands beside it.
+  const isolated = (text) => (/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text);
+
   function chain(turns, asking, plain) {
-    const parts = turns.map((turn) => visible(turn.label ?? "no label"));
+    const parts = turns.map((turn) => isolated(visible(turn.label ?? "no label")));
     if (asking) parts.push("…");
     return parts.join(plain);
   }
@@ -390,7 +396,10 @@ document.addEventListener("DOMContentLoaded", () => {
     const old = isStale(face);
     const first = [{ text: `#${face.track}  `, bold: true }, { text: title(face), bold: true, ink: lacksLabel(face) ? "notice" : "text" }];
     if (share(face)) first.push({ text: `  ${share(face)}`, bold: true });
-    const lines = [first];
+    if (several()) first.splice(1, 0, { text: "A  ", ink: "quiet" });
+    const others = beside.pieces(face);
+    first.push(...others.first);
+    const lines = [first, ...others.lines];
     const turns = turnsOf(face);
     if (turns.length > 1 || underWay(face)) lines.push([{ text: (isNext(face) ? "next: " : "") + chain(turns, underWay(face), " → "), ink: "quiet" }]);
     const years = age(face);
@@ -409,12 +418,13 @@ document.addEventListener("DOMContentLoaded", () => {
     const card = {
       who: element("span"), number: element("span", { class: "number-chip", "aria-hidden": "true" }, String(track)), age: element("span"), label: element("span"), share: element("span", { class: "share" }),
       stages: element("ol"), vote: element("p", { class: "vote", hidden: "" }), shown: "",
+      others: element("div"), bars: element("div", { class: "bars" }), heard: "", weighed: "",
     };
     card.number.style.color = overlay.paint(track).ink;
     card.root = tinted(element("article", { class: "face" },
       element("p", { class: "who" }, element("span", {}, card.number, " ", card.who), card.age),
       element("p", { class: "label" }, card.label, " ", card.share),
-      card.stages, card.vote), track);
+      card.stages, card.vote, card.others, card.bars), track);
     $("faces").append(card.root);
     return card;
   }
@@ -442,6 +452,16 @@ document.addEventListener("DOMContentLoaded", () => {
         card.stages.replaceChildren(...(isNext(face) ? [element("li", { class: "name" }, "next:")] : []), ...turnsOf(face).map(stage), ...(underWay(face) ? [element("li", { class: "quiet" }, "asking …")] : []));
       }
       card.vote.hidden = !face.smoothed;
+      const others = JSON.stringify(face.beside);
+      if (others !== card.heard) {
+        card.heard = others;
+        card.others.replaceChildren(...(face.beside.length ? [beside.list(face)] : []));
+      }
+      const weighed = $("bars").checked ? JSON.stringify(turnsOf(face)) : "";
+      if (weighed !== card.weighed) {
+        card.weighed = weighed;
+        card.bars.replaceChildren(...(weighed ? beside.bars(turnsOf(face)) : []));
+      }
       if (face.smoothed) say(card.vote, `vote of the last ${hello.smooth}; the newest: ${named(face)}`);
     }
     const quiet = want === "off" ? "The camera is off." : "No face in the picture.";
@@ -452,12 +472,14 @@ document.addEventListener("DOMContentLoaded", () => {
   function stage(turn) {
     const confidence = turn.confidence === null ? "" : ` ${percent(turn.confidence)}`;
     const said = turn.label === null ? `no label in “${visible(turn.response)}”` : visible(turn.label);
-    return element("li", {}, element("span", { class: "name" }, `${visible(turn.name)} `), said + confidence);
+    return element("li", {}, element("span", { class: "name" }, `${visible(turn.name)} `), element("bdi", {}, said), confidence);
   }
 
   function showRates() {
     if (!seen) return;
     const { rates } = seen;
+    beside.showAgreements($("agreement"), seen.agreements);
+    say($("answerers"), seen.answerers.map(({ name, about }) => `${name}: ${visible(about)}`).join("\n"));
     say($("rate"), rates.answers_per_second.toFixed(1));
     say($("median"), duration(rates.median));
     say($("p95"), duration(rates.p95));
@@ -552,12 +574,15 @@ document.addEventListener("DOMContentLoaded", () => {
   };
 
   function noteAnswer(message) {
-    lengths.set(message.strategy, message.turns.length);
-    if (message.turns.length) lastTurns.set(message.track, message.turns);
-    timeline.add(message);
+    if (message.answerer === hello.answerers[0].name) { // the timeline is the first one's
+      lengths.set(message.strategy, message.turns.length);
+      if (message.turns.length) lastTurns.set(message.track, message.turns);
+      timeline.add(message);
+    }
     const row = element("tr", {},
       element("td", {}, new Date(performance.timeOrigin + message.captured).toLocaleTimeString("en-GB")),
       element("td", {}, tinted(element("span", { class: "swatch" }), message.track), String(message.track)),
+      ...(several() ? [element("td", {}, message.answerer)] : []),
       element("td", message.why === null ? {} : { class: "none" }, named(message)),
       element("td", { class: "chain" }, chain(message.turns, false, " → ")),
       element("td", { class: "number" }, share(message) || "–"),

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from coabench.dialogue import Turn
 from coabench.errors import CoabenchError, UserError
+from coabench.live.agreement import Agreement
 from coabench.live.reasons import why_no_label
-from coabench.live.snapshot import FaceAnswer, FaceView, Snapshot, confidence
+from coabench.live.snapshot import FaceAnswer, FaceView, Opinion, Snapshot, confidence
+from coabench.metrics.calibration import probabilities
 
 Message = Mapping[str, Any]
 Seat = Literal["free", "yours", "taken"]
@@ -40,6 +42,7 @@ def state(
     *,
     rates: Message,
     strategy: str,
+    answerers: Sequence[Message],
     switching: str | None,
     acknowledged: int | None,
     captured: float,
@@ -58,8 +61,10 @@ def state(
         "captured": round(captured, 3),
         "size": None if frame is None else [frame.image.shape[1], frame.image.shape[0]],
         "faces": [] if snapshot is None or frame is None else [_face(face) for face in snapshot.faces],
+        "agreements": [] if snapshot is None else [_agreement(pair) for pair in snapshot.agreements],
         "rates": rates,
         "strategy": strategy,
+        "answerers": answerers,
         "switching": switching,
     }
 
@@ -79,7 +84,26 @@ def _face(face: FaceView) -> dict[str, Any]:
         "confidence": None if answer is None else _rounded(answer.confidence),
         "age": None if face.age is None else round(face.age, 3),
         "stale": face.stale,
+        "beside": [_opinion(opinion) for opinion in face.beside],
     }
+
+
+def _opinion(opinion: Opinion) -> dict[str, Any]:
+    answer = opinion.answer
+    return {
+        "name": opinion.name,
+        "turns": turns(opinion.turns),
+        "outcome": None if answer is None else answer.outcome,
+        "label": None if answer is None else answer.prediction.label,
+        "why": None if answer is None else why_no_label(answer.prediction),
+        "smoothed": None if answer is None else answer.smoothed,
+        "confidence": None if answer is None else _rounded(answer.confidence),
+        "differs": opinion.differs,
+    }
+
+
+def _agreement(pair: Agreement) -> dict[str, Any]:
+    return {"first": pair.first, "second": pair.second, "looks": pair.looks, "agreed": pair.agreed}
 
 
 def answered(answer: FaceAnswer, captured: float) -> dict[str, Any]:
@@ -88,6 +112,7 @@ def answered(answer: FaceAnswer, captured: float) -> dict[str, Any]:
         "type": "answer",
         "captured": round(captured, 3),
         "track": answer.track,
+        "answerer": answer.answerer,
         "strategy": answer.strategy,
         "outcome": answer.outcome,
         "label": answer.prediction.label,
@@ -106,9 +131,18 @@ def turns(said: Sequence[Turn]) -> list[dict[str, Any]]:
             "label": turn.answer.label,
             "response": turn.answer.response[:SHOWN],
             "confidence": _rounded(confidence([turn])),
+            "options": _options(turn),
         }
         for turn in said
     ]
+
+
+def _options(turn: Turn) -> list[list[str | float]] | None:
+    """Return each option with its probability, the likeliest first; None where the options were not scored."""
+    if not turn.answer.scores:
+        return None
+    shares = probabilities(turn.answer.scores)
+    return [[option, round(shares[option], 4)] for option in sorted(shares, key=shares.__getitem__, reverse=True)]
 
 
 def problem(about: str, error: CoabenchError, frame: int | None = None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from coabench.web.server import running
 def serve(
     address: BoundAddress,
     probe: Probe,
-    asker: Asker,
+    askers: Sequence[Asker],
     note: Note,
     close: Callable[[], object],
     keeps: Sequence[str] = (),
@@ -24,7 +24,7 @@ def serve(
 
     Args:
         address: from `prepare`; closed in the end.
-        asker: the one that *probe* asks with, loaded.
+        askers: those that *probe* asks with, loaded.
         note: called with what the user should know: the address first.
         close: ends the probe. Called in the end, while viewers are informed: each of the two takes its time.
         keeps: what is stored of a session, in words; viewers are informed before they start.
@@ -36,7 +36,7 @@ def serve(
     from coabench.live.browser.app import build_app
     from coabench.live.browser.session import SharedSession
 
-    session = SharedSession(probe, asker, address, keeps, note)
+    session = SharedSession(probe, askers, address, keeps, note)
 
     def end(why: str) -> None:
         session.ended = why

@@ -12,6 +12,7 @@ from typing import Any
 from coabench.base.worker_thread import WorkerThread
 from coabench.errors import CoabenchError, JobError, UserError
 from coabench.live.asker import Asker, usable_strategies
+from coabench.live.beside import summarise
 from coabench.live.browser.clock import Clock
 from coabench.live.browser.frames import MAX_BYTES, Sent, read_frame
 from coabench.live.browser.messages import Seat, answered
@@ -46,15 +47,17 @@ class SharedSession:
     Attributes:
         ended: why the server ends; None while it runs.
         switching: the strategy that is being made ready, if any.
+        answerers: those who are asked: name, and what they are in words.
     """
 
-    def __init__(self, probe: Probe, asker: Asker, address: BoundAddress, keeps: Sequence[str], note: Note):
+    def __init__(self, probe: Probe, askers: Sequence[Asker], address: BoundAddress, keeps: Sequence[str], note: Note):
         self.address, self.note, self.keeps = address, note, list(keeps)
         self.ended: str | None = None
         self.switching: str | None = None
         self._viewers = Counter[str]()
-        self._probe, self._asker = probe, asker
-        self._strategies = _strategies(asker)
+        self._probe, self._askers = probe, list(askers)
+        self._strategies = _strategies(askers[0])
+        self.answerers = _answerers(askers)
         self._holder: object | None = None
         self._clock = Clock(0.0)
         self._first = self._frames = 0
@@ -76,8 +79,9 @@ class SharedSession:
             "decode": asker.identity.decode,
             "labels": list(asker.space.names),
             "strategies": list(self._strategies),
+            "answerers": self.answerers,
             "smooth": self._probe.settings.smooth,
-            "remote_backbone": type(asker.backbone).remote,
+            "remote_backbone": any(type(each.backbone).remote for each in self._askers),
             "keeps": self.keeps,
             "limits": {
                 "width": WIDTH,
@@ -85,6 +89,10 @@ class SharedSession:
                 "bytes": MAX_BYTES,
             },
         }
+
+    @property
+    def _asker(self) -> Asker:
+        return self._askers[0]
 
     def enter(self, network: str) -> bool:
         """Count a viewer from a network; return False, and count nothing, where too many are there."""
@@ -197,7 +205,8 @@ class SharedSession:
         try:
             other = await asyncio.wrap_future(self._switcher.submit(lambda: self._asker.with_strategy(spec)))
             self._probe.switch(other)
-            self._asker = other
+            self._askers[0] = other
+            self.answerers = _answerers(self._askers)
         except CoabenchError:
             raise
         except Exception as error:
@@ -205,6 +214,10 @@ class SharedSession:
             raise JobError(f"the strategy {name} could not be made ready", found=type(error).__name__) from error
         finally:
             self.switching = None
+
+
+def _answerers(askers: Sequence[Asker]) -> list[dict[str, str]]:
+    return [{"name": name, "about": about} for name, about in summarise(askers).items()]
 
 
 def _strategies(asker: Asker) -> Mapping[str, str]:

@@ -164,6 +164,7 @@ class Viewer:
             self._visible(snapshot) if seated else None,
             rates=_rates(snapshot.rates),
             strategy=session.strategy,
+            answerers=session.answerers,
             switching=session.switching,
             acknowledged=acknowledged,
             captured=session.captured,

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from support.browser import launched
+from support.browser import launched, serious
 from support.footage import film
 from support.process import process_environment
 from support.served import Served, Viewer, picture, served
@@ -30,6 +30,7 @@ BOXES = """(colour) => {
     }
     return found > 100;
 }"""
+CELLS = "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
 FAIL = """(name) => {
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", name));
 }"""
@@ -136,6 +137,16 @@ def test_answers_appear(server: Served, live: Open) -> None:
     assert tint == "rgb({}, {}, {})".format(*face_colour(track))
 
 
+def test_axe_finds_nothing_serious(server: Served, live: Open) -> None:
+    page = live(server.url, width=390, bypass_csp=True)
+    status(page, "Connected")
+    assert serious(page) == []
+    begin(page)
+    page.wait_for_selector(".face")
+    page.emulate_media(color_scheme="dark")
+    assert serious(page) == []
+
+
 def test_stages_are_shown_as_they_arrive(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
     with served(environment, tmp_path, "--detector", "auto", *SLOW) as server:
         page = begin(live(server.url, width=390, color_scheme="dark"))
@@ -193,6 +204,27 @@ def test_the_strategy_is_switched_from_the_page(environment: dict[str, str], tmp
         page.select_option("#strategy", "direct")
         page.wait_for_function("() => document.querySelectorAll('.face li').length === 1")
         assert page.input_value("#strategy") == "direct"
+
+
+def test_side_by_side_with_all_options(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
+    more = ("--detector", "auto", "--decode", "score", "--beside", "strategy=direct", "--beside", "decode=generate")
+    with served(environment, tmp_path, *more, "--log", "log.jsonl") as server:
+        page = begin(live(server.url))
+        page.check("#bars")
+        page.wait_for_function("() => document.querySelectorAll('.face .options').length === 2")
+        text = page.inner_text(".face")
+        assert re.search(r"primary\n+(\w+\n\d+ %\n*){7}", text)
+        assert page.locator(".face .beside li").count() == 2
+        marks = page.eval_on_selector_all(".mark-of", "nodes => nodes.map((n) => [n.textContent, n.ariaLabel])")
+        assert set(map(tuple, marks)) <= {("≠", "differs: "), ("=", "agrees: ")}
+        agreement = page.inner_text("#agreement")
+        named = r"A: chain-of-affect:corrected · score\nB: direct · score\nC: chain-of-affect:corrected\n"
+        assert re.search(named, agreement), agreement
+        assert len(re.findall(r"[ABC] = [ABC]\s+\d+ % \d+ of \d+ looks", agreement)) == 3
+        assert {row[2] for row in page.eval_on_selector_all("#latest tr", CELLS)} == {"A", "B", "C"}
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_second_viewer_waits_for_the_first(server: Served, live: Open) -> None:
@@ -291,3 +323,39 @@ def test_frames_are_small_and_clean(server: Served, live: Open) -> None:
             pixels = list(image.convert("RGB").get_flattened_data())
         red, green, blue = face_colour(1)
         assert sum(abs(r - red) + abs(g - green) + abs(b - blue) < 20 for r, g, b in pixels) < 200
+
+
+def test_plates_hide_no_face_and_a_line_leads_to_the_box(server: Served, live: Open) -> None:
+    """The placement of `coabench.live.overlay.placement`, which the page has in JavaScript."""
+    page = live(server.url)
+    status(page, "Connected")
+    draw = """([width, height, boxes]) => {
+        const canvas = Object.assign(document.createElement("canvas"), { width, height });
+        const said = [[{ text: "#1  ", bold: true }, { text: "Happily Surprised  82 %", bold: true }],
+                      [{ text: "Happiness → Surprise", ink: "quiet" }], [{ text: "0.4 s old", ink: "quiet" }]];
+        const faces = boxes.map((box, i) => ({ track: i + 1, box, style: "solid", lines: said }));
+        const sheet = canvas.getContext("2d");
+        const plates = coabench.overlay().draw(sheet, 1, faces);
+        const between = sheet.getImageData(210, 280, 80, 120).data;
+        const painted = between.filter((value, i) => i % 4 === 3 && value > 0).length;
+        return [plates, painted];
+    }"""
+    for width, height in ((480, 360), (640, 480), (3840, 2160)):
+        boxes = [[x * width, y * height, (x + 0.2) * width, (y + 0.4) * height]
+                 for x, y in ((0.0, 0.1), (0.22, 0.15), (0.45, 0.1), (0.68, 0.4), (0.1, 0.58))]  # fmt: skip
+        plates, _ = page.evaluate(draw, [width, height, boxes])
+        for i, plate in enumerate(plates):
+            assert min(plate) >= 0
+            assert plate[2] <= width
+            assert plate[3] <= height
+            assert not [other for other in [*boxes, *plates[:i]] if overlap(plate, other) > 1]
+    middle, below = [200, 150, 300, 270], [0, 270, 640, 420]
+    around = [[0, 0, 640, 150], below, [0, 150, 195, 270], [305, 150, 640, 270]]
+    (plate, *_), painted = page.evaluate(draw, [640, 480, [middle, *around]])
+    assert plate[1] >= 420
+    assert painted > 100
+    assert page.evaluate(draw, [640, 480, [middle]])[1] < painted
+
+
+def overlap(a: list[float], b: list[float]) -> float:
+    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))

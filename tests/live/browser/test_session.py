@@ -21,7 +21,7 @@ def shared() -> Iterator[session.SharedSession]:
         pytest.importorskip(package)
     asks = asker(Gated())
     with prepare(Serving("127.0.0.1:0")) as address, Probe(FixedFaces(), asks, Settings()) as probe:
-        yield session.SharedSession(probe, asks, address, [], print)
+        yield session.SharedSession(probe, [asks], address, [], print)
 
 
 def test_frames_are_decoded_one_at_a_time_while_others_are_served(
