@@ -22,7 +22,6 @@ JOBS: Mapping[str, Mapping[str, str]] = {
     "Look at results": {
         "leaderboard": "Rank the complete runs in a folder, with intervals, beside the published numbers.",
         "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
-        "replay-live": "Show a live session as one page: what was answered about whom, beside its recording.",
         "compare": "Compare two runs on the same samples: is the difference more than chance?",
         "explain": "Show what answers of a run hang on: parts of the image are covered, and the questions asked again.",
         "power": "Say what a test set can show: the power to find a difference, and the smallest that it shows.",
