@@ -10,6 +10,7 @@ from typing import Any
 from coabench.base.files import Closing
 from coabench.base.jsonlines import check_there, encode, write_whole
 from coabench.errors import JobError
+from coabench.live.gauges import Gauges
 from coabench.live.snapshot import FaceAnswer
 from coabench.runs.record import describe_turn
 
@@ -35,6 +36,8 @@ def answer_record(answer: FaceAnswer) -> dict[str, Any]:
         "smoothed": answer.smoothed,
         "turns": [describe_turn(turn) for turn in answer.turns],
         "seconds": round(answer.seconds, 6),
+        "detect": round(answer.detect, 6),
+        "wait": round(answer.wait, 6),
     }
 
 
@@ -57,6 +60,10 @@ class LiveLog(Closing):
     def note(self, text: str) -> None:
         """Write what happened meanwhile: frames that did not come, say. From any thread."""
         self._write({"kind": "note", "text": text})
+
+    def gauges(self, time: float, gauges: Gauges) -> None:
+        """Write what the session takes of its machine, at a time of the source."""
+        self._write({"kind": "gauges", "time": round(time, 6), **gauges.to_json()})
 
     def _write(self, data: Mapping[str, Any]) -> None:
         try:

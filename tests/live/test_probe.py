@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 
 import pytest
 from support.live import FixedFaces, Gated, asker, frame
@@ -99,6 +100,29 @@ def test_more_faces_than_a_batch_are_asked_about_in_turns() -> None:
     answers = probe.step(frame(0))
     assert sorted(a.track for a in answers) == [1, 2, 3, 4, 5]
     assert [len(batch) for batch in backbone.seen] == [2, 2, 1]
+
+
+def test_the_time_before_an_answer_is_split_into_detection_wait_and_model() -> None:
+    class Slow(FixedFaces):
+        def detect(self, frame):  # type: ignore[no-untyped-def]
+            time.sleep(0.05)
+            return super().detect(frame)
+
+    class Sleepy(Gated):
+        def look(self, batch):  # type: ignore[no-untyped-def]
+            time.sleep(0.03)
+            return super().look(batch)
+
+    backbone = Sleepy()
+    backbone.free = True
+    boxes = [(x, 0, x + 20, 20) for x in range(0, 72, 24)]
+    probe = Probe(Slow(*boxes), asker(backbone), Settings(min_face=1, batch=1))
+    answers = probe.step(frame(0))
+    assert all(answer.detect >= 0.05 and answer.seconds >= 0.03 for answer in answers)
+    assert all(0.03 * place <= answer.wait for place, answer in enumerate(answers))  # for the faces before it
+    rates = probe.snapshot().rates
+    assert rates.detect == answers[0].detect
+    assert rates.wait == sorted(answer.wait for answer in answers)[1]
 
 
 def test_a_crop_is_cut_from_the_frame_of_its_box() -> None:

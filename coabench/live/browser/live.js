@@ -12,6 +12,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const $ = (id) => document.getElementById(id);
   const { element, visible } = coabench;
   const overlay = coabench.overlay();
+  const gauges = coabench.gauges($("gauges"));
   // Gives a node the colour of a face, which is the same in the picture.
   const tinted = (node, track) => { node.style.setProperty("--series", overlay.paint(track).colour); return node; };
   const view = $("view");
@@ -481,6 +482,7 @@ document.addEventListener("DOMContentLoaded", () => {
     say($("rate"), on ? rates.answers_per_second.toFixed(1) : "–");
     say($("median"), on ? duration(rates.median) : "–");
     say($("p95"), on ? duration(rates.p95) : "–");
+    gauges.show(rates, seen.gauges, on);
     say($("count"), rates.answers.toLocaleString("en"));
   }
 
@@ -572,6 +574,7 @@ document.addEventListener("DOMContentLoaded", () => {
   };
 
   function noteAnswer(message) {
+    gauges.arrived(message);
     lengths.set(message.strategy, message.turns.length);
     if (message.turns.length) lastTurns.set(message.track, message.turns);
     timeline.add(message);

@@ -39,6 +39,7 @@ def state(
     snapshot: Snapshot | None,
     *,
     rates: Message,
+    gauges: Message,
     strategy: str,
     adapter: str | None,
     switching: str | None,
@@ -64,6 +65,7 @@ def state(
         "size": None if shown is None else [shown.image.shape[1], shown.image.shape[0]],
         "faces": [] if snapshot is None or shown is None else [_face(face) for face in snapshot.faces],
         "rates": rates,
+        "gauges": gauges,
         "strategy": strategy,
         "adapter": adapter,
         "switching": switching,
@@ -101,6 +103,8 @@ def answered(answer: FaceAnswer, captured: float) -> dict[str, Any]:
         "turns": turns(answer.turns),
         "confidence": _rounded(answer.confidence),
         "seconds": round(answer.seconds, 4),
+        "detect": round(answer.detect, 4),
+        "wait": round(answer.wait, 4),
     }
 
 

@@ -15,6 +15,7 @@ from coabench.live.asker import Asker, usable_strategies
 from coabench.live.browser.clock import Clock
 from coabench.live.browser.frames import MAX_BYTES, Sent, read_frame
 from coabench.live.browser.messages import Seat, answered
+from coabench.live.gauges import GaugeReader
 from coabench.live.probe import Probe
 from coabench.live.snapshot import FaceAnswer, Frame, Snapshot
 from coabench.live.sources import Note
@@ -60,6 +61,7 @@ class SharedSession:
         self.address, self.note, self.log, self.keeps = address, note, log, list(keeps)
         self.ended: str | None = None
         self.switching: str | None = None
+        self.gauges = GaugeReader()
         self._viewers = Counter[str]()
         self._probe, self._askers = probe, list(askers)
         self._strategies = _strategies(askers[0])

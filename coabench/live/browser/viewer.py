@@ -167,6 +167,7 @@ class Viewer:
         state = messages.state(
             self._visible(snapshot) if seated else None,
             rates=_rates(snapshot.rates),
+            gauges=session.gauges.read().to_json(),
             strategy=session.strategy,
             adapter=session.adapter,
             switching=session.switching,
@@ -201,10 +202,12 @@ def _rates(rates: Rates) -> messages.Message:
         "answers_per_second": round(rates.answers_per_second, 2),
         "median": rates.median,
         "p95": rates.p95,
+        "detect": rates.detect,
+        "wait": rates.wait,
     }
 
 
 def _lasting(state: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a state is news when it changes: not ages and rates, which change all the time."""
+    """Return what of a state is news when it changes: not ages, rates and gauges, which change all the time."""
     faces = [{name: value for name, value in face.items() if name != "age"} for face in state["faces"]]
-    return {**state, "faces": faces, "rates": None, "captured": None}
+    return {**state, "faces": faces, "rates": None, "gauges": None, "captured": None}

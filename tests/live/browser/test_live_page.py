@@ -207,6 +207,19 @@ def test_a_second_viewer_waits_for_the_first(server: Served, live: Open) -> None
     status(first, "Somebody else is connected")
 
 
+def test_where_the_time_goes(server: Served, live: Open) -> None:
+    page = begin(live(server.url, width=390, color_scheme="dark"))
+    page.click(".gauges summary")
+    page.wait_for_function("() => !document.querySelector('#gauges > :nth-child(6) dd').textContent.includes('–')")
+    said = dict(re.findall(r"(.+)\n+(.+)", page.inner_text("#gauges")))
+    for name in ("finding faces", "waiting for the model", "model", "way there and back"):
+        assert re.fullmatch(r"\d+ ms|\d+\.\d s", said[name]), said
+    assert re.fullmatch(r"\d+ %", said["processor"])
+    assert re.fullmatch(r"\d+ MB|\d+\.\d GB", said["memory"])
+    assert said["GPU"] == said["GPU memory"] == "–"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_boxes_can_be_drawn_on_the_frame_that_was_looked_at(server: Served, live: Open) -> None:
     page = begin(live(server.url))
     page.evaluate("""() => {

@@ -127,6 +127,9 @@ def test_a_frame_goes_in_and_faces_and_answers_come_out(server: Served) -> None:
         assert after["faces"][0]["outcome"] == answer["outcome"]
         assert after["faces"][0]["age"] == 0.0
         assert after["rates"]["answers"] >= 1
+        assert 0 <= answer["wait"] < answer["detect"] + answer["seconds"] + 60
+        assert after["rates"]["detect"] > 0
+        assert set(after["gauges"]) == {"processor", "memory", "gpu", "gpu_memory"}
         gone = viewer.look(picture((0, 0, 0, 0)))["faces"]
         assert all(face["stale"] for face in gone)
 
