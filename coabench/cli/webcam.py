@@ -139,6 +139,10 @@ CHOICE = (
     click.option("--tls-cert", metavar="FILE", type=FILE, help="The certificate of the page, PEM."),
     click.option("--tls-key", metavar="FILE", type=FILE, help="The key of --tls-cert, PEM."),
     click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it."),
+    click.option("--offer", "offers", multiple=True, metavar="KEY=VALUE,…",
+                 help="What the page may ask in place of the first answerer, spelt as for --beside; repeatable."),
+    click.option("--prompts/--no-prompts", default=True, show_default=True,
+                 help="Whether the page may ask about a face in words of its own."),
 )  # fmt: skip
 @checks_versions
 def command(assignments: tuple[str, ...], faces: str, margin: float | None, serve: str | None, **rest: Any) -> None:
@@ -175,6 +179,8 @@ def command(assignments: tuple[str, ...], faces: str, margin: float | None, serv
         _check_served()
         rest["serving"] = Serving(serve, remote, **tls, certificates=folder / "tls")
         rest["window"] = False
+    elif rest["offers"]:
+        raise UserError("--offer needs --serve: a page chooses", remedy="add --serve HOST:PORT, or leave it out")
     elif remote or any(tls.values()):
         raise UserError("--allow-remote and --tls-… need --serve", remedy="add --serve HOST:PORT, or leave them out")
     session = Session(choice=choice, settings=settings, command=("coabench", *sys.argv[1:]), **rest)

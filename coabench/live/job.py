@@ -35,7 +35,9 @@ def webcam(session: Session, note: Note) -> Summary:
     summary = Summary()
     with ExitStack() as stack:
         address = None if session.serving is None else stack.enter_context(prepare(session.serving))
-        equipment = equip(session.choice, session.detector, session.weights, session.settings, note, session.beside)
+        equipment = equip(
+            session.choice, session.detector, session.weights, session.settings, note, session.beside, session.offers
+        )
         stack.callback(equipment.detector.close)
         source = open_source(session.source, note) if address is None else Browser(note)
         stack.callback(source.close)
@@ -54,7 +56,7 @@ def webcam(session: Session, note: Note) -> Summary:
             if address is not None:
                 close = cache(probe.close)
                 stage.at_end(close)
-                serve(address, probe, equipment.askers, note, close, session.stored, stage.log_note)
+                serve(address, probe, equipment, note, close, session.stored, stage.log_event, session.prompts)
             elif session.window or source.live:
                 _live(stage, source, probe)
             else:

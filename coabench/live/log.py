@@ -10,7 +10,6 @@ from typing import Any
 from coabench.base.files import Closing
 from coabench.base.jsonlines import check_there, encode, write_whole
 from coabench.errors import JobError
-from coabench.live.gauges import Gauges
 from coabench.live.snapshot import FaceAnswer
 from coabench.runs.record import describe_turn
 
@@ -59,11 +58,11 @@ class LiveLog(Closing):
 
     def note(self, text: str) -> None:
         """Write what happened meanwhile: frames that did not come, say. From any thread."""
-        self._write({"kind": "note", "text": text})
+        self.event("note", {"text": text})
 
-    def gauges(self, time: float, gauges: Gauges) -> None:
-        """Write what the session takes of its machine, at a time of the source."""
-        self._write({"kind": "gauges", "time": round(time, 6), **gauges.to_json()})
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Write a line that is no answer, of a *kind* that says so. From any thread."""
+        self._write({"kind": kind, **data})
 
     def _write(self, data: Mapping[str, Any]) -> None:
         try:

@@ -76,8 +76,12 @@ class Memory:
 
 
 def _differ(first: FaceAnswer | None, second: FaceAnswer | None) -> bool:
-    """Whether two answers about the same crop are no agreement."""
-    return first is not None and second is not None and not agree(first.prediction.label, second.prediction.label)
+    """Whether what is shown of two answers about the same crop, the votes where there are any, is no agreement."""
+    return first is not None and second is not None and not agree(_shown(first), _shown(second))
+
+
+def _shown(answer: FaceAnswer) -> str | None:
+    return answer.prediction.label if answer.smoothed is None else answer.smoothed
 
 
 def vote(labels: Sequence[str | None]) -> str | None:

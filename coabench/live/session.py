@@ -22,6 +22,8 @@ class Session:
 
     Attributes:
         beside: what answers beside the choice, see `coabench.live.beside.parse_answerer`.
+        offers: what the page may ask in its place, spelt alike.
+        prompts: whether the page may ask in words of its own.
         source: see `coabench.live.sources.open_source`.
         serving: look through the camera of a browser instead, without a window.
         window: show it. Without a window a source that is not live is worked through in order, nothing left out.
@@ -37,6 +39,8 @@ class Session:
 
     choice: Choice = field(default_factory=Choice)
     beside: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
+    prompts: bool = True
     source: str = "0"
     serving: Serving | None = None
     window: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -113,11 +113,16 @@ class Stage:
         if self._log is not None:
             self._log.note(text)
 
+    def log_event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Log what is no answer, in a line of its own kind."""
+        if self._log is not None:
+            self._log.event(kind, data)
+
     def _log_gauges(self, answer: FaceAnswer) -> None:
         """Log now and then what the session takes of its machine."""
-        if self._log is not None and time.monotonic() - self._gauged > REPORT:
+        if time.monotonic() - self._gauged > REPORT:
             self._gauged = time.monotonic()
-            self._log.gauges(answer.time, self._gauges.read())
+            self.log_event("gauges", {"time": round(answer.time, 6), **self._gauges.read().to_json()})
 
     def pause(self) -> None:
         """Pause or continue. A camera's time passes meanwhile, and recordings leave it out; a film's stands still."""

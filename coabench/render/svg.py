@@ -136,8 +136,10 @@ def legend(groups: Mapping[str, int]) -> Markup:
 
 
 def chart(content: Markup, *, narrow: bool = False) -> Markup:
-    """Return what a chart stands in."""
-    return Markup('<div class="chart{}">{}</div>').format(" narrow" if narrow else "", content)
+    """Return what a chart stands in. A wide one scrolls on a small screen, by keys, too."""
+    if narrow:
+        return Markup('<div class="chart narrow">{}</div>').format(content)
+    return Markup('<div class="chart" tabindex="0" role="group" aria-label="Chart">{}</div>').format(content)
 
 
 def picture(frame: Frame, about: str, parts: Sequence[Markup]) -> Markup:

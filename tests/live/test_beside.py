@@ -16,7 +16,7 @@ from coabench.live.probe import Probe, Settings
 from coabench.live.snapshot import FaceAnswer
 from coabench.live.together import ask_together, load_askers
 
-ONE = Settings(min_face=1)
+ONE = Settings(min_face=1, smooth=1)
 
 
 def crop(value: int) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from coabench.base.text import safe
@@ -10,12 +10,15 @@ from coabench.live.gauges import Gauges
 from coabench.live.overlay.colours import ALARM, NOTICE, QUIET, TEXT, Colour
 from coabench.live.rates import Rates
 from coabench.live.reasons import why_no_label
-from coabench.live.snapshot import FaceView, Snapshot
+from coabench.live.snapshot import FaceAnswer, FaceView, Opinion, Snapshot
+from coabench.metrics.calibration import probabilities
 
 Piece = tuple[str, Colour]
 Line = tuple[Piece, ...]
 """Pieces stand from left to right, whichever way the script of each is written."""
 
+LIKELIEST = 3
+"""Options of a question that are shown with their probabilities."""
 READABLE = 0.25
 """Seconds that a line must stand to be read."""
 
@@ -51,15 +54,20 @@ def about_face(face: FaceView, details: bool) -> tuple[Line, ...]:
     if answer is None:
         lines: list[Line] = [(number, ("  asking", QUIET)) if face.asking else (number,)]
     elif face.smoothed is not None:
-        lines = [(number, (f"  {safe(face.smoothed, 40)}", TEXT), ("  (smoothed)", TEXT))]
+        lines = [(number, ("  ", TEXT), *_votes(face.smoothed))]
         if details:
-            lines.append((("now ", QUIET), *_said(face)))
+            lines.append((("now ", QUIET), *_said(answer)))
     else:
-        lines = [(number, ("  ", TEXT), *_said(face))]
+        lines = [(number, ("  ", TEXT), *_said(answer))]
+    if face.beside and answer is not None:
+        lines[0] = (*lines[0], *_differing(face.beside))
+        lines += [_beside(opinion) for opinion in face.beside if opinion.answer is not None]
     if details:
         stages = _stages(face)
         if stages:
             lines.append(stages)
+        if answer is not None:
+            lines += _options(answer)
         if face.age is not None:
             lines.append(((f"{face.age:.1f} s ago", QUIET), *((("  stale", NOTICE),) if face.stale else ())))
     elif face.stale:
@@ -67,10 +75,38 @@ def about_face(face: FaceView, details: bool) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def _said(face: FaceView) -> Line:
-    """Return the label of the last answer with its probability, or why there is none."""
-    assert face.answer is not None
-    prediction, confidence = face.answer.prediction, face.answer.confidence
+def _differing(beside: Sequence[Opinion]) -> Line:
+    """Return who else gives another label, for the one line that a crowd leaves: ``≠ B C``."""
+    others = [opinion.name for opinion in beside if opinion.differs]
+    return ((f"  ≠ {' '.join(others)}", NOTICE),) if others else ()
+
+
+def _beside(opinion: Opinion) -> Line:
+    """Return what another one says about the face: ``B = Sadly Angry``, or ``B ≠ …`` where it differs."""
+    assert opinion.answer is not None
+    mark = (f"{opinion.name} ≠ ", NOTICE) if opinion.differs else (f"{opinion.name} = ", QUIET)
+    smoothed = opinion.answer.smoothed
+    return (mark, *((_votes(smoothed)) if smoothed is not None else _said(opinion.answer)))
+
+
+def _options(answer: FaceAnswer) -> list[Line]:
+    """Return the likeliest options of each question that has scores: ``1  Happiness 62%  Surprise 21%  Fear 9%``."""
+    lines: list[Line] = []
+    for number, turn in enumerate(answer.turns, start=1):
+        shares = probabilities(turn.answer.scores) if turn.answer.scores else {}
+        best = sorted(shares, key=shares.__getitem__, reverse=True)[:LIKELIEST]
+        said = [(f"  {safe(option, 24)} {shares[option]:.0%}", QUIET) for option in best]
+        lines += [((f"{number}", QUIET), *said)] if said else []
+    return lines
+
+
+def _votes(label: str) -> Line:
+    return (safe(label, 40), TEXT), ("  (smoothed)", TEXT)
+
+
+def _said(answer: FaceAnswer) -> Line:
+    """Return the label of an answer with its probability, or why there is none."""
+    prediction, confidence = answer.prediction, answer.confidence
     if prediction.label is None:
         return ((f"no label: {why_no_label(prediction)}", NOTICE),)
     share = () if confidence is None else ((f"  {confidence:.0%}", TEXT),)
@@ -102,7 +138,13 @@ def in_corners(snapshot: Snapshot, marks: Marks) -> dict[str, tuple[Line, ...]]:
     """Return what belongs to no face: ``rates``, ``state`` and ``notice``, where there is something to say."""
     lines: list[Line] = _rates(snapshot.rates, marks) if marks.rates else []
     if marks.details and marks.about:
-        lines.append(((safe(marks.about, 60), QUIET),))
+        lines.append(((safe(marks.about, 90), QUIET),))
+    if marks.details:
+        lines += [
+            ((f"{pair.first} = {pair.second}  {pair.share:.0%} of {pair.looks}", QUIET),)
+            for pair in snapshot.agreements
+            if pair.share is not None
+        ]
     said = {"rates": tuple(lines)} if lines else {}
     states: list[Line] = [(("● REC", ALARM),)] if marks.recording else []
     states += [(("paused", NOTICE),)] if marks.paused else []

@@ -1,6 +1,7 @@
 """The live page in a real browser with a fake camera: what it shows, and how it takes what goes wrong."""
 
 import io
+import json
 import re
 import struct
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from support.browser import launched
+from support.browser import launched, serious
 from support.footage import film
 from support.process import process_environment
 from support.served import Served, Viewer, picture, served
@@ -30,6 +31,7 @@ BOXES = """(colour) => {
     }
     return found > 100;
 }"""
+CELLS = "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
 FAIL = """(name) => {
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", name));
 }"""
@@ -136,6 +138,16 @@ def test_answers_appear(server: Served, live: Open) -> None:
     assert tint == "rgb({}, {}, {})".format(*face_colour(track))
 
 
+def test_axe_finds_nothing_serious(server: Served, live: Open) -> None:
+    page = live(server.url, width=390, bypass_csp=True)
+    status(page, "Connected")
+    assert serious(page) == []
+    begin(page)
+    page.wait_for_selector(".face")
+    page.emulate_media(color_scheme="dark")
+    assert serious(page) == []
+
+
 def test_stages_are_shown_as_they_arrive(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
     with served(environment, tmp_path, "--detector", "auto", *SLOW) as server:
         page = begin(live(server.url, width=390, color_scheme="dark"))
@@ -193,6 +205,66 @@ def test_the_strategy_is_switched_from_the_page(environment: dict[str, str], tmp
         page.select_option("#strategy", "direct")
         page.wait_for_function("() => document.querySelectorAll('.face li').length === 1")
         assert page.input_value("#strategy") == "direct"
+
+
+def test_side_by_side_with_all_options(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
+    more = ("--detector", "auto", "--decode", "score", "--beside", "strategy=direct", "--beside", "decode=generate")
+    with served(environment, tmp_path, *more, "--log", "log.jsonl") as server:
+        page = begin(live(server.url))
+        page.check("#bars")
+        page.wait_for_function("() => document.querySelectorAll('.face .options').length === 2")
+        text = page.inner_text(".face")
+        assert re.search(r"primary\n+(\w+\n\d+ %\n*){7}", text)
+        assert page.locator(".face .beside li").count() == 2
+        marks = page.eval_on_selector_all(".mark-of", "nodes => nodes.map((n) => [n.textContent, n.ariaLabel])")
+        assert set(map(tuple, marks)) <= {("≠", "differs: "), ("=", "agrees: ")}
+        agreement = page.inner_text("#agreement")
+        assert re.search(
+            r"A: chain-of-affect:corrected · score\nB: direct · score\nC: chain-of-affect:corrected\n", agreement
+        ), agreement
+        assert len(re.findall(r"[ABC] = [ABC]\s+\d+ % \d+ of \d+ looks", agreement)) == 3
+        assert {row[2] for row in page.eval_on_selector_all("#latest tr", CELLS)} == {"A", "B", "C"}
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_settings_offers_and_free_questions_are_logged_and_not_counted(
+    environment: dict[str, str], tmp_path: Path, live: Open
+) -> None:
+    more = ("--detector", "auto", "--every", "0.3", "--offer", "strategy=direct", "--log", "log.jsonl")
+    with served(environment, tmp_path, *more) as server:
+        page = begin(live(server.url, quiet=False))  # the browser reports that the server has ended
+        assert page.input_value("#every") == "0.3"  # what the command line chose stays on the list
+        page.select_option("#every", "0.5")
+        page.select_option("#smooth", "1")
+        page.select_option("#offer", label="scripted:a · no adapter · direct")
+        page.wait_for_function("() => document.getElementById('strategy').value === 'direct'")
+        page.wait_for_function("() => document.querySelectorAll('.face li').length === 1")
+        page.fill("#prompt-text", "Is this <b>face</b> tilted?")
+        page.press("#prompt-text", "Enter")
+        said = page.wait_for_selector("#prompted li").inner_text()
+        assert "not evaluated" in said
+        assert "Is this <b>face</b> tilted?" in said
+        assert re.search(r"Face \d+: ", said)
+        assert page.input_value("#every") == "0.5"
+        assert server.process.stdout is not None
+        server.end()
+        summary = server.process.stdout.read()
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    changes = [line for line in lines if line.get("kind") == "change"]
+    assert [(line["changed"], line["to"]) for line in changes] == [
+        ("every", "0.5"),
+        ("smooth", "1"),
+        ("offer", "scripted:a · no adapter · direct"),
+    ]
+    assert changes[-1]["identity"]["strategy"]["name"] == "direct"
+    assert (changes[-1]["identity"]["settings"]["every"], changes[-1]["identity"]["settings"]["smooth"]) == (0.5, 1)
+    (prompt,) = [line for line in lines if line.get("kind") == "prompt"]
+    assert (prompt["text"], prompt["evaluated"]) == ("Is this <b>face</b> tilted?", False)
+    assert prompt["response"]
+    answers = [line for line in lines if "kind" not in line]
+    assert len(answers) == int(re.search(r"answers +(\d+)", summary)[1])  # type: ignore[index]
 
 
 def test_a_second_viewer_waits_for_the_first(server: Served, live: Open) -> None:
@@ -321,3 +393,39 @@ def test_frames_are_small_and_clean(server: Served, live: Open) -> None:
             pixels = list(image.convert("RGB").get_flattened_data())
         red, green, blue = face_colour(1)
         assert sum(abs(r - red) + abs(g - green) + abs(b - blue) < 20 for r, g, b in pixels) < 200
+
+
+def test_plates_hide_no_face_and_a_line_leads_to_the_box(server: Served, live: Open) -> None:
+    """The placement of `coabench.live.overlay.placement`, which the page has in JavaScript."""
+    page = live(server.url)
+    status(page, "Connected")
+    draw = """([width, height, boxes]) => {
+        const canvas = Object.assign(document.createElement("canvas"), { width, height });
+        const said = [[{ text: "#1  ", bold: true }, { text: "Happily Surprised  82 %", bold: true }],
+                      [{ text: "Happiness → Surprise", ink: "quiet" }], [{ text: "0.4 s old", ink: "quiet" }]];
+        const faces = boxes.map((box, i) => ({ track: i + 1, box, style: "solid", lines: said }));
+        const sheet = canvas.getContext("2d");
+        const plates = coabench.overlay().draw(sheet, 1, faces);
+        const between = sheet.getImageData(210, 280, 80, 120).data;
+        const painted = between.filter((value, i) => i % 4 === 3 && value > 0).length;
+        return [plates, painted];
+    }"""
+    for width, height in ((480, 360), (640, 480), (3840, 2160)):
+        boxes = [[x * width, y * height, (x + 0.2) * width, (y + 0.4) * height]
+                 for x, y in ((0.0, 0.1), (0.22, 0.15), (0.45, 0.1), (0.68, 0.4), (0.1, 0.58))]  # fmt: skip
+        plates, _ = page.evaluate(draw, [width, height, boxes])
+        for i, plate in enumerate(plates):
+            assert min(plate) >= 0
+            assert plate[2] <= width
+            assert plate[3] <= height
+            assert not [other for other in [*boxes, *plates[:i]] if overlap(plate, other) > 1]
+    middle, below = [200, 150, 300, 270], [0, 270, 640, 420]
+    around = [[0, 0, 640, 150], below, [0, 150, 195, 270], [305, 150, 640, 270]]
+    (plate, *_), painted = page.evaluate(draw, [640, 480, [middle, *around]])
+    assert plate[1] >= 420
+    assert painted > 100
+    assert page.evaluate(draw, [640, 480, [middle]])[1] < painted
+
+
+def overlap(a: list[float], b: list[float]) -> float:
+    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
