@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,45 +10,36 @@ import pytest
 from coabench.live import gauges
 from coabench.live.gauges import GaugeReader, Gauges
 
-ON_LINUX = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="read from /proc")
-
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gauges, "PAUSE", 0.0)
 
 
-def test_work_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gauges.os, "cpu_count", lambda: 1)
+def test_the_processor_is_a_share_of_all_cores_since_the_last_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, family = iter([100.0, 110.0, 111.0]), iter([(1.0, 5), (6.0, 7), (5.0, 7)])
+    monkeypatch.setattr(gauges, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(gauges, "_family", lambda: next(family))
+    monkeypatch.setattr(gauges, "_gpu", lambda: (None, None))
+    monkeypatch.setattr(gauges.os, "cpu_count", lambda: 2)
     reader = GaugeReader()
-    time.sleep(0.1)
-    idle = reader.read().processor
-    until = time.process_time() + 0.1
-    while time.process_time() < until:
-        pass
-    busy = reader.read().processor
-    assert idle is not None
-    assert busy is not None
-    assert 0 <= idle < 0.25 < busy <= 1 or busy > 2 * idle  # the rest of the machine may be busy, too
+    assert reader.read() == Gauges(0.25, 7)
+    assert reader.read() == Gauges(0.0, 7)  # one of its processes has ended
 
 
-@ON_LINUX
-def test_processes_that_it_started_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gauges.os, "cpu_count", lambda: 1)
-    reader = GaugeReader()
-    alone = reader.read().memory
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="read from /proc")
+def test_processes_that_it_started_count() -> None:
     code = "import time; end = time.process_time() + 0.2\nwhile time.process_time() < end: pass\nprint(); input()"
-    started = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    with started:
+    alone = gauges._family()
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as started:
         assert started.stdout is not None
         started.stdout.readline()
-        after = reader.read()
+        both = gauges._family()
         started.communicate(b"\n")
-    assert alone is not None
-    assert after.memory is not None
-    assert after.memory > alone + 2**20
-    assert after.processor is not None
-    assert after.processor > 0.1
+    assert both[0] > alone[0] + 0.15
+    assert alone[1] is not None
+    assert both[1] is not None
+    assert both[1] > alone[1] + 2**20
 
 
 def test_a_gpu_is_read_where_torch_works_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
