@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -121,6 +121,7 @@ class Probe(Closing):
         self._beside = [Tally() for _ in beside]
         self._agreement = AgreementTally(len(self._askers))
         self._between: deque[tuple[Callable[[], None], Future[Any]]] = deque()
+        self._merges: list[tuple[int, int]] = []
         self._closed = False
         self._error: BaseException | None = None
 
@@ -203,6 +204,11 @@ class Probe(Closing):
                 self._changed.notify_all()
         return future
 
+    def merge(self, track: int, into: int) -> None:
+        """Let a face be an earlier one that is no longer seen, from the next look on."""
+        with self._changed:
+            self._merges.append((track, into))
+
     def snapshot(self, now: float | None = None) -> Snapshot:
         """Return all there is to show.
 
@@ -278,7 +284,23 @@ class Probe(Closing):
 
     # -- what they do -------------------------------------------------------------------------------------------------
 
+    def _merge(self) -> None:
+        """Merge what is to be merged, with what is remembered and shown of it."""
+        with self._changed:
+            merges, self._merges = self._merges, []
+            for track, into in merges:
+                if not self._tracker.rename(track, into):
+                    continue
+                if track in self._memory:
+                    self._memory[into] = self._memory.pop(track)
+                if self._seen is not None:
+                    tracks = (replace(each, id=into) if each.id == track else each
+                              for each in self._seen.tracks if each.id != into)  # fmt: skip
+                    ordered = tuple(sorted(tracks, key=lambda each: each.id))
+                    self._seen = replace(self._seen, tracks=ordered, known=(self._seen.known - {track}) | {into})
+
     def _locate(self, frame: Frame, came: float) -> _Seen:
+        self._merge()
         # Chosen after tracking: a face that is missed in one frame does not lose its place to the next largest.
         if frame.scene != self._scene:
             self._tracker.forget()

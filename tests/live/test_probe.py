@@ -182,6 +182,21 @@ def test_the_smoothed_label_is_a_vote_and_the_answer_stays_raw() -> None:
     assert stepping().snapshot().faces == ()
 
 
+def test_a_face_is_merged_into_an_earlier_one_with_what_was_answered_about_it() -> None:
+    detector, backbone = FixedFaces((0, 0, 30, 30)), Gated()
+    backbone.free = True
+    probe = Probe(detector, asker(backbone), Settings(min_face=1, every=10.0))
+    probe.step(frame(0))
+    detector.boxes = ((80, 60, 110, 90),)
+    (answer,) = probe.step(frame(1))
+    assert answer.track == 2
+    probe.merge(2, 1)
+    assert probe.step(frame(2)) == []  # it was asked about, and is not again
+    seen = probe.snapshot()
+    assert [face.track for face in seen.faces] == [1]
+    assert seen.faces[0].answer == answer
+
+
 def test_vote() -> None:
     assert vote(["a", "b", "a"]) == "a"
     assert vote(["a", "b"]) == "b"

@@ -18,6 +18,7 @@ from coabench.live.beside import summarise
 from coabench.live.browser.clock import Clock
 from coabench.live.browser.frames import MAX_BYTES, Sent, read_frame
 from coabench.live.browser.messages import Seat, answered, prompted
+from coabench.live.browser.people import People
 from coabench.live.equipment import Equipment
 from coabench.live.gauges import GaugeReader
 from coabench.live.probe import Probe
@@ -77,7 +78,7 @@ class SharedSession:
         self.address, self.note, self.keeps = address, note, list(keeps)
         self.ended: str | None = None
         self.switching: str | None = None
-        self.gauges = GaugeReader()
+        self.gauges, self.people = GaugeReader(), People()
         self._viewers = Counter[str]()
         self._probe, self._equipment, self._askers = probe, equipment, list(equipment.askers)
         self._first_asker, self._record, self._prompts = equipment.askers[0], record, prompts
@@ -151,6 +152,7 @@ class SharedSession:
             self._clock = Clock(self._clock.last + BETWEEN)
             self._first, self._last_frame = self._frames, time.monotonic()
             self._answers.clear()
+            self.people.forget()
 
     def leave(self, viewer: object) -> None:
         """Free the seat if the viewer has it."""
@@ -204,7 +206,21 @@ class SharedSession:
         with suppress(IndexError):
             while True:
                 taken.append(self._answers.popleft())
+                self.people.meet(taken[-1]["track"])
         return taken
+
+    def identify(self, command: Mapping[str, str]) -> None:
+        """Name a face, or merge it into an earlier one; `UserError` where that cannot be."""
+        track = self.people.find(command["track"])
+        if command["type"] == "name":
+            said = self.people.name(track, command["name"])
+            facts: dict[str, Any] = {"track": track, "name": self.people.names.get(track)}
+        else:
+            into = self.people.find(command["into"])
+            said = self.people.merge(track, into, {face.track for face in self.snapshot().faces})
+            self._probe.merge(track, into)
+            facts = {"track": track, "into": into}
+        self._record("note", {"text": said, **facts})
 
     # -- the strategy -------------------------------------------------------------------------------------------------
 

@@ -125,6 +125,10 @@ class Viewer:
             raise UserError("somebody else is connected", remedy="wait until they stop before choosing a strategy")
         elif command["type"] == "set":
             self._session.set(command["name"], command["value"])
+        elif command["type"] in ("name", "merge"):
+            if self._session.seat(self) != "yours":
+                raise UserError("a name came without the seat", remedy="start before naming faces")
+            self._session.identify(command)
         elif command["type"] == "prompt" and self._session.seat(self) != "yours":
             raise UserError("a question came without the seat", remedy="start before asking")
         elif self._tasks:
@@ -183,6 +187,7 @@ class Viewer:
             settings=session.settings,
             prompt={"refused": session.prompt_refused, "under_way": session.prompting},
             in_use=session.in_use,
+            names=session.people.names,
             switching=session.switching,
             acknowledged=acknowledged,
             frame=self._looked,

@@ -279,6 +279,20 @@ def test_a_second_viewer_waits_for_the_first(server: Served, live: Open) -> None
     status(first, "Somebody else is connected")
 
 
+def test_a_face_gets_a_name_and_a_thumbnail(server: Served, live: Open) -> None:
+    page = begin(live(server.url))
+    page.wait_for_function("""() => {
+        const thumbnail = document.querySelector(".face .thumbnail");
+        return thumbnail?.getContext("2d").getImageData(24, 24, 1, 1).data[3] === 255;
+    }""")
+    page.click(".person summary")
+    page.fill(".person input", "Ann <b>")
+    page.keyboard.press("Tab")
+    page.wait_for_function("() => document.querySelector('.face .who').textContent.includes('Ann <b> · face ')")
+    assert page.locator(".face b").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_where_the_time_goes(server: Served, live: Open) -> None:
     page = begin(live(server.url, width=390, color_scheme="dark"))
     page.click(".gauges summary")

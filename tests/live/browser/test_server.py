@@ -248,6 +248,26 @@ def test_a_viewers_clock_may_be_wrong(server: Served) -> None:
             assert all(face["age"] is None or 0 <= face["age"] < 600 for face in state["faces"])
 
 
+def test_faces_are_named_and_merged_by_the_viewer_in_the_seat(environment: Environment, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with served(environment, tmp_path, "--log", log) as server:
+        with Viewer(server.url) as viewer, Viewer(server.url) as other:
+            viewer.start().look(picture())
+            track = viewer.hear("answer")["track"]
+            viewer.say(type="name", track=str(track), name="Ann <b>")
+            viewer.look(picture())
+            assert viewer.hear("state")["faces"][0]["name"] == "Ann <b>"
+            other.say(type="name", track=str(track), name="Eve")
+            assert other.hear("problem")["problem"] == "somebody else is connected"
+            for into in ("17", str(track)):
+                viewer.say(type="merge", track=str(track), into=into)
+                assert viewer.hear("problem")["problem"] in ("there is no such face", "these are not one face")
+        server.end()
+    notes = [line for line in map(json.loads, log.read_text().splitlines()) if line.get("kind") == "note"]
+    assert notes[0] == {"kind": "note", "text": f"face {track} is called Ann <b>", "track": track, "name": "Ann <b>"}
+    assert "Eve" not in log.read_text()
+
+
 # -- the strategy -----------------------------------------------------------------------------------------------------
 
 
