@@ -87,7 +87,7 @@ CHOICE = (
     QUESTIONS,
     click.option("--beside", multiple=True, metavar="KEY=VALUE,…",
                  help="Ask another answerer about the same crops: what differs from the first of backbone, adapter, "
-                 "strategy, decode, load, as strategy=direct; up to two times."),
+                 "strategy, decode, load, as strategy=direct; up to two times, none by default."),
 )  # fmt: skip
 @labels_option
 @exemplars_from_option
@@ -129,14 +129,17 @@ CHOICE = (
                  help="A folder for the clean crop of every answer, named as in the log; none by default."),
     click.option("--stills", metavar="DIR", type=FOLDER, default=Path("stills"), show_default=True,
                  help="Where the keys s and r save; a folder per session."),
+    click.option("--publish", multiple=True, metavar="stdout|ws://HOST:PORT|mqtt://HOST/TOPIC",
+                 help="Pass the answers on to programs as JSON lines, without pictures; repeatable; none by default."),
 )  # fmt: skip
 @grouped(
     "Serve",
     click.option("--serve", metavar="HOST:PORT", help="Take the camera of a browser: serve a page there, "
                  "for example on 127.0.0.1:8765."),
     click.option("--allow-remote", "serve_remote", is_flag=True,
-                 help="Serve where other machines can come; a token is then needed, and TLS."),
-    click.option("--tls-cert", metavar="FILE", type=FILE, help="The certificate of the page, PEM."),
+                 help="Serve, or publish, where other machines can come; a token is then needed, and TLS."),
+    click.option("--tls-cert", metavar="FILE", type=FILE,
+                 help="The certificate of the page, or of --publish wss://…, PEM."),
     click.option("--tls-key", metavar="FILE", type=FILE, help="The key of --tls-cert, PEM."),
     click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it."),
     click.option("--offer", "offers", multiple=True, metavar="KEY=VALUE,…",
@@ -145,7 +148,14 @@ CHOICE = (
                  help="Whether the page may ask about a face in words of its own."),
 )  # fmt: skip
 @checks_versions
-def command(assignments: tuple[str, ...], faces: str, margin: float | None, serve: str | None, **rest: Any) -> None:
+def command(
+    assignments: tuple[str, ...],
+    faces: str,
+    margin: float | None,
+    serve: str | None,
+    publish: tuple[str, ...],
+    **rest: Any,
+) -> None:
     """Try a backbone and a strategy live: on a camera, a video, a folder or a stream, or the camera of a browser.
 
     In the window: space pauses, s saves a still and its crops, r records, d shows less or more, q or Esc ends. Nothing
@@ -158,6 +168,7 @@ def command(assignments: tuple[str, ...], faces: str, margin: float | None, serv
     from coabench.live.crops import parse_count
     from coabench.live.job import Session, webcam
     from coabench.live.probe import Settings
+    from coabench.live.publish import Publishing, SocketServing
 
     def note(text: str) -> None:
         click.echo(safe(text), err=True)
@@ -175,20 +186,24 @@ def command(assignments: tuple[str, ...], faces: str, margin: float | None, serv
     folder = Path(click.get_app_dir("coabench"))
     tls = {name: rest.pop(name) for name in ("tls_cert", "tls_key", "tls_self_signed")}
     remote = rest.pop("serve_remote")
+    rest["publishing"] = Publishing(publish, SocketServing("", remote, **tls, certificates=folder / "tls"))
     if serve is not None:
         _check_served()
         rest["serving"] = Serving(serve, remote, **tls, certificates=folder / "tls")
         rest["window"] = False
     elif rest["offers"]:
         raise UserError("--offer needs --serve: a page chooses", remedy="add --serve HOST:PORT, or leave it out")
-    elif remote or any(tls.values()):
-        raise UserError("--allow-remote and --tls-… need --serve", remedy="add --serve HOST:PORT, or leave them out")
+    elif (remote or any(tls.values())) and not any(text.startswith("ws") for text in publish):
+        raise UserError(
+            "--allow-remote and --tls-… need --serve or --publish ws://…",
+            remedy="add --serve HOST:PORT, or leave them out",
+        )
     session = Session(choice=choice, settings=settings, command=("coabench", *sys.argv[1:]), **rest)
     notice = first_notice(folder)
     if notice:
         click.echo(notice, err=True)
     done = webcam(session, note)
-    _print_summary(done)
+    _print_summary(done, err="stdout" in publish)
     code = signals.exit_code() if done.interrupted else 0
     if done.left_behind or done.interrupted:
         # All files are closed. A thread that computes on while the interpreter is torn down under it can crash, and
@@ -217,7 +232,7 @@ def _check_served() -> None:
         )
 
 
-def _print_summary(done: Summary) -> None:
+def _print_summary(done: Summary, err: bool) -> None:
     from coabench.live.agreement import NAMES
 
     rates = done.rates
@@ -240,6 +255,6 @@ def _print_summary(done: Summary) -> None:
             rows.append((f"{pair.first} = {pair.second}", f"{pair.agreed} of {pair.looks} ({pair.share:.0%})"))
     rows += [("wrote", safe(path)) for path in done.files]
     for name, value in rows:
-        click.echo(f"{name:<14} {value}")
+        click.echo(f"{name:<14} {value}", err=err)
     if done.interrupted:
         say_interrupted("all files are closed")

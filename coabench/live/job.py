@@ -14,6 +14,8 @@ from coabench.live.capture import Capture
 from coabench.live.equipment import Equipment, equip
 from coabench.live.overlay import font_warnings
 from coabench.live.probe import CLOSING, Probe
+from coabench.live.publish import Publisher, read_targets
+from coabench.live.publish.stdout import kept_for_lines
 from coabench.live.session import Session, Summary
 from coabench.live.snapshot import Frame
 from coabench.live.sources import Note, Source, open_source
@@ -32,8 +34,11 @@ def webcam(session: Session, note: Note) -> Summary:
         JobError: something failed on the way; what was written is valid.
     """
     session.check_outputs()
+    targets = read_targets(session.publishing.targets)
     summary = Summary()
     with ExitStack() as stack:
+        lines = stack.enter_context(kept_for_lines()) if any(target.kind == "stdout" for target in targets) else None
+        publisher = stack.enter_context(Publisher(targets, session.publishing.serving, lines, note))
         address = None if session.serving is None else stack.enter_context(prepare(session.serving))
         equipment = equip(
             session.choice, session.detector, session.weights, session.settings, note, session.beside, session.offers
@@ -51,7 +56,7 @@ def webcam(session: Session, note: Note) -> Summary:
         equipment.load(note)
         asker, *beside = equipment.askers
         probe = Probe(equipment.detector, asker, session.settings, beside)
-        stage = stack.enter_context(Stage(session, equipment, source, probe, summary, note))
+        stage = stack.enter_context(Stage(session, equipment, source, probe, summary, publisher, note))
         with _interruptible(summary, stage):
             if address is not None:
                 close = cache(probe.close)

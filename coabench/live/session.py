@@ -11,6 +11,7 @@ from coabench.live.agreement import Agreement
 from coabench.live.asker import Choice
 from coabench.live.browser import Serving
 from coabench.live.probe import Settings
+from coabench.live.publish import Publishing
 from coabench.live.rates import Rates
 from coabench.live.recording import check_new_file, check_recording
 from coabench.registry.detectors import AUTO
@@ -33,6 +34,7 @@ class Session:
         crops: a folder for the clean crop of every answer.
         stills: a folder for what the keys save.
         draw_on: ``newest``, or ``looked``: the frame in which the faces were found, so that boxes fit exactly.
+        publishing: where answers go for programs.
         max_frames, seconds: end after so many frames, or so much time of the source.
         command: for the log.
     """
@@ -53,15 +55,20 @@ class Session:
     crops: Path | None = None
     stills: Path = Path("stills")
     draw_on: str = "newest"
+    publishing: Publishing = field(default_factory=Publishing)
     max_frames: int | None = None
     seconds: float | None = None
     command: tuple[str, ...] = ()
 
     @property
     def stored(self) -> list[str]:
-        """What is stored of it, in words for those in the picture."""
-        outputs = {"the answers, without pictures": self.log, "a picture of every face that is asked about": self.crops}
-        return [words for words, path in outputs.items() if path is not None]
+        """What is stored of it or passed on, in words for those in the picture."""
+        outputs = {
+            "the answers, without pictures": self.log,
+            "a picture of every face that is asked about": self.crops,
+            "the answers, without pictures, for other programs, which may store them": self.publishing.targets or None,
+        }
+        return [words for words, output in outputs.items() if output is not None]
 
     def check_outputs(self) -> None:
         """Refuse outputs that exist, cannot be written, or are one file; `UserError` naming the option."""

@@ -17,6 +17,7 @@ from coabench.live.gauges import GaugeReader
 from coabench.live.log import LiveLog
 from coabench.live.overlay import Marks, draw
 from coabench.live.probe import Probe
+from coabench.live.publish import Publisher
 from coabench.live.recording import Recording
 from coabench.live.session import Session, Summary
 from coabench.live.snapshot import FaceAnswer, Frame, Snapshot
@@ -40,7 +41,14 @@ class Stage:
     """The outputs of a session, and what its window shows beside the faces."""
 
     def __init__(
-        self, session: Session, equipment: Equipment, source: Source, probe: Probe, summary: Summary, note: Note
+        self,
+        session: Session,
+        equipment: Equipment,
+        source: Source,
+        probe: Probe,
+        summary: Summary,
+        publisher: Publisher,
+        note: Note,
     ) -> None:
         self.session, self.source, self.probe, self.summary, self.note = session, source, probe, summary, note
         self._paused_at = 0.0
@@ -60,21 +68,26 @@ class Stage:
         self._recordings = 0
         self._gauges, self._gauged = GaugeReader(), time.monotonic()
         self._log: LiveLog | None = None
-        if session.log is not None:
+        if session.log is not None or session.publishing.targets:
             header = {
                 "started": now(),
-                "command": [shown(word) for word in session.command],
                 "source": shown(source.name),
                 "identity": equipment.identities[0].to_json(),
                 **_beside(equipment),
-                "environment": environment.describe(),
             }
-            self._log = LiveLog(session.log, header)
+        if session.log is not None:
+            command = [shown(word) for word in session.command]
+            details = {"session": publisher.session, "command": command, "environment": environment.describe()}
+            self._log = LiveLog(session.log, {**header, **details})
             summary.files.append(session.log)
             probe.listen(self._log)
             if session.window or source.live:  # a log of work in order is the same each time
                 probe.listen(self._log_gauges)
         source.note = self.say
+        if session.publishing.targets:
+            publisher.begin(header, self.say)
+            probe.listen(publisher)
+            self.at_end(publisher.close)
         if session.crops is not None:
             folder = session.crops
             summary.files.append(folder)

@@ -29,6 +29,7 @@ JOBS: Mapping[str, Mapping[str, str]] = {
     "Use": {
         "predict": "Say what expression the faces in pictures, folders and films show.",
         "webcam": "Try a backbone and a strategy live: on a camera, a video, a folder or a stream.",
+        "replay-live": "Show a live session as one page: what was answered about whom, and when, beside its recording.",
     },
     "Train": {
         "train": "Train an adapter on a strategy's questions; resume one that was stopped.",

@@ -109,4 +109,4 @@ def browser_page(browser: Any) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert said == []
-    assert [url for url in asked if url not in files and not url.startswith("data:")] == []
+    assert [url for url in asked if url not in files and not url.startswith(("data:", "blob:"))] == []

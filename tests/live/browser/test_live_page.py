@@ -219,9 +219,8 @@ def test_side_by_side_with_all_options(environment: dict[str, str], tmp_path: Pa
         marks = page.eval_on_selector_all(".mark-of", "nodes => nodes.map((n) => [n.textContent, n.ariaLabel])")
         assert set(map(tuple, marks)) <= {("≠", "differs: "), ("=", "agrees: ")}
         agreement = page.inner_text("#agreement")
-        assert re.search(
-            r"A: chain-of-affect:corrected · score\nB: direct · score\nC: chain-of-affect:corrected\n", agreement
-        ), agreement
+        named = r"A: chain-of-affect:corrected · score\nB: direct · score\nC: chain-of-affect:corrected\n"
+        assert re.search(named, agreement), agreement
         assert len(re.findall(r"[ABC] = [ABC]\s+\d+ % \d+ of \d+ looks", agreement)) == 3
         assert {row[2] for row in page.eval_on_selector_all("#latest tr", CELLS)} == {"A", "B", "C"}
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

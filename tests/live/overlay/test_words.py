@@ -23,7 +23,8 @@ def words(view: FaceView, details: bool = True) -> list[str]:
 def test_what_is_said_about_a_face() -> None:
     scores = {"Happiness": -0.105, "Surprise": -2.303}
     sure = face(BOX, turn("Happiness", scores=scores), turn("Surprise", scores={"Happiness": -50.0, "Surprise": 0.0}))
-    assert words(sure) == ["#1  Happily Surprised  90%", "1 Happiness  2 Surprise", "0.4 s ago"]
+    bars = ["1  Happiness 90%  Surprise 10%", "2  Surprise 100%  Happiness 0%"]
+    assert words(sure) == ["#1  Happily Surprised  90%", "1 Happiness  2 Surprise", *bars, "0.4 s ago"]
     assert words(sure, details=False) == ["#1  Happily Surprised  90%"]
     plain = face(BOX, turn("Happiness"), turn("Surprise"))
     assert words(plain)[0] == "#1  Happily Surprised"
