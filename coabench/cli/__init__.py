@@ -43,7 +43,7 @@ class Commands(Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in COMMANDS:
-            module = importlib.import_module(f"coabench.cli.{name}")
+            module = importlib.import_module(f"coabench.cli.{name.replace('-', '_')}")
             command: click.Command = module.command
             return command
         _add_plugin_commands(self)

@@ -11,7 +11,8 @@ import click
 from coabench.base.text import safe
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, RUNNING, Command, grouped
-from coabench.cli.options import data_root_option, device_option, set_option, write
+from coabench.cli.options import data_root_option, device_option, set_option
+from coabench.cli.output import write
 from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import BATCH_SIZE, SEED
 

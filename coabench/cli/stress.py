@@ -23,11 +23,12 @@ from coabench.cli.options import (
     model_options,
     parser_option,
 )
+from coabench.cli.output import write_tables
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import SUITE
 from coabench.registry.options import parse_assignments
-from coabench.render.tables import Format, render_sections
+from coabench.render.tables import Format
 
 
 @click.command("stress", cls=Command, examples=(
@@ -94,7 +95,7 @@ def command(
     request = Evaluation(options=parse_assignments(assignments), **rest)
     plan = make_plan(request, find_suite(suite), output)
     if dry_run:
-        click.echo(render_sections([plan_section(plan)], format, "Stress"), nl=False)
+        write_tables([plan_section(plan)], format, "Stress")
         return
     try:
         results = stress(plan, chosen, SweepTerminal(), runs_at_a_time(executor, jobs))
@@ -102,7 +103,7 @@ def command(
         raise SystemExit(say_interrupted("what is recorded is safe, the same command continues from there")) from None
     says = format not in ("csv", "json") and all(result.status == COMPLETE for result in results)
     shown = sections(summarise(output)) if says else [result_section(plan, results)]
-    click.echo(render_sections(shown, format, "Stress"), nl=False)
+    write_tables(shown, format, "Stress")
     if says:
         click.echo(f"curves, labels and pictures: coabench report {output} --images", err=True)
     raise_failed(results)

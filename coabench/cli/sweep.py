@@ -10,10 +10,11 @@ from coabench.base.text import plural
 from coabench.cli import completing
 from coabench.cli.command import Command, grouped
 from coabench.cli.options import executor_options, format_option
+from coabench.cli.output import write_tables
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
 from coabench.errors import UserError
-from coabench.render.tables import Format, render_sections
+from coabench.render.tables import Format
 
 
 @click.command("sweep", cls=Command, examples=(
@@ -67,12 +68,10 @@ def command(
                 chosen.check(runs)
                 terminal.note(f"measuring {plural(measure, 'sample')} of every run whose pace is unknown")
                 paces, problems = costs.measure(runs, measure, chosen)
-            click.echo(
-                render_sections([plan_section(plan, costs.estimate(plan, paces), problems)], format, "Sweep"), nl=False
-            )
+            write_tables([plan_section(plan, costs.estimate(plan, paces), problems)], format, "Sweep")
             return
         results = sweep(plan, chosen, terminal)
     except KeyboardInterrupt:
         raise SystemExit(say_interrupted("what is recorded is safe, the same command continues from there")) from None
-    click.echo(render_sections(result_sections(plan, results), format, "Sweep"), nl=False)
+    write_tables(result_sections(plan, results), format, "Sweep")
     raise_failed(results)

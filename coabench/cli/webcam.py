@@ -32,6 +32,7 @@ from coabench.cli.options import (
     strategy_option,
     weights_option,
 )
+from coabench.cli.output import write_facts
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import SMOOTH
@@ -83,6 +84,12 @@ CHOICE = (
                  help="Use a backbone that sends pictures to another machine, which is refused by default."),
 )  # fmt: skip
 @strategy_option
+@grouped(
+    QUESTIONS,
+    click.option("--beside", multiple=True, metavar="KEY=VALUE,…",
+                 help="Ask another answerer about the same crops: what differs from the first of backbone, adapter, "
+                 "strategy, decode, load, as strategy=direct; up to two times, none by default."),
+)  # fmt: skip
 @labels_option
 @exemplars_from_option
 @grouped(QUESTIONS, data_root_option)
@@ -95,7 +102,7 @@ CHOICE = (
 @grouped(
     FACES,
     click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1), default=MIN_FACE, show_default=True,
-                 help="Faces whose longer side is shorter are left out."),
+                 help="Faces less wide or high than that are left out."),
     click.option("--faces", default="all", show_default=True, metavar="N|largest|all",
                  help="Which faces are looked at: all, the N largest, or the largest.",
                  shell_complete=completing.words("all", "largest")),
@@ -110,6 +117,8 @@ CHOICE = (
                  help="Show what the last N answers about a face vote for; the log keeps each answer."),
     click.option("--stale-after", type=FiniteRange(min=0), metavar="SECONDS",
                  help="Mark older answers; by default when the next one should have come."),
+    click.option("--draw-on", type=click.Choice(["newest", "looked"]), default="newest", show_default=True,
+                 help="Draw on the newest frame, or, later and exactly, on the one that was looked at."),
 )  # fmt: skip
 @grouped(
     "Keep",
@@ -121,19 +130,33 @@ CHOICE = (
                  help="A folder for the clean crop of every answer, named as in the log; none by default."),
     click.option("--stills", metavar="DIR", type=FOLDER, default=Path("stills"), show_default=True,
                  help="Where the keys s and r save; a folder per session."),
+    click.option("--publish", multiple=True, metavar="stdout|ws://HOST:PORT|mqtt://HOST/TOPIC",
+                 help="Pass the answers on to programs as JSON lines, without pictures; repeatable; none by default."),
 )  # fmt: skip
 @grouped(
     "Serve",
     click.option("--serve", metavar="HOST:PORT", help="Take the camera of a browser: serve a page there, "
                  "for example on 127.0.0.1:8765."),
     click.option("--allow-remote", "serve_remote", is_flag=True,
-                 help="Serve where other machines can come; a token is then needed, and TLS."),
-    click.option("--tls-cert", metavar="FILE", type=FILE, help="The certificate of the page, PEM."),
+                 help="Serve, or publish, where other machines can come; a token is then needed, and TLS."),
+    click.option("--tls-cert", metavar="FILE", type=FILE,
+                 help="The certificate of the page, or of --publish wss://…, PEM."),
     click.option("--tls-key", metavar="FILE", type=FILE, help="The key of --tls-cert, PEM."),
     click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it."),
+    click.option("--offer", "offers", multiple=True, metavar="KEY=VALUE,…",
+                 help="What the page may ask in place of the first answerer, spelt as for --beside; none by default."),
+    click.option("--prompts/--no-prompts", default=True, show_default=True,
+                 help="Whether the page may ask about a face in words of its own."),
 )  # fmt: skip
 @checks_versions
-def command(assignments: tuple[str, ...], faces: str, margin: float | None, serve: str | None, **rest: Any) -> None:
+def command(
+    assignments: tuple[str, ...],
+    faces: str,
+    margin: float | None,
+    serve: str | None,
+    publish: tuple[str, ...],
+    **rest: Any,
+) -> None:
     """Try a backbone and a strategy live: on a camera, a video, a folder or a stream, or the camera of a browser.
 
     In the window: space pauses, s saves a still and its crops, r records, d shows less or more, q or Esc ends. Nothing
@@ -146,6 +169,7 @@ def command(assignments: tuple[str, ...], faces: str, margin: float | None, serv
     from coabench.live.crops import parse_count
     from coabench.live.job import Session, webcam
     from coabench.live.probe import Settings
+    from coabench.live.publish import Publishing, SocketServing
 
     def note(text: str) -> None:
         click.echo(safe(text), err=True)
@@ -163,18 +187,24 @@ def command(assignments: tuple[str, ...], faces: str, margin: float | None, serv
     folder = Path(click.get_app_dir("coabench"))
     tls = {name: rest.pop(name) for name in ("tls_cert", "tls_key", "tls_self_signed")}
     remote = rest.pop("serve_remote")
+    rest["publishing"] = Publishing(publish, SocketServing("", remote, **tls, certificates=folder / "tls"))
     if serve is not None:
         _check_served()
         rest["serving"] = Serving(serve, remote, **tls, certificates=folder / "tls")
         rest["window"] = False
-    elif remote or any(tls.values()):
-        raise UserError("--allow-remote and --tls-… need --serve", remedy="add --serve HOST:PORT, or leave them out")
+    elif rest["offers"]:
+        raise UserError("--offer needs --serve: a page chooses", remedy="add --serve HOST:PORT, or leave it out")
+    elif (remote or any(tls.values())) and not any(text.startswith("ws") for text in publish):
+        raise UserError(
+            "--allow-remote and --tls-… need --serve or --publish ws://…",
+            remedy="add --serve HOST:PORT, or leave them out",
+        )
     session = Session(choice=choice, settings=settings, command=("coabench", *sys.argv[1:]), **rest)
     notice = first_notice(folder)
     if notice:
         click.echo(notice, err=True)
     done = webcam(session, note)
-    _print_summary(done)
+    _print_summary(done, err="stdout" in publish)
     code = signals.exit_code() if done.interrupted else 0
     if done.left_behind or done.interrupted:
         # All files are closed. A thread that computes on while the interpreter is torn down under it can crash, and
@@ -192,18 +222,20 @@ def _check_served() -> None:
     from coabench.errors import UserError
 
     context = click.get_current_context()
-    pointless = ("source", "record", "record_clean", "max_frames", "seconds")
+    pointless = ("source", "record", "record_clean", "max_frames", "seconds", "draw_on")
     found = [name for name in pointless if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if found:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in found)
         raise UserError(
             f"{options} and --serve do not go together",
-            expected="the page chooses its camera, records, and stops",
+            expected="the page chooses its camera, records, stops, and says what it draws on",
             remedy=f"leave out {options}",
         )
 
 
-def _print_summary(done: Summary) -> None:
+def _print_summary(done: Summary, err: bool) -> None:
+    from coabench.live.agreement import NAMES
+
     rates = done.rates
     with_face = rates.detections - rates.faceless
     rows = [
@@ -213,9 +245,16 @@ def _print_summary(done: Summary) -> None:
     ]
     if rates.median is not None and rates.p95 is not None:
         rows.append(("latency", f"median {rates.median * 1000:.0f} ms, p95 {rates.p95 * 1000:.0f} ms"))
+    if done.beside:
+        rows.append((NAMES[0], "answered"))
     rows += [("", f"{n:>6}  {safe(label, 60)}") for label, n in rates.labels]
+    for name, other in zip(NAMES[1:], done.beside, strict=False):
+        rows.append((name, "answered"))
+        rows += [("", f"{n:>6}  {safe(label, 60)}") for label, n in other.labels]
+    for pair in done.agreements:
+        if pair.share is not None:
+            rows.append((f"{pair.first} = {pair.second}", f"{pair.agreed} of {pair.looks} ({pair.share:.0%})"))
     rows += [("wrote", safe(path)) for path in done.files]
-    for name, value in rows:
-        click.echo(f"{name:<14} {value}")
+    write_facts(rows, 14, err=err)
     if done.interrupted:
         say_interrupted("all files are closed")

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coabench.backbone import Backbone
-from coabench.base.vocabulary import ERROR
+from coabench.backbone import Backbone, Viewing
 from coabench.dataset import Card
 from coabench.decode import ONCE, Decode, mode_of
-from coabench.dialogue import Prediction, Question, Task, Turn
-from coabench.errors import SampleError, UserError
+from coabench.dialogue import Question, Task, Turn
+from coabench.errors import UserError
 from coabench.evaluation.respondent import Respondent
-from coabench.inference.engine import Outcome, converse
+from coabench.inference.engine import Outcome, hold_dialogues
 from coabench.inference.exemplars import ExemplarPool, draw_pool
 from coabench.labels import LabelSpace
 from coabench.parser import Parser
@@ -104,34 +103,52 @@ class Asker:
         self.backbone.load()
         self._loaded = True
 
-    def ask(self, crops: Sequence[Image], on_turn: Callable[[int, Turn], None] | None = None) -> list[Outcome]:
-        """Ask the strategy's questions about each crop, all of them in one batch.
+    def prepare(self, crop: Image) -> Any:
+        """Return what the backbone looks at for a crop, exemplars included; `SampleError` where it cannot use it."""
+        return self.backbone.prepare([*self._pool.images(LIVE), crop])
+
+    def talk(self, viewing: Viewing, crops: int, on_turn: Callable[[int, Turn], None] | None) -> list[Outcome]:
+        """Hold the strategy's dialogues about so many crops that are looked at, all of them in one batch.
 
         What is answered about a crop is what ``coabench evaluate`` answers about the same image.
 
         Args:
-            crops: RGB images.
             on_turn: called with the crop's position and each turn as soon as it is understood.
-
-        Returns:
-            one outcome per crop; its prediction has status ``error`` where the backbone cannot use the image.
         """
-        outcomes = [Outcome() for _ in crops]
-        usable: list[tuple[int, Any]] = []
-        for i, crop in enumerate(crops):
-            try:
-                usable.append((i, self.backbone.prepare([*self._pool.images(LIVE), crop])))
-            except SampleError as error:
-                outcomes[i].prediction = Prediction(None, ERROR, str(error))
-        if usable:
-            positions = [i for i, _ in usable]
-            batch = [(prepared, self._task) for _, prepared in usable]
-            forward = None if on_turn is None else (lambda i, turn: on_turn(positions[i], turn))
-            mode = mode_of(self.identity.decode).name
-            answered = converse(self.backbone, self.strategy, batch, mode, forward, self._parser, self._rewrite)
-            for i, outcome in zip(positions, answered, strict=True):
-                outcomes[i] = outcome
-        return outcomes
+        tasks, mode = [self._task] * crops, mode_of(self.identity.decode).name
+        return hold_dialogues(viewing, self.strategy, tasks, mode, on_turn, parser=self._parser, rewrite=self._rewrite)
+
+    def shares_look(self, other: Asker) -> bool:
+        """Whether both look at the same thing with the same weights, so that one look serves both."""
+        return self.backbone is other.backbone and self.identity.exemplars == other.identity.exemplars
+
+    def share_weights(self, loaded: Asker) -> None:
+        """Use the backbone of a loaded asker where it is the same, down to the weights of its adapter."""
+        if self.identity.backbone == loaded.identity.backbone:
+            self.backbone, self._loaded = loaded.backbone, loaded._loaded
+
+    def variant(self, **changes: Any) -> Asker:
+        """Return an asker that differs in some fields of the choice, not loaded.
+
+        Options of ``--set`` for a backbone or strategy that changes stay behind, and so does the adapter of another
+        backbone.
+
+        Raises:
+            UserError: something is unknown, or does not go with the rest of the choice.
+        """
+        chosen_with = ("backbone", "dataset", "strategy")
+        also = {owner: type(chosen) for owner, chosen in self.options.items() if owner not in chosen_with}
+        own = {  # which another one would not know
+            spelling
+            for owner in ("backbone", "strategy")
+            if owner in changes
+            for key in fields(self.options[owner])
+            for spelling in (key.name, f"{owner}.{key.name}")
+        }
+        rest = {key: value for key, value in self.choice.options.items() if key not in own}
+        if "backbone" in changes:
+            changes = {"adapter": None, **changes}
+        return open_asker(replace(self.choice, options=rest, **changes), also)
 
     @contained()
     def with_strategy(self, spec: str) -> Asker:
@@ -140,13 +157,8 @@ class Asker:
         Raises:
             UserError: no such strategy, or one that does not go with the rest of the choice.
         """
-        chosen_with = ("backbone", "dataset", "strategy")
-        also = {owner: type(chosen) for owner, chosen in self.options.items() if owner not in chosen_with}
-        own = {key.name for key in fields(self.options["strategy"])}  # which another strategy would not know
-        rest = {key: value for key, value in self.choice.options.items() if key.removeprefix("strategy.") not in own}
-        other = open_asker(replace(self.choice, strategy=spec, options=rest), also)
-        if other.identity.backbone == self.identity.backbone:
-            other.backbone, other._loaded = self.backbone, self._loaded
+        other = self.variant(strategy=spec)
+        other.share_weights(self)
         other.load()
         return other
 

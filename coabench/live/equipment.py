@@ -2,35 +2,67 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from coabench.live.asker import Asker, Choice, open_asker
+from coabench.live.beside import open_beside, open_offers, summarise
 from coabench.live.detector_process import DetectorProcess
 from coabench.live.probe import Settings
 from coabench.live.sources import Note
+from coabench.live.together import load_askers
 from coabench.registry.detectors import AUTO, DetectorChoice, find_detector
 from coabench.runs.identity import LiveIdentity
 
 
 @dataclass(frozen=True)
 class Equipment:
-    """What looks and what answers, checked; the detector is ready, the asker not loaded yet.
+    """What looks and what answers, checked; the detector is ready, the askers not loaded yet.
 
     Attributes:
-        identity: everything that can change an answer.
+        askers: the first, and those that answer beside it.
+        identities: of each, everything that can change an answer.
+        offers: name -> in what an asker differs from the first one that the page may ask in its place.
         about: the same for people, in a line.
     """
 
-    asker: Asker
+    askers: tuple[Asker, ...]
     detector: DetectorProcess
-    identity: LiveIdentity
+    identities: tuple[LiveIdentity, ...]
     about: str
+    offers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def identify(self, asker: Asker, settings: Settings) -> dict[str, Any]:
+        """Return the identity of an asker that asks with other settings, as the head of the log has it."""
+        found_by = self.identities[0].detector
+        return replace(asker.identity, detector=found_by, settings=asdict(settings)).to_json()
+
+    def load(self, note: Note) -> None:
+        """Bring in the weights, and note what is known only then. May raise `UserError`."""
+        known = [list(asker.notes) for asker in self.askers]
+        load_askers(self.askers)
+        for line in dict.fromkeys(
+            line for asker, said in zip(self.askers, known, strict=True) for line in asker.notes if line not in said
+        ):
+            note(line)
 
 
-def equip(choice: Choice, detector: str, weights: Path | None, settings: Settings, note: Note) -> Equipment:
+def equip(
+    choice: Choice,
+    detector: str,
+    weights: Path | None,
+    settings: Settings,
+    note: Note,
+    beside: Sequence[str] = (),
+    offers: Sequence[str] = (),
+) -> Equipment:
     """Check the choice of a backbone, a strategy and a detector; make the detector ready.
+
+    Args:
+        beside: what answers beside that choice; see `coabench.live.beside.parse_answerer`.
+        offers: what may answer in its place, spelt alike.
 
     Raises:
         UserError: something is unknown, missing, or does not go together.
@@ -41,11 +73,21 @@ def equip(choice: Choice, detector: str, weights: Path | None, settings: Setting
         note(f"passed over {line}")
     options, name = asker.options["detector"], chosen.registration.name
     note(f"detector: {name}" + (" (the best that is available here)" if detector == AUTO else ""))
-    for line in asker.notes:
+    askers = (asker, *open_beside(asker, beside))
+    offered = open_offers(asker, offers)
+    for line in dict.fromkeys(line for each in askers for line in each.notes):
         note(line)
-    identity = replace(asker.identity, detector=describe_detector(chosen, options), settings=asdict(settings))
+    found_by, cut = describe_detector(chosen, options), asdict(settings)
+    identities = tuple(replace(each.identity, detector=found_by, settings=cut) for each in askers)
     process = DetectorProcess(name, chosen.weights, options)
-    return Equipment(asker, process, identity, f"{identity.backbone.name} · {asker.strategy.name} · {name}")
+    return Equipment(askers, process, identities, f"{_about(askers)} · {name}", offered)
+
+
+def _about(askers: Sequence[Asker]) -> str:
+    if len(askers) == 1:
+        backbone = askers[0].identity.backbone
+        return " · ".join(filter(None, (backbone.name, backbone.adapter, askers[0].strategy.name)))
+    return " · ".join(f"{name} {said}" for name, said in summarise(askers).items())
 
 
 def describe_detector(chosen: DetectorChoice, options: Any) -> dict[str, Any]:

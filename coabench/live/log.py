@@ -26,6 +26,7 @@ def answer_record(answer: FaceAnswer) -> dict[str, Any]:
         "track": answer.track,
         "box": list(answer.box),
         "score": round(answer.score, 6),
+        "answerer": answer.answerer,
         "strategy": answer.strategy,
         "prediction": answer.prediction.label,
         "status": answer.prediction.status,
@@ -34,6 +35,8 @@ def answer_record(answer: FaceAnswer) -> dict[str, Any]:
         "smoothed": answer.smoothed,
         "turns": [describe_turn(turn) for turn in answer.turns],
         "seconds": round(answer.seconds, 6),
+        "detect": round(answer.detect, 6),
+        "wait": round(answer.wait, 6),
     }
 
 
@@ -55,7 +58,11 @@ class LiveLog(Closing):
 
     def note(self, text: str) -> None:
         """Write what happened meanwhile: frames that did not come, say. From any thread."""
-        self._write({"kind": "note", "text": text})
+        self.event("note", {"text": text})
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Write a line that is no answer, of a *kind* that says so. From any thread."""
+        self._write({"kind": kind, **data})
 
     def _write(self, data: Mapping[str, Any]) -> None:
         try:

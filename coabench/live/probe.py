@@ -9,24 +9,34 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from coabench.base.files import Closing
 from coabench.base.vocabulary import ERROR
 from coabench.base.worker_thread import WorkerThread
 from coabench.detector import Detector
 from coabench.dialogue import Prediction, Turn
+from coabench.live.agreement import NAMES, AgreementTally
 from coabench.live.asker import Asker
+from coabench.live.memory import Memory
 from coabench.live.rates import Tally
-from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
+from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Look, Snapshot
+from coabench.live.together import ask_together
 from coabench.live.tracker import Track, Tracker, iou
 from coabench.registry.defaults import SMOOTH
 from coabench.support.crop_settings import MARGIN, MIN_FACE, CropSettings
 from coabench.support.crops import crop_face, select_faces
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Result = TypeVar("Result")
 
 FLICKER = 0.25
 """Seconds for which any answer counts as fresh: nobody could see a mark that comes and goes faster."""
@@ -59,27 +69,19 @@ class Settings:
     batch: int = 8
 
 
-@dataclass
-class _Memory:
-    """What is remembered of one face."""
-
-    answer: FaceAnswer | None = None
-    turns: tuple[Turn, ...] = ()
-    asking: bool = False
-    asked: float | None = None
-    """The time of the last frame that was asked about."""
-    labels: deque[str | None] = field(default_factory=deque)
-
-
 @dataclass(frozen=True)
 class _Seen:
     """A frame, the faces that are looked at (some of them missed in this very frame), and all that are known.
 
     Attributes:
+        came: when the frame did, by `time.perf_counter`.
+        detect: seconds in which its faces were found.
         visible: how many of the faces that are looked at were detected in this frame.
     """
 
     frame: Frame
+    came: float
+    detect: float
     visible: int
     tracks: tuple[Track, ...]
     known: frozenset[int]
@@ -93,22 +95,33 @@ class Probe(Closing):
     """Finds faces in frames and asks about them.
 
     Use as a context manager. Either `start` it and `offer` frames as they come, or call `step` with each frame; not
-    both. The asker must be loaded.
+    both. The askers must be loaded.
+
+    Args:
+        beside: further askers, which answer about the same crops.
     """
 
-    def __init__(self, detector: Detector, asker: Asker, settings: Settings = Settings()) -> None:
+    def __init__(
+        self, detector: Detector, asker: Asker, settings: Settings = Settings(), beside: Sequence[Asker] = ()
+    ) -> None:
         self.settings = settings
-        self._detector, self._asker, self._tracker = detector, asker, Tracker()
+        self._detector, self._tracker = detector, Tracker()
+        self._askers = (asker, *beside)
         self._changed = threading.Condition()  # guards all that follows
         self._notifying = threading.Lock()  # held while listeners are called; never taken while holding _changed
         self._listeners: list[Callable[[FaceAnswer], object]] = []
         self._threads: list[WorkerThread] = []
         self._pending: Frame | None = None
+        self._came = 0.0  # when the newest frame did
         self._newest: Frame | None = None
         self._scene = 0  # of the frame whose faces were found last
         self._seen: _Seen | None = None
-        self._memory: dict[int, _Memory] = {}
+        self._memory: dict[int, Memory] = {}
         self._tally = Tally()
+        self._beside = [Tally() for _ in beside]
+        self._agreement = AgreementTally(len(self._askers))
+        self._between: deque[tuple[Callable[[], None], Future[Any]]] = deque()
+        self._merges: list[tuple[int, int]] = []
         self._closed = False
         self._error: BaseException | None = None
 
@@ -134,6 +147,7 @@ class Probe(Closing):
         with self._changed:
             self.check()
             self._pending = self._newest = frame
+            self._came = time.perf_counter()
             self._tally.frames += 1
             self._changed.notify_all()
 
@@ -142,7 +156,7 @@ class Probe(Closing):
         with self._changed:
             self._newest = frame
             self._tally.frames += 1
-        self._store(self._locate(frame))
+        self._store(self._locate(frame, time.perf_counter()))
         answers: list[FaceAnswer] = []
         while (due := self._due()) is not None:
             answers += self._ask(*due)
@@ -154,11 +168,46 @@ class Probe(Closing):
             raise self._error
 
     def switch(self, asker: Asker) -> None:
-        """Ask with another, loaded asker from the next batch on; what was answered so far is forgotten."""
+        """Ask with another, loaded asker in place of the first from the next batch on.
+
+        What was answered so far is forgotten, and agreement is counted anew.
+        """
         with self._changed:
-            self._asker = asker
+            self._askers = (asker, *self._askers[1:])
+            self._agreement = AgreementTally(len(self._askers))
             self._memory.clear()
             self._changed.notify_all()
+
+    def look(self) -> Look | None:
+        """Cut out the faces that are seen in the newest frame; None where there is none."""
+        with self._changed:
+            seen = self._seen
+        tracks = () if seen is None else tuple(t for t in seen.tracks if t.last_seen == seen.frame.time)
+        return Look(seen.frame, tracks, tuple(self._crops(seen.frame, tracks))) if seen and tracks else None
+
+    def between(self, work: Callable[[], Result]) -> Future[Result]:
+        """Do *work* in the thread that asks, before its next questions. Its error is the future's, and ends nothing."""
+        future: Future[Result] = Future()
+
+        def do() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(work())
+                except Exception as error:
+                    future.set_exception(error)
+
+        with self._changed:
+            if self._ending:
+                future.cancel()
+            else:
+                self._between.append((do, future))
+                self._changed.notify_all()
+        return future
+
+    def merge(self, track: int, into: int) -> None:
+        """Let a face be an earlier one that is no longer seen, from the next look on."""
+        with self._changed:
+            self._merges.append((track, into))
 
     def snapshot(self, now: float | None = None) -> Snapshot:
         """Return all there is to show.
@@ -171,7 +220,9 @@ class Probe(Closing):
                 now = self._newest.time if self._newest else 0.0
             seen = self._seen
             faces = [] if seen is None else [self._view(track, seen, now) for track in seen.tracks]
-            return Snapshot(seen.frame if seen else None, tuple(faces), self._tally.rates())
+            beside = tuple(tally.rates() for tally in self._beside)
+            agreements = self._agreement.agreements()
+            return Snapshot(seen.frame if seen else None, tuple(faces), self._tally.rates(), beside, agreements)
 
     def close(self) -> bool:
         """End the threads, within half a second; once it returns no listener is called any more.
@@ -184,6 +235,8 @@ class Probe(Closing):
         with self._changed:
             self._closed = True
             self._pending = None
+            for _, future in self._between:
+                future.cancel()
             self._changed.notify_all()
         if self._notifying.acquire(timeout=CLOSING):
             self._notifying.release()
@@ -199,28 +252,29 @@ class Probe(Closing):
             self._changed.notify_all()
 
     def _watch(self) -> None:
-        while (frame := self._next_frame()) is not None:
-            self._store(self._locate(frame))
+        while (taken := self._next_frame()) is not None:
+            self._store(self._locate(*taken))
 
     def _think(self) -> None:
         with suppress(_Ended):
-            while (due := self._next_due()) is not None:
-                self._ask(*due)
+            while (work := self._next_work()) is not None:
+                work()
 
-    def _next_frame(self) -> Frame | None:
-        """Wait for a frame and take it; None at the end."""
+    def _next_frame(self) -> tuple[Frame, float] | None:
+        """Wait for a frame and take it; return it and when it came, None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._ending or self._pending is not None)
             frame, self._pending = self._pending, None
-            return None if self._ending else frame
+            return None if self._ending or frame is None else (frame, self._came)
 
-    def _next_due(self) -> tuple[Frame, list[Track]] | None:
-        """Wait until there is a face to ask about; None at the end."""
+    def _next_work(self) -> Callable[[], object] | None:
+        """Wait until there is something to do: what `between` brought, or a face to ask about; None at the end."""
         with self._changed:
             while not self._ending:
-                due = self._due()
-                if due is not None:
-                    return due
+                if self._between:
+                    return self._between.popleft()[0]
+                if (due := self._due()) is not None:
+                    return partial(self._ask, *due)
                 self._changed.wait()
         return None
 
@@ -230,83 +284,106 @@ class Probe(Closing):
 
     # -- what they do -------------------------------------------------------------------------------------------------
 
-    def _locate(self, frame: Frame) -> _Seen:
+    def _merge(self) -> None:
+        """Merge what is to be merged, with what is remembered and shown of it."""
+        with self._changed:
+            merges, self._merges = self._merges, []
+            for track, into in merges:
+                if not self._tracker.rename(track, into):
+                    continue
+                if track in self._memory:
+                    self._memory[into] = self._memory.pop(track)
+                if self._seen is not None:
+                    tracks = (replace(each, id=into) if each.id == track else each
+                              for each in self._seen.tracks if each.id != into)  # fmt: skip
+                    ordered = tuple(sorted(tracks, key=lambda each: each.id))
+                    self._seen = replace(self._seen, tracks=ordered, known=(self._seen.known - {track}) | {into})
+
+    def _locate(self, frame: Frame, came: float) -> _Seen:
+        self._merge()
         # Chosen after tracking: a face that is missed in one frame does not lose its place to the next largest.
         if frame.scene != self._scene:
             self._tracker.forget()
             self._scene = frame.scene
-        tracks = self._tracker.update(self._detector.detect(frame.image), frame.time, frame.image)
+        began = time.perf_counter()
+        faces = self._detector.detect(frame.image)
+        detect = time.perf_counter() - began
+        tracks = self._tracker.update(faces, frame.time, frame.image)
         chosen = select_faces(tracks, self.settings.faces, self.settings.min_face)
         visible = sum(track.last_seen == frame.time for track in chosen)
         ordered = tuple(sorted(chosen, key=lambda track: track.id))
-        return _Seen(frame, visible, ordered, frozenset(track.id for track in tracks))
+        return _Seen(frame, came, detect, visible, ordered, frozenset(track.id for track in tracks))
 
     def _store(self, seen: _Seen) -> None:
         with self._changed:
             self._seen = seen
-            self._tally.detected(seen.frame.time, seen.visible)
+            self._tally.detected(seen.frame.time, seen.visible, seen.detect)
             for gone in set(self._memory) - seen.known:
                 del self._memory[gone]
             self._changed.notify_all()
 
-    def _due(self) -> tuple[Frame, list[Track]] | None:
-        """Return the newest frame and the faces in it that are due, and note that they are being asked about."""
+    def _due(self) -> tuple[_Seen, list[Track]] | None:
+        """Return the frame looked at last and the faces in it that are due, and note that they are asked about."""
         with self._changed:
             seen = self._seen
             if seen is None:
                 return None
             due = []
             for track in seen.tracks:
-                asked = self._memory.setdefault(track.id, _Memory()).asked
+                asked = self._memory.setdefault(track.id, Memory.blank(len(self._askers))).asked
                 if track.last_seen == seen.frame.time and self._again(asked, seen.frame.time):
                     due.append(track)
             due.sort(key=lambda track: (self._memory[track.id].asked or -1.0, track.id))
             due = sorted(due[: self.settings.batch], key=lambda track: track.id)
             for track in due:
-                memory = self._memory[track.id]
-                memory.asked, memory.asking, memory.turns = seen.frame.time, True, ()
-            return (seen.frame, due) if due else None
+                self._memory[track.id].ask(seen.frame.time)
+            return (seen, due) if due else None
 
     def _again(self, asked: float | None, now: float) -> bool:
         """Whether a face may be asked about in a frame of time *now*, after it was last asked about at *asked*."""
         return asked is None or (now > asked and now - asked > self.settings.every - 1e-6)  # times of files are rounded
 
-    def _ask(self, frame: Frame, tracks: Sequence[Track]) -> list[FaceAnswer]:
-        """Ask about faces of a frame, and deliver the answers."""
-        started = time.perf_counter()
-        with self._changed:
-            asker = self._asker
+    def _crops(self, frame: Frame, tracks: Sequence[Track]) -> list[Image]:
         cut = CropSettings(self.settings.margin, align=self.settings.align)
-        crops = [crop_face(frame.image, track.face, cut) for track in tracks]
-        turns: list[tuple[Turn, ...]] = [() for _ in tracks]
+        return [crop_face(frame.image, track.face, cut) for track in tracks]
 
-        def on_turn(i: int, turn: Turn) -> None:
-            turns[i] += (turn,)
+    def _ask(self, seen: _Seen, tracks: Sequence[Track]) -> list[FaceAnswer]:
+        """Ask about faces of a frame, and deliver the answers."""
+        frame, wait = seen.frame, time.perf_counter() - seen.came - seen.detect
+        with self._changed:
+            askers = self._askers
+        crops = self._crops(frame, tracks)
+
+        def on_turn(asker: int, i: int, turn: Turn) -> None:
             with self._changed:
                 if self._closed:
                     raise _Ended
                 memory = self._memory.get(tracks[i].id)
-                if memory is not None and asker is self._asker:
-                    memory.turns = turns[i]
+                if memory is not None and askers is self._askers:
+                    memory.said[asker].turns += (turn,)
 
-        outcomes = asker.ask(crops, on_turn)
-        seconds = time.perf_counter() - started
-        answers = []
-        for track, picture, outcome in zip(tracks, crops, outcomes, strict=True):
-            prediction = outcome.prediction or Prediction(None, ERROR, "no prediction")
-            name = asker.strategy.name
-            answers.append(
-                FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, picture, name,
-                           tuple(outcome.turns), prediction, seconds, frame.file)
-            )  # fmt: skip
-        return self._deliver(answers, asker)
+        answered = ask_together(askers, crops, on_turn)
+        looks = []
+        for i, (track, picture) in enumerate(zip(tracks, crops, strict=True)):
+            look = []
+            for name, asker, said in zip(NAMES, askers, answered, strict=False):
+                prediction = said.outcomes[i].prediction or Prediction(None, ERROR, "no prediction")
+                turns = tuple(said.outcomes[i].turns)
+                look.append(
+                    FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, picture, asker.strategy.name,
+                               turns, prediction, said.seconds, frame.file, answerer=name,
+                               detect=seen.detect, wait=wait)
+                )  # fmt: skip
+            looks.append(look)
+        return self._deliver(looks, askers)
 
-    def _deliver(self, answers: Sequence[FaceAnswer], asker: Asker) -> list[FaceAnswer]:
-        """Keep finished answers and call the listeners, unless the probe was closed meanwhile; return what is kept."""
+    def _deliver(self, looks: Sequence[Sequence[FaceAnswer]], askers: Sequence[Asker]) -> list[FaceAnswer]:
+        """Keep finished answers, those of all askers about each crop, and call the listeners, unless the probe was
+        closed meanwhile; return what is kept."""
         with self._changed:
             if self._closed:
                 raise _Ended
-            kept = [self._remember(answer, asker) for answer in answers]
+            kept = [answer for look in looks for answer in self._remember(look, askers)]
             self._changed.notify_all()
         for answer in kept:
             with self._notifying:
@@ -316,50 +393,50 @@ class Probe(Closing):
                     listener(answer)
         return kept
 
-    def _remember(self, answer: FaceAnswer, asker: Asker) -> FaceAnswer:
-        """Keep an answer as the last one about its face, and return it with what the last ones vote for."""
-        self._tally.answered(answer.outcome, answer.seconds)
-        memory = self._memory.get(answer.track)
-        if memory is None or asker is not self._asker:
-            return answer
-        memory.labels.append(answer.prediction.label)
-        while len(memory.labels) > self.settings.smooth:
-            memory.labels.popleft()
-        if self.settings.smooth > 1:
-            answer = replace(answer, smoothed=vote(memory.labels))
-        memory.answer, memory.turns, memory.asking = answer, answer.turns, False
-        return answer
+    def _remember(self, look: Sequence[FaceAnswer], askers: Sequence[Asker]) -> Sequence[FaceAnswer]:
+        """Keep the answers about a crop as the last ones about its face; return them with what the last ones vote for.
+
+        Those of askers that were replaced meanwhile are counted, and no longer shown.
+        """
+        for tally, answer in zip((self._tally, *self._beside), look, strict=True):
+            tally.answered(answer.outcome, answer.seconds, answer.wait)
+        if askers is not self._askers:
+            return look
+        self._agreement.answered([answer.prediction.label for answer in look])
+        memory = self._memory.get(look[0].track)
+        if memory is None:
+            return look
+        memory.asking = False
+        return [said.keep(answer, self.settings.smooth) for said, answer in zip(memory.said, look, strict=True)]
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def _view(self, track: Track, seen: _Seen, now: float) -> FaceView:
-        memory = self._memory.get(track.id) or _Memory()
-        answer = memory.answer
+        memory = self._memory.get(track.id) or Memory.blank(len(self._askers))
+        first = memory.said[0]
+        answer = first.answer
         age = None if answer is None else max(0.0, now - answer.time)
         return FaceView(
             track=track.id,
             box=track.box,
             score=track.score,
-            turns=memory.turns,
+            turns=first.turns,
             asking=memory.asking,
             answer=answer,
             smoothed=None if answer is None else answer.smoothed,
             age=age,
-            stale=answer is not None and self._stale(track, answer, seen, now),
+            stale=self._stale(track, memory, seen, now),
+            beside=memory.beside,
         )
 
-    def _stale(self, track: Track, answer: FaceAnswer, seen: _Seen, now: float) -> bool:
+    def _stale(self, track: Track, memory: Memory, seen: _Seen, now: float) -> bool:
         """Whether a newer answer should be there by now, or the face is not where it was."""
+        if not memory.answers:
+            return False
+        answer, seconds = memory.answers[0], max(each.seconds for each in memory.answers)
         if track.last_seen < seen.frame.time or iou(track.box, answer.box) == 0.0:
             return True
         limit = self.settings.stale_after
         if limit is None:  # one inference, or the pause asked for, plus one frame
-            limit = max(self.settings.every, answer.seconds, FLICKER) + self._tally.interval
-        return now - (answer.time + answer.seconds) > limit
-
-
-def vote(labels: Sequence[str | None]) -> str | None:
-    """Return the most frequent label, the newest of several; None where there is none."""
-    counts = Counter(label for label in labels if label is not None)
-    best = max(counts.values(), default=0)
-    return next((label for label in reversed(labels) if label is not None and counts[label] == best), None)
+            limit = max(self.settings.every, seconds, FLICKER) + self._tally.interval
+        return now - (answer.time + seconds) > limit

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from coabench.base.reading import is_folder, what_is_at
 from coabench.errors import UserError
+from coabench.live.agreement import Agreement
 from coabench.live.asker import Choice
 from coabench.live.browser import Serving
 from coabench.live.probe import Settings
+from coabench.live.publish import Publishing
 from coabench.live.rates import Rates
 from coabench.live.recording import check_new_file, check_recording
 from coabench.registry.detectors import AUTO
@@ -20,6 +22,9 @@ class Session:
     """What to look at and what to keep, as the command line says it.
 
     Attributes:
+        beside: what answers beside the choice, see `coabench.live.beside.parse_answerer`.
+        offers: what the page may ask in its place, spelt alike.
+        prompts: whether the page may ask in words of its own.
         source: see `coabench.live.sources.open_source`.
         serving: look through the camera of a browser instead, without a window.
         window: show it. Without a window a source that is not live is worked through in order, nothing left out.
@@ -28,11 +33,16 @@ class Session:
         log: a JSONL file of the answers.
         crops: a folder for the clean crop of every answer.
         stills: a folder for what the keys save.
+        draw_on: ``newest``, or ``looked``: the frame in which the faces were found, so that boxes fit exactly.
+        publishing: where answers go for programs.
         max_frames, seconds: end after so many frames, or so much time of the source.
         command: for the log.
     """
 
     choice: Choice = field(default_factory=Choice)
+    beside: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
+    prompts: bool = True
     source: str = "0"
     serving: Serving | None = None
     window: bool = True
@@ -44,15 +54,21 @@ class Session:
     log: Path | None = None
     crops: Path | None = None
     stills: Path = Path("stills")
+    draw_on: str = "newest"
+    publishing: Publishing = field(default_factory=Publishing)
     max_frames: int | None = None
     seconds: float | None = None
     command: tuple[str, ...] = ()
 
     @property
     def stored(self) -> list[str]:
-        """What is stored of it, in words for those in the picture."""
-        outputs = {"the answers, without pictures": self.log, "a picture of every face that is asked about": self.crops}
-        return [words for words, path in outputs.items() if path is not None]
+        """What is stored of it or passed on, in words for those in the picture."""
+        outputs = {
+            "the answers, without pictures": self.log,
+            "a picture of every face that is asked about": self.crops,
+            "the answers, without pictures, for other programs, to which it passes them on": self.publishing.targets,
+        }
+        return [words for words, output in outputs.items() if output]
 
     def check_outputs(self) -> None:
         """Refuse outputs that exist, cannot be written, or are one file; `UserError` naming the option."""
@@ -81,12 +97,16 @@ class Summary:
     """The result of a session.
 
     Attributes:
+        beside: the rates of those that answered beside the first, of its answers alone.
+        agreements: how often each pair of answerers agreed.
         files: what was written.
         interrupted: ended by Ctrl-C or a termination signal; all files are closed and valid.
         left_behind: a thread hangs in a model or a driver and cannot be ended.
     """
 
     rates: Rates = field(default_factory=Rates)
+    beside: tuple[Rates, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
     files: list[Path] = field(default_factory=list)
     interrupted: bool = False
     left_behind: bool = False

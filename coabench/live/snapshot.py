@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from coabench.base.vocabulary import INVALID
 from coabench.detector import Box
 from coabench.dialogue import Prediction, Turn
+from coabench.live.agreement import NAMES, Agreement
 from coabench.live.rates import Rates
+from coabench.live.tracker import Track
 from coabench.metrics import calibration
 
 if TYPE_CHECKING:
@@ -38,6 +40,15 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Look:
+    """The faces that are seen in a frame, and the clean picture of each that a backbone is shown."""
+
+    frame: Frame
+    tracks: tuple[Track, ...]
+    crops: tuple[Image, ...]
+
+
+@dataclass(frozen=True)
 class FaceAnswer:
     """A finished answer about one face in one frame.
 
@@ -47,8 +58,10 @@ class FaceAnswer:
         crop: the clean picture that was asked about.
         strategy: the name of the strategy that asked.
         seconds: from the crop to the prediction.
+        detect, wait: before that, for finding the faces of the frame, and between its arrival and the crop otherwise.
         file: the picture that the frame is; None for cameras and films.
         smoothed: the label that most of its last answers give; None unless `Settings.smooth` asks for it.
+        answerer: which of those that are asked side by side it is; see `coabench.live.agreement.NAMES`.
     """
 
     frame: int
@@ -63,10 +76,13 @@ class FaceAnswer:
     seconds: float
     file: str | None = None
     smoothed: str | None = None
+    answerer: str = NAMES[0]
+    detect: float = 0.0
+    wait: float = 0.0
 
     @property
     def name(self) -> str:
-        """What a picture of this crop is called; no other answer of the source has the same name."""
+        """What a picture of this crop is called; only answers about the same crop have the same name."""
         return f"frame{self.frame:06}.face{self.track}"
 
     @property
@@ -83,6 +99,21 @@ class FaceAnswer:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """What one of those that are asked beside the first says about a face; the fields are those of `FaceView`.
+
+    Attributes:
+        name: see `coabench.live.agreement.NAMES`.
+        differs: whether the label that is shown of it, smoothed or not, is another than that of the first one.
+    """
+
+    name: str
+    turns: tuple[Turn, ...] = ()
+    answer: FaceAnswer | None = None
+    differs: bool = False
+
+
+@dataclass(frozen=True)
 class FaceView:
     """A face as it is now.
 
@@ -93,6 +124,7 @@ class FaceView:
         smoothed: the label that most of its last answers gave; None unless `Settings.smooth` asks for it.
         age: seconds since the frame that the answer is about.
         stale: whether a newer answer should be there by now, or the face is no longer where it was.
+        beside: what those say that are asked beside the first, whose the other fields are.
     """
 
     track: int
@@ -104,6 +136,7 @@ class FaceView:
     smoothed: str | None = None
     age: float | None = None
     stale: bool = False
+    beside: tuple[Opinion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,11 +146,16 @@ class Snapshot:
     Attributes:
         frame: the frame that the boxes belong to; None before the first detection.
         faces: in the order of their tracks.
+        rates: those of the first answerer.
+        beside: those of each further one, of its answers alone.
+        agreements: of all pairs of answerers.
     """
 
     frame: Frame | None
     faces: tuple[FaceView, ...]
     rates: Rates
+    beside: tuple[Rates, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
 
 
 def confidence(turns: Sequence[Turn]) -> float | None:

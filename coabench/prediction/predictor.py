@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from coabench.base.vocabulary import ERROR
 from coabench.inference.engine import Outcome
 from coabench.live.asker import Asker, Choice, open_asker
+from coabench.live.together import ask_together
 from coabench.prediction.answer import NO_FACE, FacePrediction, answered
 from coabench.prediction.faces import Cut, FaceChoice, FaceFinder, describe
 from coabench.prediction.pictures import Picture
@@ -90,7 +91,7 @@ class Predictor:
         for start in range(0, len(faces), batch_size):
             batch = faces[start : start + batch_size]
             started = time.perf_counter()
-            outcomes = self._asker.ask(batch)
+            outcomes = ask_together([self._asker], batch)[0].outcomes
             seconds = (time.perf_counter() - started) / len(batch) if self._asker.backbone.timed else None
             timed += [(outcome, seconds) for outcome in outcomes]
         answers = iter(timed)

@@ -43,18 +43,38 @@ def parse_component(text: str, option: str) -> tuple[str, dict[str, str]]:
         UserError: there is no name, a parameter without a value, or one twice; it names the *option*.
     """
     name, colon, rest = text.partition(":")
-    parts = re.split(r",(?=\s*[\w-]+\s*=)", rest) if colon else []
-    pairs = [(key.strip(), equals, value.strip()) for key, equals, value in (part.partition("=") for part in parts)]
-    keys = [key.replace("_", "-") for key, _, _ in pairs]
-    if not name.strip() or "=" in name or not all(key and equals and value for key, equals, value in pairs):
+    parameters = _parameters(rest, f"{option} {text!r}", option) if colon else {}
+    if not name.strip() or "=" in name or parameters is None:
         raise UserError(
             f"{option} {text!r} cannot be read",
             expected="NAME, or NAME:key=value,key=value",
             remedy=f"correct {option}",
         )
+    return name.strip(), parameters
+
+
+def parse_parameters(text: str, option: str) -> dict[str, str]:
+    """Return ``key=value,key=value`` as a mapping, as `parse_component` does."""
+    parameters = _parameters(text, f"{option} {text!r}", option)
+    if parameters is None:
+        raise UserError(
+            f"{option} {text!r} cannot be read",
+            expected="key=value, or key=value,key=value",
+            remedy=f"correct {option}",
+        )
+    return parameters
+
+
+def _parameters(text: str, said: str, option: str) -> dict[str, str] | None:
+    """Return the parameters, None where one lacks its key or its value; `UserError` where one is there twice."""
+    parts = (part.partition("=") for part in re.split(r",(?=\s*[\w-]+\s*=)", text))
+    pairs = [(key.strip(), value.strip()) for key, _, value in parts]
+    keys = [key.replace("_", "-") for key, _ in pairs]
+    if not all(key and value for key, value in pairs):
+        return None
     if len({*keys}) < len(keys):
-        raise UserError(f"{option} {text!r} says something twice", found=", ".join(keys), remedy=f"correct {option}")
-    return name.strip(), {key: value for key, _, value in pairs}
+        raise UserError(f"{said} says something twice", found=", ".join(keys), remedy=f"correct {option}")
+    return dict(pairs)
 
 
 def read_parameters(declared: type[T], parameters: Mapping[str, str], option: str) -> T:

@@ -22,7 +22,7 @@ def plan_section(plan: StressPlan) -> Section:
     ]
     columns = [
         *_COLUMNS,
-        Column("Status", "status"),
+        Column("Status", "status", kept=True),
         Column("Samples", "samples", "right"),
         Column("Done", "done", "right"),
         Column("Questions", "questions", "right"),
@@ -41,12 +41,12 @@ def result_section(plan: StressPlan, results: Sequence[Result]) -> Section:
     rows = [row | _result(result, clean) for row, result in zip(_conditions(plan), results, strict=True)]
     columns = [
         *_COLUMNS,
-        Column("Status", "status"),
-        Column("UAR", lambda row: UAR.cell(UAR.estimate(row)), value=UAR.key),
+        Column("Status", "status", kept=True),
+        Column("UAR", lambda row: UAR.cell(UAR.estimate(row)), value=UAR.key, kept=True),
         Column("ΔUAR", lambda row: _signed(row["uar_change"]), "right", value="uar_change"),
         Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right", value="invalid_rate"),
         Column("Seconds", lambda row: number(row["seconds"], 1), "right", value="seconds"),
-        Column("Problem", lambda row: first_line(row["problem"] or NOTHING), width=40),
+        Column("Problem", lambda row: first_line(row["problem"] or NOTHING), width=40, kept=True),
     ]
     if not any(row["problem"] for row in rows):
         columns = [column for column in columns if column.title != "Problem"]

@@ -23,10 +23,12 @@ class AccessCheck:
     Args:
         remember: whether a browser that brought the token keeps it as a cookie: a site has many pages, whose addresses
             are to be shown around without it.
+        programs: whether sockets are open to programs, which name no origin, and to all pages of this machine; else
+            they are to the server's own page only.
     """
 
-    def __init__(self, app: ASGIApp, address: BoundAddress, *, remember: bool = False) -> None:
-        self._app, self._address, self._remember = app, address, remember
+    def __init__(self, app: ASGIApp, address: BoundAddress, *, remember: bool = False, programs: bool = False) -> None:
+        self._app, self._address, self._remember, self._programs = app, address, remember, programs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -53,8 +55,11 @@ class AccessCheck:
                 f"{self._address.serving.option} NAME:PORT for the name that you use."
             )
         # A browser says where a socket was opened from. No other page may do so, whoever's browser shows it.
-        if scope["type"] == "websocket" and not _same(headers.getlist("origin"), hosts[0]):
-            return 403, "The socket is open to this server's own page only."
+        origins = headers.getlist("origin")
+        local = self._programs and (not origins or _of_this_machine(origins))
+        if scope["type"] == "websocket" and not local and not _same(origins, hosts[0]):
+            which = "programs and to pages of this machine" if self._programs else "this server's own page"
+            return 403, f"The socket is open to {which} only."
         token = self._address.token
         if token is not None and not (_knows(token, scope["query_string"]) or self._kept(token, headers)):
             return 403, "A token is missing or wrong. Open the whole address that the server printed."
@@ -120,6 +125,13 @@ def _name(host: str) -> str:
 def _same(origins: list[str], host: str) -> bool:
     """Whether an ``Origin`` header names the host. The scheme is left open: TLS may end in front of this server."""
     return len(origins) == 1 and origins[0].lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
+
+
+def _of_this_machine(origins: list[str]) -> bool:
+    """Whether an ``Origin`` header names a page that this machine serves, at whatever port."""
+    scheme, _, host = origins[0].lower().partition("://")
+    loopback = _name(host) in ("localhost", "127.0.0.1", "::1")
+    return len(origins) == 1 and scheme in ("http", "https") and loopback
 
 
 def _knows(token: str, query: bytes) -> bool:

@@ -69,13 +69,17 @@ class BoundAddress(Closing):
     @property
     def url(self) -> str:
         """What to open in a browser, token included."""
+        return self.url_of("http")
+
+    def url_of(self, scheme: str) -> str:
+        """Return the address with its token; *scheme* is ``http`` or ``ws``, to which TLS adds an ``s``."""
         any_address = self.host in ("0.0.0.0", "::")
         host = _own_name() if any_address else f"[{self.host}]" if ":" in self.host else self.host
         query = f"?token={self.token}" if self.token else ""
-        return f"{'https' if self.certificate else 'http'}://{host}:{self.port}/{query}"
+        return f"{scheme}{'s' if self.certificate else ''}://{host}:{self.port}/{query}"
 
     def answers_to(self, name: str) -> bool:
-        """Whether a browser may call this server by such a host name.
+        """Whether a client may call this server by such a host name.
 
         A foreign page whose name was made to point here (DNS rebinding) brings its own name along. An IP address
         cannot be made to point anywhere.

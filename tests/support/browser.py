@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ ARGUMENTS = (
 )
 
 Open = Callable[..., Any]
+SERIOUS = """async (only) => (await axe.run(document, only ? { runOnly: [only] } : {})).violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) => nodes.slice(0, 3).map(({ html }) => `${id}: ${html.slice(0, 200)}`))"""
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +63,20 @@ def _playwright() -> Any:
     return driver
 
 
+def serious(page: Any, only: str | None = None) -> list[str]:
+    """Return what axe-core finds on a page that keeps somebody out; *only*: one of its rules.
+
+    The page's context must have ``bypass_csp=True``. Without axe-core the test is skipped.
+    """
+    found = find_spec("axe_playwright_python")
+    if found is None or found.origin is None:
+        pytest.skip("the package axe-playwright-python, which brings axe-core, is not installed")
+    axe = Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+    page.evaluate(f"{axe}; void 0")
+    said: list[str] = page.evaluate(SERIOUS, only)
+    return said
+
+
 def _absent(why: str) -> None:
     if os.environ.get("COABENCH_REQUIRE_BROWSER"):
         pytest.fail(f"no browser: {why}")
@@ -91,4 +109,4 @@ def browser_page(browser: Any) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert said == []
-    assert [url for url in asked if url not in files and not url.startswith("data:")] == []
+    assert [url for url in asked if url not in files and not url.startswith(("data:", "blob:"))] == []

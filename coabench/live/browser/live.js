@@ -12,6 +12,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const $ = (id) => document.getElementById(id);
   const { element, visible } = coabench;
   const overlay = coabench.overlay();
+  const gauges = coabench.gauges($("gauges"));
   // Gives a node the colour of a face, which is the same in the picture.
   const tinted = (node, track) => { node.style.setProperty("--series", overlay.paint(track).colour); return node; };
   const view = $("view");
@@ -83,7 +84,7 @@ document.addEventListener("DOMContentLoaded", () => {
     let message;
     try { message = JSON.parse(data); } catch { return; }
     link.received = performance.now();
-    const take = { hello: welcome, seat: seated, state: look, answer: noteAnswer, problem: complain, ended: farewell }[message.type];
+    const take = { hello: welcome, seat: seated, state: look, answer: noteAnswer, problem: complain, prompted: controls.answered, ended: farewell }[message.type];
     if (take) take(message);
   }
 
@@ -94,22 +95,31 @@ document.addEventListener("DOMContentLoaded", () => {
     hello = message;
     camera.outstanding = null;
     camera.number = 0;
-    const model = [message.backbone, message.model].filter(Boolean).map((text) => visible(text)).join(": ");
-    const adapter = message.adapter ? `adapter ${visible(message.adapter)}` : "no adapter";
-    say($("about"), `${model} · ${adapter} · ${message.device ? visible(message.device) : "device unknown"}${message.decode === "score" ? " · scored options" : ""}`);
+    camera.kept = null;
+    people.forget();
+    introduce(message);
     const server = `behind this page (${location.host})`;
     say($("where"), message.remote_backbone
       ? `Pictures go from this browser to the server ${server}, and its backbone sends them on to another machine.`
       : `Pictures go from this browser to the server ${server}, and nowhere else.`);
     say($("keeps"), message.keeps.length ? `The server keeps: ${message.keeps.map((text) => visible(text)).join("; ")}.` : "Nothing is stored.");
     $("strategy").replaceChildren(...message.strategies.map((name) => new Option(visible(name), name)));
+    $("by").hidden = !several();
+    controls.welcome(message);
     timeline.relabel(message.labels);
     if (want === "running") send({ type: "start" });
     showStatus();
   }
 
+  // What answers now; each strategy may have an adapter of its own.
+  function introduce({ backbone, model, adapter, device, decode }) {
+    const who = [backbone, model].filter(Boolean).map((text) => visible(text)).join(": ");
+    say($("about"), `${who} · ${adapter ? `adapter ${visible(adapter)}` : "no adapter"} · ${device ? visible(device) : "device unknown"}${decode === "score" ? " · scored options" : ""}`);
+  }
+
   function seated(message) {
     link.seat = message.seat;
+    if (message.seat === "yours") people.forget();
     if (message.seat !== "yours") camera.outstanding = null;
     // Whoever waits for the seat takes it when it is free; out of sight nothing would be sent.
     if (message.seat === "free" && want === "running" && !document.hidden) send({ type: "start" });
@@ -118,6 +128,8 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function look(message) {
     seen = { ...message, came: performance.now() };
+    introduce(message);
+    camera.keep(message.frame);
     if (camera.outstanding !== null && message.acknowledged === camera.outstanding) {
       camera.outstanding = null;
       camera.shot();
@@ -148,6 +160,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const camera = {
     number: 0, outstanding: null, sentAt: 0, busy: false, timer: 0, paper: document.createElement("canvas"),
+    looked: document.createElement("canvas"), kept: null, // the frame that the boxes belong to, and its number
 
     async open(device) {
       camera.close();
@@ -183,6 +196,15 @@ document.addEventListener("DOMContentLoaded", () => {
       stream = null;
       video.srcObject = null;
       camera.outstanding = null;
+    },
+
+    // Keep the frame whose faces the server has found. The one sent last is still on the paper: the next one waits.
+    keep(number) {
+      if (number === null || number === camera.kept || number !== camera.number) return;
+      const { paper, looked } = camera;
+      [looked.width, looked.height] = [paper.width, paper.height];
+      looked.getContext("2d").drawImage(paper, 0, 0);
+      camera.kept = number;
     },
 
     // Names of cameras are there once one was allowed.
@@ -335,11 +357,18 @@ document.addEventListener("DOMContentLoaded", () => {
   const named = ({ label, why }) => (label !== null ? visible(label) : why === null ? "…" : `no label: ${visible(why)}`);
   const title = (face) => (face.smoothed ? visible(face.smoothed) : named(face));
   const lacksLabel = (face) => face.why !== null && !face.smoothed;
+  const beside = coabench.beside({ element, visible, percent, named });
+  const controls = coabench.controls({ element, visible, send });
+  const people = coabench.people({ element, visible, send });
+  const several = () => (hello?.answerers.length ?? 0) > 1;
   const share = (face) => (face.confidence === null || face.smoothed || face.label === null ? "" : percent(face.confidence));
   const faces = () => (want === "off" || !seen ? [] : seen.faces);
 
+  // A text that is written from right to left does not reorder what stands beside it.
+  const isolated = (text) => (/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text);
+
   function chain(turns, asking, plain) {
-    const parts = turns.map((turn) => visible(turn.label ?? "no label"));
+    const parts = turns.map((turn) => isolated(visible(turn.label ?? "no label")));
     if (asking) parts.push("…");
     return parts.join(plain);
   }
@@ -367,7 +396,8 @@ document.addEventListener("DOMContentLoaded", () => {
     sheet.fillStyle = "#101114";
     sheet.fillRect(0, 0, view.width, view.height);
     sheet.setTransform(mirror ? -1 : 1, 0, 0, 1, mirror ? view.width : 0, 0);
-    sheet.drawImage(video, place.x, place.y, place.width, place.height);
+    const exact = $("exact").checked && camera.kept !== null;
+    sheet.drawImage(exact ? camera.looked : video, place.x, place.y, place.width, place.height);
     sheet.setTransform(1, 0, 0, 1, 0, 0);
     if (!seen?.size) return;
     const unit = view.width / Math.max(1, view.clientWidth || view.width);
@@ -388,14 +418,17 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function linesAbout(face) {
     const old = isStale(face);
-    const first = [{ text: `#${face.track}  `, bold: true }, { text: title(face), bold: true, ink: lacksLabel(face) ? "notice" : "text" }];
+    const first = [{ text: `#${face.track}  ${face.name ? `${visible(face.name)}  ` : ""}`, bold: true }, { text: title(face), bold: true, ink: lacksLabel(face) ? "notice" : "text" }];
     if (share(face)) first.push({ text: `  ${share(face)}`, bold: true });
-    const lines = [first];
+    if (several()) first.splice(1, 0, { text: "A  ", ink: "quiet" });
+    const others = beside.pieces(face);
+    first.push(...others.first);
+    const lines = [first, ...others.lines];
     const turns = turnsOf(face);
     if (turns.length > 1 || underWay(face)) lines.push([{ text: (isNext(face) ? "next: " : "") + chain(turns, underWay(face), " → "), ink: "quiet" }]);
     const years = age(face);
     if (years !== null) {
-      lines.push([{ text: `${years.toFixed(1)} s old${face.smoothed ? ` · vote of ${hello.smooth}` : ""}`, ink: "quiet" }]);
+      lines.push([{ text: `${years.toFixed(1)} s old${face.smoothed ? ` · vote of ${seen.settings.smooth}` : ""}`, ink: "quiet" }]);
       if (old) lines.at(-1).push({ text: "  stale", ink: "notice" });
     }
     return lines;
@@ -409,12 +442,13 @@ document.addEventListener("DOMContentLoaded", () => {
     const card = {
       who: element("span"), number: element("span", { class: "number-chip", "aria-hidden": "true" }, String(track)), age: element("span"), label: element("span"), share: element("span", { class: "share" }),
       stages: element("ol"), vote: element("p", { class: "vote", hidden: "" }), shown: "",
+      person: people.controlsOf(track), others: element("div"), bars: element("div", { class: "bars" }), heard: "", weighed: "",
     };
     card.number.style.color = overlay.paint(track).ink;
     card.root = tinted(element("article", { class: "face" },
-      element("p", { class: "who" }, element("span", {}, card.number, " ", card.who), card.age),
+      element("p", { class: "who" }, element("span", {}, card.person.thumbnail, card.number, " ", card.who), card.age),
       element("p", { class: "label" }, card.label, " ", card.share),
-      card.stages, card.vote), track);
+      card.stages, card.vote, card.others, card.bars, card.person.root), track);
     $("faces").append(card.root);
     return card;
   }
@@ -431,7 +465,8 @@ document.addEventListener("DOMContentLoaded", () => {
       card.root.classList.toggle("stale", old);
       card.root.classList.toggle("awaited", face.outcome === null);
       card.root.classList.toggle("none", lacksLabel(face));
-      say(card.who, `Face ${face.track} · found with ${percent(face.score)}`);
+      card.person.show(face, present, camera.kept === seen.frame ? camera.looked : null);
+      say(card.who, `${people.called(face.track)} · found with ${percent(face.score)}`);
       say(card.age, years === null ? "" : `${years.toFixed(1)} s old${old ? ", stale" : ""}`);
       card.age.classList.toggle("badge", old && years !== null);
       say(card.label, lacksLabel(face) ? "no label" : title(face));
@@ -442,7 +477,17 @@ document.addEventListener("DOMContentLoaded", () => {
         card.stages.replaceChildren(...(isNext(face) ? [element("li", { class: "name" }, "next:")] : []), ...turnsOf(face).map(stage), ...(underWay(face) ? [element("li", { class: "quiet" }, "asking …")] : []));
       }
       card.vote.hidden = !face.smoothed;
-      if (face.smoothed) say(card.vote, `vote of the last ${hello.smooth}; the newest: ${named(face)}`);
+      const others = JSON.stringify(face.beside);
+      if (others !== card.heard) {
+        card.heard = others;
+        card.others.replaceChildren(...(face.beside.length ? [beside.list(face)] : []));
+      }
+      const weighed = $("bars").checked ? JSON.stringify(turnsOf(face)) : "";
+      if (weighed !== card.weighed) {
+        card.weighed = weighed;
+        card.bars.replaceChildren(...(weighed ? beside.bars(turnsOf(face)) : []));
+      }
+      if (face.smoothed) say(card.vote, `vote of the last ${seen.settings.smooth}; the newest: ${named(face)}`);
     }
     const quiet = want === "off" ? "The camera is off." : "No face in the picture.";
     say($("nobody"), quiet);
@@ -452,15 +497,19 @@ document.addEventListener("DOMContentLoaded", () => {
   function stage(turn) {
     const confidence = turn.confidence === null ? "" : ` ${percent(turn.confidence)}`;
     const said = turn.label === null ? `no label in “${visible(turn.response)}”` : visible(turn.label);
-    return element("li", {}, element("span", { class: "name" }, `${visible(turn.name)} `), said + confidence);
+    return element("li", {}, element("span", { class: "name" }, `${visible(turn.name)} `), element("bdi", {}, said), confidence);
   }
 
   function showRates() {
     if (!seen) return;
     const { rates } = seen;
-    say($("rate"), rates.answers_per_second.toFixed(1));
-    say($("median"), duration(rates.median));
-    say($("p95"), duration(rates.p95));
+    beside.showAgreements($("agreement"), seen.agreements);
+    say($("answerers"), seen.answerers.map(({ name, about }) => `${name}: ${visible(about)}`).join("\n"));
+    const on = link.state === "open" && !silent(); // else nothing goes
+    say($("rate"), on ? rates.answers_per_second.toFixed(1) : "–");
+    say($("median"), on ? duration(rates.median) : "–");
+    say($("p95"), on ? duration(rates.p95) : "–");
+    gauges.show(rates, seen.gauges, on);
     say($("count"), rates.answers.toLocaleString("en"));
   }
 
@@ -552,12 +601,16 @@ document.addEventListener("DOMContentLoaded", () => {
   };
 
   function noteAnswer(message) {
-    lengths.set(message.strategy, message.turns.length);
-    if (message.turns.length) lastTurns.set(message.track, message.turns);
-    timeline.add(message);
+    if (message.answerer === hello.answerers[0].name) { // the timeline is the first one's
+      gauges.arrived(message);
+      lengths.set(message.strategy, message.turns.length);
+      if (message.turns.length) lastTurns.set(message.track, message.turns);
+      timeline.add(message);
+    }
     const row = element("tr", {},
       element("td", {}, new Date(performance.timeOrigin + message.captured).toLocaleTimeString("en-GB")),
       element("td", {}, tinted(element("span", { class: "swatch" }), message.track), String(message.track)),
+      ...(several() ? [element("td", {}, message.answerer)] : []),
       element("td", message.why === null ? {} : { class: "none" }, named(message)),
       element("td", { class: "chain" }, chain(message.turns, false, " → ")),
       element("td", { class: "number" }, share(message) || "–"),
@@ -591,7 +644,7 @@ document.addEventListener("DOMContentLoaded", () => {
       : "Somebody else is connected. It goes on here when they stop.";
     if (want === "off") return agreed ? "Ready. The camera is off." : "Connected. The camera is off.";
     if (want === "paused") return "Paused. Nothing is sent.";
-    if (seen?.switching) return `Making the strategy ${visible(seen.switching)} ready …`;
+    if (seen?.switching) return `Making ${visible(seen.switching)} ready …`;
     if (silent()) return "Waiting for the server …";
     return seen.faces.length === 0 ? "Running. No face in the picture." : `Running. ${seen.faces.length === 1 ? "One face" : `${seen.faces.length} faces`} in the picture.`;
   }
@@ -608,6 +661,7 @@ document.addEventListener("DOMContentLoaded", () => {
     $("record").disabled = want === "off";
     say($("record"), recorder.media ? "Stop recording" : "Record");
     $("strategy").disabled = !on || taken || Boolean(seen?.switching);
+    if (seen) controls.show(seen, { on, taken, yours: link.seat === "yours" && want === "running" });
     $("rec").hidden = !recorder.media;
     if (recorder.media) {
       const seconds = Math.floor((performance.now() - recorder.began) / 1000);

@@ -8,14 +8,18 @@ from typing import Any, Literal
 
 from coabench.dialogue import Turn
 from coabench.errors import CoabenchError, UserError
+from coabench.live.agreement import Agreement
+from coabench.live.prompt import Prompted
 from coabench.live.reasons import why_no_label
-from coabench.live.snapshot import FaceAnswer, FaceView, Snapshot, confidence
+from coabench.live.snapshot import FaceAnswer, FaceView, Opinion, Snapshot, confidence
+from coabench.metrics.calibration import probabilities
 
 Message = Mapping[str, Any]
 Seat = Literal["free", "yours", "taken"]
-COMMANDS = {"start": set[str](), "stop": set[str](), "strategy": {"name"}}
+COMMANDS = {"start": set[str](), "stop": set[str](), "strategy": {"name"}, "offer": {"name"}, "set": {"name", "value"},
+            "prompt": {"text"}, "name": {"track", "name"}, "merge": {"track", "into"}}  # fmt: skip
 """What a viewer may say, and the fields that go with it."""
-LONGEST = 1000
+LONGEST = 4000
 """Characters of a command at most."""
 SHOWN = 200
 """Characters of a raw response that are sent; the log has all of them."""
@@ -39,35 +43,55 @@ def state(
     snapshot: Snapshot | None,
     *,
     rates: Message,
+    gauges: Message,
     strategy: str,
+    answerers: Sequence[Message],
+    offer: str | None,
+    settings: Message,
+    prompt: Message,
+    in_use: Message,
+    names: Mapping[int, str],
     switching: str | None,
     acknowledged: int | None,
+    frame: int | None,
     captured: float,
 ) -> dict[str, Any]:
     """Return what is to be seen now.
 
     Args:
         snapshot: None where there is nothing that this viewer may see.
-        acknowledged: the number of the viewer's newest frame whose faces these are.
+        in_use: what answers: backbone, model, adapter and so on.
+        names: of faces that the viewer has named.
+        acknowledged: the number of the viewer's newest frame that is done with, once the next one is welcome.
+        frame: the number of the viewer's frame whose faces these are.
         captured: when the frame was taken that ages count from, by the viewer's clock.
     """
-    frame = snapshot.frame if snapshot is not None else None
+    shown = snapshot.frame if snapshot is not None else None
     return {
         "type": "state",
         "acknowledged": acknowledged,
         "captured": round(captured, 3),
-        "size": None if frame is None else [frame.image.shape[1], frame.image.shape[0]],
-        "faces": [] if snapshot is None or frame is None else [_face(face) for face in snapshot.faces],
+        "frame": frame,
+        "size": None if shown is None else [shown.image.shape[1], shown.image.shape[0]],
+        "faces": [] if snapshot is None or shown is None else [_face(face, names) for face in snapshot.faces],
+        "agreements": [] if snapshot is None else [_agreement(pair) for pair in snapshot.agreements],
         "rates": rates,
+        "gauges": gauges,
         "strategy": strategy,
+        **in_use,
+        "answerers": answerers,
+        "offer": offer,
+        "settings": settings,
+        "prompt": prompt,
         "switching": switching,
     }
 
 
-def _face(face: FaceView) -> dict[str, Any]:
+def _face(face: FaceView, names: Mapping[int, str]) -> dict[str, Any]:
     answer = face.answer
     return {
         "track": face.track,
+        "name": names.get(face.track),
         "box": list(face.box),
         "score": round(face.score, 4),
         "asking": face.asking,
@@ -79,7 +103,26 @@ def _face(face: FaceView) -> dict[str, Any]:
         "confidence": None if answer is None else _rounded(answer.confidence),
         "age": None if face.age is None else round(face.age, 3),
         "stale": face.stale,
+        "beside": [_opinion(opinion) for opinion in face.beside],
     }
+
+
+def _opinion(opinion: Opinion) -> dict[str, Any]:
+    answer = opinion.answer
+    return {
+        "name": opinion.name,
+        "turns": turns(opinion.turns),
+        "outcome": None if answer is None else answer.outcome,
+        "label": None if answer is None else answer.prediction.label,
+        "why": None if answer is None else why_no_label(answer.prediction),
+        "smoothed": None if answer is None else answer.smoothed,
+        "confidence": None if answer is None else _rounded(answer.confidence),
+        "differs": opinion.differs,
+    }
+
+
+def _agreement(pair: Agreement) -> dict[str, Any]:
+    return {"first": pair.first, "second": pair.second, "looks": pair.looks, "agreed": pair.agreed}
 
 
 def answered(answer: FaceAnswer, captured: float) -> dict[str, Any]:
@@ -88,6 +131,7 @@ def answered(answer: FaceAnswer, captured: float) -> dict[str, Any]:
         "type": "answer",
         "captured": round(captured, 3),
         "track": answer.track,
+        "answerer": answer.answerer,
         "strategy": answer.strategy,
         "outcome": answer.outcome,
         "label": answer.prediction.label,
@@ -95,6 +139,8 @@ def answered(answer: FaceAnswer, captured: float) -> dict[str, Any]:
         "turns": turns(answer.turns),
         "confidence": _rounded(answer.confidence),
         "seconds": round(answer.seconds, 4),
+        "detect": round(answer.detect, 4),
+        "wait": round(answer.wait, 4),
     }
 
 
@@ -106,9 +152,29 @@ def turns(said: Sequence[Turn]) -> list[dict[str, Any]]:
             "label": turn.answer.label,
             "response": turn.answer.response[:SHOWN],
             "confidence": _rounded(confidence([turn])),
+            "options": _options(turn),
         }
         for turn in said
     ]
+
+
+def _options(turn: Turn) -> list[list[str | float]] | None:
+    """Return each option with its probability, the likeliest first; None where the options were not scored."""
+    if not turn.answer.scores:
+        return None
+    shares = probabilities(turn.answer.scores)
+    return [[option, round(shares[option], 4)] for option in sorted(shares, key=shares.__getitem__, reverse=True)]
+
+
+def prompted(said: Sequence[Prompted], captured: float) -> dict[str, Any]:
+    """Return what was said to a free question about each face."""
+    return {
+        "type": "prompted",
+        "captured": round(captured, 3),
+        "text": said[0].text,
+        "seconds": round(said[0].seconds, 4),
+        "responses": [{"track": one.track, "response": one.response, "error": one.error} for one in said],
+    }
 
 
 def problem(about: str, error: CoabenchError, frame: int | None = None) -> dict[str, Any]:

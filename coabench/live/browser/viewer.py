@@ -50,10 +50,12 @@ class Viewer:
         """The viewer's newest frame that the probe has; *_index* is its index there."""
         self._index = -1
         self._acknowledged: int | None = None
+        self._looked: int | None = None
+        """The number of the frame that the boxes belong to."""
         self._came = self._sent = 0.0
         self._seat: Seat | None = None
         self._known: dict[str, Any] = {}
-        self._switching: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def attend(self) -> None:
         """Serve the viewer until it leaves, misbehaves, or the server ends."""
@@ -121,20 +123,33 @@ class Viewer:
             self._session.leave(self)
         elif self._session.seat(self) == "taken":
             raise UserError("somebody else is connected", remedy="wait until they stop before choosing a strategy")
-        elif self._switching:
-            raise UserError("another strategy is being made ready", remedy="wait for it")
+        elif command["type"] == "set":
+            self._session.set(command["name"], command["value"])
+        elif command["type"] in ("name", "merge"):
+            if self._session.seat(self) != "yours":
+                raise UserError("a name came without the seat", remedy="start before naming faces")
+            self._session.identify(command)
+        elif command["type"] == "prompt" and self._session.seat(self) != "yours":
+            raise UserError("a question came without the seat", remedy="start before asking")
+        elif self._tasks:
+            raise UserError("something else is under way", remedy="wait for it")
         else:
-            task = asyncio.create_task(self._switch(command["name"]))
-            self._switching.add(task)
-            task.add_done_callback(self._switching.discard)
+            task = asyncio.create_task(self._perform(command))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _switch(self, name: str) -> None:
-        try:
-            await self._session.switch(name)
-        except CoabenchError as error:
-            self._known = {}  # the page may show the strategy that was not to be
-            with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # the viewer did not wait
-                await self._send(messages.problem("strategy", error))
+    async def _perform(self, command: dict[str, str]) -> None:
+        """Do what takes its time: switch, or ask a question of the viewer's own."""
+        kind = command["type"]
+        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # the viewer did not wait
+            try:
+                if kind == "prompt":
+                    await self._send(await self._session.prompt(command["text"]))
+                else:
+                    await self._session.switch(kind, command["name"])
+            except CoabenchError as error:
+                self._known = {}  # the page may show the strategy that was not to be
+                await self._send(messages.problem(kind, error))
 
     # -- what the viewer receives -------------------------------------------------------------------------------------
 
@@ -158,14 +173,24 @@ class Viewer:
         now, session = time.monotonic(), self._session
         snapshot = session.snapshot()
         done = self._done_with(snapshot)
+        if done:
+            self._looked = self._number
         paced = now - self._came >= 1 / FRAMES_PER_SECOND
         acknowledged = self._number if done and paced else self._acknowledged
         state = messages.state(
             self._visible(snapshot) if seated else None,
             rates=_rates(snapshot.rates),
+            gauges=session.gauges.read().to_json(),
             strategy=session.strategy,
+            answerers=session.answerers,
+            offer=session.offered,
+            settings=session.settings,
+            prompt={"refused": session.prompt_refused, "under_way": session.prompting},
+            in_use=session.in_use,
+            names=session.people.names,
             switching=session.switching,
             acknowledged=acknowledged,
+            frame=self._looked,
             captured=session.captured,
         )
         if _lasting(state) != self._known or now - self._sent > HEARTBEAT:
@@ -195,10 +220,12 @@ def _rates(rates: Rates) -> messages.Message:
         "answers_per_second": round(rates.answers_per_second, 2),
         "median": rates.median,
         "p95": rates.p95,
+        "detect": rates.detect,
+        "wait": rates.wait,
     }
 
 
 def _lasting(state: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a state is news when it changes: not ages and rates, which change all the time."""
+    """Return what of a state is news when it changes: not ages, rates and gauges, which change all the time."""
     faces = [{name: value for name, value in face.items() if name != "age"} for face in state["faces"]]
-    return {**state, "faces": faces, "rates": None, "captured": None}
+    return {**state, "faces": faces, "rates": None, "gauges": None, "captured": None}

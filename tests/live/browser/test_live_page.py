@@ -1,6 +1,7 @@
 """The live page in a real browser with a fake camera: what it shows, and how it takes what goes wrong."""
 
 import io
+import json
 import re
 import struct
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from support.browser import launched
+from support.browser import launched, serious
 from support.footage import film
 from support.process import process_environment
 from support.served import Served, Viewer, picture, served
@@ -30,6 +31,7 @@ BOXES = """(colour) => {
     }
     return found > 100;
 }"""
+CELLS = "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
 FAIL = """(name) => {
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", name));
 }"""
@@ -85,7 +87,7 @@ def live(camera: Any) -> Iterator[Open]:
     yield open_page
     for context in contexts:
         context.close()
-    assert said == []
+    assert [line for line in said if "ERR_CONNECTION_REFUSED" not in line] == []  # a server that ended first
 
 
 def begin(page: Any) -> Any:
@@ -134,6 +136,16 @@ def test_answers_appear(server: Served, live: Open) -> None:
     page.wait_for_function(BOXES, arg=face_colour(track))
     tint = page.evaluate("getComputedStyle(document.querySelector('.face')).borderLeftColor")
     assert tint == "rgb({}, {}, {})".format(*face_colour(track))
+
+
+def test_axe_finds_nothing_serious(server: Served, live: Open) -> None:
+    page = live(server.url, width=390, bypass_csp=True)
+    status(page, "Connected")
+    assert serious(page) == []
+    begin(page)
+    page.wait_for_selector(".face")
+    page.emulate_media(color_scheme="dark")
+    assert serious(page) == []
 
 
 def test_stages_are_shown_as_they_arrive(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
@@ -195,6 +207,65 @@ def test_the_strategy_is_switched_from_the_page(environment: dict[str, str], tmp
         assert page.input_value("#strategy") == "direct"
 
 
+def test_side_by_side_with_all_options(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
+    more = ("--detector", "auto", "--decode", "score", "--beside", "strategy=direct", "--beside", "decode=generate")
+    with served(environment, tmp_path, *more, "--log", "log.jsonl") as server:
+        page = begin(live(server.url))
+        page.check("#bars")
+        page.wait_for_function("() => document.querySelectorAll('.face .options').length === 2")
+        text = page.inner_text(".face")
+        assert re.search(r"primary\n+(\w+\n\d+ %\n*){7}", text)
+        assert page.locator(".face .beside li").count() == 2
+        marks = page.eval_on_selector_all(".mark-of", "nodes => nodes.map((n) => [n.textContent, n.ariaLabel])")
+        assert set(map(tuple, marks)) <= {("≠", "differs: "), ("=", "agrees: ")}
+        agreement = page.inner_text("#agreement")
+        named = r"A: chain-of-affect:corrected · score\nB: direct · score\nC: chain-of-affect:corrected\n"
+        assert re.search(named, agreement), agreement
+        assert len(re.findall(r"[ABC] = [ABC]\s+\d+ % \d+ of \d+ looks", agreement)) == 3
+        assert {row[2] for row in page.eval_on_selector_all("#latest tr", CELLS)} == {"A", "B", "C"}
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_settings_offers_and_free_questions_are_logged_and_not_counted(
+    environment: dict[str, str], tmp_path: Path, live: Open
+) -> None:
+    more = ("--detector", "auto", "--every", "0.3", "--offer", "strategy=direct", "--log", "log.jsonl")
+    with served(environment, tmp_path, *more) as server:
+        page = begin(live(server.url, quiet=False))  # the browser reports that the server has ended
+        assert page.input_value("#every") == "0.3"  # what the command line chose stays on the list
+        page.select_option("#every", "0.5")
+        page.select_option("#smooth", "1")
+        page.select_option("#offer", label="scripted:a · no adapter · direct")
+        page.wait_for_function("() => document.getElementById('strategy').value === 'direct'")
+        page.wait_for_function("() => document.querySelectorAll('.face li').length === 1")
+        page.fill("#prompt-text", "Is this <b>face</b> tilted?")
+        page.press("#prompt-text", "Enter")
+        said = page.wait_for_selector("#prompted li").inner_text()
+        assert "not evaluated" in said
+        assert "Is this <b>face</b> tilted?" in said
+        assert re.search(r"Face \d+: ", said)
+        assert page.input_value("#every") == "0.5"
+        assert server.process.stdout is not None
+        server.end()
+        summary = server.process.stdout.read()
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    changes = [line for line in lines if line.get("kind") == "change"]
+    assert [(line["changed"], line["to"]) for line in changes] == [
+        ("every", "0.5"),
+        ("smooth", "1"),
+        ("offer", "scripted:a · no adapter · direct"),
+    ]
+    assert changes[-1]["identity"]["strategy"]["name"] == "direct"
+    assert (changes[-1]["identity"]["settings"]["every"], changes[-1]["identity"]["settings"]["smooth"]) == (0.5, 1)
+    (prompt,) = [line for line in lines if line.get("kind") == "prompt"]
+    assert (prompt["text"], prompt["evaluated"]) == ("Is this <b>face</b> tilted?", False)
+    assert prompt["response"]
+    answers = [line for line in lines if "kind" not in line]
+    assert len(answers) == int(re.search(r"answers +(\d+)", summary)[1])  # type: ignore[index]
+
+
 def test_a_second_viewer_waits_for_the_first(server: Served, live: Open) -> None:
     first = begin(live(server.url))
     second = live(server.url)
@@ -205,6 +276,45 @@ def test_a_second_viewer_waits_for_the_first(server: Served, live: Open) -> None
     status(second, "Connected. The camera is off.")
     begin(second)
     status(first, "Somebody else is connected")
+
+
+def test_a_face_gets_a_name_and_a_thumbnail(server: Served, live: Open) -> None:
+    page = begin(live(server.url))
+    page.click(".person summary")
+    page.fill(".person input", "Ann <b>")
+    page.keyboard.press("Tab")
+    page.wait_for_function("() => document.querySelector('.face .who').textContent.includes('Ann <b> · face ')")
+    drawn = "document.querySelector('.face .thumbnail').getContext('2d').getImageData(24, 24, 1, 1).data[3]"
+    assert page.evaluate(drawn) == 255
+    assert page.locator(".face b").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_where_the_time_goes(server: Served, live: Open) -> None:
+    page = begin(live(server.url, width=390, color_scheme="dark"))
+    page.click(".gauges summary")
+    page.wait_for_function("() => !document.querySelector('#gauges > :nth-child(6) dd').textContent.includes('–')")
+    said = dict(re.findall(r"(.+)\n+(.+)", page.inner_text("#gauges")))
+    for name in ("finding faces", "waiting for the model", "model", "way there and back"):
+        assert re.fullmatch(r"\d+ ms|\d+\.\d s", said[name]), said
+    assert re.fullmatch(r"\d+ %", said["processor"])
+    assert re.fullmatch(r"\d+ MB|\d+\.\d GB", said["memory"])
+    assert said["GPU"] == said["GPU memory"] == "–"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_boxes_can_be_drawn_on_the_frame_that_was_looked_at(server: Served, live: Open) -> None:
+    page = begin(live(server.url))
+    page.evaluate("""() => {
+        const draw = CanvasRenderingContext2D.prototype.drawImage;
+        CanvasRenderingContext2D.prototype.drawImage = function (picture, ...rest) {
+            if (this.canvas.id === "view") window.ground = [picture.tagName, picture.width];
+            return draw.call(this, picture, ...rest);
+        };
+    }""")
+    page.wait_for_function("() => window.ground?.[0] === 'VIDEO'")
+    page.check("#exact")
+    page.wait_for_function("() => window.ground[0] === 'CANVAS' && window.ground[1] === 640")
 
 
 def test_a_malformed_message_does_no_harm(server: Served, live: Open) -> None:
@@ -238,6 +348,8 @@ def test_a_server_that_ends_and_comes_back(environment: dict[str, str], tmp_path
         "() => /The server was ended\\. Trying again/.test(document.getElementById('status').textContent)"
     )
     assert page.inner_text("#mark") == "No connection"
+    page.wait_for_function("() => document.getElementById('rate').textContent === '–'")
+    assert [page.inner_text(f"#{name}") for name in ("median", "p95")] == ["–", "–"]
     with served(environment, tmp_path, "--detector", "auto", address=f"127.0.0.1:{port}"):
         status(page, "Running.")
         before = page.inner_text("#latest")
@@ -291,3 +403,39 @@ def test_frames_are_small_and_clean(server: Served, live: Open) -> None:
             pixels = list(image.convert("RGB").get_flattened_data())
         red, green, blue = face_colour(1)
         assert sum(abs(r - red) + abs(g - green) + abs(b - blue) < 20 for r, g, b in pixels) < 200
+
+
+def test_plates_hide_no_face_and_a_line_leads_to_the_box(server: Served, live: Open) -> None:
+    """The placement of `coabench.live.overlay.placement`, which the page has in JavaScript."""
+    page = live(server.url)
+    status(page, "Connected")
+    draw = """([width, height, boxes]) => {
+        const canvas = Object.assign(document.createElement("canvas"), { width, height });
+        const said = [[{ text: "#1  ", bold: true }, { text: "Happily Surprised  82 %", bold: true }],
+                      [{ text: "Happiness → Surprise", ink: "quiet" }], [{ text: "0.4 s old", ink: "quiet" }]];
+        const faces = boxes.map((box, i) => ({ track: i + 1, box, style: "solid", lines: said }));
+        const sheet = canvas.getContext("2d");
+        const plates = coabench.overlay().draw(sheet, 1, faces);
+        const between = sheet.getImageData(210, 280, 80, 120).data;
+        const painted = between.filter((value, i) => i % 4 === 3 && value > 0).length;
+        return [plates, painted];
+    }"""
+    for width, height in ((480, 360), (640, 480), (3840, 2160)):
+        boxes = [[x * width, y * height, (x + 0.2) * width, (y + 0.4) * height]
+                 for x, y in ((0.0, 0.1), (0.22, 0.15), (0.45, 0.1), (0.68, 0.4), (0.1, 0.58))]  # fmt: skip
+        plates, _ = page.evaluate(draw, [width, height, boxes])
+        for i, plate in enumerate(plates):
+            assert min(plate) >= 0
+            assert plate[2] <= width
+            assert plate[3] <= height
+            assert not [other for other in [*boxes, *plates[:i]] if overlap(plate, other) > 1]
+    middle, below = [200, 150, 300, 270], [0, 270, 640, 420]
+    around = [[0, 0, 640, 150], below, [0, 150, 195, 270], [305, 150, 640, 270]]
+    (plate, *_), painted = page.evaluate(draw, [640, 480, [middle, *around]])
+    assert plate[1] >= 420
+    assert painted > 100
+    assert page.evaluate(draw, [640, 480, [middle]])[1] < painted
+
+
+def overlap(a: list[float], b: list[float]) -> float:
+    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))

@@ -127,6 +127,9 @@ def test_a_frame_goes_in_and_faces_and_answers_come_out(server: Served) -> None:
         assert after["faces"][0]["outcome"] == answer["outcome"]
         assert after["faces"][0]["age"] == 0.0
         assert after["rates"]["answers"] >= 1
+        assert 0 <= answer["wait"] < answer["detect"] + answer["seconds"] + 60
+        assert after["rates"]["detect"] > 0
+        assert set(after["gauges"]) == {"processor", "memory", "gpu", "gpu_memory"}
         gone = viewer.look(picture((0, 0, 0, 0)))["faces"]
         assert all(face["stale"] for face in gone)
 
@@ -245,6 +248,26 @@ def test_a_viewers_clock_may_be_wrong(server: Served) -> None:
             assert all(face["age"] is None or 0 <= face["age"] < 600 for face in state["faces"])
 
 
+def test_faces_are_named_and_merged_by_the_viewer_in_the_seat(environment: Environment, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with served(environment, tmp_path, "--log", log) as server:
+        with Viewer(server.url) as viewer, Viewer(server.url) as other:
+            viewer.start().look(picture())
+            track = viewer.hear("answer")["track"]
+            viewer.say(type="name", track=str(track), name="Ann <b>")
+            viewer.look(picture())
+            assert viewer.hear("state")["faces"][0]["name"] == "Ann <b>"
+            other.say(type="name", track=str(track), name="Eve")
+            assert other.hear("problem")["problem"] == "somebody else is connected"
+            for into in ("17", str(track)):
+                viewer.say(type="merge", track=str(track), into=into)
+                assert viewer.hear("problem")["problem"] in ("there is no such face", "these are not one face")
+        server.end()
+    notes = [line for line in map(json.loads, log.read_text().splitlines()) if line.get("kind") == "note"]
+    assert notes[0] == {"kind": "note", "text": f"face {track} is called Ann <b>", "track": track, "name": "Ann <b>"}
+    assert "Eve" not in log.read_text()
+
+
 # -- the strategy -----------------------------------------------------------------------------------------------------
 
 
@@ -257,7 +280,7 @@ def test_the_strategy_is_switched_while_it_runs(environment: Environment, tmp_pa
             assert "one-shot" not in hello["strategies"]  # nobody said where its exemplars come from
             viewer.start().look(picture())
             viewer.say(type="strategy", name="direct")
-            viewer.hear("state", strategy="direct", switching=None)
+            assert viewer.hear("state", strategy="direct", switching=None)["adapter"] is None
             viewer.look(picture())
             answer = viewer.hear("answer", strategy="direct")
             assert len(answer["turns"]) == 1
@@ -271,6 +294,13 @@ def test_the_strategy_is_switched_while_it_runs(environment: Environment, tmp_pa
     header, *lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert header["source"] == "browser"
     assert {line["strategy"] for line in lines if "strategy" in line} == {"chain-of-affect:corrected", "direct"}
+    change, note = [line for line in lines if "kind" in line]
+    assert (change["kind"], change["changed"], change["identity"]["strategy"]["name"]) == (
+        "change",
+        "strategy",
+        "direct",
+    )
+    assert note == {"kind": "note", "text": "stopped by Ctrl-C"}
 
 
 # -- the end ----------------------------------------------------------------------------------------------------------
