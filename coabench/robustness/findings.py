@@ -87,7 +87,12 @@ def alike_section(it: StressSummary) -> Section | None:
         Column("Family", "family"),
         Column("Runs", "runs", "right"),
         Column("Q", lambda row: number(row["q"], 1), "right", value="q"),
-        Column("p", lambda row: NOTHING if row["p"] is None else p_equals(row["p"]), "right", value="p"),
+        Column(
+            "p",
+            lambda row: NOTHING if row["p"] is None else p_equals(row["p"]).removeprefix("p ").removeprefix("= "),
+            "right",
+            value="p",
+        ),
     ]
     notes = [
         "Cochran's Q: that the clean run and the conditions of a family are right equally often. The p-values are not "
