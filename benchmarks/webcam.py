@@ -111,14 +111,15 @@ def show(name: str, seconds: float, answer: float, busy: bool) -> dict[str, Any]
     class Watched(Probe):
         snapshot = watched
 
-        def _deliver(self, answers: Sequence[FaceAnswer], asker: Any) -> None:
-            waits.extend((self._newest.time if self._newest else 0.0) - a.time - a.seconds for a in answers)
-            super()._deliver(answers, asker)
+        def _deliver(self, looks: Sequence[Sequence[FaceAnswer]], askers: Any) -> list[FaceAnswer]:
+            newest = self._newest.time if self._newest else 0.0
+            waits.extend(newest - answer.time - answer.seconds for look in looks for answer in look)
+            return super()._deliver(looks, askers)
 
     shots = list(film(90))
     detector = find_detector(name)
     process = DetectorProcess(detector.found.name, None, detector.options())
-    equipment = job.Equipment(asker(Slow(answer, busy)), process, {}, "slow")
+    equipment = job.Equipment((asker(Slow(answer, busy)),), process, (), "slow")
     replaced = {"equip": lambda *_: equipment, "open_source": lambda *_: Camera(shots), "Window": lambda: glass}
     replaced |= {"check_display": lambda: None, "Probe": Watched}
     before = {name: getattr(job, name) for name in replaced}

@@ -48,6 +48,8 @@ class _Recipes(Command):
                  help="Show N of the samples that only one run gets right; json has all."),
     click.option("--images", is_flag=True,
                  help="Of the html page of two runs: put small versions of the images into it."),
+    click.option("--image-side", metavar="PIXELS", type=click.IntRange(16, 1024),
+                 help="With --images: their longer side, at most; 96 pixels by default."),
     click.option("--data-root", metavar="PATH", type=click.Path(path_type=Path),
                  help="With --images: the folder or file that holds them, by default the one that the runs name."),
     click.option("--dataset", metavar="NAME|CARD.yaml", shell_complete=completing.datasets,
@@ -63,6 +65,7 @@ def command(
     runs: tuple[Path, ...],
     flips: int,
     images: bool,
+    image_side: int | None,
     data_root: Path | None,
     dataset: str | None,
     samples: int | None,
@@ -80,13 +83,17 @@ def command(
     if (images or samples) and not paged:
         name = "--images" if images else "--samples"
         raise UserError(f"{name} is for the page of two runs", remedy=f"add --format html, or leave {name} out")
-    if (data_root or dataset) and not images:
-        raise UserError("--data-root and --dataset say where images are", remedy="add --images, or leave them out")
+    if (data_root or dataset or image_side) and not images:
+        given = "--data-root, --dataset and --image-side"
+        raise UserError(f"{given} are about images", remedy="add --images, or leave them out")
     if paged:
         from coabench.reports.compare_page import SAMPLES, ComparisonPage, comparison_page
+        from coabench.support.thumbnails import SIDE
 
         a, b = runs
-        write(comparison_page(ComparisonPage(a, b, images, data_root, dataset, samples or SAMPLES)), output)
+        side = image_side or SIDE
+        page = ComparisonPage(a, b, images, data_root, dataset, samples or SAMPLES, side)
+        write(comparison_page(page), output)
         return
     comparison = _compare(runs, after)
     if format == "json":

@@ -117,6 +117,8 @@ CHOICE = (
                  help="Show what the last N answers about a face vote for; the log keeps each answer."),
     click.option("--stale-after", type=FiniteRange(min=0), metavar="SECONDS",
                  help="Mark older answers; by default when the next one should have come."),
+    click.option("--draw-on", type=click.Choice(["newest", "looked"]), default="newest", show_default=True,
+                 help="Draw on the newest frame, or, later and exactly, on the one that was looked at."),
 )  # fmt: skip
 @grouped(
     "Keep",
@@ -141,6 +143,10 @@ CHOICE = (
                  help="The certificate of the page, or of --publish wss://…, PEM."),
     click.option("--tls-key", metavar="FILE", type=FILE, help="The key of --tls-cert, PEM."),
     click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it."),
+    click.option("--offer", "offers", multiple=True, metavar="KEY=VALUE,…",
+                 help="What the page may ask in place of the first answerer, spelt as for --beside; none by default."),
+    click.option("--prompts/--no-prompts", default=True, show_default=True,
+                 help="Whether the page may ask about a face in words of its own."),
 )  # fmt: skip
 @checks_versions
 def command(
@@ -186,6 +192,8 @@ def command(
         _check_served()
         rest["serving"] = Serving(serve, remote, **tls, certificates=folder / "tls")
         rest["window"] = False
+    elif rest["offers"]:
+        raise UserError("--offer needs --serve: a page chooses", remedy="add --serve HOST:PORT, or leave it out")
     elif (remote or any(tls.values())) and not any(text.startswith("ws") for text in publish):
         raise UserError(
             "--allow-remote and --tls-… need --serve or --publish ws://…",
@@ -214,13 +222,13 @@ def _check_served() -> None:
     from coabench.errors import UserError
 
     context = click.get_current_context()
-    pointless = ("source", "record", "record_clean", "max_frames", "seconds")
+    pointless = ("source", "record", "record_clean", "max_frames", "seconds", "draw_on")
     found = [name for name in pointless if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if found:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in found)
         raise UserError(
             f"{options} and --serve do not go together",
-            expected="the page chooses its camera, records, and stops",
+            expected="the page chooses its camera, records, stops, and says what it draws on",
             remedy=f"leave out {options}",
         )
 

@@ -60,6 +60,19 @@ def open_beside(first: Asker, specs: Sequence[str]) -> list[Asker]:
     return askers[1:]
 
 
+def open_offers(first: Asker, specs: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """Return what may answer in place of the *first*: name -> in what it differs, the first itself among them.
+
+    Raises:
+        UserError: one that cannot be opened.
+    """
+    offers: dict[str, Mapping[str, Any]] = {describe(first): {}} if specs else {}
+    for spec in specs:
+        changes = parse_answerer(spec, "--offer")
+        offers.setdefault(describe(first.variant(**changes)), changes)
+    return offers
+
+
 def describe(asker: Asker) -> str:
     """Return what answers, for people, in a line: backbone, adapter, strategy."""
     backbone = asker.identity.backbone

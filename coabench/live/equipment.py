@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from coabench.live.asker import Asker, Choice, open_asker
-from coabench.live.beside import open_beside, summarise
+from coabench.live.beside import open_beside, open_offers, summarise
 from coabench.live.detector_process import DetectorProcess
 from coabench.live.probe import Settings
 from coabench.live.sources import Note
@@ -24,6 +24,7 @@ class Equipment:
     Attributes:
         askers: the first, and those that answer beside it.
         identities: of each, everything that can change an answer.
+        offers: name -> in what an asker differs from the first one that the page may ask in its place.
         about: the same for people, in a line.
     """
 
@@ -31,6 +32,12 @@ class Equipment:
     detector: DetectorProcess
     identities: tuple[LiveIdentity, ...]
     about: str
+    offers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def identify(self, asker: Asker, settings: Settings) -> dict[str, Any]:
+        """Return the identity of an asker that asks with other settings, as the head of the log has it."""
+        found_by = self.identities[0].detector
+        return replace(asker.identity, detector=found_by, settings=asdict(settings)).to_json()
 
     def load(self, note: Note) -> None:
         """Bring in the weights, and note what is known only then. May raise `UserError`."""
@@ -49,11 +56,13 @@ def equip(
     settings: Settings,
     note: Note,
     beside: Sequence[str] = (),
+    offers: Sequence[str] = (),
 ) -> Equipment:
     """Check the choice of a backbone, a strategy and a detector; make the detector ready.
 
     Args:
         beside: what answers beside that choice; see `coabench.live.beside.parse_answerer`.
+        offers: what may answer in its place, spelt alike.
 
     Raises:
         UserError: something is unknown, missing, or does not go together.
@@ -65,17 +74,19 @@ def equip(
     options, name = asker.options["detector"], chosen.registration.name
     note(f"detector: {name}" + (" (the best that is available here)" if detector == AUTO else ""))
     askers = (asker, *open_beside(asker, beside))
+    offered = open_offers(asker, offers)
     for line in dict.fromkeys(line for each in askers for line in each.notes):
         note(line)
     found_by, cut = describe_detector(chosen, options), asdict(settings)
     identities = tuple(replace(each.identity, detector=found_by, settings=cut) for each in askers)
     process = DetectorProcess(name, chosen.weights, options)
-    return Equipment(askers, process, identities, f"{_about(askers)} · {name}")
+    return Equipment(askers, process, identities, f"{_about(askers)} · {name}", offered)
 
 
 def _about(askers: Sequence[Asker]) -> str:
     if len(askers) == 1:
-        return f"{askers[0].identity.backbone.name} · {askers[0].strategy.name}"
+        backbone = askers[0].identity.backbone
+        return " · ".join(filter(None, (backbone.name, backbone.adapter, askers[0].strategy.name)))
     return " · ".join(f"{name} {said}" for name, said in summarise(askers).items())
 
 

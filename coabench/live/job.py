@@ -25,9 +25,6 @@ from coabench.registry.blame import contained
 
 __all__ = ["Equipment", "Session", "Summary", "webcam"]
 
-STALLED = 2.0
-"""Seconds without a frame after which the window says so."""
-
 
 def webcam(session: Session, note: Note) -> Summary:
     """Probe until the source ends, the user ends it, or a limit is reached.
@@ -38,17 +35,19 @@ def webcam(session: Session, note: Note) -> Summary:
     """
     session.check_outputs()
     targets = read_targets(session.publishing.targets)
-    if session.window:
-        check_display()
     summary = Summary()
     with ExitStack() as stack:
         lines = stack.enter_context(kept_for_lines()) if any(target.kind == "stdout" for target in targets) else None
         publisher = stack.enter_context(Publisher(targets, session.publishing.serving, lines, note))
         address = None if session.serving is None else stack.enter_context(prepare(session.serving))
-        equipment = equip(session.choice, session.detector, session.weights, session.settings, note, session.beside)
+        equipment = equip(
+            session.choice, session.detector, session.weights, session.settings, note, session.beside, session.offers
+        )
         stack.callback(equipment.detector.close)
         source = open_source(session.source, note) if address is None else Browser(note)
         stack.callback(source.close)
+        if session.window:
+            check_display()
         if session.window or session.record is not None:
             space = equipment.askers[0].space
             for line in font_warnings([*space.names, *(name for name in space.basic if name not in space.names)]):
@@ -62,7 +61,7 @@ def webcam(session: Session, note: Note) -> Summary:
             if address is not None:
                 close = cache(probe.close)
                 stage.at_end(close)
-                serve(address, probe, equipment.askers, note, close, session.stored)
+                serve(address, probe, equipment, note, close, session.stored, stage.log_event, session.prompts)
             elif session.window or source.live:
                 _live(stage, source, probe)
             else:
@@ -91,20 +90,21 @@ def _live(stage: Stage, source: Source, probe: Probe) -> None:
     if window is not None:
         stage.at_end(window.close)
     current: Frame | None = None
-    drawn = came = time.monotonic()
+    drawn = time.monotonic()
     while not stage.over(current):
         frame = capture.take(0.02)
         probe.check()
         moment = time.monotonic()
         if frame is not None and not stage.paused:
-            current, came = frame, moment
-            stage.count_frame()
+            current = frame
+            stage.count_frame(frame)
             probe.offer(frame)
         elif capture.ended:
+            stage.ended = True
             if window is None or not source.stays:
                 return
             time.sleep(0.02)
-        if moment - came > STALLED and not stage.paused and not capture.ended:
+        if stage.stalled:
             stage.notice(f"waiting for {source.name}")
         fresh = current is frame and frame is not None
         if current is not None and (fresh or moment - drawn > 0.1):
@@ -129,7 +129,8 @@ def _in_order(stage: Stage, source: Source, probe: Probe) -> None:
     stage.at_end(probe.close)
     for frame in source.frames():
         thread.run(partial(probe.step, frame))
-        stage.count_frame()
+        stage.count_frame(frame)
         stage.render(frame, probe.snapshot(), True)
         if stage.over(frame):
             return
+    stage.ended = True

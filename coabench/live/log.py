@@ -56,7 +56,11 @@ class LiveLog(Closing):
 
     def note(self, text: str) -> None:
         """Write what happened meanwhile: frames that did not come, say. From any thread."""
-        self._write({"kind": "note", "text": text})
+        self.event("note", {"text": text})
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Write a line that is no answer, of a *kind* that says so. From any thread."""
+        self._write({"kind": kind, **data})
 
     def _write(self, data: Mapping[str, Any]) -> None:
         try:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from coabench.base.files import Closing
 from coabench.base.vocabulary import ERROR
@@ -23,12 +26,17 @@ from coabench.live.agreement import NAMES, AgreementTally
 from coabench.live.asker import Asker
 from coabench.live.memory import Memory
 from coabench.live.rates import Tally
-from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Snapshot
+from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Look, Snapshot
 from coabench.live.together import ask_together
 from coabench.live.tracker import Track, Tracker, iou
 from coabench.registry.defaults import SMOOTH
 from coabench.support.crop_settings import MARGIN, MIN_FACE, CropSettings
 from coabench.support.crops import crop_face, select_faces
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Result = TypeVar("Result")
 
 FLICKER = 0.25
 """Seconds for which any answer counts as fresh: nobody could see a mark that comes and goes faster."""
@@ -107,6 +115,7 @@ class Probe(Closing):
         self._tally = Tally()
         self._beside = [Tally() for _ in beside]
         self._agreement = AgreementTally(len(self._askers))
+        self._between: deque[tuple[Callable[[], None], Future[Any]]] = deque()
         self._closed = False
         self._error: BaseException | None = None
 
@@ -162,6 +171,32 @@ class Probe(Closing):
             self._memory.clear()
             self._changed.notify_all()
 
+    def look(self) -> Look | None:
+        """Cut out the faces that are seen in the newest frame; None where there is none."""
+        with self._changed:
+            seen = self._seen
+        tracks = () if seen is None else tuple(t for t in seen.tracks if t.last_seen == seen.frame.time)
+        return Look(seen.frame, tracks, tuple(self._crops(seen.frame, tracks))) if seen and tracks else None
+
+    def between(self, work: Callable[[], Result]) -> Future[Result]:
+        """Do *work* in the thread that asks, before its next questions. Its error is the future's, and ends nothing."""
+        future: Future[Result] = Future()
+
+        def do() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(work())
+                except Exception as error:
+                    future.set_exception(error)
+
+        with self._changed:
+            if self._ending:
+                future.cancel()
+            else:
+                self._between.append((do, future))
+                self._changed.notify_all()
+        return future
+
     def snapshot(self, now: float | None = None) -> Snapshot:
         """Return all there is to show.
 
@@ -188,6 +223,8 @@ class Probe(Closing):
         with self._changed:
             self._closed = True
             self._pending = None
+            for _, future in self._between:
+                future.cancel()
             self._changed.notify_all()
         if self._notifying.acquire(timeout=CLOSING):
             self._notifying.release()
@@ -208,8 +245,8 @@ class Probe(Closing):
 
     def _think(self) -> None:
         with suppress(_Ended):
-            while (due := self._next_due()) is not None:
-                self._ask(*due)
+            while (work := self._next_work()) is not None:
+                work()
 
     def _next_frame(self) -> Frame | None:
         """Wait for a frame and take it; None at the end."""
@@ -218,13 +255,14 @@ class Probe(Closing):
             frame, self._pending = self._pending, None
             return None if self._ending else frame
 
-    def _next_due(self) -> tuple[Frame, list[Track]] | None:
-        """Wait until there is a face to ask about; None at the end."""
+    def _next_work(self) -> Callable[[], object] | None:
+        """Wait until there is something to do: what `between` brought, or a face to ask about; None at the end."""
         with self._changed:
             while not self._ending:
-                due = self._due()
-                if due is not None:
-                    return due
+                if self._between:
+                    return self._between.popleft()[0]
+                if (due := self._due()) is not None:
+                    return partial(self._ask, *due)
                 self._changed.wait()
         return None
 
@@ -274,12 +312,15 @@ class Probe(Closing):
         """Whether a face may be asked about in a frame of time *now*, after it was last asked about at *asked*."""
         return asked is None or (now > asked and now - asked > self.settings.every - 1e-6)  # times of files are rounded
 
+    def _crops(self, frame: Frame, tracks: Sequence[Track]) -> list[Image]:
+        cut = CropSettings(self.settings.margin, align=self.settings.align)
+        return [crop_face(frame.image, track.face, cut) for track in tracks]
+
     def _ask(self, frame: Frame, tracks: Sequence[Track]) -> list[FaceAnswer]:
         """Ask about faces of a frame, and deliver the answers."""
         with self._changed:
             askers = self._askers
-        cut = CropSettings(self.settings.margin, align=self.settings.align)
-        crops = [crop_face(frame.image, track.face, cut) for track in tracks]
+        crops = self._crops(frame, tracks)
 
         def on_turn(asker: int, i: int, turn: Turn) -> None:
             with self._changed:

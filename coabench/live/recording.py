@@ -87,6 +87,15 @@ class Recording(Closing):
         self._writer.write(self._picture)
         self.frames = number + 1
 
+    def hold(self, until: float) -> None:
+        """Show the last frame up to a time at which the source ended, unless that is too long to be true."""
+        if self._writer is None or self._began is None or self._last is None or until - self._last > LONGEST:
+            return
+        number = slot(until - self._began, self.fps)
+        for _ in range(number - self.frames):
+            self._writer.write(self._picture)
+        self.frames = max(self.frames, number)
+
     def skip(self, seconds: float) -> None:
         """Leave out a time that has passed: the user paused."""
         if self._began is not None and self._last is not None:

@@ -23,6 +23,8 @@ class Session:
 
     Attributes:
         beside: what answers beside the choice, see `coabench.live.beside.parse_answerer`.
+        offers: what the page may ask in its place, spelt alike.
+        prompts: whether the page may ask in words of its own.
         source: see `coabench.live.sources.open_source`.
         serving: look through the camera of a browser instead, without a window.
         window: show it. Without a window a source that is not live is worked through in order, nothing left out.
@@ -31,6 +33,7 @@ class Session:
         log: a JSONL file of the answers.
         crops: a folder for the clean crop of every answer.
         stills: a folder for what the keys save.
+        draw_on: ``newest``, or ``looked``: the frame in which the faces were found, so that boxes fit exactly.
         publishing: where answers go for programs.
         max_frames, seconds: end after so many frames, or so much time of the source.
         command: for the log.
@@ -38,6 +41,8 @@ class Session:
 
     choice: Choice = field(default_factory=Choice)
     beside: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
+    prompts: bool = True
     source: str = "0"
     serving: Serving | None = None
     window: bool = True
@@ -49,6 +54,7 @@ class Session:
     log: Path | None = None
     crops: Path | None = None
     stills: Path = Path("stills")
+    draw_on: str = "newest"
     publishing: Publishing = field(default_factory=Publishing)
     max_frames: int | None = None
     seconds: float | None = None

@@ -11,6 +11,7 @@ from coabench.detector import Box
 from coabench.dialogue import Prediction, Turn
 from coabench.live.agreement import NAMES, Agreement
 from coabench.live.rates import Rates
+from coabench.live.tracker import Track
 from coabench.metrics import calibration
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ class Frame:
     index: int
     file: str | None = None
     scene: int = 0
+
+
+@dataclass(frozen=True)
+class Look:
+    """The faces that are seen in a frame, and the clean picture of each that a backbone is shown."""
+
+    frame: Frame
+    tracks: tuple[Track, ...]
+    crops: tuple[Image, ...]
 
 
 @dataclass(frozen=True)

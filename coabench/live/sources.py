@@ -48,11 +48,13 @@ class Source(ABC):
         live: whether frames come by the clock and are lost where they are not taken. All others wait.
         fps: frames a second, as far as known.
         stays: whether a window should stay open at its end.
+        length: seconds from its first frame to the end of its last, as far as known.
     """
 
     live = False
     stays = False
     fps: float | None = None
+    length: float | None = None
 
     def __init__(self, name: str, note: Note) -> None:
         self.name, self.note = name, note
@@ -140,7 +142,7 @@ class Video(Source):
         """Take an opened capture; *path* where it is of a file on this machine."""
         super().__init__(name, note)
         self._capture, self._film, self._path = capture, Film(capture, remote=path is None), path
-        self.fps = self._film.fps
+        self.fps, self.length = self._film.fps, self._film.length
 
     def frames(self) -> Iterator[Frame]:
         for index, (picture, at) in enumerate(self._film.pictures()):

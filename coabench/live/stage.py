@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 REPORT = 10.0
 """Seconds between two lines of progress where there is no window."""
+STALLED = 2.0
+"""Seconds without a frame after which the window says so."""
 NOTICE = 2.0
 """Seconds for which the window shows what a key has done."""
 
@@ -50,11 +52,15 @@ class Stage:
         self.session, self.source, self.probe, self.summary, self.note = session, source, probe, summary, note
         self._paused_at = 0.0
         self.about, self.paused, self.details = equipment.about, False, True
+        self.ended = False  # the source, by itself
         self._ends: list[Callable[[], object]] = []
         self._reported = time.monotonic()
         self._folder = session.stills / datetime.now().strftime("%Y%m%d-%H%M%S")
         self._shown: list[float] = []
         self._frames = 0
+        self._last: Frame | None = None
+        self._drawn: Frame | None = None
+        self._came = 0.0
         self._notice, self._until = "", 0.0
         self._overlaid = self._recording(session.record, 0.0)
         self._clean = self._recording(session.record_clean, 0.0)
@@ -94,10 +100,11 @@ class Stage:
             return True
         return seconds is not None and frame is not None and frame.time >= seconds
 
-    def count_frame(self) -> None:
+    def count_frame(self, frame: Frame) -> None:
         """Count a frame; without a window, report now and then."""
         self._frames += 1
-        moment = time.monotonic()
+        self._last, self._came = frame, time.monotonic()
+        moment = self._came
         self._shown = [t for t in self._shown[-240:] if t > moment - 1] + [moment]
         if not self.session.window and moment - self._reported > REPORT:
             self._reported = moment
@@ -115,6 +122,11 @@ class Stage:
         if self._log is not None:
             self._log.note(text)
 
+    def log_event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Log what is no answer, in a line of its own kind."""
+        if self._log is not None:
+            self._log.event(kind, data)
+
     def pause(self) -> None:
         """Pause or continue. A camera's time passes meanwhile, and recordings leave it out; a film's stands still."""
         self.paused = not self.paused
@@ -124,27 +136,45 @@ class Stage:
             for recording in filter(None, (self._overlaid, self._clean)):
                 recording.skip(time.monotonic() - self._paused_at)
 
+    @property
+    def stalled(self) -> bool:
+        """Whether a frame should have come by now."""
+        return not self.paused and not self.ended and time.monotonic() - self._came > STALLED
+
     def notice(self, text: str, seconds: float = 0.2) -> None:
         """Show a line in the window for a while."""
         self._notice, self._until = text, time.monotonic() + seconds
 
     def render(self, frame: Frame, snapshot: Snapshot, fresh: bool) -> NDArray[np.uint8] | None:
-        """Draw the overlay where it is shown or recorded, and record a *fresh* frame; return what is to be shown."""
+        """Draw the overlay where it is shown or recorded, and record a *fresh* frame; return what is to be shown.
+
+        With ``--draw-on looked`` it is drawn on the frame in which the faces were found, and that one is recorded.
+        """
         if self._clean is not None and fresh:
             self._clean.write(frame.image, frame.time)
         if self._overlaid is None and not self.session.window:
             return None
-        drawn = draw(frame.image, snapshot, self._marks(snapshot))
+        ground = self._ground(frame, snapshot)
+        if ground is not frame:
+            fresh = ground is not self._drawn
+        self._drawn = ground
+        drawn = draw(ground.image, snapshot, self._marks(snapshot))
         if self._overlaid is not None and fresh:
-            self._overlaid.write(drawn, frame.time)
+            self._overlaid.write(drawn, ground.time)
         return drawn
+
+    def _ground(self, frame: Frame, snapshot: Snapshot) -> Frame:
+        """Return what is drawn on while *frame* is the newest."""
+        return frame if self.session.draw_on == "newest" or snapshot.frame is None else snapshot.frame
 
     def press(self, key: str, frame: Frame, snapshot: Snapshot) -> None:
         """Do what a key of the window means (a value of `coabench.live.window.KEYS`)."""
         if key == "details":
             self.details = not self.details
         elif key == "still":
-            files = save_still(self._folder, draw(frame.image, snapshot, self._marks(snapshot)), frame.index, snapshot)
+            ground = self._ground(frame, snapshot)
+            drawn = draw(ground.image, snapshot, self._marks(snapshot))
+            files = save_still(self._folder, drawn, ground.index, snapshot)
             self.summary.files += [file for file in files if file not in self.summary.files]
             self.notice(f"saved {files[0].name} and {len(files) - 1} crops in {self._folder}", NOTICE)
         elif key == "record" and self._overlaid is not None:
@@ -168,6 +198,14 @@ class Stage:
         for note in recording.notes if not self.source.live else ():  # no camera's clock is that even
             self.say(note)
 
+    def _end(self) -> float | None:
+        """Return the time of the source up to which its last frame was shown; None where that is not known."""
+        if self._last is None or self.paused:
+            return None
+        if self.source.live:
+            return self._last.time + time.monotonic() - self._came
+        return self.source.length if self.ended else None
+
     def _marks(self, snapshot: Snapshot) -> Marks:
         notice: str | None = self._notice if time.monotonic() < self._until else None
         if notice is None and snapshot.frame is not None and not snapshot.faces:
@@ -176,8 +214,10 @@ class Stage:
             fps=len(self._shown) / max(1.0, self._shown[-1] - self._shown[0]) if self.session.window else None,
             about=self.about,
             notice=notice,
-            recording=self._overlaid is not None or self._clean is not None,
+            recording=self.session.window and (self._overlaid is not None or self._clean is not None),
             paused=self.paused,
+            rates=self.session.window,
+            offline=self.stalled,
             details=self.details,
         )
 
@@ -186,6 +226,7 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         """Close everything, files last: until then a thread may still write. A further signal does not disturb it."""
+        end = self._end()
         with signals.ignoring():
             for close in reversed(self._ends):
                 if close() is False:
@@ -194,6 +235,8 @@ class Stage:
                 if self._log is not None:
                     files.callback(self._log.close)
                 for recording in filter(None, (self._overlaid, self._clean)):
+                    if end is not None:
+                        recording.hold(end)
                     files.callback(self._finish, recording)
             last = self.probe.snapshot()
             self.summary.rates, self.summary.beside = last.rates, last.beside

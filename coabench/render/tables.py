@@ -56,6 +56,9 @@ class Column:
         value: the key of the number by which an HTML table sorts this column; *show* where that is a number.
         choices: an HTML table offers to show the rows with one of this column's texts only.
         pictures: the texts are data URIs of images, which only an HTML table shows.
+        first: an HTML table begins with these: what a narrow screen shows without scrolling.
+        whole: a cell of an HTML table never breaks, as a date must not.
+        link: the key of the address that a cell of an HTML table leads to.
     """
 
     title: str
@@ -67,6 +70,9 @@ class Column:
     value: str | None = None
     choices: bool = False
     pictures: bool = False
+    first: bool = False
+    whole: bool = False
+    link: str | None = None
 
     def cell(self, row: Row) -> str:
         """Return the text of *row*'s cell, not yet made safe."""
@@ -86,7 +92,8 @@ class Column:
 class Section:
     """A table with a heading above and notes below.
 
-    Programs get its rows only; a page also gets the *chart*, which is made when it is asked for.
+    Programs get its rows only; a page also gets the *chart*, which is made when it is asked for. *anchor* names the
+    section in a page's address, which there holds how it is sorted; its number does where that is empty.
     """
 
     columns: Sequence[Column | str]
@@ -94,11 +101,14 @@ class Section:
     title: str = ""
     notes: Sequence[str] = ()
     chart: Callable[[], Markup | None] | None = None
+    anchor: str = ""
 
     def columns_for(self, format: Format) -> list[Column]:
         """Return the columns that this format has space for."""
         columns = [Column(column) if isinstance(column, str) else column for column in self.columns]
         columns = [column for column in columns if format == "html" or not column.pictures]
+        if format == "html":
+            columns.sort(key=lambda column: not column.first)
         return [column for column in columns if not column.wide] if format == "latex" else columns
 
 

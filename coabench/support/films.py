@@ -44,6 +44,11 @@ class Film:
         self._capture, self._patience = capture, HANG if remote else math.inf
         self._time, self._interval, self._regular = -1.0, 0.0, 0
 
+    @property
+    def length(self) -> float | None:
+        """Seconds from the first frame to the end of the last, as announced; of a variable rate it can be too short."""
+        return None if self.announced is None else self.announced / self.fps
+
     def pictures(self) -> Iterator[tuple[Any, float]]:
         """Yield each picture as OpenCV has it, with its time in seconds, which grows."""
         while (picture := self._next()) is not None:
@@ -55,7 +60,7 @@ class Film:
     @property
     def shortfall(self) -> str | None:
         """What did not come, in words, once all pictures were read; None where everything did."""
-        length = (self.announced or 0) / self.fps
+        length = self.length or 0.0
         early = self._time + 2 * max(self._interval, 1 / self.fps) < length
         counted = early or 2 * self._regular >= self.read - 1  # else the rate varies, and length times rate is no count
         missing = self.announced is not None and self.read < self.announced and counted

@@ -23,6 +23,7 @@ from support.process import Run, start, wait_for
 from support.stream import streaming
 
 import coabench.live.job as job
+from coabench.detector import Face
 from coabench.live.overlay.colours import face_colour
 from coabench.live.probe import Settings
 from coabench.live.recording import Recording, count_frames
@@ -158,7 +159,9 @@ def test_the_log_matches_the_recording_of_a_film_of_variable_rate(coabench: Run,
     assert [a["time"] for a in answers] == pytest.approx(times, abs=0.001)
     source = open_source(str(tmp_path / "clean.avi"), print)
     recorded = [frame.image for frame in source.frames()]
-    assert count_frames(tmp_path / "out.mp4") == len(recorded)
+    assert len(recorded) / (source.fps or 0) == pytest.approx(4.8, abs=0.02)  # the whole film
+    for drawn in open_source(str(tmp_path / "out.mp4"), print).frames():
+        assert not ((drawn.image[..., 0] > 150) & (drawn.image[..., 1] < 100)).any()  # nobody watched: no red REC
     for answer in answers:
         picture = recorded[round(answer["time"] * (source.fps or 0))]
         assert np.flatnonzero(picture[50, :, 0] > 128)[0] == pytest.approx(answer["box"][0], abs=2)
@@ -321,6 +324,10 @@ def test_without_a_display_the_window_is_refused_before_anything_is_loaded(coabe
         assert result.returncode == 2, result.stderr
         assert "--no-window" in result.stderr
         assert "--serve" in result.stderr
+        names = (("--strategy", "dierct"), ("--detector", "brihgtest"), ("--labels", "no.yaml"), ("--source", "no.mp4"))
+        for option, name in names:  # come first: a display is no help with them
+            result = coabench("webcam", "--source", "in.mp4", "--backbone", "scripted", option, name, **variables)
+            assert (result.returncode, name in result.stderr, "display" in result.stderr) == (2, True, False)
 
 
 def test_a_defect_of_the_backbone_ends_it_with_valid_files(coabench: Run, tmp_path: Path) -> None:
@@ -422,6 +429,47 @@ def test_the_display_continues_while_the_model_thinks(tmp_path: Path, monkeypatc
     assert summary.left_behind
     backbone.free = True
     backbone.gate.release(5)
+
+
+@pytest.mark.parametrize("draw_on", ["newest", "looked"])
+def test_boxes_are_drawn_on_the_frame_that_was_looked_at_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw_on: str
+) -> None:
+    drawn: list[tuple[float, bool]] = []
+
+    class Slow(FixedFaces):
+        def detect(self, frame: Any) -> list[Face]:
+            time.sleep(0.05)
+            return super().detect(frame)
+
+    class Cam(Source):
+        live, fps = True, 100.0
+
+        def frames(self) -> Any:
+            for index in range(40):
+                yield frame(index, 60 + index, size=(120, 160), rate=100.0)
+                time.sleep(0.01)
+
+    def noticed(image: Any, snapshot: Any, marks: Any) -> Any:
+        if snapshot.frame is not None:
+            drawn.append((float(image[60, 100, 0]), image is snapshot.frame.image))
+        return image
+
+    monkeypatch.setattr("coabench.live.stage.draw", noticed)
+    monkeypatch.setattr(job, "open_source", lambda spec, note: Cam(spec, note))
+    backbone = Gated()
+    backbone.free = True
+    equipment = job.Equipment((asker(backbone),), Slow((10, 80, 50, 110)), (), "gated")
+    monkeypatch.setattr(job, "equip", lambda *_: equipment)
+    job.webcam(job.Session(window=False, draw_on=draw_on, record=tmp_path / "a.avi"), print)
+    assert len(drawn) > 10
+    assert [shade for shade, _ in drawn] == sorted(shade for shade, _ in drawn)
+    assert all(fits for _, fits in drawn) is (draw_on == "looked")
+    shown = [round(float(each.image.mean())) for each in open_source(str(tmp_path / "a.avi"), print).frames()]
+    if draw_on == "looked":  # at most one frame in five was looked at; each is shown at its own time
+        assert len(set(shown)) < 20 < len(shown)
+    for number, shade in enumerate(shown):
+        assert shade <= 60 + number + 2
 
 
 def test_a_recording_leaves_out_what_the_user_paused_and_nothing_else(

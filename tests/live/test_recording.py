@@ -53,6 +53,17 @@ def test_a_gap_is_kept_and_what_the_user_paused_is_cut(tmp_path: Path) -> None:
     assert recording.notes == []
 
 
+def test_the_last_frame_is_held_until_the_source_ends(tmp_path: Path) -> None:
+    with Recording(tmp_path / "a.avi", 10.0) as recording:
+        recording.hold(3.0)  # nothing to hold yet
+        recording.write(grey(40), 0.0)
+        recording.write(grey(80), 0.2)
+        recording.hold(1.0)
+        recording.hold(0.5)
+        recording.hold(95000.0)  # too long to be true
+    assert [round(value / 40) for value in brightness(tmp_path / "a.avi")] == [1] * 2 + [2] * 8
+
+
 def test_a_clock_that_jumps_does_not_fill_the_disk(tmp_path: Path) -> None:
     with Recording(tmp_path / "a.avi", 10.0) as recording:
         for time in (0.0, 0.1, 95000.0, 95000.1):

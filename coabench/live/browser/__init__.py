@@ -8,7 +8,7 @@ How the webcam job calls it (`Serving` holds what the options say; see `coabench
     ...                                    # the detector, the asker and its weights, the log
     probe = Probe(detector, asker, settings)
     probe.listen(log)
-    serve(address, probe, [asker], note, probe.close, keeps=["the answers, without pictures"])
+    serve(address, probe, equipment, note, probe.close, keeps=["the answers, without pictures"])
 
 Read in this order: `coabench.web` (where it is served, and who may come in), `app` (the page and the socket), `viewer`
 (one browser), `session` (what all viewers share), `frames` and `messages` (what travels), `server`.

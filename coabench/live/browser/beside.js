@@ -32,6 +32,7 @@ coabench.beside = ({ element, visible, percent, named }) => {
 
   // A bar for each option of each question, the likeliest first.
   function bars(turns) {
+    if (!turns.some(({ options }) => options)) return [element("p", { class: "quiet small" }, "No scores of options: the model answers in words. --decode score weighs them all.")];
     return turns.map((turn, number) => (turn.options === null
       ? element("p", { class: "quiet small" }, `${number + 1} ${visible(turn.name)}: answered in words, without scores of its options`)
       : element("div", { class: "options" },

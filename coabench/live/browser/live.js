@@ -83,7 +83,7 @@ document.addEventListener("DOMContentLoaded", () => {
     let message;
     try { message = JSON.parse(data); } catch { return; }
     link.received = performance.now();
-    const take = { hello: welcome, seat: seated, state: look, answer: noteAnswer, problem: complain, ended: farewell }[message.type];
+    const take = { hello: welcome, seat: seated, state: look, answer: noteAnswer, problem: complain, prompted: controls.answered, ended: farewell }[message.type];
     if (take) take(message);
   }
 
@@ -94,9 +94,8 @@ document.addEventListener("DOMContentLoaded", () => {
     hello = message;
     camera.outstanding = null;
     camera.number = 0;
-    const model = [message.backbone, message.model].filter(Boolean).map((text) => visible(text)).join(": ");
-    const adapter = message.adapter ? `adapter ${visible(message.adapter)}` : "no adapter";
-    say($("about"), `${model} · ${adapter} · ${message.device ? visible(message.device) : "device unknown"}${message.decode === "score" ? " · scored options" : ""}`);
+    camera.kept = null;
+    introduce(message.adapter);
     const server = `behind this page (${location.host})`;
     say($("where"), message.remote_backbone
       ? `Pictures go from this browser to the server ${server}, and its backbone sends them on to another machine.`
@@ -104,9 +103,17 @@ document.addEventListener("DOMContentLoaded", () => {
     say($("keeps"), message.keeps.length ? `The server keeps: ${message.keeps.map((text) => visible(text)).join("; ")}.` : "Nothing is stored.");
     $("strategy").replaceChildren(...message.strategies.map((name) => new Option(visible(name), name)));
     $("by").hidden = !several();
+    controls.welcome(message);
     timeline.relabel(message.labels);
     if (want === "running") send({ type: "start" });
     showStatus();
+  }
+
+  // What answers; each strategy may have an adapter of its own.
+  function introduce(name) {
+    const model = [hello.backbone, hello.model].filter(Boolean).map((text) => visible(text)).join(": ");
+    const adapter = name ? `adapter ${visible(name)}` : "no adapter";
+    say($("about"), `${model} · ${adapter} · ${hello.device ? visible(hello.device) : "device unknown"}${hello.decode === "score" ? " · scored options" : ""}`);
   }
 
   function seated(message) {
@@ -119,6 +126,8 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function look(message) {
     seen = { ...message, came: performance.now() };
+    introduce(message.adapter);
+    camera.keep(message.frame);
     if (camera.outstanding !== null && message.acknowledged === camera.outstanding) {
       camera.outstanding = null;
       camera.shot();
@@ -149,6 +158,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const camera = {
     number: 0, outstanding: null, sentAt: 0, busy: false, timer: 0, paper: document.createElement("canvas"),
+    looked: document.createElement("canvas"), kept: null, // the frame that the boxes belong to, and its number
 
     async open(device) {
       camera.close();
@@ -184,6 +194,15 @@ document.addEventListener("DOMContentLoaded", () => {
       stream = null;
       video.srcObject = null;
       camera.outstanding = null;
+    },
+
+    // Keep the frame whose faces the server has found. The one sent last is still on the paper: the next one waits.
+    keep(number) {
+      if (number === null || number === camera.kept || number !== camera.number) return;
+      const { paper, looked } = camera;
+      [looked.width, looked.height] = [paper.width, paper.height];
+      looked.getContext("2d").drawImage(paper, 0, 0);
+      camera.kept = number;
     },
 
     // Names of cameras are there once one was allowed.
@@ -337,6 +356,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const title = (face) => (face.smoothed ? visible(face.smoothed) : named(face));
   const lacksLabel = (face) => face.why !== null && !face.smoothed;
   const beside = coabench.beside({ element, visible, percent, named });
+  const controls = coabench.controls({ element, visible, send });
   const several = () => (hello?.answerers.length ?? 0) > 1;
   const share = (face) => (face.confidence === null || face.smoothed || face.label === null ? "" : percent(face.confidence));
   const faces = () => (want === "off" || !seen ? [] : seen.faces);
@@ -373,7 +393,8 @@ document.addEventListener("DOMContentLoaded", () => {
     sheet.fillStyle = "#101114";
     sheet.fillRect(0, 0, view.width, view.height);
     sheet.setTransform(mirror ? -1 : 1, 0, 0, 1, mirror ? view.width : 0, 0);
-    sheet.drawImage(video, place.x, place.y, place.width, place.height);
+    const exact = $("exact").checked && camera.kept !== null;
+    sheet.drawImage(exact ? camera.looked : video, place.x, place.y, place.width, place.height);
     sheet.setTransform(1, 0, 0, 1, 0, 0);
     if (!seen?.size) return;
     const unit = view.width / Math.max(1, view.clientWidth || view.width);
@@ -404,7 +425,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (turns.length > 1 || underWay(face)) lines.push([{ text: (isNext(face) ? "next: " : "") + chain(turns, underWay(face), " → "), ink: "quiet" }]);
     const years = age(face);
     if (years !== null) {
-      lines.push([{ text: `${years.toFixed(1)} s old${face.smoothed ? ` · vote of ${hello.smooth}` : ""}`, ink: "quiet" }]);
+      lines.push([{ text: `${years.toFixed(1)} s old${face.smoothed ? ` · vote of ${seen.settings.smooth}` : ""}`, ink: "quiet" }]);
       if (old) lines.at(-1).push({ text: "  stale", ink: "notice" });
     }
     return lines;
@@ -462,7 +483,7 @@ document.addEventListener("DOMContentLoaded", () => {
         card.weighed = weighed;
         card.bars.replaceChildren(...(weighed ? beside.bars(turnsOf(face)) : []));
       }
-      if (face.smoothed) say(card.vote, `vote of the last ${hello.smooth}; the newest: ${named(face)}`);
+      if (face.smoothed) say(card.vote, `vote of the last ${seen.settings.smooth}; the newest: ${named(face)}`);
     }
     const quiet = want === "off" ? "The camera is off." : "No face in the picture.";
     say($("nobody"), quiet);
@@ -480,9 +501,10 @@ document.addEventListener("DOMContentLoaded", () => {
     const { rates } = seen;
     beside.showAgreements($("agreement"), seen.agreements);
     say($("answerers"), seen.answerers.map(({ name, about }) => `${name}: ${visible(about)}`).join("\n"));
-    say($("rate"), rates.answers_per_second.toFixed(1));
-    say($("median"), duration(rates.median));
-    say($("p95"), duration(rates.p95));
+    const on = link.state === "open" && !silent(); // else nothing goes
+    say($("rate"), on ? rates.answers_per_second.toFixed(1) : "–");
+    say($("median"), on ? duration(rates.median) : "–");
+    say($("p95"), on ? duration(rates.p95) : "–");
     say($("count"), rates.answers.toLocaleString("en"));
   }
 
@@ -616,7 +638,7 @@ document.addEventListener("DOMContentLoaded", () => {
       : "Somebody else is connected. It goes on here when they stop.";
     if (want === "off") return agreed ? "Ready. The camera is off." : "Connected. The camera is off.";
     if (want === "paused") return "Paused. Nothing is sent.";
-    if (seen?.switching) return `Making the strategy ${visible(seen.switching)} ready …`;
+    if (seen?.switching) return `Making ${visible(seen.switching)} ready …`;
     if (silent()) return "Waiting for the server …";
     return seen.faces.length === 0 ? "Running. No face in the picture." : `Running. ${seen.faces.length === 1 ? "One face" : `${seen.faces.length} faces`} in the picture.`;
   }
@@ -633,6 +655,7 @@ document.addEventListener("DOMContentLoaded", () => {
     $("record").disabled = want === "off";
     say($("record"), recorder.media ? "Stop recording" : "Record");
     $("strategy").disabled = !on || taken || Boolean(seen?.switching);
+    if (seen) controls.show(seen, { on, taken, yours: link.seat === "yours" && want === "running" });
     $("rec").hidden = !recorder.media;
     if (recorder.media) {
       const seconds = Math.floor((performance.now() - recorder.began) / 1000);

@@ -9,15 +9,17 @@ from typing import Any, Literal
 from coabench.dialogue import Turn
 from coabench.errors import CoabenchError, UserError
 from coabench.live.agreement import Agreement
+from coabench.live.prompt import Prompted
 from coabench.live.reasons import why_no_label
 from coabench.live.snapshot import FaceAnswer, FaceView, Opinion, Snapshot, confidence
 from coabench.metrics.calibration import probabilities
 
 Message = Mapping[str, Any]
 Seat = Literal["free", "yours", "taken"]
-COMMANDS = {"start": set[str](), "stop": set[str](), "strategy": {"name"}}
+COMMANDS = {"start": set[str](), "stop": set[str](), "strategy": {"name"}, "offer": {"name"}, "set": {"name", "value"},
+            "prompt": {"text"}}  # fmt: skip
 """What a viewer may say, and the fields that go with it."""
-LONGEST = 1000
+LONGEST = 4000
 """Characters of a command at most."""
 SHOWN = 200
 """Characters of a raw response that are sent; the log has all of them."""
@@ -43,28 +45,40 @@ def state(
     rates: Message,
     strategy: str,
     answerers: Sequence[Message],
+    offer: str | None,
+    settings: Message,
+    prompt: Message,
+    adapter: str | None,
     switching: str | None,
     acknowledged: int | None,
+    frame: int | None,
     captured: float,
 ) -> dict[str, Any]:
     """Return what is to be seen now.
 
     Args:
         snapshot: None where there is nothing that this viewer may see.
-        acknowledged: the number of the viewer's newest frame whose faces these are.
+        adapter: the one in use; each strategy may have its own.
+        acknowledged: the number of the viewer's newest frame that is done with, once the next one is welcome.
+        frame: the number of the viewer's frame whose faces these are.
         captured: when the frame was taken that ages count from, by the viewer's clock.
     """
-    frame = snapshot.frame if snapshot is not None else None
+    shown = snapshot.frame if snapshot is not None else None
     return {
         "type": "state",
         "acknowledged": acknowledged,
         "captured": round(captured, 3),
-        "size": None if frame is None else [frame.image.shape[1], frame.image.shape[0]],
-        "faces": [] if snapshot is None or frame is None else [_face(face) for face in snapshot.faces],
+        "frame": frame,
+        "size": None if shown is None else [shown.image.shape[1], shown.image.shape[0]],
+        "faces": [] if snapshot is None or shown is None else [_face(face) for face in snapshot.faces],
         "agreements": [] if snapshot is None else [_agreement(pair) for pair in snapshot.agreements],
         "rates": rates,
         "strategy": strategy,
+        "adapter": adapter,
         "answerers": answerers,
+        "offer": offer,
+        "settings": settings,
+        "prompt": prompt,
         "switching": switching,
     }
 
@@ -143,6 +157,17 @@ def _options(turn: Turn) -> list[list[str | float]] | None:
         return None
     shares = probabilities(turn.answer.scores)
     return [[option, round(shares[option], 4)] for option in sorted(shares, key=shares.__getitem__, reverse=True)]
+
+
+def prompted(said: Sequence[Prompted], captured: float) -> dict[str, Any]:
+    """Return what was said to a free question about each face."""
+    return {
+        "type": "prompted",
+        "captured": round(captured, 3),
+        "text": said[0].text,
+        "seconds": round(said[0].seconds, 4),
+        "responses": [{"track": one.track, "response": one.response, "error": one.error} for one in said],
+    }
 
 
 def problem(about: str, error: CoabenchError, frame: int | None = None) -> dict[str, Any]:

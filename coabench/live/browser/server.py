@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from coabench.live.asker import Asker
+from coabench.live.equipment import Equipment
 from coabench.live.probe import Probe
 from coabench.live.sources import Note
 from coabench.web.address import BoundAddress
 from coabench.web.server import running
 
+Record = Callable[[str, Mapping[str, Any]], None]
+
+
+def nowhere(kind: str, data: Mapping[str, Any]) -> None:
+    """Record nothing: there is no log."""
+
 
 def serve(
     address: BoundAddress,
     probe: Probe,
-    askers: Sequence[Asker],
+    equipment: Equipment,
     note: Note,
     close: Callable[[], object],
     keeps: Sequence[str] = (),
+    record: Record = nowhere,
+    prompts: bool = True,
 ) -> None:
     """Start the probe and serve the page until Ctrl-C.
 
     Args:
         address: from `prepare`; closed in the end.
-        askers: those that *probe* asks with, loaded.
+        equipment: whose askers *probe* asks with, loaded.
         note: called with what the user should know: the address first.
         close: ends the probe. Called in the end, while viewers are informed: each of the two takes its time.
         keeps: what is stored of a session, in words; viewers are informed before they start.
+        record: called with the kind and the content of what is no answer and belongs into the log.
+        prompts: whether a viewer may ask in words of their own.
 
     Raises:
         KeyboardInterrupt: the user ended it; viewers were informed, the web server has ended.
@@ -36,7 +47,7 @@ def serve(
     from coabench.live.browser.app import build_app
     from coabench.live.browser.session import SharedSession
 
-    session = SharedSession(probe, askers, address, keeps, note)
+    session = SharedSession(probe, equipment, address, keeps, note, record, prompts)
 
     def end(why: str) -> None:
         session.ended = why

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from coabench.base.worker_thread import WorkerThread
 from coabench.errors import CoabenchError, JobError, UserError
+from coabench.live.agreement import NAMES
 from coabench.live.asker import Asker, usable_strategies
 from coabench.live.beside import summarise
 from coabench.live.browser.clock import Clock
 from coabench.live.browser.frames import MAX_BYTES, Sent, read_frame
-from coabench.live.browser.messages import Seat, answered
+from coabench.live.browser.messages import Seat, answered, prompted
+from coabench.live.equipment import Equipment
 from coabench.live.probe import Probe
+from coabench.live.prompt import LONGEST, ask_freely, check_prompt, refusal
 from coabench.live.snapshot import FaceAnswer, Frame, Snapshot
 from coabench.live.sources import Note
+from coabench.registry.blame import contained
 from coabench.registry.loader import get_plugins
 from coabench.web.address import BoundAddress
 
@@ -38,6 +43,10 @@ VIEWERS_PER_NETWORK = 8
 """The same for one address, or one IPv6 network."""
 
 
+CHOICES = {"every": ("0", "0.25", "0.5", "1", "2", "5", "10"), "smooth": ("1", "3", "5", "9", "15")}
+"""The settings that a viewer may change, and to what: seconds between two questions, answers that vote."""
+
+
 class SharedSession:
     """The probe behind the page. All methods but `add_answer` are called in the thread of the web server.
 
@@ -48,16 +57,32 @@ class SharedSession:
         ended: why the server ends; None while it runs.
         switching: the strategy that is being made ready, if any.
         answerers: those who are asked: name, and what they are in words.
+        offered: which of those that are offered answers.
+        prompting: whether a free question is under way.
+        prompt_refused: why none can be asked; None where one can.
     """
 
-    def __init__(self, probe: Probe, askers: Sequence[Asker], address: BoundAddress, keeps: Sequence[str], note: Note):
+    def __init__(
+        self,
+        probe: Probe,
+        equipment: Equipment,
+        address: BoundAddress,
+        keeps: Sequence[str],
+        note: Note,
+        record: Callable[[str, Mapping[str, Any]], None] = lambda kind, data: None,
+        prompts: bool = True,
+    ) -> None:
         self.address, self.note, self.keeps = address, note, list(keeps)
         self.ended: str | None = None
         self.switching: str | None = None
         self._viewers = Counter[str]()
-        self._probe, self._askers = probe, list(askers)
-        self._strategies = _strategies(askers[0])
-        self.answerers = _answerers(askers)
+        self._probe, self._equipment, self._askers = probe, equipment, list(equipment.askers)
+        self._first_asker, self._record, self._prompts = equipment.askers[0], record, prompts
+        self._strategies = _strategies(equipment.askers[0])
+        self.answerers = _answerers(equipment.askers)
+        self.offered = next(iter(equipment.offers), None)
+        self.prompting = False
+        self.prompt_refused = self._refusal()
         self._holder: object | None = None
         self._clock = Clock(0.0)
         self._first = self._frames = 0
@@ -80,7 +105,9 @@ class SharedSession:
             "labels": list(asker.space.names),
             "strategies": list(self._strategies),
             "answerers": self.answerers,
-            "smooth": self._probe.settings.smooth,
+            "offers": list(self._equipment.offers),
+            "settings": CHOICES,
+            "prompt": {"longest": LONGEST},
             "remote_backbone": any(type(each.backbone).remote for each in self._askers),
             "keeps": self.keeps,
             "limits": {
@@ -189,31 +216,101 @@ class SharedSession:
         """The strategy that asks, as the page's list names it."""
         return self._asker.strategy.name
 
-    async def switch(self, name: str) -> None:
-        """Ask with another strategy from now on. May take long: weights may have to be loaded.
+    @property
+    def adapter(self) -> str | None:
+        """The adapter that it asks with."""
+        return self._asker.identity.backbone.adapter
+
+    async def switch(self, kind: str, name: str) -> None:
+        """Ask with another ``strategy``, or another one of the ``offer``, from now on. Weights may have to be loaded.
 
         Raises:
             CoabenchError: it is not on the list, another switch is under way, or it cannot be made ready.
         """
         # Only what is on the list: a name of the viewer's choice could be any file of this machine.
-        spec = self._strategies.get(name)
-        if spec is None:
-            raise UserError("there is no such strategy", expected=", ".join(self._strategies), remedy="choose another")
+        known: Mapping[str, Any] = self._strategies if kind == "strategy" else self._equipment.offers
+        if name not in known:
+            raise UserError(f"there is no such {kind}", expected=", ".join(known), remedy="choose another")
         if self.switching is not None:
-            raise UserError("another strategy is being made ready", found=self.switching, remedy="wait for it")
+            raise UserError("another one is being made ready", found=self.switching, remedy="wait for it")
         self.switching = name
         try:
-            other = await asyncio.wrap_future(self._switcher.submit(lambda: self._asker.with_strategy(spec)))
+            other = await asyncio.wrap_future(self._switcher.submit(lambda: self._opened(kind, known[name])))
             self._probe.switch(other)
             self._askers[0] = other
-            self.answerers = _answerers(self._askers)
+            self.offered = name if kind == "offer" else self.offered
+            self.answerers, self.prompt_refused = _answerers(self._askers), self._refusal()
+            self._note_change(kind, name)
         except CoabenchError:
             raise
         except Exception as error:
-            self.note(f"the strategy {name} could not be made ready: {type(error).__name__}: {error}")
-            raise JobError(f"the strategy {name} could not be made ready", found=type(error).__name__) from error
+            self.note(f"{name} could not be made ready: {type(error).__name__}: {error}")
+            raise JobError(f"{name} could not be made ready", found=type(error).__name__) from error
         finally:
             self.switching = None
+
+    @contained()
+    def _opened(self, kind: str, chosen: Any) -> Asker:
+        """Return a loaded asker: the one that asks with another strategy, or an offer with the strategy that asks."""
+        if kind == "strategy":
+            return self._asker.with_strategy(chosen)
+        kept = self._strategies.get(self.strategy)
+        other = self._first_asker.variant(**{**({"strategy": kept} if kept else {}), **chosen})
+        for asker in self._askers:
+            other.share_weights(asker)
+        other.load()
+        return other
+
+    # -- settings, and questions in a viewer's own words --------------------------------------------------------------
+
+    def set(self, name: str, value: str) -> None:
+        """Change a setting to one of the values that are offered; `UserError` for any other."""
+        if value not in CHOICES.get(name, ()):
+            known = ", ".join(f"{key}={', '.join(values)}" for key, values in CHOICES.items())
+            raise UserError("there is no such setting", expected=known, remedy="choose one of these")
+        kind = type(getattr(self._probe.settings, name))
+        self._probe.settings = replace(self._probe.settings, **{name: kind(value)})
+        self._note_change(name, value)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that a viewer can change, each as `CHOICES` spells it."""
+        return {name: f"{getattr(self._probe.settings, name):g}" for name in CHOICES}
+
+    def _note_change(self, name: str, value: str) -> None:
+        identity = self._equipment.identify(self._asker, self._probe.settings)
+        self._record("change", {"changed": name, "to": value, "answerer": NAMES[0], "identity": identity})
+
+    def _refusal(self) -> str | None:
+        return refusal(self._asker) if self._prompts else "this session takes no questions of your own"
+
+    async def prompt(self, text: str) -> dict[str, Any]:
+        """Ask about the faces that are seen now, in the viewer's words; return the message with what was said.
+
+        Raises:
+            CoabenchError: it cannot be asked, no face is seen, or another one is under way.
+        """
+        if self.prompt_refused is not None:
+            raise UserError("no free question can be asked", found=self.prompt_refused)
+        if self.prompting:
+            raise UserError("another question is being answered", remedy="wait for it")
+        asker, text = self._asker, check_prompt(self._asker, text)
+        look = self._probe.look()
+        if look is None or not self.of_seat(look.frame.index):
+            raise UserError("there is no face to ask about", remedy="ask when one is in the picture")
+        self.prompting = True
+        try:
+            said = await asyncio.wrap_future(self._probe.between(lambda: ask_freely(asker, look, text)))
+        except CoabenchError:
+            raise
+        except Exception as error:
+            self.note(f"a question of a viewer could not be answered: {type(error).__name__}: {error}")
+            raise JobError("the question could not be answered", found=type(error).__name__) from error
+        finally:
+            self.prompting = False
+        for one in said:
+            self._record("prompt", {"answerer": NAMES[0], "backbone": asker.identity.backbone.name, **one.record()})
+        return prompted(said, self._clock.captured(look.frame.time))
 
 
 def _answerers(askers: Sequence[Asker]) -> list[dict[str, str]]:

@@ -50,10 +50,12 @@ class Viewer:
         """The viewer's newest frame that the probe has; *_index* is its index there."""
         self._index = -1
         self._acknowledged: int | None = None
+        self._looked: int | None = None
+        """The number of the frame that the boxes belong to."""
         self._came = self._sent = 0.0
         self._seat: Seat | None = None
         self._known: dict[str, Any] = {}
-        self._switching: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def attend(self) -> None:
         """Serve the viewer until it leaves, misbehaves, or the server ends."""
@@ -121,20 +123,29 @@ class Viewer:
             self._session.leave(self)
         elif self._session.seat(self) == "taken":
             raise UserError("somebody else is connected", remedy="wait until they stop before choosing a strategy")
-        elif self._switching:
-            raise UserError("another strategy is being made ready", remedy="wait for it")
+        elif command["type"] == "set":
+            self._session.set(command["name"], command["value"])
+        elif command["type"] == "prompt" and self._session.seat(self) != "yours":
+            raise UserError("a question came without the seat", remedy="start before asking")
+        elif self._tasks:
+            raise UserError("something else is under way", remedy="wait for it")
         else:
-            task = asyncio.create_task(self._switch(command["name"]))
-            self._switching.add(task)
-            task.add_done_callback(self._switching.discard)
+            task = asyncio.create_task(self._perform(command))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _switch(self, name: str) -> None:
-        try:
-            await self._session.switch(name)
-        except CoabenchError as error:
-            self._known = {}  # the page may show the strategy that was not to be
-            with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # the viewer did not wait
-                await self._send(messages.problem("strategy", error))
+    async def _perform(self, command: dict[str, str]) -> None:
+        """Do what takes its time: switch, or ask a question of the viewer's own."""
+        kind = command["type"]
+        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # the viewer did not wait
+            try:
+                if kind == "prompt":
+                    await self._send(await self._session.prompt(command["text"]))
+                else:
+                    await self._session.switch(kind, command["name"])
+            except CoabenchError as error:
+                self._known = {}  # the page may show the strategy that was not to be
+                await self._send(messages.problem(kind, error))
 
     # -- what the viewer receives -------------------------------------------------------------------------------------
 
@@ -158,6 +169,8 @@ class Viewer:
         now, session = time.monotonic(), self._session
         snapshot = session.snapshot()
         done = self._done_with(snapshot)
+        if done:
+            self._looked = self._number
         paced = now - self._came >= 1 / FRAMES_PER_SECOND
         acknowledged = self._number if done and paced else self._acknowledged
         state = messages.state(
@@ -165,8 +178,13 @@ class Viewer:
             rates=_rates(snapshot.rates),
             strategy=session.strategy,
             answerers=session.answerers,
+            offer=session.offered,
+            settings=session.settings,
+            prompt={"refused": session.prompt_refused, "under_way": session.prompting},
+            adapter=session.adapter,
             switching=session.switching,
             acknowledged=acknowledged,
+            frame=self._looked,
             captured=session.captured,
         )
         if _lasting(state) != self._known or now - self._sent > HEARTBEAT:

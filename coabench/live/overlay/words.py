@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from coabench.base.text import safe
 from coabench.live.overlay.colours import ALARM, NOTICE, QUIET, TEXT, Colour
+from coabench.live.rates import Rates
 from coabench.live.reasons import why_no_label
 from coabench.live.snapshot import FaceAnswer, FaceView, Opinion, Snapshot
 from coabench.metrics.calibration import probabilities
@@ -30,6 +31,8 @@ class Marks:
         about: what answers: backbone and strategy.
         notice: a line at the bottom.
         details: the stages, ages and rates, beside the labels.
+        rates: how fast it goes; not in a film that nobody watches meanwhile.
+        offline: the source gives nothing, so that there are no rates.
     """
 
     fps: float | None = None
@@ -38,11 +41,13 @@ class Marks:
     recording: bool = False
     paused: bool = False
     details: bool = True
+    rates: bool = True
+    offline: bool = False
 
 
 def about_face(face: FaceView, details: bool) -> tuple[Line, ...]:
     """Return what is said about a face: its label; with details the stages, the age, whether it is stale."""
-    answer, number = face.answer, (f"#{face.track}", TEXT)
+    answer, number = face.answer, (f"#{face.track}  A" if face.beside else f"#{face.track}", TEXT)
     if answer is None:
         lines: list[Line] = [(number, ("  asking", QUIET)) if face.asking else (number,)]
     elif face.smoothed is not None:
@@ -128,21 +133,16 @@ def _stages(face: FaceView) -> Line:
 
 def in_corners(snapshot: Snapshot, marks: Marks) -> dict[str, tuple[Line, ...]]:
     """Return what belongs to no face: ``rates``, ``state`` and ``notice``, where there is something to say."""
-    rates = snapshot.rates
-    speed = [] if marks.fps is None else [f"{marks.fps:.0f} fps"]
-    speed.append(f"{rates.answers_per_second:.1f} answers/s")
-    lines: list[Line] = [(("  ".join(speed), TEXT),)]
+    lines: list[Line] = _rates(snapshot.rates, marks) if marks.rates else []
+    if marks.details and marks.about:
+        lines.append(((safe(marks.about, 90), QUIET),))
     if marks.details:
-        if rates.median is not None and rates.p95 is not None:
-            lines.append(((f"median {_seconds(rates.median)}  p95 {_seconds(rates.p95)}", QUIET),))
-        if marks.about:
-            lines.append(((safe(marks.about, 90), QUIET),))
         lines += [
             ((f"{pair.first} = {pair.second}  {pair.share:.0%} of {pair.looks}", QUIET),)
             for pair in snapshot.agreements
             if pair.share is not None
         ]
-    said = {"rates": tuple(lines)}
+    said = {"rates": tuple(lines)} if lines else {}
     states: list[Line] = [(("● REC", ALARM),)] if marks.recording else []
     states += [(("paused", NOTICE),)] if marks.paused else []
     if states:
@@ -150,6 +150,17 @@ def in_corners(snapshot: Snapshot, marks: Marks) -> dict[str, tuple[Line, ...]]:
     if marks.notice:
         said["notice"] = (((safe(marks.notice, 80), TEXT),),)
     return said
+
+
+def _rates(rates: Rates, marks: Marks) -> list[Line]:
+    """Return how fast it goes: a dash where nothing goes."""
+    speed = [] if marks.fps is None else ["– fps" if marks.offline else f"{marks.fps:.0f} fps"]
+    speed.append("– answers/s" if marks.offline else f"{rates.answers_per_second:.1f} answers/s")
+    lines: list[Line] = [(("  ".join(speed), TEXT),)]
+    if marks.details and rates.median is not None and rates.p95 is not None:
+        median, p95 = ("–", "–") if marks.offline else (_seconds(rates.median), _seconds(rates.p95))
+        lines.append(((f"median {median}  p95 {p95}", QUIET),))
+    return lines
 
 
 def _seconds(value: float) -> str:

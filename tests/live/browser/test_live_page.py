@@ -1,6 +1,7 @@
 """The live page in a real browser with a fake camera: what it shows, and how it takes what goes wrong."""
 
 import io
+import json
 import re
 import struct
 from collections.abc import Callable, Iterator
@@ -227,6 +228,44 @@ def test_side_by_side_with_all_options(environment: dict[str, str], tmp_path: Pa
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_settings_offers_and_free_questions_are_logged_and_not_counted(
+    environment: dict[str, str], tmp_path: Path, live: Open
+) -> None:
+    more = ("--detector", "auto", "--every", "0.3", "--offer", "strategy=direct", "--log", "log.jsonl")
+    with served(environment, tmp_path, *more) as server:
+        page = begin(live(server.url, quiet=False))  # the browser reports that the server has ended
+        assert page.input_value("#every") == "0.3"  # what the command line chose stays on the list
+        page.select_option("#every", "0.5")
+        page.select_option("#smooth", "1")
+        page.select_option("#offer", label="scripted:a · no adapter · direct")
+        page.wait_for_function("() => document.getElementById('strategy').value === 'direct'")
+        page.wait_for_function("() => document.querySelectorAll('.face li').length === 1")
+        page.fill("#prompt-text", "Is this <b>face</b> tilted?")
+        page.press("#prompt-text", "Enter")
+        said = page.wait_for_selector("#prompted li").inner_text()
+        assert "not evaluated" in said
+        assert "Is this <b>face</b> tilted?" in said
+        assert re.search(r"Face \d+: ", said)
+        assert page.input_value("#every") == "0.5"
+        assert server.process.stdout is not None
+        server.end()
+        summary = server.process.stdout.read()
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    changes = [line for line in lines if line.get("kind") == "change"]
+    assert [(line["changed"], line["to"]) for line in changes] == [
+        ("every", "0.5"),
+        ("smooth", "1"),
+        ("offer", "scripted:a · no adapter · direct"),
+    ]
+    assert changes[-1]["identity"]["strategy"]["name"] == "direct"
+    assert (changes[-1]["identity"]["settings"]["every"], changes[-1]["identity"]["settings"]["smooth"]) == (0.5, 1)
+    (prompt,) = [line for line in lines if line.get("kind") == "prompt"]
+    assert (prompt["text"], prompt["evaluated"]) == ("Is this <b>face</b> tilted?", False)
+    assert prompt["response"]
+    answers = [line for line in lines if "kind" not in line]
+    assert len(answers) == int(re.search(r"answers +(\d+)", summary)[1])  # type: ignore[index]
+
+
 def test_a_second_viewer_waits_for_the_first(server: Served, live: Open) -> None:
     first = begin(live(server.url))
     second = live(server.url)
@@ -237,6 +276,21 @@ def test_a_second_viewer_waits_for_the_first(server: Served, live: Open) -> None
     status(second, "Connected. The camera is off.")
     begin(second)
     status(first, "Somebody else is connected")
+
+
+def test_boxes_can_be_drawn_on_the_frame_that_was_looked_at(server: Served, live: Open) -> None:
+    page = begin(live(server.url))
+    page.evaluate("""() => {
+        const draw = CanvasRenderingContext2D.prototype.drawImage;
+        CanvasRenderingContext2D.prototype.drawImage = function (picture, ...rest) {
+            if (this.canvas.id === "view") window.ground = [picture.tagName, picture.width];
+            return draw.call(this, picture, ...rest);
+        };
+    }""")
+    page.wait_for_function("() => window.ground?.[0] === 'VIDEO'")
+    page.check("#exact")
+    page.wait_for_function("() => window.ground[0] === 'CANVAS' && window.ground[1] === 640")
+    page.wait_for_function(BOXES, arg=list(face_colour(1)))
 
 
 def test_a_malformed_message_does_no_harm(server: Served, live: Open) -> None:
@@ -270,6 +324,8 @@ def test_a_server_that_ends_and_comes_back(environment: dict[str, str], tmp_path
         "() => /The server was ended\\. Trying again/.test(document.getElementById('status').textContent)"
     )
     assert page.inner_text("#mark") == "No connection"
+    page.wait_for_function("() => document.getElementById('rate').textContent === '–'")
+    assert [page.inner_text(f"#{name}") for name in ("median", "p95")] == ["–", "–"]
     with served(environment, tmp_path, "--detector", "auto", address=f"127.0.0.1:{port}"):
         status(page, "Running.")
         before = page.inner_text("#latest")

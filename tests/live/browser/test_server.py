@@ -257,7 +257,7 @@ def test_the_strategy_is_switched_while_it_runs(environment: Environment, tmp_pa
             assert "one-shot" not in hello["strategies"]  # nobody said where its exemplars come from
             viewer.start().look(picture())
             viewer.say(type="strategy", name="direct")
-            viewer.hear("state", strategy="direct", switching=None)
+            assert viewer.hear("state", strategy="direct", switching=None)["adapter"] is None
             viewer.look(picture())
             answer = viewer.hear("answer", strategy="direct")
             assert len(answer["turns"]) == 1
@@ -271,6 +271,13 @@ def test_the_strategy_is_switched_while_it_runs(environment: Environment, tmp_pa
     header, *lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert header["source"] == "browser"
     assert {line["strategy"] for line in lines if "strategy" in line} == {"chain-of-affect:corrected", "direct"}
+    change, note = [line for line in lines if "kind" in line]
+    assert (change["kind"], change["changed"], change["identity"]["strategy"]["name"]) == (
+        "change",
+        "strategy",
+        "direct",
+    )
+    assert note == {"kind": "note", "text": "stopped by Ctrl-C"}
 
 
 # -- the end ----------------------------------------------------------------------------------------------------------
