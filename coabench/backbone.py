@@ -209,6 +209,8 @@ class Backbone(ABC, Generic[Prepared]):
     def remember(self, folder: Path) -> None:
         """Keep in *folder* what a resumed run should not have to ask again; called before `load`, by runs only.
 
+        Where a process carries out several runs with the same weights it is called for each, and `load` for the first.
+
         The folder is the run's own and may not exist yet. It is deleted when the run is complete.
         """
         return

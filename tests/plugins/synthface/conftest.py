@@ -54,12 +54,14 @@ def no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
         image.save(buffer, "JPEG", quality=quality)
         return buffer.getvalue()
 
-    def render(person: Any, expression: Any, scene: Any, rng: Any) -> Any:
-        return Image.new("RGB", (100, 100), tuple(int(x) for x in rng.integers(0, 256, 3)))
+    def render(person: Any, expression: Any, scene: Any, rng: Any, size: int = 100) -> Any:
+        return Image.new("RGB", (size, size), tuple(int(x) for x in rng.integers(0, 256, 3)))
 
     monkeypatch.setitem(sys.modules, "coabench_synthface.render", SimpleNamespace(render=render, encode=encode))
     monkeypatch.setattr("coabench_synthface.make.landmarks", lambda drawn: LANDMARKS)
-    monkeypatch.setattr("coabench_synthface.make.versions", lambda: {"anny": "0"})
+    monkeypatch.setattr("coabench_synthface.landmarks.landmarks", lambda drawn, size: LANDMARKS)
+    for module in ("make", "make_design"):
+        monkeypatch.setattr(f"coabench_synthface.{module}.versions", lambda: {"anny": "0"})
 
 
 @pytest.fixture

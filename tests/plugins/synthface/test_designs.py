@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -141,3 +142,18 @@ def test_a_picture_rendered_anew_is_the_one_that_ships(tmp_path: Path) -> None:
         made = make_one(tmp_path, SEED, folder.description["size"], key)
         assert made["landmarks"] == line["landmarks"]
         assert made["id"] == line["id"]
+        drawn = (tmp_path / made["file"]).read_bytes()
+        (tmp_path / made["file"]).unlink()
+        assert make_one(tmp_path, SEED, folder.description["size"], key) == made
+        assert (tmp_path / made["file"]).read_bytes() == drawn
+
+
+@pytest.mark.usefixtures("no_renderer")
+def test_a_design_is_rebuilt_to_the_same_bytes(tmp_path: Path) -> None:
+    """All but what is drawn: names, order, attributes, times and compression of the archive."""
+    for name in ("one.zip", "two.zip"):
+        result = CliRunner().invoke(command, ["rebuild", "--design", "resolution", str(tmp_path / name)])
+        assert result.exception is None, result.output
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    with ZipFile(tmp_path / "one.zip") as made, ZipFile(FILES / "resolution.zip") as ships:
+        assert made.namelist() == ships.namelist()
