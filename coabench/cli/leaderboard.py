@@ -61,7 +61,7 @@ def command(
             remedy="add --format html, leave out --output",
         )
     from coabench.reports.leaderboard import leaderboard
-    from coabench.stress.folder import is_stress
+    from coabench.robustness.folder import is_stress
 
     sections = leaderboard(directory, dataset, baseline, workers=os.cpu_count() or 1, over=over)
     if folder is not None:

@@ -90,7 +90,7 @@ def command(
     """
     from coabench.reports.report import Report, report
     from coabench.reports.training_page import is_training
-    from coabench.stress.folder import is_stress
+    from coabench.robustness.folder import is_stress
     from coabench.support.thumbnails import SIDE
 
     page = output or Path(f"{Path(os.path.realpath(run)).name}.html")
@@ -122,8 +122,8 @@ def command(
 def _explained(run: Path, number: int, data_root: Path | None) -> Markup:
     """Return the maps of some wrong answers, for the page."""
     from coabench.cli.progress import ExplainTerminal
-    from coabench.explain.job import Explaining, explain
-    from coabench.explain.page import parts
+    from coabench.explanation.job import Explaining, explain
+    from coabench.explanation.page import parts
 
     with redirect_stdout(sys.stderr):
         return parts(explain(Explaining(run, f"wrong:{number}", data_root=data_root), ExplainTerminal()))
@@ -139,8 +139,8 @@ def _check_options(context: click.Context, found: str, allowed: Sequence[str]) -
 def _write_stress(
     folder: Path, output: Path | None, page: Path, format: str, images: tuple[str | None, Path | None] | None
 ) -> None:
-    from coabench.stress.page import stress_page
-    from coabench.stress.summary import summarise
+    from coabench.robustness.page import stress_page
+    from coabench.robustness.summary import summarise
 
     summary = summarise(folder)
     if format == "json":

@@ -35,6 +35,8 @@ def answer_record(answer: FaceAnswer) -> dict[str, Any]:
         "smoothed": answer.smoothed,
         "turns": [describe_turn(turn) for turn in answer.turns],
         "seconds": round(answer.seconds, 6),
+        "detect": round(answer.detect, 6),
+        "wait": round(answer.wait, 6),
     }
 
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -74,10 +74,14 @@ class _Seen:
     """A frame, the faces that are looked at (some of them missed in this very frame), and all that are known.
 
     Attributes:
+        came: when the frame did, by `time.perf_counter`.
+        detect: seconds in which its faces were found.
         visible: how many of the faces that are looked at were detected in this frame.
     """
 
     frame: Frame
+    came: float
+    detect: float
     visible: int
     tracks: tuple[Track, ...]
     known: frozenset[int]
@@ -108,6 +112,7 @@ class Probe(Closing):
         self._listeners: list[Callable[[FaceAnswer], object]] = []
         self._threads: list[WorkerThread] = []
         self._pending: Frame | None = None
+        self._came = 0.0  # when the newest frame did
         self._newest: Frame | None = None
         self._scene = 0  # of the frame whose faces were found last
         self._seen: _Seen | None = None
@@ -116,6 +121,7 @@ class Probe(Closing):
         self._beside = [Tally() for _ in beside]
         self._agreement = AgreementTally(len(self._askers))
         self._between: deque[tuple[Callable[[], None], Future[Any]]] = deque()
+        self._merges: list[tuple[int, int]] = []
         self._closed = False
         self._error: BaseException | None = None
 
@@ -141,6 +147,7 @@ class Probe(Closing):
         with self._changed:
             self.check()
             self._pending = self._newest = frame
+            self._came = time.perf_counter()
             self._tally.frames += 1
             self._changed.notify_all()
 
@@ -149,7 +156,7 @@ class Probe(Closing):
         with self._changed:
             self._newest = frame
             self._tally.frames += 1
-        self._store(self._locate(frame))
+        self._store(self._locate(frame, time.perf_counter()))
         answers: list[FaceAnswer] = []
         while (due := self._due()) is not None:
             answers += self._ask(*due)
@@ -197,6 +204,11 @@ class Probe(Closing):
                 self._changed.notify_all()
         return future
 
+    def merge(self, track: int, into: int) -> None:
+        """Let a face be an earlier one that is no longer seen, from the next look on."""
+        with self._changed:
+            self._merges.append((track, into))
+
     def snapshot(self, now: float | None = None) -> Snapshot:
         """Return all there is to show.
 
@@ -240,20 +252,20 @@ class Probe(Closing):
             self._changed.notify_all()
 
     def _watch(self) -> None:
-        while (frame := self._next_frame()) is not None:
-            self._store(self._locate(frame))
+        while (taken := self._next_frame()) is not None:
+            self._store(self._locate(*taken))
 
     def _think(self) -> None:
         with suppress(_Ended):
             while (work := self._next_work()) is not None:
                 work()
 
-    def _next_frame(self) -> Frame | None:
-        """Wait for a frame and take it; None at the end."""
+    def _next_frame(self) -> tuple[Frame, float] | None:
+        """Wait for a frame and take it; return it and when it came, None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._ending or self._pending is not None)
             frame, self._pending = self._pending, None
-            return None if self._ending else frame
+            return None if self._ending or frame is None else (frame, self._came)
 
     def _next_work(self) -> Callable[[], object] | None:
         """Wait until there is something to do: what `between` brought, or a face to ask about; None at the end."""
@@ -272,27 +284,46 @@ class Probe(Closing):
 
     # -- what they do -------------------------------------------------------------------------------------------------
 
-    def _locate(self, frame: Frame) -> _Seen:
+    def _merge(self) -> None:
+        """Merge what is to be merged, with what is remembered and shown of it."""
+        with self._changed:
+            merges, self._merges = self._merges, []
+            for track, into in merges:
+                if not self._tracker.rename(track, into):
+                    continue
+                if track in self._memory:
+                    self._memory[into] = self._memory.pop(track)
+                if self._seen is not None:
+                    tracks = (replace(each, id=into) if each.id == track else each
+                              for each in self._seen.tracks if each.id != into)  # fmt: skip
+                    ordered = tuple(sorted(tracks, key=lambda each: each.id))
+                    self._seen = replace(self._seen, tracks=ordered, known=(self._seen.known - {track}) | {into})
+
+    def _locate(self, frame: Frame, came: float) -> _Seen:
+        self._merge()
         # Chosen after tracking: a face that is missed in one frame does not lose its place to the next largest.
         if frame.scene != self._scene:
             self._tracker.forget()
             self._scene = frame.scene
-        tracks = self._tracker.update(self._detector.detect(frame.image), frame.time, frame.image)
+        began = time.perf_counter()
+        faces = self._detector.detect(frame.image)
+        detect = time.perf_counter() - began
+        tracks = self._tracker.update(faces, frame.time, frame.image)
         chosen = select_faces(tracks, self.settings.faces, self.settings.min_face)
         visible = sum(track.last_seen == frame.time for track in chosen)
         ordered = tuple(sorted(chosen, key=lambda track: track.id))
-        return _Seen(frame, visible, ordered, frozenset(track.id for track in tracks))
+        return _Seen(frame, came, detect, visible, ordered, frozenset(track.id for track in tracks))
 
     def _store(self, seen: _Seen) -> None:
         with self._changed:
             self._seen = seen
-            self._tally.detected(seen.frame.time, seen.visible)
+            self._tally.detected(seen.frame.time, seen.visible, seen.detect)
             for gone in set(self._memory) - seen.known:
                 del self._memory[gone]
             self._changed.notify_all()
 
-    def _due(self) -> tuple[Frame, list[Track]] | None:
-        """Return the newest frame and the faces in it that are due, and note that they are being asked about."""
+    def _due(self) -> tuple[_Seen, list[Track]] | None:
+        """Return the frame looked at last and the faces in it that are due, and note that they are asked about."""
         with self._changed:
             seen = self._seen
             if seen is None:
@@ -306,7 +337,7 @@ class Probe(Closing):
             due = sorted(due[: self.settings.batch], key=lambda track: track.id)
             for track in due:
                 self._memory[track.id].ask(seen.frame.time)
-            return (seen.frame, due) if due else None
+            return (seen, due) if due else None
 
     def _again(self, asked: float | None, now: float) -> bool:
         """Whether a face may be asked about in a frame of time *now*, after it was last asked about at *asked*."""
@@ -316,8 +347,9 @@ class Probe(Closing):
         cut = CropSettings(self.settings.margin, align=self.settings.align)
         return [crop_face(frame.image, track.face, cut) for track in tracks]
 
-    def _ask(self, frame: Frame, tracks: Sequence[Track]) -> list[FaceAnswer]:
+    def _ask(self, seen: _Seen, tracks: Sequence[Track]) -> list[FaceAnswer]:
         """Ask about faces of a frame, and deliver the answers."""
+        frame, wait = seen.frame, time.perf_counter() - seen.came - seen.detect
         with self._changed:
             askers = self._askers
         crops = self._crops(frame, tracks)
@@ -339,7 +371,8 @@ class Probe(Closing):
                 turns = tuple(said.outcomes[i].turns)
                 look.append(
                     FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, picture, asker.strategy.name,
-                               turns, prediction, said.seconds, frame.file, answerer=name)
+                               turns, prediction, said.seconds, frame.file, answerer=name,
+                               detect=seen.detect, wait=wait)
                 )  # fmt: skip
             looks.append(look)
         return self._deliver(looks, askers)
@@ -366,7 +399,7 @@ class Probe(Closing):
         Those of askers that were replaced meanwhile are counted, and no longer shown.
         """
         for tally, answer in zip((self._tally, *self._beside), look, strict=True):
-            tally.answered(answer.outcome, answer.seconds)
+            tally.answered(answer.outcome, answer.seconds, answer.wait)
         if askers is not self._askers:
             return look
         self._agreement.answered([answer.prediction.label for answer in look])

@@ -22,6 +22,8 @@ class Rates:
         frames, detections, answers: how many there were since the beginning.
         faceless: how many detections found no face.
         median, p95: seconds from a crop to its prediction; None before the first answer.
+        detect, wait: medians of the seconds in which faces are found in a frame, and that a face waits before the model
+            takes it, from its frame's arrival on and without the detection; None before the first.
         labels: how often each label was answered; the reason stands for an answer without a label.
     """
 
@@ -33,6 +35,8 @@ class Rates:
     answers_per_second: float = 0.0
     median: float | None = None
     p95: float | None = None
+    detect: float | None = None
+    wait: float | None = None
     labels: tuple[tuple[str, int], ...] = ()
 
 
@@ -47,11 +51,14 @@ class Tally:
         self._began: float | None = None
         self._labels: Counter[str] = Counter()
         self._latencies: deque[float] = deque(maxlen=REMEMBERED)
+        self._detections: deque[float] = deque(maxlen=REMEMBERED)
+        self._waits: deque[float] = deque(maxlen=REMEMBERED)
         self._detected: deque[float] = deque(maxlen=REMEMBERED)
         self._answered: deque[float] = deque(maxlen=REMEMBERED)
 
-    def detected(self, at: float, faces: int) -> None:
-        """Count a detection in a frame of time *at*."""
+    def detected(self, at: float, faces: int, seconds: float = 0.0) -> None:
+        """Count a detection in a frame of time *at*, which took *seconds*."""
+        self._detections.append(seconds)
         self.faceless += not faces
         self.interval = 0.0 if self._last is None else max(0.0, at - self._last)
         self._last = at
@@ -59,8 +66,9 @@ class Tally:
         self._detected.append(time.monotonic())
         self._began = self._began or self._detected[0]
 
-    def answered(self, label: str, seconds: float) -> None:
-        """Count an answer that took *seconds*."""
+    def answered(self, label: str, seconds: float, wait: float = 0.0) -> None:
+        """Count an answer that took *seconds*, after its face had waited."""
+        self._waits.append(wait)
         self.answers += 1
         self._labels[label] += 1
         self._latencies.append(seconds)
@@ -78,6 +86,8 @@ class Tally:
             answers_per_second=self._per_second(self._answered),
             median=quantile(ordered, 0.5),
             p95=quantile(ordered, 0.95),
+            detect=quantile(sorted(self._detections), 0.5),
+            wait=quantile(sorted(self._waits), 0.5),
             labels=tuple(self._labels.most_common()),
         )
 

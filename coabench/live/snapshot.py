@@ -58,6 +58,7 @@ class FaceAnswer:
         crop: the clean picture that was asked about.
         strategy: the name of the strategy that asked.
         seconds: from the crop to the prediction.
+        detect, wait: before that, for finding the faces of the frame, and between its arrival and the crop otherwise.
         file: the picture that the frame is; None for cameras and films.
         smoothed: the label that most of its last answers give; None unless `Settings.smooth` asks for it.
         answerer: which of those that are asked side by side it is; see `coabench.live.agreement.NAMES`.
@@ -76,6 +77,8 @@ class FaceAnswer:
     file: str | None = None
     smoothed: str | None = None
     answerer: str = NAMES[0]
+    detect: float = 0.0
+    wait: float = 0.0
 
     @property
     def name(self) -> str:

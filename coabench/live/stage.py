@@ -13,13 +13,14 @@ from coabench.base import environment, signals
 from coabench.base.text import plural
 from coabench.live.agreement import NAMES
 from coabench.live.equipment import Equipment
+from coabench.live.gauges import GaugeReader
 from coabench.live.log import LiveLog
 from coabench.live.overlay import Marks, draw
 from coabench.live.probe import Probe
 from coabench.live.publish import Publisher
 from coabench.live.recording import Recording
 from coabench.live.session import Session, Summary
-from coabench.live.snapshot import Frame, Snapshot
+from coabench.live.snapshot import FaceAnswer, Frame, Snapshot
 from coabench.live.sources import Note, Source, shown
 from coabench.live.stills import save_crops, save_still
 from coabench.runs.folder import now
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 REPORT = 10.0
-"""Seconds between two lines of progress where there is no window."""
+"""Seconds between two lines of progress where there is no window, and two of gauges in the log."""
 STALLED = 2.0
 """Seconds without a frame after which the window says so."""
 NOTICE = 2.0
@@ -65,6 +66,7 @@ class Stage:
         self._overlaid = self._recording(session.record, 0.0)
         self._clean = self._recording(session.record_clean, 0.0)
         self._recordings = 0
+        self._gauges, self._gauged = GaugeReader(), time.monotonic()
         self._log: LiveLog | None = None
         if session.log is not None or session.publishing.targets:
             header = {
@@ -79,6 +81,8 @@ class Stage:
             self._log = LiveLog(session.log, {**header, **details})
             summary.files.append(session.log)
             probe.listen(self._log)
+            if session.window or source.live:  # a log of work in order is the same each time
+                probe.listen(self._log_gauges)
         source.note = self.say
         if session.publishing.targets:
             publisher.begin(header, self.say)
@@ -126,6 +130,12 @@ class Stage:
         """Log what is no answer, in a line of its own kind."""
         if self._log is not None:
             self._log.event(kind, data)
+
+    def _log_gauges(self, answer: FaceAnswer) -> None:
+        """Log now and then what the session takes of its machine."""
+        if time.monotonic() - self._gauged > REPORT:
+            self._gauged = time.monotonic()
+            self.log_event("gauges", {"time": round(answer.time, 6), **self._gauges.read().to_json()})
 
     def pause(self) -> None:
         """Pause or continue. A camera's time passes meanwhile, and recordings leave it out; a film's stands still."""
@@ -217,6 +227,7 @@ class Stage:
             recording=self.session.window and (self._overlaid is not None or self._clean is not None),
             paused=self.paused,
             rates=self.session.window,
+            gauges=self._gauges.read(),
             offline=self.stalled,
             details=self.details,
         )

@@ -120,6 +120,15 @@ class Tracker:
         """Forget all faces: what comes next is another scene. Identities are not used again."""
         self._tracks = []
 
+    def rename(self, track: int, into: int) -> bool:
+        """Give a face that is followed an earlier identity; return False where that one was seen in the last look."""
+        followed = {each.id: each for each in self._tracks}
+        if track not in followed or (into in followed and not followed[into].missed):
+            return False
+        rest = [each for each in self._tracks if each.id not in (track, into)]
+        self._tracks = sorted([*rest, replace(followed[track], id=into)], key=lambda each: each.id)
+        return True
+
     def update(self, faces: Sequence[Face], time: float, image: NDArray[np.uint8] | None = None) -> list[Track]:
         """Return the tracks after a look: those seen in it, and those not lost yet, by id.
 

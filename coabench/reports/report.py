@@ -71,7 +71,7 @@ def report(request: Report, explained: Markup | None = None) -> str:
     """Return the page of a run. The same run gives the same bytes.
 
     Args:
-        explained: the sections of `coabench.explain.page.parts`.
+        explained: the sections of `coabench.explanation.page.parts`.
 
     Raises:
         UserError: no such folder, no run in it, a damaged or newer manifest, an empty or damaged log; images that are

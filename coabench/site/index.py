@@ -17,11 +17,11 @@ from coabench.render.page import HERE, render_page, render_template
 from coabench.render.tables import Column, Section
 from coabench.reports.entries import entries_of
 from coabench.reports.leaderboard import linked, ranked
+from coabench.robustness.folder import StressFolder
 from coabench.runs import adapter, folder
 from coabench.runs.run import MANIFEST
 from coabench.site.listing import ENTRIES, Item, Listing
 from coabench.site.progress import Progress, Watch
-from coabench.stress.folder import StressFolder
 
 OWN = Path(__file__).parent
 NAMED = 5

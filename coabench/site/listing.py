@@ -19,11 +19,11 @@ from coabench.base.reading import DATA, NoPlainFile, open_file
 from coabench.render.page import is_page
 from coabench.reports.board_folder import page_name
 from coabench.reports.entries import DEPTH
+from coabench.robustness.folder import FILE as STRESS
 from coabench.runs import adapter
 from coabench.runs.parts import FOLDER as PARTS
 from coabench.runs.run import LOG, MANIFEST, METRICS
 from coabench.runs.training_log import LOG as TRAINING_LOG
-from coabench.stress.folder import FILE as STRESS
 
 Kind = Literal["runs", "trainings", "stress", "pages"]
 

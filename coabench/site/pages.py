@@ -79,8 +79,8 @@ def _training(path: Path) -> str:
 
 
 def _stress(path: Path) -> str:
-    from coabench.stress.page import stress_page
-    from coabench.stress.summary import summarise
+    from coabench.robustness.page import stress_page
+    from coabench.robustness.summary import summarise
 
     return stress_page(summarise(path))
 

@@ -55,7 +55,8 @@ def log(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def without_times(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{k: v for k, v in answer.items() if k != "seconds"} for answer in answers]
+    times = {"seconds", "detect", "wait"}
+    return [{k: v for k, v in answer.items() if k not in times} for answer in answers]
 
 
 @pytest.fixture(autouse=True)
@@ -459,9 +460,14 @@ def test_boxes_are_drawn_on_the_frame_that_was_looked_at_where_that_is_asked_for
     monkeypatch.setattr(job, "open_source", lambda spec, note: Cam(spec, note))
     backbone = Gated()
     backbone.free = True
-    equipment = job.Equipment((asker(backbone),), Slow((10, 80, 50, 110)), (), "gated")
+    asks = asker(backbone)
+    equipment = job.Equipment((asks,), Slow((10, 80, 50, 110)), (asks.identity,), "gated")
     monkeypatch.setattr(job, "equip", lambda *_: equipment)
-    job.webcam(job.Session(window=False, draw_on=draw_on, record=tmp_path / "a.avi"), print)
+    monkeypatch.setattr("coabench.live.stage.REPORT", 0.0)
+    keep = {"record": tmp_path / "a.avi", "log": tmp_path / "a.jsonl"}
+    job.webcam(job.Session(window=False, draw_on=draw_on, settings=Settings(min_face=1), **keep), print)  # type: ignore
+    gauges = [line for line in log(tmp_path / "a.jsonl")[1] if line.get("kind") == "gauges"]
+    assert [*gauges[0]] == ["kind", "time", "processor", "memory", "gpu", "gpu_memory"]
     assert len(drawn) > 10
     assert [shade for shade, _ in drawn] == sorted(shade for shade, _ in drawn)
     assert all(fits for _, fits in drawn) is (draw_on == "looked")

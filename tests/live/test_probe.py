@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 
 import pytest
 from support.live import FixedFaces, Gated, asker, frame
@@ -101,6 +102,29 @@ def test_more_faces_than_a_batch_are_asked_about_in_turns() -> None:
     assert [len(batch) for batch in backbone.seen] == [2, 2, 1]
 
 
+def test_the_time_before_an_answer_is_split_into_detection_wait_and_model() -> None:
+    class Slow(FixedFaces):
+        def detect(self, frame):  # type: ignore[no-untyped-def]
+            time.sleep(0.05)
+            return super().detect(frame)
+
+    class Sleepy(Gated):
+        def look(self, batch):  # type: ignore[no-untyped-def]
+            time.sleep(0.03)
+            return super().look(batch)
+
+    backbone = Sleepy()
+    backbone.free = True
+    boxes = [(x, 0, x + 20, 20) for x in range(0, 72, 24)]
+    probe = Probe(Slow(*boxes), asker(backbone), Settings(min_face=1, batch=1))
+    answers = probe.step(frame(0))
+    assert all(answer.detect >= 0.05 and answer.seconds >= 0.03 for answer in answers)
+    assert all(0.03 * place <= answer.wait for place, answer in enumerate(answers))  # for the faces before it
+    rates = probe.snapshot().rates
+    assert rates.detect == answers[0].detect
+    assert rates.wait == sorted(answer.wait for answer in answers)[1]
+
+
 def test_a_crop_is_cut_from_the_frame_of_its_box() -> None:
     """The detector is slower than the camera: what it found in one frame must not be cut from the next."""
     going, went = threading.Semaphore(0), threading.Semaphore(0)
@@ -156,6 +180,21 @@ def test_the_smoothed_label_is_a_vote_and_the_answer_stays_raw() -> None:
     assert len(set(raw)) > 1
     assert shown == [vote(raw[max(0, i - 2) : i + 1]) for i in range(6)]
     assert stepping().snapshot().faces == ()
+
+
+def test_a_face_is_merged_into_an_earlier_one_with_what_was_answered_about_it() -> None:
+    detector, backbone = FixedFaces((0, 0, 30, 30)), Gated()
+    backbone.free = True
+    probe = Probe(detector, asker(backbone), Settings(min_face=1, every=10.0))
+    probe.step(frame(0))
+    detector.boxes = ((80, 60, 110, 90),)
+    (answer,) = probe.step(frame(1))
+    assert answer.track == 2
+    probe.merge(2, 1)
+    assert probe.step(frame(2)) == []  # it was asked about, and is not again
+    seen = probe.snapshot()
+    assert [face.track for face in seen.faces] == [1]
+    assert seen.faces[0].answer == answer
 
 
 def test_vote() -> None:

@@ -126,3 +126,16 @@ def test_appearance_is_of_the_box_and_bounded(persons: list[Image.Image]) -> Non
         assert similarity(first, dimmer) > max(similarity(first, each) for i, each in enumerate(looks) if i != one)
     assert appearance(frame, (700, 10, 760, 70)) is None
     assert appearance(frame, (-30, -30, 30, 30)) is not None
+
+
+def test_a_face_can_be_given_an_earlier_identity() -> None:
+    tracker = Tracker()
+    here, there = Face(box((20, 20)), 0.9), Face(box((400, 200)), 0.9)
+    tracker.update([here], 0.0)
+    tracker.update([here, there], 0.1)
+    assert not tracker.rename(2, 1)  # both are seen
+    assert not tracker.rename(7, 1)
+    tracker.update([there], 0.2)
+    assert tracker.rename(2, 1)
+    assert [(track.id, track.box) for track in tracker.update([there], 0.3)] == [(1, there.box)]
+    assert [track.id for track in tracker.update([here, there], 0.4)] == [1, 3]  # no identity is used twice

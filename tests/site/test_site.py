@@ -25,9 +25,9 @@ from support.served import fetch
 
 from coabench.render.tables import Section, render_sections
 from coabench.reports.board_folder import page_name
+from coabench.robustness.conditions import Condition
+from coabench.robustness.folder import StressFolder
 from coabench.site import app, listing, pages
-from coabench.stress.conditions import Condition
-from coabench.stress.folder import StressFolder
 
 TRAINING = Path(__file__).parents[1] / "support" / "written_by_0_1_0" / "adapters" / "rank-1"
 

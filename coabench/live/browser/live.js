@@ -12,6 +12,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const $ = (id) => document.getElementById(id);
   const { element, visible } = coabench;
   const overlay = coabench.overlay();
+  const gauges = coabench.gauges($("gauges"));
   // Gives a node the colour of a face, which is the same in the picture.
   const tinted = (node, track) => { node.style.setProperty("--series", overlay.paint(track).colour); return node; };
   const view = $("view");
@@ -95,7 +96,8 @@ document.addEventListener("DOMContentLoaded", () => {
     camera.outstanding = null;
     camera.number = 0;
     camera.kept = null;
-    introduce(message.adapter);
+    people.forget();
+    introduce(message);
     const server = `behind this page (${location.host})`;
     say($("where"), message.remote_backbone
       ? `Pictures go from this browser to the server ${server}, and its backbone sends them on to another machine.`
@@ -109,15 +111,15 @@ document.addEventListener("DOMContentLoaded", () => {
     showStatus();
   }
 
-  // What answers; each strategy may have an adapter of its own.
-  function introduce(name) {
-    const model = [hello.backbone, hello.model].filter(Boolean).map((text) => visible(text)).join(": ");
-    const adapter = name ? `adapter ${visible(name)}` : "no adapter";
-    say($("about"), `${model} · ${adapter} · ${hello.device ? visible(hello.device) : "device unknown"}${hello.decode === "score" ? " · scored options" : ""}`);
+  // What answers now; each strategy may have an adapter of its own.
+  function introduce({ backbone, model, adapter, device, decode }) {
+    const who = [backbone, model].filter(Boolean).map((text) => visible(text)).join(": ");
+    say($("about"), `${who} · ${adapter ? `adapter ${visible(adapter)}` : "no adapter"} · ${device ? visible(device) : "device unknown"}${decode === "score" ? " · scored options" : ""}`);
   }
 
   function seated(message) {
     link.seat = message.seat;
+    if (message.seat === "yours") people.forget();
     if (message.seat !== "yours") camera.outstanding = null;
     // Whoever waits for the seat takes it when it is free; out of sight nothing would be sent.
     if (message.seat === "free" && want === "running" && !document.hidden) send({ type: "start" });
@@ -126,7 +128,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function look(message) {
     seen = { ...message, came: performance.now() };
-    introduce(message.adapter);
+    introduce(message);
     camera.keep(message.frame);
     if (camera.outstanding !== null && message.acknowledged === camera.outstanding) {
       camera.outstanding = null;
@@ -357,6 +359,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const lacksLabel = (face) => face.why !== null && !face.smoothed;
   const beside = coabench.beside({ element, visible, percent, named });
   const controls = coabench.controls({ element, visible, send });
+  const people = coabench.people({ element, visible, send });
   const several = () => (hello?.answerers.length ?? 0) > 1;
   const share = (face) => (face.confidence === null || face.smoothed || face.label === null ? "" : percent(face.confidence));
   const faces = () => (want === "off" || !seen ? [] : seen.faces);
@@ -415,7 +418,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function linesAbout(face) {
     const old = isStale(face);
-    const first = [{ text: `#${face.track}  `, bold: true }, { text: title(face), bold: true, ink: lacksLabel(face) ? "notice" : "text" }];
+    const first = [{ text: `#${face.track}  ${face.name ? `${visible(face.name)}  ` : ""}`, bold: true }, { text: title(face), bold: true, ink: lacksLabel(face) ? "notice" : "text" }];
     if (share(face)) first.push({ text: `  ${share(face)}`, bold: true });
     if (several()) first.splice(1, 0, { text: "A  ", ink: "quiet" });
     const others = beside.pieces(face);
@@ -439,13 +442,13 @@ document.addEventListener("DOMContentLoaded", () => {
     const card = {
       who: element("span"), number: element("span", { class: "number-chip", "aria-hidden": "true" }, String(track)), age: element("span"), label: element("span"), share: element("span", { class: "share" }),
       stages: element("ol"), vote: element("p", { class: "vote", hidden: "" }), shown: "",
-      others: element("div"), bars: element("div", { class: "bars" }), heard: "", weighed: "",
+      person: people.controlsOf(track), others: element("div"), bars: element("div", { class: "bars" }), heard: "", weighed: "",
     };
     card.number.style.color = overlay.paint(track).ink;
     card.root = tinted(element("article", { class: "face" },
-      element("p", { class: "who" }, element("span", {}, card.number, " ", card.who), card.age),
+      element("p", { class: "who" }, element("span", {}, card.person.thumbnail, card.number, " ", card.who), card.age),
       element("p", { class: "label" }, card.label, " ", card.share),
-      card.stages, card.vote, card.others, card.bars), track);
+      card.stages, card.vote, card.others, card.bars, card.person.root), track);
     $("faces").append(card.root);
     return card;
   }
@@ -462,7 +465,8 @@ document.addEventListener("DOMContentLoaded", () => {
       card.root.classList.toggle("stale", old);
       card.root.classList.toggle("awaited", face.outcome === null);
       card.root.classList.toggle("none", lacksLabel(face));
-      say(card.who, `Face ${face.track} · found with ${percent(face.score)}`);
+      card.person.show(face, present, camera.kept === seen.frame ? camera.looked : null);
+      say(card.who, `${people.called(face.track)} · found with ${percent(face.score)}`);
       say(card.age, years === null ? "" : `${years.toFixed(1)} s old${old ? ", stale" : ""}`);
       card.age.classList.toggle("badge", old && years !== null);
       say(card.label, lacksLabel(face) ? "no label" : title(face));
@@ -505,6 +509,7 @@ document.addEventListener("DOMContentLoaded", () => {
     say($("rate"), on ? rates.answers_per_second.toFixed(1) : "–");
     say($("median"), on ? duration(rates.median) : "–");
     say($("p95"), on ? duration(rates.p95) : "–");
+    gauges.show(rates, seen.gauges, on);
     say($("count"), rates.answers.toLocaleString("en"));
   }
 
@@ -597,6 +602,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function noteAnswer(message) {
     if (message.answerer === hello.answerers[0].name) { // the timeline is the first one's
+      gauges.arrived(message);
       lengths.set(message.strategy, message.turns.length);
       if (message.turns.length) lastTurns.set(message.track, message.turns);
       timeline.add(message);

@@ -17,7 +17,7 @@ from coabench.metrics.calibration import probabilities
 Message = Mapping[str, Any]
 Seat = Literal["free", "yours", "taken"]
 COMMANDS = {"start": set[str](), "stop": set[str](), "strategy": {"name"}, "offer": {"name"}, "set": {"name", "value"},
-            "prompt": {"text"}}  # fmt: skip
+            "prompt": {"text"}, "name": {"track", "name"}, "merge": {"track", "into"}}  # fmt: skip
 """What a viewer may say, and the fields that go with it."""
 LONGEST = 4000
 """Characters of a command at most."""
@@ -43,12 +43,14 @@ def state(
     snapshot: Snapshot | None,
     *,
     rates: Message,
+    gauges: Message,
     strategy: str,
     answerers: Sequence[Message],
     offer: str | None,
     settings: Message,
     prompt: Message,
-    adapter: str | None,
+    in_use: Message,
+    names: Mapping[int, str],
     switching: str | None,
     acknowledged: int | None,
     frame: int | None,
@@ -58,7 +60,8 @@ def state(
 
     Args:
         snapshot: None where there is nothing that this viewer may see.
-        adapter: the one in use; each strategy may have its own.
+        in_use: what answers: backbone, model, adapter and so on.
+        names: of faces that the viewer has named.
         acknowledged: the number of the viewer's newest frame that is done with, once the next one is welcome.
         frame: the number of the viewer's frame whose faces these are.
         captured: when the frame was taken that ages count from, by the viewer's clock.
@@ -70,11 +73,12 @@ def state(
         "captured": round(captured, 3),
         "frame": frame,
         "size": None if shown is None else [shown.image.shape[1], shown.image.shape[0]],
-        "faces": [] if snapshot is None or shown is None else [_face(face) for face in snapshot.faces],
+        "faces": [] if snapshot is None or shown is None else [_face(face, names) for face in snapshot.faces],
         "agreements": [] if snapshot is None else [_agreement(pair) for pair in snapshot.agreements],
         "rates": rates,
+        "gauges": gauges,
         "strategy": strategy,
-        "adapter": adapter,
+        **in_use,
         "answerers": answerers,
         "offer": offer,
         "settings": settings,
@@ -83,10 +87,11 @@ def state(
     }
 
 
-def _face(face: FaceView) -> dict[str, Any]:
+def _face(face: FaceView, names: Mapping[int, str]) -> dict[str, Any]:
     answer = face.answer
     return {
         "track": face.track,
+        "name": names.get(face.track),
         "box": list(face.box),
         "score": round(face.score, 4),
         "asking": face.asking,
@@ -134,6 +139,8 @@ def answered(answer: FaceAnswer, captured: float) -> dict[str, Any]:
         "turns": turns(answer.turns),
         "confidence": _rounded(answer.confidence),
         "seconds": round(answer.seconds, 4),
+        "detect": round(answer.detect, 4),
+        "wait": round(answer.wait, 4),
     }
 
 

@@ -18,7 +18,9 @@ from coabench.live.beside import summarise
 from coabench.live.browser.clock import Clock
 from coabench.live.browser.frames import MAX_BYTES, Sent, read_frame
 from coabench.live.browser.messages import Seat, answered, prompted
+from coabench.live.browser.people import People
 from coabench.live.equipment import Equipment
+from coabench.live.gauges import GaugeReader
 from coabench.live.probe import Probe
 from coabench.live.prompt import LONGEST, ask_freely, check_prompt, refusal
 from coabench.live.snapshot import FaceAnswer, Frame, Snapshot
@@ -55,6 +57,7 @@ class SharedSession:
 
     Attributes:
         ended: why the server ends; None while it runs.
+        in_use: what answers now: backbone, model, adapter and so on.
         switching: the strategy that is being made ready, if any.
         answerers: those who are asked: name, and what they are in words.
         offered: which of those that are offered answers.
@@ -75,11 +78,12 @@ class SharedSession:
         self.address, self.note, self.keeps = address, note, list(keeps)
         self.ended: str | None = None
         self.switching: str | None = None
+        self.gauges, self.people = GaugeReader(), People()
         self._viewers = Counter[str]()
         self._probe, self._equipment, self._askers = probe, equipment, list(equipment.askers)
         self._first_asker, self._record, self._prompts = equipment.askers[0], record, prompts
         self._strategies = _strategies(equipment.askers[0])
-        self.answerers = _answerers(equipment.askers)
+        self.in_use, self.answerers = _in_use(self._asker), _answerers(equipment.askers)
         self.offered = next(iter(equipment.offers), None)
         self.prompting = False
         self.prompt_refused = self._refusal()
@@ -93,16 +97,10 @@ class SharedSession:
 
     def about(self) -> dict[str, Any]:
         """Return the first message to a viewer."""
-        asker = self._asker
-        backbone = asker.identity.backbone
         return {
             "type": "hello",
-            "backbone": backbone.name,
-            "model": backbone.model,
-            "adapter": backbone.adapter,
-            "device": asker.backbone.details().get("device"),
-            "decode": asker.identity.decode,
-            "labels": list(asker.space.names),
+            **self.in_use,
+            "labels": list(self._asker.space.names),
             "strategies": list(self._strategies),
             "answerers": self.answerers,
             "offers": list(self._equipment.offers),
@@ -154,6 +152,7 @@ class SharedSession:
             self._clock = Clock(self._clock.last + BETWEEN)
             self._first, self._last_frame = self._frames, time.monotonic()
             self._answers.clear()
+            self.people.forget()
 
     def leave(self, viewer: object) -> None:
         """Free the seat if the viewer has it."""
@@ -207,7 +206,21 @@ class SharedSession:
         with suppress(IndexError):
             while True:
                 taken.append(self._answers.popleft())
+                self.people.meet(taken[-1]["track"])
         return taken
+
+    def identify(self, command: Mapping[str, str]) -> None:
+        """Name a face, or merge it into an earlier one; `UserError` where that cannot be."""
+        track = self.people.find(command["track"])
+        if command["type"] == "name":
+            said = self.people.name(track, command["name"])
+            facts: dict[str, Any] = {"track": track, "name": self.people.names.get(track)}
+        else:
+            into = self.people.find(command["into"])
+            said = self.people.merge(track, into, {face.track for face in self.snapshot().faces})
+            self._probe.merge(track, into)
+            facts = {"track": track, "into": into}
+        self._record("note", {"text": said, **facts})
 
     # -- the strategy -------------------------------------------------------------------------------------------------
 
@@ -215,11 +228,6 @@ class SharedSession:
     def strategy(self) -> str:
         """The strategy that asks, as the page's list names it."""
         return self._asker.strategy.name
-
-    @property
-    def adapter(self) -> str | None:
-        """The adapter that it asks with."""
-        return self._asker.identity.backbone.adapter
 
     async def switch(self, kind: str, name: str) -> None:
         """Ask with another ``strategy``, or another one of the ``offer``, from now on. Weights may have to be loaded.
@@ -239,7 +247,8 @@ class SharedSession:
             self._probe.switch(other)
             self._askers[0] = other
             self.offered = name if kind == "offer" else self.offered
-            self.answerers, self.prompt_refused = _answerers(self._askers), self._refusal()
+            self.in_use, self.answerers = _in_use(other), _answerers(self._askers)
+            self.prompt_refused = self._refusal()
             self._note_change(kind, name)
         except CoabenchError:
             raise
@@ -315,6 +324,18 @@ class SharedSession:
 
 def _answerers(askers: Sequence[Asker]) -> list[dict[str, str]]:
     return [{"name": name, "about": about} for name, about in summarise(askers).items()]
+
+
+def _in_use(asker: Asker) -> dict[str, Any]:
+    """Return what answers, for the head of the page; each strategy may have an adapter of its own."""
+    backbone = asker.identity.backbone
+    return {
+        "backbone": backbone.name,
+        "model": backbone.model,
+        "adapter": backbone.adapter,
+        "device": asker.backbone.details().get("device"),
+        "decode": asker.identity.decode,
+    }
 
 
 def _strategies(asker: Asker) -> Mapping[str, str]:

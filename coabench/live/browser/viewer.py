@@ -125,6 +125,10 @@ class Viewer:
             raise UserError("somebody else is connected", remedy="wait until they stop before choosing a strategy")
         elif command["type"] == "set":
             self._session.set(command["name"], command["value"])
+        elif command["type"] in ("name", "merge"):
+            if self._session.seat(self) != "yours":
+                raise UserError("a name came without the seat", remedy="start before naming faces")
+            self._session.identify(command)
         elif command["type"] == "prompt" and self._session.seat(self) != "yours":
             raise UserError("a question came without the seat", remedy="start before asking")
         elif self._tasks:
@@ -176,12 +180,14 @@ class Viewer:
         state = messages.state(
             self._visible(snapshot) if seated else None,
             rates=_rates(snapshot.rates),
+            gauges=session.gauges.read().to_json(),
             strategy=session.strategy,
             answerers=session.answerers,
             offer=session.offered,
             settings=session.settings,
             prompt={"refused": session.prompt_refused, "under_way": session.prompting},
-            adapter=session.adapter,
+            in_use=session.in_use,
+            names=session.people.names,
             switching=session.switching,
             acknowledged=acknowledged,
             frame=self._looked,
@@ -214,10 +220,12 @@ def _rates(rates: Rates) -> messages.Message:
         "answers_per_second": round(rates.answers_per_second, 2),
         "median": rates.median,
         "p95": rates.p95,
+        "detect": rates.detect,
+        "wait": rates.wait,
     }
 
 
 def _lasting(state: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a state is news when it changes: not ages and rates, which change all the time."""
+    """Return what of a state is news when it changes: not ages, rates and gauges, which change all the time."""
     faces = [{name: value for name, value in face.items() if name != "age"} for face in state["faces"]]
-    return {**state, "faces": faces, "rates": None, "captured": None}
+    return {**state, "faces": faces, "rates": None, "gauges": None, "captured": None}

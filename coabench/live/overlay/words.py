@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from coabench.base.text import safe
+from coabench.live.gauges import Gauges
 from coabench.live.overlay.colours import ALARM, NOTICE, QUIET, TEXT, Colour
 from coabench.live.rates import Rates
 from coabench.live.reasons import why_no_label
@@ -32,6 +33,7 @@ class Marks:
         notice: a line at the bottom.
         details: the stages, ages and rates, beside the labels.
         rates: how fast it goes; not in a film that nobody watches meanwhile.
+        gauges: what the session takes of its machine, beside the rates.
         offline: the source gives nothing, so that there are no rates.
     """
 
@@ -43,6 +45,7 @@ class Marks:
     details: bool = True
     rates: bool = True
     offline: bool = False
+    gauges: Gauges | None = None
 
 
 def about_face(face: FaceView, details: bool) -> tuple[Line, ...]:
@@ -159,8 +162,27 @@ def _rates(rates: Rates, marks: Marks) -> list[Line]:
     lines: list[Line] = [(("  ".join(speed), TEXT),)]
     if marks.details and rates.median is not None and rates.p95 is not None:
         median, p95 = ("–", "–") if marks.offline else (_seconds(rates.median), _seconds(rates.p95))
-        lines.append(((f"median {median}  p95 {p95}", QUIET),))
-    return lines
+        lines.append(((f"model, median {median}  p95 {p95}", QUIET),))
+    if marks.details and not marks.offline:
+        parts = (("detect", rates.detect), ("wait", rates.wait))
+        lines.append(((_joined(f"{name} {_seconds(value)}" for name, value in parts if value is not None), QUIET),))
+        lines.append(((_joined(_gauged(marks.gauges or Gauges())), QUIET),))
+    return [line for line in lines if line[0][0]]
+
+
+def _gauged(gauges: Gauges) -> Iterator[str]:
+    """Yield what is known, each with its name."""
+    for name, share, size in (
+        ("processor", gauges.processor, gauges.memory),
+        ("GPU", gauges.gpu, gauges.gpu_memory),
+    ):
+        said = [*([f"{share:.0%}"] if share is not None else []), *([f"{size / 1e9:.1f} GB"] if size else [])]
+        if said:
+            yield " ".join((name, *said))
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "  ".join(parts)
 
 
 def _seconds(value: float) -> str:

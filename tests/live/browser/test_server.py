@@ -127,6 +127,9 @@ def test_a_frame_goes_in_and_faces_and_answers_come_out(server: Served) -> None:
         assert after["faces"][0]["outcome"] == answer["outcome"]
         assert after["faces"][0]["age"] == 0.0
         assert after["rates"]["answers"] >= 1
+        assert 0 <= answer["wait"] < answer["detect"] + answer["seconds"] + 60
+        assert after["rates"]["detect"] > 0
+        assert set(after["gauges"]) == {"processor", "memory", "gpu", "gpu_memory"}
         gone = viewer.look(picture((0, 0, 0, 0)))["faces"]
         assert all(face["stale"] for face in gone)
 
@@ -243,6 +246,26 @@ def test_a_viewers_clock_may_be_wrong(server: Served) -> None:
         for captured in (1e300, -1e300, 0.0, 0.0, 5.0, 1e18):
             state = viewer.hear("state", acknowledged=viewer.send(picture(), captured=captured))
             assert all(face["age"] is None or 0 <= face["age"] < 600 for face in state["faces"])
+
+
+def test_faces_are_named_and_merged_by_the_viewer_in_the_seat(environment: Environment, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with served(environment, tmp_path, "--log", log) as server:
+        with Viewer(server.url) as viewer, Viewer(server.url) as other:
+            viewer.start().look(picture())
+            track = viewer.hear("answer")["track"]
+            viewer.say(type="name", track=str(track), name="Ann <b>")
+            viewer.look(picture())
+            assert viewer.hear("state")["faces"][0]["name"] == "Ann <b>"
+            other.say(type="name", track=str(track), name="Eve")
+            assert other.hear("problem")["problem"] == "somebody else is connected"
+            for into in ("17", str(track)):
+                viewer.say(type="merge", track=str(track), into=into)
+                assert viewer.hear("problem")["problem"] in ("there is no such face", "these are not one face")
+        server.end()
+    notes = [line for line in map(json.loads, log.read_text().splitlines()) if line.get("kind") == "note"]
+    assert notes[0] == {"kind": "note", "text": f"face {track} is called Ann <b>", "track": track, "name": "Ann <b>"}
+    assert "Eve" not in log.read_text()
 
 
 # -- the strategy -----------------------------------------------------------------------------------------------------

@@ -200,9 +200,9 @@ def test_the_adapter_is_the_one_of_the_strategy(
         return other
 
     monkeypatch.setattr(Asker, "with_strategy", with_strategy)
-    assert shared.adapter is None
+    assert shared.in_use["adapter"] is None
     run(shared.switch("strategy", "direct"))
-    assert (shared.strategy, shared.adapter) == ("direct", "shipped/direct")
+    assert (shared.strategy, shared.in_use["adapter"]) == ("direct", "shipped/direct")
     ((kind, change),) = logged
     assert (kind, change["changed"], change["to"]) == ("change", "strategy", "direct")
     assert change["identity"]["backbone"]["adapter"] == "shipped/direct"

@@ -1,12 +1,14 @@
 """What the overlay says about faces."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from support.views import face, snapshot, turn
 
 from coabench.dialogue import Prediction
 from coabench.live.agreement import Agreement
+from coabench.live.gauges import Gauges
 from coabench.live.overlay.colours import NOTICE
 from coabench.live.overlay.words import Marks, about_face, in_corners
 from coabench.live.reasons import why_no_label
@@ -83,9 +85,9 @@ def corner(marks: Marks) -> list[str]:
 
 
 def test_rates_are_dashes_while_nothing_comes_and_missing_where_nobody_watches() -> None:
-    assert corner(Marks(fps=29.6, about="tiny")) == ["30 fps  1.0 answers/s", "median 900 ms  p95 1.1 s", "tiny"]
-    assert corner(Marks(fps=29.6, offline=True)) == ["– fps  – answers/s", "median –  p95 –"]
-    assert corner(Marks(about="tiny", rates=False)) == ["tiny"]
+    assert corner(Marks(fps=29.6, about="tiny")) == ["30 fps  1.0 answers/s", "model, median 900 ms  p95 1.1 s", "tiny"]
+    assert corner(Marks(fps=29.6, offline=True)) == ["– fps  – answers/s", "model, median –  p95 –"]
+    assert corner(Marks(about="tiny", rates=False, gauges=Gauges(0.5))) == ["tiny"]
     assert in_corners(snapshot(), Marks(rates=False)) == {}
 
 
@@ -109,3 +111,16 @@ def test_the_corner_says_in_how_many_looks_each_pair_agrees() -> None:
     counted = replace(snapshot(), agreements=(Agreement("A", "B", 40, 10), Agreement("A", "C", 0, 0)))
     said = ["".join(text for text, _ in line) for line in in_corners(counted, Marks())["rates"]]
     assert said[-1] == "A = B  25% of 40"
+
+
+def test_details_say_where_the_time_goes_and_what_the_machine_bears() -> None:
+    rates = replace(snapshot().rates, detect=0.031, wait=1.25)
+    seen = replace(snapshot(), rates=rates)
+
+    def said(**more: Any) -> list[str]:
+        return ["".join(text for text, _ in line) for line in in_corners(seen, Marks(**more))["rates"]]
+
+    assert said()[2:] == ["detect 31 ms  wait 1.2 s"]
+    assert said(gauges=Gauges(0.854, 1_240_000_000))[3:] == ["processor 85% 1.2 GB"]
+    assert said(gauges=Gauges(0.1, 2 * 10**9, None, 5 * 10**9))[3:] == ["processor 10% 2.0 GB  GPU 5.0 GB"]
+    assert said(gauges=Gauges(0.1), details=False) == ["1.0 answers/s"]
