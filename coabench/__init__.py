@@ -1,7 +1,8 @@
 """coabench: measure vision-language models on compound facial expression recognition.
 
-`evaluate`, `predict`, `train`, `compare` and `leaderboard` do what the commands of these names do. `load` keeps a model
-for many predictions, `load_run` reads a run again; `load_runs` and `load_records` give pandas tables.
+`evaluate`, `predict`, `train`, `stress`, `explain`, `compare` and `leaderboard` do what the commands of these names do.
+`load` keeps a model for many predictions, `load_run` reads a run again; `load_runs` and `load_records` give pandas
+tables.
 Importing this package takes in nothing heavy; the jobs come in with their first use, since every command and every
 plugin imports it.
 """
@@ -16,7 +17,7 @@ from coabench.hookspecs import hookimpl
 from coabench.reports.pandas_tables import load_records, load_runs
 
 if TYPE_CHECKING:
-    from coabench.api import compare, evaluate, leaderboard, load, load_run, predict, train
+    from coabench.api import compare, evaluate, explain, leaderboard, load, load_run, predict, stress, train
 
 __all__ = [
     "CoabenchError",
@@ -26,6 +27,7 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "explain",
     "hookimpl",
     "leaderboard",
     "load",
@@ -33,6 +35,7 @@ __all__ = [
     "load_run",
     "load_runs",
     "predict",
+    "stress",
     "train",
 ]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
+from coabench.api_robustness import explain, stress
 from coabench.api_runs import compare, leaderboard, load_run
 from coabench.arguments import (
     Name,
@@ -56,7 +57,7 @@ from coabench.training.progress import TrainingProgress
 from coabench.training.result import FinishedTraining
 from coabench.training.stages import train_all
 
-__all__ = ["compare", "evaluate", "leaderboard", "load", "load_run", "predict", "train"]
+__all__ = ["compare", "evaluate", "explain", "leaderboard", "load", "load_run", "predict", "stress", "train"]
 
 if TYPE_CHECKING:
     import pandas as pd

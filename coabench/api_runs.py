@@ -39,7 +39,7 @@ def compare(a: RunLike | Sequence[RunLike], b: RunLike | Sequence[RunLike]) -> C
     """
     from coabench.reports.compare_recipes import compare_sides
 
-    sides = ([_directory(each, name) for each in several(side)] for name, side in (("a", a), ("b", b)))
+    sides = ([run_directory(each, name) for each in several(side)] for name, side in (("a", a), ("b", b)))
     return compare_sides(*sides)
 
 
@@ -63,12 +63,13 @@ def leaderboard(
     from coabench.reports.board import Leaderboard
     from coabench.reports.leaderboard import leaderboard as rank
 
-    chosen = None if baseline is None else _directory(baseline, "baseline")
+    chosen = None if baseline is None else run_directory(baseline, "baseline")
     named = read_argument(str | None, dataset, "dataset")
     return Leaderboard(tuple(rank(_path(directory, "directory"), named, chosen, over=read_over(over))))
 
 
-def _directory(run: RunLike, name: str) -> Path:
+def run_directory(run: RunLike, name: str) -> Path:
+    """Return the directory of a run that is handed over or named; *name* is that of the argument."""
     return run.directory if isinstance(run, FinishedRun) else _path(run, name)
 
 

@@ -113,7 +113,7 @@ def command_line(function: Any, typed: Mapping[str, Any]) -> tuple[str, ...]:
     words = ["coabench", function.__name__]
     for name, value in typed.items():
         option = f"--{name.rstrip('_').replace('_', '-')}"
-        default = function.__kwdefaults__[name]
+        default = function.__kwdefaults__.get(name)
         if name == "progress" or value is None or (type(value) is type(default) and value == default):
             continue
         if isinstance(value, bool):

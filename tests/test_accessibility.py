@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.browser import serious
 from support.in_process import command
+from support.session_log import session
 
 ADAPTER = Path(__file__).parent / "support" / "written_by_0_1_0" / "adapters" / "rank-1"
 
@@ -29,12 +30,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("explain", "runs/a", "--samples", "all:1", "--question", "primary", "--window", 0.5, "--output", "explain.html")
     run("compare", "runs/a", "runs/b", "--format", "html", "--output", "compare.html")
     run("leaderboard", "runs", "--format", "html", "--output", "leaderboard.html")
+    session(folder / "log.jsonl")
+    run("replay-live", "log.jsonl", "--output", "replay.html")
     run("report", shutil.copytree(ADAPTER, folder / "adapter"), "--output", "training.html")
     return folder
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["report", "explain", "compare", "leaderboard", "training"])
+@pytest.mark.parametrize("name", ["report", "explain", "compare", "leaderboard", "training", "replay"])
 def test_axe_finds_nothing_serious(browser: Any, pages: Path, name: str) -> None:
     """On a phone, where most scrolls; then the colours of the dark scheme."""
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="light", bypass_csp=True)

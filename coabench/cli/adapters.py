@@ -10,9 +10,10 @@ import click
 from coabench.base.text import plural, safe
 from coabench.cli import completing
 from coabench.cli.command import MODEL, OUTPUT, Group, grouped
-from coabench.cli.options import format_option, output_option, write
+from coabench.cli.options import format_option, output_option
+from coabench.cli.output import write, write_facts, write_tables
 from coabench.errors import UserError
-from coabench.render.tables import Column, Format, render
+from coabench.render.tables import Column, Format, Section
 
 base_option = grouped(MODEL, click.option(
     "--backbone", metavar="NAME[:MODEL]", help="Its base; by default the one that its training names.",
@@ -63,8 +64,7 @@ def show(adapter: str) -> None:
     from coabench.adapters.show import describe
     from coabench.support.hub import folder_of
 
-    for name, text in describe(folder_of(adapter, "adapter")):
-        click.echo(f"{safe(name, 40):<20} {safe(text)}")
+    write_facts(((safe(name, 40), safe(text)) for name, text in describe(folder_of(adapter, "adapter"))), 20)
 
 
 @command.command("compare", examples=(
@@ -93,7 +93,7 @@ def compare(adapter: str, other: str, modules: int, format: Format) -> None:
             click.echo(safe(line))
     columns = [Column("module"), *(Column(name, align="right") for name in ("cosine", "norm", "other norm"))]
     rounded = [{k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()} for row in rows[: modules + 1]]
-    click.echo(render(columns, rounded, format), nl=False)
+    write_tables([Section(columns, rounded)], format)
 
 
 @command.command("soup", examples=(
@@ -167,7 +167,7 @@ def _greedy(folders: list[Path], output: Path, chosen: dict[str, Any]) -> None:
         }
         for step in made.steps
     ]
-    click.echo(render(columns, rows, "table"), nl=False)
+    write_tables([Section(columns, rows)])
     on = "; ".join(f"{p['dataset']}, {p['split']}: {plural(p['samples'], 'image')}" for p in made.selected_on)
     click.echo(f"selected on {safe(on)}")
     taken = sum(step.taken for step in made.steps)

@@ -12,6 +12,7 @@ from coabench.base.text import safe
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
 from coabench.cli.options import FiniteRange, overwrite_option, run_output_option
+from coabench.cli.output import write_facts
 
 if TYPE_CHECKING:
     from coabench.metrics.stored import StoredCalibration
@@ -58,19 +59,18 @@ def command(**options: Any) -> None:
     fitted, effect = calibration.fitted, calibration.effect
     shown = ", ".join(f"{name} {value:.4g}" for name, value in calibration.parameters.items() if name != "points")
     where = "on the other samples" if effect.held_out else "on the samples fitted on, which flatters"
-    _say("calibration", f"{calibration.method}{f' ({shown})' if shown else ''}")
-    _say("fitted on", f"{fitted.samples} samples of {safe(fitted.run)}")
-    _say("before", _figures(effect.before))
-    _say("after", f"{_figures(effect.after)}  ({where}: {effect.after.samples})")
+    facts = [
+        ("calibration", f"{calibration.method}{f' ({shown})' if shown else ''}"),
+        ("fitted on", f"{fitted.samples} samples of {safe(fitted.run)}"),
+        ("before", _figures(effect.before)),
+        ("after", f"{_figures(effect.after)}  ({where}: {effect.after.samples})"),
+    ]
     if options["save"] is not None:
-        _say("file", safe(options["save"]))
+        facts.append(("file", safe(options["save"])))
+    write_facts(facts)
     for _, run in done.runs:
         click.echo()
         print_summary(run)
-
-
-def _say(name: str, value: str) -> None:
-    click.echo(f"{name:<22} {value}")
 
 
 def _figures(figures: StoredCalibration) -> str:

@@ -10,9 +10,10 @@ import click
 
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
-from coabench.cli.options import format_option, output_option, write
+from coabench.cli.options import format_option, output_option
+from coabench.cli.output import write, write_tables
 from coabench.errors import UserError
-from coabench.render.tables import Format, render_sections
+from coabench.render.tables import Format
 
 if TYPE_CHECKING:
     from coabench.reports.compare import Comparison
@@ -47,6 +48,8 @@ class _Recipes(Command):
                  help="Show N of the samples that only one run gets right; json has all."),
     click.option("--images", is_flag=True,
                  help="Of the html page of two runs: put small versions of the images into it."),
+    click.option("--image-side", metavar="PIXELS", type=click.IntRange(16, 1024),
+                 help="With --images: their longer side, at most; 96 pixels by default."),
     click.option("--data-root", metavar="PATH", type=click.Path(path_type=Path),
                  help="With --images: the folder or file that holds them, by default the one that the runs name."),
     click.option("--dataset", metavar="NAME|CARD.yaml", shell_complete=completing.datasets,
@@ -62,6 +65,7 @@ def command(
     runs: tuple[Path, ...],
     flips: int,
     images: bool,
+    image_side: int | None,
     data_root: Path | None,
     dataset: str | None,
     samples: int | None,
@@ -79,21 +83,24 @@ def command(
     if (images or samples) and not paged:
         name = "--images" if images else "--samples"
         raise UserError(f"{name} is for the page of two runs", remedy=f"add --format html, or leave {name} out")
-    if (data_root or dataset) and not images:
-        raise UserError("--data-root and --dataset say where images are", remedy="add --images, or leave them out")
+    if (data_root or dataset or image_side) and not images:
+        given = "--data-root, --dataset and --image-side"
+        raise UserError(f"{given} are about images", remedy="add --images, or leave them out")
     if paged:
         from coabench.reports.compare_page import SAMPLES, ComparisonPage, comparison_page
+        from coabench.support.thumbnails import SIDE
 
         a, b = runs
-        write(comparison_page(ComparisonPage(a, b, images, data_root, dataset, samples or SAMPLES)), output)
+        side = image_side or SIDE
+        page = ComparisonPage(a, b, images, data_root, dataset, samples or SAMPLES, side)
+        write(comparison_page(page), output)
         return
     comparison = _compare(runs, after)
     if format == "json":
-        text = json.dumps(comparison.as_json(), indent=2, allow_nan=False) + "\n"
+        write(json.dumps(comparison.as_json(), indent=2, allow_nan=False) + "\n", output)
     else:
         sections = [comparison.figures_section()] if format == "csv" else comparison.sections(flips)
-        text = render_sections(sections, format, f"{comparison.a} against {comparison.b}")
-    write(text, output)
+        write_tables(sections, format, f"{comparison.a} against {comparison.b}", output)
 
 
 def _compare(runs: tuple[Path, ...], after: int | None) -> Comparison | RecipeComparison:

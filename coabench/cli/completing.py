@@ -112,7 +112,7 @@ def _plugins(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str]]:
 
 
 def _suites(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str]]:
-    from coabench.stress.suites import shipped_suites
+    from coabench.robustness.suites import shipped_suites
 
     yield from ((name, "") for name in shipped_suites())
     yield from _sheets(incomplete)

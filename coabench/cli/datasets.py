@@ -22,11 +22,12 @@ from coabench.cli.options import (
     set_option,
     weights_option,
 )
+from coabench.cli.output import terminal_width, write_tables
 from coabench.dataset import Card
 from coabench.registry.catalog import find_dataset
 from coabench.registry.loader import get_plugins
 from coabench.registry.options import distribute, parse_assignments
-from coabench.render.tables import Column, Format, render
+from coabench.render.tables import Column, Format, Section
 from coabench.support.crop_settings import MARGIN, MARGINS, MIN_FACE, PADDINGS, SIZES, CropSettings
 
 
@@ -56,7 +57,8 @@ def list_datasets(format: Format) -> None:
                     "plugin": entry.plugin,
                 }
             )
-    click.echo(render(["name", "title", Column("labels", align="right"), "samples", "plugin"], rows, format), nl=False)
+    columns: list[Column | str] = ["name", "title", Column("labels", align="right"), "samples", "plugin"]
+    write_tables([Section(columns, rows)], format)
 
 
 @command.command("show", examples=(
@@ -67,12 +69,13 @@ def list_datasets(format: Format) -> None:
 def show(name: str) -> None:
     """Show a data set's card: labels, counts, how to get it, its terms, how to cite it."""
     card = find_dataset(name).card
-    click.echo(f"{safe(card.title)} ({safe(card.name)})\n")
+    width = min(100, terminal_width() or 100)
+    click.echo(click.wrap_text(f"{safe(card.title)} ({safe(card.name)})", width) + "\n")
     for title in ("description", "homepage", "access", "terms", "citation"):
         text = getattr(card, title)
         if text:
             line = f"{title}: {safe(' '.join(text.split()))}"
-            click.echo(click.wrap_text(line, width=100, subsequent_indent="  "))
+            click.echo(click.wrap_text(line, width, subsequent_indent="  "))
     counted = [split for split in card.splits if split in card.counts]
     rows: list[dict[str, Any]] = [
         {"code": x.code, "label": x.name, "pair": " + ".join(x.pair or ()), **_sizes(card, counted, x.name)}
@@ -85,7 +88,9 @@ def show(name: str) -> None:
         "pair",
         *(Column(split, align="right") for split in counted),
     ]
-    click.echo("\n" + render(columns, rows, "table"))
+    click.echo()
+    write_tables([Section(columns, rows)])
+    click.echo()
     if card.path:
         click.echo(f"card: {safe(card.path)}")
 
@@ -163,7 +168,7 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pair
     click.option("--faces", type=click.Choice(["largest", "centre", "all"]), default="largest", show_default=True,
                  help="Which of several faces are cut out."),
     click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1), default=MIN_FACE, show_default=True,
-                 help="Faces whose longer side is shorter are none."),
+                 help="Faces less wide or high than that are none."),
     click.option("--missing", type=click.Choice(["refuse", "skip", "whole"]), default="refuse", show_default=True,
                  help="What becomes of pictures without a face."),
 )  # fmt: skip

@@ -12,9 +12,10 @@ from coabench.base.text import safe
 from coabench.cli import completing
 from coabench.cli.command import DATA, MODEL, OUTPUT, RUNNING, Command, grouped
 from coabench.cli.options import data_options, format_option, model_options
+from coabench.cli.output import write_tables
 from coabench.registry.defaults import BATCH_SIZE
 from coabench.registry.options import parse_assignments
-from coabench.render.tables import Format, render_sections
+from coabench.render.tables import Format
 
 
 @click.command("doctor", cls=Command, examples=(
@@ -117,13 +118,12 @@ def _machine(context: click.Context, format: Format, as_json: bool) -> None:
     findings = examine(lambda: root.list_commands(context))  # which adds the commands of plugins
     try:
         if as_json:
-            text = json.dumps(report(findings), indent=2, allow_nan=False) + "\n"
+            click.echo(json.dumps(report(findings), indent=2, allow_nan=False))
         else:
-            text = render_sections(sections(findings), format, "coabench doctor")
+            write_tables(sections(findings), format, "coabench doctor")
     except ImportError as error:  # what draws the table may be what is missing
         lines = [f"{f.topic:<10} {f.state:<8} {safe(f.item)}: {safe(f.found)} {safe(f.remedy)}" for f in findings]
-        text = "\n".join([f"without a table: {safe(error)}", *lines, ""])
-    click.echo(text, nl=False)
+        click.echo("\n".join([f"without a table: {safe(error)}", *lines]))
     broken = dict.fromkeys(safe(f.item) for f in findings if f.state == "broken")
     click.echo(f"broken: {', '.join(broken)}" if broken else "nothing is broken", err=True)
     raise SystemExit(1 if broken else 0)
@@ -137,9 +137,7 @@ def _batches(format: Format, **options: Any) -> None:
     request = Evaluation(**options, allow_trained_split=True, command=("coabench", *sys.argv[1:]))  # nothing is ranked
     result = compare_batches(request, RunTerminal())
     if format == "json":
-        text = json.dumps(result.as_json(), indent=2, allow_nan=False) + "\n"
+        click.echo(json.dumps(result.as_json(), indent=2, allow_nan=False))
     else:
-        shown = [result.figures_section()] if format == "csv" else result.sections()
-        text = render_sections(shown, format, "coabench doctor")
-    click.echo(text, nl=False)
+        write_tables([result.figures_section()] if format == "csv" else result.sections(), format, "coabench doctor")
     raise SystemExit(0 if result.invariant else 1)

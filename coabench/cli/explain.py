@@ -8,9 +8,11 @@ from pathlib import Path
 
 import click
 
+from coabench.base.text import safe
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, RUNNING, Command, grouped
-from coabench.cli.options import data_root_option, device_option, set_option, write
+from coabench.cli.options import data_root_option, device_option, set_option
+from coabench.cli.output import write
 from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import BATCH_SIZE, SEED
 
@@ -66,17 +68,21 @@ def command(
     test of the maps, and for rendered faces the pointing game. Needs a backbone that scores, and the images.
     """
     from coabench.cli.progress import ExplainTerminal
-    from coabench.explain.job import Explaining, explain
-    from coabench.explain.page import numbers, page
-    from coabench.explain.windows import Windows
+    from coabench.explanation.job import Explaining, explain
+    from coabench.explanation.page import beside, numbers
+    from coabench.explanation.page import write as write_page
+    from coabench.explanation.windows import Windows
 
     output = output or Path(f"explain.{format}")
+    if format == "html":
+        beside(output)
     request = Explaining(
         run, samples, question, Windows(window, overlap, fill), data_root, batch_size, device, seed, assignments  # type: ignore[arg-type]
     )  # fmt: skip
     with redirect_stdout(sys.stderr):  # stdout is for data, whatever plugins print
         done = explain(request, ExplainTerminal())
-    if format == "html":
-        write(page(done), output)
-        output = output.with_suffix(".json")
-    write(numbers(done), output)
+    if format == "json":
+        write(numbers(done), output)
+        return
+    for file in write_page(done, output):
+        click.echo(f"written to {safe(file)}", err=True)

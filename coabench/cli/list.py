@@ -6,9 +6,10 @@ import click
 
 from coabench.cli.command import Command
 from coabench.cli.options import format_option
+from coabench.cli.output import write_tables
 from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import KINDS, singular
-from coabench.render.tables import Column, Format, Row, render
+from coabench.render.tables import Column, Format, Row, Section
 
 
 @click.command("list", cls=Command, examples=(
@@ -39,9 +40,9 @@ def command(kind: str | None, format: Format) -> None:
         for each in ([kind] if kind else KINDS)
         for name, entry in registries[each].items()
     ]
-    columns: list[Column | str] = ["kind", "name", "variants", Column("description", _describe, width=50)]
+    columns: list[Column | str] = ["kind", "name", "variants", Column("description", _describe, width=50, kept=True)]
     columns += [*([Column("severities", width=40)] if kind == "transforms" else []), "plugin"]
-    click.echo(render(columns, rows, format), nl=False)
+    write_tables([Section(columns, rows)], format)
     failed = [p.name for p in get_plugins().loaded if p.status == "failed"]
     if failed:
         click.echo(f"plugins that failed to load: {', '.join(failed)}; see `coabench plugins list`", err=True)

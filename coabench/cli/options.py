@@ -8,12 +8,9 @@ from typing import Any
 
 import click
 
-from coabench.base.files import write_text
-from coabench.base.text import safe
 from coabench.cli import completing
 from coabench.cli.command import ANSWERS, DATA, FACES, MODEL, OUTPUT, QUESTIONS, RUNNING, grouped, several
 from coabench.decode import DECODES, ONCE
-from coabench.errors import UserError
 from coabench.inference.batching import BatchSize
 from coabench.recipe import LOADS
 from coabench.registry.defaults import BACKBONE, BATCH_SIZE, DATASET, DECODE, DEVICE, DTYPE, DTYPES, SEED, STRATEGY
@@ -215,19 +212,3 @@ executor_options = grouped(
                  help="The Ray cluster; that of RAY_ADDRESS, else one on this machine, by default."),
 )  # fmt: skip
 """What carries out the runs of a sweep, and how many at a time, or where."""
-
-
-def write(text: str, output: Path | None) -> None:
-    """Print *text*, or write it to the file of ``--output`` and say so.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        write_text(output, text)
-    except OSError as error:
-        raise UserError(f"{output} cannot be written", found=error.strerror, remedy="choose another --output") from None
-    click.echo(f"written to {safe(output)}", err=True)

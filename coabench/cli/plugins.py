@@ -10,10 +10,11 @@ from coabench.base.text import plural, safe
 from coabench.cli import completing
 from coabench.cli.command import MODEL, OUTPUT, Group, grouped
 from coabench.cli.options import data_root_option, device_option, format_option, set_option, weights_option
+from coabench.cli.output import write_tables
 from coabench.registry.defaults import DTYPES
 from coabench.registry.loader import DISABLE, get_plugins
 from coabench.registry.options import parse_assignments
-from coabench.render.tables import Column, Format, Section, render_sections
+from coabench.render.tables import Column, Format, Section
 from coabench.scaffold import KINDS, trial, write
 
 
@@ -49,11 +50,12 @@ def list_plugins(context: click.Context, format: Format) -> None:
         for p in plugins
     ]
     columns: list[Column | str] = [
-        "plugin", "distribution", "version", "status", Column("hooks", width=30), Column("registers", width=40),
+        "plugin", "distribution", "version", Column("status", kept=True),
+        Column("hooks", width=30), Column("registers", width=40),
     ]  # fmt: skip
     failed = [p for p in plugins if p.status == "failed"]
     notes = [f"{p.name} ({p.distribution} {p.version}) is left out: {p.error}. What to do: {p.remedy}" for p in failed]
-    click.echo(render_sections([Section(columns, rows, notes=notes)], format), nl=False)
+    write_tables([Section(columns, rows, notes=notes)], format)
     if failed:
         names = ", ".join(safe(p.name) for p in failed)
         click.echo(f"left out: {names}; `coabench plugins check NAME` says more, {DISABLE}=NAME silences it", err=True)

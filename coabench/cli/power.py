@@ -9,9 +9,10 @@ import click
 from coabench.base.text import interval, percent
 from coabench.cli import completing
 from coabench.cli.command import Command, grouped
-from coabench.cli.options import FiniteRange, format_option, output_option, write
+from coabench.cli.options import FiniteRange, format_option, output_option
+from coabench.cli.output import write_tables
 from coabench.errors import UserError
-from coabench.render.tables import Column, Format, Section, render_sections
+from coabench.render.tables import Column, Format, Section
 
 DISAGREEMENTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 """Shares of samples that just one of two runs gets right: from two checkpoints of a training to unrelated models."""
@@ -93,7 +94,7 @@ def command(
         f"{100 * (1 - LEVEL):.0f} %. Smallest difference shown: in points of UAR, found in {100 * POWER:.0f} of 100.",
     ]
     section = Section(columns, rows, "What this test set can show", notes)
-    write(render_sections([section], format, section.title), output)
+    write_tables([section], format, section.title, output)
 
 
 def _of_card(dataset: str | None, split: str | None) -> list[int]:

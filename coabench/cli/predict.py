@@ -82,7 +82,7 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "align", "min_face")
 @grouped(
     FACES,
     click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1),
-                 help=f"Faces whose longer side is shorter are left out; {MIN_FACE} by default."),
+                 help=f"Faces less wide or high than that are left out; {MIN_FACE} by default."),
 )  # fmt: skip
 @grouped(
     RUNNING,

@@ -19,6 +19,7 @@ from coabench.base.locking import locked_beside
 from coabench.base.reading import exists, is_folder, require_replaceable, why
 from coabench.base.text import NOTHING, plural, safe
 from coabench.base.vocabulary import ERROR
+from coabench.cli.output import terminal_width
 from coabench.errors import JobError, UserError
 from coabench.prediction.answer import NO_FACE, FacePrediction, explained
 from coabench.prediction.output import PredictionFile, Recorded
@@ -29,6 +30,8 @@ Format = Literal["table", "jsonl", "csv"]
 WIDEST = 40
 """Characters of a file's name in the table, which are its last ones."""
 TIME_WIDTH, FACE_WIDTH, LABEL_WIDTH = 9, 27, 22
+INDENT = 4
+"""Characters before what did not fit into a narrow terminal."""
 REMEDY = "if a picture is a face already, add --faces none; else try another --detector or a smaller --min-face"
 
 
@@ -63,6 +66,7 @@ class Table(Writer):
 
     def __init__(self, files: Sequence[Path], explain: bool) -> None:
         widths = (len(safe(file)) + TIME_WIDTH * (file.suffix.lower() in FILMS) for file in files)
+        self._room = terminal_width()
         self._width = min(max(widths, default=WIDEST), WIDEST)
         self._explain, self._headed = explain, False
 
@@ -78,8 +82,15 @@ class Table(Writer):
     def _print(self, file: str, face: str, label: str, answers: str) -> None:
         name = safe(file)
         name = name if len(name) <= self._width else "…" + name[1 - self._width :]
-        row = f"{name:<{self._width}}  {safe(face):<{FACE_WIDTH}}  {safe(label):<{LABEL_WIDTH}}  {safe(answers)}"
-        click.echo(row.rstrip(), self.out)
+        cells = [(name, self._width), (safe(face), FACE_WIDTH), (safe(label), LABEL_WIDTH), (safe(answers), 0)]
+        lines, end = [""], 0
+        for cell, width in cells:  # what has no room left goes on below
+            if lines[-1] and self._room is not None and end + len(cell) > self._room:
+                lines.append("")
+                end = INDENT
+            lines[-1] = f"{lines[-1]:<{end}}{cell}" if lines[-1] or end else cell
+            end = max(end + width, len(lines[-1])) + 2
+        click.echo("\n".join(map(str.rstrip, lines)), self.out)
 
 
 def _place(prediction: FacePrediction) -> str:

@@ -8,7 +8,8 @@ import click
 
 from coabench.base.text import safe
 from coabench.cli.command import OUTPUT, Command, grouped
-from coabench.cli.options import FiniteRange, write
+from coabench.cli.options import FiniteRange
+from coabench.cli.output import write
 from coabench.errors import UserError
 
 FILE = click.Path(path_type=Path)

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from coabench.base.files import write_text
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
-from coabench.cli.options import write
+from coabench.cli.output import write
 from coabench.errors import UserError
 
 EVERY = 10
@@ -43,6 +43,8 @@ EVERY = 10
 @grouped(
     "Images",
     click.option("--images", is_flag=True, help="Put small versions of the images into the page."),
+    click.option("--image-side", metavar="PIXELS", type=click.IntRange(16, 1024),
+                 help="With --images: their longer side, at most; 96 pixels by default."),
     click.option("--data-root", metavar="PATH", type=click.Path(path_type=Path),
                  help="With --images, --explain: the folder or file that holds them; by default the run's."),
     click.option("--dataset", metavar="NAME|CARD.yaml",
@@ -65,6 +67,7 @@ def command(
     output: Path | None,
     min_group: int,
     images: bool,
+    image_side: int | None,
     data_root: Path | None,
     dataset: str | None,
     samples: int,
@@ -87,7 +90,8 @@ def command(
     """
     from coabench.reports.report import Report, report
     from coabench.reports.training_page import is_training
-    from coabench.stress.folder import is_stress
+    from coabench.robustness.folder import is_stress
+    from coabench.support.thumbnails import SIDE
 
     page = output or Path(f"{Path(os.path.realpath(run)).name}.html")
     if is_training(run):
@@ -102,21 +106,24 @@ def command(
         raise UserError("--format json is for a stress", found=str(run), remedy="read metrics.json of the run")
     if not (images or explain) and data_root is not None:
         raise UserError("--data-root says where images are", remedy="add --images or --explain N, or leave it out")
+    if not images and image_side is not None:
+        raise UserError("--image-side says how large images are", remedy="add --images, or leave it out")
     if not images and dataset is not None:
         raise UserError("--dataset says which data set has the images", remedy="add --images, or leave it out")
     if is_stress(run):
         _write_stress(run, output, page, format, (dataset, data_root) if images else None)
         return
     explained = None if explain is None else _explained(run, explain, data_root)
-    text = report(Report(run, min_group, images, data_root, dataset, samples, only), explained)
+    side = image_side or SIDE
+    text = report(Report(run, min_group, images, data_root, dataset, samples, only, side), explained)
     write(text, page)
 
 
 def _explained(run: Path, number: int, data_root: Path | None) -> Markup:
     """Return the maps of some wrong answers, for the page."""
     from coabench.cli.progress import ExplainTerminal
-    from coabench.explain.job import Explaining, explain
-    from coabench.explain.page import parts
+    from coabench.explanation.job import Explaining, explain
+    from coabench.explanation.page import parts
 
     with redirect_stdout(sys.stderr):
         return parts(explain(Explaining(run, f"wrong:{number}", data_root=data_root), ExplainTerminal()))
@@ -132,8 +139,8 @@ def _check_options(context: click.Context, found: str, allowed: Sequence[str]) -
 def _write_stress(
     folder: Path, output: Path | None, page: Path, format: str, images: tuple[str | None, Path | None] | None
 ) -> None:
-    from coabench.stress.page import stress_page
-    from coabench.stress.summary import summarise
+    from coabench.robustness.page import stress_page
+    from coabench.robustness.summary import summarise
 
     summary = summarise(folder)
     if format == "json":

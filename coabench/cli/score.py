@@ -13,6 +13,7 @@ from coabench.base.reading import is_file, is_folder
 from coabench.cli import completing
 from coabench.cli.command import Command, grouped
 from coabench.cli.options import data_root_option, overwrite_option, run_output_option, split_option
+from coabench.cli.output import write_tables
 from coabench.cli.summary import print_summary
 from coabench.errors import UserError
 from coabench.registry.options import parse_assignments
@@ -26,7 +27,7 @@ def _list_formats(context: click.Context, parameter: click.Parameter, value: boo
     """Print the formats and end."""
     if not value or context.resilient_parsing:
         return
-    from coabench.render.tables import Column, render
+    from coabench.render.tables import Column, Section
     from coabench.scoring.formats.files import FORMATS
 
     columns = (
@@ -35,7 +36,8 @@ def _list_formats(context: click.Context, parameter: click.Parameter, value: boo
     )  # fmt: skip
     rows = [{"name": f.name, "tool": f.tool, "files": ", ".join(f.endings), "recognised": f.recognised,
              "reads": f.reads} for f in FORMATS.values()]  # fmt: skip
-    click.echo(render(columns, rows, "table"))
+    write_tables([Section(columns, rows)])
+    click.echo()
     context.exit()
 
 

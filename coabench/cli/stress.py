@@ -23,12 +23,12 @@ from coabench.cli.options import (
     model_options,
     parser_option,
 )
+from coabench.cli.output import write_tables
 from coabench.cli.processes import say_interrupted
-from coabench.cli.sweep import raise_failed
 from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import SUITE
-from coabench.registry.options import parse_assignments, parse_component
-from coabench.render.tables import Format, render_sections
+from coabench.registry.options import parse_assignments
+from coabench.render.tables import Format
 
 
 @click.command("stress", cls=Command, examples=(
@@ -82,28 +82,28 @@ def command(
     """
     from coabench.cli.progress import SweepTerminal
     from coabench.evaluation.plan import Evaluation
-    from coabench.stress.findings import sections
-    from coabench.stress.job import stress
-    from coabench.stress.plan import make_plan
-    from coabench.stress.suites import find_suite
-    from coabench.stress.summary import summarise
-    from coabench.stress.tables import plan_section, result_section
-    from coabench.sweep.choose import OPTION, open_executor
+    from coabench.robustness.findings import sections
+    from coabench.robustness.job import stress
+    from coabench.robustness.plan import make_plan
+    from coabench.robustness.suites import find_suite
+    from coabench.robustness.summary import summarise
+    from coabench.robustness.tables import plan_section, result_section
+    from coabench.sweep.choose import open_executor, runs_at_a_time
+    from coabench.sweep.job import raise_failed
 
     chosen = open_executor(executor, jobs=jobs, address=ray_address)
-    at_a_time = jobs or int(parse_component(executor, OPTION)[1].get("jobs", 1))
     request = Evaluation(options=parse_assignments(assignments), **rest)
     plan = make_plan(request, find_suite(suite), output)
     if dry_run:
-        click.echo(render_sections([plan_section(plan)], format, "Stress"), nl=False)
+        write_tables([plan_section(plan)], format, "Stress")
         return
     try:
-        results = stress(plan, chosen, SweepTerminal(), at_a_time)
+        results = stress(plan, chosen, SweepTerminal(), runs_at_a_time(executor, jobs))
     except KeyboardInterrupt:
         raise SystemExit(say_interrupted("what is recorded is safe, the same command continues from there")) from None
     says = format not in ("csv", "json") and all(result.status == COMPLETE for result in results)
     shown = sections(summarise(output)) if says else [result_section(plan, results)]
-    click.echo(render_sections(shown, format, "Stress"), nl=False)
+    write_tables(shown, format, "Stress")
     if says:
         click.echo(f"curves, labels and pictures: coabench report {output} --images", err=True)
     raise_failed(results)

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from coabench.base.text import plural, safe
+from coabench.cli.output import write_facts
 
 if TYPE_CHECKING:
     from coabench.evaluation.folds import FoldedRuns
@@ -49,9 +48,7 @@ def print_summary(run: FinishedRun) -> None:
         rows.append(("errors", f"{plural(metrics['errors'], 'sample')} not usable, counted as wrong; see {directory}"))
     if variant := RunIdentity.read(run.manifest["identity"]).variant:
         rows.append(("variant", f"{safe(variant)}; never ranked"))
-    for name, value in rows:
-        click.echo(f"{name:<22} {value}")
-    click.echo(f"{'run':<22} {safe(directory)}")
+    write_facts([*rows, ("run", safe(directory))])
 
 
 def print_folds(done: FoldedRuns) -> None:
@@ -67,15 +64,16 @@ def print_folds(done: FoldedRuns) -> None:
         values = _accuracies(run.records, done.numbers)
     else:
         values = [run.metrics["war"] for run in done.runs]
-        click.echo(f"{'samples':<22} {len(predicted)}")
-        for figure in HEADLINES:
-            click.echo(f"{figure.title:<22} {figure.with_interval(figure.measure(predicted)[0])}")
-        click.echo(f"{'invalid':<22} {sum(run.metrics['invalid'] for run in done.runs)}")
-        click.echo(f"{'runs':<22} {safe(run.directory)}")
+        write_facts([
+            ("samples", len(predicted)),
+            *((figure.title, figure.with_interval(figure.measure(predicted)[0])) for figure in HEADLINES),
+            ("invalid", sum(run.metrics["invalid"] for run in done.runs)),
+            ("runs", safe(run.directory)),
+        ])  # fmt: skip
     if len(values) > 1:  # of few samples, with --limit, all may be in one fold
         low, high = min(values), max(values)
         spread = f"{mean(values):.2%} ± {stdev(values):.2%}, from {low:.2%} to {high:.2%}, over {len(values)} folds"
-        click.echo(f"{'WAR by fold':<22} {spread}")
+        write_facts([("WAR by fold", spread)])
 
 
 def _accuracies(records: Sequence[Mapping[str, Any]], numbers: Mapping[str, int]) -> list[float]:

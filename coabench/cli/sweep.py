@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from coabench.base.text import plural
-from coabench.base.vocabulary import COMPLETE
 from coabench.cli import completing
 from coabench.cli.command import Command, grouped
 from coabench.cli.options import executor_options, format_option
+from coabench.cli.output import write_tables
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
-from coabench.errors import JobError, UserError
-from coabench.render.tables import Format, render_sections
-
-if TYPE_CHECKING:
-    from coabench.sweep.job import Result
+from coabench.errors import UserError
+from coabench.render.tables import Format
 
 
 @click.command("sweep", cls=Command, examples=(
@@ -53,7 +48,7 @@ def command(
     from coabench.cli.progress import SweepTerminal
     from coabench.sweep import costs
     from coabench.sweep.choose import open_executor
-    from coabench.sweep.job import sweep
+    from coabench.sweep.job import raise_failed, sweep
     from coabench.sweep.plan import make_plan
     from coabench.sweep.sheet import read_sheet
     from coabench.sweep.tables import plan_section, result_sections
@@ -73,26 +68,10 @@ def command(
                 chosen.check(runs)
                 terminal.note(f"measuring {plural(measure, 'sample')} of every run whose pace is unknown")
                 paces, problems = costs.measure(runs, measure, chosen)
-            click.echo(
-                render_sections([plan_section(plan, costs.estimate(plan, paces), problems)], format, "Sweep"), nl=False
-            )
+            write_tables([plan_section(plan, costs.estimate(plan, paces), problems)], format, "Sweep")
             return
         results = sweep(plan, chosen, terminal)
     except KeyboardInterrupt:
         raise SystemExit(say_interrupted("what is recorded is safe, the same command continues from there")) from None
-    click.echo(render_sections(result_sections(plan, results), format, "Sweep"), nl=False)
+    write_tables(result_sections(plan, results), format, "Sweep")
     raise_failed(results)
-
-
-def raise_failed(results: Sequence[Result]) -> None:
-    """Raise `JobError` where a run could not be finished."""
-    from coabench.sweep.state import EARLY
-
-    failed = [result for result in results if result.status not in (COMPLETE, EARLY)]
-    if failed:
-        job = failed[0].run.kind.job
-        raise JobError(
-            f"{len(failed)} of {plural(len(results), job)} could not be finished",
-            found="; ".join(result.run.label for result in failed),
-            remedy=f"solve the problem of each, then run the same command: it resumes these {job}s",
-        )

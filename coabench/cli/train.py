@@ -21,6 +21,7 @@ from coabench.cli.options import (
     overwrite_option,
     set_option,
 )
+from coabench.cli.output import write_facts
 from coabench.cli.processes import first_process
 from coabench.cli.versions import checks_versions
 from coabench.errors import UserError
@@ -218,8 +219,8 @@ def command(
             from coabench.training.estimate import describe_plan
 
             for stage, plan in plans(request) if request.stages else [("", check(request))]:
-                for name, text in [*([("stage", stage)] if stage else []), *describe_plan(plan)]:
-                    click.echo(f"{name:<20} {safe(text)}")
+                facts = [*([("stage", stage)] if stage else []), *describe_plan(plan)]
+                write_facts(((name, safe(text)) for name, text in facts), 20)
             return
         done = train_all(request, TrainingTerminal() if first else None)
         if first:
@@ -237,7 +238,6 @@ def _summary(backbone: str, crop: str | None, done: FinishedTraining) -> None:
     )
     rows += [(f"dev {name}", f"{dev[name]:.2%}") for name in shown]
     rows.append(("step selected", f"{texts['selected_step']} of {texts['steps']}"))
-    for name, value in rows:
-        click.echo(f"{safe(name, 60):<28} {value}")
-    click.echo(f"{'written to':<28} {safe(done.directory)}")
-    click.echo(f"{'to use it':<28} {safe(done.evaluate_command(backbone, crop))}")
+    rows.append(("written to", safe(done.directory)))
+    write_facts(((safe(name, 60), value) for name, value in rows), 28)
+    click.echo(f"{'to use it':<28} {safe(done.evaluate_command(backbone, crop))}")  # whole, to be copied

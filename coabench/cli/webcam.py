@@ -32,6 +32,7 @@ from coabench.cli.options import (
     strategy_option,
     weights_option,
 )
+from coabench.cli.output import write_facts
 from coabench.cli.processes import say_interrupted
 from coabench.cli.versions import checks_versions
 from coabench.registry.defaults import SMOOTH
@@ -101,7 +102,7 @@ CHOICE = (
 @grouped(
     FACES,
     click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1), default=MIN_FACE, show_default=True,
-                 help="Faces whose longer side is shorter are left out."),
+                 help="Faces less wide or high than that are left out."),
     click.option("--faces", default="all", show_default=True, metavar="N|largest|all",
                  help="Which faces are looked at: all, the N largest, or the largest.",
                  shell_complete=completing.words("all", "largest")),
@@ -143,7 +144,7 @@ CHOICE = (
     click.option("--tls-key", metavar="FILE", type=FILE, help="The key of --tls-cert, PEM."),
     click.option("--tls-self-signed", is_flag=True, help="Make a certificate, once, and keep it."),
     click.option("--offer", "offers", multiple=True, metavar="KEY=VALUE,…",
-                 help="What the page may ask in place of the first answerer, spelt as for --beside; repeatable."),
+                 help="What the page may ask in place of the first answerer, spelt as for --beside; none by default."),
     click.option("--prompts/--no-prompts", default=True, show_default=True,
                  help="Whether the page may ask about a face in words of its own."),
 )  # fmt: skip
@@ -254,7 +255,6 @@ def _print_summary(done: Summary, err: bool) -> None:
         if pair.share is not None:
             rows.append((f"{pair.first} = {pair.second}", f"{pair.agreed} of {pair.looks} ({pair.share:.0%})"))
     rows += [("wrote", safe(path)) for path in done.files]
-    for name, value in rows:
-        click.echo(f"{name:<14} {value}", err=err)
+    write_facts(rows, 14, err=err)
     if done.interrupted:
         say_interrupted("all files are closed")

@@ -44,7 +44,8 @@ def described(error: BaseException) -> str:
 def sections(findings: list[Diagnosis]) -> list[Section]:
     """Return the findings as a table per topic."""
     columns: list[Column | str] = [
-        Column("item", width=32), "state", Column("found", width=64), Column("what to do", "remedy", width=48),
+        Column("item", width=32), Column("state", kept=True), Column("found", width=64),
+        Column("what to do", "remedy", width=48, kept=True),
     ]  # fmt: skip
     topics = list(dict.fromkeys(finding.topic for finding in findings))
     return [Section(columns, [vars(f) for f in findings if f.topic == topic], topic.capitalize()) for topic in topics]

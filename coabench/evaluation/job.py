@@ -113,7 +113,7 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting
     sizer = sizer_of(request.batch_size)
     check_unchanged([run], plan.samples)
     with contained(), progress.start(len(plan.samples), run.recorded):
-        load(plan.backbone, run, progress)
+        load(plan, run, progress)
         begin(run, plan.backbone, request, progress, meeting.world.size)
         missing = run.missing(sizer.size)
         try:
@@ -130,11 +130,13 @@ def _fill(run: Run, plan: Plan, request: Evaluation, progress: Progress, meeting
         run.manifest["sessions"][-1]["last_batch_size"] = sizer.size
 
 
-def load(backbone: Backbone[Any], run: Run, progress: Progress) -> None:
-    """Load the backbone of a run."""
-    progress.note("loading the backbone")
-    backbone.remember(run.pending)
-    backbone.load()
+def load(plan: Plan, run: Run, progress: Progress) -> None:
+    """Load the backbone of a run, unless an earlier run of this process has."""
+    plan.backbone.remember(run.pending)
+    if not plan.weights.loaded:
+        progress.note("loading the backbone")
+        plan.backbone.load()
+        plan.weights.loaded = True
 
 
 def begin(run: Run, backbone: Backbone[Any], request: Evaluation, progress: Progress, processes: int = 1) -> None:

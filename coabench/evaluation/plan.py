@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,6 +86,13 @@ class Evaluation:
     command: tuple[str, ...] = ()
 
 
+@dataclass
+class Weights:
+    """Whether those of a backbone are loaded: plans that share the backbone share this."""
+
+    loaded: bool = False
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything that was checked before the backbone's weights are loaded.
@@ -109,6 +116,7 @@ class Plan:
     training: Mapping[str, Any] | None
     notes: Sequence[str]
     card: str | None = None
+    weights: Weights = field(default_factory=Weights)
 
     @property
     def decode(self) -> Decode:

@@ -77,7 +77,7 @@ def _fill(runs: Sequence[Run], requests: Sequence[Evaluation], plans: Sequence[P
     check_unchanged(runs, plans[0].samples)
     backbone, sizer = plans[0].backbone, sizer_of(requests[0].batch_size)
     with contained():
-        load(backbone, runs[0], progress)
+        load(plans[0], runs[0], progress)
         for run, request in zip(runs, requests, strict=True):
             begin(run, backbone, request, progress)
         missing = [run.missing(sizer.size) for run in runs]

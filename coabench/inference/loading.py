@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from coabench.dataset import ImageSource
 from coabench.detector import Landmarks
@@ -17,6 +17,9 @@ from coabench.support.images import UnreadableImage, decode
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -82,17 +85,32 @@ def read_original(source: ImageSource) -> Picture:
     Raises:
         SampleError: the image is missing or cannot be decoded.
     """
-    source = original(source)
+    return decode_picture(source, read_encoded(source))
+
+
+def decode_picture(source: ImageSource, data: bytes) -> Picture:
+    """Return what the bytes of an image hold; `SampleError` where they cannot be decoded."""
     try:
-        data = source.read()
         image, notes = decode(data)
-    except FileNotFoundError:
-        raise SampleError(f"image {source.name} is missing") from None
     except OSError as error:
-        raise SampleError(f"image {source.name} cannot be read: {error.strerror or first_line(error)}") from None
+        raise _unreadable(source, error) from None
     except UnreadableImage as error:
         raise SampleError(f"image {source.name} cannot be decoded: {error}") from None
     return Picture(image, hashlib.sha256(data).hexdigest(), notes)
+
+
+def read_encoded(source: ImageSource) -> bytes:
+    """Return the bytes of an image; `SampleError` where it is missing or cannot be read."""
+    try:
+        return original(source).read()
+    except FileNotFoundError:
+        raise SampleError(f"image {source.name} is missing") from None
+    except OSError as error:
+        raise _unreadable(source, error) from None
+
+
+def _unreadable(source: ImageSource, error: OSError) -> SampleError:
+    return SampleError(f"image {source.name} cannot be read: {error.strerror or first_line(error)}")
 
 
 def load_ahead(
@@ -116,11 +134,18 @@ def load_ahead(
         except SampleError as error:
             return Loaded(None, digest, str(error), facts=error.facts if isinstance(error, Unprepared) else {})
 
+    return in_order(enumerate(sources), lambda each: one(*each), ahead, workers)
+
+
+def in_order(
+    items: Iterable[Item], work: Callable[[Item], Result], ahead: Callable[[], int], workers: int = 4
+) -> Iterator[Result]:
+    """Yield what is made of each item, in order, in background threads; see `load_ahead`."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="load")
-    waiting: deque[Future[Loaded]] = deque()
+    waiting: deque[Future[Result]] = deque()
     try:
-        for position, source in enumerate(sources):
-            waiting.append(pool.submit(one, position, source))
+        for item in items:
+            waiting.append(pool.submit(work, item))
             while len(waiting) > ahead():
                 yield waiting.popleft().result()
         while waiting:

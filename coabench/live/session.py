@@ -66,9 +66,9 @@ class Session:
         outputs = {
             "the answers, without pictures": self.log,
             "a picture of every face that is asked about": self.crops,
-            "the answers, without pictures, for other programs, which may store them": self.publishing.targets or None,
+            "the answers, without pictures, for other programs, to which it passes them on": self.publishing.targets,
         }
-        return [words for words, output in outputs.items() if output is not None]
+        return [words for words, output in outputs.items() if output]
 
     def check_outputs(self) -> None:
         """Refuse outputs that exist, cannot be written, or are one file; `UserError` naming the option."""

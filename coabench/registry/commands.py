@@ -21,6 +21,7 @@ JOBS: Mapping[str, Mapping[str, str]] = {
     },
     "Look at results": {
         "leaderboard": "Rank the complete runs in a folder, with intervals, beside the published numbers.",
+        "serve": "Serve a folder of runs as a site that follows new ones: leaderboard, reports, comparisons.",
         "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
         "compare": "Compare two runs on the same samples: is the difference more than chance?",
         "explain": "Show what answers of a run hang on: parts of the image are covered, and the questions asked again.",

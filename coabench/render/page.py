@@ -16,6 +16,7 @@ How a page is made:
 - ``<table data-sortable>`` is sorted by its headings: by the number in ``data-value`` of a cell where there is one
   (empty: no value, always last), else by its text. ``<th data-sort="off">`` is left out, and a ``<tfoot>`` stays.
 - ``<table data-filterable>`` gets a box for a text to look for, and a list of choices for every ``<th data-choices>``.
+  With ``data-address="NAME"`` the fragment of the page's address holds how it is sorted and filtered.
 - A wide table stands in ``<div class="scroll" tabindex="0" role="region" aria-label="…">``; cells of numbers have
   ``class="number"``, cells with a `coabench.render.charts.interval` ``class="plot"``.
 - What only works with scripts has ``class="needs-script"``, what stands in for it ``class="without-script"``, and what
@@ -40,6 +41,8 @@ from coabench.base.text import NOTHING, number, percent, safe
 from coabench.base.version import __version__
 from coabench.render.charts import shade
 
+HEAD = '<header class="page">'
+"""Where the head of a page begins."""
 HERE = Path(__file__).parent
 """Where the files are that every page has."""
 
@@ -62,8 +65,8 @@ def render_page(
         data: what the template shows.
     """
     style_sources, script_sources = (
-        [path.read_text(encoding="utf-8") for path in (HERE / common, *map(template.with_name, further))]
-        for common, further in (("page.css", styles), ("page.js", scripts))
+        [path.read_text(encoding="utf-8") for path in (*map(HERE.joinpath, common), *map(template.with_name, further))]
+        for common, further in ((["page.css"], styles), (["page.js", "tables.js"], scripts))
     )
     return render_template(
         template,
@@ -93,6 +96,21 @@ def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
     )
     environment.filters |= {"percent": percent, "number": number, "thousands": thousands, "shade": shade}
     return environment
+
+
+def with_way_back(page: str, address: str, title: str) -> str:
+    """Return a page of `render_page` with a link above its head, to the page that it belongs to.
+
+    The link leads back to how that page was sorted and filtered when the reader left it.
+    """
+    link = Markup('<nav class="up no-print" aria-label="Back"><a href="{}">← {}</a></nav>\n').format(address, title)
+    before, head, after = page.partition(HEAD)
+    return f"{before}{link}{head}{after}"
+
+
+def is_page(content: bytes) -> bool:
+    """Whether a file is a page that coabench has made."""
+    return b'<meta name="generator" content="coabench ' in content[:4096]
 
 
 def embed(name: str, data: Any) -> Markup:

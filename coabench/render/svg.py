@@ -39,12 +39,13 @@ class Frame:
 
 @dataclass(frozen=True)
 class Axis:
-    """The values that an axis spans, and those it names."""
+    """The values that an axis spans, those it names, and the *minor* ones that it marks without a name."""
 
     low: float
     high: float
     ticks: Sequence[float]
     transform: Callable[[float], float] = float
+    minor: Sequence[float] = ()
 
     def at(self, value: float) -> float:
         """Return where on the axis a value is, 0…1."""
@@ -64,12 +65,24 @@ def linear_axis(values: Sequence[float], *, whole: bool = False, ticks: int = 6)
 
 
 def log_axis(values: Sequence[float]) -> Axis:
-    """Return a logarithmic axis with a margin at both ends, and its ticks at 1, 2, 5 (or only 1) times 10ⁿ."""
+    """Return a logarithmic axis with a margin at both ends.
+
+    It names round values over less than one decade, 1, 2, 5 times 10ⁿ up to three, beyond that only 10ⁿ. From one to
+    three decades it marks all 1…9.
+    """
     low, high = min(values) / 1.4, max(values) * 1.4
+    if high / low < 10:
+        return Axis(low, high, round_values(low, high), math.log10)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    figures = (1, 2, 5) if math.log10(high / low) <= 3 else (1,)
-    ticks = [figure * 10.0**decade for decade, figure in product(decades, figures)]
-    return Axis(low, high, [t for t in ticks if low <= t <= high], math.log10)
+
+    def within(figures: Sequence[int]) -> list[float]:
+        ticks = [figure * 10.0**decade for decade, figure in product(decades, figures)]
+        return [tick for tick in ticks if low <= tick <= high]
+
+    if high / low > 1000:
+        return Axis(low, high, within([1]), math.log10)
+    named = within([1, 2, 5])
+    return Axis(low, high, named, math.log10, [tick for tick in within(range(1, 10)) if tick not in named])
 
 
 def round_values(low: float, high: float) -> list[float]:
@@ -96,6 +109,10 @@ def axes(frame: Frame, x: Axis, y: Axis, x_title: str, y_title: str) -> Iterator
         yield line("axis" if x_title else "grid", at, bottom if x_title else top, at, bottom + (5 if x_title else 0))
         if x_title:
             yield text(f"{tick:,.10g}", at, bottom + 19, "", "middle")
+    if x_title:
+        for tick in x.minor:
+            at = frame.x(x.at(tick))
+            yield line("axis", at, bottom, at, bottom + 3)
     yield line("axis", left, bottom, right, bottom)
     middle = (top + bottom) / 2
     yield text(x_title, (left + right) / 2, bottom + 40, "title", "middle") if x_title else Markup()

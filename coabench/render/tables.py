@@ -2,20 +2,21 @@
 
 A row is a mapping of raw values. Columns are the people's view of it: each says how to show a row in one cell. csv
 and json have no use for columns; they carry the rows themselves, at full precision. So nobody rounds a number that
-a program will read, and a cell for people may join several values ("60.87 [56.5, 65.3]").
+a program will read, and a cell for people may join several values ("60.87 [56.5, 65.3]"). A table that is given `Room`
+fits into it (`coabench.render.fitting`).
 
 Text in rows comes from models, files and users. Each format makes it harmless for its medium.
 """
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from coabench.base.text import NOTHING, safe
+from coabench.render.fitting import Size, fit, length, size, wrap
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -25,7 +26,20 @@ FORMATS: tuple[Format, ...] = ("table", "markdown", "csv", "json", "latex", "htm
 
 Row = Mapping[str, Any]
 WIDTH = 120
-"""Where the terminal format wraps notes. Fixed, so that the same data prints the same bytes everywhere."""
+"""Where the terminal format wraps notes, in a narrower terminal at its width."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a table in a terminal has to fit into.
+
+    Attributes:
+        width: in characters.
+        more: a sentence about how to see the columns that are left out.
+    """
+
+    width: int
+    more: str = "A wider terminal shows them."
 
 
 @dataclass(frozen=True)
@@ -36,11 +50,15 @@ class Column:
         title: its heading.
         show: the key of the value to show, or a function from the row to the text; the title by default.
         align: ``left`` for words, ``right`` for numbers.
-        width: where the terminal table wraps the cell, in characters; None: never.
-        wide: shown only where there is space: in Markdown and HTML.
+        width: where a terminal without room for all wraps the cell first, in characters (LaTeX always); None: last.
+        wide: shown only where there is space: in Markdown and HTML, and in a terminal that is wide enough.
+        kept: it identifies a row or is what the table is about: other columns leave a narrow terminal before.
         value: the key of the number by which an HTML table sorts this column; *show* where that is a number.
         choices: an HTML table offers to show the rows with one of this column's texts only.
         pictures: the texts are data URIs of images, which only an HTML table shows.
+        first: an HTML table begins with these: what a narrow screen shows without scrolling.
+        whole: a cell of an HTML table never breaks, as a date must not.
+        link: the key of the address that a cell of an HTML table leads to.
     """
 
     title: str
@@ -48,9 +66,13 @@ class Column:
     align: Literal["left", "right"] = "left"
     width: int | None = None
     wide: bool = False
+    kept: bool = False
     value: str | None = None
     choices: bool = False
     pictures: bool = False
+    first: bool = False
+    whole: bool = False
+    link: str | None = None
 
     def cell(self, row: Row) -> str:
         """Return the text of *row*'s cell, not yet made safe."""
@@ -70,7 +92,8 @@ class Column:
 class Section:
     """A table with a heading above and notes below.
 
-    Programs get its rows only; a page also gets the *chart*, which is made when it is asked for.
+    Programs get its rows only; a page also gets the *chart*, which is made when it is asked for. *anchor* names the
+    section in a page's address, which there holds how it is sorted; its number does where that is empty.
     """
 
     columns: Sequence[Column | str]
@@ -78,15 +101,18 @@ class Section:
     title: str = ""
     notes: Sequence[str] = ()
     chart: Callable[[], Markup | None] | None = None
+    anchor: str = ""
 
     def columns_for(self, format: Format) -> list[Column]:
         """Return the columns that this format has space for."""
         columns = [Column(column) if isinstance(column, str) else column for column in self.columns]
         columns = [column for column in columns if format == "html" or not column.pictures]
-        return columns if format in ("markdown", "html") else [column for column in columns if not column.wide]
+        if format == "html":
+            columns.sort(key=lambda column: not column.first)
+        return [column for column in columns if not column.wide] if format == "latex" else columns
 
 
-def render(columns: Sequence[Column | str], rows: Sequence[Row], format: Format) -> str:
+def render(columns: Sequence[Column | str], rows: Sequence[Row], format: Format, room: Room | None = None) -> str:
     """Return one table as text that ends with a newline.
 
     Args:
@@ -94,14 +120,19 @@ def render(columns: Sequence[Column | str], rows: Sequence[Row], format: Format)
         rows: the data; each row has the same keys, in the order in which csv shows them. Values are strings,
             numbers, booleans or None (json also takes lists and mappings).
         format: one of `FORMATS`.
+        room: what ``table`` has to fit into; None: every column, and every row on one line.
     """
-    return render_sections([Section(columns, rows)], format)
+    return render_sections([Section(columns, rows)], format, room=room)
 
 
-def render_sections(sections: Sequence[Section], format: Format, heading: str = "coabench") -> str:
+def render_sections(
+    sections: Sequence[Section], format: Format, heading: str = "coabench", room: Room | None = None
+) -> str:
     """Return tables with their headings and notes as one text. csv and json join the rows of all sections.
 
-    *heading* is the title of an HTML page.
+    Args:
+        heading: the title of an HTML page.
+        room: what ``table`` has to fit into; None: every column, and every row on one line.
     """
     if format == "json":
         return _json([row for section in sections for row in section.rows])
@@ -111,8 +142,9 @@ def render_sections(sections: Sequence[Section], format: Format, heading: str = 
         from coabench.render.page import HERE, render_page
 
         return render_page(HERE / "tables.html", heading=heading, sections=sections)
-    show = {"table": _terminal_section, "markdown": _markdown_section, "latex": _latex_section}[format]
-    return "\n".join(show(section) for section in sections)
+    if format == "table":
+        return "\n".join(_terminal_section(section, room) for section in sections)
+    return "\n".join((_markdown_section if format == "markdown" else _latex_section)(each) for each in sections)
 
 
 def render_fragment(sections: Sequence[Section]) -> str:
@@ -126,29 +158,55 @@ def render_fragment(sections: Sequence[Section]) -> str:
     return render_template(HERE / "sections.html", heading="", sections=plain)
 
 
-def _terminal_section(section: Section) -> str:
-    table = _tabulate(section, "table", lambda column, text: _cell(safe(text), column.width))
-    notes = "".join(f"\n{_note(note)}" for note in section.notes)
-    heading = f"{safe(section.title)}\n\n" if section.title else ""
-    return heading + table + "\n" + (f"{notes}\n" if notes else "")
+def _terminal_section(section: Section, room: Room | None) -> str:
+    columns = section.columns_for("table")
+    titles = [safe(column.title) for column in columns]
+    cells = [[safe(column.cell(row)) for column in columns] for row in section.rows]
+    notes, width = list(section.notes), WIDTH
+    if room is not None:
+        width = min(WIDTH, room.width)
+        fitted = fit([_size(i, columns, titles, cells) for i in range(len(columns))], room.width)
+        columns, titles = [columns[i] for i in fitted], [wrap(titles[i], fitted[i]) for i in fitted]
+        cells = [[wrap(row[i], fitted[i]) for i in fitted] for row in cells]
+        if left_out := [column.title for i, column in enumerate(section.columns_for("table")) if i not in fitted]:
+            notes.append(f"Left out, for want of width: {', '.join(left_out)}. {room.more}")
+    heading = f"{_fill(section.title, width)}\n\n" if section.title else ""
+    shown = "".join(f"\n{_fill(note, width)}" for note in notes)
+    return heading + _ruled(columns, titles, cells) + "\n" + (f"{shown}\n" if shown else "")
+
+
+def _size(i: int, columns: Sequence[Column], titles: Sequence[str], cells: Sequence[Sequence[str]]) -> Size:
+    """Return the sizes of a column: the first never leaves, those that are kept leave after all others."""
+    column = columns[i]
+    leaves = 0 if i == 0 else i + (not column.kept) * len(columns) + column.wide * 2 * len(columns)
+    texts = [row[i] for row in cells]
+    return size(titles[i], texts, column.width, column.align == "left", leaves, column.wide)
 
 
 def _markdown_section(section: Section) -> str:
-    table = _tabulate(section, "markdown", lambda _, text: _markdown(text))
+    columns = section.columns_for("markdown")
+    cells = [[_markdown(column.cell(row)) for column in columns] for row in section.rows]
+    table = _tabulate(columns, cells, "pipe", [_markdown(column.title) for column in columns])
     notes = "".join(f"\n- {_markdown(note)}" for note in section.notes)
     heading = f"## {_markdown(section.title)}\n\n" if section.title else ""
     return heading + table + "\n" + (f"{notes}\n" if notes else "")
 
 
-def _tabulate(section: Section, format: Format, clean: Callable[[Column, str], str]) -> str:
+def _ruled(columns: Sequence[Column], titles: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """Return a table with a rule below its titles; tabulate alone would make every title two characters wider."""
+    lines = [[line for row in (titles, *cells) for line in row[i].split("\n")] for i in range(len(columns))]
+    rules = ["-" * max(map(length, each)) for each in lines]
+    return _tabulate(columns, [titles, rules, *cells], "plain")
+
+
+def _tabulate(columns: Sequence[Column], cells: Sequence[Sequence[str]], form: str, titles: Sequence[str] = ()) -> str:
     from tabulate import tabulate
 
-    columns = section.columns_for(format)
     return tabulate(
-        [[clean(column, column.cell(row)) for column in columns] for row in section.rows],
-        headers=[clean(column, column.title) for column in columns],
-        tablefmt="simple" if format == "table" else "pipe",
-        colalign=[column.align for column in columns] if section.rows else None,
+        cells,
+        headers=titles,
+        tablefmt=form,
+        colalign=[column.align for column in columns] if cells else None,
         disable_numparse=True,  # "007" is a name, not seven
     )
 
@@ -177,7 +235,8 @@ def _latex_section(section: Section) -> str:
 
 
 def _latex_cell(column: Column, row: Row) -> str:
-    lines = [_latex(line) for line in _cell(safe(column.cell(row)), column.width).split("\n")]
+    text = safe(column.cell(row))
+    lines = [_latex(line) for line in (text if column.width is None else wrap(text, column.width)).split("\n")]
     stacked = r" \\ ".join(lines)
     return (
         stacked if len(lines) == 1 else rf"\begin{{tabular}}[t]{{@{{}}{column.align[0]}@{{}}}}{stacked}\end{{tabular}}"
@@ -207,19 +266,9 @@ def _escape(character: str) -> str:
     return "".join(_LATEX.get(c, c) for c in character.encode("unicode_escape").decode())
 
 
-class _CellWrapper(textwrap.TextWrapper):
-    """Breaks at blanks (not at no-break spaces) and after ``:`` or ``/``; within a word only where it must."""
-
-    wordsep_simple_re = re.compile(r"( +|(?<=[:/]))")
-
-
-def _cell(text: str, width: int | None) -> str:
-    return text if width is None else _CellWrapper(width, break_on_hyphens=False).fill(text)
-
-
-def _note(text: str) -> str:
+def _fill(text: str, width: int) -> str:
     """Break at blanks only: an address stays whole, however long."""
-    return textwrap.fill(safe(text), WIDTH, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+    return textwrap.fill(safe(text), width, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
 
 
 def _markdown(text: str) -> str:

@@ -124,8 +124,8 @@ class Comparison:
             Column("n", "n", "right"),
             Column("A", lambda row: percent(row["a"]), "right", value="a"),
             Column("B", lambda row: percent(row["b"]), "right", value="b"),
-            Column("A − B", _difference, value="difference"),
-            Column("p", lambda row: p_value(row["p"]), "right", value="p"),
+            Column("A − B", _difference, value="difference", kept=True),
+            Column("p", lambda row: p_value(row["p"]), "right", value="p", kept=True),
             Column("Only A", "only_a", "right"),
             Column("Only B", "only_b", "right"),
         ]

@@ -27,6 +27,7 @@ from coabench.reports.report_data import Choice, evenly
 from coabench.reports.samples import VIEWER_SCRIPTS, VIEWER_STYLES, columns
 from coabench.reports.thumbnails import Thumbnails, thumbnails
 from coabench.runs.finished import RecordedRun, read_run
+from coabench.support.thumbnails import SIDE
 
 SAMPLES = 100_000
 """How many samples a page holds at most, unless told otherwise."""
@@ -45,6 +46,7 @@ class ComparisonPage:
         data_root: the folder that holds the data set; None where the user gave none.
         dataset: ``NAME`` or ``CARD.yaml`` of the data set with the images; that of the first run by default.
         samples: how many samples the page holds at most; the figures are always over all.
+        side: the longer side of an image, at most, in pixels.
     """
 
     first: Path
@@ -53,6 +55,7 @@ class ComparisonPage:
     data_root: Path | None = None
     dataset: str | None = None
     samples: int = SAMPLES
+    side: int = SIDE
 
 
 def comparison_page(request: ComparisonPage) -> str:
@@ -71,7 +74,7 @@ def comparison_page(request: ComparisonPage) -> str:
     pictures: Thumbnails | None = None
     if request.images:
         assert choice is not None  # find_card has raised where there is no such data set
-        pictures = thumbnails(records[seen], choice, request.data_root, aligned.runs[seen].identity)
+        pictures = thumbnails(records[seen], choice, request.data_root, aligned.runs[seen].identity, request.side)
     groups = {name: list(own) for name, own in groupby(comparison.groups, lambda group: group.attribute)}
     same, other = _facts(aligned.runs)
     reach = _reach([*comparison.figures, *(group.figure for group in comparison.groups if group.figure)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -143,6 +143,11 @@ class Group(NamedTuple):
             f"(fingerprint {self.fingerprint[:12]})"
         )
 
+    @property
+    def anchor(self) -> str:
+        """What names the group in the address of a page."""
+        return ".".join(filter(None, [self.dataset, self.split, self.fold.partition(" ")[0], self.fingerprint[:6]]))
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -195,7 +200,11 @@ def read_entries(root: Path, workers: int = 1) -> list[Entry]:
     Raises:
         UserError: *root* is no folder, or there is no run in it.
     """
-    directories = find_runs(root)
+    return entries_of(find_runs(root), root, workers)
+
+
+def entries_of(directories: Sequence[Path], root: Path, workers: int = 1) -> list[Entry]:
+    """Return the runs in *directories*, which are at or below *root*, in their order; see `read_entries`."""
     entries = dict(zip(directories, map(_recalled, directories), strict=True))
     new = [directory for directory, entry in entries.items() if entry is None]
     if workers > 1 and len(new) >= WORTH_WORKERS:

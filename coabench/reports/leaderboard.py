@@ -7,7 +7,7 @@ What cannot be compared is listed with the reason; what was published is shown w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,9 @@ from coabench.reports.entries import PUBLISHED, RUN, Answered, Entry, Group, Run
 from coabench.reports.over_seeds import recipes_section
 from coabench.reports.published import PublishedResult, load_published
 from coabench.runs.metrics import headlines
+
+LINK = "report"
+"""The key under which `linked` has the address of a row's report; no format for programs has it."""
 
 RULE = (
     f"Ranks: a run is above another only if a paired test on the same samples, Holm-corrected over all pairs, says so "
@@ -64,7 +67,17 @@ def leaderboard(
         raise UserError(
             "--baseline and --over seed do not fit together", remedy="coabench compare A… -- B… compares recipes"
         )
-    entries = read_entries(root, workers)
+    return ranked(read_entries(root, workers), dataset, baseline, published, over)
+
+
+def ranked(
+    entries: Sequence[Entry],
+    dataset: str | None = None,
+    baseline: Path | None = None,
+    published: Path | None = None,
+    over: Collection[str] = (),
+) -> list[Section]:
+    """Return the leaderboard of runs that were read; see `leaderboard`."""
     results = load_published(published)
     if dataset is not None:
         known = sorted({e.row.dataset for e in entries if e.row.dataset} | {r.dataset for r in results})
@@ -89,6 +102,17 @@ def leaderboard(
         sections += _published_only(results, figures)
     others = [entry.row for entry in entries if entry.answered is None]
     return [*sections, _not_ranked_section(others, figures)] if others else sections
+
+
+def linked(sections: Sequence[Section], links: Mapping[str, str]) -> list[Section]:
+    """Return the sections of a page whose rows lead to reports.
+
+    Args:
+        links: source of a row -> address of its report, escaped as an address is.
+    """
+    return [
+        replace(section, rows=[{**row, LINK: links.get(row["source"])} for row in section.rows]) for section in sections
+    ]
 
 
 def comparable(entries: Sequence[Entry], over: Collection[str]) -> tuple[list[Entry], dict[Group, list[Entry]]]:
@@ -192,7 +216,8 @@ def _group_section(
     elif baseline is not None:
         notes.append(f"The baseline {baseline.row.name} answered other samples: no differences here.")
     rows += _published_rows([r for r in results if (r.dataset, r.split) == (group.dataset, group.split)])
-    return _section(group.title, rows, figures, notes, compared, lambda: _plot(rows))
+    section = _section(group.title, rows, figures, notes, compared, lambda: _plot(rows))
+    return replace(section, anchor=group.anchor)
 
 
 def _seedless(row: RunRow) -> RunRow:
@@ -222,7 +247,7 @@ def _plot(rows: Sequence[RunRow]) -> Markup | None:
         return None
     return scatter(
         points,
-        x_title="seconds per image, as measured on each run's own machine",
+        x_title="seconds per image (log scale), as measured on each run's own machine",
         y_title="UAR (%)",
         about="UAR with its 95 % interval against the seconds that an image took, for each run",
         log_x=True,
@@ -272,11 +297,12 @@ def _section(
         if len({value for row in rows if (value := getattr(row, column)) is not None}) > 1
     ]
     first, *others = (_figure_column(figure, compared or bool(options)) for figure in figures)
+    first = replace(first, first=True, kept=True)
     columns = [
-        Column("Rank", _rank, value="rank_low"),
-        Column("Run", _run, wide=True),
+        Column("Rank", _rank, value="rank_low", first=True),
+        Column("Run", _run, wide=True, first=True, link=LINK),
         Column("Model", _model, width=24, choices=True),
-        Column("Strategy", _strategy, width=15, choices=True),
+        Column("Strategy", _strategy, width=17, choices=True),
         *options,
         *seeds,
         first,
@@ -284,8 +310,8 @@ def _section(
         *others,
         Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right", value="invalid_rate"),
         Column("img/s", lambda row: number(row["images_per_second"], 1), "right", value="images_per_second"),
-        Column("Date", "date", wide=True),
-        Column("Ref", lambda row: f"[{sources.index(row['source']) + 1}]", "right"),
+        Column("Date", "date", wide=True, whole=True),
+        Column("Ref", lambda row: f"[{sources.index(row['source']) + 1}]", "right", kept=True),
     ]
     in_percent = ", ".join(figure.title for figure in figures if figure.formula and figure.format == "percent")
     legend = f"{in_percent} and Inv (answers without a label; counted wrong) in %, with 95 % intervals."
@@ -299,11 +325,11 @@ def _section(
 
 def _not_ranked_section(rows: Sequence[RunRow], figures: Sequence[Headline]) -> Section:
     columns = [
-        Column("Run", "name", width=50),
+        Column("Run", "name", width=50, link=LINK),
         Column("Data set", "dataset", width=20),
-        Column("Why", "note", width=44),
+        Column("Why", "note", width=44, kept=True),
     ]
-    return Section(columns, [row.columns(figures) for row in rows], "Not ranked")
+    return Section(columns, [row.columns(figures) for row in rows], "Not ranked", anchor="not-ranked")
 
 
 def _figure_column(figure: Headline, full: bool) -> Column:

@@ -33,6 +33,7 @@ from coabench.runs.identity import RunIdentity
 from coabench.runs.metrics import further_figures, plugin_headlines, read_metrics
 from coabench.runs.result import reliability_bars
 from coabench.runs.run import LOG, read_manifest
+from coabench.support.thumbnails import SIDE
 
 THIN = 30
 """Classes with fewer samples than this are marked: a sample more or less moves their recall by points."""
@@ -53,6 +54,7 @@ class Report:
         dataset: ``NAME`` or ``CARD.yaml`` of the data set with the images; the run's own by default.
         samples: how many samples the page holds at most; the figures are always over all.
         only: the results (`coabench.reports.report_data.RESULTS`) of the samples that it holds; all where empty.
+        side: the longer side of an image, at most, in pixels.
     """
 
     directory: Path
@@ -62,13 +64,14 @@ class Report:
     dataset: str | None = None
     samples: int = SAMPLES
     only: tuple[str, ...] = ()
+    side: int = SIDE
 
 
 def report(request: Report, explained: Markup | None = None) -> str:
     """Return the page of a run. The same run gives the same bytes.
 
     Args:
-        explained: the sections of `coabench.explain.page.parts`.
+        explained: the sections of `coabench.explanation.page.parts`.
 
     Raises:
         UserError: no such folder, no run in it, a damaged or newer manifest, an empty or damaged log; images that are
@@ -100,7 +103,7 @@ def report(request: Report, explained: Markup | None = None) -> str:
         pictures = None
         if request.images:
             assert choice is not None  # find_card has raised where there is no such data set
-            pictures = thumbnails(records, choice, request.data_root, identity)
+            pictures = thumbnails(records, choice, request.data_root, identity, request.side)
         return render_page(
             Path(__file__).with_name("report.html"),
             styles=["report.css", *VIEWER_STYLES],

@@ -52,7 +52,11 @@ def open_dataset(choice: DatasetChoice, root: Path | None, identity: RunIdentity
 
 
 def thumbnails(
-    records: Sequence[Mapping[str, Any]], choice: DatasetChoice, root: Path | None, identity: RunIdentity
+    records: Sequence[Mapping[str, Any]],
+    choice: DatasetChoice,
+    root: Path | None,
+    identity: RunIdentity,
+    side: int = SIDE,
 ) -> Thumbnails:
     """Read the images of the samples, matched by id.
 
@@ -64,6 +68,7 @@ def thumbnails(
         choice: the data set.
         root: the data root; None where the user gave none.
         identity: of the run.
+        side: the longer side of an image, at most, in pixels.
 
     Raises:
         UserError: the data set is not there, needs a data root, or has no such split.
@@ -72,18 +77,18 @@ def thumbnails(
     sources = {sample.id: sample.image for sample in dataset.samples(identity.dataset.split)}
     known = [record for record in records if record["id"] in sources]
     images: dict[str, str] = {}
-    originals = _originals(choice, known)
+    originals = _originals(choice, known, side)
     left_out = {"not in the data set": len(records) - len(known), "not the image that the run saw": 0, "unreadable": 0}
     crop = next((step for step in identity.preparation or () if step.get("step") == CROP), None)
 
     def prepare(position: int, image: Image) -> tuple[str | None, str | None]:
         facts = (known[position].get("preparation") or {}).get(CROP)
         if crop is None or facts is None:
-            return thumbnail(image), None
+            return thumbnail(image, side), None
         if facts["box"] is None:  # an error, or taken whole
-            return (None if known[position]["status"] == ERROR else thumbnail(image)), thumbnail(image)
-        marked = encoded(_marked(image, facts["box"], image.size))
-        return encoded(cut_again(image, facts, crop, SIDE)), marked
+            return (None if known[position]["status"] == ERROR else thumbnail(image, side)), thumbnail(image, side)
+        marked = encoded(_marked(image, facts["box"], image.size, side))
+        return encoded(cut_again(image, facts, crop, side)), marked
 
     loaded = load_ahead((sources[record["id"]] for record in known), prepare, ahead=lambda: 32)
     for record, image in zip(known, loaded, strict=True):
@@ -97,31 +102,31 @@ def thumbnails(
     return Thumbnails(images, originals, {reason: n for reason, n in left_out.items() if n})
 
 
-def _originals(choice: DatasetChoice, records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _originals(choice: DatasetChoice, records: Sequence[Mapping[str, Any]], side: int) -> dict[str, str]:
     """Return the pictures that the faces of a data set of `coabench datasets crop` were cut out of, by sample."""
     known = read_originals(choice.card)
     cut = {r["id"]: known[name] for r in records if (name := str(r.get("image")).rpartition("/")[2]) in known}
-    return {id: encoded(_original(original)) for id, original in cut.items()}
+    return {id: encoded(_original(original, side)) for id, original in cut.items()}
 
 
-def _original(original: Original) -> Image:
+def _original(original: Original, side: int) -> Image:
     from PIL import Image
 
     if original.file is not None:
         with suppress(SampleError):
             picture = read_image(original.file)
             if picture.sha256 == original.sha256:
-                return _marked(picture.image, original.box, original.size)
-    scale = min(SIDE / max(original.size), 1)
-    width, height = (max(round(side * scale), 1) for side in original.size)
-    return _marked(Image.new("RGB", (width, height), BLANK), original.box, original.size)
+                return _marked(picture.image, original.box, original.size, side)
+    scale = min(side / max(original.size), 1)
+    width, height = (max(round(length * scale), 1) for length in original.size)
+    return _marked(Image.new("RGB", (width, height), BLANK), original.box, original.size, side)
 
 
-def _marked(image: Image, box: Sequence[int], size: tuple[int, int]) -> Image:
+def _marked(image: Image, box: Sequence[int], size: tuple[int, int], side: int) -> Image:
     """Return a small copy with the box of a face in it, which is in pixels of a picture of this *size*."""
     from PIL import ImageDraw
 
-    marked = small(image)
+    marked = small(image, side)
     left, top, right, bottom = (round(x * max(marked.size) / max(size)) for x in box)
     ImageDraw.Draw(marked).rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), outline=MARK, width=2)
     return marked

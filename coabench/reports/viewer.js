@@ -46,46 +46,10 @@ document.addEventListener("DOMContentLoaded", () => {
 
   // ---- finding ----
 
-  const indices = Array.from({ length: total }, (_, i) => i);
-  let lowered = null;
-
-  function holds(words) {
-    lowered ??= data.strings.map((text) => text.toLowerCase());
-    const texts = lowered.map((text) => text.includes(words));
-    return (i) => data.id[i].toLowerCase().includes(words)
-      || samples.runs.some((run) => run.turnsOf(i).some((t) => texts[run.turns.response[t]]));
-  }
-
-  function fitting(wanted) {
-    const tests = Object.entries(wanted).map(([name, value]) => {
-      const { of, fits } = filters.get(name);
-      return fits ? (i) => fits(i, value) : (i) => of(i) === value;
-    });
-    const words = state.q.trim().toLowerCase();
-    if (words) tests.push(holds(words));
-    return indices.filter((i) => tests.every((fits) => fits(i)));
-  }
-
-  function order(list) {
-    const [, falling, key] = /^(-?)(.*)$/.exec(state.sort);
-    const column = columns.find((c) => c.key && c.key === key);
-    const by = orders.has(state.sort) ? { ...orders.get(state.sort), number: true } : column;
-    if (!by) return;
-    const sign = by === column && falling ? -1 : 1;
-    const compare = by.number ? (a, b) => a - b : new Intl.Collator("en", { numeric: true }).compare;
-    const keys = new Map(list.map((i) => [i, by.of(i)]));
-    list.sort((a, b) => {
-      const [x, y] = [keys.get(a), keys.get(b)];
-      if (x === null || y === null) return (x === null) - (y === null);
-      return sign * compare(x, y);
-    });
-  }
-
   const openAt = () => (state.open ? found.findIndex((i) => data.id[i] === state.open) : -1);
 
   function search() {
-    found = fitting(state.filters);
-    order(found);
+    found = samples.order(samples.fitting(state.filters, state.q), state.sort);
     const at = openAt();
     if (at >= 0) state.page = 1 + Math.floor(at / PAGE);
     state.page = Math.min(state.page, Math.max(1, Math.ceil(found.length / PAGE)));
@@ -193,7 +157,7 @@ document.addEventListener("DOMContentLoaded", () => {
   // How many samples each tab would show beside the other filters.
   function drawTabs(name, made) {
     const { [name]: chosen = "", ...others } = state.filters;
-    const among = fitting(others);
+    const among = samples.fitting(others, state.q);
     for (const { value, tab, count: number } of made) {
       number.textContent = (value ? among.filter((i) => filters.get(name).fits(i, value)).length : among.length).toLocaleString("en");
       tab.setAttribute("aria-pressed", String(value === chosen));
@@ -284,7 +248,7 @@ document.addEventListener("DOMContentLoaded", () => {
     ["c", "save this view as CSV", save],
     ["x", "show all samples in the order of the data set", reset],
   ], {
-    leave: () => list.focus(), // a list of choices or the search
+    leave: (control) => { if (place.contains(control)) list.focus(); }, // a list of choices or the search
     close: () => {
       const toggle = show(false);
       open("");

@@ -135,5 +135,43 @@ coabench.samples = (data) => {
     ]),
   ];
 
-  return { data, total, string, runs, two, keyed, filters, orders, columns, prefix, probabilities, names };
+  // ---- finding ----
+
+  const indices = Array.from({ length: total }, (_, i) => i);
+  let lowered = null;
+
+  function holding(words) {
+    lowered ??= data.strings.map((text) => text.toLowerCase());
+    const texts = lowered.map((text) => text.includes(words));
+    return (i) => data.id[i].toLowerCase().includes(words) || runs.some((run) => run.turnsOf(i).some((t) => texts[run.turns.response[t]]));
+  }
+
+  // The samples that have the wanted values (name of a filter -> value) and hold the words in their id or a response.
+  function fitting(wanted, words) {
+    const tests = Object.entries(wanted).map(([name, value]) => {
+      const { of, fits } = filters.get(name);
+      return fits ? (i) => fits(i, value) : (i) => of(i) === value;
+    });
+    const searched = words.trim().toLowerCase();
+    if (searched) tests.push(holding(searched));
+    return indices.filter((i) => tests.every((fits) => fits(i)));
+  }
+
+  // Sorts a list of samples by an order, or by a column, "-" before its key for the other way; what has no value is last.
+  function order(list, sort) {
+    const [, falling, key] = /^(-?)(.*)$/.exec(sort);
+    const column = columns.find((c) => c.key && c.key === key);
+    const by = orders.get(sort) ?? column;
+    if (!by) return list;
+    const sign = by === column && falling ? -1 : 1;
+    const compare = by === column && !by.number ? new Intl.Collator("en", { numeric: true }).compare : (a, b) => a - b;
+    const keys = new Map(list.map((i) => [i, by.of(i)]));
+    return list.sort((a, b) => {
+      const [x, y] = [keys.get(a), keys.get(b)];
+      if (x === null || y === null) return (x === null) - (y === null);
+      return sign * compare(x, y);
+    });
+  }
+
+  return { data, total, string, runs, two, keyed, filters, orders, columns, prefix, probabilities, fitting, order };
 };

@@ -33,7 +33,7 @@ coabench.keys = (keys, { leave, close }) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || dialog.open) return;
     const typing = event.target.matches?.("input, select, textarea");
     const zoomed = document.querySelector("dialog[open]") !== null;
-    if (event.key === "Escape" && !zoomed) { (typing ? leave : close)(); event.preventDefault(); return; }
+    if (event.key === "Escape" && !zoomed) { (typing ? leave : close)(event.target); event.preventDefault(); return; }
     const act = acts.get(event.key);
     if (!act || typing || !active.checked || (zoomed && !["j", "k"].includes(event.key))) return;
     event.preventDefault();

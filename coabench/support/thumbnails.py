@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIDE = 96
-"""The longer side of a thumbnail, at most, in pixels."""
+"""The longer side of a thumbnail, at most, in pixels, unless told otherwise."""
 
 
-def thumbnail(image: Image) -> str:
+def thumbnail(image: Image, side: int = SIDE) -> str:
     """Return an image, small, as a JPEG in a data URI."""
-    return encoded(small(image))
+    return encoded(small(image, side))
 
 
-def small(image: Image) -> Image:
-    """Return a copy that is at most `SIDE` pixels wide and high."""
+def small(image: Image, side: int = SIDE) -> Image:
+    """Return a copy that is at most *side* pixels wide and high."""
     copy = image.copy()
-    copy.thumbnail((SIDE, SIDE))
+    copy.thumbnail((side, side))
     return copy
 
 

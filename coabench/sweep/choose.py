@@ -43,6 +43,11 @@ def open_executor(text: str, **shorthands: Any) -> Executor:
     return executor if registration.plugin == OWN else Guarded(executor, registration)
 
 
+def runs_at_a_time(text: str, jobs: int | None) -> int:
+    """Return how many runs an executor does at a time, as far as its ``--executor`` or ``--jobs`` say so."""
+    return jobs or int(parse_component(text, OPTION)[1].get("jobs", 1))
+
+
 def _check_shorthands(name: str, known: Sequence[str], typed: Mapping[str, str], parameters: Mapping[str, str]) -> None:
     for key in typed:
         option, made_for = SHORTHANDS[key]

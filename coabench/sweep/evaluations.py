@@ -15,6 +15,7 @@ from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.evaluation.job import carry_out
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.evaluation.progress import Silence
+from coabench.evaluation.warm import Warm, model_of
 from coabench.inference.engine import rehearse
 from coabench.inference.loading import read_image
 from coabench.metrics.headline import UAR
@@ -76,11 +77,16 @@ class Evaluations(Kind):
         """See `Kind.read_identity`."""
         return RunIdentity.read(data)
 
-    def perform(self, request: Evaluation, verify: Callable[[Part], None]) -> None:
+    def perform(self, request: Evaluation, verify: Callable[[Part], None], warm: Warm) -> None:
         """See `Kind.perform`."""
         plan = check(request)
         verify(plan.identity)
+        (plan,) = warm.lend([plan], request.device)
         carry_out(request, plan, Silence())
+
+    def model(self, request: Evaluation, identity: RunIdentity) -> str:
+        """See `Work.model`."""
+        return f"{request.device} {model_of(identity)}"
 
     def state(self, directory: Path, identity: RunIdentity) -> State:
         """See `Kind.state`."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE, FAILED
-from coabench.errors import CoabenchError, UserError
+from coabench.errors import CoabenchError, JobError, UserError
 from coabench.sweep.executor import Ending, Executor
 from coabench.sweep.kind import Kind, Outcome
 from coabench.sweep.plan import SweepPlan
@@ -34,6 +34,22 @@ class SweepProgress(Protocol):
         ...
 
     def note(self, text: str) -> None: ...
+
+
+class Silence:
+    """No progress at all."""
+
+    def start(self, kind: Kind, runs: int, size: int, done: int) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def advance(self, done: int) -> None:
+        return
+
+    def ended(self, result: Result) -> None:
+        return
+
+    def note(self, text: str) -> None:
+        return
 
 
 @dataclass(frozen=True)
@@ -152,3 +168,15 @@ def read_result(run: Planned, problem: str | None = None) -> Result:
         return Result(run, FAILED if problem or state.reason else state.status, state.done, problem=reason)
     except CoabenchError as error:
         return Result(run, FAILED, run.kind.tally([run.directory]).count(), problem=problem or str(error))
+
+
+def raise_failed(results: Sequence[Result]) -> None:
+    """Raise `JobError` where a run could not be finished."""
+    failed = [result for result in results if result.status not in (COMPLETE, EARLY)]
+    if failed:
+        job = failed[0].run.kind.job
+        raise JobError(
+            f"{len(failed)} of {plural(len(results), job)} could not be finished",
+            found="; ".join(result.run.label for result in failed),
+            remedy=f"solve the problem of each, then run the same command: it resumes these {job}s",
+        )

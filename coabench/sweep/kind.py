@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from coabench.evaluation.warm import Warm
 from coabench.metrics.headline import Estimate
 from coabench.runs.identity_part import Part
 from coabench.sweep.settings import Options, Settings
@@ -83,12 +84,17 @@ class Work(ABC):
         """Return an identity from its JSON."""
 
     @abstractmethod
-    def perform(self, request: Any, verify: Callable[[Part], None]) -> None:
+    def perform(self, request: Any, verify: Callable[[Part], None], warm: Warm) -> None:
         """Do the job, or resume it.
 
         Args:
             verify: is called with its identity before it begins; what it raises ends the job.
+            warm: what an earlier job of this process has left loaded.
         """
+
+    def model(self, request: Any, identity: Any) -> str | None:
+        """Return what jobs have in common of which one process can load the model once; None to load it for each."""
+        return None
 
 
 class Kind(Work):

@@ -1,4 +1,4 @@
-"""The executor ``local``: every run in a process of its own on this machine."""
+"""The executor ``local``: runs in processes of this machine, one process for those of one model."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import IO, Annotated
 
 from coabench.base.schema import at_least
@@ -24,12 +26,17 @@ TICK = 0.1
 """Seconds between two looks at the processes."""
 PATIENCE = 10.0
 """Seconds in which runs that are asked to stop may do so: a batch that a model computes cannot be interrupted."""
+LAST = 1.0
+"""Seconds in which the last word of a process that is dead may come."""
 SHOWN = 12
 """Last lines of standard error that are shown of a process that died."""
 
 
 class LocalExecutor(Executor):
     """Runs some processes at a time.
+
+    A process carries out one run after the other as long as they would load the same model. Where a run fails, the next
+    gets a process of its own, so that neither memory nor a crash of one is the loss of another.
 
     With several jobs and several CUDA devices each job gets a device of its own, in turn; without CUDA each gets its
     share of the cores.
@@ -47,25 +54,31 @@ class LocalExecutor(Executor):
     def execute(self, runs: Sequence[Planned]) -> Generator[Ending | None]:
         """See `coabench.sweep.executor.Executor`."""
         devices = cuda_devices() if self._jobs > 1 else []
-        waiting, working = deque(runs), dict[int, _Process]()
+        waiting, working = deque(runs), dict[int, _Worker]()
         try:
             while waiting or working:
                 for slot in range(self._jobs):
                     if slot not in working and waiting:
                         run = waiting.popleft()
-                        working[slot] = _Process(run, surroundings(slot, self._jobs, devices, run.request.device))
+                        working[slot] = _Worker(surroundings(slot, self._jobs, devices, run.request.device))
+                        working[slot].begin(run)
                 time.sleep(TICK)
-                for slot, process in list(working.items()):
-                    if process.ended:
-                        del working[slot]
-                        yield process.ending()
+                for slot, worker in list(working.items()):
+                    if worker.answered:
+                        ending = worker.ending()
+                        if ending.problem is None and waiting and _same_model(ending.run, waiting[0]):
+                            worker.begin(waiting.popleft())
+                        else:
+                            del working[slot]
+                            worker.close()
+                        yield ending
                 yield None
         finally:
-            for process in working.values():
-                process.terminate()
+            for worker in working.values():
+                worker.terminate()
             until = time.monotonic() + PATIENCE
-            for process in working.values():
-                process.stop(until - time.monotonic())
+            for worker in working.values():
+                worker.stop(until - time.monotonic())
 
 
 def surroundings(slot: int, jobs: int, devices: Sequence[str], device: str) -> dict[str, str]:
@@ -93,11 +106,10 @@ def cuda_devices() -> list[str]:
     return visible[:count] if visible else [str(i) for i in range(count)]
 
 
-class _Process:
-    """A run at work in a process of its own."""
+class _Worker:
+    """A process that carries out one run at a time."""
 
-    def __init__(self, run: Planned, added: Mapping[str, str]) -> None:
-        self._run = run
+    def __init__(self, added: Mapping[str, str]) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "coabench.sweep.worker"],
@@ -107,25 +119,43 @@ class _Process:
             env={**os.environ, **added},
             start_new_session=True,  # Ctrl-C is for the sweep, which then stops its runs
         )
+        self._answers: SimpleQueue[bytes] = SimpleQueue()
+        Thread(target=self._read, daemon=True).start()
+
+    def begin(self, run: Planned) -> None:
+        """Order a run."""
+        self._run = run
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it died at once: its ending says so
             self._process.stdin.write(order(run.request, run.identity))
             self._process.stdin.flush()
 
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as answers:
+            for line in iter(answers.readline, b""):
+                self._answers.put(line)
+
     @property
-    def ended(self) -> bool:
-        return self._process.poll() is not None
+    def answered(self) -> bool:
+        """Whether it says how the run ended, or is dead."""
+        return not self._answers.empty() or self._process.poll() is not None
 
     def ending(self) -> Ending:
-        """Return how it ended: what it says itself, or what can be seen of its death."""
-        assert self._process.stdout is not None
-        answer = self._process.stdout.read()
+        """Return how its run ended: what it says itself, or what can be seen of its death."""
         try:
-            problem = json.loads(answer)["problem"]
-        except (ValueError, LookupError, TypeError):
+            problem = json.loads(self._answers.get(timeout=LAST))["problem"]
+        except (Empty, ValueError, LookupError, TypeError):
+            self._process.wait()
             problem = self._death()
-        self._close()
         return Ending(self._run, problem)
+
+    def close(self) -> None:
+        """Let it end, whose run has."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self.stop(PATIENCE)
 
     def terminate(self) -> None:
         """Ask it to stop; its run then says that it was."""
@@ -150,10 +180,14 @@ class _Process:
         return "\n".join([f"the process of the run {how}", *(f"  {line}" for line in said)])
 
     def _close(self) -> None:
-        for file in (self._process.stdin, self._process.stdout, self._errors):
+        for file in (self._process.stdin, self._errors):
             if file is not None:
                 with suppress(BrokenPipeError):
                     file.close()
+
+
+def _same_model(one: Planned, other: Planned) -> bool:
+    return one.model is not None and one.model == other.model
 
 
 def _signal(number: int) -> str:

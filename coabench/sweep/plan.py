@@ -77,7 +77,8 @@ def make_plan(sheet: Sheet, *, probe: bool = False) -> SweepPlan:
             else:
                 runs[key] = (run, planned)
     if problems:
-        raise _refused(sheet, problems, len(wanted))
+        remedy = "correct the sheet, or leave these combinations out with 'exclude'"
+        raise refused(sheet.path, problems, plural(len(wanted), sheet.kind.job), remedy)
     once = [run for run, _ in runs.values()]
     kept = [replace(planned, varying=distinguish(once, run.settings)) for run, planned in runs.values()]
     return SweepPlan(sheet, with_rivals(sheet, kept), list(dict.fromkeys(same)))
@@ -114,16 +115,21 @@ def _planned(sheet: Sheet, wanted: Wanted, varying: Mapping[str, Any], probe: bo
     )
 
 
-def _refused(sheet: Sheet, problems: Mapping[str, Sequence[str]], wanted: int) -> UserError:
-    count = sum(map(len, problems.values()))
+def refused(path: Path, problems: Mapping[str, Sequence[str]], wanted: str, remedy: str) -> UserError:
+    """Return the error for a sheet of which some cannot be done.
+
+    Args:
+        problems: problem -> the labels of those that have it.
+        wanted: how many there are of what: ``12 runs``.
+    """
     lines = []
     for problem, labels in problems.items():
         first, *rest = problem.splitlines()
         lines += [f"    {'; '.join(labels)}:", f"      {first}", *(f"      {line}" for line in rest)]
     return UserError(
-        f"{sheet.path}: {count} of {plural(wanted, sheet.kind.job)} cannot be done, so none was begun",
+        f"{path}: {sum(map(len, problems.values()))} of {wanted} cannot be done, so none was begun",
         found="\n".join(["", *lines]).strip("\n"),
-        remedy="correct the sheet, or leave these combinations out with 'exclude'",
+        remedy=remedy,
     )
 
 

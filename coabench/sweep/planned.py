@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.vocabulary import COMPLETE
-from coabench.sweep.jobs import kind_of
+from coabench.sweep.jobs import kind_of, work_of
 from coabench.sweep.kind import Kind
 from coabench.sweep.sheet import Resources
 from coabench.sweep.state import State
@@ -45,6 +45,11 @@ class Planned:
     def kind(self) -> Kind:
         """What kind of job it is."""
         return kind_of(self.request)
+
+    @property
+    def model(self) -> str | None:
+        """What it has in common with jobs that one process can do with a model loaded once; None for nothing."""
+        return work_of(self.request).model(self.request, self.identity)
 
     @property
     def state(self) -> State:

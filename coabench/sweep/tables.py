@@ -47,7 +47,7 @@ def plan_section(plan: SweepPlan, costs: Sequence[Cost], notes: Sequence[str] = 
     ]
     columns = [
         *_columns(plan.runs),
-        Column("Status", lambda row: _status(row)),
+        Column("Status", lambda row: _status(row), kept=True),
         Column(f"{kind.unit.capitalize()}s", f"{kind.unit}s", "right"),
         Column("Questions", _figure("questions", ",.0f"), "right", value="questions"),
         Column("Tokens", _figure("prompt_tokens", ",.0f"), "right", value="prompt_tokens"),
@@ -82,13 +82,13 @@ def result_sections(plan: SweepPlan, results: Sequence[Result]) -> list[Section]
     rows = [_result(result) for result in (sorted(results, key=_rank) if ranked else results)]
     columns = [
         *_columns(plan.runs),
-        Column("Status", "status"),
-        Column(kind.uar[:1].upper() + kind.uar[1:], lambda row: UAR.cell(UAR.estimate(row)), value=UAR.key),
+        Column("Status", "status", kept=True),
+        Column(kind.uar[:1].upper() + kind.uar[1:], lambda row: UAR.cell(UAR.estimate(row)), value=UAR.key, kept=True),
         Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right", value="invalid_rate"),
         *([Column("Step", "selected_step", "right")] if ranked else []),
         Column(f"{kind.unit.capitalize()}s", lambda row: _done(row, f"{kind.unit}s"), "right", value=f"{kind.unit}s"),
         Column("Seconds", lambda row: number(row["seconds"], 1), "right", value="seconds"),
-        Column("Problem", lambda row: first_line(row["problem"] or NOTHING), width=40),
+        Column("Problem", lambda row: first_line(row["problem"] or NOTHING), width=40, kept=True),
         Column("Folder", "directory", wide=True),
     ]
     if not any(row["problem"] for row in rows):

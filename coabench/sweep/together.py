@@ -10,6 +10,7 @@ from typing import Any
 from coabench.evaluation.plan import Evaluation, check
 from coabench.evaluation.progress import Silence
 from coabench.evaluation.together import evaluate_together
+from coabench.evaluation.warm import Warm, model_of
 from coabench.runs.identity import RunIdentity
 from coabench.runs.identity_part import Part
 from coabench.sweep.kind import Work
@@ -49,8 +50,12 @@ class EvaluationsTogether(Work):
         """See `Work.read_identity`."""
         return TogetherIdentity.read(data)
 
-    def perform(self, request: Together, verify: Callable[[Part], None]) -> None:
+    def perform(self, request: Together, verify: Callable[[Part], None], warm: Warm) -> None:
         """See `Work.perform`."""
         plans = [check(evaluation) for evaluation in request.evaluations]
         verify(TogetherIdentity(runs=tuple(plan.identity for plan in plans)))
-        evaluate_together(request.evaluations, plans, Silence())
+        evaluate_together(request.evaluations, warm.lend(plans, request.device), Silence())
+
+    def model(self, request: Together, identity: TogetherIdentity) -> str:
+        """See `Work.model`."""
+        return f"{request.device} {model_of(identity.runs[0])}"

@@ -12,6 +12,7 @@ from typing import Any, get_origin, get_type_hints
 from coabench.base.reading import exists
 from coabench.base.vocabulary import COMPLETE
 from coabench.errors import CoabenchError, UserError
+from coabench.evaluation.warm import Warm
 from coabench.metrics.headline import Estimate
 from coabench.recipe import Recipe
 from coabench.registry.defaults import BACKBONE, DATASETS, STRATEGY, Dtype
@@ -144,7 +145,7 @@ class Trainings(Kind):
         """See `Kind.read_identity`."""
         return StagedIdentity.read(data) if "stages" in data else TrainingIdentity.read(data)
 
-    def perform(self, request: Training, verify: Callable[[Part], None]) -> None:
+    def perform(self, request: Training, verify: Callable[[Part], None], warm: Warm) -> None:
         """See `Kind.perform`."""
         verify(_identity(_plans(request)))
         train_all(request)

@@ -1,23 +1,26 @@
 """One planned run carried out: in this process, in one of its own, or on another machine.
 
-``python -m coabench.sweep.worker`` is the process of its own. It reads the order from its standard input, one line of
-JSON, and writes the problem, or null, to its standard output, another line. It ends when its standard input does: then
-the process that ordered the run is gone, and must not find the run locked when the same sweep is started again.
+``python -m coabench.sweep.worker`` is the process of its own. It reads orders from its standard input, each a line of
+JSON, and writes the problem of each, or null, to its standard output, another line. Where one run after the other would
+load the same model, it is loaded once. The process ends when its standard input does: then the one that ordered is
+gone, and must not find a run locked when the same sweep is started again.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any, get_args, get_type_hints
 
 from coabench.base import signals
 from coabench.base.resources import shortage
 from coabench.errors import CoabenchError, UserError
+from coabench.evaluation.warm import Warm
 from coabench.registry.blame import contained
 from coabench.runs.identity import list_differences
 from coabench.runs.identity_part import Part
@@ -27,16 +30,17 @@ LONGEST = 8000
 """Characters of a problem that are passed on."""
 
 
-def perform(request: Any, identity: Part) -> str | None:
+def perform(request: Any, identity: Part, warm: Warm | None = None) -> str | None:
     """Carry out a run, or resume it; return the problem, or None. Raises nothing but `KeyboardInterrupt`.
 
     Args:
         identity: what was planned. On another machine the same request may be another run: ``--dtype auto`` is another
             precision on another device, say.
+        warm: what earlier runs of this process have left loaded; None to leave nothing.
     """
     try:
         with contained():
-            _perform(request, identity)
+            _perform(request, identity, warm or Warm())
     except CoabenchError as error:
         return str(error)[:LONGEST]
     except Exception as error:
@@ -44,7 +48,7 @@ def perform(request: Any, identity: Part) -> str | None:
     return None
 
 
-def _perform(request: Any, identity: Part) -> None:
+def _perform(request: Any, identity: Part, warm: Warm) -> None:
     def verify(now: Part) -> None:
         if differing := list_differences(identity.to_json(), now.to_json(), "planned -> there"):
             raise UserError(
@@ -53,7 +57,7 @@ def _perform(request: Any, identity: Part) -> None:
                 remedy="name 'dtype' and 'device' in the sheet; if files were changed meanwhile, begin the sweep again",
             )
 
-    work_of(request).perform(request, verify)
+    work_of(request).perform(request, verify, warm)
 
 
 def order(request: Any, identity: Part) -> bytes:
@@ -85,27 +89,43 @@ def _read_field(hint: Any, value: Any) -> Any:
 
 
 def main() -> None:
-    """Carry out the run that standard input orders."""
-    with os.fdopen(0, "rb", buffering=0, closefd=False) as orders:  # a buffer's lock would hang the end of the process
-        line = orders.readline()
-    if not line.endswith(b"\n"):
-        raise SystemExit("no order came")
-    request, identity = read_order(line)
+    """Carry out the runs that standard input orders, one after the other."""
     answers = os.dup(1)
     os.dup2(2, 1)  # what libraries print is not the answer
-    Thread(target=_end_with_input, daemon=True).start()
+    orders, warm = _Orders(), Warm()
     with signals.interrupting():
-        try:
-            problem = perform(request, identity)
-        except KeyboardInterrupt:
-            problem = f"stopped by {signals.cause()}"
-    os.write(answers, json.dumps({"problem": problem}).encode() + b"\n")
+        for line in orders:
+            try:
+                problem = perform(*read_order(line), warm)
+            except KeyboardInterrupt:
+                problem = f"stopped by {signals.cause()}"
+            os.write(answers, json.dumps({"problem": problem}).encode() + b"\n")
+            if signals.received():
+                break
+            orders.done += 1
 
 
-def _end_with_input() -> None:
-    while os.read(0, 1 << 10):
-        pass
-    os._exit(1)  # a run may be stopped anywhere: its log is written line by line
+class _Orders:
+    """The lines of standard input, as they come; where it ends and one is not *done*, so does the process."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self._lines: SimpleQueue[bytes | None] = SimpleQueue()
+        Thread(target=self._read, daemon=True).start()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._lines.get, None)
+
+    def _read(self) -> None:
+        came, begun = 0, b""
+        while block := os.read(0, 1 << 16):  # not buffered: a buffer's lock would hang the end of the process
+            *lines, begun = (begun + block).split(b"\n")
+            came += len(lines)
+            for line in lines:
+                self._lines.put(line)
+        if self.done < came:
+            os._exit(1)  # a run may be stopped anywhere: its log is written line by line
+        self._lines.put(None)
 
 
 if __name__ == "__main__":

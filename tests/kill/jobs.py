@@ -25,6 +25,9 @@ TRAIN = ("--dataset", "drawn", "--set", "num_crops=1", "--device", "cpu", "--dty
          "8", "--batch-size", "2", "--rank", "4", "--lr", "1e-3", "--evaluations", "4", "--output", "out")  # fmt: skip
 WEBCAM = ("webcam", "--no-window", "--backbone", "scripted:a", "--detector", "brightest", "--source", "../in.mp4",
           "--set", "backbone.delay=0.03", "--record", "out.mkv", "--log", "out.jsonl")  # fmt: skip
+STRESS = ("stress", "--backbone", "scripted", "--dataset", "drawn", "--suite", "../conditions.yaml", "--batch-size",
+          "2", "--set", "delay=0.03", "--output", "out")  # fmt: skip
+CONDITIONS = "conditions: [{rewrite: 'order:rotate=1'}, {transform: brightness, severities: [2, 4]}]"
 SLOW = SHEET.replace("batch_size: 4", "batch_size: 4, set: {delay: 0.03}")
 FLUSHED = 600_000
 """Bytes of a recording from which some of it can be played, whatever was still in memory."""
@@ -76,6 +79,12 @@ def sweep(base: Path, environment: Mapping[str, str]) -> Job:
     return Job((*CLI, "sweep", "sheet.yaml", "--jobs", "2"), 160, _swept, _sweep, 8, _write_sheet)
 
 
+def stress(base: Path, environment: Mapping[str, str]) -> Job:
+    """Three jobs, of which two share a look, and one process for them."""
+    (base / "conditions.yaml").write_text(CONDITIONS)
+    return Job((*CLI, *STRESS), 96, _stressed, lambda folder, _: logs(folder / "out"), 8)
+
+
 def ray(base: Path, environment: Mapping[str, str]) -> Job:
     return Job((*CLI, "sweep", "sheet.yaml", "--executor", "ray"), 160, _swept, _sweep, 3, _write_sheet)
 
@@ -100,8 +109,8 @@ def webcam(base: Path, environment: Mapping[str, str]) -> Job:
 
 
 JOBS: dict[str, Callable[[Path, Mapping[str, str]], Job]] = {
-    "evaluate": evaluate, "train": train, "torchrun": torchrun, "sweep": sweep, "ray": ray, "leaderboard": leaderboard,
-    "webcam": webcam,
+    "evaluate": evaluate, "train": train, "torchrun": torchrun, "sweep": sweep, "stress": stress, "ray": ray,
+    "leaderboard": leaderboard, "webcam": webcam,
 }  # fmt: skip
 
 
@@ -140,6 +149,10 @@ def _write_sheet(folder: Path) -> None:
 
 def _swept(folder: Path) -> int:
     return sum(map(_lines, (folder / "results" / "four").glob("*/predictions.jsonl")))
+
+
+def _stressed(folder: Path) -> int:
+    return sum(map(_lines, (folder / "out").glob("*/predictions.jsonl")))
 
 
 def _sweep(folder: Path, _: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,6 +17,7 @@ from coabench.cli.compare import command
 from coabench.errors import UserError
 from coabench.reports.compare import compare
 from coabench.reports.compare_page import ComparisonPage, comparison_page
+from coabench.reports.thumbnails import Thumbnails
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,9 @@ def test_small_groups_are_counted_and_not_scored(tmp_path: Path) -> None:
     old, young = compare(a, b).groups
     assert (old.value, old.n, old.figure) == ("old", 10, None)
     assert young.figure is not None
-    assert "too few" in comparison_page(ComparisonPage(a, b))
+    rows = [cells for where, cells in Texts(comparison_page(ComparisonPage(a, b))).rows if where == "groups"]
+    assert [cells[:2] for cells in rows] == [["Group", "A − B"], ["old", "too few"], ["young", "+0.0"]]
+    assert {len(cells) for cells in rows} == {10}
 
 
 def test_a_run_scored_without_attributes_takes_them_from_the_other(tmp_path: Path) -> None:
@@ -121,6 +125,18 @@ def test_images_are_asked_for_or_it_says_that_there_are_none(runs: tuple[Path, P
     assert "add --format html" in refused("--images", *runs)
     assert "add --format html" in refused("--samples", 5, *runs)
     assert "add --images" in refused("--format", "html", "--dataset", "synthface-compound", *runs)
+    assert "add --images" in refused("--format", "html", "--image-side", 200, *runs)
+
+
+def test_images_are_those_of_the_run_that_knows_them(tmp_path: Path) -> None:
+    scored = [r | {"image_sha256": None} for r in varied(30)]
+    a, b = write_run(tmp_path / "a", scored), write_run(tmp_path / "b", varied(30, wrong=6))
+    with patch("coabench.reports.compare_page.thumbnails", return_value=Thumbnails({}, {}, {})) as asked:
+        html = comparison_page(ComparisonPage(a, b, images=True, dataset="synthface-compound", side=50))
+    records, _, _, _, side = asked.call_args.args
+    assert [r["image_sha256"] for r in records] == ["0" * 64] * 30
+    assert side == 50
+    assert "The images are those that B saw" in Texts(html).text
 
 
 # ---- in a browser ----

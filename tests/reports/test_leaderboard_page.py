@@ -59,3 +59,24 @@ def test_plot_has_a_point_and_an_interval_for_each_run(board: Path, browser_page
     points = page.locator(".chart svg").first.locator("g title").all_text_contents()
     assert len(points) == 4
     assert any(point.startswith("best: 82.50 [") and point.endswith("at 1") for point in points)
+
+
+def test_the_address_holds_what_is_shown_and_back_leads_to_what_was(board: Path, browser_page: Open) -> None:
+    page = browser_page(board)
+    page.get_by_role("button", name="img/s").click()
+    page.get_by_label("Strategy").select_option("strategy-low, generate")
+    shared = page.url.partition("#")[2]
+    assert shown(page, 2) == ["low"]
+    page.go_back()
+    assert shown(page, 2) == ["low", "evil", "mid", "best"]
+    page.go_back()
+    assert shown(page, 2) == ["best", "mid", "evil", "low"]
+    assert page.locator("th[aria-sort]").count() == 0
+    page.go_forward()
+    page.go_forward()
+    assert shown(page, 2) == ["low"]
+    other = browser_page(board, shared)
+    assert shown(other, 2) == ["low"]
+    assert other.get_by_label("Strategy").input_value() == "strategy-low, generate"
+    gone = browser_page(board, f"{shared.replace('strategy-low', 'no-such')}&1.sort=nonsense")
+    assert shown(gone, 2)[0] == "low"

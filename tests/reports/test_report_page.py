@@ -257,6 +257,8 @@ def test_tables_of_any_page_can_be_filtered(browser_page: Open, tmp_path: Path) 
     (tmp_path / "out.html").write_text(render_page(tmp_path / "list.html", rows=rows), encoding="utf-8")
     page = browser_page(tmp_path / "out.html")
     shown = page.locator("tbody tr:visible th")
+    figures = page.locator("td[data-value]").first
+    assert figures.evaluate("cell => getComputedStyle(cell).whiteSpace") == "nowrap"  # no figure breaks inside
     assert page.locator(".count").inner_text() == "4 rows"
     page.get_by_label("Kind").select_option("a")
     assert shown.all_inner_texts() == ["one", "three"]

@@ -15,17 +15,14 @@ from coabench.live.browser.session import SharedSession
 from coabench.live.browser.viewer import Viewer
 from coabench.live.overlay.colours import for_page
 from coabench.render.page import render_page
+from coabench.web import headers
 from coabench.web.access import CONNECTION, AccessCheck
 from coabench.web.connections import Connection
 
 HEADERS = {
+    **headers.HEADERS,
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "frame-ancestors 'none'",  # the rest is in the page; this cannot be
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
 FULL = 1013
 

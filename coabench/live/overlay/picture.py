@@ -66,11 +66,20 @@ def draw(image: Pixels, snapshot: Snapshot, marks: Marks = NOTHING) -> Pixels:
 
 
 def _placed(face: FaceView, box: Box, details: bool, unit: int, room: Room) -> tuple[Pixels, Spot]:
-    """Return the plate of a face and its place: all that is said where that hides nothing, else the label alone."""
+    """Return the plate of a face and its place: all that is said where that hides nothing, else the labels alone."""
     lines = about_face(face, details)
-    full, brief = (plate(said, unit, room.size[0], face_colour(face.track)) for said in (lines, lines[:1]))
+    labels = about_face(face, False) if face.beside else lines[:1]
+    full, each, brief = (
+        plate(said, unit, room.size[0], face_colour(face.track)) for said in (lines, labels, lines[:1])
+    )
     small = plate(lines[:1], max(8, round(unit * 0.7)), room.size[0], face_colour(face.track))
-    tries = [(full, room.beside), (brief, room.beside), (brief, room.nearest), (small, room.nearest)]
+    tries = [
+        (full, room.beside),
+        (each, room.beside),
+        (brief, room.beside),
+        (brief, room.nearest),
+        (small, room.nearest),
+    ]
     if len(room.faces) <= CROWD:
         tries.insert(1, (full, room.nearest))
     for text, find in tries:

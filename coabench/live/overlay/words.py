@@ -50,7 +50,7 @@ class Marks:
 
 def about_face(face: FaceView, details: bool) -> tuple[Line, ...]:
     """Return what is said about a face: its label; with details the stages, the age, whether it is stale."""
-    answer, number = face.answer, (f"#{face.track}", TEXT)
+    answer, number = face.answer, (f"#{face.track}  A" if face.beside else f"#{face.track}", TEXT)
     if answer is None:
         lines: list[Line] = [(number, ("  asking", QUIET)) if face.asking else (number,)]
     elif face.smoothed is not None:

@@ -132,4 +132,4 @@ class MqttChannel(QueuedChannel):
         self._connected.clear()
         if was_there and reason.is_failure and not self.closed:
             self._lost = True
-            self.say(f"{self.name} is gone ({reason}); trying again")
+            self.say(f"{self.name} is gone; trying again")

@@ -5,6 +5,7 @@ coabench.answers = (session) => {
   const { element, visible } = coabench;
   const { answers, turns, questions, string, lines } = session;
   const place = document.getElementById("now");
+  const cards = new Map(); // of the answers that are shown
   let shown = null;
 
   function scores(t) {
@@ -30,7 +31,7 @@ coabench.answers = (session) => {
     const labelled = answers.label[i] >= 0;
     const sure = answers.confidence[i] === null ? [] : [element("small", {}, ` ${(100 * answers.confidence[i]).toFixed(0)} %`)];
     const label = element("p", { class: "label" }, visible(labelled ? string(answers.label[i]) : `no label: ${string(answers.why[i]) ?? ""}`), ...(labelled ? sure : []));
-    const who = [session.answerers.length > 1 ? session.answerers[line.answerer] : null, string(answers.strategy[i])].filter(Boolean).map((text) => visible(text)).join(" · ");
+    const who = [session.answerers.length > 1 ? session.answerers[line.answerer] : null, string(answers.strategy[i]), string(answers.file[i])].filter(Boolean).map((text) => visible(text)).join(" · ");
     const taken = answers.seconds[i] === null ? "" : ` · ${(1000 * answers.seconds[i]).toFixed(0)} ms`;
     const parts = [element("p", { class: "who" }, "Face ", chip, ` · ${who}${who ? " · " : ""}of ${session.clock(answers.time[i])}${taken}`), label];
     if (string(answers.smoothed[i]) !== null) parts.push(element("p", { class: "vote" }, `smoothed: ${visible(string(answers.smoothed[i]))}`));
@@ -56,7 +57,10 @@ coabench.answers = (session) => {
       const key = now.map(([, i]) => i).join();
       if (key === shown) return;
       shown = key;
-      place.replaceChildren(...now.map(([line, i]) => card(line, i)));
+      const before = new Map(cards);
+      cards.clear();
+      for (const [line, i] of now) cards.set(i, before.get(i) ?? card(line, i));
+      place.replaceChildren(...cards.values());
       if (!now.length) place.append(element("p", { class: "quiet" }, session.total ? "No answer stands at this time." : "The log holds no answers."));
     },
     // The same in a sentence.
@@ -64,9 +68,9 @@ coabench.answers = (session) => {
       .map(([line, i]) => `Face ${session.faces[line.face]}: ${answers.label[i] < 0 ? "no label" : visible(string(answers.label[i]))}`).join(", "),
     rows() {
       const names = session.turnNames;
-      const head = ["time", "face", "answerer", "frame", "prediction", "status", "reason", "confidence", "smoothed", "seconds", "strategy", "left", "top", "right", "bottom", ...names.map((name) => `answer to ${string(name)}`)];
+      const head = ["time", "face", "answerer", "frame", "prediction", "status", "reason", "confidence", "smoothed", "seconds", "strategy", "file", "left", "top", "right", "bottom", ...names.map((name) => `answer to ${string(name)}`)];
       const body = answers.time.map((time, i) => [time, session.faces[answers.face[i]], session.answerers[answers.answerer[i]], answers.frame[i], string(answers.label[i]), string(answers.status[i]), string(answers.reason[i]),
-        answers.confidence[i], string(answers.smoothed[i]), answers.seconds[i], string(answers.strategy[i]), ...answers.box[i],
+        answers.confidence[i], string(answers.smoothed[i]), answers.seconds[i], string(answers.strategy[i]), string(answers.file[i]), ...answers.box[i],
         ...names.map((name) => { const t = session.turnOf(i, name); return t < 0 ? null : string(turns.label[t]); })]);
       return [head, ...body];
     },

@@ -69,6 +69,7 @@ def columns(log: SessionLog) -> dict[str, Any]:
             "confidence": [_confidence(row) for row in rows],
             "seconds": [None if (taken := row.get("seconds")) is None else round(taken, 3) for row in rows],
             "strategy": [text(row.get("strategy")) for row in rows],
+            "file": [text(row.get("file")) for row in rows],
             "box": [[round(edge) for edge in row["box"]] for row in rows],
             "asked": [len(row["turns"]) for row in rows],
         },

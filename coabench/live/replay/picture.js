@@ -22,7 +22,7 @@ coabench.picture = (session) => {
     image = element("img", { alt: "" });
     place.append(image);
   } else if (film) {
-    video = element("video", { playsinline: "", preload: "auto", "aria-label": `The recording ${film.name}` });
+    video = element("video", { playsinline: "", preload: "auto", width: size[0], height: size[1], "aria-label": `The recording ${film.name}` });
     video.muted = true;
     if (film.data) {
       const bytes = atob(film.data);

@@ -31,6 +31,7 @@ FURTHER: Mapping[str, str] = {
     "confidence": "a number or null",
     "smoothed": "a text or null",
     "answerer": "a text",
+    "file": "a text or null",
 }
 """What an answer may have."""
 TURN: Mapping[str, str] = {

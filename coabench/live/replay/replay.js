@@ -116,7 +116,7 @@ document.addEventListener("DOMContentLoaded", () => {
       drop.addEventListener("click", () => { markers = markers.filter((each) => each !== marker); keep(); at("mark").focus(); });
       return element("tr", {}, element("td", {}, jump), element("td", {}, name), element("td", {}, drop));
     });
-    const head = element("tr", {}, ...["Time", "Name", ""].map((title) => element("th", { scope: "col" }, title)));
+    const head = element("tr", {}, ...["Time", "Name"].map((title) => element("th", { scope: "col" }, title)), element("td", {}));
     place.replaceChildren(element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
   }
 

@@ -7,11 +7,12 @@ import pytest
 from support.views import face, snapshot, turn
 
 from coabench.dialogue import Prediction
+from coabench.live.agreement import Agreement
 from coabench.live.gauges import Gauges
 from coabench.live.overlay.colours import NOTICE
 from coabench.live.overlay.words import Marks, about_face, in_corners
 from coabench.live.reasons import why_no_label
-from coabench.live.snapshot import FaceView
+from coabench.live.snapshot import FaceView, Opinion
 
 BOX = (0, 0, 9, 9)
 
@@ -88,6 +89,28 @@ def test_rates_are_dashes_while_nothing_comes_and_missing_where_nobody_watches()
     assert corner(Marks(fps=29.6, offline=True)) == ["– fps  – answers/s", "model, median –  p95 –"]
     assert corner(Marks(about="tiny", rates=False, gauges=Gauges(0.5))) == ["tiny"]
     assert in_corners(snapshot(), Marks(rates=False)) == {}
+
+
+def test_side_by_side_every_answerer_has_a_line_and_differences_are_marked_in_words_too() -> None:
+    scores = {"Happiness": -0.3, "Surprise": -1.6}
+    first = face(BOX, turn("Happiness", scores=scores), label="Happily Surprised")
+    other, silent = face(BOX, label="Sadly Angry").answer, face(BOX, label=None).answer
+    beside = (
+        Opinion("B", answer=other, differs=True),
+        Opinion("C", answer=first.answer),
+    )
+    said = ["".join(text for text, _ in line) for line in about_face(replace(first, beside=beside), True)]
+    assert said[:3] == ["#1  A  Happily Surprised  79%  ≠ B", "B ≠ Sadly Angry", "C = Happily Surprised  79%"]
+    assert "1  Happiness 79%  Surprise 21%" in said
+    without = (Opinion("B", answer=silent, differs=True),)
+    said = ["".join(text for text, _ in line) for line in about_face(replace(first, beside=without), False)]
+    assert said == ["#1  A  Happily Surprised  79%  ≠ B", "B ≠ no label: the first answer is no option"]
+
+
+def test_the_corner_says_in_how_many_looks_each_pair_agrees() -> None:
+    counted = replace(snapshot(), agreements=(Agreement("A", "B", 40, 10), Agreement("A", "C", 0, 0)))
+    said = ["".join(text for text, _ in line) for line in in_corners(counted, Marks())["rates"]]
+    assert said[-1] == "A = B  25% of 40"
 
 
 def test_details_say_where_the_time_goes_and_what_the_machine_bears() -> None:

@@ -133,6 +133,7 @@ def test_a_reader_that_goes_ends_the_lines_not_the_session() -> None:
     assert len(said) == 1
 
 
+@pytest.mark.process  # the detector has one of its own
 def test_nothing_but_lines_is_on_stdout(coabench: Any, tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "white").save(tmp_path / "face.png")
     words = ("webcam", "--no-window", "--backbone", "scripted:a", "--detector", "brightest", "--source", "face.png")

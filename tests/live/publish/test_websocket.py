@@ -1,14 +1,18 @@
 """Answers at a WebSocket: who gets them, who does not, and what becomes of those that are slow."""
 
 import json
+import re
 import ssl
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.process import Run, wait_for
+from support.process import ROOT, Run, wait_for
 from support.served import ConnectionClosed, connect, fetch
 
 from coabench.dialogue import Prediction
@@ -155,3 +159,46 @@ def test_tls(tmp_path: Path) -> None:
             assert json.loads(socket.recv(20))["kind"] == "session"
     finally:
         made.publisher.close()
+
+
+def test_the_node_of_the_guide_passes_answers_on(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With stand-ins for ROS, which is not installed: what it says to ROS, not what ROS makes of it."""
+    sent: list[str] = []
+
+    class Node:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def declare_parameter(self, name: str, value: str) -> None:
+            assert (name, value) == ("url", "ws://127.0.0.1:8770")
+
+        def get_parameter(self, name: str) -> Any:
+            return SimpleNamespace(value=published.url)
+
+        def create_publisher(self, kind: Any, topic: str, depth: int) -> Any:
+            assert topic == "faces/answers"
+            return SimpleNamespace(publish=lambda message: sent.append(message.data))
+
+        def destroy_node(self) -> None:
+            pass
+
+    stand_ins = {
+        "rclpy": SimpleNamespace(
+            ok=lambda: not sent, init=lambda: None, spin=lambda node: wait_for(lambda: sent), try_shutdown=lambda: None
+        ),
+        "rclpy.node": SimpleNamespace(Node=Node),
+        "std_msgs.msg": SimpleNamespace(String=lambda data: SimpleNamespace(data=data)),
+    }
+    for name, module in stand_ins.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    code = re.search(r"^```python\n(.*?)^```", (ROOT / "docs" / "publishing.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert code
+    node: dict[str, Any] = {"__name__": "node"}
+    exec(compile(code[1], "docs/publishing.md", "exec", dont_inherit=True), node)
+    thread = threading.Thread(target=node["main"])
+    thread.start()
+    wait_for(lambda: published.publisher._channels[0]._subscribers)  # type: ignore[attr-defined]
+    published.publisher.begin({}, published.said.append)
+    published.publisher(answer(0))
+    thread.join(20)
+    assert json.loads(sent[0])["prediction"] == "Sadly Angry"
