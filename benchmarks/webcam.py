@@ -26,6 +26,7 @@ from support.footage import film
 from support.live import FixedFaces, Gated, asker, frame
 
 import coabench.live.job as job
+from coabench.backbone import Viewing
 from coabench.live.detector_process import DetectorProcess
 from coabench.live.probe import Probe, Settings
 from coabench.live.snapshot import FaceAnswer, Frame
@@ -48,7 +49,7 @@ class Slow(Gated):
         return _Viewing(self, batch)
 
 
-class _Viewing:
+class _Viewing(Viewing):
     def __init__(self, backbone: Slow, batch: Sequence[Any]) -> None:
         self.backbone, self.batch = backbone, batch
 
@@ -118,7 +119,7 @@ def show(name: str, seconds: float, answer: float, busy: bool) -> dict[str, Any]
 
     shots = list(film(90))
     detector = find_detector(name)
-    process = DetectorProcess(detector.found.name, None, detector.options())
+    process = DetectorProcess(detector.registration.name, None, detector.options())
     equipment = job.Equipment((asker(Slow(answer, busy)),), process, (), "slow")
     replaced = {"equip": lambda *_: equipment, "open_source": lambda *_: Camera(shots), "Window": lambda: glass}
     replaced |= {"check_display": lambda: None, "Probe": Watched}
@@ -133,7 +134,7 @@ def show(name: str, seconds: float, answer: float, busy: bool) -> dict[str, Any]
     gaps = [b - a for a, b in zip(glass.shown, glass.shown[1:], strict=False)]
     return {
         "backbone": "busy" if busy else "asleep",
-        "detector": detector.found.name,
+        "detector": detector.registration.name,
         "shown a second": round((len(glass.shown) - 1) / (glass.shown[-1] - glass.shown[0]), 1),
         "median gap ms": round(1000 * statistics.median(gaps)),
         "longest gap ms": round(1000 * max(gaps)),

@@ -81,7 +81,7 @@ class Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):  # --help is the last
-            if (row := parameter.get_help_record(ctx)) is not None:
+            if isinstance(parameter, click.Option) and (row := parameter.get_help_record(ctx)) is not None:
                 rows.setdefault(heading_of(parameter) or "Help", []).append(row)
         widest = min(max(len(term) for each in rows.values() for term, _ in each), _TERM)
         for heading, each in rows.items():

@@ -102,6 +102,7 @@ def test_help_fits_a_narrow_terminal(words: str) -> None:
     lines = EVERY[words].get_help(context).splitlines()
     copied = {f"  {line}" for _, line in getattr(EVERY[words], "examples", ())}  # to be copied whole
     assert [line for line in lines if len(line) > 80 and line not in copied] == []
+    assert lines[-2] == "Help:"  # what is no option of the command's own stands last, alone
 
 
 def test_commands_stand_under_what_they_are_for() -> None:
