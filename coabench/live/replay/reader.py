@@ -141,7 +141,7 @@ def _check_answer(path: Path, number: int, data: Mapping[str, Any]) -> None:
             raise _damaged(path, number, f"{name}, {kind}", str(data[name])[:80])
     for turn in data["turns"]:
         for name, kind in TURN.items():
-            if not isinstance(turn, Mapping) or not _is(turn.get(name), kind):
+            if not isinstance(turn, Mapping) or name not in turn or not _is(turn[name], kind):
                 raise _damaged(path, number, f"turns, each with {name}, {kind}", str(turn)[:80])
 
 
