@@ -269,6 +269,15 @@ def test_a_stress_stands_with_its_conditions(root: Path, url: str) -> None:
     assert f'href="runs/{page_name("stressed/clean")}"' in page
 
 
+def test_a_stress_with_a_condition_elsewhere_is_left_out(root: Path, url: str) -> None:
+    write_run(root.parent / "outside" / "clean", records(60))
+    (root / "stressed").mkdir()
+    StressFolder(root / "stressed", "images", (Condition("clean", "clean"),)).write()
+    (root / "stressed" / "clean").symlink_to(root.parent / "outside" / "clean")
+    assert "out of the folder: stressed/clean." in words(fetch(url)[2])
+    assert fetch(url + "stress/stressed.html")[0] == 404
+
+
 def test_a_huge_folder_is_shown_in_part(root: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "ENTRIES", 10)
     for i in range(12):

@@ -53,7 +53,10 @@ def test_what_later_versions_add_is_read(tmp_path: Path) -> None:
         ({"prediction": 3}, "prediction, a text or null"),
         ({"turns": [{"name": "primary"}]}, "turns, each with prompt, a text"),
         ({"turns": [3]}, "turns, each with name, a text"),
-        ({"turns": [{"name": "a", "prompt": "a?", "options": [], "response": ""}]}, "turns, each with label, a text or null"),
+        (
+            {"turns": [{"name": "a", "prompt": "", "options": [], "response": ""}]},
+            "turns, each with label, a text or null",
+        ),
         ({"confidence": "high"}, "confidence, a number or null"),
         ({"crop": ["../a"]}, "crop, a text"),
     ],
