@@ -312,7 +312,8 @@ def test_other_machines_need_the_token_which_a_browser_keeps(root: Path, coabenc
         assert "httponly" in headers["set-cookie"].lower()
         assert "samesite=lax" in headers["set-cookie"].lower()
         cookie = headers["set-cookie"].partition(";")[0]
-        assert fetch(f"{local}runs/good.html", Cookie=f"other=1; {cookie}")[0] == 200
+        for other in ("other=1", '{"json": [1]}', "no name"):
+            assert fetch(f"{local}runs/good.html", Cookie=f"{other}; {cookie}")[0] == 200
         assert token not in fetch(local, Cookie=cookie)[2]
         assert fetch(f"{local}/attacker.example?token={token}")[1]["location"] == "/attacker.example"
         assert fetch(local, Cookie=cookie, Host="attacker.example")[0] == 421
