@@ -34,7 +34,7 @@ def page_name(run: str) -> str:
     Args:
         run: its path in the folder of runs, as in ``sweep/a``.
     """
-    if re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,80}", run):
+    if re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,80}", run) and not re.search(r"(^|-)[0-9a-f]{8}$", run):
         return f"{run}.html"
     words = re.sub(r"[^A-Za-z0-9._-]+", "-", run).strip("-.")[:80]
     return f"{words}-{hashlib.sha256(to_hash(run)).hexdigest()[:8]}.html".lstrip("-")
