@@ -47,6 +47,7 @@ def test_what_later_versions_add_is_read(tmp_path: Path) -> None:
     [
         ({"time": "soon"}, "time, a number"),
         ({"time": -1}, "time, a number"),
+        ({"time": 1e10}, "time, a number"),
         ({"frame": 1.5}, "frame, a whole number"),
         ({"track": None}, "track, a whole number"),
         ({"box": [1, 2, 3]}, "box, four numbers"),
