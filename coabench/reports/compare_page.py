@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from coabench.reports.compare import compare_aligned
 from coabench.reports.matrix import Matrix, matrix
 from coabench.reports.paired_figures import Figure
 from coabench.reports.report_data import Choice, evenly
-from coabench.reports.samples import VIEWER_SCRIPTS, VIEWER_STYLES, columns
+from coabench.reports.samples import VIEWER_SCRIPTS, VIEWER_STYLES, columns, link
 from coabench.reports.thumbnails import Thumbnails, thumbnails
 from coabench.runs.finished import RecordedRun, read_run
 from coabench.support.thumbnails import SIDE
@@ -96,7 +95,7 @@ def comparison_page(request: ComparisonPage) -> str:
         testable=TESTABLE,
         interval=lambda row: charts.interval(row.difference, row.low, row.high, 0, ends=(-reach, reach)),
         scale=charts.scale((-reach, reach)),
-        link=lambda **wanted: "#" + urlencode(wanted),
+        link=link,
         samples=columns(
             list(zip(names, records, strict=True)), aligned.runs[0].manifest["labels"], list(groups), pictures
         ),

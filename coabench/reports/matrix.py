@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
+
+from coabench.reports.samples import link
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def matrix(
             Cell(
                 count,
                 count / total if total else 0.0,
-                "#" + urlencode([(keys[0], row_label), (keys[1], column_label), *also]),
+                link((keys[0], row_label), (keys[1], column_label), *also),
                 diagonal and row_label == column_label,
             )
             for column_label, count in zip(labels, counts, strict=True)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -26,7 +25,7 @@ from coabench.reports.damage import damage_reported
 from coabench.reports.matrix import matrix
 from coabench.reports.plugin_sections import plugin_sections
 from coabench.reports.report_data import RunData
-from coabench.reports.samples import VIEWER_SCRIPTS, VIEWER_STYLES, columns
+from coabench.reports.samples import VIEWER_SCRIPTS, VIEWER_STYLES, columns, link
 from coabench.reports.stimuli import stimuli_shown
 from coabench.reports.thumbnails import Thumbnails, thumbnails
 from coabench.runs.identity import RunIdentity
@@ -267,5 +266,5 @@ def _samples(
         "min_group": min_group,
         "reasons": data.reasons,
         "samples": columns([(name, records)], labels, groups, pictures),
-        "filter_link": lambda **wanted: "#" + urlencode(wanted),
+        "filter_link": link,
     }

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
+from coabench.base.names import UNWRITABLE
 from coabench.base.vocabulary import STATUSES
 from coabench.cropping.step import NAME as CROP
 from coabench.metrics.calibration import confidence_of
@@ -20,6 +22,11 @@ from coabench.reports.thumbnails import Thumbnails
 VIEWER_STYLES = ("viewer.css",)
 VIEWER_SCRIPTS = ("viewer_data.js", "viewer_csv.js", "viewer_sheet.js", "viewer_keys.js", "viewer.js")
 """What a page that includes ``viewer.html`` has beside it."""
+
+
+def link(*filters: tuple[str, str], **more: str) -> str:
+    """Return the address, within the page, of the viewer with filters set: names with their values."""
+    return "#" + urlencode([*filters, *more.items()], errors=UNWRITABLE)
 
 
 class _Table:

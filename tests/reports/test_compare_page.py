@@ -99,6 +99,7 @@ def test_a_run_scored_without_attributes_takes_them_from_the_other(tmp_path: Pat
 def test_texts_are_escaped_and_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
     given = varied(30)
     given[0]["turns"][0]["response"] = given[1]["attributes"]["gender"] = EVIL
+    given[3]["attributes"]["gender"] = "\udcff"  # a byte that is no UTF-8
     a, b = write_run(tmp_path / "a<i>", given), write_run(tmp_path / "b", varied(30))
     html = comparison_page(ComparisonPage(a, b))
     assert html == comparison_page(ComparisonPage(a, b))
