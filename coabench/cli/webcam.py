@@ -168,8 +168,8 @@ def command(
     from coabench.live.consent import first_notice
     from coabench.live.crops import parse_count
     from coabench.live.job import Session, webcam
-    from coabench.live.probe import Settings
     from coabench.live.publish import Publishing, SocketServing
+    from coabench.live.settings import Settings
 
     def note(text: str) -> None:
         click.echo(safe(text), err=True)

@@ -19,7 +19,8 @@ from coabench.live.asker import Asker
 from coabench.live.browser import Serving, prepare, session
 from coabench.live.browser.frames import Sent
 from coabench.live.equipment import Equipment
-from coabench.live.probe import Probe, Settings
+from coabench.live.probe import Probe
+from coabench.live.settings import Settings
 
 LONG = 60.0
 """Seconds after which a test gives up."""
