@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from coabench.base.names import to_file
 from coabench.base.text import safe
 from coabench.decode import GENERATE
 from coabench.detector import Box
@@ -69,7 +70,7 @@ def check_prompt(asker: Asker, text: str) -> str:
     Raises:
         UserError: it is empty or too long, or the backbone cannot answer in words, or not this.
     """
-    text = text.strip()
+    text = to_file(text.strip()).decode()  # no lone surrogate, which no tokenizer takes
     if not text or len(text) > LONGEST:
         raise UserError(
             "a question cannot be asked",

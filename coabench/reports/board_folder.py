@@ -82,6 +82,8 @@ def _check_folder(folder: Path) -> None:
     others = sorted({path.name for path in folder.iterdir()} - {INDEX, RUNS})
     if not others and exists(folder / INDEX) and not is_page(read_bytes(folder / INDEX, 2**30)):
         others = [INDEX]
+    if not others and is_folder(folder / RUNS):  # it may be the folder of the runs themselves
+        others = sorted(f"{RUNS}/{path.name}" for path in (folder / RUNS).iterdir() if path.suffix != ".html")
     if others:
         raise UserError(
             f"the folder {folder} holds something else",

@@ -34,6 +34,9 @@ FILES: dict[Kind, tuple[str, ...]] = {
 }
 """Kind of a folder -> the files that make it; it is known by the first. A folder is of the first kind that fits."""
 
+CONDITIONS = "*/*.json*"
+"""The files of a stress's runs, which its page is made of."""
+
 ENTRIES = 50_000
 """Files and folders that are looked at; what comes after so many is left out."""
 
@@ -132,6 +135,8 @@ class _Walk:
         """Add a folder; False where one of its files lies outside."""
         if outside & set(FILES[kind]):
             return False
+        if kind == "stress" and not all(map(self._is_inside, _quietly(folder.glob(CONDITIONS)))):
+            return True  # the walk goes on, and names what leads out
         self.listing.items.append(Item(kind, self._name(folder), folder, _state(kind, folder)))
         return True
 
@@ -154,10 +159,12 @@ class _Walk:
         self._seen.add(real)
         return new
 
+    def _is_inside(self, path: Path) -> bool:
+        return Path(os.path.realpath(path)).is_relative_to(self._real)
+
     def _inside(self, link: Path) -> bool:
-        real = Path(os.path.realpath(link))
-        if not real.is_relative_to(self._real):
-            if real.is_dir() or link.name in {name for files in FILES.values() for name in files}:
+        if not self._is_inside(link):
+            if link.is_dir() or link.name in {name for files in FILES.values() for name in files}:
                 self.listing.outside.append(self._name(link))
             return False
         return True
@@ -169,7 +176,7 @@ class _Walk:
 def _state(kind: Kind, folder: Path) -> State:
     files = [folder / name for name in FILES[kind]]
     if kind == "stress":  # its page is made of the runs below it
-        files += sorted(_quietly(folder.glob("*/*.json*")))
+        files += sorted(_quietly(folder.glob(CONDITIONS)))
     if kind == "runs":
         files += sorted(_quietly((folder / PARTS).glob("*.jsonl")))
     return _states(files)

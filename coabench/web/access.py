@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
 from secrets import compare_digest
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -69,11 +69,8 @@ class AccessCheck:
         """Whether a request brings the token as the cookie that `_enter` set."""
         if not self._remember:
             return False
-        try:
-            cookies = SimpleCookie("; ".join(headers.getlist("cookie")))
-        except CookieError:
-            return False
-        return self._cookie in cookies and compare_digest(cookies[self._cookie].value.encode(), token.encode())
+        cookies = cookie_parser("; ".join(headers.getlist("cookie")))  # others may be of any form
+        return compare_digest(cookies.get(self._cookie, "").encode(), token.encode())
 
     @property
     def _cookie(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -60,6 +61,11 @@ def test_what_would_be_overwritten_is_refused(root: Path, tmp_path: Path, coaben
         assert result.returncode == 2
         assert f"found: {name}" in result.stderr
         assert [path.name for path in folder.iterdir()] == [name]
+    shutil.copytree(root, tmp_path / "project" / "runs")
+    result = coabench("leaderboard", root, "--format", "html", "--with-reports", "project")
+    assert result.returncode == 2
+    assert "found: runs/" in result.stderr
+    assert [path.name for path in (tmp_path / "project").iterdir()] == ["runs"]
     (tmp_path / "file").touch()
     assert coabench("leaderboard", root, "--format", "html", "--with-reports", "file").returncode == 2
     for more in ([], ["--format", "csv"], ["--format", "html", "--output", "x.html"]):

@@ -269,6 +269,15 @@ def test_a_stress_stands_with_its_conditions(root: Path, url: str) -> None:
     assert f'href="runs/{page_name("stressed/clean")}"' in page
 
 
+def test_a_stress_with_a_condition_elsewhere_is_left_out(root: Path, url: str) -> None:
+    write_run(root.parent / "outside" / "clean", records(60))
+    (root / "stressed").mkdir()
+    StressFolder(root / "stressed", "images", (Condition("clean", "clean"),)).write()
+    (root / "stressed" / "clean").symlink_to(root.parent / "outside" / "clean")
+    assert "out of the folder: stressed/clean." in words(fetch(url)[2])
+    assert fetch(url + "stress/stressed.html")[0] == 404
+
+
 def test_a_huge_folder_is_shown_in_part(root: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "ENTRIES", 10)
     for i in range(12):
@@ -303,7 +312,8 @@ def test_other_machines_need_the_token_which_a_browser_keeps(root: Path, coabenc
         assert "httponly" in headers["set-cookie"].lower()
         assert "samesite=lax" in headers["set-cookie"].lower()
         cookie = headers["set-cookie"].partition(";")[0]
-        assert fetch(f"{local}runs/good.html", Cookie=f"other=1; {cookie}")[0] == 200
+        for other in ("other=1", '{"json": [1]}', "no name"):
+            assert fetch(f"{local}runs/good.html", Cookie=f"{other}; {cookie}")[0] == 200
         assert token not in fetch(local, Cookie=cookie)[2]
         assert fetch(f"{local}/attacker.example?token={token}")[1]["location"] == "/attacker.example"
         assert fetch(local, Cookie=cookie, Host="attacker.example")[0] == 421

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
+from coabench.base.names import to_file
 from coabench.errors import UserError
 from coabench.web.address import Serving
 
@@ -100,10 +101,11 @@ def _read_broker(text: str, scheme: str, authority: str, topic: str) -> Target:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise _unreadable(text) from None
-    if not host or any(c.isspace() for c in authority):
+    if not host or port == 0 or any(c.isspace() for c in authority):
         raise _unreadable(text)
-    wild = not topic or any(c in topic for c in "#+\0") or topic.startswith("$")
-    if wild or len(topic.encode("utf-8", "replace")) > LONGEST:
+    data = to_file(topic)
+    wild = not topic or any(c in topic for c in "#+\0") or topic.startswith("$") or data.decode() != topic  # no UTF-8
+    if wild or len(data) > LONGEST:
         raise _unreadable(text, f"the topic {topic!r}", "name a topic without # + or a leading $, such as lab/faces")
     return Target(text, "mqtt", host=host, port=port or PORTS[scheme], topic=topic, tls=scheme == "mqtts")
 

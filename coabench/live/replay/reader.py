@@ -120,7 +120,7 @@ def _is_torn(file: Any) -> bool:
 
 
 def _note(path: Path, number: int, data: Mapping[str, Any], before: float) -> Note:
-    """Return a line that is no answer: a note, or something that a later version writes."""
+    """Return a line that is no answer: a note, or what else happened, in words as far as it has any."""
     kind, text, time = data["kind"], data.get("text"), data.get("time", before)
     if not _is(kind, "a text") or (kind == "note" and not _is(text, "a text")):
         raise _damaged(path, number, "a note with its text", str(data)[:80])
@@ -128,7 +128,8 @@ def _note(path: Path, number: int, data: Mapping[str, Any], before: float) -> No
         raise _damaged(path, number, "a time, a number", str(time)[:80])
     if kind == "note":
         return Note(float(time), str(text))
-    rest = ", ".join(f"{key} {value}" for key, value in data.items() if key not in ("kind", "time"))
+    told = {key: value for key, value in data.items() if key not in ("kind", "time")}
+    rest = ", ".join(f"{key} {value}" for key, value in told.items() if isinstance(value, str | int | float))
     return Note(float(time), f"{kind}: {rest}" if rest else str(kind))
 
 
@@ -141,7 +142,7 @@ def _check_answer(path: Path, number: int, data: Mapping[str, Any]) -> None:
             raise _damaged(path, number, f"{name}, {kind}", str(data[name])[:80])
     for turn in data["turns"]:
         for name, kind in TURN.items():
-            if not isinstance(turn, Mapping) or not _is(turn.get(name), kind):
+            if not isinstance(turn, Mapping) or name not in turn or not _is(turn[name], kind):
                 raise _damaged(path, number, f"turns, each with {name}, {kind}", str(turn)[:80])
 
 

@@ -136,11 +136,12 @@ def test_free_questions_that_cannot_be_asked() -> None:
         backbone.error = None
         probe.check()  # a viewer's words end nothing
         assert run(shared.prompt("why?"))["responses"]
+        assert run(shared.prompt("why \ud800?"))["text"] == "why \\ud800?"  # which no tokenizer takes
         shared.seating.leave("viewer")
         shared.take("another viewer")
         with pytest.raises(UserError, match="no face to ask about"):  # the last one's face is nobody else's
             run(shared.prompt("why?"))
-        assert len(recorded) == 1
+        assert len(recorded) == 2
 
 
 def test_free_questions_are_refused_where_the_session_or_the_backbone_takes_none() -> None:

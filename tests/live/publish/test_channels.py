@@ -44,6 +44,8 @@ def pipe() -> tuple[Any, Any]:
         ("mqtt://broker/$SYS/a", "the topic '$SYS/a'"),
         ("mqtt://broker:port/a", "ws://HOST:PORT"),
         ("mqtt:///a", "ws://HOST:PORT"),
+        ("mqtt://broker:0/a", "ws://HOST:PORT"),
+        ("mqtt://broker/\udcff", "the topic '\\udcff'"),
     ],
 )
 def test_what_cannot_be_published_to_is_refused(text: str, said: str) -> None:

@@ -32,14 +32,14 @@ def test_what_later_versions_add_is_read(tmp_path: Path) -> None:
         answer(0.0, 1, "Happily Surprised", confidence=0.75, smoothed="Sadly Surprised", answerer="A", novelty=[1]),
         answer(0.0, 1, "Sadly Surprised", confidence=None, smoothed=None, answerer="B"),
         {"kind": "note", "text": "paused", "time": 5.5},
-        {"kind": "named", "track": 1, "name": "Ada"},
+        {"kind": "change", "changed": "smooth", "to": "5", "identity": {"seed": 0}},
     ]
     log = read_log(write_log(tmp_path / "a.jsonl", lines, {**HEADER, "session": "4f"}))
     data = columns(log)
     assert data["answerers"] == ["A", "B"]
     assert data["answers"]["confidence"] == [0.75, None]
     assert data["strings"][data["answers"]["smoothed"][0]] == "Sadly Surprised"
-    assert log.notes == (Note(5.5, "paused"), Note(0.0, "named: track 1, name Ada"))
+    assert log.notes == (Note(5.5, "paused"), Note(0.0, "change: changed smooth, to 5"))
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,10 @@ def test_what_later_versions_add_is_read(tmp_path: Path) -> None:
         ({"prediction": 3}, "prediction, a text or null"),
         ({"turns": [{"name": "primary"}]}, "turns, each with prompt, a text"),
         ({"turns": [3]}, "turns, each with name, a text"),
+        (
+            {"turns": [{"name": "a", "prompt": "", "options": [], "response": ""}]},
+            "turns, each with label, a text or null",
+        ),
         ({"confidence": "high"}, "confidence, a number or null"),
         ({"crop": ["../a"]}, "crop, a text"),
     ],
