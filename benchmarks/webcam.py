@@ -28,7 +28,8 @@ from support.live import FixedFaces, Gated, asker, frame
 import coabench.live.job as job
 from coabench.backbone import Viewing
 from coabench.live.detector_process import DetectorProcess
-from coabench.live.probe import Probe, Settings
+from coabench.live.probe import Probe
+from coabench.live.settings import Settings
 from coabench.live.snapshot import FaceAnswer, Frame
 from coabench.live.sources import Source
 from coabench.registry.detectors import find_detector

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,8 +169,8 @@ def command(
     from coabench.live.consent import first_notice
     from coabench.live.crops import parse_count
     from coabench.live.job import Session, webcam
-    from coabench.live.probe import Settings
     from coabench.live.publish import Publishing, SocketServing
+    from coabench.live.settings import Settings
 
     def note(text: str) -> None:
         click.echo(safe(text), err=True)
@@ -192,8 +193,11 @@ def command(
         _check_served()
         rest["serving"] = Serving(serve, remote, **tls, certificates=folder / "tls")
         rest["window"] = False
-    elif rest["offers"]:
-        raise UserError("--offer needs --serve: a page chooses", remedy="add --serve HOST:PORT, or leave it out")
+    elif page_only := _given({"offers": "--offer", "prompts": "--prompts" if rest["prompts"] else "--no-prompts"}):
+        raise UserError(
+            f"{' and '.join(page_only)} without --serve: there is no page",
+            remedy=f"add --serve HOST:PORT, or leave out {' and '.join(page_only)}",
+        )
     elif (remote or any(tls.values())) and not any(text.startswith("ws") for text in publish):
         raise UserError(
             "--allow-remote and --tls-… need --serve or --publish ws://…",
@@ -217,20 +221,24 @@ def command(
 
 def _check_served() -> None:
     """Refuse what makes no sense where a browser's camera is looked through."""
-    from click.core import ParameterSource
-
     from coabench.errors import UserError
 
-    context = click.get_current_context()
     pointless = ("source", "record", "record_clean", "max_frames", "seconds", "draw_on")
-    found = [name for name in pointless if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    if found:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in found)
+    if found := _given({name: f"--{name.replace('_', '-')}" for name in pointless}):
+        options = ", ".join(found)
         raise UserError(
             f"{options} and --serve do not go together",
             expected="the page chooses its camera, records, stops, and says what it draws on",
             remedy=f"leave out {options}",
         )
+
+
+def _given(options: Mapping[str, str]) -> list[str]:
+    """Return those of *options*, parameter -> how it is spelt, that the command line has."""
+    from click.core import ParameterSource
+
+    context = click.get_current_context()
+    return [said for name, said in options.items() if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
 
 
 def _print_summary(done: Summary, err: bool) -> None:

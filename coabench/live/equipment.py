@@ -10,7 +10,7 @@ from typing import Any
 from coabench.live.asker import Asker, Choice, open_asker
 from coabench.live.beside import open_beside, open_offers, summarise
 from coabench.live.detector_process import DetectorProcess
-from coabench.live.probe import Settings
+from coabench.live.settings import Settings
 from coabench.live.sources import Note
 from coabench.live.together import load_askers
 from coabench.registry.detectors import AUTO, DetectorChoice, find_detector

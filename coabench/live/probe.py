@@ -13,78 +13,25 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from coabench.base.files import Closing
-from coabench.base.vocabulary import ERROR
 from coabench.base.worker_thread import WorkerThread
 from coabench.detector import Detector
-from coabench.dialogue import Prediction, Turn
-from coabench.live.agreement import NAMES, AgreementTally
+from coabench.dialogue import Turn
+from coabench.live.answering import ask_about, cut_faces
 from coabench.live.asker import Asker
-from coabench.live.memory import Memory
-from coabench.live.rates import Tally
-from coabench.live.snapshot import FaceAnswer, FaceView, Frame, Look, Snapshot
-from coabench.live.together import ask_together
-from coabench.live.tracker import Track, Tracker, iou
-from coabench.registry.defaults import SMOOTH
-from coabench.support.crop_settings import MARGIN, MIN_FACE, CropSettings
-from coabench.support.crops import crop_face, select_faces
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from coabench.live.finder import FaceFinder, Seen
+from coabench.live.settings import Settings
+from coabench.live.snapshot import FaceAnswer, Frame, Look, Snapshot
+from coabench.live.state import State
+from coabench.live.tracker import Track
 
 Result = TypeVar("Result")
 
-FLICKER = 0.25
-"""Seconds for which any answer counts as fresh: nobody could see a mark that comes and goes faster."""
 CLOSING = 0.5
 """Seconds that `Probe.close` waits for its threads at most."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How faces are chosen and asked about.
-
-    Attributes:
-        every: seconds of the source between two questions about the same face; 0 for as fast as it goes.
-        smooth: the last answers of a face that vote on its smoothed label; 1 for none.
-        stale_after: seconds after which an answer no longer counts as fresh, once it is there; None for the time in
-            which the next one should have come.
-        margin, align: see `coabench.support.crop_settings.CropSettings`.
-        min_face: the smallest side of a box that is looked at, in pixels.
-        faces: how many of the largest faces are looked at; None for all.
-        batch: the most faces that are asked about at once; those asked longest ago come first.
-    """
-
-    every: float = 0.0
-    smooth: int = SMOOTH
-    stale_after: float | None = None
-    margin: float = MARGIN
-    align: bool = True
-    min_face: int = MIN_FACE
-    faces: int | None = None
-    batch: int = 8
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A frame, the faces that are looked at (some of them missed in this very frame), and all that are known.
-
-    Attributes:
-        came: when the frame did, by `time.perf_counter`.
-        detect: seconds in which its faces were found.
-        visible: how many of the faces that are looked at were detected in this frame.
-    """
-
-    frame: Frame
-    came: float
-    detect: float
-    visible: int
-    tracks: tuple[Track, ...]
-    known: frozenset[int]
 
 
 class _Ended(Exception):
@@ -101,11 +48,9 @@ class Probe(Closing):
         beside: further askers, which answer about the same crops.
     """
 
-    def __init__(
-        self, detector: Detector, asker: Asker, settings: Settings = Settings(), beside: Sequence[Asker] = ()
-    ) -> None:
+    def __init__(self, detector: Detector, asker: Asker, settings: Settings, beside: Sequence[Asker] = ()) -> None:
         self.settings = settings
-        self._detector, self._tracker = detector, Tracker()
+        self._finder = FaceFinder(detector)
         self._askers = (asker, *beside)
         self._changed = threading.Condition()  # guards all that follows
         self._notifying = threading.Lock()  # held while listeners are called; never taken while holding _changed
@@ -113,13 +58,7 @@ class Probe(Closing):
         self._threads: list[WorkerThread] = []
         self._pending: Frame | None = None
         self._came = 0.0  # when the newest frame did
-        self._newest: Frame | None = None
-        self._scene = 0  # of the frame whose faces were found last
-        self._seen: _Seen | None = None
-        self._memory: dict[int, Memory] = {}
-        self._tally = Tally()
-        self._beside = [Tally() for _ in beside]
-        self._agreement = AgreementTally(len(self._askers))
+        self._state = State(len(self._askers))
         self._between: deque[tuple[Callable[[], None], Future[Any]]] = deque()
         self._merges: list[tuple[int, int]] = []
         self._closed = False
@@ -146,16 +85,15 @@ class Probe(Closing):
         """
         with self._changed:
             self.check()
-            self._pending = self._newest = frame
+            self._pending = frame
             self._came = time.perf_counter()
-            self._tally.frames += 1
+            self._state.came(frame)
             self._changed.notify_all()
 
     def step(self, frame: Frame) -> list[FaceAnswer]:
         """Find the faces in *frame* and ask about those that are due, now; return the answers."""
         with self._changed:
-            self._newest = frame
-            self._tally.frames += 1
+            self._state.came(frame)
         self._store(self._locate(frame, time.perf_counter()))
         answers: list[FaceAnswer] = []
         while (due := self._due()) is not None:
@@ -174,16 +112,17 @@ class Probe(Closing):
         """
         with self._changed:
             self._askers = (asker, *self._askers[1:])
-            self._agreement = AgreementTally(len(self._askers))
-            self._memory.clear()
+            self._state.forget()
             self._changed.notify_all()
 
     def look(self) -> Look | None:
         """Cut out the faces that are seen in the newest frame; None where there is none."""
         with self._changed:
-            seen = self._seen
+            seen = self._state.seen
         tracks = () if seen is None else tuple(t for t in seen.tracks if t.last_seen == seen.frame.time)
-        return Look(seen.frame, tracks, tuple(self._crops(seen.frame, tracks))) if seen and tracks else None
+        if seen is None or not tracks:
+            return None
+        return Look(seen.frame, tracks, tuple(cut_faces(seen.frame, tracks, self.settings)))
 
     def between(self, work: Callable[[], Result]) -> Future[Result]:
         """Do *work* in the thread that asks, before its next questions. Its error is the future's, and ends nothing."""
@@ -216,13 +155,7 @@ class Probe(Closing):
             now: the time of the source; that of the newest frame by default.
         """
         with self._changed:
-            if now is None:
-                now = self._newest.time if self._newest else 0.0
-            seen = self._seen
-            faces = [] if seen is None else [self._view(track, seen, now) for track in seen.tracks]
-            beside = tuple(tally.rates() for tally in self._beside)
-            agreements = self._agreement.agreements()
-            return Snapshot(seen.frame if seen else None, tuple(faces), self._tally.rates(), beside, agreements)
+            return self._state.snapshot(now, self.settings)
 
     def close(self) -> bool:
         """End the threads, within half a second; once it returns no listener is called any more.
@@ -284,98 +217,36 @@ class Probe(Closing):
 
     # -- what they do -------------------------------------------------------------------------------------------------
 
-    def _merge(self) -> None:
-        """Merge what is to be merged, with what is remembered and shown of it."""
+    def _locate(self, frame: Frame, came: float) -> Seen:
         with self._changed:
             merges, self._merges = self._merges, []
             for track, into in merges:
-                if not self._tracker.rename(track, into):
-                    continue
-                if track in self._memory:
-                    self._memory[into] = self._memory.pop(track)
-                if self._seen is not None:
-                    tracks = (replace(each, id=into) if each.id == track else each
-                              for each in self._seen.tracks if each.id != into)  # fmt: skip
-                    ordered = tuple(sorted(tracks, key=lambda each: each.id))
-                    self._seen = replace(self._seen, tracks=ordered, known=(self._seen.known - {track}) | {into})
+                if self._finder.rename(track, into):
+                    self._state.merge(track, into)
+        return self._finder.find(frame, came, self.settings)
 
-    def _locate(self, frame: Frame, came: float) -> _Seen:
-        self._merge()
-        # Chosen after tracking: a face that is missed in one frame does not lose its place to the next largest.
-        if frame.scene != self._scene:
-            self._tracker.forget()
-            self._scene = frame.scene
-        began = time.perf_counter()
-        faces = self._detector.detect(frame.image)
-        detect = time.perf_counter() - began
-        tracks = self._tracker.update(faces, frame.time, frame.image)
-        chosen = select_faces(tracks, self.settings.faces, self.settings.min_face)
-        visible = sum(track.last_seen == frame.time for track in chosen)
-        ordered = tuple(sorted(chosen, key=lambda track: track.id))
-        return _Seen(frame, came, detect, visible, ordered, frozenset(track.id for track in tracks))
-
-    def _store(self, seen: _Seen) -> None:
+    def _store(self, seen: Seen) -> None:
         with self._changed:
-            self._seen = seen
-            self._tally.detected(seen.frame.time, seen.visible, seen.detect)
-            for gone in set(self._memory) - seen.known:
-                del self._memory[gone]
+            self._state.store(seen)
             self._changed.notify_all()
 
-    def _due(self) -> tuple[_Seen, list[Track]] | None:
-        """Return the frame looked at last and the faces in it that are due, and note that they are asked about."""
+    def _due(self) -> tuple[Seen, list[Track]] | None:
         with self._changed:
-            seen = self._seen
-            if seen is None:
-                return None
-            due = []
-            for track in seen.tracks:
-                asked = self._memory.setdefault(track.id, Memory.blank(len(self._askers))).asked
-                if track.last_seen == seen.frame.time and self._again(asked, seen.frame.time):
-                    due.append(track)
-            due.sort(key=lambda track: (self._memory[track.id].asked or -1.0, track.id))
-            due = sorted(due[: self.settings.batch], key=lambda track: track.id)
-            for track in due:
-                self._memory[track.id].ask(seen.frame.time)
-            return (seen, due) if due else None
+            return self._state.due(self.settings)
 
-    def _again(self, asked: float | None, now: float) -> bool:
-        """Whether a face may be asked about in a frame of time *now*, after it was last asked about at *asked*."""
-        return asked is None or (now > asked and now - asked > self.settings.every - 1e-6)  # times of files are rounded
-
-    def _crops(self, frame: Frame, tracks: Sequence[Track]) -> list[Image]:
-        cut = CropSettings(self.settings.margin, align=self.settings.align)
-        return [crop_face(frame.image, track.face, cut) for track in tracks]
-
-    def _ask(self, seen: _Seen, tracks: Sequence[Track]) -> list[FaceAnswer]:
+    def _ask(self, seen: Seen, tracks: Sequence[Track]) -> list[FaceAnswer]:
         """Ask about faces of a frame, and deliver the answers."""
-        frame, wait = seen.frame, time.perf_counter() - seen.came - seen.detect
         with self._changed:
             askers = self._askers
-        crops = self._crops(frame, tracks)
 
         def on_turn(asker: int, i: int, turn: Turn) -> None:
             with self._changed:
                 if self._closed:
                     raise _Ended
-                memory = self._memory.get(tracks[i].id)
-                if memory is not None and askers is self._askers:
-                    memory.said[asker].turns += (turn,)
+                if askers is self._askers:
+                    self._state.said(asker, tracks[i].id, turn)
 
-        answered = ask_together(askers, crops, on_turn)
-        looks = []
-        for i, (track, picture) in enumerate(zip(tracks, crops, strict=True)):
-            look = []
-            for name, asker, said in zip(NAMES, askers, answered, strict=False):
-                prediction = said.outcomes[i].prediction or Prediction(None, ERROR, "no prediction")
-                turns = tuple(said.outcomes[i].turns)
-                look.append(
-                    FaceAnswer(frame.index, frame.time, track.id, track.box, track.score, picture, asker.strategy.name,
-                               turns, prediction, said.seconds, frame.file, answerer=name,
-                               detect=seen.detect, wait=wait)
-                )  # fmt: skip
-            looks.append(look)
-        return self._deliver(looks, askers)
+        return self._deliver(ask_about(askers, seen, tracks, self.settings, on_turn), askers)
 
     def _deliver(self, looks: Sequence[Sequence[FaceAnswer]], askers: Sequence[Asker]) -> list[FaceAnswer]:
         """Keep finished answers, those of all askers about each crop, and call the listeners, unless the probe was
@@ -398,45 +269,5 @@ class Probe(Closing):
 
         Those of askers that were replaced meanwhile are counted, and no longer shown.
         """
-        for tally, answer in zip((self._tally, *self._beside), look, strict=True):
-            tally.answered(answer.outcome, answer.seconds, answer.wait)
-        if askers is not self._askers:
-            return look
-        self._agreement.answered([answer.prediction.label for answer in look])
-        memory = self._memory.get(look[0].track)
-        if memory is None:
-            return look
-        memory.asking = False
-        return [said.keep(answer, self.settings.smooth) for said, answer in zip(memory.said, look, strict=True)]
-
-    # -- what is shown ------------------------------------------------------------------------------------------------
-
-    def _view(self, track: Track, seen: _Seen, now: float) -> FaceView:
-        memory = self._memory.get(track.id) or Memory.blank(len(self._askers))
-        first = memory.said[0]
-        answer = first.answer
-        age = None if answer is None else max(0.0, now - answer.time)
-        return FaceView(
-            track=track.id,
-            box=track.box,
-            score=track.score,
-            turns=first.turns,
-            asking=memory.asking,
-            answer=answer,
-            smoothed=None if answer is None else answer.smoothed,
-            age=age,
-            stale=self._stale(track, memory, seen, now),
-            beside=memory.beside,
-        )
-
-    def _stale(self, track: Track, memory: Memory, seen: _Seen, now: float) -> bool:
-        """Whether a newer answer should be there by now, or the face is not where it was."""
-        if not memory.answers:
-            return False
-        answer, seconds = memory.answers[0], max(each.seconds for each in memory.answers)
-        if track.last_seen < seen.frame.time or iou(track.box, answer.box) == 0.0:
-            return True
-        limit = self.settings.stale_after
-        if limit is None:  # one inference, or the pause asked for, plus one frame
-            limit = max(self.settings.every, seconds, FLICKER) + self._tally.interval
-        return now - (answer.time + seconds) > limit
+        self._state.count(look)
+        return self._state.remember(look, self.settings.smooth) if askers is self._askers else look

@@ -10,10 +10,10 @@ from coabench.errors import UserError
 from coabench.live.agreement import Agreement
 from coabench.live.asker import Choice
 from coabench.live.browser import Serving
-from coabench.live.probe import Settings
 from coabench.live.publish import Publishing
 from coabench.live.rates import Rates
 from coabench.live.recording import check_new_file, check_recording
+from coabench.live.settings import Settings
 from coabench.registry.detectors import AUTO
 
 

@@ -100,7 +100,6 @@
 
   function pickable(root) {
     for (const link of root.querySelectorAll('td > a[href^="runs/"]')) {
-      if (!link.closest("tr").cells[0].dataset.value) continue; // only what is ranked can be compared
       const run = decodeURIComponent(link.getAttribute("href").slice("runs/".length));
       const box = coabench.element("input", { type: "checkbox", class: "pick no-print", "aria-label": `Compare ${link.textContent}` });
       box.value = run;

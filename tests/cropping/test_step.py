@@ -21,7 +21,8 @@ from coabench.detector import Detector
 from coabench.errors import UserError
 from coabench.evaluation.plan import Evaluation, check
 from coabench.live.asker import Choice, open_asker
-from coabench.live.probe import Probe, Settings
+from coabench.live.probe import Probe
+from coabench.live.settings import Settings
 from coabench.live.snapshot import Frame
 from coabench.live.sources import open_source
 from coabench.registry.detectors import find_detector

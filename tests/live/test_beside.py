@@ -12,7 +12,8 @@ from coabench.errors import UserError
 from coabench.live.agreement import Agreement, AgreementTally
 from coabench.live.asker import Choice, open_asker
 from coabench.live.beside import describe, open_beside, summarise
-from coabench.live.probe import Probe, Settings
+from coabench.live.probe import Probe
+from coabench.live.settings import Settings
 from coabench.live.snapshot import FaceAnswer
 from coabench.live.together import ask_together, load_askers
 

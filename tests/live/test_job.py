@@ -25,8 +25,8 @@ from support.stream import streaming
 import coabench.live.job as job
 from coabench.detector import Face
 from coabench.live.overlay.colours import face_colour
-from coabench.live.probe import Settings
 from coabench.live.recording import Recording, count_frames
+from coabench.live.settings import Settings
 from coabench.live.snapshot import Frame
 from coabench.live.sources import Source, open_source
 

@@ -13,8 +13,9 @@ from coabench.errors import UserError
 from coabench.labels import Choices
 from coabench.live.asker import Choice, open_asker, usable_strategies
 from coabench.live.memory import vote
-from coabench.live.probe import Probe, Settings
+from coabench.live.probe import Probe
 from coabench.live.rates import quantile
+from coabench.live.settings import Settings
 from coabench.live.snapshot import FaceAnswer, Frame, confidence
 from coabench.registry import defaults
 

@@ -72,7 +72,8 @@ def test_a_row_leads_to_its_report_and_back_to_what_was_shown(open_site: Open) -
     assert runs(page) == ["slow", "middle", "fast"]
     page.get_by_role("button", name="img/s").click()
     page.get_by_label("Search").first.fill("chain")
-    assert runs(page) == ["fast", "middle", "slow"]
+    shows(page, ["fast", "middle", "slow"])
+    page.wait_for_function("location.hash.includes('chain')")
     shared = page.url
     page.get_by_role("link", name="middle").click()
     assert page.locator("h1").inner_text() == "middle"
@@ -85,7 +86,7 @@ def test_a_row_leads_to_its_report_and_back_to_what_was_shown(open_site: Open) -
     page.go_back()
     page.goto("about:blank")
     page.goto(shared)
-    assert runs(page) == ["fast", "middle", "slow"]
+    shows(page, ["fast", "middle", "slow"])
 
 
 def test_what_is_new_appears_without_loading_the_page_again(root: Path, open_site: Open) -> None:
@@ -121,6 +122,19 @@ def test_two_runs_that_are_ticked_are_compared(open_site: Open) -> None:
     page.get_by_role("link", name="← results").wait_for()
     assert "compare.html?a=middle.html&b=fast.html" in page.url
     assert "middle" in page.locator("main").inner_text()
+
+
+def test_runs_that_are_not_ranked_can_be_compared_too(root: Path, open_site: Open) -> None:
+    for name in ("fast", "slow"):
+        manifest = json.loads((root / name / "run.json").read_text())
+        manifest["identity"]["dataset"]["limit"] = 90
+        (root / name / "run.json").write_text(json.dumps(manifest))
+    page = open_site()
+    for name in ("slow", "fast"):
+        page.locator("#not-ranked, .part[data-name=not-ranked]").first.get_by_label(f"Compare {name}").check()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_role("link", name="← results").wait_for()
+    assert "slow against fast" in page.locator("h1").inner_text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

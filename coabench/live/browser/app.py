@@ -44,7 +44,7 @@ def build_app(session: SharedSession) -> ASGIApp:
     async def live(socket: WebSocket) -> None:
         connection: Connection = socket.scope["state"][CONNECTION]
         await socket.accept()
-        if not session.enter(connection.network):
+        if not session.places.enter(connection.network):
             await socket.close(FULL, "too many browsers are connected")
             return
         try:
@@ -56,7 +56,7 @@ def build_app(session: SharedSession) -> ASGIApp:
                 session.note(f"the connection to a browser failed: {type(error).__name__}: {error}")
             raise
         finally:
-            session.exit(connection.network)
+            session.places.exit(connection.network)
 
     app = Starlette(routes=[Route("/", show, methods=["GET"]), WebSocketRoute("/live", live)])
     return AccessCheck(app, session.address)

@@ -231,7 +231,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const { paper } = camera;
       paper.width = Math.max(1, Math.round(video.videoWidth * scale));
       paper.height = Math.max(1, Math.round(video.videoHeight * scale));
-      paper.getContext("2d").drawImage(video, 0, 0, paper.width, paper.height);
+      paper.getContext("2d", { willReadFrequently: true }).drawImage(video, 0, 0, paper.width, paper.height);
       camera.busy = true;
       camera.sentAt = now;
       paper.toBlob(async (blob) => {

@@ -74,7 +74,7 @@ class Viewer:
         except (WebSocketDisconnect, TimeoutError):
             return
         finally:
-            self._session.leave(self)
+            self._session.seating.leave(self)
             for task in tasks:
                 task.cancel()
 
@@ -112,7 +112,7 @@ class Viewer:
         self._number, self._came = sent.number, time.monotonic()
 
     def _check_seat(self) -> None:
-        if self._session.seat(self) != "yours":
+        if self._session.seating.seat(self) != "yours":
             raise BadFrame("a frame came without the seat", expected="start before the first frame")
 
     def _execute(self, command: dict[str, str]) -> None:
@@ -120,16 +120,16 @@ class Viewer:
             self._seat = None  # sent again, even if it is as it was
             self._session.take(self)
         elif command["type"] == "stop":
-            self._session.leave(self)
-        elif self._session.seat(self) == "taken":
+            self._session.seating.leave(self)
+        elif self._session.seating.seat(self) == "taken":
             raise UserError("somebody else is connected", remedy="wait until they stop before choosing a strategy")
         elif command["type"] == "set":
             self._session.set(command["name"], command["value"])
         elif command["type"] in ("name", "merge"):
-            if self._session.seat(self) != "yours":
+            if self._session.seating.seat(self) != "yours":
                 raise UserError("a name came without the seat", remedy="start before naming faces")
             self._session.identify(command)
-        elif command["type"] == "prompt" and self._session.seat(self) != "yours":
+        elif command["type"] == "prompt" and self._session.seating.seat(self) != "yours":
             raise UserError("a question came without the seat", remedy="start before asking")
         elif self._tasks:
             raise UserError("something else is under way", remedy="wait for it")
@@ -146,7 +146,7 @@ class Viewer:
                 if kind == "prompt":
                     await self._send(await self._session.prompt(command["text"]))
                 else:
-                    await self._session.switch(kind, command["name"])
+                    await self._session.answerers.switch(kind, command["name"])
             except CoabenchError as error:
                 self._known = {}  # the page may show the strategy that was not to be
                 await self._send(messages.problem(kind, error))
@@ -155,8 +155,8 @@ class Viewer:
 
     async def _report(self) -> End | None:
         while self._session.ended is None:
-            self._session.free_idle()
-            seat = self._session.seat(self)
+            self._session.seating.free_idle()
+            seat = self._session.seating.seat(self)
             if seat != self._seat:
                 self._seat = seat
                 await self._send({"type": "seat", "seat": seat})
@@ -181,17 +181,17 @@ class Viewer:
             self._visible(snapshot) if seated else None,
             rates=_rates(snapshot.rates),
             gauges=session.gauges.read().to_json(),
-            strategy=session.strategy,
-            answerers=session.answerers,
-            offer=session.offered,
+            strategy=session.answerers.strategy,
+            answerers=session.answerers.about,
+            offer=session.answerers.offered,
             settings=session.settings,
             prompt={"refused": session.prompt_refused, "under_way": session.prompting},
-            in_use=session.in_use,
+            in_use=session.answerers.in_use,
             names=session.people.names,
-            switching=session.switching,
+            switching=session.answerers.switching,
             acknowledged=acknowledged,
             frame=self._looked,
-            captured=session.captured,
+            captured=session.seating.newest,
         )
         if _lasting(state) != self._known or now - self._sent > HEARTBEAT:
             self._acknowledged, self._sent, self._known = acknowledged, now, _lasting(state)
@@ -199,12 +199,12 @@ class Viewer:
 
     def _done_with(self, snapshot: Snapshot) -> bool:
         """Whether the faces of the viewer's newest frame were detected, or will not be any more."""
-        gone = self._session.seat(self) != "yours"
+        gone = self._session.seating.seat(self) != "yours"
         return gone or (snapshot.frame is not None and snapshot.frame.index >= self._index)
 
     def _visible(self, snapshot: Snapshot) -> Snapshot | None:
         """Return the snapshot if it is about a frame of this viewer."""
-        return snapshot if snapshot.frame is not None and self._session.of_seat(snapshot.frame.index) else None
+        return snapshot if snapshot.frame is not None and self._session.seating.sent(snapshot.frame.index) else None
 
     async def _send(self, message: messages.Message) -> None:
         async with asyncio.timeout(SLOWEST):

@@ -24,7 +24,10 @@ BOXES = """(colour) => {
     // Whether a box is drawn over the picture in this colour, which is nowhere in the photograph.
     const near = (pixel) => pixel.every((value, i) => Math.abs(value - colour[i]) < 3);
     const view = document.getElementById("view");
-    const data = view.getContext("2d").getImageData(0, 0, view.width, view.height).data;
+    const copy = Object.assign(document.createElement("canvas"), { width: view.width, height: view.height });
+    const sheet = copy.getContext("2d", { willReadFrequently: true });
+    sheet.drawImage(view, 0, 0);
+    const data = sheet.getImageData(0, 0, view.width, view.height).data;
     let found = 0;
     for (let i = 0; i < data.length; i += 4) {
         found += near([...data.slice(i, i + 3)]);
@@ -414,7 +417,7 @@ def test_plates_hide_no_face_and_a_line_leads_to_the_box(server: Served, live: O
         const said = [[{ text: "#1  ", bold: true }, { text: "Happily Surprised  82 %", bold: true }],
                       [{ text: "Happiness → Surprise", ink: "quiet" }], [{ text: "0.4 s old", ink: "quiet" }]];
         const faces = boxes.map((box, i) => ({ track: i + 1, box, style: "solid", lines: said }));
-        const sheet = canvas.getContext("2d");
+        const sheet = canvas.getContext("2d", { willReadFrequently: true });
         const plates = coabench.overlay().draw(sheet, 1, faces);
         const between = sheet.getImageData(210, 280, 80, 120).data;
         const painted = between.filter((value, i) => i % 4 === 3 && value > 0).length;

@@ -373,6 +373,8 @@ def test_a_self_signed_certificate_is_made_once_and_its_fingerprint_shown(
         (["--serve", "127.0.0.1:0", "--tls-cert", "a.pem", "--tls-self-signed"], "does not go with"),
         (["--serve", "127.0.0.1:0", "--source", "1", "--record", "a.mp4"], "--source, --record and --serve"),
         (["--allow-remote"], "need --serve"),
+        (["--no-prompts"], "--no-prompts without --serve"),
+        (["--offer", "strategy=direct", "--prompts"], "--offer and --prompts without --serve"),
     ],
 )  # fmt: skip
 def test_a_wrong_option_is_reported(coabench: Run, options: list[str], message: str) -> None:

@@ -19,7 +19,8 @@ from coabench.live.asker import Asker
 from coabench.live.browser import Serving, prepare, session
 from coabench.live.browser.frames import Sent
 from coabench.live.equipment import Equipment
-from coabench.live.probe import Probe, Settings
+from coabench.live.probe import Probe
+from coabench.live.settings import Settings
 
 LONG = 60.0
 """Seconds after which a test gives up."""
@@ -65,16 +66,6 @@ def test_frames_are_decoded_one_at_a_time_while_others_are_served(
         assert await asyncio.gather(*frames) == [b"first", b"second"]
 
     run(scenario())
-
-
-def test_places_are_limited_for_each_network_and_in_all(shared: session.SharedSession) -> None:
-    networks = [f"192.0.2.{number}" for number in range(4)]
-    for network in networks:
-        assert [shared.enter(network) for _ in range(9)] == [True] * 8 + [False]
-    assert not shared.enter("192.0.2.9")
-    shared.exit(networks[0])
-    assert shared.enter("192.0.2.9")
-    assert not shared.enter(networks[0])
 
 
 class Wordy(Gated):
@@ -146,7 +137,7 @@ def test_free_questions_that_cannot_be_asked() -> None:
         probe.check()  # a viewer's words end nothing
         assert run(shared.prompt("why?"))["responses"]
         assert run(shared.prompt("why \ud800?"))["text"] == "why \\ud800?"  # which no tokenizer takes
-        shared.leave("viewer")
+        shared.seating.leave("viewer")
         shared.take("another viewer")
         with pytest.raises(UserError, match="no face to ask about"):  # the last one's face is nobody else's
             run(shared.prompt("why?"))
@@ -179,7 +170,7 @@ def test_only_what_is_offered_can_be_set_or_chosen() -> None:
                 shared.set(name, value)
         for kind in ("strategy", "offer"):
             with pytest.raises(UserError, match=f"no such {kind}"):
-                run(shared.switch(kind, "/etc/passwd"))
+                run(shared.answerers.switch(kind, "/etc/passwd"))
         assert recorded == []
         shared.set("smooth", "5")
         shared.set("every", "0.25")
@@ -201,9 +192,9 @@ def test_the_adapter_is_the_one_of_the_strategy(
         return other
 
     monkeypatch.setattr(Asker, "with_strategy", with_strategy)
-    assert shared.in_use["adapter"] is None
-    run(shared.switch("strategy", "direct"))
-    assert (shared.strategy, shared.in_use["adapter"]) == ("direct", "shipped/direct")
+    assert shared.answerers.in_use["adapter"] is None
+    run(shared.answerers.switch("strategy", "direct"))
+    assert (shared.answerers.strategy, shared.answerers.in_use["adapter"]) == ("direct", "shipped/direct")
     ((kind, change),) = logged
     assert (kind, change["changed"], change["to"]) == ("change", "strategy", "direct")
     assert change["identity"]["backbone"]["adapter"] == "shipped/direct"
