@@ -16,6 +16,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # for every process, this one too: it is rea
 # One thread in every process: two processes of two threads on two cores wait for one another, and sums by two threads
 # round otherwise than those by one.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Readline sets it for the processes of who imports it, pytest does, and tables would be as narrow.
+os.environ.pop("COLUMNS", None)
 
 from support.browser import browser, browser_page
 from support.in_process import declare, in_process

@@ -160,9 +160,10 @@ def _sweep(folder: Path, _: str) -> Any:
 
 
 def _answers(log: Path) -> list[dict[str, Any]]:
-    """Return the whole lines after the header, without what is timed."""
+    """Return the whole lines after the header, without what is timed, and what the machine bears."""
     lines = [json.loads(line) for line in log.read_bytes().split(b"\n")[1:-1]]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+    timed = {"seconds", "detect", "wait"}
+    return [{k: v for k, v in line.items() if k not in timed} for line in lines if line.get("kind") != "gauges"]
 
 
 def _session(folder: Path, _: str) -> Any:
