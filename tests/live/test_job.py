@@ -540,7 +540,19 @@ def test_the_window_under_a_virtual_display(
     Image.fromarray(picture).save(tmp_path / "faces" / "0.png")
     command = "webcam --source faces --backbone scripted:a --detector brightest --set noise=no --log out.jsonl"
     (tmp_path / "keys.py").write_text(KEYS)
-    display = ["xvfb-run", "-a", "-s", "-screen 0 800x600x24", sys.executable, "keys.py", *command.split(), ending]
+    number = str(1000 + os.getpid() % 30000)  # two that look for a free one at once may both take it
+    display = [
+        "xvfb-run",
+        "-a",
+        "-n",
+        number,
+        "-s",
+        "-screen 0 800x600x24",
+        sys.executable,
+        "keys.py",
+        *command.split(),
+        ending,
+    ]
     result = subprocess.run(
         display,
         cwd=tmp_path,
