@@ -4,7 +4,7 @@ A camera of 30 frames a second at 640×480 (a photograph under a moving camera),
 takes, the overlay and the conversion for the window, and a backbone that needs a given time for an answer: asleep, as a
 GPU or another machine would be, or busy on every core, as a model on the CPU is.
 
-    python benchmarks/webcam.py [--seconds 20] [--answer 1.0] [--frames 10000] [--json FILE]
+    python benchmarks/webcam.py [--seconds 20] [--answer 1.0] [--answerers 1] [--frames 10000] [--json FILE]
 """
 
 from __future__ import annotations
@@ -99,8 +99,12 @@ class Glass:
         return
 
 
-def show(name: str, seconds: float, answer: float, busy: bool) -> dict[str, Any]:
-    """Run a session; return frames shown a second, the longest gap, and how old answers were when they came."""
+def show(name: str, seconds: float, answer: float, busy: bool, answerers: int) -> dict[str, Any]:
+    """Run a session, of *answerers* side by side.
+
+    Returns:
+        frames shown a second, the longest gap, and how old answers were when they came.
+    """
     glass, waits = Glass(), []
     fresh: list[float] = []
     seen = job.Probe.snapshot
@@ -112,16 +116,23 @@ def show(name: str, seconds: float, answer: float, busy: bool) -> dict[str, Any]
 
     class Watched(Probe):
         snapshot = watched
+        newest = 0.0
 
-        def _deliver(self, looks: Sequence[Sequence[FaceAnswer]], askers: Any) -> list[FaceAnswer]:
-            newest = self._newest.time if self._newest else 0.0
-            waits.extend(newest - answer.time - answer.seconds for look in looks for answer in look)
-            return super()._deliver(looks, askers)
+        def start(self) -> None:
+            self.listen(self.wait)
+            super().start()
+
+        def offer(self, frame: Frame) -> None:
+            self.newest = frame.time
+            super().offer(frame)
+
+        def wait(self, answer: FaceAnswer) -> None:
+            waits.append(self.newest - answer.time - answer.seconds)
 
     shots = list(film(90))
     detector = find_detector(name)
     process = DetectorProcess(detector.registration.name, None, detector.options())
-    equipment = job.Equipment((asker(Slow(answer, busy)),), process, (), "slow")
+    equipment = job.Equipment(tuple(asker(Slow(answer, busy)) for _ in range(answerers)), process, (), "slow")
     replaced = {"equip": lambda *_: equipment, "open_source": lambda *_: Camera(shots), "Window": lambda: glass}
     replaced |= {"check_display": lambda: None, "Probe": Watched}
     before = {name: getattr(job, name) for name in replaced}
@@ -135,6 +146,7 @@ def show(name: str, seconds: float, answer: float, busy: bool) -> dict[str, Any]
     gaps = [b - a for a, b in zip(glass.shown, glass.shown[1:], strict=False)]
     return {
         "backbone": "busy" if busy else "asleep",
+        "answerers": answerers,
         "detector": detector.registration.name,
         "shown a second": round((len(glass.shown) - 1) / (glass.shown[-1] - glass.shown[0]), 1),
         "median gap ms": round(1000 * statistics.median(gaps)),
@@ -148,9 +160,10 @@ def show(name: str, seconds: float, answer: float, busy: bool) -> dict[str, Any]
     }
 
 
-def memory(frames: int) -> dict[str, Any]:
+def memory(frames: int, answerers: int) -> dict[str, Any]:
     """Offer frames as fast as detection goes while answers take 50 ms; return how much the process grew."""
-    probe = Probe(FixedFaces((10, 10, 200, 200)), asker(Slow(0.05, False)), Settings())
+    first, *beside = (asker(Slow(0.05 / answerers, False)) for _ in range(answerers))
+    probe = Probe(FixedFaces((10, 10, 200, 200)), first, Settings(), beside)
     sizes = []
     with probe:
         probe.start()
@@ -175,12 +188,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="for each backbone")
     parser.add_argument("--detector", default="auto")
     parser.add_argument("--answer", type=float, default=1.0, help="seconds an answer takes")
+    parser.add_argument("--answerers", type=int, default=1, help="side by side, up to 3; each takes that long")
     parser.add_argument("--frames", type=int, default=10_000)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     results = {
-        "show": [show(given.detector, given.seconds, given.answer, busy) for busy in (False, True)],
-        "memory": memory(given.frames),
+        "show": [show(given.detector, given.seconds, given.answer, busy, given.answerers) for busy in (False, True)],
+        "memory": memory(given.frames, given.answerers),
     }
     print(json.dumps(results, indent=2))
     if given.json:

@@ -352,7 +352,8 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   const paused = { at: 0 };
-  const silent = () => want !== "paused" && performance.now() - seen.came > 2500; // nothing new although it should be
+  // Nothing new although it should be; or nothing at all yet.
+  const silent = () => want !== "paused" && (seen === null || performance.now() - seen.came > 2500);
   const isStale = (face) => face.stale || link.state !== "open" || silent();
   const named = ({ label, why }) => (label !== null ? visible(label) : why === null ? "…" : `no label: ${visible(why)}`);
   const title = (face) => (face.smoothed ? visible(face.smoothed) : named(face));
