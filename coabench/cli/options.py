@@ -64,6 +64,10 @@ device_option = grouped(MODEL, click.option(
     help="What computes: auto, cpu, cuda, cuda:1 …",
     shell_complete=completing.words("auto", "cpu", "cuda"),
 ))  # fmt: skip
+allow_remote_option = grouped(MODEL, click.option(
+    "--allow-remote-backbone", "allow_remote", is_flag=True,
+    help="Use a backbone that sends pictures to another machine, which is refused by default.",
+))  # fmt: skip
 set_option = grouped(MODEL, click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="An option of a plugin in use; repeatable."
 ))  # fmt: skip

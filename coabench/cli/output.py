@@ -70,7 +70,7 @@ def write(text: str, output: Path | None) -> None:
 
 
 def write_facts(facts: Iterable[tuple[str, object]], names: int = 22, *, err: bool = False) -> None:
-    """Print names and values, a pair a line; in a terminal a long value goes on below its beginning.
+    """Print names and values, a pair a line; in a terminal a long value continues below its beginning.
 
     Args:
         names: the width of the column of names, in characters.

@@ -11,11 +11,12 @@ import click
 
 from coabench.base.text import safe
 from coabench.cli import completing
-from coabench.cli.command import FACES, MODEL, OUTPUT, QUESTIONS, RUNNING, Command, grouped
+from coabench.cli.command import FACES, OUTPUT, QUESTIONS, RUNNING, Command, grouped
 from coabench.cli.options import (
     FiniteRange,
     adapter_option,
     align_option,
+    allow_remote_option,
     backbone_option,
     data_root_option,
     decode_once_option,
@@ -54,11 +55,7 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "align", "min_face")
 @dtype_option
 @load_option
 @set_option
-@grouped(
-    MODEL,
-    click.option("--allow-remote-backbone", "allow_remote", is_flag=True,
-                 help="Use a backbone that sends pictures to another machine, which is refused by default."),
-)  # fmt: skip
+@allow_remote_option
 @strategy_option
 @labels_option
 @exemplars_from_option

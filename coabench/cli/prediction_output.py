@@ -84,7 +84,7 @@ class Table(Writer):
         name = name if len(name) <= self._width else "…" + name[1 - self._width :]
         cells = [(name, self._width), (safe(face), FACE_WIDTH), (safe(label), LABEL_WIDTH), (safe(answers), 0)]
         lines, end = [""], 0
-        for cell, width in cells:  # what has no room left goes on below
+        for cell, width in cells:  # what has no room left continues below
             if lines[-1] and self._room is not None and end + len(cell) > self._room:
                 lines.append("")
                 end = INDENT

@@ -13,11 +13,12 @@ import click
 from coabench.base import signals
 from coabench.base.text import safe
 from coabench.cli import completing
-from coabench.cli.command import FACES, MODEL, QUESTIONS, Command, grouped
+from coabench.cli.command import FACES, QUESTIONS, Command, grouped
 from coabench.cli.options import (
     FiniteRange,
     adapter_option,
     align_option,
+    allow_remote_option,
     backbone_option,
     data_root_option,
     decode_once_option,
@@ -79,11 +80,7 @@ CHOICE = (
 @dtype_option
 @load_option
 @set_option
-@grouped(
-    MODEL,
-    click.option("--allow-remote-backbone", "allow_remote", is_flag=True,
-                 help="Use a backbone that sends pictures to another machine, which is refused by default."),
-)  # fmt: skip
+@allow_remote_option
 @strategy_option
 @grouped(
     QUESTIONS,

@@ -15,7 +15,7 @@ FACES: tuple[Colour, ...] = (
     (0x8B, 0x0E, 0xFC),
     (0x49, 0x64, 0x9D),
 )
-"""A colour per face, the same on light and on dark paper: a contrast of 3 with both (WCAG 2.1, 1.4.11), and told apart
+"""A colour per face, the same on light and on dark paper: a contrast of 3 with both (WCAG 2.1, 1.4.11), and distinct
 with protanopia and deuteranopia, too. Found by search; the tests measure both. They come again after the last: what a
 face is told by is its number."""
 TEXT, QUIET, BACK = (255, 255, 255), (205, 210, 215), (16, 18, 22)
