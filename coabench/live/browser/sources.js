@@ -55,6 +55,10 @@ coabench.sources = ({ visible, send, sendBytes, changed, alarm, start, on, shows
     if (source.kind === "camera" && before.kind === "camera") return;
     forget();
     [sending, asked] = [null, false];
+    if (source.kind === "address") { // there may be a password in what was typed, and others before the screen
+      $("address").value = "";
+      $("address").placeholder = visible(source.name);
+    }
     changed(source.kind, CLOSED);
   }
 
