@@ -239,7 +239,7 @@ def _dialled(address: str, note: Note) -> Source:
         return open_source(address, note)
     except UserError as error:
         raise UserError(
-            error.problem.removeprefix("--source "),
+            f"the address {error.problem.removeprefix('--source ')}",
             expected=error.expected,
             remedy="check the address, the password and the network",
         ) from None

@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(installed: Path, folder: Path) -> Iterator[Served]:
-    environment = process_environment(installed, TMPDIR=str(folder))
+    environment = process_environment(installed)
     more = ("--log", folder / "log.jsonl", "--page-address", "127.0.0.1:1", "--page-address", "localhost")
     with served(environment, folder, *more) as started:
         yield started
