@@ -110,7 +110,7 @@ def test_what_makes_ffmpeg_open_other_files_is_no_film(setting: Setting, data: b
 
 @pytest.mark.parametrize("size", ["0", "", "-5", "x", str(3 * 1024**3), "9" * 30])
 def test_the_size_is_bounded(setting: Setting, size: str) -> None:
-    with pytest.raises(UserError, match="the film is (too large|empty)"):
+    with pytest.raises(UserError, match=r"the film is (too large|empty)"):
         setting.player.receive("film.mp4", size)
     assert setting.files == []
 
