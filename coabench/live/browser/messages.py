@@ -1,4 +1,4 @@
-"""What travels over the socket beside frames, as JSON; docs/webcam-browser.md lists it."""
+"""What travels over the socket beside frames, as JSON; docs/guides/webcam-browser.md lists it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ class Serving(_Serving):
     """See `coabench.web.address.Serving`."""
 
     option = "--serve"
-    guide = "docs/webcam-browser.md"
+    guide = "docs/guides/webcam-browser.md"
     unencrypted = "without TLS a browser gives its camera to localhost only, and pictures travel in the clear"
 
 
