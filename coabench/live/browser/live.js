@@ -228,7 +228,7 @@ document.addEventListener("DOMContentLoaded", () => {
     shot() {
       const now = performance.now();
       if (want !== "running" || link.state !== "open" || link.seat !== "yours" || camera.outstanding !== null || camera.busy) return;
-      if (!stream || video.readyState < 2 || document.hidden || sources.uploads()) return;
+      if (!stream || video.readyState < 2 || document.hidden || !sources.takes()) return;
       const rest = 1000 / hello.limits.frames_per_second - (now - camera.sentAt);
       if (rest > 4) {
         clearTimeout(camera.timer);
@@ -245,7 +245,7 @@ document.addEventListener("DOMContentLoaded", () => {
       paper.toBlob(async (blob) => {
         const picture = blob && (await blob.arrayBuffer());
         camera.busy = false;
-        if (!picture || want !== "running" || link.state !== "open" || link.seat !== "yours" || sources.uploads()) return;
+        if (!picture || want !== "running" || link.state !== "open" || link.seat !== "yours" || !sources.takes()) return;
         const message = new Uint8Array(12 + picture.byteLength);
         const head = new DataView(message.buffer);
         camera.number += 1;

@@ -150,6 +150,7 @@ coabench.sources = ({ visible, send, sendBytes, changed, alarm, start, on, shows
 
   const busy = () => asked;
   const uploads = () => sending !== null;
+  const takes = () => !remote() && !sending; // frames of the camera: else the server would drop them
   const ended = () => remote() && now.ended;
 
   function status(seen) {
@@ -160,7 +161,7 @@ coabench.sources = ({ visible, send, sendBytes, changed, alarm, start, on, shows
 
   function show({ free }) {
     const part = sending ? sending.there / sending.film.size : 0;
-    $("sending").hidden = !sending;
+    $("sending").hidden = !sending || sending.there === sending.film.size;
     if (sending) {
       $("sent").value = part;
       say($("sent-text"), `${megabytes(sending.there)} of ${megabytes(sending.film.size)}`);
@@ -178,7 +179,7 @@ coabench.sources = ({ visible, send, sendBytes, changed, alarm, start, on, shows
   $("cancel").addEventListener("click", cancel);
 
   return {
-    welcome, follow, reset, take, resume, lacks, request, received, failed, status, show, wanted, remote, busy, uploads, ended,
+    welcome, follow, reset, take, resume, lacks, request, received, failed, status, show, wanted, remote, busy, uploads, takes, ended,
     picture: (number) => (number === undefined ? newest : pictures.get(number)),
     at: (captured) => (remote() ? captured + offset : captured),
   };

@@ -121,6 +121,8 @@ class Viewer:
             raise BadFrame("a frame came before the last was acknowledged")
         sent = await self._session.decode(data)
         self._check_seat()  # it may have been idle for too long meanwhile
+        if self._session.player.watched.kind != "camera":
+            return
         if self._number is not None and sent.number <= self._number:
             raise BadFrame("frames are numbered upwards", sent.number)
         self._index = self._session.offer(sent)
