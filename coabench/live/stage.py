@@ -15,7 +15,7 @@ from coabench.live.agreement import NAMES
 from coabench.live.equipment import Equipment
 from coabench.live.gauges import GaugeReader
 from coabench.live.log import LiveLog
-from coabench.live.overlay import Marks, draw
+from coabench.live.overlay import Marks, Seats, draw
 from coabench.live.probe import Probe
 from coabench.live.publish import Publisher
 from coabench.live.recording import Recording
@@ -66,6 +66,7 @@ class Stage:
         self._overlaid = self._recording(session.record, 0.0)
         self._clean = self._recording(session.record_clean, 0.0)
         self._recordings = 0
+        self._seats = Seats()
         self._gauges, self._gauged = GaugeReader(), time.monotonic()
         self._log: LiveLog | None = None
         if session.log is not None or session.publishing.targets:
@@ -168,7 +169,7 @@ class Stage:
         if ground is not frame:
             fresh = ground is not self._drawn
         self._drawn = ground
-        drawn = draw(ground.image, snapshot, self._marks(snapshot))
+        drawn = draw(ground.image, snapshot, self._marks(snapshot), self._seats)
         if self._overlaid is not None and fresh:
             self._overlaid.write(drawn, ground.time)
         return drawn
@@ -183,7 +184,7 @@ class Stage:
             self.details = not self.details
         elif key == "still":
             ground = self._ground(frame, snapshot)
-            drawn = draw(ground.image, snapshot, self._marks(snapshot))
+            drawn = draw(ground.image, snapshot, self._marks(snapshot), self._seats)
             files = save_still(self._folder, drawn, ground.index, snapshot)
             self.summary.files += [file for file in files if file not in self.summary.files]
             self.notice(f"saved {files[0].name} and {len(files) - 1} crops in {self._folder}", NOTICE)
