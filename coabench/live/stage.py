@@ -13,6 +13,7 @@ from coabench.base import environment, signals
 from coabench.base.text import plural
 from coabench.live.agreement import NAMES
 from coabench.live.equipment import Equipment
+from coabench.live.gaps import Gaps
 from coabench.live.gauges import GaugeReader
 from coabench.live.log import LiveLog
 from coabench.live.overlay import Marks, Seats, draw
@@ -67,6 +68,7 @@ class Stage:
         self._clean = self._recording(session.record_clean, 0.0)
         self._recordings = 0
         self._seats = Seats()
+        self._gaps = Gaps(self.log_event)
         self._gauges, self._gauged = GaugeReader(), time.monotonic()
         self._log: LiveLog | None = None
         if session.log is not None or session.publishing.targets:
@@ -108,6 +110,8 @@ class Stage:
     def count_frame(self, frame: Frame) -> None:
         """Count a frame; without a window, report now and then."""
         self._frames += 1
+        if self.source.live:
+            self._gaps.frame(frame.time)
         self._last, self._came = frame, time.monotonic()
         moment = self._came
         self._shown = [t for t in self._shown[-240:] if t > moment - 1] + [moment]
@@ -143,6 +147,7 @@ class Stage:
         self.paused = not self.paused
         if self.paused:
             self._paused_at = time.monotonic()
+            self._gaps.pause()
         elif self.source.live:
             for recording in filter(None, (self._overlaid, self._clean)):
                 recording.skip(time.monotonic() - self._paused_at)
@@ -240,6 +245,8 @@ class Stage:
         """Close everything, files last: until then a thread may still write. A further signal does not disturb it."""
         end = self._end()
         with signals.ignoring():
+            if self.source.live and self._last is not None:
+                self._gaps.end(self._last.time + time.monotonic() - self._came)
             for close in reversed(self._ends):
                 if close() is False:
                     self.summary.left_behind = True

@@ -19,6 +19,7 @@ from coabench.live.browser.people import People
 from coabench.live.browser.places import Places
 from coabench.live.browser.seating import Seating
 from coabench.live.equipment import Equipment
+from coabench.live.gaps import Gaps
 from coabench.live.gauges import GaugeReader
 from coabench.live.probe import Probe
 from coabench.live.prompt import LONGEST, ask_freely, check_prompt, refusal
@@ -65,6 +66,7 @@ class SharedSession:
         self.places, self.seating, self.people, self.gauges = Places(), Seating(), People(), GaugeReader()
         self.answerers = Answerers(probe, equipment, note, self._note_change)
         self._probe, self._equipment, self._record, self._prompts = probe, equipment, record, prompts
+        self._gaps = Gaps(record)
         self._answers: deque[dict[str, Any]] = deque(maxlen=WAITING)
         self._decoder = WorkerThread("decode")
 
@@ -107,6 +109,7 @@ class SharedSession:
     def offer(self, sent: Sent) -> int:
         """Hand a frame of the viewer in the seat to the probe; return its index there."""
         frame = self.seating.frame(sent)
+        self._gaps.frame(frame.time)
         self._probe.offer(frame)
         return frame.index
 
