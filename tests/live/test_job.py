@@ -521,7 +521,8 @@ def test_a_recording_leaves_out_what_the_user_paused_and_nothing_else(
     monkeypatch.setattr(job, "open_source", lambda spec, note: Cam(spec, note))
     backbone = Gated()
     backbone.free = True
-    equipment = job.Equipment((asker(backbone),), FixedFaces((10, 10, 50, 40)), (), "gated")
+    asks = asker(backbone)
+    equipment = job.Equipment((asks,), FixedFaces((10, 10, 50, 40)), (asks.identity,), "gated")
     monkeypatch.setattr(job, "equip", lambda *_: equipment)
     monkeypatch.setattr(gaps, "LONG", 0.8)
     keep = {"record_clean": tmp_path / "a.avi", "log": tmp_path / "a.jsonl"}
