@@ -58,12 +58,13 @@ class Server(Backbone[Prepared]):
         refuse_secrets(recorded, Redaction(key))
         self._sent = "images and key" if key else "images"
         client = Client(self.address, key, variable, o.timeout, o.retries, o.ca_file)
-        self.dispatcher = Dispatcher(self.model, o, client, self.identity)
+        self.dispatcher = Dispatcher(self.model, o, client)
         self._first: tuple[Question, Mode] = (TRIAL, GENERATE)
         self._samples = False
         self._scores: Literal["exact", "first-token"] | None = None  # None where nothing is scored
         self._inexact = ""  # why a score is that of the first token
         self._odd_prompt: str | None = None
+        self.dispatcher.identity = self.identity()
 
     def identity(self) -> Mapping[str, Any]:
         """Return the model's name and the server that it means something to, and all that a request says."""
@@ -149,6 +150,7 @@ class Server(Backbone[Prepared]):
                     remedy="use --decode generate, or a strategy that scores basic emotions (pair-scores, top-2-pair)",
                 )
         self._first = next(((q, mode) for q, mode in asked if mode.scored), asked[0] if asked else self._first)
+        self.dispatcher.identity = self.identity()
 
     def _find_out(self, asked: Sequence[tuple[Question, Mode]]) -> None:
         """Find out what the identity of a run says of the server: whether it scores whole options, and in which dialect
@@ -213,6 +215,11 @@ class Server(Backbone[Prepared]):
                 self._find_scores()
         counted = wait_for(self.dispatcher.try_out(*self._first))
         self._odd_prompt = odd_prompt(self.model, self._first[0].messages, counted)
+
+    def close(self) -> None:
+        """End the server that was started for the run."""
+        if self.local:
+            self.local.stop()
 
     def prepare(self, images: Sequence[Image], sample: str | None = None) -> Prepared:
         """Encode the images of a sample."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,10 +39,8 @@ Prepared = tuple[str, ...]
 class Dispatcher:
     """Sends requests to a server, as many at once as the user allows.
 
-    Args:
-        identity: returns everything that can change an answer.
-
     Attributes:
+        identity: everything that can change an answer.
         cache: where replies are kept.
         served: the name of the model that the server says has answered; None before the first answer.
         fingerprints: every ``system_fingerprint`` that came, each once.
@@ -50,10 +48,9 @@ class Dispatcher:
         exact: asks for the scores of whole options; None where a score is that of the first token.
     """
 
-    def __init__(
-        self, model: str, options: ServerOptions, client: Client, identity: Callable[[], Mapping[str, Any]]
-    ) -> None:
-        self._model, self._options, self._client, self._identity = model, options, client, identity
+    def __init__(self, model: str, options: ServerOptions, client: Client) -> None:
+        self._model, self._options, self._client = model, options, client
+        self.identity: Mapping[str, Any] = {}
         self.cache = ReplyCache()
         self.served: str | None = None
         self.fingerprints: list[str] = []
@@ -90,7 +87,7 @@ class Dispatcher:
         """
         question = Question("Which emotion does a face show?", NOBODY_SAYS, name="trial")
         for dialect in DIALECTS:
-            body = {**self._plain(), "messages": messages_of(question.messages, (), None)}
+            body = {**self._plain(), "messages": [{"role": "user", "content": question.prompt}]}
             body |= {self._options.length_field: self._options.max_tokens, **constraint(question, dialect)}
             try:
                 answer = (await self._client.post(body, lambda data: read_reply(data, question, GENERATE))).answer
@@ -127,7 +124,7 @@ class Dispatcher:
             # Of servers that take no seed, each draw is still a request of its own; a whole option is one each.
             more: Body = {"draw": question.draw.seed} if mode is SAMPLE else {}
             more |= {"options": list(question.options)} if mode.scored and self.exact else {}
-            keys.append(key := key_of(self._identity(), {**body, **more}))
+            keys.append(key := key_of(self.identity, {**body, **more}))
             if key not in asked:
                 asked[key] = self._reply(key, body, question, mode, halt)
         replies = dict(zip(asked, await asyncio.gather(*asked.values(), return_exceptions=True), strict=True))

@@ -79,7 +79,7 @@ class LocalServer:
                 expected="the address of a server that runs, or one that is started for the run",
                 remedy="leave one of the two away",
             )
-        executable = shutil.which(Path(options.serve_with).expanduser())
+        executable = shutil.which(str(Path(options.serve_with).expanduser()))
         if executable is None:
             raise UserError(
                 f"--set serve_with={options.serve_with}: there is no such executable",
