@@ -241,6 +241,10 @@ class Backbone(ABC, Generic[Prepared]):
     def look(self, batch: Sequence[Prepared]) -> Viewing:
         """Look at a batch of prepared samples."""
 
+    def close(self) -> None:
+        """End what was started for a run. Called when `coabench.evaluate` is over, however it ends."""
+        return
+
     def trainee(self, options: Any) -> Trainee:
         """Return what training needs; for backbones that declare ``trains``.
 
