@@ -14,12 +14,13 @@ environment for a CPU, with Python 3.11 (benchmarks/README.md says what else it 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
+import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -35,6 +36,7 @@ from coabench_openai.options import ServerOptions
 from coabench_transformers.backbone import TransformersVision
 from coabench_transformers.viewing import TransformersViewing
 from coabench_transformers.whole import Whole
+from command_line import add_json, parser_of, run_benchmark, whole_number
 from PIL.Image import Image
 from subject import machine
 
@@ -196,19 +198,18 @@ def race(contestants: Sequence[Contestant], tasks: Sequence[str], faces: int, ro
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--model", type=Path, default=Path("peers-llava"), help="the folder of the model")
     parser.add_argument("--vllm", type=Path, help="the executable of vLLM, in an environment of its own")
     parser.add_argument("--tasks", nargs="+", default=[*TASKS], choices=[*TASKS])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--faces", type=int, default=4)
-    parser.add_argument("--batch-size", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--threads", type=whole_number(), default=1)
+    parser.add_argument("--faces", type=whole_number(), default=4)
+    parser.add_argument("--batch-size", type=whole_number(), default=4)
+    parser.add_argument("--rounds", type=whole_number(), default=3)
+    add_json(parser)
     arguments = parser.parse_args()
-    if min(arguments.threads, arguments.faces, arguments.batch_size, arguments.rounds) < 1:
-        parser.error("--threads, --faces, --batch-size and --rounds are 1 or more")
     torch.set_num_threads(arguments.threads)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server is ended, too
     if not (arguments.model / "config.json").exists():
         llava.build(arguments.model, learnt())
     told = {**machine("cpu", arguments.threads), **llava.about(arguments.model), "batch": arguments.batch_size}
@@ -234,4 +235,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)
