@@ -63,7 +63,12 @@ def facts(device: str) -> Mapping[str, Any]:
 
 def parts_of(size: str, device: str) -> list[Any]:
     """Return what is measured, the most important first; shares are of a time that an H200 should not need whole."""
+    # All that cases import later: one that is cut off in the middle of an import leaves a module that is broken.
+    import accelerate  # noqa: F401
     import gpu_checks as checks
+    import peft  # noqa: F401
+    import torch._dynamo
+    import torch._inductor.compile_fx  # noqa: F401
     from budget import Case, Part
     from gpu_speed import SCALES, Subject
 
