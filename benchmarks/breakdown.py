@@ -70,7 +70,8 @@ def _by_kind(device: str, once: Any, images: int) -> dict[str, float]:
         once()
         clock(device)
     sums = dict.fromkeys([*KINDS, "other operations"], 0.0)
-    for event in profile.key_averages():
+    # The device's time is counted with the operation that launched a kernel; a kernel's own event repeats it.
+    for event in (each for each in profile.key_averages() if each.device_type == torch.autograd.DeviceType.CPU):
         name = event.key.lower()
         kind = next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), "other operations")
         sums[kind] += event.self_cpu_time_total if device == "cpu" else event.self_device_time_total

@@ -21,6 +21,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -133,7 +134,8 @@ def main() -> None:
     def tidy() -> None:
         gc.collect()
         if arguments.device != "cpu":
-            torch.cuda.empty_cache()
+            with suppress(RuntimeError):  # a device that is broken is the next case's to report
+                torch.cuda.empty_cache()
 
     budget = Budget(begun + 60 * arguments.minutes, report, tidy)
     budget.carry_out(parts_of(arguments.size, arguments.device))

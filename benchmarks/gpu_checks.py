@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -144,6 +145,7 @@ def _four_do_not_fit(device: str, request: BackboneRequest) -> Iterator[dict[str
         replaced.append(mock.patch.object(Phi35Viewing, "_advance", short))
     else:
         one, _, four = (_reserved(device, request, rows) for rows in (1, 2, 4))  # 2: its kernels are loaded as well
+        gc.collect()
         torch.cuda.empty_cache()
         free, _ = torch.cuda.mem_get_info(device)
         left = (one + four) // 2
@@ -165,6 +167,7 @@ def _four_do_not_fit(device: str, request: BackboneRequest) -> Iterator[dict[str
 
 def _reserved(device: str, request: BackboneRequest, rows: int) -> int:
     """Return the bytes that loading a model and a question about some images take of the device."""
+    gc.collect()
     torch.cuda.synchronize(device)
     torch.cuda.empty_cache()
     before = torch.cuda.memory_reserved(device)
