@@ -7,7 +7,7 @@ Text in them comes from models, files and users. Both formats make it harmless. 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -22,9 +22,6 @@ PIECE, WORD = 8, 24
 
 ROWS = 40
 """A float of more rows does not fit a page."""
-
-GRID_ROWS = 12
-"""A page may end after so many rows of a `Grid`."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,7 @@ def _latex(block: Block) -> str:
             lines = "\\par\n  ".join(_literal(line) for line in text.split("\n"))
             return f"\\begin{{quote}}\\small\\ttfamily\\raggedright\n  {lines}\n\\end{{quote}}\n"
         case Grid():
-            return "\n".join(_grids(block))
+            return _grid(block)
         case Table(section):
             parts = [section.rows[i : i + ROWS] for i in range(0, len(section.rows), ROWS)]
             notes = [()] * (len(parts) - 1) + [section.notes]
@@ -132,20 +129,18 @@ def _latex(block: Block) -> str:
             )
 
 
-def _grids(grid: Grid) -> Iterator[str]:
-    """Yield a grid as tables of a few rows each, between which a page may end."""
+def _grid(grid: Grid) -> str:
+    """Return a grid as a table for each row: the columns have fixed widths, and a page may end after any row.
+
+    A longtable does the same, but not in a paper of two columns.
+    """
     columns = "".join(rf">{{\raggedright\arraybackslash}}p{{{width:.2f}\linewidth}}" for width in grid.widths)
-    for i in range(0, len(grid.rows), GRID_ROWS):
-        yield "\n".join([
-            r"\noindent{\small\begin{tabular}{@{}" + columns + "@{}}",
-            r"  \toprule",
-            "  " + " & ".join(map(latex_text, grid.titles)) + r" \\",
-            r"  \midrule",
-            *("  " + " & ".join(map(_breakable, row)) + r" \\" for row in grid.rows[i : i + GRID_ROWS]),
-            r"  \bottomrule",
-            r"\end{tabular}\par}\medskip",
-            "",
-        ])  # fmt: skip
+    lines = [rf"  {' & '.join(map(_breakable, row))} \\" for row in grid.rows]
+    lines[0] = "\n".join([r"  \toprule", f"  {' & '.join(map(latex_text, grid.titles))} \\\\", r"  \midrule", lines[0]])
+    lines[-1] += "\n  \\bottomrule"
+    begin = rf"\noindent\begin{{tabular}}[t]{{@{{}}{columns}@{{}}}}"
+    tables = [f"{begin}\n{line}\n\\end{{tabular}}\\par" for line in lines]
+    return "\n".join([r"{\small\setlength{\parskip}{0pt}\lineskip=0pt", *tables, r"}\medskip"]) + "\n"
 
 
 def _breakable(text: str) -> str:

@@ -247,7 +247,7 @@ _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': "''", "[": "{[}", "]": "{]}", "–": r"\textendash{}", "−": "$-$", "×": r"$\times$",
-    "≥": r"$\geq$", "≤": r"$\leq$", "…": r"\dots{}", "±": r"$\pm$", "’": "'", "“": "``", "”": "''",
+    "≥": r"$\geq$", "≤": r"$\leq$", "…": r"\dots{}", "±": r"$\pm$", "κ": r"$\kappa$", "’": "'", "“": "``", "”": "''",
     "\N{NO-BREAK SPACE}": "~",
 }  # fmt: skip
 """What LaTeX would act on, and the signs of our own tables."""

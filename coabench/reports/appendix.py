@@ -109,11 +109,12 @@ def _facts(title: str, sources: Sequence[Source]) -> Iterator[Block]:
             if list(values.values()) == [list(found)]:
                 shared.append((name, next(iter(values))))
             else:
-                rows += [(name, value, ", ".join(where)) for value, where in values.items()]
+                titles = [name, *[""] * len(values)]
+                rows += [
+                    (title, value, ", ".join(of)) for title, (value, of) in zip(titles, values.items(), strict=False)
+                ]
         yield from [Facts(shared)] if shared else []
-        if rows:
-            yield Text("They differ in:")
-            yield Grid(("Fact", "Value", "Of"), rows, (0.22, 0.46, 0.22))
+        yield from [Grid(("What differs", "Value", "Of"), rows, (0.22, 0.46, 0.22))] if rows else []
 
 
 def _questions(runs: Sequence[Evaluation]) -> Iterator[Block]:
@@ -161,7 +162,7 @@ def _figures(runs: Sequence[Evaluation]) -> Iterator[Block]:
     columns = [
         Column("Run", "run"),
         Column("Samples", "samples", "right"),
-        *(Column(figure.heading, name, "right") for name, figure in figures.items()),
+        *(Column(figure.heading, name, "right", wide=figure.wide) for name, figure in figures.items()),
         Column("Invalid", "invalid", "right"),
         Column("Errors", "errors", "right"),
     ]
