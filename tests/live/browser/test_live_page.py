@@ -522,6 +522,20 @@ def test_plates_hide_no_face_and_a_line_leads_to_the_box(server: Served, live: O
     assert plate[1] >= 420
     assert painted > 100
     assert page.evaluate(draw, [640, 480, [middle]])[1] < painted
+    trembling = """(keeps) => {
+        const sheet = Object.assign(document.createElement("canvas"), { width: 640, height: 480 }).getContext("2d");
+        const lines = [[{ text: "#1 Happily Surprised" }], [{ text: "Happiness → Surprise" }], [{ text: "0.4 s old" }]];
+        let overlay = coabench.overlay();
+        const tops = [];
+        for (let n = 0; n < 30; n += 1) {
+            if (!keeps) overlay = coabench.overlay();
+            const box = [240, 58 + 8 * (n % 2), 380, 220 + 8 * (n % 2)];
+            tops.push(overlay.draw(sheet, 1, [{ track: 1, box, style: "solid", lines }])[0][1]);
+        }
+        return tops.filter((top, n) => n && Math.abs(top - tops[n - 1]) > 20).length;
+    }"""
+    assert page.evaluate(trembling, False) > 20
+    assert page.evaluate(trembling, True) <= 1  # from where it had no room
 
 
 def overlap(a: list[float], b: list[float]) -> float:
