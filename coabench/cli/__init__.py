@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from coabench.base import signals
+from coabench.base.collector import leave_memory_to_the_system
 from coabench.base.names import never_fail_to_print, use_utf8
 from coabench.base.packages import unusable_package
 from coabench.base.resources import shortage
@@ -100,6 +101,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; errors become one clear message and an exit code."""
     if arguments is None:
         use_utf8()
+        leave_memory_to_the_system()
     never_fail_to_print()
     settle_columns()
     words = sys.argv[1:] if arguments is None else arguments

@@ -62,7 +62,7 @@ def command(
     run: Path, samples: str, question: str, window: float, overlap: float, fill: str, data_root: Path | None,
     batch_size: int, device: str, seed: int, assignments: tuple[str, ...], format: str, output: Path | None,
 ) -> None:  # fmt: skip
-    """Show which parts of the images the answers of the finished run in the directory RUN hang on.
+    """Show which parts of the images the answers of the finished run in the directory RUN depend on.
 
     Windows cover one part of an image after the other, and the questions of the run are asked again: a map shows by how
     much that lowers the log-probability of the answer given. With the share of brows, eyes, nose and mouth, a deletion

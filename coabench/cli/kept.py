@@ -11,6 +11,16 @@ import click
 
 from coabench.errors import UserError
 
+KINDS = (
+    ("run.json", "run", ("run.json", "predictions.jsonl", "metrics.json", "pending", "parts", ".lock")),
+    ("training.json", "training", ("training.json", "training.jsonl", "checkpoints", "tensorboard", ".lock")),
+    ("adapter_config.json", "adapter", ("adapter_config.json", "adapter_model.safetensors")),
+    ("stress.json", "stress", ("stress.json",)),
+    ("crops.json", "cropped data set", ("crops.json", "crops.jsonl", "originals.json", "card.yaml")),
+)
+"""Of each kind of folder its manifest, what it holds, and the names that belong to it. They stand here, and a test
+compares them: the modules that write these folders import torch and cv2, and every command imports this one."""
+
 
 class OutputFile(click.Path):
     """A file that a command writes whole; `coabench.cli.command.Command` checks that nothing is lost by it."""
@@ -44,7 +54,7 @@ def check_output(path: Path, option: str = "--output", read: Iterable[Path] = ()
         raise UserError(f"{option} {path} is a file that this command reads", remedy=remedy)
     real = Path(os.path.realpath(path))
     for folder in real.parents:
-        for manifest, kind, contents in _kinds():
+        for manifest, kind, contents in KINDS:
             if real.relative_to(folder).parts[0] in contents and os.path.lexists(folder / manifest):
                 raise UserError(f"{option} {path} is a file of the {kind} in {folder}", remedy=remedy)
 
@@ -62,19 +72,3 @@ def _paths(values: Iterable[Any]) -> Iterator[Path]:
             yield from _paths(value)
         elif isinstance(value, str | os.PathLike) and value:
             yield Path(value)
-
-
-def _kinds() -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield the manifest of each kind of folder, what the folder holds, and the names that belong to it."""
-    from coabench.cropping.card import CARD
-    from coabench.cropping.job import MANIFEST as CROPS
-    from coabench.cropping.originals import LOG, ROOT
-    from coabench.robustness.folder import FILE as STRESS
-    from coabench.runs.run import Run
-    from coabench.training.files import CONFIG, WEIGHTS, TrainingFolder
-
-    for job in (Run, TrainingFolder):
-        yield job.declared.file, job.declared.kind, job.contents
-    yield CONFIG, "adapter", (CONFIG, WEIGHTS)
-    yield STRESS, "stress", (STRESS,)
-    yield CROPS, "cropped data set", (CROPS, LOG, ROOT, CARD)

@@ -25,7 +25,7 @@ class SocketServing(Serving):
     """How answers are served at a WebSocket."""
 
     option = OPTION
-    guide = "docs/publishing.md"
+    guide = "docs/guides/publishing.md"
     unencrypted = "without TLS the answers travel in the clear"
 
 
