@@ -215,6 +215,7 @@ class SharedSession:
     def _watch(self, watched: Watched) -> None:
         """Something else is looked at: what was known of the faces before is forgotten."""
         self._forget()
+        self._gaps = Gaps(self._record)
         self._note_change("source", watched.name, frame=watched.since)
 
     def _note_change(self, name: str, value: str, **more: Any) -> None:
