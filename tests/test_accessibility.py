@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from support.browser import serious
 from support.in_process import command
-from support.session_log import session
+from support.session_log import answer, write_log
 
+ANSWERERS = {"A": ("Happily Surprised", None), "B": ("Happily Surprised", "Sadly Surprised")}
 ADAPTER = Path(__file__).parent / "support" / "written_by_0_1_0" / "adapters" / "rank-1"
 
 
@@ -30,7 +31,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("explain", "runs/a", "--samples", "all:1", "--question", "primary", "--window", 0.5, "--output", "explain.html")
     run("compare", "runs/a", "runs/b", "--format", "html", "--output", "compare.html")
     run("leaderboard", "runs", "--format", "html", "--output", "leaderboard.html")
-    session(folder / "log.jsonl")
+    asked = [(n, name, labels[n % 3 == 0]) for n in range(20) for name, labels in ANSWERERS.items()]
+    lines = [answer(n / 10, 1, label, answerer=name) for n, name, label in asked]
+    gap = {"kind": "gap", "time": 2.0, "seconds": 3.0, "why": "paused"}
+    write_log(folder / "log.jsonl", [*lines, gap])
     run("replay-live", "log.jsonl", "--output", "replay.html")
     run("report", shutil.copytree(ADAPTER, folder / "adapter"), "--output", "training.html")
     return folder

@@ -173,6 +173,8 @@ class Stage:
         ground = self._ground(frame, snapshot)
         if ground is not frame:
             fresh = ground is not self._drawn
+        if self._drawn is not None and ground.scene != self._drawn.scene:
+            self._seats = Seats()  # plates stay where they are within a film, not from one photo to the next
         self._drawn = ground
         drawn = draw(ground.image, snapshot, self._marks(snapshot), self._seats)
         if self._overlaid is not None and fresh:

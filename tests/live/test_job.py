@@ -479,6 +479,35 @@ def test_boxes_are_drawn_on_the_frame_that_was_looked_at_where_that_is_asked_for
         assert shade <= 60 + number + 2
 
 
+def test_plates_keep_their_place_within_a_film_and_not_from_photo_to_photo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memories: list[Any] = []
+
+    class Photos(Source):
+        fps = 10.0
+
+        def frames(self) -> Any:
+            for index, scene in enumerate((0, 0, 1)):
+                yield Frame(grey(90, 240, 180), index / 10, index, scene=scene)
+
+    def noticed(image: Any, snapshot: Any, marks: Any, seats: Any) -> Any:
+        memories.append(seats)
+        return image
+
+    monkeypatch.setattr("coabench.live.stage.draw", noticed)
+    monkeypatch.setattr(job, "open_source", lambda spec, note: Photos(spec, note))
+    backbone = Gated()
+    backbone.free = True
+    asks = asker(backbone)
+    equipment = job.Equipment((asks,), FixedFaces((10, 10, 50, 40)), (asks.identity,), "gated")
+    monkeypatch.setattr(job, "equip", lambda *_: equipment)
+    job.webcam(job.Session(window=False, settings=Settings(min_face=1), record=tmp_path / "a.avi"), print)
+    first, second, third = memories
+    assert first is second
+    assert third is not second
+
+
 def test_a_recording_leaves_out_what_the_user_paused_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

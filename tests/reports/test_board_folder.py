@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -74,6 +76,35 @@ def test_what_would_be_overwritten_is_refused(root: Path, tmp_path: Path, coaben
         assert result.returncode == 2
         assert "--format html, and no --output" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_pages_of_runs_that_vanished_are_removed_and_no_others(root: Path, tmp_path: Path, coabench: Run) -> None:
+    command = ("leaderboard", root, "--format", "html", "--with-reports", "out")
+    assert "removed" not in coabench(*command).stderr
+    runs = tmp_path / "out" / "runs"
+    by_hand, changed, gone = runs / "mine.html", runs / "failed.html", runs / page_name("sweep/A B")
+    by_hand.write_text("mine")
+    changed.write_text(changed.read_text() + "<!-- a remark -->")
+    (tmp_path / "outside.html").write_text("elsewhere")
+    index = tmp_path / "out" / "pages.json"
+    known = json.loads(index.read_text())
+    known["pages"]["../../outside.html"] = hashlib.sha256(b"elsewhere").hexdigest()
+    index.write_text(json.dumps(known))
+    for name in ("failed", "sweep"):
+        shutil.rmtree(root / name)
+    said = coabench(*command).stderr
+    assert f"removed 1 page of runs that are not there: runs/{gone.name}\n" in said
+    assert "kept, because somebody changed them: runs/failed.html\n" in said
+    assert not gone.exists()
+    assert by_hand.read_text() == "mine"
+    assert changed.exists()
+    assert (tmp_path / "outside.html").exists()
+    assert (runs / "good.html").exists()
+    index.write_text('{"my": "list"}')
+    refused = coabench(*command)
+    assert refused.returncode == 2
+    assert "found: pages.json" in refused.stderr
+    assert index.read_text() == '{"my": "list"}'
 
 
 def test_programs_get_no_links(root: Path, coabench: Run) -> None:
