@@ -2,8 +2,8 @@
 
     python benchmarks/sweeps.py [--limit 110] [--rounds 1] [--json FILE]
 
-The same four runs (two strategies, two decode modes, the embedded model without adapter) in three ways, in turns: each in
-a process of its own; one after the other in one process, which loads the model once; and together, with one look at
+The same four runs (two strategies, two decode modes, the embedded model without adapter) in three ways, in turns: each
+in a process of its own; one after the other in one process, which loads the model once; and together, with one look at
 each image. Processor seconds are those of all processes, checks and start included.
 """
 

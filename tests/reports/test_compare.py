@@ -119,12 +119,10 @@ def test_order_of_the_log_does_not_matter(tmp_path: Path) -> None:
     assert compared(a, b) == compared(a, shuffled)
 
 
-def test_logs_that_stay_in_their_files_are_compared_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_that_stay_in_files_are_compared_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a = write_run(tmp_path / "a", first(14))
-    others = [
-        write_run(tmp_path / "b", first(12, 5)),
-        write_run(tmp_path / "c", first(12, 5), records=lambda r: r[::-1]),
-    ]
+    backwards = write_run(tmp_path / "c", first(12, 5), records=lambda r: r[::-1])
+    others = [write_run(tmp_path / "b", first(12, 5)), backwards]
     kept = [compared(a, b, "--flips", "200") for b in others]
     monkeypatch.setattr(stored, "KEPT", 0)
     assert not isinstance(records_in(a / "predictions.jsonl"), list)
