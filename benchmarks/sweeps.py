@@ -9,7 +9,6 @@ each image. Processor seconds are those of all processes, checks and start inclu
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -22,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from command_line import add_json, parser_of, run_benchmark, whole_number
 from scale import machine
 
 from coabench.sweep.executor import ExecutorRequest
@@ -75,11 +75,11 @@ def measure(way: str, backbone: str, limit: int) -> tuple[float, float, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--backbone", default="tiny")
-    parser.add_argument("--limit", type=int, default=110)
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--limit", type=whole_number(), default=110)
+    parser.add_argument("--rounds", type=whole_number(), default=1)
+    add_json(parser)
     arguments = parser.parse_args()
     told, taken, recorded = machine(), {way: list[tuple[float, float]]() for way in WAYS}, []
     threads = os.environ.get("OMP_NUM_THREADS")
@@ -104,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -21,6 +21,7 @@ from coabench.base.text import safe
 from coabench.base.version import __version__
 from coabench.cli.command import Group
 from coabench.cli.completing import VARIABLE
+from coabench.cli.output import settle_columns
 from coabench.cli.processes import say_interrupted
 from coabench.cli.suggestions import with_suggestion
 from coabench.errors import CoabenchError, JobError, UserError
@@ -102,6 +103,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         use_utf8()
         leave_memory_to_the_system()
     never_fail_to_print()
+    settle_columns()
     words = sys.argv[1:] if arguments is None else arguments
     if instruction := os.environ.get(VARIABLE):
         from coabench.cli.completion import answer

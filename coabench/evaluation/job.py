@@ -40,7 +40,11 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedR
         JobError: the run could not be finished; the records so far are safe.
     """
     request = replace(request, device=World.from_environment().device(request.device))
-    return carry_out(request, check(request), progress or Silence())
+    plan = check(request)
+    try:
+        return carry_out(request, plan, progress or Silence())
+    finally:
+        plan.backbone.close()
 
 
 def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRun:

@@ -157,7 +157,7 @@ DETAILS = (
     Detail("title", "metrics", _optional_text, "title={value!r} of {name!r} is no text"),
     Detail("format", "metrics", _figure_format, "format={value!r} of {name!r} is none of " + ", ".join(FIGURE_FORMATS)),
 )
-"""The details that the bench reads; docs/plugins.md has a row for each."""
+"""The details that the bench reads; docs/reference/plugins.md has a row for each."""
 
 
 def invalid_parts(kind: str, entry: Registration) -> Iterator[str]:
