@@ -18,8 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
-from command_line import add_json, parser_of, run_benchmark, whole_number
+from command_line import add_json, existing_folder, parser_of, run_benchmark, whole_number
 from scale import machine
 
 COABENCH = [sys.executable, "-m", "coabench"]
