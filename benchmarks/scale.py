@@ -1,10 +1,12 @@
 """A run of many samples from end to end: seconds, samples a second and peak memory of every job that touches it.
 
     python benchmarks/scale.py --samples 10000 100000 1000000 [--json FILE]
+    python benchmarks/scale.py --samples 1000000 --written --jobs compare load_records
 
 Chain-of-Affect over a data set whose samples exist only as numbers (one 8×8 picture behind all of them), answered at
 once by a script, then by ``replay:`` of that run. Each job runs in a process of its own, so that its peak memory is its
-own. The logs (1.1 KB a record) lie in a temporary folder: two runs of a million take 2.2 GB.
+own. The logs (1.1 KB a record) lie in a temporary folder: two runs of a million take 2.2 GB. With ``--written`` they
+are copies of the records of a small run, written in seconds, for the jobs that only read them.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,9 +42,13 @@ from coabench.evaluation.plan import Evaluation
 from coabench.inference.loading import load_ahead
 from coabench.metrics.summary import summarise
 from coabench.registry.catalog import find_dataset
+from coabench.reports.compare import compare
 from coabench.reports.leaderboard import leaderboard
+from coabench.reports.pandas_tables import load_records
 from coabench.reports.report import Report, report
 from coabench.runs.run import read_manifest, read_records
+from coabench.scoring.job import score
+from coabench.scoring.request import Scoring
 from coabench.testing import registered
 
 CARD = """
@@ -68,6 +75,8 @@ splits: [test]
 """
 
 BATCH = 32
+ALIKE, SMALL = 66, 66 * 20
+"""Samples so far apart have the same label and attributes; the samples of a run whose records are copied."""
 
 
 @cache
@@ -226,6 +235,45 @@ def board(folder: Path, samples: int) -> None:
     leaderboard(folder)
 
 
+def compare_runs(folder: Path, samples: int) -> None:
+    compare(folder / "asked", folder / "replayed")
+
+
+def frame(folder: Path, samples: int) -> None:
+    """The run as a pandas table, which stays in memory."""
+    assert len(load_records(folder / "asked")) == samples
+
+
+def score_file(folder: Path, samples: int) -> None:
+    """A table of ids, targets and predictions becomes a run."""
+    score(Scoring(folder / "table.csv", labels=str(folder / "many.yaml"), output=folder / "scored"))
+
+
+def write_table(folder: Path, samples: int) -> None:
+    """Write the table that is scored: every seventh prediction is another label."""
+    names = find_dataset("many").card.space.names
+    with (folder / "table.csv").open("w", encoding="utf-8") as file:
+        file.write("id,target,prediction\n")
+        for i in range(samples):
+            file.write(f"many/test_{i:07},{names[i % 11]},{names[(i + (i % 7 == 0)) % 11]}\n")
+
+
+def write_runs(folder: Path, samples: int) -> None:
+    """Write two runs whose records are those of a small one, under their own ids; they differ in some answers."""
+    evaluate(_evaluation(folder, SMALL, "at-once", "asked"))
+    shutil.copytree(folder / "asked", folder / "replayed")
+    lines = (folder / "asked" / "predictions.jsonl").read_bytes().splitlines(keepends=True)
+    manifest = json.loads((folder / "asked" / "run.json").read_text())
+    manifest["identity"]["dataset"]["samples"] = samples
+    for run, shift in (("asked", 0), ("replayed", ALIKE)):
+        with (folder / run / "predictions.jsonl").open("wb") as file:
+            for i in range(samples):
+                copied = (i + shift) % SMALL
+                file.write(lines[copied].replace(b"test_%07d" % copied, b"test_%07d" % i))
+        (folder / run / "metrics.json").unlink()
+        (folder / run / "run.json").write_text(json.dumps(manifest))
+
+
 def images(folder: Path, samples: int) -> None:
     """What every evaluation does before it asks: read and decode the pictures, in threads."""
     sources = (sample.image for sample in Numbered(range(samples), find_dataset("many").card))
@@ -233,6 +281,7 @@ def images(folder: Path, samples: int) -> None:
         pass
 
 
+PREPARATIONS: dict[str, Callable[[Path, int], None]] = {"written": write_runs, "table": write_table}
 JOBS: dict[str, Callable[[Path, int], None]] = {
     "evaluate, answered at once": evaluate_at_once,
     "evaluate, replay": evaluate_replay,
@@ -241,30 +290,38 @@ JOBS: dict[str, Callable[[Path, int], None]] = {
     "report": make_report,
     "leaderboard, first": board,
     "leaderboard, second": board,
+    "compare": compare_runs,
+    "load_records": frame,
+    "score": score_file,
     "images alone": images,
 }
 
 
 def child(job: str, folder: Path, samples: int) -> None:
     with many(folder):
-        started = time.perf_counter()
-        JOBS[job](folder, samples)
-        seconds = time.perf_counter() - started
+        started, processor = time.perf_counter(), time.process_time()
+        (JOBS | PREPARATIONS)[job](folder, samples)
+        seconds, processor = time.perf_counter() - started, time.process_time() - processor
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": round(seconds, 2), "peak MiB": round(peak)}))
+    print(json.dumps({"seconds": round(seconds, 2), "processor seconds": round(processor, 2), "peak MiB": round(peak)}))
 
 
-def measure(folder: Path, samples: int) -> list[dict[str, Any]]:
+def measure(folder: Path, samples: int, jobs: Sequence[str]) -> list[dict[str, Any]]:
     """Run every job in a process of its own."""
     rows = []
-    for job in JOBS:
+    for job in jobs:
         command = [sys.executable, __file__, "--job", job, "--folder", str(folder), "--samples", str(samples)]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        if job in PREPARATIONS:
+            continue
         rate = samples / max(found["seconds"], 1e-9)
         each = {"samples/s": round(rate), "ms a sample": round(1e3 / rate, 4)}
         rows.append({"job": job, "samples": samples, **found, **each})
         seconds, peak = found["seconds"], found["peak MiB"]
-        print(f"{job:32}{samples:>10,}{seconds:>9.1f} s{rate:>9,.0f}/s{peak:>7,} MiB", flush=True)
+        processor = found["processor seconds"]
+        print(
+            f"{job:32}{samples:>10,}{seconds:>9.1f} s{processor:>9.1f} s cpu{rate:>9,.0f}/s{peak:>7,} MiB", flush=True
+        )
     return rows
 
 
@@ -285,7 +342,9 @@ def main() -> None:
     parser.add_argument("--samples", type=whole_number(), nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--folder", type=existing_folder, help="where to make the runs; a temporary folder by default")
     add_json(parser)
-    parser.add_argument("--job", choices=list(JOBS), help=argparse.SUPPRESS)
+    parser.add_argument("--written", action="store_true", help="copy the records of a small run")
+    parser.add_argument("--jobs", nargs="+", choices=list(JOBS), default=list(JOBS))
+    parser.add_argument("--job", choices=[*JOBS, *PREPARATIONS], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.job:
         child(arguments.job, arguments.folder, arguments.samples[0])
@@ -293,7 +352,8 @@ def main() -> None:
     told, rows = machine(), []
     for samples in arguments.samples:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-            rows += measure(Path(folder), samples)
+            first = [*(["written"] if arguments.written else []), *(["table"] if "score" in arguments.jobs else [])]
+            rows += measure(Path(folder), samples, [*first, *arguments.jobs])
         if arguments.json:
             arguments.json.write_text(json.dumps({"machine": told, "jobs": rows}, indent=2) + "\n")
 

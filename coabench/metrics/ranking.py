@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.metrics.predictions import Predicted
-from coabench.metrics.statistics import LEVEL, Difference, holm, paired_difference, paired_p_matrix
+from coabench.metrics.statistics import LEVEL, Difference, paired_difference, told_apart
 
 ALPHA = 1 - LEVEL
 """The chance of a false "better" anywhere in a group that Holm's correction keeps."""
@@ -37,12 +37,9 @@ def ranks(runs: Sequence[Predicted]) -> list[Rank]:
         return []
     first: dict[bytes, int] = {}
     numbers = [first.setdefault(run.predictions.tobytes(), len(first)) for run in runs]
-    different = [runs[numbers.index(number)] for number in range(len(first))]
-    shares = np.stack([run.shares for run in different])
-    upper = np.triu_indices(len(different), 1)
-    differ = np.zeros((len(different), len(different)), dtype=bool)
-    differ[upper] = holm(paired_p_matrix(shares, runs[0].sizes)[upper]) < ALPHA
-    found = places(shares.sum(axis=1).tolist(), differ | differ.T)
+    different = dict(zip(reversed(numbers), reversed(runs), strict=True))
+    shares = np.stack([different[number].shares for number in range(len(first))])
+    found = places(shares.sum(axis=1).tolist(), told_apart(shares, runs[0].sizes, ALPHA))
     return [found[number] for number in numbers]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from coabench.errors import UserError
 from coabench.metrics.predictions import Predicted
 from coabench.runs.finished import RecordedRun
+from coabench.runs.stored import Reordered
 
 EXAMPLES = 5
 """How many ids an error shows."""
@@ -39,7 +41,8 @@ def align(runs: Sequence[RecordedRun]) -> Aligned:
     """
     first = runs[0]
     names = first.manifest["labels"]["names"]
-    records, answers = [first.records], [Predicted.of(first.records, names)]
+    records: list[Sequence[Mapping[str, Any]]] = [first.records]
+    answers = [Predicted.of(first.records, names)]
     for run in runs[1:]:
         if run.manifest["labels"]["names"] != names:
             raise UserError(
@@ -48,9 +51,7 @@ def align(runs: Sequence[RecordedRun]) -> Aligned:
                 found=f"{run.directory}: {', '.join(run.manifest['labels']['names'])}",
                 remedy="compare runs on the same data set",
             )
-        _check_samples(first.directory, run.directory, [first.records, run.records])
-        position = {record["id"]: i for i, record in enumerate(run.records)}
-        records.append([run.records[position[record["id"]]] for record in first.records])
+        records.append(_in_order_of(first, run))
         answers.append(Predicted.of(records[-1], names))
         if not np.array_equal(answers[0].units, answers[-1].units):
             raise UserError(
@@ -60,6 +61,26 @@ def align(runs: Sequence[RecordedRun]) -> Aligned:
                 remedy="score the file again with --like RUN or --subject-column NAME",
             )
     return Aligned(runs, records, answers)
+
+
+def _in_order_of(first: RecordedRun, run: RecordedRun) -> Sequence[Mapping[str, Any]]:
+    """Return the records of *run* in the order of the first, in which most runs are."""
+    if _same_samples(first.records, run.records):
+        return run.records
+    _check_samples(first.directory, run.directory, [first.records, run.records])
+    position = {record["id"]: i for i, record in enumerate(run.records)}
+    return Reordered(run.records, array("q", (position[record["id"]] for record in first.records)))
+
+
+def _same_samples(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether both are about the same samples in the same order, each once: seen side by side, only ids are kept."""
+    ids: set[str] = set()
+    for a, b in zip(first, second, strict=False):
+        shas = [record.get("image_sha256") for record in (a, b)]
+        if (a["id"], a["target"]) != (b["id"], b["target"]) or (all(shas) and shas[0] != shas[1]):
+            return False
+        ids.add(a["id"])
+    return len(ids) == len(first) == len(second)
 
 
 def attributes_of(sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from coabench.base.text import difference, interval, p_equals, p_value, percent, plural, signed
 from coabench.decode import EXTERNAL
 from coabench.metrics.predictions import Predicted
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from coabench.reports.compare_recipes import RecipeComparison
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Flip:
     """A sample that only one of the runs gets right."""
 
@@ -218,13 +216,14 @@ def _flips(records: Sequence[Mapping[str, Any]], a: Predicted, b: Predicted) -> 
     right_a, right_b = a.predictions == a.targets, b.predictions == b.targets
     return [
         Flip(
-            records[i]["id"],
-            records[i]["target"],
+            record["id"],
+            names[a.targets[i]] or "",
             names[a.predictions[i]],
             names[b.predictions[i]],
             "a" if right_a[i] else "b",
         )
-        for i in np.flatnonzero(right_a != right_b).tolist()
+        for i, record in enumerate(records)
+        if right_a[i] != right_b[i]
     ]
 
 

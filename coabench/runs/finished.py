@@ -14,7 +14,8 @@ from coabench.errors import UserError
 from coabench.labels import Choices, Label, LabelSpace
 from coabench.registry.catalog import find_labels, is_file
 from coabench.runs.identity import RunIdentity
-from coabench.runs.run import LOG, MANIFEST, read_manifest, read_records
+from coabench.runs.run import LOG, MANIFEST, read_manifest
+from coabench.runs.stored import records_in
 
 _LABELS = ("space", "names", "pairs", "basic", "neutral")
 
@@ -102,7 +103,7 @@ def read_run(directory: Path) -> RecordedRun:
     missing = [name for name in _LABELS if name not in manifest["labels"]]
     if missing:
         raise _damaged(directory, expected=f"the field 'labels.{missing[0]}'")
-    records = list(read_records(directory))
+    records = records_in(directory / LOG)
     if len(records) != identity.dataset.samples:
         raise UserError(
             f"{directory / LOG} is not the log of the whole run",

@@ -22,6 +22,7 @@ from coabench.metrics.figures import (
     war_difference,
 )
 from coabench.metrics.statistics import (
+    all_pairs,
     bootstrap,
     detectable,
     difference_interval,
@@ -36,6 +37,7 @@ from coabench.metrics.statistics import (
     power,
     sign_flip,
     student_quantile,
+    told_apart,
     wilson_interval,
 )
 
@@ -313,6 +315,19 @@ def test_the_p_values_of_all_pairs(sizes: list[int]) -> None:
     assert p == pytest.approx(np.array([[paired_difference(a, b, sizes).p for b in runs] for a in runs]), abs=1e-9)
     assert (p == p.T).all()
     assert (np.diagonal(p) == 1).all()
+
+
+@pytest.mark.parametrize("block", [5, 512])
+def test_runs_are_told_apart_block_by_block_as_holm_says(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(all_pairs, "BLOCK", block)
+    rng = np.random.default_rng(1)
+    runs = np.where(rng.random((23, 60)) < np.linspace(0.1, 0.9, 23)[:, None], 1 / 60, 0.0)
+    upper = np.triu_indices(len(runs), 1)
+    expected = np.zeros((len(runs), len(runs)), dtype=bool)
+    expected[upper] = holm([paired_difference(runs[i], runs[j], [60]).p for i, j in zip(*upper, strict=True)]) < 0.05
+    assert 0 < expected.sum() < len(upper[0])
+    assert (told_apart(runs, [60], 0.05) == expected | expected.T).all()
+    assert not told_apart(runs[:1], [60], 0.05).any()
 
 
 def test_runs_that_get_nothing_right_are_not_told_apart() -> None:

@@ -13,6 +13,8 @@ from scipy import stats
 from coabench.cli.compare import command
 from coabench.errors import UserError
 from coabench.render.tables import FORMATS
+from coabench.runs import stored
+from coabench.runs.stored import records_in
 
 NAMES = ["Happily Surprised", "Sadly Angry", "Sadly Fearful"]
 SIZES = {"Happily Surprised": 60, "Sadly Angry": 18, "Sadly Fearful": 30}
@@ -115,6 +117,18 @@ def test_order_of_the_log_does_not_matter(tmp_path: Path) -> None:
     b = write_run(tmp_path / "b", first(7))
     shuffled = write_run(tmp_path / "x" / "b", first(7), records=lambda records: records[::-1])
     assert compared(a, b) == compared(a, shuffled)
+
+
+def test_logs_that_stay_in_files_are_compared_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a = write_run(tmp_path / "a", first(14))
+    backwards = write_run(tmp_path / "c", first(12, 5), records=lambda r: r[::-1])
+    others = [write_run(tmp_path / "b", first(12, 5)), backwards]
+    kept = [compared(a, b, "--flips", "200") for b in others]
+    monkeypatch.setattr(stored, "KEPT", 0)
+    assert not isinstance(records_in(a / "predictions.jsonl"), list)
+    assert [compared(a, b, "--flips", "200") for b in others] == kept
+    twice = write_run(tmp_path / "d", first(12), records=lambda r: [*r[:-1], r[0]])
+    assert "1 ids twice" in refused(a, twice)
 
 
 def test_subjects_are_resampled_as_a_whole(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """How sure a figure is, and whether two figures differ: pure functions on numbers and arrays.
 
 `intervals` turns hits or replicates into an interval, `resampling` draws a test set again and again, `paired` compares
-runs that answered the same samples. Everything random is seeded by an argument with a fixed default, so the same
-counts give the same interval (with the same version of numpy).
+runs that answered the same samples, `all_pairs` every two of many. Everything random is seeded by an argument with a
+fixed default, so the same counts give the same interval (with the same version of numpy).
 """
 
+from coabench.metrics.statistics.all_pairs import paired_p_matrix, told_apart
 from coabench.metrics.statistics.calibration_error import Binned, CalibrationError, calibration_error
 from coabench.metrics.statistics.intervals import (
     LEVEL,
@@ -27,7 +28,6 @@ from coabench.metrics.statistics.paired import (
     mcnemar,
     minimum_detectable,
     paired_difference,
-    paired_p_matrix,
     sign_flip,
 )
 from coabench.metrics.statistics.power import detectable, power
@@ -70,5 +70,6 @@ __all__ = [
     "sign_flip",
     "student_interval",
     "student_quantile",
+    "told_apart",
     "wilson_interval",
 ]

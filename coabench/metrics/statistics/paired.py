@@ -125,50 +125,6 @@ def _sum(d: Figures) -> float:
     return math.fsum(d)
 
 
-def paired_p_matrix(shares: Figures, sizes: npt.ArrayLike) -> Figures:
-    """Return the p-values of `paired_difference` for every pair of runs, shape (r, r), with a diagonal of ones.
-
-    Σ(a − b)² and Σ(a − b)⁴ of all pairs are sums of matrix products, so a thousand runs take about a second.
-
-    Args:
-        shares: the shares of r runs, shape (r, units).
-        sizes: samples per class, shape (k,).
-    """
-    x = np.asarray(shares, dtype=np.float64)
-    if not x.size:
-        return np.ones((len(x), len(x)))
-    unit = float(x.max()) or 1.0  # keep fourth powers away from rounding to nothing
-    x = x / unit
-    x2, x3 = x**2, x**3
-    s2, s4 = x2.sum(axis=1), (x2 * x2).sum(axis=1)
-    p11, p31, p22 = x @ x.T, x3 @ x.T, x2 @ x2.T
-    square = np.maximum(s2[:, None] + s2[None, :] - 2 * p11, 0)
-    fourth = s4[:, None] + s4[None, :] - 4 * p31 - 4 * p31.T + 6 * p22
-    total = x.sum(axis=1)
-    added = added_variance(sizes) / unit**2
-    p = _two_sided(np.abs(total[:, None] - total[None, :]) / np.sqrt(square + added))
-    # One by one where the normal approximation is not used, and where it alone decides nothing.
-    counted = ~(square**2 >= ENOUGH * fourth) | (_equal_weights(x, square, fourth) & (p < 1))
-    for i, j in zip(*np.nonzero(np.triu(counted, 1)), strict=True):
-        p[i, j] = p[j, i] = max(p[i, j], sign_flip(x[i], x[j]))
-    np.fill_diagonal(p, 1.0)
-    return p
-
-
-def _equal_weights(x: Figures, square: Figures, fourth: Figures) -> npt.NDArray[np.bool_]:
-    """Return for which pairs all differences have one size, shape (r, r): then (Σd²)² is their number times Σd⁴."""
-    hits = (x > 0).astype(np.float64)
-    differing = hits.sum(axis=1)[:, None] + hits.sum(axis=1)[None, :] - 2 * hits @ hits.T
-    equal: npt.NDArray[np.bool_] = np.isclose(square**2, differing * fourth, rtol=1e-9)
-    return equal
-
-
-def _two_sided(z: Figures) -> Figures:
-    """Return P(|Z| ≥ z) of the standard normal distribution, for z ≥ 0 of any shape."""
-    result: Figures = np.vectorize(math.erfc, otypes=[np.float64])(z / math.sqrt(2))
-    return result
-
-
 def _exact(weight: Figures, observed: float) -> float:
     """Return P(|Σ ± weight_i| ≥ observed) for fair signs.
 
