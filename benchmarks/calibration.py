@@ -1,4 +1,5 @@
-"""How often the intervals of the figures of confidence hold the truth: the last tables of docs/statistics.md.
+"""How often the intervals of the figures of confidence hold the truth: the last tables of
+docs/explanation/statistics.md.
 
     python benchmarks/calibration.py [--trials 400] [--json FILE]
 

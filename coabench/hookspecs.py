@@ -110,10 +110,10 @@ def coabench_register_detectors(register: Register) -> None:
 def coabench_register_metrics(register: Register) -> None:
     """Register metrics. The target is called with ``(targets, predictions, labels)``: label names per sample, None for
     a prediction without a label, and the manifest's ``labels``. One with a parameter ``records`` is also passed the
-    run's records (docs/formats.md): ids, turns with their scores, attributes, votes; the same samples in the same
-    order. All of it are copies. It returns a number, ``{"value": number, "interval": [low, high]}``, or anything else
-    that JSON can hold; only numbers become columns of the leaderboard. Where the run lacks what it needs it raises a
-    `coabench.errors.UserError` that says what: it is then left out, and the reason is printed."""
+    run's records (docs/reference/formats.md): ids, turns with their scores, attributes, votes; the same samples in the
+    same order. All of it are copies. It returns a number, ``{"value": number, "interval": [low, high]}``, or
+    anything else that JSON can hold; only numbers become columns of the leaderboard. Where the run lacks what it
+    needs it raises a `coabench.errors.UserError` that says what: it is then left out, and the reason is printed."""
 
 
 @hookspec

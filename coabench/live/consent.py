@@ -12,7 +12,7 @@ Before the first use of the camera:
     with exceptions for medical and safety reasons); other places have rules of their own.
   - Pictures go to no other machine than the one that answers, and to a remote backbone only if you allow it. None is
     stored unless you ask (--record, --crops, the keys s and r).
-  docs/responsible-use.md says more. This is shown once."""
+  docs/explanation/responsible-use.md says more. This is shown once."""
 MARKER = "webcam-notice-1"
 """The file that says that the notice was shown; another number when its text changes in substance."""
 

@@ -110,7 +110,8 @@ def mean_value_interval(values: Figures, clusters: Counts | None, most: float = 
     """Return the 95 % interval of the mean of values within 0…*most*; None where nothing is known of their spread.
 
     Student's t interval, mean ± t·s/√n with n − 1 degrees of freedom; over m persons s²/n is the jackknife's variance
-    over them, with m − 1. As a mean of skewed values it needs samples: docs/statistics.md has the coverage measured.
+    over them, with m − 1. As a mean of skewed values it needs samples: the coverage measured is in
+    docs/explanation/statistics.md.
     """
     found = student_interval(float(values.mean()), means_without(values, clusters))
     return found and (max(0.0, found[0]), min(most, found[1]))

@@ -76,7 +76,7 @@ class FacePrediction:
         return {turn.question.name: turn.answer.label for turn in self.turns}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record, JSON-serialisable; see docs/predict.md."""
+        """Return the record, JSON-serialisable; see docs/guides/predict.md."""
         picture = self.picture
         prediction = {"prediction": self.label, "status": self.status, "reason": self.reason}
         return {

@@ -24,7 +24,7 @@ SPLITS = {
 }  # fmt: skip
 """What folders of splits are called -> the split. Of those that are there, the first is the default of evaluate."""
 REMEDY = (
-    "rename the folders, or describe them in a card: docs/datasets.md has one in ten lines, "
+    "rename the folders, or describe them in a card: docs/guides/datasets.md has one in ten lines, "
     "and `values` under its options says what a folder stands for"
 )
 

@@ -341,7 +341,9 @@ def _manager_of(loaded: Any, plugin: LoadedPlugin) -> pluggy.PluginManager:
     try:
         manager.register(loaded, name=plugin.name)
     except pluggy.PluginValidationError as error:
-        raise _Refused(_reason(error), f"{advice(plugin)} (hooks take the arguments in docs/plugins.md)") from error
+        raise _Refused(
+            _reason(error), f"{advice(plugin)} (hooks take the arguments in docs/reference/plugins.md)"
+        ) from error
     for caller in manager.get_hookcallers(loaded) or ():
         if caller.spec is None and not all(impl.optionalhook for impl in caller.get_hookimpls()):
             raise _Refused(

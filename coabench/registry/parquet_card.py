@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LABELS = ("label", "labels", "emotion", "expression")
 """What columns of labels are called, where no other column's numbers have names."""
-REMEDY = "describe it in a card: docs/datasets.md has one in ten lines"
+REMEDY = "describe it in a card: docs/guides/datasets.md has one in ten lines"
 
 
 def describe_table(path: Path, spaces: Sequence[LabelSpace], taken: Sequence[str]) -> dict[str, Any]:

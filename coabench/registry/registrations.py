@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from coabench.base.collector import collector_paused
 from coabench.base.packages import reinstalling
 from coabench.base.resources import out_of_memory
 from coabench.base.signals import is_interrupt
@@ -41,7 +42,8 @@ class Registration:
         """Import and return the target; `UserError` where that fails, but for want of memory."""
         module, _, attribute = self.target.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
+            with collector_paused():
+                return getattr(importlib.import_module(module), attribute)
         except CoabenchError:
             raise
         except BaseException as error:
@@ -155,7 +157,7 @@ DETAILS = (
     Detail("title", "metrics", _optional_text, "title={value!r} of {name!r} is no text"),
     Detail("format", "metrics", _figure_format, "format={value!r} of {name!r} is none of " + ", ".join(FIGURE_FORMATS)),
 )
-"""The details that the bench reads; docs/plugins.md has a row for each."""
+"""The details that the bench reads; docs/reference/plugins.md has a row for each."""
 
 
 def invalid_parts(kind: str, entry: Registration) -> Iterator[str]:

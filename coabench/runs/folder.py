@@ -62,7 +62,7 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """The fields of every manifest that are read again; what else it holds is in docs/formats.md.
+    """The fields of every manifest that are read again; what else it holds is in docs/reference/formats.md.
 
     Attributes:
         kind: the kind of job, for people.

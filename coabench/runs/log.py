@@ -21,7 +21,7 @@ VoteCount = Annotated[Number, must(lambda number: 0 <= number <= MOST_VOTES, f"a
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedTurn:
-    """A turn as the log has it; see docs/formats.md."""
+    """A turn as the log has it; see docs/reference/formats.md."""
 
     name: str
     prompt: str
@@ -70,7 +70,7 @@ class LoggedPath:
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedRecord:
-    """A record as the log has it; see docs/formats.md."""
+    """A record as the log has it; see docs/reference/formats.md."""
 
     id: str
     target: str

@@ -13,7 +13,7 @@ from coabench.inference.loading import Loaded
 
 
 def make_record(sample: Sample, loaded: Loaded, task: Task, outcome: Outcome, seconds: float | None) -> dict[str, Any]:
-    """Return the record: everything that was asked and answered, JSON-serialisable (see docs/formats.md).
+    """Return the record: everything that was asked and answered, JSON-serialisable (see docs/reference/formats.md).
 
     Args:
         loaded: the images; their error becomes the record's reason.

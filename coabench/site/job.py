@@ -18,7 +18,7 @@ class SiteServing(Serving):
     """See `coabench.web.address.Serving`."""
 
     option = "--address"
-    guide = "docs/serving.md"
+    guide = "docs/guides/serving.md"
     unencrypted = "without TLS pages, and the token, travel in the clear"
 
 

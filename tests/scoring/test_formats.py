@@ -354,7 +354,7 @@ def test_the_identity_of_a_plain_table_is_that_of_0_1_0(coabench: Run, tmp_path:
 def test_the_formats_are_listed_here_and_in_the_docs(coabench: Run) -> None:
     listed = coabench("score", "--list-formats")
     assert listed.returncode == 0
-    page = (ROOT / "docs" / "scoring.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guides" / "scoring.md").read_text(encoding="utf-8")
     for name, format in FORMATS.items():
         assert name in listed.stdout
         assert f"| `{name}` | {format.tool} |" in page

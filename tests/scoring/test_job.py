@@ -91,7 +91,7 @@ def test_a_file_becomes_a_run_like_any_other(coabench: Run, tmp_path: Path) -> N
 
 
 def test_the_page_shows_what_is_printed(coabench: Run, tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "scoring.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guides" / "scoring.md").read_text(encoding="utf-8")
     table, command, printed = re.findall(r"```\w*\n(.*?)```", page, re.DOTALL)[:3]
     (tmp_path / "answers.csv").write_text(table)
     result = coabench(*command.replace("\\\n", " ").split()[1:])

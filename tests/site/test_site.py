@@ -299,7 +299,7 @@ def test_other_machines_need_the_token_which_a_browser_keeps(root: Path, coabenc
     refused = coabench("serve", root, "--address", "0.0.0.0:0")
     assert refused.returncode == 2
     assert "--allow-remote" in refused.stderr
-    assert "docs/serving.md" in refused.stderr
+    assert "docs/guides/serving.md" in refused.stderr
     with site(root, "0.0.0.0:0", allow_remote=True) as url:
         token = url.partition("?token=")[2]
         local = f"http://127.0.0.1:{urlsplit(url).port}/"

@@ -1,4 +1,4 @@
-"""What docs/sweep.md shows is true."""
+"""What docs/guides/sweep.md shows is true."""
 
 import json
 import re
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.process
 
 
 def test_the_sweep_of_the_guide_works(coabench: Run, tmp_path: Path) -> None:
-    guide = (ROOT / "docs" / "sweep.md").read_text()
+    guide = (ROOT / "docs" / "guides" / "sweep.md").read_text()
     first, second, third, fourth = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
     (tmp_path / "sweep.yaml").write_text(first)
     planned = coabench("sweep", "sweep.yaml", "--dry-run", "--format", "json")

@@ -25,7 +25,8 @@ def share_mean_interval(values: Figures, clusters: Counts | None = None, level: 
     same, each sample (or person) counts as one.
 
     Source: the effective number of J. N. K. Rao and A. J. Scott, "A simple method for the analysis of clustered binary
-    data", Biometrics 48, 1992, pp. 577–585, for values between 0 and 1; its coverage is measured in docs/statistics.md.
+    data", Biometrics 48, 1992, pp. 577–585, for values between 0 and 1; its coverage is measured in
+    docs/explanation/statistics.md.
 
     Args:
         values: shape (n,), n at least 1.

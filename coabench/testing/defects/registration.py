@@ -33,7 +33,8 @@ NO_HOOKS = Defect(
     "no-hooks",
     "it implements no hook",
     "it does nothing",
-    "implement at least one of the hooks in docs/plugins.md, marked with @hookimpl, in the module of the entry point",
+    "implement at least one of the hooks in docs/reference/plugins.md, marked with @hookimpl, in the module of the "
+    "entry point",
 )
 NO_API = Defect(
     "no-api-version",

@@ -191,10 +191,12 @@ def test_the_node_of_the_guide_passes_answers_on(published: Published, monkeypat
     }
     for name, module in stand_ins.items():
         monkeypatch.setitem(sys.modules, name, module)
-    code = re.search(r"^```python\n(.*?)^```", (ROOT / "docs" / "publishing.md").read_text(), re.MULTILINE | re.DOTALL)
+    code = re.search(
+        r"^```python\n(.*?)^```", (ROOT / "docs" / "guides" / "publishing.md").read_text(), re.MULTILINE | re.DOTALL
+    )
     assert code
     node: dict[str, Any] = {"__name__": "node"}
-    exec(compile(code[1], "docs/publishing.md", "exec", dont_inherit=True), node)
+    exec(compile(code[1], "docs/guides/publishing.md", "exec", dont_inherit=True), node)
     thread = threading.Thread(target=node["main"])
     thread.start()
     wait_for(lambda: published.publisher._channels[0]._subscribers)  # type: ignore[attr-defined]

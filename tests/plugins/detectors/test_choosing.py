@@ -133,7 +133,7 @@ assert auto.passed_over[0] == "unready: the stars are wrong (wait)", auto
 
 @pytest.mark.process
 def test_the_detector_of_the_guide_works(environment: dict[str, str], tmp_path: Path) -> None:
-    guide = (ROOT / "docs" / "plugins.md").read_text()
+    guide = (ROOT / "docs" / "reference" / "plugins.md").read_text()
     example = re.search(r"## A detector\n+```python\n(.*?)```", guide, re.DOTALL)
     assert example
     (tmp_path / "coabench_bright.py").write_text(example[1])

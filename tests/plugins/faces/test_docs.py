@@ -1,4 +1,4 @@
-"""The cards in docs/datasets.md work as they stand there."""
+"""The cards in docs/guides/datasets.md work as they stand there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.process import ROOT
 from coabench.registry.catalog import find_dataset
 from coabench.support.image_checks import verify
 
-GUIDE = (ROOT / "docs" / "datasets.md").read_text()
+GUIDE = (ROOT / "docs" / "guides" / "datasets.md").read_text()
 CARDS = re.findall(r"\*\*(?P<what>[A-Z][^*]+)\*\*(?:(?!\n\*\*)[\s\S])*?```yaml\n(?P<card>[\s\S]*?)```", GUIDE)
 
 
