@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
 import torch
 from breakdown import breakdown
-from budget import Case
+from budget import Case, Skipped
 from coabench_phi35v.images import Picture, picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.shared_cache import SharedCache
@@ -21,6 +22,7 @@ from subject import BASIC, clock, face, random_model, rate
 from training import WORDS, Setting, contestant, held, step, work
 
 from coabench.decode import Decode
+from coabench.errors import OutOfMemory, first_line
 from coabench.support.placement import dtype_of
 
 PUBLISHED_SAMPLES = {"basic, one question": 12_271, "compound, both orders": 3_162}
@@ -165,7 +167,8 @@ class Subject:
     def _figures(self, num_crops: int, run: Any, images: Sequence[Image], batch: int, what: str) -> Mapping[str, Any]:
         least = floor("chain", self._bench(self.model, num_crops, images[:1])) / self.rate
         forget_peak(self.device)
-        ((seconds, answers),) = race([run], images, batch, self.device)
+        with fits():
+            ((seconds, answers),) = race([run], images, batch, self.device)
         if what == "published loop":
             self._published[num_crops] = seconds, answers
         reference, golden = self._published.get(num_crops, (None, []))
@@ -217,7 +220,8 @@ class Subject:
 
     def _training(self, composition: str, images: int) -> Mapping[str, Any]:
         job, made, rounds = work(composition, images, self.scale.training_crops), self._trainee, 2
-        step(made, job, self.setting)  # to warm up
+        with fits():
+            step(made, job, self.setting)  # to warm up
         forget_peak(self.device)
         begin = clock(self.device)
         for _ in range(rounds):
@@ -239,6 +243,16 @@ class Subject:
         seconds = sum(images * self._trained[name] for name, images in PUBLISHED_SAMPLES.items())
         own = samples / (seconds + samples / RECORDS * update)
         return {"samples_per_second": own, "times_published": own / PUBLISHED_RATE, "optimizer_step_ms": 1000 * update}
+
+
+@contextmanager
+def fits() -> Iterator[None]:
+    """Skip a case whose batch is too large for the device: that is a finding, no failure."""
+    try:
+        yield
+    except (OutOfMemory, torch.OutOfMemoryError) as error:
+        found = error.found if isinstance(error, OutOfMemory) else first_line(error)
+        raise Skipped(f"it does not fit: {found}") from None
 
 
 def forget_peak(device: str) -> None:

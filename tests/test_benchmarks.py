@@ -23,6 +23,7 @@ def run(script: str, *arguments: object, folder: Path) -> subprocess.CompletedPr
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.process
 def test_the_kit_for_gpus_runs_in_small_on_a_cpu(tmp_path: Path) -> None:
     done = run("gpu.py", "--size", "tiny", "--device", "cpu", "--minutes", 30, folder=tmp_path)
