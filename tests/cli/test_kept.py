@@ -17,4 +17,4 @@ def test_the_names_are_those_of_the_jobs() -> None:
         (folder.FILE, "stress", (folder.FILE,)),
         (crops[0], "cropped data set", crops),
     ]
-    assert [*KINDS] == [*jobs, *((names[0], kind, names) for kind, names in others)]
+    assert [*KINDS] == [*jobs, *others]
