@@ -52,7 +52,8 @@ class Checkout:
 
     def __init__(self, folder: Path, threads: int, faces: int, process: str = PROCESS, *more: str) -> None:
         path = [folder / "benchmarks", folder, folder / "plugins"]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "OMP_NUM_THREADS": str(threads)}
+        paths = {"PYTHONPATH": os.pathsep.join(map(str, path)), "PYTHONSAFEPATH": "1"}  # not the folder at hand
+        environment = {**os.environ, **paths, "OMP_NUM_THREADS": str(threads)}
         self._process = subprocess.Popen(
             [sys.executable, "-c", process, str(threads), str(faces), *more],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,

@@ -25,7 +25,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,9 +164,10 @@ def _answers(url: str) -> bool:
         return False
 
 
-def race(contestants: Sequence[Contestant], tasks: Sequence[str], faces: int, rounds: int, batch: int) -> list[Any]:
-    """Let the contestants answer in turns, after one round to warm up, and return a row for each and every task."""
-    rows = []
+def race(
+    contestants: Sequence[Contestant], tasks: Sequence[str], faces: int, rounds: int, batch: int
+) -> Iterator[dict[str, Any]]:
+    """Let the contestants answer in turns, after one round to warm up; make a row for each and every task."""
     for task in tasks:
         taken: dict[tuple[str, str], list[tuple[float, float]]] = {}
         labels: dict[str, list[str | None]] = {}
@@ -183,18 +184,17 @@ def race(contestants: Sequence[Contestant], tasks: Sequence[str], faces: int, ro
             clocks, processors = zip(*taken[one.name, "new"], strict=True)
             seen, _ = zip(*taken[one.name, "again"], strict=True)
             same = sum(a == b for a, b in zip(labels[one.name], labels[contestants[0].name], strict=True))
-            rows.append({
+            row = {
                 "task": task, "contestant": one.name, "start_seconds": one.ready,
                 "images_per_second": faces / statistics.median(clocks),
                 "images_per_processor_second": faces / statistics.median(processors),
                 "again_images_per_second": faces / statistics.median(seen),
                 "same_labels": same, "of": len(labels[one.name]),
-            })  # fmt: skip
-            row = rows[-1]
+            }  # fmt: skip
             print(f"| {task} | {one.name} | {one.ready:.0f} | {row['images_per_second']:.2f} "
                   f"| {row['images_per_processor_second']:.2f} | {row['again_images_per_second']:.2f} "
                   f"| {same}/{row['of']} |", flush=True)  # fmt: skip
-    return rows
+            yield row
 
 
 def main() -> None:
@@ -223,15 +223,16 @@ def main() -> None:
         print(f"left out: {', '.join(left_out)}\n")
     print("| task | contestant | ready after s | images/s | images/processor s | again images/s | same labels |")
     print("|---" * 7 + "|")
-    race_on = (arguments.tasks, arguments.faces, arguments.rounds, arguments.batch_size)
-    if left_out:
-        rows = race(contestants, *race_on)
-    else:
-        with served(arguments.vllm.absolute(), arguments.model.resolve(), arguments.threads) as server:
-            rows = race([*contestants, server], *race_on)
-    if arguments.json:
-        made = {"machine": told, "left_out": left_out, "rows": rows}
-        arguments.json.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    rows: list[dict[str, Any]] = []
+    with ExitStack() as running:
+        if not left_out:
+            serving = served(arguments.vllm.absolute(), arguments.model.resolve(), arguments.threads)
+            contestants.append(running.enter_context(serving))
+        for row in race(contestants, arguments.tasks, arguments.faces, arguments.rounds, arguments.batch_size):
+            rows.append(row)
+            if arguments.json:
+                made = {"machine": told, "left_out": left_out, "rows": rows}
+                arguments.json.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ def test_the_kit_for_gpus_runs_in_small_on_a_cpu(tmp_path: Path) -> None:
     [
         ("inference.py", ("--faces", 4), "--faces: 4 cannot be measured (expected a whole number, 7 or more)"),
         ("gpu.py", ("--device", "cpu"), "--size full is for a GPU"),
+        ("peers.py", ("--faces", 0), "--faces: 0 cannot be measured (expected a whole number, 1 or more)"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(

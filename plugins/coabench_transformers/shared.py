@@ -77,29 +77,33 @@ class Begun:
     """Prompts of some rows, equally long up to their last image, that went through the model.
 
     Attributes:
-        tokens: of each row, up to its last image.
+        begins: what tells the beginning of each row from others: its tokens, and which images they stand for.
+        length: how many tokens it is.
         cache: what the model made of them, a row each; never written to.
     """
 
-    tokens: Mapping[int, Sequence[int]]
+    begins: Mapping[int, tuple[int, ...]]
+    length: int
     cache: DynamicCache
 
     @classmethod
-    def run(cls, model: Any, sharing: Sharing, inputs: Inputs, rows: Sequence[int], length: int) -> Begun:
+    def run(
+        cls, model: Any, sharing: Sharing, inputs: Inputs, begins: Mapping[int, tuple[int, ...]], length: int
+    ) -> Begun:
         """Run the first *length* tokens of each row of some inputs; they hold no padding."""
         shape = inputs["attention_mask"].shape
         cut = {name: value[:, :length] if value.shape == shape else value for name, value in inputs.items()}
         cache = sharing.cache()
         if length:
             model(**cut, **{sharing.cache_name: cache}, use_cache=True, logits_to_keep=1)
-        return cls(dict(zip(rows, cut["input_ids"].tolist(), strict=True)), cache)
+        return cls(begins, length, cache)
 
     def of(self, rows: Sequence[int]) -> DynamicCache:
         """Return a cache of some of the rows that may be written to."""
         cache = copy.copy(self.cache)
         cache.layers = [copy.copy(layer) for layer in self.cache.layers]  # they grow by new tensors
-        if list(rows) != list(self.tokens):
-            places = {row: place for place, row in enumerate(self.tokens)}
+        if list(rows) != list(self.begins):
+            places = {row: place for place, row in enumerate(self.begins)}
             cache.batch_select_indices(torch.tensor([places[row] for row in rows]))
         return cache
 

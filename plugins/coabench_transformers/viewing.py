@@ -11,7 +11,7 @@ import torch
 from coabench.backbone import Answers, Questions, Viewing
 from coabench.base.resources import out_of_memory
 from coabench.dialogue import Answer, Question
-from coabench.errors import JobError, SampleError
+from coabench.errors import SampleError
 from coabench.support.linear import fast_linear
 from coabench.support.memory import explained_oom
 from coabench_transformers.chat import Chat, Inputs, Refused
@@ -123,7 +123,7 @@ class TransformersViewing(Viewing):
         try:
             answers, evidence = self._answered(asked, inputs, mode)
         except Exception as error:  # hundreds of models, each with errors of its own
-            if known or isinstance(error, (JobError, torch.OutOfMemoryError)) or out_of_memory(error):
+            if known or isinstance(error, torch.OutOfMemoryError) or out_of_memory(error):
                 raise
             self._sharing.agrees[mode] = False
             return None
@@ -138,8 +138,9 @@ class TransformersViewing(Viewing):
         }
         answers: dict[int, Answer] = {}
         evidence: dict[int, Evidence] = {}
+        before = dict(self._begun)
         for begun, rows in self._begin(asked, inputs, prompts):
-            held = len(begun.tokens[rows[0]])
+            held = begun.length
             continued = Continued(self._model, self._sharing, begun.of(rows), len(rows), held)
             chunks, questions = [prompts[row][held:] for row in rows], [asked[row] for row in rows]
             if mode == "score":
@@ -147,7 +148,7 @@ class TransformersViewing(Viewing):
             else:
                 found = generated(self._model, self._chat, continued, chunks, questions, mode == "sample")
             for row, (answer, own) in zip(rows, found, strict=True):
-                kept = 0 if row in self._new else held
+                kept = held if before.get(row) is begun and row not in self._new else 0
                 answers[row] = replace(answer, prompt_tokens=len(prompts[row]), cached_tokens=kept)
                 evidence[row] = own
         return answers, evidence
@@ -160,14 +161,17 @@ class TransformersViewing(Viewing):
         Rows that are equally long up to there go through the model together.
         """
         ends = {row: _behind_last(self._sharing.image_token, prompt) for row, prompt in prompts.items()}
+        shown = {row: tuple(i for m in question.messages for i in m.images) for row, question in asked.items()}
+        begins = {row: (*prompts[row][:end], *shown[row]) for row, end in ends.items()}  # equal places, other images
         begun = {row: self._begun[row] for row in asked if row in self._begun}
         lacking: dict[int, list[int]] = {}
         for row, end in ends.items():
-            if row not in begun or begun[row].tokens[row] != prompts[row][:end]:
+            if row not in begun or begun[row].begins[row] != begins[row]:
                 lacking.setdefault(end, []).append(row)
         for end, rows in lacking.items():
             own = inputs if len(rows) == len(asked) else self._inputs({row: asked[row] for row in rows}, "right")
-            begun |= dict.fromkeys(rows, Begun.run(self._model, self._sharing, own, rows, end))
+            made = Begun.run(self._model, self._sharing, own, {row: begins[row] for row in rows}, end)
+            begun |= dict.fromkeys(rows, made)
         self._begun |= {row: begun[row] for row in begun if ends[row]}  # a question without images forgets none
         groups: dict[int, list[int]] = {}
         for row in begun:

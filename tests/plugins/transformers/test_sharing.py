@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import shutil
 from functools import wraps
 from types import SimpleNamespace
@@ -137,6 +138,17 @@ def test_exemplars_and_questions_without_images_are_continued_too(fresh):
     assert backbone._sharing.agrees == {"score": True}
 
 
+def test_another_image_in_the_same_place_is_another_beginning(fresh):
+    """The tokens of two pictures are the same; what they show is not."""
+    backbone = fresh("llava")
+    viewing = backbone.look([FACES[:2]])
+    for shown in (0, 1, 0):
+        (answer,) = viewing.ask([Question(FIRST.prompt, FIRST.options, images=(shown,))], "score")
+        (alone,) = backbone.look([FACES[shown : shown + 1]]).ask([FIRST], "score")
+        check_same([answer], [alone])
+        assert answer.cached_tokens == 0
+
+
 def test_half_precision_is_continued(fresh):
     backbone = fresh("llava", "bfloat16")
     answers = look(backbone).ask([FIRST] * 3, "score")
@@ -155,7 +167,7 @@ def test_a_window_that_prompts_outgrow_is_not_continued(fresh, decode):
         assert {answer.cached_tokens for answer in answers} == {0}
 
 
-@pytest.mark.parametrize("fault", ["other numbers", "an error"])
+@pytest.mark.parametrize("fault", ["other numbers", "no numbers", "an error"])
 @pytest.mark.parametrize("decode", ["generate", "score"])
 def test_a_model_that_answers_otherwise_when_continued_is_asked_whole_prompts(fresh, monkeypatch, fault, decode):
     """Such as one whose prompts are seen as a whole by every token of theirs."""
@@ -169,7 +181,9 @@ def test_a_model_that_answers_otherwise_when_continued_is_asked_whole_prompts(fr
         if mask is not None and mask.ndim == 4:
             if fault == "an error":
                 raise ValueError("masks have two dimensions")
-            outputs["logits"] = outputs.logits.roll(1, dims=-1)
+            outputs["logits"] = (
+                outputs.logits.roll(1, dims=-1) if fault == "other numbers" else outputs.logits * math.nan
+            )
         return outputs
 
     monkeypatch.setattr(backbone._model, "forward", differing)
