@@ -1,6 +1,6 @@
 """Does a real vLLM answer through ``openai:`` what ``transformers:`` answers with the same weights?
 
-    python benchmarks/interop/vllm.py VLLM [--pictures 60]
+    python benchmarks/interop/vllm.py VLLM [--pictures 33]
 
 VLLM is the executable of an environment of its own; vllm.md says how one comes about on a machine without a GPU, and
 has the figures, which this script writes beside itself, with vllm.json. The model is the tests' tiny LLaVA, in float32;
@@ -67,6 +67,7 @@ def compared(local: Path, served: Path) -> dict[str, Any]:
     apart = [abs(a["scores"][o] - b["scores"][o]) for a, b in pairs if a.get("scores") for o in a["scores"]]
     found = {
         "samples": len(one),
+        "labelled": sum(a["prediction"] is not None for a in one),
         "labels": sum(a["prediction"] == b["prediction"] for a, b in zip(one, other, strict=True)),
         "turns": len(pairs),
         "responses": sum(a["response"] == b["response"] for a, b in pairs),
@@ -117,7 +118,7 @@ def measure(executable: str, pictures: int, work: Path) -> dict[str, Any]:
         found["direct, without add_special_tokens"] = pair("bare", {}, strategy="direct")
         notes = json.loads((work / "bare" / "run.json").read_text())["notes"]
         found["note_of_the_lacking_bos"] = next((note for note in notes if "BOS" in note), None)
-        limited = run("limited", "openai", {**web, **bos, "constrain": "auto"}, strategy="direct")
+        limited = run("limited", "openai", {**web, **bos, "constrain": "auto", "max_tokens": "32"}, strategy="direct")
         facts = json.loads((limited / "run.json").read_text())
         found["constrain=auto"] = facts["identity"]["backbone"]["facts"]["constrain"]
         found["answers_within_the_options"] = sum(record["status"] == "ok" for record in records(limited))
@@ -141,7 +142,8 @@ def table(found: dict[str, Any]) -> str:
                 else ""
             )
             lines.append(
-                f"| {name} | {row['labels']} of {row['samples']} | {row['responses']} of {row['turns']} | "
+                f"| {name} | {row['labels']} of {row['samples']}, {row['labelled']} with one | "
+                f"{row['responses']} of {row['turns']} | "
                 f"{row['prompt_tokens']} of {row['turns']} | {apart} |"
             )
     return "\n".join(lines)
@@ -151,7 +153,7 @@ def main() -> None:
     """Measure, write vllm.json, print the table; exit code 1 where labels or scores of whole options differ."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("vllm", help="the executable")
-    parser.add_argument("--pictures", type=int, default=60)
+    parser.add_argument("--pictures", type=int, default=33)
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
     given = parser.parse_args()
     usual = {"HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
