@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -17,10 +18,12 @@ PACKAGES = ("coabench", "torch", "transformers", "peft", "accelerate", "safetens
 
 
 def describe() -> Mapping[str, Any]:
-    """Return versions, platform, and the git commit where the bench runs from a checkout."""
+    """Return versions, platform, processor, memory, and the git commit where the bench runs from a checkout."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "processor": processor(),
+        "memory_gib": memory_gib(),
         "packages": installed(*PACKAGES),
         "git": _git(),
     }
@@ -29,6 +32,19 @@ def describe() -> Mapping[str, Any]:
 def installed(*names: str) -> dict[str, str]:
     """Return the version of each of these packages that is installed."""
     return {name: found for name in names if (found := _version(name))}
+
+
+def processor() -> str | None:
+    """Return the model of the processor; None where the system does not say."""
+    return next(iter(cpu_fields("model name")), platform.processor()) or None
+
+
+def memory_gib() -> float | None:
+    """Return the memory of the machine in GiB, to a tenth; None where the system does not say."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 @cache

@@ -60,7 +60,7 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
             return FinishedRun(directory, *meeting.agree())
         opened = Run(directory, plan.manifest, [s.id for s in plan.samples], overwrite=request.overwrite)
         with failure_reported(opened, progress.note) as run:
-            for note in [*plan.notes, *_kept_card(plan, directory)]:
+            for note in [*plan.notes, *keep_card(plan, directory)]:
                 progress.note(note)
             if run.complete:
                 progress.note(f"{directory} is already complete: nothing to do")
@@ -73,7 +73,7 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
             return done
 
 
-def _kept_card(plan: Plan, directory: Path) -> Iterator[str]:
+def keep_card(plan: Plan, directory: Path) -> Iterator[str]:
     """Write the card that was made from a folder beside the run, unless there is one, and say so."""
     directory = directory if directory.name else directory.absolute()
     path = directory.with_name(f"{directory.name}.card.yaml")

@@ -26,6 +26,7 @@ JOBS: Mapping[str, Mapping[str, str]] = {
         "compare": "Compare two runs on the same samples: is the difference more than chance?",
         "explain": "Show what answers of a run depend on: parts of the image are covered, the questions asked again.",
         "power": "Say what a test set can show: the power to find a difference, and the smallest that it shows.",
+        "appendix": "Write the reproducibility appendix of a paper: versions, questions, seeds, hardware, hours.",
     },
     "Use": {
         "predict": "Say what expression the faces in pictures, folders and films show.",

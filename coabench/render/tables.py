@@ -185,10 +185,10 @@ def _size(i: int, columns: Sequence[Column], titles: Sequence[str], cells: Seque
 
 def _markdown_section(section: Section) -> str:
     columns = section.columns_for("markdown")
-    cells = [[_markdown(column.cell(row)) for column in columns] for row in section.rows]
-    table = _tabulate(columns, cells, "pipe", [_markdown(column.title) for column in columns])
-    notes = "".join(f"\n- {_markdown(note)}" for note in section.notes)
-    heading = f"## {_markdown(section.title)}\n\n" if section.title else ""
+    cells = [[markdown_text(column.cell(row)) for column in columns] for row in section.rows]
+    table = _tabulate(columns, cells, "pipe", [markdown_text(column.title) for column in columns])
+    notes = "".join(f"\n- {markdown_text(note)}" for note in section.notes)
+    heading = f"## {markdown_text(section.title)}\n\n" if section.title else ""
     return heading + table + "\n" + (f"{notes}\n" if notes else "")
 
 
@@ -216,18 +216,18 @@ def _latex_section(section: Section) -> str:
     lines = [
         r"% needs \usepackage{booktabs,graphicx}",
         r"\begin{table}",
-        *([rf"  \caption{{{_latex(section.title)}}}"] if section.title else []),
+        *([rf"  \caption{{{latex_text(section.title)}}}"] if section.title else []),
         r"  \centering\small",
         rf"  \sbox0{{\begin{{tabular}}{{{''.join(column.align[0] for column in columns)}}}",
         r"    \toprule",
-        "    " + " & ".join(_latex(column.title) for column in columns) + r" \\",
+        "    " + " & ".join(latex_text(column.title) for column in columns) + r" \\",
         r"    \midrule",
         *("    " + " & ".join(_latex_cell(column, row) for column in columns) + r" \\" for row in section.rows),
         r"    \bottomrule",
         r"  \end{tabular}}%",
         r"  \ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
         *([r"  \begin{flushleft}\footnotesize"] if section.notes else []),
-        *(rf"    {_latex(note)}\par" for note in section.notes),
+        *(rf"    {latex_text(note)}\par" for note in section.notes),
         *([r"  \end{flushleft}"] if section.notes else []),
         r"\end{table}",
     ]
@@ -236,7 +236,7 @@ def _latex_section(section: Section) -> str:
 
 def _latex_cell(column: Column, row: Row) -> str:
     text = safe(column.cell(row))
-    lines = [_latex(line) for line in (text if column.width is None else wrap(text, column.width)).split("\n")]
+    lines = [latex_text(line) for line in (text if column.width is None else wrap(text, column.width)).split("\n")]
     stacked = r" \\ ".join(lines)
     return (
         stacked if len(lines) == 1 else rf"\begin{{tabular}}[t]{{@{{}}{column.align[0]}@{{}}}}{stacked}\end{{tabular}}"
@@ -246,16 +246,17 @@ def _latex_cell(column: Column, row: Row) -> str:
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': "''", "[": "{[}", "]": "{]}", "–": "--", "−": "$-$", "×": r"$\times$",
-    "≥": r"$\geq$", "≤": r"$\leq$", "…": r"\dots{}", "±": r"$\pm$", "’": "'", "“": "``", "”": "''",
+    "|": r"\textbar{}", '"': "''", "[": "{[}", "]": "{]}", "–": r"\textendash{}", "−": "$-$", "×": r"$\times$",
+    "≥": r"$\geq$", "≤": r"$\leq$", "…": r"\dots{}", "±": r"$\pm$", "κ": r"$\kappa$", "’": "'", "“": "``", "”": "''",
     "\N{NO-BREAK SPACE}": "~",
 }  # fmt: skip
 """What LaTeX would act on, and the signs of our own tables."""
 
 
-def _latex(text: str) -> str:
+def latex_text(text: str) -> str:
     """Escape text for pdflatex. A letter that it has no glyph for by default is written as its escape sequence."""
-    return "".join(_LATEX.get(c) or (c if c.isascii() or c in _LATIN else _escape(c)) for c in safe(text))
+    escaped = "".join(_LATEX.get(c) or (c if c.isascii() or c in _LATIN else _escape(c)) for c in safe(text))
+    return escaped.replace("--", "-{}-")  # the dashes of an option, which LaTeX would join to one
 
 
 _LATIN = frozenset(map(chr, range(0xC0, 0x180)))
@@ -271,7 +272,7 @@ def _fill(text: str, width: int) -> str:
     return textwrap.fill(safe(text), width, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
 
 
-def _markdown(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Escape what Markdown or HTML would act on; control characters, newlines included, as for the terminal."""
     marked = "".join(f"\\{c}" if c in r"\`*_[]|~#" else c for c in safe(text))
     return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
