@@ -17,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,13 @@ COMPOUND = {
 }  # fmt: skip
 
 
-def draw(folder: Path, number: int) -> Path:
-    """Write drawn faces as class folders of compound labels, each with the face of its first emotion."""
+def draw(folder: Path, number: int, faces: Mapping[str, str]) -> Path:
+    """Write drawn faces as class folders of labels, each with the face of the emotion that stands for it."""
     from coabench.testing.pictures import draw_face
 
-    for split, count in (("train", 2 * len(COMPOUND)), ("test", number)):
+    for split, count in (("train", 2 * len(faces)), ("test", number)):
         for i in range(count):
-            label, emotion = list(COMPOUND.items())[i % len(COMPOUND)]
+            label, emotion = list(faces.items())[i % len(faces)]
             (folder / split / label).mkdir(parents=True, exist_ok=True)
             face = draw_face(emotion, i if split == "test" else 1000 + i, size=56)
             face.save(folder / split / label / f"{i}.png")
@@ -82,14 +82,15 @@ def measure(executable: str, pictures: int, work: Path) -> dict[str, Any]:
     """Run everything; return what was found."""
     from coabench_openai.local_server import LocalServer
     from coabench_openai.options import ServerOptions
-    from support.tiny_vlms import build_llava
+    from support.tiny_vlms import LABELS, build_llava
 
     import coabench
 
-    model, faces = build_llava(work / "llava"), draw(work / "faces", pictures)
+    model = build_llava(work / "llava")
+    basic = draw(work / "basic", pictures, dict(zip(LABELS, LABELS, strict=True)))
+    compound = draw(work / "compound", pictures, COMPOUND)
     server = LocalServer.of(str(model), ServerOptions(serve_with=executable, serve_args=ARGUMENTS, serve_within=900))
-    if server is None:
-        raise AssertionError
+    assert server is not None
     server.log = work / "vllm.log"
     began = time.monotonic()
     server.start()
@@ -98,7 +99,7 @@ def measure(executable: str, pictures: int, work: Path) -> dict[str, Any]:
     bos = {"body.add_special_tokens": "true"}
 
     def run(name: str, backbone: str, options: dict[str, str], **rest: Any) -> Path:
-        rest = {"batch_size": 16, "dataset": str(faces), **rest}
+        rest = {"batch_size": 16, "dataset": str(compound if "decode" in rest else basic), **rest}
         coabench.evaluate(backbone=f"{backbone}:{model}", options=options, output=work / name, **rest)
         return work / name
 
@@ -112,9 +113,9 @@ def measure(executable: str, pictures: int, work: Path) -> dict[str, Any]:
         for strategy in STRATEGIES:
             found[strategy] = pair(f"{strategy}-served", bos, strategy=strategy)
         found["direct, scores of whole options"] = pair("exact", bos, strategy="direct", decode="score")
-        found["pair-scores, scores of whole options"] = pair("pairs", bos, strategy="pair-scores")
-        first = {**bos, "scores": "first-token"}
-        found["pair-scores, scores of first tokens"] = pair("first", first, strategy="pair-scores")
+        scored = {"strategy": "pair-scores", "dataset": str(compound)}
+        found["pair-scores, scores of whole options"] = pair("pairs", bos, **scored)
+        found["pair-scores, scores of first tokens"] = pair("first", {**bos, "scores": "first-token"}, **scored)
         found["direct, without add_special_tokens"] = pair("bare", {}, strategy="direct")
         notes = json.loads((work / "bare" / "run.json").read_text())["notes"]
         found["note_of_the_lacking_bos"] = next((note for note in notes if "BOS" in note), None)
