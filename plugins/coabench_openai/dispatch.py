@@ -8,18 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from coabench.backbone import Questions
-from coabench.decode import GENERATE, SAMPLE, Mode
+from coabench.decode import SAMPLE, Mode
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, SampleError
-from coabench.labels import Choices
 from coabench_openai.client import RESUME, Client, Halted, Refused
+from coabench_openai.dialect import chosen, find_dialect
 from coabench_openai.exact_scores import ExactScores
 from coabench_openai.options import ServerOptions
 from coabench_openai.picture import plain_picture
-from coabench_openai.replies import Reply, read_reply, unwrapped
+from coabench_openai.replies import Reply, read_reply
 from coabench_openai.reply_cache import ReplyCache, key_of
 from coabench_openai.requests import (
-    DIALECTS,
     Body,
     Constraint,
     constraint,
@@ -30,8 +29,6 @@ from coabench_openai.requests import (
     without_images,
 )
 
-NOBODY_SAYS = Choices(("qzkvx", "wvbjq"))
-"""The options of the question that shows whether a server keeps to a dialect."""
 Prepared = tuple[str, ...]
 """The images of a sample, each as a ``data:`` URL."""
 
@@ -80,27 +77,9 @@ class Dispatcher:
         self.exact = exact
 
     async def find_dialect(self) -> None:
-        """Find the first dialect that the server keeps to, and use it.
-
-        Raises:
-            JobError: there is none; nothing answers, or not this model.
-        """
-        question = Question("Which emotion does a face show?", NOBODY_SAYS, name="trial")
-        for dialect in DIALECTS:
-            body = {**self._plain(), "messages": [{"role": "user", "content": question.prompt}]}
-            body |= {self._options.length_field: self._options.max_tokens, **constraint(question, dialect)}
-            try:
-                answer = (await self._client.post(body, lambda data: read_reply(data, question, GENERATE))).answer
-            except Refused:
-                continue
-            if isinstance(answer, Answer) and _chosen(answer.response, dialect) in NOBODY_SAYS:
-                self.constrain = dialect
-                return
-        raise JobError(
-            "the server limits answers in no dialect: constrain=auto has no effect",
-            expected=", ".join(DIALECTS),
-            remedy="leave constrain away, or serve the model with vLLM, SGLang or llama.cpp",
-        )
+        """Find the first dialect that the server keeps to, and use it; see `coabench_openai.dialect.find_dialect`."""
+        o = self._options
+        self.constrain = await find_dialect(self._client, {**self._plain(), o.length_field: o.max_tokens})
 
     async def ask(
         self, samples: Sequence[Prepared], questions: Questions, mode: Mode
@@ -168,7 +147,7 @@ class Dispatcher:
         answer = reply.answer
         if isinstance(answer, SampleError) or not reply.whole or not limited(question, mode, self.constrain):
             return reply
-        text = _chosen(answer.response, self.constrain)
+        text = chosen(answer.response, self.constrain)
         if text not in question.options:
             raise JobError(
                 f"the server does not keep to constrain={self.constrain}",
@@ -290,11 +269,6 @@ class Dispatcher:
         else:
             reply = await self._client.post(body, lambda data: read_reply(data, question, mode), halt)
         return reply.without(self._client.redaction)
-
-
-def _chosen(response: str, dialect: Constraint) -> str:
-    """Return the option that a limited answer names."""
-    return (unwrapped(response) if dialect == "json_schema" else response).strip()
 
 
 def _shown(question: Question) -> int:

@@ -1,7 +1,8 @@
 """``--set key=value`` reaches the plugin that declares it, with its type."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import pytest
 
@@ -32,6 +33,19 @@ def test_values_get_their_types() -> None:
         "backbone": Model(16, "text", True, None, "a"),
         "dataset": Data("original"),
     }
+
+
+@dataclass(frozen=True)
+class Remote:
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+def test_an_option_that_is_a_mapping_is_filled_entry_by_entry_with_values_in_json() -> None:
+    given = parse_assignments(["body.top_k=5", 'backbone.body.more={"a": [true]}'])
+    assert distribute(given, {"backbone": Remote})["backbone"].body == {"top_k": 5, "more": {"a": [True]}}
+    for wrong in ("body.top_k=five", "body.top_k={"):
+        with pytest.raises(UserError, match=r"cannot be read(?s:.*)a value in JSON"):
+            distribute(parse_assignments([wrong]), {"backbone": Remote})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.chat_server import ChatServer, hang_up, honest, likelihood, status, tells_prompts
+from support.chat_server import ChatServer, completion, hang_up, honest, likelihood, status, tells_prompts
 
 from coabench.dialogue import Question
 from coabench.errors import JobError, UserError
@@ -112,3 +112,22 @@ def test_the_end_token_is_found_out(template: Any, options: Any, ends: str, serv
         return
     backbone.look([backbone.prepare([pytest.importorskip("PIL.Image").new("RGB", (9, 9))])]).score([question])
     assert {r.body["messages"][-1]["content"] for r in server.asked} == {f"Fear{ends}", f"Anger{ends}"}
+
+
+@pytest.mark.parametrize(
+    "told", [[None, {"5": {"logprob": 0.5, "decoded_token": "F"}}], [None, {"5": 7}], [None, {}], [None, None], 7, []]
+)
+def test_prompt_log_probabilities_that_are_none_are_no_scores(told: Any, server: ChatServer, opened: Any) -> None:
+    def damaged(handler: Any, request: Any) -> None:
+        handler.reply(200, json.dumps({**completion(request, ""), "prompt_logprobs": told}))
+
+    server.always = lambda handler, request: (tells_prompts if request.trial else damaged)(handler, request)
+    backbone, question = opened(retries=0), Question("Which emotion?", Choices(("Fear", "Anger")))
+    backbone.check((question,), "score")
+    viewing = backbone.look([backbone.prepare([pytest.importorskip("PIL.Image").new("RGB", (9, 9))])])
+    if isinstance(told, list) and told:
+        (answer,) = viewing.score([question])
+        assert "the server fails over this sample" in str(answer)
+        return
+    with pytest.raises(JobError, match="tells prompt_logprobs no more"):
+        viewing.score([question])
