@@ -10,21 +10,12 @@ INSTALL := $(PIP) --constraint constraints.txt --editable
 # A machine that forbids it would compile torch and transformers anew in every process that a test starts: twice the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test quick quick-tests lint fuzz kill newest oldest clean
+.PHONY: demo test quick quick-tests lint docs links fuzz kill newest oldest clean
 
 # The main job on the model and the faces that ship: three strategies, the model without its adapters, a page that shows
 # every sample, a leaderboard.
 demo: $(VENV)/installed
-	$(BIN)/python -m coabench evaluate --strategy direct --output results/demo/direct
-	$(BIN)/python -m coabench evaluate --strategy one-shot --output results/demo/one-shot
-	$(BIN)/python -m coabench evaluate --strategy chain-of-affect --output results/demo/chain-of-affect
-	$(BIN)/python -m coabench evaluate --adapter none --output results/demo/base-free
-	$(BIN)/python -m coabench evaluate --adapter none --decode score --output results/demo/base-options
-	$(BIN)/python -m coabench report results/demo/chain-of-affect --images --output results/demo/report.html
-	$(BIN)/python -m coabench leaderboard results/demo
-	@echo
-	@echo "every face with its answers: results/demo/report.html"
-	@echo "a picture of yours:          $(BIN)/coabench predict photo.jpg"
+	$(BIN)/python examples/demo.py
 
 # Files in the order of tests/conftest.py, the long ones first: xdist would begin with those of many tests.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -54,6 +45,16 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+# The documentation as a site, in site/: `make links` also follows the links that leave it.
+SITE := $(BIN)/python -m sphinx --quiet --fail-on-warning --conf-dir docs/site
+
+docs: $(VENV)/ready
+	$(SITE) --builder html . site
+	@echo "the documentation: site/index.html"
+
+links: $(VENV)/ready
+	$(SITE) --builder linkcheck . site/links
+
 # Sixty SIGKILLs at random moments, each followed by the same command: the results are those of an undisturbed run.
 KILLS ?= 60
 SEED ?= 0
@@ -78,7 +79,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/ready: $(VENV)/installed
-	$(INSTALL) '.[dev,serve,synthface,tested]'
+	$(INSTALL) '.[dev,docs,serve,synthface,tested]'
 	touch $@
 
 # Every job on the newest releases of all dependencies, and on the oldest that pyproject.toml admits; torch as pinned, for
@@ -101,4 +102,4 @@ oldest:
 	OMP_NUM_THREADS=1 $(VENV)-oldest/bin/python $(JOBS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-newest $(VENV)-oldest dist build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-newest $(VENV)-oldest dist build site .mypy_cache .pytest_cache .ruff_cache

@@ -10,15 +10,14 @@ that, beside the mean error of calibrated models: the two should agree.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from command_line import add_json, parser_of, run_benchmark, whole_number
 from coverage import Trial, measure
 from scale import machine
 
@@ -137,9 +136,9 @@ def by_chance(trials: int) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=400)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser = parser_of(__doc__)
+    parser.add_argument("--trials", type=whole_number(), default=400)
+    add_json(parser)
     arguments = parser.parse_args()
     rows, chance = [], []
     print("| calibrated model | mean error | by chance | above the bound |\n|---|---|---|---|")
@@ -157,4 +156,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -8,7 +8,6 @@ Contestants, tasks and the random model are those of ``inference.py``, of each c
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
@@ -18,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from command_line import add_json, existing_folder, parser_of, run_benchmark, whole_number
 from subject import machine
 
 PROCESS = """
@@ -81,18 +81,21 @@ def compare(before: Checkout, after: Checkout, rounds: int, *setting: object) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("before", type=Path)
-    parser.add_argument("after", type=Path)
+    parser = parser_of(__doc__)
+    parser.add_argument("before", type=existing_folder)
+    parser.add_argument("after", type=existing_folder)
     parser.add_argument("--tasks", nargs="+", default=["chain", "one-shot"], choices=["chain", "one-shot"])
     parser.add_argument("--dtype", nargs="+", default=["float32", "bfloat16"], choices=["float32", "bfloat16"])
     parser.add_argument("--decode", nargs="+", default=["generate", "score"], choices=["generate", "score"])
-    parser.add_argument("--batch-size", type=int, nargs="+", default=[1, 4])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--faces", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--batch-size", type=whole_number(), nargs="+", default=[1, 4])
+    parser.add_argument("--threads", type=whole_number(), default=2)
+    parser.add_argument("--faces", type=whole_number(), default=4)
+    parser.add_argument("--rounds", type=whole_number(), default=4)
+    add_json(parser)
     arguments = parser.parse_args()
+    for path in (arguments.before, arguments.after):
+        if not (path / "benchmarks" / "inference.py").is_file():
+            parser.error(f"{path} is no checkout of coabench: it has no benchmarks/inference.py")
     about = machine("cpu", arguments.threads)
     print(", ".join(f"{key} {value}" for key, value in about.items()) + "\n")
     checkouts = [
@@ -111,4 +114,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from command_line import parser_of, run_benchmark
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
@@ -58,6 +59,7 @@ def write(path: Path, model: LogisticRegression) -> None:
 
 
 def main() -> None:
+    parser_of(__doc__).parse_args()
     dataset = find_dataset("synthface-basic").open(None)
     train, test = dataset.samples("train"), dataset.samples("test")
     model = LogisticRegression(C=0.02, max_iter=300)
@@ -78,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

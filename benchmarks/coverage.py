@@ -9,13 +9,12 @@ recalls; the share of trials in which the 95 % interval holds the known truth is
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from command_line import add_json, parser_of, run_benchmark, whole_number
 from scale import machine
 
 from coabench.metrics.agreement import krippendorff, others_agreeing
@@ -179,10 +178,10 @@ def measure(trial: Callable[[np.random.Generator], Trial], trials: int) -> dict[
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=2000)
+    parser = parser_of(__doc__)
+    parser.add_argument("--trials", type=whole_number(), default=2000)
     parser.add_argument("--only", action="append", default=[], help="only figures whose name holds this; repeatable")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    add_json(parser)
     arguments = parser.parse_args()
     rows = []
     print("| figure | test set | coverage | mean width | without |\n|---|---|---|---|---|")
@@ -197,4 +196,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from command_line import parser_of
+
 ROW, LEFT, WIDTH, PLOT = 18, 370, 830, 410
 LOW, HIGH = 80.0, 100.0
 
@@ -61,4 +63,5 @@ def picture(made: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    parser_of(__doc__).parse_args()
     print(picture(json.loads(Path(__file__).with_name("coverage.json").read_text(encoding="utf-8"))))

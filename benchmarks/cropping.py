@@ -12,7 +12,6 @@ there is no haar. ``--docs`` replaces what stands between the two marks in that 
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -27,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import sklearn.datasets
 from coabench_synthface.scenes import CARD, DISTANCES, TABLE
+from command_line import add_json, new_file, parser_of, run_benchmark
 from cropping_classifiers import CLASSIFIERS, classifier
 from PIL import Image
 from scale import machine
@@ -230,9 +230,9 @@ def titled(name: str, part: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    parser.add_argument("--docs", type=Path, help="also write the tables into this file, between its marks")
+    parser = parser_of(__doc__)
+    add_json(parser)
+    parser.add_argument("--docs", type=new_file, help="also write the tables into this file, between its marks")
     parser.add_argument("--only", choices=TITLES, nargs="+", default=list(TITLES),
                         help="measure these only; the others are taken from --json")  # fmt: skip
     parser.add_argument("--scenes", type=Path, help="keep the scenes in this folder, or take them from there")
@@ -269,4 +269,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

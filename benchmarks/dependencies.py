@@ -15,6 +15,7 @@ from importlib.metadata import Distribution, distribution, distributions
 from importlib.util import cache_from_source
 from pathlib import Path
 
+from command_line import parser_of, run_benchmark
 from packaging.requirements import Requirement
 
 PURPOSES = {
@@ -49,6 +50,7 @@ PURPOSES = {
 
 
 def main() -> None:
+    parser_of(__doc__).parse_args()
     installed = {_folded(dist.name): dist for dist in distributions()}
     purposes = {_folded(name): (name, purpose) for name, purpose in PURPOSES.items()}
     direct = {_folded(name) for name in _needs(distribution("coabench"))}
@@ -99,4 +101,4 @@ def _folded(name: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

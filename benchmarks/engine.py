@@ -8,7 +8,6 @@ The stages take turns, round by round; the fastest round counts. No pictures are
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from command_line import add_json, parser_of, run_benchmark, whole_number
 from scale import BATCH, AtOnce, Numbered, machine, many
 
 from coabench.backbone import BackboneRequest
@@ -70,11 +70,11 @@ def seconds(stage: Callable[[], Iterator[Any]]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = parser_of(__doc__)
+    parser.add_argument("--samples", type=whole_number(), default=20_000)
+    parser.add_argument("--rounds", type=whole_number(), default=3)
     parser.add_argument("--strategies", nargs="+", default=["chain-of-affect", "direct"])
-    parser.add_argument("--json", type=Path)
+    add_json(parser)
     arguments = parser.parse_args()
     told, rows = machine(), []
     with tempfile.TemporaryDirectory() as name, many(Path(name)):
@@ -97,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -11,7 +11,6 @@ What was measured in the folder is not measured again.
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import add_json, existing_folder, parser_of, run_benchmark, whole_number
 from subject import machine
 
 import coabench
@@ -61,11 +61,11 @@ def measure(name: str, folder: Path, seed: int, **settings: Any) -> dict[str, An
 
 def main() -> None:
     """Measure every seed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--folder", type=Path)
-    parser.add_argument("--json", type=Path)
+    parser = parser_of(__doc__)
+    parser.add_argument("--seeds", type=whole_number(0), nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=whole_number(), default=40)
+    parser.add_argument("--folder", type=existing_folder)
+    add_json(parser)
     parsed = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -83,4 +83,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -8,13 +8,12 @@ naive way is timed on a tenth of the replicates and scaled up.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
+from command_line import add_json, parser_of, run_benchmark, whole_number
 from scale import machine
 
 from coabench.metrics.figures import confusion_matrix, macro_f1, paired_table, uar, uar_difference
@@ -64,9 +63,9 @@ def best_of(times: int, work: Callable[[], None]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--replicates", type=int, default=10_000)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser = parser_of(__doc__)
+    parser.add_argument("--replicates", type=whole_number(10), default=10_000)
+    add_json(parser)
     arguments = parser.parse_args()
     told, replicates = machine(), arguments.replicates
     targets, predictions = example()
@@ -88,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -8,7 +8,6 @@ times `coabench leaderboard` as a whole process.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -19,17 +18,19 @@ import time
 from pathlib import Path
 
 import numpy as np
+from command_line import existing_folder, parser_of, run_benchmark, whole_number
 
 from coabench.metrics.summary import summarise
 from coabench.registry.catalog import find_dataset
+from coabench.render.tables import FORMATS
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--records", type=int, default=4000)
-    parser.add_argument("--folder", type=Path, help="where to make them; a temporary folder by default")
-    parser.add_argument("--format", default="csv")
+    parser = parser_of(__doc__)
+    parser.add_argument("--runs", type=whole_number(), default=1000)
+    parser.add_argument("--records", type=whole_number(), default=4000)
+    parser.add_argument("--folder", type=existing_folder, help="where to make them; a temporary folder by default")
+    parser.add_argument("--format", default="csv", choices=FORMATS)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         root = Path(folder) / "results"
@@ -94,4 +95,4 @@ def manifest(run: int, records: int, labels: dict[str, object]) -> dict[str, obj
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -12,7 +12,6 @@ The second needs a GPU and no download. Both need `pip install 'coabench[quantis
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ import torch
 from coabench_phi35v.images import picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.shared_cache import SharedCache
+from command_line import add_json, parser_of, run_benchmark, usable_device, whole_number
 from inference import Bench, ported, race
 from subject import BASIC, WordPieces, clock, face, machine, random_model
 from training import Packed, Setting, step, work
@@ -119,14 +119,14 @@ def _bytes(model: Phi3VForCausalLM) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--faces", type=int, default=110, help="of the embedded model; 0 to leave it out")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser = parser_of(__doc__)
+    parser.add_argument("--faces", type=whole_number(0), default=110, help="of the embedded model; 0 to leave it out")
+    parser.add_argument("--rounds", type=whole_number(), default=3)
+    parser.add_argument("--threads", type=whole_number(), default=2)
     parser.add_argument("--size", default="mid", choices=["mid", "full"])
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", type=usable_device, default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    add_json(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     facts = {**machine(arguments.device, arguments.threads), "bitsandbytes": version("bitsandbytes"),
@@ -153,4 +153,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

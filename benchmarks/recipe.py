@@ -10,7 +10,6 @@ on the test split of ``synthface-compound``.
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import add_json, parser_of, run_benchmark, whole_number
 from subject import machine
 
 import coabench
@@ -58,10 +58,10 @@ def measure(variant: str, seed: int, steps: int, folder: Path) -> dict[str, Any]
 
 def main() -> None:
     """Measure every variant with every seed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--json", type=Path)
+    parser = parser_of(__doc__)
+    parser.add_argument("--seeds", type=whole_number(), default=3)
+    parser.add_argument("--steps", type=whole_number(), default=60)
+    add_json(parser)
     parsed = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -76,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

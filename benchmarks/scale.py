@@ -27,6 +27,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, overload
 
+from command_line import add_json, existing_folder, parser_of, run_benchmark, whole_number
+
 from coabench.backbone import Backbone, BackboneRequest, Viewing
 from coabench.base.version import __version__
 from coabench.dataset import Card, Check, Dataset, Sample
@@ -279,10 +281,10 @@ def machine() -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--folder", type=Path, help="where to make the runs; a temporary folder by default")
-    parser.add_argument("--json", type=Path)
+    parser = parser_of(__doc__)
+    parser.add_argument("--samples", type=whole_number(), nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--folder", type=existing_folder, help="where to make the runs; a temporary folder by default")
+    add_json(parser)
     parser.add_argument("--job", choices=list(JOBS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.job:
@@ -297,4 +299,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -5,7 +5,6 @@ python benchmarks/session_viewer.py [--hours 1] [--rate 5] [--faces 3]
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import shutil
@@ -13,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from command_line import any_number, parser_of, run_benchmark, whole_number
 from playwright.sync_api import sync_playwright
 
 from coabench.live.replay import Replay, replay
@@ -56,10 +56,10 @@ def write_log(path: Path, seconds: float, rate: float, faces: int) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hours", type=float, default=1.0)
-    parser.add_argument("--rate", type=float, default=5.0)
-    parser.add_argument("--faces", type=int, default=3)
+    parser = parser_of(__doc__)
+    parser.add_argument("--hours", type=any_number(0.01), default=1.0)
+    parser.add_argument("--rate", type=any_number(0.01), default=5.0)
+    parser.add_argument("--faces", type=whole_number(), default=3)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         log, page = Path(folder) / "log.jsonl", Path(folder) / "page.html"
@@ -81,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -8,15 +8,14 @@ model and faces included.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
+from command_line import add_json, parser_of, run_benchmark, whole_number
 from scale import machine
 
 COABENCH = [sys.executable, "-m", "coabench"]
@@ -36,9 +35,9 @@ def seconds(command: list[str], folder: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser = parser_of(__doc__)
+    parser.add_argument("--rounds", type=whole_number(), default=7)
+    add_json(parser)
     arguments = parser.parse_args()
     told, rows = machine(), []
     print(", ".join(f"{key} {value}" for key, value in told.items()) + "\n")
@@ -59,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

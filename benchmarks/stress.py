@@ -10,11 +10,9 @@ time is counted beside the clock. Answers together and apart must be equal, scor
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +20,7 @@ from coabench_phi35v.images import picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control
 from coabench_phi35v.viewing import Phi35Viewing
+from command_line import add_json, parser_of, run_benchmark, whole_number
 from PIL.Image import Image
 from subject import WordPieces, face, machine, random_model
 
@@ -101,12 +100,12 @@ def race(subject: Subject, images: Sequence[Image], batch: int) -> list[dict[str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--num-crops", type=int, nargs="+", default=[4, 16])
-    parser.add_argument("--batch-size", type=int, default=4)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--faces", type=int, default=8, help="how many (at least 7)")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser = parser_of(__doc__)
+    parser.add_argument("--num-crops", type=whole_number(), nargs="+", default=[4, 16])
+    parser.add_argument("--batch-size", type=whole_number(), default=4)
+    parser.add_argument("--threads", type=whole_number(), default=1)
+    parser.add_argument("--faces", type=whole_number(7), default=8, help="how many (at least 7)")
+    add_json(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     images, tokenizer = [face(number) for number in range(arguments.faces)], WordPieces()
@@ -132,4 +131,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

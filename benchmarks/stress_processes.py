@@ -9,7 +9,6 @@ all processes, user and system, since the clock of a busy machine says little.
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
@@ -17,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from command_line import add_json, parser_of, run_benchmark, whole_number
 
 from coabench.base.version import __version__
 
@@ -39,10 +40,10 @@ def cost(before: bool, *words: object) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--faces", type=int, default=220)
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser = parser_of(__doc__)
+    parser.add_argument("--faces", type=whole_number(), default=220)
+    parser.add_argument("--rounds", type=whole_number(), default=2)
+    add_json(parser)
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="coabench-stress-"))
     (folder / "eight.yaml").write_text(SUITE, encoding="utf-8")
@@ -67,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

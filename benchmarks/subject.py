@@ -17,21 +17,26 @@ from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import ChatTokenizer, Control, chat
 from PIL import Image, ImageDraw
 
+from coabench.base.environment import cpu_fields
 from coabench.dialogue import Question
 from coabench.labels import Choices
 from coabench.support.linear import fast_linear
-from coabench.support.placement import cpu_flags
 
 EMBEDDING = {"hd_transform_order": "sub_glb", "projection_cls": "mlp", "use_hd_transform": True,
              "with_learnable_separator": True}  # fmt: skip
 BASIC = Choices(("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"))
 SIZES: dict[str, dict[str, Any]] = {
+    "tiny": {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4,
+             "img_processor": {"image_dim_out": 64, "clip_config": {
+                 "hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "num_hidden_layers": 3}}},
     "mid": {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 8,
             "img_processor": {"image_dim_out": 1024, "clip_config": {"num_hidden_layers": 6}}},
     "full": {"hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32, "num_attention_heads": 32,
              "img_processor": {"image_dim_out": 1024}},
 }  # fmt: skip
-"""What differs between the sizes: ``full`` has the 4.15 B parameters of the real model."""
+"""What differs between the sizes: ``full`` has the 4.15 B parameters of the real model, ``tiny`` shows that it runs."""
+INSTRUCTION_SETS = ("avx2", "fma", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8",
+                    "amx_bf16", "asimd", "sve", "i8mm", "bf16")  # fmt: skip
 
 
 def config_of(size: str) -> ModelConfig:
@@ -175,20 +180,21 @@ def machine(device: str, threads: int) -> dict[str, Any]:
     name = cpu_name() if device == "cpu" else torch.cuda.get_device_name(device)
     return {
         "device": name,
-        **({"threads": threads} if device == "cpu" else {}),
+        **({"threads": threads, "instruction sets": instruction_sets()} if device == "cpu" else {}),
         "torch": torch.__version__,
     }
 
 
 def cpu_name() -> str:
-    """Return the processor, and which of its features count here."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return "unknown CPU"
-    names = re.findall(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    kinds = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in cpu_flags()]
-    return f"{names[0] if names else 'unknown CPU'} ({', '.join(kinds) or 'no bfloat16 arithmetic'})"
+    """Return the processor as it calls itself."""
+    return next(iter(cpu_fields("model name")), "unknown CPU")
+
+
+def instruction_sets() -> str:
+    """Return those of the CPU that matrix products can use, and the one that torch's own kernels are compiled for."""
+    flags = {flag for name in ("flags", "Features") for line in cpu_fields(name) for flag in line.split()}
+    there = [name for name in INSTRUCTION_SETS if name in flags]
+    return f"{' '.join(there) or 'unknown'} (torch {torch.backends.cpu.get_cpu_capability()})"
 
 
 def clock(device: str) -> float:

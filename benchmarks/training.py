@@ -21,16 +21,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from coabench_phi35v.checkpoint import Checkpoint
-from coabench_phi35v.images import picture
+from coabench_phi35v.images import Picture, picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control, chat
 from coabench_phi35v.training import Phi35Trainee
-from PIL.Image import Image
+from command_line import add_json, parser_of, run_benchmark, usable_device, whole_number
 from subject import BASIC, WordPieces, causal, clock, face, machine, random_model, whole_tower
 from torch import Tensor, nn
 
@@ -58,10 +57,11 @@ class Setting:
     device: str
     dtype: str
     checkpointing: bool
+    dropout: float = 0.0
 
     @property
     def recipe(self) -> Recipe:
-        return Recipe(rank=32, alpha=16, dropout=0.0, checkpointing=self.checkpointing)
+        return Recipe(rank=32, alpha=16, dropout=self.dropout, checkpointing=self.checkpointing)
 
     def arithmetic(self) -> AbstractContextManager[Any]:
         """Return the context in which the Trainer computes: mixed precision, where it is not float32."""
@@ -77,7 +77,7 @@ class Setting:
 class Work:
     """Images and the turns about each."""
 
-    images: Sequence[Image]
+    pictures: Sequence[Picture]
     turns: Sequence[Sequence[Turn]]
 
     @property
@@ -85,13 +85,13 @@ class Work:
         return sum(map(len, self.turns))
 
 
-def work(composition: str, images: int) -> Work:
+def work(composition: str, images: int, num_crops: int = NUM_CROPS) -> Work:
     dataset, ambiguous = COMPOSITIONS[composition]
     space = find_dataset(dataset).card.space
     strategy, _ = open_strategy("chain-of-affect")
     labels = [space.names[i % len(space.names)] for i in range(images)]
     turns = [training_turns(strategy, Task(space), label, ambiguous=ambiguous) for label in labels]
-    return Work([face(number) for number in range(images)], turns)
+    return Work([picture(face(number), num_crops) for number in range(images)], turns)
 
 
 class Plain:
@@ -102,10 +102,9 @@ class Plain:
         self.module = trainable(_lend(model), recipe)
 
     def loss(self, job: Work, count: int) -> Tensor:
-        sequences = [(image, turn) for image, turns in zip(job.images, job.turns, strict=True) for turn in turns]
+        sequences = [(own, turn) for own, turns in zip(job.pictures, job.turns, strict=True) for turn in turns]
         embedded, wanted, widths, device = [], [], [], self.model.device
-        for image, turn in sequences:
-            own = picture(image, NUM_CROPS)
+        for own, turn in sequences:
             prompt = WORDS.encode(chat(turn.question.messages), [own.tokens])
             answer = [*WORDS.text(turn.answer.response), WORDS.control(Control.END), *WORDS.text("\n"),
                       WORDS.control(Control.ENDOFTEXT)]  # fmt: skip
@@ -135,8 +134,7 @@ class Packed:
         self.module = trainable(self.lend, recipe)
 
     def loss(self, job: Work, count: int) -> Tensor:
-        pairs = zip(job.images, job.turns, strict=True)
-        examples = [self.lend.encode((picture(image, NUM_CROPS),), turns) for image, turns in pairs]
+        examples = [self.lend.encode((own,), turns) for own, turns in zip(job.pictures, job.turns, strict=True)]
         loss: Tensor = self.module(**self.lend.collate(examples), num_items_in_batch=count)["loss"]
         return loss
 
@@ -186,15 +184,15 @@ def held(device: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--images", type=int, default=1, help="in a micro-batch")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser = parser_of(__doc__)
+    parser.add_argument("--images", type=whole_number(), default=1, help="in a micro-batch")
+    parser.add_argument("--rounds", type=whole_number(), default=2)
+    parser.add_argument("--threads", type=whole_number(), default=2)
+    add_json(parser)
     parser.add_argument("--peak", choices=list(CONTESTANTS), help=argparse.SUPPRESS)
     parser.add_argument("--composition", choices=list(COMPOSITIONS), help=argparse.SUPPRESS)
     parser.add_argument("--size", default="mid", choices=["mid", "full"])
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", type=usable_device, default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--checkpointing", action="store_true", help="keep only the layers' inputs, both contestants")
     arguments = parser.parse_args()
@@ -243,4 +241,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

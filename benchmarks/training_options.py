@@ -12,7 +12,6 @@ With ``--json`` rows are added to those of the file, so that the variants can be
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import tempfile
@@ -22,6 +21,7 @@ from statistics import mean
 from typing import Any
 
 import torch
+from command_line import add_json, parser_of, run_benchmark, whole_number
 from PIL import Image
 from subject import machine
 
@@ -117,11 +117,11 @@ def table(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Measure the variants with every seed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=30)
+    parser = parser_of(__doc__)
+    parser.add_argument("--seeds", type=whole_number(), default=3)
+    parser.add_argument("--steps", type=whole_number(), default=30)
     parser.add_argument("--only", action="append", choices=SHORT, metavar="NAME", help="; ".join(SHORT))
-    parser.add_argument("--json", type=Path)
+    add_json(parser)
     parsed = parser.parse_args()
     learnt = pictures()
     facts = {"torch": torch.__version__, "steps": parsed.steps, "images": len(learnt)}
@@ -142,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -5,21 +5,25 @@ takes, the overlay and the conversion for the window, and a backbone that needs 
 GPU or another machine would be, or busy on every core, as a model on the CPU is.
 
     python benchmarks/webcam.py [--seconds 20] [--answer 1.0] [--answerers 1] [--frames 10000] [--json FILE]
+
+A file that is there keeps the figures of other numbers of answerers.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import add_json, any_number, parser_of, run_benchmark, whole_number
+from subject import machine
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.footage import film
@@ -184,22 +188,29 @@ def _resident() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=20.0, help="for each backbone")
+    parser = parser_of(__doc__)
+    parser.add_argument("--seconds", type=any_number(2), default=20.0, help="for each backbone")
     parser.add_argument("--detector", default="auto")
-    parser.add_argument("--answer", type=float, default=1.0, help="seconds an answer takes")
-    parser.add_argument("--answerers", type=int, default=1, help="side by side, up to 3; each takes that long")
-    parser.add_argument("--frames", type=int, default=10_000)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--answer", type=any_number(0), default=1.0, help="seconds an answer takes")
+    parser.add_argument(
+        "--answerers", type=whole_number(1, 3), default=1, help="side by side, up to 3; each takes that long"
+    )
+    parser.add_argument("--frames", type=whole_number(10), default=10_000)
+    add_json(parser)
     given = parser.parse_args()
     results = {
+        "answerers": given.answerers,
+        "machine": {**machine("cpu", torch.get_num_threads()), "date": datetime.now(UTC).date().isoformat()},
         "show": [show(given.detector, given.seconds, given.answer, busy, given.answerers) for busy in (False, True)],
         "memory": memory(given.frames, given.answerers),
     }
     print(json.dumps(results, indent=2))
     if given.json:
-        given.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        kept = json.loads(given.json.read_text(encoding="utf-8"))["sessions"] if given.json.exists() else []
+        others = [session for session in kept if session["answerers"] != given.answerers]
+        sessions = sorted([*others, results], key=lambda session: session["answerers"])
+        given.json.write_text(json.dumps({"sessions": sessions}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

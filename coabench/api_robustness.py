@@ -137,7 +137,7 @@ def explain(
     output: Name | None = None,
     progress: bool | Progress = False,
 ) -> Explanation:
-    """Return which parts of the images the answers of a finished run hang on, as ``coabench explain`` shows it.
+    """Return which parts of the images the answers of a finished run depend on, as ``coabench explain`` shows it.
 
     Args:
         run: a run or its directory.

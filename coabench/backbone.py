@@ -60,7 +60,7 @@ class Viewing:
     def restart(self) -> None:
         """Forget what was asked: dialogues of another run begin, whose answers must be those of a new viewing.
 
-        What hangs on the images alone may be kept, so that they are looked at once. Override it where questions leave
+        What depends on the images alone may be kept, so that they are looked at once. Override it where questions leave
         anything else behind.
         """
         return
@@ -188,7 +188,7 @@ class Backbone(ABC, Generic[Prepared]):
     def identity(self) -> Mapping[str, Any]:
         """Return everything about this backbone that can change an answer, JSON-serialisable.
 
-        The run's identity contains it: weights, adapter, dtype, options. Callable before `load`. What hangs on the
+        The run's identity contains it: weights, adapter, dtype, options. Callable before `load`. What depends on the
         trained weights alone stands under ``adapter``, or ``checkpoint`` where a whole model was trained: runs over
         seeds are known by all else.
         """

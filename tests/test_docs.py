@@ -275,3 +275,22 @@ def test_the_page_about_installing_names_every_dependency() -> None:
     assert [each.name for each in needed if each.marker is None and f"| {each.name} |" not in page] == []
     extras = set(project["optional-dependencies"]) - {"dev"}
     assert [name for name in extras if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", ["first-run", "your-own-photos"])
+def test_the_commands_of_the_tutorials_work(page: str, coabench: Run, home: Path) -> None:
+    """All that need no model from elsewhere, on few samples."""
+    elsewhere = ("transformers:", "openai:", "results/smolvlm")
+    commands = [line for line in shell(f"docs/tutorials/{page}.md") if not any(each in line for each in elsewhere)]
+    assert len(commands) > 3
+    for command in commands:
+        few = ["--limit", "11"] if page == "first-run" and command.startswith("evaluate") else []
+        result = coabench(*command.split(), *few)
+        images_occur_twice = command.startswith("datasets verify")  # as it has to report
+        assert result.returncode == (1 if images_occur_twice else 0), f"{command}\n{result.stderr}"
+
+
+def test_the_description_on_pypi_leads_nowhere_that_is_not_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / project["readme"]).read_text())
+    assert [link for link in links if "://" not in link] == []

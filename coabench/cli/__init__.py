@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from coabench.base import signals
+from coabench.base.collector import leave_memory_to_the_system
 from coabench.base.names import never_fail_to_print, use_utf8
 from coabench.base.packages import unusable_package
 from coabench.base.resources import shortage
@@ -20,6 +21,7 @@ from coabench.base.text import safe
 from coabench.base.version import __version__
 from coabench.cli.command import Group
 from coabench.cli.completing import VARIABLE
+from coabench.cli.output import settle_columns
 from coabench.cli.processes import say_interrupted
 from coabench.cli.suggestions import with_suggestion
 from coabench.errors import CoabenchError, JobError, UserError
@@ -99,7 +101,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; errors become one clear message and an exit code."""
     if arguments is None:
         use_utf8()
+        leave_memory_to_the_system()
     never_fail_to_print()
+    settle_columns()
     words = sys.argv[1:] if arguments is None else arguments
     if instruction := os.environ.get(VARIABLE):
         from coabench.cli.completion import answer

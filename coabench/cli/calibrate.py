@@ -11,6 +11,7 @@ import click
 from coabench.base.text import safe
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
+from coabench.cli.kept import OutputFile
 from coabench.cli.options import FiniteRange, overwrite_option, run_output_option
 from coabench.cli.output import write_facts
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @grouped(
     OUTPUT,
-    click.option("--save", metavar="FILE.json", type=click.Path(path_type=Path),
+    click.option("--save", metavar="FILE.json", type=OutputFile(),
                  help="Keep the calibration in this file; it is not kept by default."),
     run_output_option,
     overwrite_option,

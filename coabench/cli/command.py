@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from coabench.cli.kept import check_outputs
+
 Decorated = Callable[..., Any]
 """A function that becomes a command."""
 
@@ -68,6 +70,10 @@ class Command(click.Command):
     def __init__(self, *arguments: Any, examples: Sequence[tuple[str, str]] = (), **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.examples = tuple(examples)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        check_outputs(ctx)
+        return super().invoke(ctx)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_help_text(ctx, formatter)

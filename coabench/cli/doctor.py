@@ -19,7 +19,7 @@ from coabench.render.tables import Format
 
 
 @click.command("doctor", cls=Command, examples=(
-    ("what this machine has and lacks", "coabench doctor"),
+    ("check the installation", "coabench doctor"),
     ("whether the answers of the model that ships depend on the batch", "coabench doctor --backbone tiny --limit 8"),
 ))  # fmt: skip
 @grouped(
@@ -55,7 +55,7 @@ def command(
     as_json: bool,
     **rest: Any,
 ) -> None:
-    """Say what this machine has and lacks: versions, devices, plugins, extras, detectors, folders. And try it: the
+    """Check the installation: versions, devices, plugins, extras, detectors, folders. And try it: the
     model that ships answers about an image, every image format and a film are read, a face is found.
 
     Exit code 1 where something is broken that is needed or installed: a version outside of the supported range, a

@@ -59,7 +59,7 @@ def command(assignments: tuple[str, ...], folds: str | None, **rest: Any) -> Non
     """Evaluate a backbone with a strategy on a data set; with no options, the model and the faces that ship.
 
     The run directory gets a manifest (run.json), one record per sample (predictions.jsonl) and metrics.json. The same
-    command goes on where a killed run stopped. Under torchrun it spreads over several devices: torchrun
+    command resumes a run that was stopped. Under torchrun it spreads over several devices: torchrun
     --nproc-per-node 8 -m coabench evaluate …
     """
     from coabench.cli.progress import RunTerminal

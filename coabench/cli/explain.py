@@ -11,6 +11,7 @@ import click
 from coabench.base.text import safe
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, RUNNING, Command, grouped
+from coabench.cli.kept import OutputFile, check_output
 from coabench.cli.options import data_root_option, device_option, set_option
 from coabench.cli.output import write
 from coabench.cli.versions import checks_versions
@@ -53,7 +54,7 @@ from coabench.registry.defaults import BATCH_SIZE, SEED
     OUTPUT,
     click.option("--format", "format", type=click.Choice(["html", "json"]), default="html", show_default=True,
                  help="A page, with its numbers in a .json beside it; or the numbers alone."),
-    click.option("--output", metavar="FILE", type=click.Path(path_type=Path),
+    click.option("--output", metavar="FILE", type=OutputFile(),
                  help="Where to write; explain.html (explain.json) here by default."),
 )  # fmt: skip
 @checks_versions
@@ -61,7 +62,7 @@ def command(
     run: Path, samples: str, question: str, window: float, overlap: float, fill: str, data_root: Path | None,
     batch_size: int, device: str, seed: int, assignments: tuple[str, ...], format: str, output: Path | None,
 ) -> None:  # fmt: skip
-    """Show which parts of the images the answers of the finished run in the directory RUN hang on.
+    """Show which parts of the images the answers of the finished run in the directory RUN depend on.
 
     Windows cover one part of an image after the other, and the questions of the run are asked again: a map shows by how
     much that lowers the log-probability of the answer given. With the share of brows, eyes, nose and mouth, a deletion
@@ -75,7 +76,7 @@ def command(
 
     output = output or Path(f"explain.{format}")
     if format == "html":
-        beside(output)
+        check_output(beside(output))
     request = Explaining(
         run, samples, question, Windows(window, overlap, fill), data_root, batch_size, device, seed, assignments  # type: ignore[arg-type]
     )  # fmt: skip

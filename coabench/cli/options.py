@@ -10,6 +10,7 @@ import click
 
 from coabench.cli import completing
 from coabench.cli.command import ANSWERS, DATA, FACES, MODEL, OUTPUT, QUESTIONS, RUNNING, grouped, several
+from coabench.cli.kept import OutputFile
 from coabench.decode import DECODES, ONCE
 from coabench.inference.batching import BatchSize
 from coabench.recipe import LOADS
@@ -185,7 +186,7 @@ format_option = grouped(OUTPUT, click.option(
     "--format", "format", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print the table."
 ))  # fmt: skip
 output_option = grouped(OUTPUT, click.option(
-    "--output", metavar="FILE", type=click.Path(path_type=Path),
+    "--output", metavar="FILE", type=OutputFile(),
     help="Write to this file; by default to the terminal.",
 ))  # fmt: skip
 run_output_option = grouped(OUTPUT, click.option(

@@ -15,6 +15,9 @@ from coabench.base.text import safe
 from coabench.errors import UserError
 from coabench.render.tables import Format, Room, Section, render_sections
 
+COLUMNS = "COLUMNS"
+WIDTHS = 20, 10_000
+"""The narrowest and the widest that is printed, in characters, whatever ``COLUMNS`` says."""
 NAMES = 60
 """In a narrower terminal what follows a long name does not stand below its beginning."""
 
@@ -24,13 +27,30 @@ def terminal_width() -> int | None:
 
     The variable ``COLUMNS`` prevails, as it does for ``ls``: who sets it says what is wanted, also of a pipe.
     """
-    typed = os.environ.get("COLUMNS", "")
-    if typed.isascii() and typed.isdecimal() and int(typed):
-        return int(typed)
+    if typed := _typed_width():
+        return typed
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except (OSError, ValueError, AttributeError):  # a pipe or a file; closed; a stream of Python's own
         return None
+
+
+def settle_columns() -> None:
+    """Make ``COLUMNS`` a width that all who read it can use, click and rich among them; unset it where it is none."""
+    if COLUMNS in os.environ:
+        width = _typed_width()
+        os.environ.pop(COLUMNS)
+        if width is not None:
+            os.environ[COLUMNS] = str(width)
+
+
+def _typed_width() -> int | None:
+    typed = os.environ.get(COLUMNS, "").strip()
+    digits = typed.lstrip("0") if typed.isascii() and typed.isdecimal() else ""
+    if not digits:
+        return None
+    narrowest, widest = WIDTHS
+    return widest if len(digits) > len(str(widest)) else min(max(int(digits), narrowest), widest)
 
 
 def write_tables(

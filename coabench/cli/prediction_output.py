@@ -19,6 +19,7 @@ from coabench.base.locking import locked_beside
 from coabench.base.reading import exists, is_folder, require_replaceable, why
 from coabench.base.text import NOTHING, plural, safe
 from coabench.base.vocabulary import ERROR
+from coabench.cli.kept import check_output
 from coabench.cli.output import terminal_width
 from coabench.errors import JobError, UserError
 from coabench.prediction.answer import NO_FACE, FacePrediction, explained
@@ -204,6 +205,8 @@ class Form:
                 expected=f"a name that ends in .{chosen}, or a folder",
                 remedy="correct one of them",
             )
+        if output:
+            check_output(output)
         if explain and chosen != "table":
             raise UserError(
                 f"--explain-text is for --format table: {chosen} holds every answer and probability",

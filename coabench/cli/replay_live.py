@@ -8,6 +8,7 @@ import click
 
 from coabench.base.text import safe
 from coabench.cli.command import OUTPUT, Command, grouped
+from coabench.cli.kept import OutputFile
 from coabench.cli.options import FiniteRange
 from coabench.cli.output import write
 from coabench.errors import UserError
@@ -28,7 +29,9 @@ FILE = click.Path(path_type=Path)
     click.option("--video-begins", "begins", metavar="SECONDS", type=FiniteRange(min=0), default=0.0, show_default=True,
                  help="Second of the log at which the recording begins; later than 0 for one by the key r."),
 )  # fmt: skip
-@grouped(OUTPUT, click.option("--output", metavar="FILE", type=FILE, help="The page; LOG.html here by default."))
+@grouped(
+    OUTPUT, click.option("--output", metavar="FILE", type=OutputFile(), help="The page; LOG.html here by default.")
+)
 def command(log: Path, video: Path | None, output: Path | None, crops: Path | None, begins: float) -> None:
     """Show a live session as one self-contained HTML page: what was answered about whom, and when.
 
@@ -42,9 +45,6 @@ def command(log: Path, video: Path | None, output: Path | None, crops: Path | No
     if video is None and begins:
         raise UserError("--video-begins says when the recording begins", remedy="name the recording, or leave it out")
     page = output or Path(f"{log.name.removesuffix('.jsonl')}.html")
-    for source in filter(None, (log, video)):
-        if page.exists() and source.exists() and page.samefile(source):
-            raise UserError(f"--output {page} is the file that is shown", remedy="choose another --output")
 
     def note(text: str) -> None:
         click.echo(safe(text), err=True)

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from coabench.base.files import write_text
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
+from coabench.cli.kept import OutputFile
 from coabench.cli.output import write
 from coabench.errors import UserError
 
@@ -53,7 +54,7 @@ EVERY = 10
 )  # fmt: skip
 @grouped(
     OUTPUT,
-    click.option("--output", metavar="FILE", type=click.Path(path_type=Path),
+    click.option("--output", metavar="FILE", type=OutputFile(),
                  help="The page; RUN.html here by default."),
     click.option("--format", type=click.Choice(["html", "json"]), default="html", show_default=True,
                  help="Of a stress: the page, or its measures for programs."),

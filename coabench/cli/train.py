@@ -195,7 +195,7 @@ def command(
     """Train a LoRA adapter (or, with --full, a whole model) on a strategy's questions.
 
     Questions and right answers come from the strategy itself. A part of each train split is kept to select the best
-    checkpoint by; test splits are never touched. The same command goes on where a killed training stopped. Under
+    checkpoint by; test splits are never touched. The same command resumes a training that was stopped. Under
     torchrun the same command trains on several devices: torchrun --nproc-per-node 2 -m coabench train …
 
     A default in parentheses is one that a --preset may change.

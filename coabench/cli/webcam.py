@@ -145,6 +145,11 @@ CHOICE = (
                  help="What the page may ask in place of the first answerer, spelt as for --beside; none by default."),
     click.option("--prompts/--no-prompts", default=True, show_default=True,
                  help="Whether the page may ask about a face in words of its own."),
+    click.option("--films/--no-films", default=True, show_default=True,
+                 help="Whether the page may send a film to look at, which is deleted afterwards."),
+    click.option("--page-address", "addresses", multiple=True, metavar="HOST[:PORT]|any",
+                 help="A host whose streams (rtsp://…, http://…) the page may let this machine open, or any that it "
+                 "reaches; none by default."),
 )  # fmt: skip
 @checks_versions
 def command(
@@ -162,7 +167,7 @@ def command(
     """
     from coabench.errors import UserError
     from coabench.live.asker import Choice
-    from coabench.live.browser import Serving
+    from coabench.live.browser import Permissions, Serving
     from coabench.live.consent import first_notice
     from coabench.live.crops import parse_count
     from coabench.live.job import Session, webcam
@@ -190,7 +195,14 @@ def command(
         _check_served()
         rest["serving"] = Serving(serve, remote, **tls, certificates=folder / "tls")
         rest["window"] = False
-    elif page_only := _given({"offers": "--offer", "prompts": "--prompts" if rest["prompts"] else "--no-prompts"}):
+    elif page_only := _given(
+        {
+            "offers": "--offer",
+            "prompts": "--prompts" if rest["prompts"] else "--no-prompts",
+            "films": "--films" if rest["films"] else "--no-films",
+            "addresses": "--page-address",
+        }
+    ):
         raise UserError(
             f"{' and '.join(page_only)} without --serve: there is no page",
             remedy=f"add --serve HOST:PORT, or leave out {' and '.join(page_only)}",
@@ -200,6 +212,7 @@ def command(
             "--allow-remote and --tls-… need --serve or --publish ws://…",
             remedy="add --serve HOST:PORT, or leave them out",
         )
+    rest["permissions"] = Permissions(**{name: rest.pop(name) for name in ("prompts", "films", "addresses")})
     session = Session(choice=choice, settings=settings, command=("coabench", *sys.argv[1:]), **rest)
     notice = first_notice(folder)
     if notice:

@@ -14,7 +14,7 @@ from coabench.inference.loading import read_image
 from coabench.registry.catalog import DatasetChoice
 from coabench.support.crop_settings import CropSettings
 
-TABLE = "faces.jsonl"
+TABLE, CARD = "faces.jsonl", "card.yaml"
 
 
 def write_card(
@@ -62,7 +62,7 @@ def write_card(
             "notes": [_note(card, manifest, missing)],
         },
     }
-    path = output / "card.yaml"
+    path = output / CARD
     write_text(path, yaml.safe_dump({k: v for k, v in content.items() if v}, sort_keys=False, allow_unicode=True))
     return path
 

@@ -1,1 +1,1 @@
-"""What this machine has and lacks, and whether answers depend on the batch."""
+"""What is installed, works, or is broken, and whether answers depend on the batch."""

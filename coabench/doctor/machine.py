@@ -1,4 +1,4 @@
-"""The doctor job: what this machine has and lacks, in plain words.
+"""The doctor job: what is installed, works, or is broken, in plain words.
 
 Every topic is examined on its own: whatever is broken in one is reported there, and does not stop the others.
 Nothing is fetched and nothing is written.

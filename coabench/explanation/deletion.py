@@ -1,4 +1,4 @@
-"""Deletion curves: is what a map calls important what the answer hangs on?"""
+"""Deletion curves: is what a map calls important what the answer depends on?"""
 
 from __future__ import annotations
 

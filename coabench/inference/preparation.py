@@ -1,6 +1,6 @@
 """What is done to a picture between its file and the backbone: an ordered list of steps, such as cutting out the face.
 
-The steps hang on the `ImageSource`s of a data set, so that whoever reads the image of a sample, in
+The steps depend on the `ImageSource`s of a data set, so that whoever reads the image of a sample, in
 `coabench.inference.loading`, sees the same. The bytes of a source, its size and every hash stay those of the file: a
 picture is recognised by them whatever is done to it.
 """

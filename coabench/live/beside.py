@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coabench.base.schema import At
+from coabench.decode import ONCE
 from coabench.errors import UserError
 from coabench.live.agreement import NAMES
 from coabench.live.asker import Asker
@@ -26,10 +27,13 @@ def parse_answerer(text: str, option: str) -> dict[str, Any]:
     for key in changes:
         if key not in KEYS:
             raise At(option, f"correct {option}").unknown(key, list(KEYS), "key")
-    if (load := changes.get("load", LOADS[0])) not in LOADS:
-        raise UserError(
-            f"{option} {text!r}: there is no load {load!r}", expected=" or ".join(LOADS), remedy=f"correct {option}"
-        )
+    for key, known in (("decode", ONCE), ("load", LOADS)):
+        if key in changes and changes[key] not in known:
+            raise UserError(
+                f"{option} {text!r}: there is no {key} {changes[key]!r}",
+                expected=" or ".join(known),
+                remedy=f"correct {option}",
+            )
     return changes
 
 

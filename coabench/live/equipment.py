@@ -9,11 +9,12 @@ from typing import Any
 
 from coabench.live.asker import Asker, Choice, open_asker
 from coabench.live.beside import open_beside, open_offers, summarise
+from coabench.live.detector_offers import DetectorOffer, describe_detector, offer_detectors
 from coabench.live.detector_process import DetectorProcess
 from coabench.live.settings import Settings
 from coabench.live.sources import Note
 from coabench.live.together import load_askers
-from coabench.registry.detectors import AUTO, DetectorChoice, find_detector
+from coabench.registry.detectors import AUTO, find_detector
 from coabench.runs.identity import LiveIdentity
 
 
@@ -24,8 +25,9 @@ class Equipment:
     Attributes:
         askers: the first, and those that answer beside it.
         identities: of each, everything that can change an answer.
-        offers: name -> in what an asker differs from the first one that the page may ask in its place.
         about: the same for people, in a line.
+        offers: name -> in what an asker differs from the first one that the page may ask in its place.
+        detectors: name -> what the page may find faces with.
     """
 
     askers: tuple[Asker, ...]
@@ -33,11 +35,7 @@ class Equipment:
     identities: tuple[LiveIdentity, ...]
     about: str
     offers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    def identify(self, asker: Asker, settings: Settings) -> dict[str, Any]:
-        """Return the identity of an asker that asks with other settings, as the head of the log has it."""
-        found_by = self.identities[0].detector
-        return replace(asker.identity, detector=found_by, settings=asdict(settings)).to_json()
+    detectors: Mapping[str, DetectorOffer] = field(default_factory=dict)
 
     def load(self, note: Note) -> None:
         """Bring in the weights, and note what is known only then. May raise `UserError`."""
@@ -80,7 +78,8 @@ def equip(
     found_by, cut = describe_detector(chosen, options), asdict(settings)
     identities = tuple(replace(each.identity, detector=found_by, settings=cut) for each in askers)
     process = DetectorProcess(name, chosen.weights, options)
-    return Equipment(askers, process, identities, f"{_about(askers)} · {name}", offered)
+    about = f"{_about(askers)} · {name}"
+    return Equipment(askers, process, identities, about, offered, offer_detectors(chosen, options))
 
 
 def _about(askers: Sequence[Asker]) -> str:
@@ -88,8 +87,3 @@ def _about(askers: Sequence[Asker]) -> str:
         backbone = askers[0].identity.backbone
         return " · ".join(filter(None, (backbone.name, backbone.adapter, askers[0].strategy.name)))
     return " · ".join(f"{name} {said}" for name, said in summarise(askers).items())
-
-
-def describe_detector(chosen: DetectorChoice, options: Any) -> dict[str, Any]:
-    """Return what of a detector can change which faces it finds, for an identity."""
-    return {**chosen.identity(options), "weights": chosen.weights and chosen.weights.name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, replace
 
@@ -41,6 +42,7 @@ class FaceFinder:
 
     def __init__(self, detector: Detector) -> None:
         self._detector, self._tracker = detector, Tracker()
+        self._finding = threading.Lock()  # held while the detector is at work
         self._scene = 0  # of the frame whose faces were found last
 
     def find(self, frame: Frame, came: float, settings: Settings) -> Seen:
@@ -49,14 +51,23 @@ class FaceFinder:
         if frame.scene != self._scene:
             self._tracker.forget()
             self._scene = frame.scene
-        began = time.perf_counter()
-        faces = self._detector.detect(frame.image)
+        with self._finding:
+            began = time.perf_counter()
+            faces = self._detector.detect(frame.image)
         detect = time.perf_counter() - began
         tracks = self._tracker.update(faces, frame.time, frame.image)
         chosen = select_faces(tracks, settings.faces, settings.min_face)
         visible = sum(track.last_seen == frame.time for track in chosen)
         ordered = tuple(sorted(chosen, key=lambda track: track.id))
         return Seen(frame, came, detect, visible, ordered, frozenset(track.id for track in tracks))
+
+    def use(self, detector: Detector) -> None:
+        """Find faces with another detector from the next frame on; once this returns the old one is at rest.
+
+        Faces keep their numbers: they are known again by their boxes and looks. From any thread.
+        """
+        with self._finding:
+            self._detector = detector
 
     def rename(self, track: int, into: int) -> bool:
         """Let a face be an earlier one; see `Tracker.rename`."""

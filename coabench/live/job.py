@@ -10,6 +10,7 @@ from functools import cache, partial
 from coabench.base import signals
 from coabench.base.worker_thread import WorkerThread
 from coabench.live.browser import Browser, prepare, serve
+from coabench.live.browser.addresses import Addresses
 from coabench.live.capture import Capture
 from coabench.live.equipment import Equipment, equip
 from coabench.live.overlay import font_warnings
@@ -34,6 +35,7 @@ def webcam(session: Session, note: Note) -> Summary:
         JobError: something failed on the way; what was written is valid.
     """
     session.check_outputs()
+    Addresses(session.permissions.addresses)
     targets = read_targets(session.publishing.targets)
     summary = Summary()
     with ExitStack() as stack:
@@ -61,7 +63,7 @@ def webcam(session: Session, note: Note) -> Summary:
             if address is not None:
                 close = cache(probe.close)
                 stage.at_end(close)
-                serve(address, probe, equipment, note, close, session.stored, stage.log_event, session.prompts)
+                serve(address, probe, equipment, note, close, session.stored, stage.log_event, session.permissions)
             elif session.window or source.live:
                 _live(stage, source, probe)
             else:

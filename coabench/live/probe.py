@@ -115,6 +115,10 @@ class Probe(Closing):
             self._state.forget()
             self._changed.notify_all()
 
+    def find_with(self, detector: Detector) -> None:
+        """Find faces with another detector from the next frame on; wait until the old one is at rest."""
+        self._finder.use(detector)
+
     def look(self) -> Look | None:
         """Cut out the faces that are seen in the newest frame; None where there is none."""
         with self._changed:

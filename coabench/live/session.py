@@ -9,7 +9,7 @@ from coabench.base.reading import is_folder, what_is_at
 from coabench.errors import UserError
 from coabench.live.agreement import Agreement
 from coabench.live.asker import Choice
-from coabench.live.browser import Serving
+from coabench.live.browser import Permissions, Serving
 from coabench.live.publish import Publishing
 from coabench.live.rates import Rates
 from coabench.live.recording import check_new_file, check_recording
@@ -24,7 +24,7 @@ class Session:
     Attributes:
         beside: what answers beside the choice, see `coabench.live.beside.parse_answerer`.
         offers: what the page may ask in its place, spelt alike.
-        prompts: whether the page may ask in words of its own.
+        permissions: what the page may do beside that.
         source: see `coabench.live.sources.open_source`.
         serving: look through the camera of a browser instead, without a window.
         window: show it. Without a window a source that is not live is worked through in order, nothing left out.
@@ -42,7 +42,7 @@ class Session:
     choice: Choice = field(default_factory=Choice)
     beside: tuple[str, ...] = ()
     offers: tuple[str, ...] = ()
-    prompts: bool = True
+    permissions: Permissions = field(default_factory=Permissions)
     source: str = "0"
     serving: Serving | None = None
     window: bool = True

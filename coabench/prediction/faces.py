@@ -11,7 +11,7 @@ from coabench.base.schema import at_least
 from coabench.detector import Box, Detector
 from coabench.errors import UserError
 from coabench.live.crops import parse_count
-from coabench.live.equipment import describe_detector
+from coabench.live.detector_offers import describe_detector
 from coabench.registry.detectors import AUTO, DetectorChoice, find_detector
 from coabench.support.crop_settings import MARGIN, MIN_FACE, CropSettings
 from coabench.support.crops import crop_face, select_faces

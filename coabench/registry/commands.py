@@ -24,7 +24,7 @@ JOBS: Mapping[str, Mapping[str, str]] = {
         "serve": "Serve a folder of runs as a site that follows new ones: leaderboard, reports, comparisons.",
         "report": "Show a run as one self-contained page: figures, confusions, groups, every sample.",
         "compare": "Compare two runs on the same samples: is the difference more than chance?",
-        "explain": "Show what answers of a run hang on: parts of the image are covered, and the questions asked again.",
+        "explain": "Show what answers of a run depend on: parts of the image are covered, the questions asked again.",
         "power": "Say what a test set can show: the power to find a difference, and the smallest that it shows.",
         "appendix": "Write the reproducibility appendix of a paper: versions, questions, seeds, hardware, hours.",
     },
@@ -42,7 +42,7 @@ JOBS: Mapping[str, Mapping[str, str]] = {
         "plugins": "List, check and begin plugins.",
         "list": "List backbones, strategies, data sets, detectors, metrics and what else is registered.",
         "completion": "Print the script that lets bash, zsh or fish complete commands, options and values.",
-        "doctor": "Say what this machine has and lacks, or whether a backbone's answers depend on the batch.",
+        "doctor": "Check the installation, or whether a backbone's answers depend on the batch.",
     },
 }
 """What the commands are for -> command -> its help line, as ``coabench --help`` shows them."""

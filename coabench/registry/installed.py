@@ -15,7 +15,7 @@ from types import CodeType
 def names_in(code: CodeType) -> tuple[set[str], set[str]]:
     """Return the names of globals in a code and those within it, and of the modules that it imports.
 
-    A relative import, whose module hangs on where the code is, has its dots before the name.
+    A relative import, whose module depends on where the code is, has its dots before the name.
     """
     named, imported = set(), set()
     before: list[object] = [0, 0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from coabench.base.collector import collector_paused
 from coabench.base.packages import reinstalling
 from coabench.base.resources import out_of_memory
 from coabench.base.signals import is_interrupt
@@ -41,7 +42,8 @@ class Registration:
         """Import and return the target; `UserError` where that fails, but for want of memory."""
         module, _, attribute = self.target.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
+            with collector_paused():
+                return getattr(importlib.import_module(module), attribute)
         except CoabenchError:
             raise
         except BaseException as error:

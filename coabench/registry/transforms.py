@@ -121,7 +121,7 @@ class Transforms:
             JobError: one fails, or returns no image of the same size; it names the plugin.
         """
         for position, (choice, transform) in enumerate(zip(self._choices, self._transforms, strict=True)):
-            # Each draws by itself: with the same numbers, what one does would hang on what another does.
+            # Each draws by itself: with the same numbers, what one does would depend on what another does.
             occasion = f"{self._occasion}/{position}" if self._occasion or position else ""
             image = _applied(transform, choice, image, Subject(key, self._seed, landmarks, occasion))
             landmarks = landmarks if getattr(transform, "keeps_places", False) else None

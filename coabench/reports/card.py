@@ -29,6 +29,6 @@ def find_card(name: str, other: str | None, *, needed: bool) -> DatasetChoice | 
             raise UserError(
                 f"the images of this run cannot be found: {error.problem}",
                 expected=error.expected,
-                remedy="pass --dataset CARD.yaml, or leave out --images",
+                remedy="pass --dataset as when the run was made, or leave out --images",
             ) from None
         raise

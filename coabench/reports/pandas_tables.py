@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 OVER = ("seed", "fold")
 COMPARED = ["rank_low", "rank_high", "leading", "difference", "difference_low", "difference_high", "p"]
-"""Columns that hang on what is compared."""
+"""Columns that depend on what is compared."""
 
 
 def load_runs(directory: str | PathLike[str] = "results", over: str | Sequence[str] = ()) -> DataFrame:

@@ -118,12 +118,12 @@ def orders_section(it: StressSummary) -> Section | None:
     notes = [
         f"Right under all {it.worst.orders} orders of the options: {UAR.cell(it.worst.uar)} UAR, "
         f"{signed(it.worst.change)} points beside the clean run.",
-        "Of the questions of each name, in %. By labels alone: what is expected where the answer does not heed the "
+        "Of the questions of each name, in %. By labels alone: what is expected where the answer ignores the "
         "position. Excess: chosen beyond that, in points, with a 95 % interval over samples or persons.",
     ]
     tested = [f"{each.question} {p_equals(each.p)}" for each in it.positions if each.p is not None]
     if tested:
-        notes.append(f"That the answers do not hang on these orders, by exchanging them: {', '.join(tested)}.")
+        notes.append(f"That the answers do not depend on these orders, by exchanging them: {', '.join(tested)}.")
     return Section(columns, rows, "Order of the options", notes)
 
 

@@ -42,7 +42,7 @@ class Places:
     """The positions that are chosen of one question, by its name.
 
     Attributes:
-        p: that the answers do not hang on the orders; None where that cannot be tested.
+        p: that the answers do not depend on the orders; None where that cannot be tested.
     """
 
     question: str

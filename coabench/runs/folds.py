@@ -102,7 +102,7 @@ def cut(samples: Sequence[Sample], folds: int | None, seed: int, name: str) -> N
 
     A person is in one fold. k folds have about the same labels: scikit-learn's StratifiedGroupKFold, without persons
     StratifiedKFold. Neither draws: the order of persons, or samples, by the hash of seed and name decides, so that the
-    folds do not hang on a generator of random numbers. One fold for each person, in the order of their names, is what
+    folds do not depend on a generator of random numbers. One fold for each person, in the order of their names, is what
     LeaveOneGroupOut makes.
 
     Args:

@@ -187,7 +187,7 @@ class _Packed(ABC):
         """Return the content of a file, with whatever error a damaged one leads to."""
 
     def _add(self, name: str, member: Member | None) -> None:
-        parts = PurePosixPath(name).parts
+        parts = [part for part in name.split("/") if part not in ("", ".")]
         if name.startswith("/") or ".." in parts or "\0" in name or re.match("[A-Za-z]:", name):
             raise _refused(self.root, f"a name that leads out of it: {name!r}")
         if len(name) > LONGEST or len(parts) > DEEPEST:

@@ -2,7 +2,7 @@
 
 With one optimizer step for each batch of dialogues, the ratio of new to old probabilities in the objective of Shao et
 al. 2024 (arXiv 2402.03300, equation 3) is 1, nothing is clipped, and its gradient is that of the log-probabilities
-times the advantages: a cross entropy with weights. So every backbone whose loss heeds `Turn.weight` can be trained by
+times the advantages: a cross entropy with weights. So every backbone whose loss uses `Turn.weight` can be trained by
 rewards.
 """
 

@@ -123,7 +123,7 @@ def prepare(serving: Serving) -> BoundAddress:
         address.token = secrets.token_urlsafe(24)
     if certificate is not None and serving.tls_self_signed:
         address.notes.append(
-            "the browser will warn of a certificate that nobody vouches for; go on if it shows this SHA-256 "
+            "the browser will warn of a certificate that nobody vouches for; continue if it shows this SHA-256 "
             f"fingerprint: {certificate.fingerprint}"
         )
     if remote and certificate is None:

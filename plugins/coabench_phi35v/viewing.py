@@ -15,9 +15,9 @@ from coabench.sampling import Draw
 from coabench.support.linear import fast_linear
 from coabench.support.memory import explained_oom
 from coabench.support.numerics import not_a_number
+from coabench.support.option_tree import OptionTree
 from coabench.support.sampling import draw_tokens
 from coabench_phi35v.cache import SlotCache
-from coabench_phi35v.decoding import OptionTree
 from coabench_phi35v.images import Picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.packing import common

@@ -73,9 +73,11 @@ class SynthFace(Dataset):
                 found=split,
                 remedy=f"{did_you_mean(split, list(present))}choose one of these with --split",
             )
-        known = shipped_landmarks() if self.ships else map(_landmarks, self.folder.samples)
-        both = zip(self.folder.samples, known, strict=True)
-        mine = [(s, points) for s, points in both if (s["subset"], s["split"]) == (self.subset, split)]
+        shipped = shipped_landmarks() if self.ships else None
+        mine = [
+            (line, shipped[place] if shipped else _landmarks(line))
+            for place, line in self.folder.half(self.subset, split)
+        ]
         for line, _ in mine:
             if line["target"] not in self.card.space.names:
                 raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import PIL.Image
@@ -15,6 +16,7 @@ from coabench.decode import Decode
 from coabench.dialogue import Question
 from coabench.errors import UserError
 from coabench_transformers.chat import Chat, Refused
+from coabench_transformers.shared import Sharing
 from coabench_transformers.viewing import TransformersViewing
 
 if TYPE_CHECKING:
@@ -101,4 +103,8 @@ class ChatBackbone(Backbone[Prepared]):
 
     def look(self, batch: Sequence[Prepared]) -> TransformersViewing:
         """Look at a batch."""
-        return TransformersViewing(self._model, self.chat, batch)
+        return TransformersViewing(self._model, self.chat, batch, self._sharing)
+
+    @cached_property
+    def _sharing(self) -> Sharing:
+        return Sharing(self._model)

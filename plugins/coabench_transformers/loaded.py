@@ -26,7 +26,8 @@ from coabench.support.tensorfile import tensors_fingerprint
 from coabench_transformers.chat import Chat
 from coabench_transformers.chat_backbone import ChatBackbone, Prepared
 from coabench_transformers.checkpoint import check_kind, processor_fingerprint
-from coabench_transformers.viewing import Compute, Side, TransformersViewing
+from coabench_transformers.shared import Sharing
+from coabench_transformers.viewing import Mode, TransformersViewing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -107,17 +108,20 @@ class LoadedModel(ChatBackbone):
 
     def look(self, batch: Sequence[Prepared]) -> TransformersViewing:
         """Look at a batch."""
-        return _BorrowedViewing(self.held.model, self.chat, batch, self.generation(self.held.model.generation_config))
+        generation = self.generation(self.held.model.generation_config)
+        return _BorrowedViewing(self.held.model, self.chat, batch, self._sharing, generation)
 
 
 class _BorrowedViewing(TransformersViewing):
-    def __init__(self, model: Any, chat: Chat, samples: Sequence[Prepared], generation: GenerationConfig) -> None:
-        super().__init__(model, chat, samples)
+    def __init__(
+        self, model: Any, chat: Chat, samples: Sequence[Prepared], sharing: Sharing, generation: GenerationConfig
+    ) -> None:
+        super().__init__(model, chat, samples, sharing)
         self._generation = generation
 
-    def _answers(self, questions: Questions, side: Side, compute: Compute) -> Answers:
+    def _answers(self, questions: Questions, mode: Mode) -> Answers:
         with _borrowed(self._model, self._generation):
-            return super()._answers(questions, side, compute)
+            return super()._answers(questions, mode)
 
 
 @contextmanager

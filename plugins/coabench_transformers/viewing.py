@@ -1,40 +1,51 @@
-"""Questions about a batch of samples: generated in one call, or scored option by option."""
+"""Questions about a batch of samples: generated in one call, or scored."""
 
 from __future__ import annotations
 
-import inspect
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor
-from transformers import LogitsProcessor
 
 from coabench.backbone import Answers, Questions, Viewing
+from coabench.base.resources import out_of_memory
 from coabench.dialogue import Answer, Question
-from coabench.errors import SampleError
+from coabench.errors import JobError, SampleError
 from coabench.support.linear import fast_linear
 from coabench.support.memory import explained_oom
-from coabench.support.numerics import not_a_number
-from coabench.support.sampling import draw_tokens
 from coabench_transformers.chat import Chat, Inputs, Refused
+from coabench_transformers.continuing import Evidence, generated, scored
 from coabench_transformers.image_features import ImageFeatures
+from coabench_transformers.shared import Begun, Continued, Sharing
+from coabench_transformers.whole import Whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Side = Literal["left", "right"]
-Compute = Callable[[Inputs, Sequence[Question]], list[Answer]]
+Mode = Literal["generate", "sample", "score"]
+Asked = Mapping[int, Question]
+"""The question of each row that has one."""
 TOO_LITTLE_MEMORY = ("the device has too little memory for this batch", "lower --batch-size")
 
 
 class TransformersViewing(Viewing):
-    """A batch of samples, one row each; the images go through the vision tower when the first question comes."""
+    """A batch of samples, one row each; the images go through the model when the first question comes.
 
-    def __init__(self, model: Any, chat: Chat, samples: Sequence[Sequence[Image]]) -> None:
-        self._model, self._chat, self._samples = model, chat, samples
+    Args:
+        sharing: of the model; what is found out about it is kept there.
+    """
+
+    def __init__(self, model: Any, chat: Chat, samples: Sequence[Sequence[Image]], sharing: Sharing) -> None:
+        self._model, self._chat, self._samples, self._sharing = model, chat, samples, sharing
+        self._whole = Whole(model, chat)
         self._features = ImageFeatures()
+        self._begun: dict[int, Begun] = {}
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the questions, and keep what the model made of everything up to the last image of each row."""
+        self._new = {*range(len(self._samples))}
 
     def generate(self, questions: Questions) -> Answers:
         """Decode greedily.
@@ -42,7 +53,7 @@ class TransformersViewing(Viewing):
         Raises:
             JobError: memory does not suffice, or the model computes something that is no number.
         """
-        return self._answers(questions, "left", lambda inputs, _: self._generate(inputs, []))
+        return self._answers(questions, "generate")
 
     def sample(self, questions: Questions) -> Answers:
         """Draw every token as the question's draw says.
@@ -50,18 +61,17 @@ class TransformersViewing(Viewing):
         Raises:
             JobError: as `generate` does.
         """
-        return self._answers(questions, "left", lambda inputs, asked: self._generate(inputs, [_Drawn(asked)]))
+        return self._answers(questions, "sample")
 
     def score(self, questions: Questions) -> Answers:
-        """Score the options of each question, one after the other.
+        """Score the options of each question.
 
         Raises:
             JobError: as `generate` does.
         """
-        return self._answers(questions, "right", self._score)  # nothing may stand where rows grow
+        return self._answers(questions, "score")
 
-    def _answers(self, questions: Questions, side: Side, compute: Compute) -> Answers:
-        """Answer the questions by *compute*, whose inputs are padded on one side."""
+    def _answers(self, questions: Questions, mode: Mode) -> Answers:
         asked = {row: question for row, question in enumerate(questions) if question is not None}
         answers: dict[int, Answer | SampleError] = {}
         with (
@@ -72,101 +82,111 @@ class TransformersViewing(Viewing):
         ):
             # Processors want all rows or none to show images, and some the same number of them.
             for number in sorted({_shown(question) for question in asked.values()}):
-                part = {row: q for row, q in asked.items() if _shown(q) == number}
-                answers |= self._computed(part, side, compute)
+                answers |= self._computed({row: q for row, q in asked.items() if _shown(q) == number}, mode)
+        self._new -= {*asked}
         return [answers.get(row) for row in range(len(questions))]
 
-    def _computed(self, asked: Mapping[int, Question], side: Side, compute: Compute) -> dict[int, Answer | SampleError]:
+    def _computed(self, asked: Asked, mode: Mode) -> Mapping[int, Answer | SampleError]:
         """Return the answers of some rows, row by row where their images cannot be processed together."""
         try:
-            made = self._chat.inputs(
-                [question.messages for question in asked.values()], [self._samples[row] for row in asked], side
-            )
+            inputs = self._inputs(asked, "right")  # nothing may stand where rows grow
         except Refused as error:
             if len(asked) == 1:
                 return dict.fromkeys(asked, SampleError(f"the model's processor refuses it: {error}"))
-            alone = [self._computed({row: question}, side, compute) for row, question in asked.items()]
+            alone = [self._computed({row: question}, mode) for row, question in asked.items()]
             return {row: answer for part in alone for row, answer in part.items()}
+        answers = self._continued(asked, inputs, mode)
+        return self._of_whole_prompts(asked, inputs, mode) if answers is None else answers
+
+    def _inputs(self, asked: Asked, side: Literal["left", "right"]) -> Inputs:
+        chats = [question.messages for question in asked.values()]
+        made = self._chat.inputs(chats, [self._samples[row] for row in asked], side)
         kind, device = self._model.dtype, self._model.device
-        inputs = {n: value.to(device, kind if value.is_floating_point() else None) for n, value in made.items()}
-        return dict(zip(asked, compute(inputs, list(asked.values())), strict=True))
+        return {n: value.to(device, kind if value.is_floating_point() else None) for n, value in made.items()}
 
-    def _generate(self, inputs: Inputs, processors: Sequence[LogitsProcessor]) -> list[Answer]:
-        width = inputs["input_ids"].shape[1]
-        numbers = _Numbers()
-        written = self._model.generate(**inputs, logits_processor=[numbers, *processors])
-        if bool(numbers.lost):
-            raise not_a_number()
-        ends = set(self._model.generation_config.eos_token_id)
+    def _of_whole_prompts(self, asked: Asked, inputs: Inputs, mode: Mode) -> dict[int, Answer]:
+        questions = list(asked.values())
+        if mode == "score":
+            return dict(zip(asked, self._whole.score(inputs, questions), strict=True))
+        padded = self._inputs(asked, "left")
+        return dict(zip(asked, self._whole.generate(padded, questions, drawn=mode == "sample"), strict=True))
+
+    # -- prompts that begin alike -------------------------------------------------------------------------------------
+
+    def _continued(self, asked: Asked, inputs: Inputs, mode: Mode) -> dict[int, Answer] | None:
+        """Return the answers of prompts that continue what the images began, or None where that cannot be done."""
+        said = max(len(self._chat.answer(o)) for q in asked.values() for o in q.options) if mode == "score" else 0
+        longest = inputs["input_ids"].shape[1] + (said or self._model.generation_config.max_new_tokens)
+        if not self._sharing.fits(mode, inputs, longest):
+            return None
+        known = mode in self._sharing.agrees
+        try:
+            answers, evidence = self._answered(asked, inputs, mode)
+        except Exception as error:  # hundreds of models, each with errors of its own
+            if known or isinstance(error, (JobError, torch.OutOfMemoryError)) or out_of_memory(error):
+                raise
+            self._sharing.agrees[mode] = False
+            return None
+        if not known:
+            self._sharing.agrees[mode] = self._agree(inputs, [evidence[row] for row in asked])
+        return answers if self._sharing.agrees[mode] else None
+
+    def _answered(self, asked: Asked, inputs: Inputs, mode: Mode) -> tuple[dict[int, Answer], dict[int, Evidence]]:
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
-        answers = []
-        for ids, length in zip(written[:, width:].tolist(), lengths, strict=True):
-            new = next((i + 1 for i, token in enumerate(ids) if token in ends), len(ids))
-            text = self._chat.tokenizer.decode(ids[:new], skip_special_tokens=True)
-            answers.append(Answer(text, prompt_tokens=length, new_tokens=new))
-        return answers
+        prompts = {
+            row: ids[:length] for row, ids, length in zip(asked, inputs["input_ids"].tolist(), lengths, strict=True)
+        }
+        answers: dict[int, Answer] = {}
+        evidence: dict[int, Evidence] = {}
+        for begun, rows in self._begin(asked, inputs, prompts):
+            held = len(begun.tokens[rows[0]])
+            continued = Continued(self._model, self._sharing, begun.of(rows), len(rows), held)
+            chunks, questions = [prompts[row][held:] for row in rows], [asked[row] for row in rows]
+            if mode == "score":
+                found = scored(self._chat, continued, chunks, questions)
+            else:
+                found = generated(self._model, self._chat, continued, chunks, questions, mode == "sample")
+            for row, (answer, own) in zip(rows, found, strict=True):
+                kept = 0 if row in self._new else held
+                answers[row] = replace(answer, prompt_tokens=len(prompts[row]), cached_tokens=kept)
+                evidence[row] = own
+        return answers, evidence
 
-    def _score(self, inputs: Inputs, questions: Sequence[Question]) -> list[Answer]:
-        """Score option after option; the rows of one pass are padded on the right, where nothing sees it."""
-        scores: list[dict[str, float]] = [{} for _ in questions]
-        for number in range(max(len(question.options) for question in questions)):
-            # Where a question has fewer options, its first is computed again: the batch keeps its rows.
-            options = [q.options[number] if number < len(q.options) else q.options[0] for q in questions]
-            texts = [self._chat.answer(option) for option in options]
-            for row, (option, value) in enumerate(zip(options, self._log_probabilities(inputs, texts), strict=True)):
-                scores[row].setdefault(option, value)
-        lengths = inputs["attention_mask"].sum(dim=1).tolist()
-        return [
-            Answer(max(own, key=own.__getitem__), own, prompt_tokens=length)
-            for own, length in zip(scores, lengths, strict=True)
-        ]
+    def _begin(
+        self, asked: Asked, inputs: Inputs, prompts: Mapping[int, Sequence[int]]
+    ) -> list[tuple[Begun, list[int]]]:
+        """Return what the model made of the prompts up to their last image, and of which rows each is.
 
-    def _log_probabilities(self, inputs: Inputs, texts: Sequence[Sequence[int]]) -> list[float]:
-        """Return the natural-log probability of a text after each row."""
-        longer, begins = self._chat.continued(inputs, texts)
-        first = min(begins) - 1  # before it no logits are read; those of a long prompt take gigabytes
-        keep = {"logits_to_keep": longer["input_ids"].shape[1] - first} if _keeps(self._model) else {}
-        logits = self._model(**longer, use_cache=False, **keep).logits
-        offset = first if keep else 0
-        sums = []
-        for row, (begin, text) in enumerate(zip(begins, texts, strict=True)):
-            start = begin - 1 - offset
-            steps = logits[row, start : start + len(text)].float().log_softmax(dim=-1)
-            values = steps.gather(-1, torch.tensor(text, device=steps.device)[:, None])[:, 0].tolist()
-            sums.append(math.fsum(values))
-        if any(math.isnan(value) for value in sums):
-            raise not_a_number()
-        return sums
+        Rows that are equally long up to there go through the model together.
+        """
+        ends = {row: _behind_last(self._sharing.image_token, prompt) for row, prompt in prompts.items()}
+        begun = {row: self._begun[row] for row in asked if row in self._begun}
+        lacking: dict[int, list[int]] = {}
+        for row, end in ends.items():
+            if row not in begun or begun[row].tokens[row] != prompts[row][:end]:
+                lacking.setdefault(end, []).append(row)
+        for end, rows in lacking.items():
+            own = inputs if len(rows) == len(asked) else self._inputs({row: asked[row] for row in rows}, "right")
+            begun |= dict.fromkeys(rows, Begun.run(self._model, self._sharing, own, rows, end))
+        self._begun |= {row: begun[row] for row in begun if ends[row]}  # a question without images forgets none
+        groups: dict[int, list[int]] = {}
+        for row in begun:
+            groups.setdefault(id(begun[row]), []).append(row)
+        return [(begun[rows[0]], rows) for rows in groups.values()]
 
-
-class _Numbers(LogitsProcessor):
-    """Notes whether logits were lost to NaN or infinity; a device is not waited for."""
-
-    lost: Tensor | bool = False
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        self.lost = self.lost | ~scores.max(dim=-1).values.isfinite().all()
-        return scores
-
-
-class _Drawn(LogitsProcessor):
-    """Draws the next token of each row itself and leaves it alone possible, so that greedy decoding takes it.
-
-    ``do_sample`` would draw from one generator for all rows: answers would depend on the batch.
-    """
-
-    def __init__(self, questions: Sequence[Question]) -> None:
-        self._draws, self._step = [question.draw for question in questions], 0
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        tokens = draw_tokens(scores, self._draws, self._step)
-        self._step += 1
-        return torch.full_like(scores, -math.inf).scatter(-1, tokens[:, None], 0.0)
+    def _agree(self, inputs: Inputs, evidence: Sequence[Evidence]) -> bool:
+        """Whether whole prompts lead to the same, but for rounding: to half of the digits of the precision."""
+        whole = self._whole.log_probabilities(inputs, [own.tokens for own in evidence])
+        tolerance = torch.finfo(self._model.dtype).eps ** 0.5
+        return all(
+            abs(one - own.log_probability) <= tolerance * max(1.0, abs(one))
+            for one, own in zip(whole, evidence, strict=True)
+        )
 
 
 def _shown(question: Question) -> int:
     return sum(len(message.images) for message in question.messages)
 
 
-def _keeps(model: Any) -> bool:
-    return "logits_to_keep" in inspect.signature(model.forward).parameters
+def _behind_last(token: int | None, prompt: Sequence[int]) -> int:
+    return max((place + 1 for place, each in enumerate(prompt) if each == token), default=0)

@@ -89,3 +89,40 @@ def test_a_link_to_a_file_stays_a_link(coabench: Run, tmp_path: Path) -> None:
     assert coabench("power", "--classes", "5,5", "--uar", "0.6", "--output", "link.txt").returncode == 0
     assert (tmp_path / "link.txt").is_symlink()
     assert "What this test set can show" in (tmp_path / "target.txt").read_text()
+
+
+def test_no_output_takes_the_place_of_what_a_run_or_a_training_holds(coabench: Run, tmp_path: Path) -> None:
+    evaluate = ("evaluate", "--backbone", "scripted:a", "--dataset", "drawn", "--output", "out")
+    assert coabench(*evaluate).returncode == 0
+    (tmp_path / "adapter").mkdir()
+    for name in ("training.json", "adapter_config.json", "adapter_model.safetensors"):
+        (tmp_path / "adapter" / name).write_text("{}")
+    (tmp_path / "link.json").symlink_to("out/run.json")
+    card = tmp_path / "card.yaml"
+    card.write_text("name: mine")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    run = "a file of the run in"
+    for line, why in {
+        "report out --output out/run.json": run,
+        "report out --output out/predictions.jsonl": run,
+        "report out --output link.json": run,
+        "compare out out --format html --output out/metrics.json": run,
+        "leaderboard . --output out/parts/0.jsonl": run,
+        "power --classes 5,5 --output out/metrics.json": run,
+        "explain out --output out/metrics.html": run,
+        "predict face.png --backbone scripted:a --overwrite --output out/predictions.jsonl": run,
+        "predict face.png --backbone scripted:a --overwrite --output out": run,
+        "calibrate out --save out/metrics.json": run,
+        "leaderboard . --output adapter/training.json": "a file of the training in",
+        "adapters card adapter --output adapter/adapter_model.safetensors": "a file of the adapter in",
+        "report out --images --dataset card.yaml --output card.yaml": "a file that this command reads",
+        "power --dataset card.yaml --output ./card.yaml": "a file that this command reads",
+    }.items():
+        result = coabench(*line.split())
+        assert result.returncode == 2, (line, result.stderr)
+        assert why in result.stderr, (line, result.stderr)
+        assert "choose another" in result.stderr
+        assert "Traceback" not in result.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    for _ in range(2):  # a page beside them is replaced
+        assert coabench("report", "out", "--output", "out/report.html").returncode == 0

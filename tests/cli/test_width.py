@@ -44,3 +44,19 @@ def test_a_file_is_whole(coabench: Run, tmp_path: Path) -> None:
     command = ("power", "--classes", "50,20,10")
     assert coabench(*command, "--output", "out.txt", COLUMNS="30").returncode == 0
     assert (tmp_path / "out.txt").read_text() == coabench(*command, COLUMNS="").stdout
+
+
+@pytest.mark.parametrize("columns", ["9" * 5000, "0", "-5", "", "²", "wide"])
+def test_what_is_no_width_is_none(coabench: Run, columns: str) -> None:
+    """Rich reads the variable, too, as a progress bar begins."""
+    shown = coabench("evaluate", "--backbone", "scripted:a", "--dataset", "drawn", "--limit", "2", COLUMNS=columns)
+    assert shown.returncode == 0, shown.stderr
+    listed = coabench("datasets", "list", COLUMNS=columns).stdout
+    assert "Left out" not in listed
+    assert max(map(len, listed.splitlines())) < 10_000
+
+
+def test_the_narrowest_width_leaves_words_whole(coabench: Run) -> None:
+    lines = coabench("datasets", "show", "raf-db-compound", COLUMNS="1").stdout
+    assert lines == coabench("datasets", "show", "raf-db-compound", COLUMNS="20").stdout
+    assert "compound" in lines

@@ -1,4 +1,4 @@
-"""The doctor: what a machine has and lacks, whatever is broken on it; and whether answers depend on the batch."""
+"""The doctor: what is installed, works, or is broken; and whether answers depend on the batch."""
 
 from __future__ import annotations
 

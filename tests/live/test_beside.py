@@ -105,6 +105,8 @@ def test_what_differs_is_said_and_weights_are_shared_where_nothing_of_the_backbo
         (["labels=raf-db-compound"], "unknown key 'labels'"),
         (["strategy=direct,strategy=rank"], "says something twice"),
         (["load=2bit"], "there is no load '2bit'"),
+        (["decode=scroe"], "--beside 'decode=scroe': there is no decode 'scroe'"),
+        (["decode=scroe"], "correct --beside"),
         (["strategy=chain-of-affect"], "answers as A does"),
         (["strategy=direct", "strategy=direct"], "answers as B does"),
         (["strategy=direct", "decode=score", "strategy=rank"], "3 times"),

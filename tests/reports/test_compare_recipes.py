@@ -71,7 +71,7 @@ def test_a_recipe_that_is_none_is_named(tmp_path: Path, coabench: Run) -> None:
 
 
 def simulated(rng: np.random.Generator, runs: int, spread: float, noise: float = 0.5) -> np.ndarray:
-    """The shares of the runs of a recipe whose UAR is .6: what each run gets right hangs on sample, seed and chance.
+    """The shares of the runs of a recipe whose UAR is .6: what each run gets right depends on sample, seed and chance.
 
     Args:
         spread: the standard deviation of accuracy over seeds.

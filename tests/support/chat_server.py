@@ -75,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class ChatServer(ThreadingHTTPServer):
-    """Serves while in the context. By default it answers with a label that hangs on images and prompt alone.
+    """Serves while in the context. By default it answers with a label that depends on images and prompt alone.
 
     Attributes:
         requests: every request that came.
@@ -155,7 +155,7 @@ class _Busy:
 
 
 def label_for(request: Request) -> str:
-    """What the honest model says: a label that hangs on the last image and the prompt."""
+    """What the honest model says: a label that depends on the last image and the prompt."""
     seed = hashlib.sha256(f"{request.images[-1:]}{request.prompt}".encode()).digest()
     return LABELS[seed[0] % len(LABELS)]
 

@@ -101,6 +101,7 @@ class Viewer:
         self.socket = self._open.enter_context(connection)
         self.told: list[dict[str, Any]] = []
         self.answers: deque[dict[str, Any]] = deque()
+        self.pictures: list[bytes] = []
         self.number = 0
 
     def say(self, **command: Any) -> None:
@@ -120,7 +121,12 @@ class Viewer:
             if kind == "answer" and self.answers:
                 message = self.answers.popleft()
             else:
-                message = json.loads(self.socket.recv(max(0.01, until - time.monotonic())))
+                said = self.socket.recv(max(0.01, until - time.monotonic()))
+                if isinstance(said, bytes):
+                    self.pictures.append(said)
+                    self.say(type="shown", number=str(struct.unpack_from(">I", said)[0]))
+                    continue
+                message = json.loads(said)
                 self.told.append(message)
             if message["type"] == kind and all(message[name] == value for name, value in wanted.items()):
                 return message

@@ -33,7 +33,7 @@ def build_app(session: SharedSession) -> ASGIApp:
     page = render_page(
         template,
         styles=["live.css"],
-        scripts=["overlay.js", "gauges.js", "beside.js", "controls.js", "people.js", "live.js"],
+        scripts=["overlay.js", "gauges.js", "beside.js", "controls.js", "people.js", "sources.js", "live.js"],
         allow=["connect-src 'self'"],
         colours=for_page(),
     )

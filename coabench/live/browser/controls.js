@@ -17,8 +17,10 @@ coabench.controls = ({ element, visible, send }) => {
 
   function welcome(hello) {
     for (const [name, select] of Object.entries(selects)) fill(select, hello.settings[name], WORDS[name]);
-    fill($("offer"), hello.offers, visible);
-    $("offer-field").hidden = hello.offers.length < 2;
+    for (const [name, offers] of [["offer", hello.offers], ["detector", hello.detectors]]) {
+      fill($(name), offers, visible);
+      $(`${name}-field`).hidden = offers.length < 2;
+    }
     field.maxLength = hello.prompt.longest;
   }
 
@@ -34,8 +36,10 @@ coabench.controls = ({ element, visible, send }) => {
       choose(select, state.settings[name], WORDS[name]);
       select.disabled = !on || taken;
     }
-    choose($("offer"), state.offer, visible);
-    $("offer").disabled = !on || taken || state.switching !== null;
+    for (const name of ["offer", "detector"]) {
+      choose($(name), state[name], visible);
+      $(name).disabled = !on || taken || state.switching !== null;
+    }
     const { refused, under_way: busy } = state.prompt;
     const why = refused ? `No free question: ${visible(refused)}.` : !yours ? "Start the camera to ask." : busy ? "Asking …" : "";
     if ($("prompt-why").textContent !== why) $("prompt-why").textContent = why;
@@ -53,7 +57,9 @@ coabench.controls = ({ element, visible, send }) => {
   for (const [name, select] of Object.entries(selects)) {
     select.addEventListener("change", () => { send({ type: "set", name, value: select.value }); select.blur(); });
   }
-  $("offer").addEventListener("change", ({ target }) => { $("problem").hidden = true; send({ type: "offer", name: target.value }); target.blur(); });
+  for (const name of ["offer", "detector"]) {
+    $(name).addEventListener("change", ({ target }) => { $("problem").hidden = true; send({ type: name, name: target.value }); target.blur(); });
+  }
   $("prompt").addEventListener("submit", (event) => {
     event.preventDefault();
     if (!$("prompt-ask").disabled && field.value.trim()) send({ type: "prompt", text: field.value });

@@ -82,9 +82,10 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function receive(data) {
     let message;
-    try { message = JSON.parse(data); } catch { return; }
     link.received = performance.now();
-    const take = { hello: welcome, seat: seated, state: look, answer: noteAnswer, problem: complain, prompted: controls.answered, ended: farewell }[message.type];
+    if (data instanceof ArrayBuffer) { sources.take(data); return; }
+    try { message = JSON.parse(data); } catch { return; }
+    const take = { hello: welcome, seat: seated, state: look, answer: noteAnswer, problem: complain, film: sources.received, prompted: controls.answered, ended: farewell }[message.type];
     if (take) take(message);
   }
 
@@ -106,6 +107,7 @@ document.addEventListener("DOMContentLoaded", () => {
     $("strategy").replaceChildren(...message.strategies.map((name) => new Option(visible(name), name)));
     $("by").hidden = !several();
     controls.welcome(message);
+    sources.welcome(message);
     timeline.relabel(message.labels);
     if (want === "running") send({ type: "start" });
     showStatus();
@@ -127,7 +129,8 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   function look(message) {
-    seen = { ...message, came: performance.now() };
+    if (message.source) sources.follow(message.source);
+    seen = { ...message, captured: sources.at(message.captured), came: performance.now() };
     introduce(message);
     camera.keep(message.frame);
     if (camera.outstanding !== null && message.acknowledged === camera.outstanding) {
@@ -141,13 +144,17 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function complain(message) {
     if (message.about === "frame" && message.frame !== null && message.frame === camera.outstanding) camera.outstanding = null;
+    if (message.about !== "frame") sources.failed(message.about);
     if (message.about === "strategy" && seen) $("strategy").value = seen.strategy;
     const lines = [message.problem];
     for (const [title, text] of [["Expected", message.expected], ["Found", message.found], ["What to do", message.remedy]]) {
       if (text) lines.push(`${title}: ${text}`);
     }
     if (message.about === "message" && link.seat === "taken") return; // the status line says it
-    const text = lines.map((line) => visible(line)).join("\n");
+    alarm(lines.map((line) => visible(line)).join("\n"));
+  }
+
+  function alarm(text) {
     say($("problem-text"), text.charAt(0).toUpperCase() + text.slice(1));
     $("problem").hidden = false;
   }
@@ -200,10 +207,11 @@ document.addEventListener("DOMContentLoaded", () => {
 
     // Keep the frame whose faces the server has found. The one sent last is still on the paper: the next one waits.
     keep(number) {
-      if (number === null || number === camera.kept || number !== camera.number) return;
-      const { paper, looked } = camera;
-      [looked.width, looked.height] = [paper.width, paper.height];
-      looked.getContext("2d").drawImage(paper, 0, 0);
+      const from = sources.remote() ? sources.picture(number) : number === camera.number ? camera.paper : null;
+      if (number === null || number === camera.kept || !from) return;
+      const { looked } = camera;
+      [looked.width, looked.height] = [from.width, from.height];
+      looked.getContext("2d").drawImage(from, 0, 0);
       camera.kept = number;
     },
 
@@ -220,7 +228,7 @@ document.addEventListener("DOMContentLoaded", () => {
     shot() {
       const now = performance.now();
       if (want !== "running" || link.state !== "open" || link.seat !== "yours" || camera.outstanding !== null || camera.busy) return;
-      if (!stream || video.readyState < 2 || document.hidden) return;
+      if (!stream || video.readyState < 2 || document.hidden || sources.uploads()) return;
       const rest = 1000 / hello.limits.frames_per_second - (now - camera.sentAt);
       if (rest > 4) {
         clearTimeout(camera.timer);
@@ -237,7 +245,7 @@ document.addEventListener("DOMContentLoaded", () => {
       paper.toBlob(async (blob) => {
         const picture = blob && (await blob.arrayBuffer());
         camera.busy = false;
-        if (!picture || want !== "running" || link.state !== "open" || link.seat !== "yours") return;
+        if (!picture || want !== "running" || link.state !== "open" || link.seat !== "yours" || sources.uploads()) return;
         const message = new Uint8Array(12 + picture.byteLength);
         const head = new DataView(message.buffer);
         camera.number += 1;
@@ -252,17 +260,49 @@ document.addEventListener("DOMContentLoaded", () => {
 
   async function start() {
     if (!agreed || $("start").dataset.busy) return;
+    trouble = "";
+    if (sources.wanted() !== "camera") {
+      const lacks = sources.lacks();
+      if (lacks) { alarm(lacks); return; }
+      $("problem").hidden = true;
+      send({ type: "start" });
+      sources.request();
+      showStatus();
+      return;
+    }
     $("start").dataset.busy = "yes";
     const opened = await camera.open($("camera").disabled ? "" : $("camera").value);
     delete $("start").dataset.busy;
     if (opened) {
-      want = "running";
       send({ type: "start" });
-      $("consent").hidden = true;
-      view.hidden = false;
-      $("stage").dataset.state = "on";
-    } else {
+      if (sources.remote()) send({ type: "camera" });
+      begin();
+    } else if (!sources.remote()) {
       halt();
+    }
+    showStatus();
+  }
+
+  function begin() {
+    want = "running";
+    $("consent").hidden = true;
+    view.hidden = false;
+    $("stage").dataset.state = "on";
+  }
+
+  // The server shows something else now. A recording is of one source.
+  function changed(kind, closed) {
+    recorder.stop();
+    people.forget();
+    camera.kept = null;
+    if (kind !== "camera") {
+      camera.close();
+      trouble = "";
+      $("mirror").checked = false;
+      begin();
+    } else if (want !== "off" && !stream) {
+      halt();
+      trouble = closed;
     }
     showStatus();
   }
@@ -273,6 +313,7 @@ document.addEventListener("DOMContentLoaded", () => {
     want = "off";
     recorder.stop();
     camera.close();
+    sources.reset();
     view.hidden = true;
     $("stage").dataset.state = "before";
     $("consent").hidden = false;
@@ -280,12 +321,17 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   function pause() {
+    if (sources.ended()) {
+      send({ type: "again" });
+      return;
+    }
     if (want === "running") {
       want = "paused";
       video.pause();
     } else if (want === "paused") {
       want = "running";
-      video.play().catch(() => {});
+      if (stream) video.play().catch(() => {});
+      sources.resume();
       if (link.seat !== "yours") send({ type: "start" });
     }
     showStatus();
@@ -361,6 +407,12 @@ document.addEventListener("DOMContentLoaded", () => {
   const beside = coabench.beside({ element, visible, percent, named });
   const controls = coabench.controls({ element, visible, send });
   const people = coabench.people({ element, visible, send });
+  const sources = coabench.sources({
+    visible, send, changed, alarm, start,
+    sendBytes: (data) => { if (link.state === "open") link.socket.send(data); },
+    on: () => want !== "off",
+    shows: () => want === "running",
+  });
   const several = () => (hello?.answerers.length ?? 0) > 1;
   const share = (face) => (face.confidence === null || face.smoothed || face.label === null ? "" : percent(face.confidence));
   const faces = () => (want === "off" || !seen ? [] : seen.faces);
@@ -384,7 +436,8 @@ document.addEventListener("DOMContentLoaded", () => {
   const isNext = (face) => face.outcome !== null && underWay(face); // what is asked now, under the answer before it
 
   function draw() {
-    const [width, height] = [video.videoWidth, video.videoHeight];
+    const ground = sources.picture() ?? video;
+    const [width, height] = ground === video ? [video.videoWidth, video.videoHeight] : [ground.width, ground.height];
     if (!width) return;
     // As sharp as the screen, unless a film is being made: its size must stay.
     const wanted = Math.min(1920, Math.max(width, Math.round(view.clientWidth * devicePixelRatio)));
@@ -398,7 +451,7 @@ document.addEventListener("DOMContentLoaded", () => {
     sheet.fillRect(0, 0, view.width, view.height);
     sheet.setTransform(mirror ? -1 : 1, 0, 0, 1, mirror ? view.width : 0, 0);
     const exact = $("exact").checked && camera.kept !== null;
-    sheet.drawImage(exact ? camera.looked : video, place.x, place.y, place.width, place.height);
+    sheet.drawImage(exact ? camera.looked : ground, place.x, place.y, place.width, place.height);
     sheet.setTransform(1, 0, 0, 1, 0, 0);
     if (!seen?.size) return;
     const unit = view.width / Math.max(1, view.clientWidth || view.width);
@@ -466,7 +519,7 @@ document.addEventListener("DOMContentLoaded", () => {
       card.root.classList.toggle("stale", old);
       card.root.classList.toggle("awaited", face.outcome === null);
       card.root.classList.toggle("none", lacksLabel(face));
-      card.person.show(face, present, camera.kept === seen.frame ? camera.looked : null);
+      card.person.show(face, present, camera.kept === seen.frame ? camera.looked : null, camera.looked.width / seen.size[0]);
       say(card.who, `${people.called(face.track)} · found with ${percent(face.score)}`);
       say(card.age, years === null ? "" : `${years.toFixed(1)} s old${old ? ", stale" : ""}`);
       card.age.classList.toggle("badge", old && years !== null);
@@ -601,7 +654,8 @@ document.addEventListener("DOMContentLoaded", () => {
     },
   };
 
-  function noteAnswer(message) {
+  function noteAnswer(sent) {
+    const message = { ...sent, captured: sources.at(sent.captured) };
     if (message.answerer === hello.answerers[0].name) { // the timeline is the first one's
       gauges.arrived(message);
       lengths.set(message.strategy, message.turns.length);
@@ -643,6 +697,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (link.seat === "taken") return want === "off"
       ? "Somebody else is connected. You can start when they stop."
       : "Somebody else is connected. It goes on here when they stop.";
+    if (sources.status(seen)) return sources.status(seen);
     if (want === "off") return agreed ? "Ready. The camera is off." : "Connected. The camera is off.";
     if (want === "paused") return "Paused. Nothing is sent.";
     if (seen?.switching) return `Making ${visible(seen.switching)} ready …`;
@@ -655,10 +710,12 @@ document.addEventListener("DOMContentLoaded", () => {
     const taken = link.seat === "taken";
     say($("status"), status());
     $("agree").disabled = !on || taken;
-    $("start").disabled = want === "off" && (!on || taken || !agreed);
+    $("start").disabled = want === "off" && (!on || taken || !agreed || sources.busy());
+    say($("agree"), sources.wanted() === "camera" ? "Everybody agrees: start the camera" : "Everybody agrees: start");
+    sources.show({ free: on && !taken && !seen?.switching });
     say($("start"), want === "off" ? "Start" : "Stop");
     $("pause").disabled = want === "off";
-    say($("pause"), want === "paused" ? "Resume" : "Pause");
+    say($("pause"), sources.ended() ? "Play again" : want === "paused" ? "Resume" : "Pause");
     $("record").disabled = want === "off";
     say($("record"), recorder.media ? "Stop recording" : "Record");
     $("strategy").disabled = !on || taken || Boolean(seen?.switching);

@@ -16,8 +16,12 @@ from coabench.metrics.calibration import probabilities
 
 Message = Mapping[str, Any]
 Seat = Literal["free", "yours", "taken"]
-COMMANDS = {"start": set[str](), "stop": set[str](), "strategy": {"name"}, "offer": {"name"}, "set": {"name", "value"},
-            "prompt": {"text"}, "name": {"track", "name"}, "merge": {"track", "into"}}  # fmt: skip
+COMMANDS = {
+    "start": set[str](), "stop": set[str](), "strategy": {"name"}, "offer": {"name"}, "detector": {"name"},
+    "set": {"name", "value"}, "film": {"name", "size"}, "cancel": set[str](), "address": {"address"},
+    "camera": set[str](), "again": set[str](), "shown": {"number"}, "prompt": {"text"}, "name": {"track", "name"},
+    "merge": {"track", "into"},
+}  # fmt: skip
 """What a viewer may say, and the fields that go with it."""
 LONGEST = 4000
 """Characters of a command at most."""
@@ -47,6 +51,8 @@ def state(
     strategy: str,
     answerers: Sequence[Message],
     offer: str | None,
+    detector: str | None,
+    source: Message | None,
     settings: Message,
     prompt: Message,
     in_use: Message,
@@ -60,6 +66,7 @@ def state(
 
     Args:
         snapshot: None where there is nothing that this viewer may see.
+        source: what this viewer looks at; None where that is nobody's business.
         in_use: what answers: backbone, model, adapter and so on.
         names: of faces that the viewer has named.
         acknowledged: the number of the viewer's newest frame that is done with, once the next one is welcome.
@@ -81,6 +88,8 @@ def state(
         **in_use,
         "answerers": answerers,
         "offer": offer,
+        "detector": detector,
+        "source": source,
         "settings": settings,
         "prompt": prompt,
         "switching": switching,

@@ -20,7 +20,8 @@ coabench.people = ({ element, visible, send }) => {
     same.addEventListener("change", () => { if (same.value) send({ type: "merge", track: String(track), into: same.value }); });
     let drawn = -Infinity, offered = "";
 
-    function show(face, present, picture) {
+    // picture: the frame that the boxes belong to; scale: its pixels in one of theirs.
+    function show(face, present, picture, scale) {
       met.delete(track);
       met.set(track, face.name);
       if (document.activeElement !== name) name.value = face.name ?? "";
@@ -34,7 +35,7 @@ coabench.people = ({ element, visible, send }) => {
       const now = performance.now();
       if (picture && now - drawn > 1000) {
         drawn = now;
-        const [left, top, right, bottom] = face.box;
+        const [left, top, right, bottom] = face.box.map((side) => side * scale);
         const side = Math.max(right - left, bottom - top);
         const [x, y] = [(left + right - side) / 2, (top + bottom - side) / 2];
         thumbnail.getContext("2d").drawImage(picture, x, y, side, side, 0, 0, thumbnail.width, thumbnail.height);

@@ -11,7 +11,7 @@ from coabench.live.browser.messages import Seat
 from coabench.live.snapshot import Frame
 
 BETWEEN = 10.0
-"""Seconds of the source that lie between two viewers, so that no face of one is taken for a face of the other."""
+"""Seconds of the source that lie between two scenes, so that no face of one is taken for a face of the other."""
 IDLE = 60.0
 """Seconds without a frame after which the seat is free again."""
 
@@ -43,9 +43,19 @@ class Seating:
         if seat == "yours":
             return False
         self._holder = viewer
-        self._clock = Clock(self._clock.last + BETWEEN)
-        self._first, self._last_frame = self._frames, time.monotonic()
+        self.begin()
         return True
+
+    def begin(self) -> int:
+        """Begin another scene, whose frames share no face with those before; return the index of its first frame."""
+        self._clock = Clock(self._clock.last + BETWEEN)
+        self._first = self._frames
+        self.touch()
+        return self._first
+
+    def touch(self) -> None:
+        """The viewer in the seat is there."""
+        self._last_frame = time.monotonic()
 
     def leave(self, viewer: object) -> None:
         """Free the seat if the viewer has it."""
@@ -61,11 +71,11 @@ class Seating:
         """Return what the viewer in the seat has sent as the next frame of the source."""
         index = self._frames
         self._frames += 1
-        self._last_frame = time.monotonic()
+        self.touch()
         return Frame(sent.image, self._clock.time(sent.captured), index, scene=self._first)
 
     def sent(self, index: int) -> bool:
-        """Whether the viewer in the seat has sent the frame of this index."""
+        """Whether the frame of this index is of the scene that the viewer in the seat looks at."""
         return index >= self._first
 
     @property

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
+from coabench.live.browser.serving import USUAL, Permissions
 from coabench.live.equipment import Equipment
 from coabench.live.probe import Probe
 from coabench.live.sources import Note
@@ -27,7 +29,7 @@ def serve(
     close: Callable[[], object],
     keeps: Sequence[str] = (),
     record: Record = nowhere,
-    prompts: bool = True,
+    permissions: Permissions = USUAL,
 ) -> None:
     """Start the probe and serve the page until Ctrl-C.
 
@@ -38,7 +40,7 @@ def serve(
         close: ends the probe. Called in the end, while viewers are informed: each of the two takes its time.
         keeps: what is stored of a session, in words; viewers are informed before they start.
         record: called with the kind and the content of what is no answer and belongs into the log.
-        prompts: whether a viewer may ask in words of their own.
+        permissions: what a viewer may do beside looking and choosing.
 
     Raises:
         KeyboardInterrupt: the user ended it; viewers were informed, the web server has ended.
@@ -47,7 +49,7 @@ def serve(
     from coabench.live.browser.app import build_app
     from coabench.live.browser.session import SharedSession
 
-    session = SharedSession(probe, equipment, address, keeps, note, record, prompts)
+    session = SharedSession(probe, equipment, address, keeps, note, record, permissions)
 
     def end(why: str) -> None:
         session.ended = why
@@ -55,7 +57,7 @@ def serve(
 
     probe.listen(session.add_answer)
     probe.start()
-    with address, running(build_app(session), address, end):
+    with address, closing(session), running(build_app(session), address, end):
         note(f"open {address.url} in a browser; Ctrl-C ends")
         for line in address.notes:
             note(line)

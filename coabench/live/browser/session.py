@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict, replace
 from typing import Any
 
 from coabench.base.worker_thread import WorkerThread
@@ -13,11 +14,17 @@ from coabench.errors import CoabenchError, JobError, UserError
 from coabench.live.agreement import NAMES
 from coabench.live.browser.answerers import Answerers
 from coabench.live.browser.choices import CHOICES, change, spell
+from coabench.live.browser.detectors import Detectors
 from coabench.live.browser.frames import MAX_BYTES, Sent, read_frame
 from coabench.live.browser.messages import answered, prompted
 from coabench.live.browser.people import People
+from coabench.live.browser.pictures import pack
 from coabench.live.browser.places import Places
+from coabench.live.browser.player import Player, Watched
 from coabench.live.browser.seating import Seating
+from coabench.live.browser.serving import USUAL, Permissions
+from coabench.live.browser.uploads import MAX_BYTES as FILM_BYTES
+from coabench.live.browser.uploads import PIECE
 from coabench.live.equipment import Equipment
 from coabench.live.gauges import GaugeReader
 from coabench.live.probe import Probe
@@ -46,6 +53,8 @@ class SharedSession:
         seating: who has the seat; given by `take`.
         people: the faces of that viewer.
         answerers: those who are asked.
+        detectors: what finds the faces.
+        player: what is looked at: the viewer's camera, or a source of this machine in its place.
         prompting: whether a free question is under way.
     """
 
@@ -57,14 +66,16 @@ class SharedSession:
         keeps: Sequence[str],
         note: Note,
         record: Callable[[str, Mapping[str, Any]], None] = lambda kind, data: None,
-        prompts: bool = True,
+        permissions: Permissions = USUAL,
     ) -> None:
         self.address, self.note, self.keeps = address, note, list(keeps)
         self.ended: str | None = None
         self.prompting = False
         self.places, self.seating, self.people, self.gauges = Places(), Seating(), People(), GaugeReader()
         self.answerers = Answerers(probe, equipment, note, self._note_change)
-        self._probe, self._equipment, self._record, self._prompts = probe, equipment, record, prompts
+        self.detectors = Detectors(probe, equipment, note, self._note_change)
+        self.player = Player(permissions, self.seating, self._say, self._watch)
+        self._probe, self._record, self._prompts = probe, record, permissions.prompts
         self._answers: deque[dict[str, Any]] = deque(maxlen=WAITING)
         self._decoder = WorkerThread("decode")
 
@@ -77,22 +88,48 @@ class SharedSession:
             "strategies": list(self.answerers.strategies),
             "answerers": self.answerers.about,
             "offers": list(self.answerers.offers),
+            "detectors": list(self.detectors.offers),
             "settings": CHOICES,
             "prompt": {"longest": LONGEST},
+            "sources": {"film": self.player.films, "address": self.player.addresses.allowed},
             "remote_backbone": self.answerers.remote,
             "keeps": self.keeps,
             "limits": {
                 "width": WIDTH,
                 "frames_per_second": FRAMES_PER_SECOND,
                 "bytes": MAX_BYTES,
+                "film": FILM_BYTES,
+                "piece": PIECE,
             },
         }
 
     def take(self, viewer: object) -> None:
         """Give the seat to a viewer; `UserError` where another one has it."""
         if self.seating.take(viewer):
-            self._answers.clear()
-            self.people.forget()
+            self._forget()
+
+    def leave(self, viewer: object) -> None:
+        """Free the seat if a viewer has it; what this machine reads for them is closed, and their film deleted."""
+        self.seating.leave(viewer)
+        self._vacate()
+
+    def free_idle(self) -> None:
+        """Free the seat of a viewer of whom nothing was heard for long."""
+        self.seating.free_idle()
+        self._vacate()
+
+    def _vacate(self) -> None:
+        if not self.seating.taken:
+            self.player.back()
+
+    def _forget(self) -> None:
+        self._answers.clear()
+        self.people.forget()
+
+    def close(self) -> None:
+        """End what was opened for viewers, once the probe is closed."""
+        self.player.close()
+        self.detectors.close()
 
     # -- frames and answers -------------------------------------------------------------------------------------------
 
@@ -109,6 +146,19 @@ class SharedSession:
         frame = self.seating.frame(sent)
         self._probe.offer(frame)
         return frame.index
+
+    async def picture(self) -> bytes | None:
+        """Hand the next frame of this machine's source to the probe, and return it for the page, once one is due.
+
+        It is packed in the thread that decodes frames.
+        """
+        frame = self.player.next(1 / FRAMES_PER_SECOND)
+        if frame is None:
+            return None
+        self._probe.offer(frame)
+        captured = self.seating.captured(frame.time)
+        packed = await asyncio.wrap_future(self._decoder.submit(lambda: pack(frame, captured, WIDTH)))
+        return packed if self.seating.sent(frame.index) else None
 
     def snapshot(self) -> Snapshot:
         """Return what the probe shows."""
@@ -153,9 +203,25 @@ class SharedSession:
         """The settings that a viewer can change, each as `CHOICES` spells it."""
         return spell(self._probe.settings)
 
-    def _note_change(self, name: str, value: str) -> None:
-        identity = self._equipment.identify(self.answerers.first, self._probe.settings)
-        self._record("change", {"changed": name, "to": value, "answerer": NAMES[0], "identity": identity})
+    def _say(self, text: str) -> None:
+        """Say what happened to a source, and log it."""
+        self.note(text)
+        self._record("note", {"text": text})
+
+    def _watch(self, watched: Watched) -> None:
+        """Something else is looked at: what was known of the faces before is forgotten."""
+        self._forget()
+        self._note_change("source", watched.name, frame=watched.since)
+
+    def _note_change(self, name: str, value: str, **more: Any) -> None:
+        cut, found_by = asdict(self._probe.settings), self.detectors.about
+        identity = replace(self.answerers.first.identity, detector=found_by, settings=cut).to_json()
+        self._record("change", {"changed": name, "to": value, **more, "answerer": NAMES[0], "identity": identity})
+
+    @property
+    def switching(self) -> str | None:
+        """What is being made ready, if anything."""
+        return self.answerers.switching or self.detectors.switching or self.player.opening
 
     @property
     def prompt_refused(self) -> str | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -15,6 +17,7 @@ from coabench.live.browser import messages
 from coabench.live.browser.frames import BadFrame
 from coabench.live.browser.messages import Seat
 from coabench.live.browser.session import FRAMES_PER_SECOND, SharedSession
+from coabench.live.browser.uploads import Upload
 from coabench.live.rates import Rates
 from coabench.live.snapshot import Snapshot
 
@@ -31,6 +34,11 @@ FASTEST = 0.01
 SLOWEST = 10.0
 """Seconds that a viewer may take to receive a message."""
 GOING_AWAY, MISBEHAVED = 1001, 1008
+NEED_SEAT = {
+    "prompt": "a question", "name": "a name", "merge": "a name", "film": "a film", "cancel": "a wish",
+    "address": "an address", "again": "a wish", "camera": "a wish", "shown": "a word about a picture",
+}  # fmt: skip
+"""Commands of the viewer in the seat alone, and what each is called."""
 
 End = tuple[int, str]
 """The code and the reason to close a connection with."""
@@ -55,6 +63,8 @@ class Viewer:
         self._came = self._sent = 0.0
         self._seat: Seat | None = None
         self._known: dict[str, Any] = {}
+        self._upload: Upload | None = None
+        """A film that is on its way; until it has come all that is no JSON belongs to it."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def attend(self) -> None:
@@ -74,7 +84,8 @@ class Viewer:
         except (WebSocketDisconnect, TimeoutError):
             return
         finally:
-            self._session.seating.leave(self)
+            self._drop_upload()
+            self._session.leave(self)
             for task in tasks:
                 task.cancel()
 
@@ -86,7 +97,9 @@ class Viewer:
             if message["type"] == "websocket.disconnect":
                 return None
             try:
-                if (data := message.get("bytes")) is not None:
+                if (data := message.get("bytes")) is not None and self._upload is not None:
+                    await self._take_piece(self._upload, data)
+                elif data is not None:
                     await self._take_frame(data)
                 else:
                     self._execute(messages.read_command(message.get("text") or ""))
@@ -102,6 +115,8 @@ class Viewer:
 
     async def _take_frame(self, data: bytes) -> None:
         self._check_seat()
+        if self._session.player.watched.kind != "camera":  # it was on its way when something else was chosen
+            return
         if self._number != self._acknowledged:
             raise BadFrame("a frame came before the last was acknowledged")
         sent = await self._session.decode(data)
@@ -110,6 +125,31 @@ class Viewer:
             raise BadFrame("frames are numbered upwards", sent.number)
         self._index = self._session.offer(sent)
         self._number, self._came = sent.number, time.monotonic()
+
+    async def _take_piece(self, upload: Upload, data: bytes) -> None:
+        """Take a piece of a film; look at it when it has come."""
+        try:
+            self._check_seat()
+            self._session.seating.touch()
+            await self._session.player.write(upload, data)
+        except CoabenchError as error:
+            self._drop_upload()
+            await self._send(messages.problem("film", error))
+            return
+        await self._send({"type": "film", "received": upload.received})
+        if upload.complete and self._upload is upload:
+            self._upload = None
+            self._start(self._perform("film", lambda: self._session.player.play(self, upload)))
+
+    def _drop_upload(self) -> None:
+        if self._upload is not None:
+            self._session.player.drop(self._upload)
+            self._upload = None
+
+    async def _await_film(self, name: str, size: str) -> None:
+        self._drop_upload()
+        self._upload = self._session.player.receive(name, size)
+        await self._send({"type": "film", "received": 0})
 
     def _check_seat(self) -> None:
         if self._session.seating.seat(self) != "yours":
@@ -120,48 +160,74 @@ class Viewer:
             self._seat = None  # sent again, even if it is as it was
             self._session.take(self)
         elif command["type"] == "stop":
-            self._session.seating.leave(self)
+            self._drop_upload()
+            self._session.leave(self)
         elif self._session.seating.seat(self) == "taken":
             raise UserError("somebody else is connected", remedy="wait until they stop before choosing a strategy")
         elif command["type"] == "set":
             self._session.set(command["name"], command["value"])
+        elif command["type"] in NEED_SEAT and self._session.seating.seat(self) != "yours":
+            raise UserError(f"{NEED_SEAT[command['type']]} came without the seat", remedy="start before that")
         elif command["type"] in ("name", "merge"):
-            if self._session.seating.seat(self) != "yours":
-                raise UserError("a name came without the seat", remedy="start before naming faces")
             self._session.identify(command)
-        elif command["type"] == "prompt" and self._session.seating.seat(self) != "yours":
-            raise UserError("a question came without the seat", remedy="start before asking")
+        elif command["type"] == "shown":
+            self._session.player.shown(command["number"])
+        elif command["type"] == "camera":
+            self._session.player.back()
+        elif command["type"] == "cancel":
+            self._drop_upload()
         elif self._tasks:
             raise UserError("something else is under way", remedy="wait for it")
         else:
-            task = asyncio.create_task(self._perform(command))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._perform(command["type"], self._slow(command)))
 
-    async def _perform(self, command: dict[str, str]) -> None:
-        """Do what takes its time: switch, or ask a question of the viewer's own."""
-        kind = command["type"]
+    def _slow(self, command: dict[str, str]) -> Callable[[], Coroutine[Any, Any, None]]:
+        """Return what takes its time: switch, open a source, or ask a question of the viewer's own."""
+        session, kind = self._session, command["type"]
+        if kind == "prompt":
+            return lambda: self._prompt(command["text"])
+        if kind == "film":
+            return lambda: self._await_film(command["name"], command["size"])
+        if kind == "address":
+            return lambda: session.player.dial(self, command["address"])
+        if kind == "again":
+            return lambda: session.player.again(self)
+        if kind == "detector":
+            return lambda: session.detectors.switch(command["name"])
+        return lambda: session.answerers.switch(kind, command["name"])
+
+    async def _prompt(self, text: str) -> None:
+        await self._send(await self._session.prompt(text))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _perform(self, about: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do what takes its time, and report what goes wrong."""
         with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # the viewer did not wait
             try:
-                if kind == "prompt":
-                    await self._send(await self._session.prompt(command["text"]))
-                else:
-                    await self._session.answerers.switch(kind, command["name"])
+                await work()
             except CoabenchError as error:
-                self._known = {}  # the page may show the strategy that was not to be
-                await self._send(messages.problem(kind, error))
+                self._known = {}  # the page may show what was not to be
+                await self._send(messages.problem(about, error))
 
     # -- what the viewer receives -------------------------------------------------------------------------------------
 
     async def _report(self) -> End | None:
         while self._session.ended is None:
-            self._session.seating.free_idle()
+            self._session.free_idle()
             seat = self._session.seating.seat(self)
             if seat != self._seat:
                 self._seat = seat
                 await self._send({"type": "seat", "seat": seat})
             await self._send_state(seat == "yours")
-            if seat == "yours":
+            if seat != "yours":
+                self._drop_upload()
+            else:
+                if (picture := await self._session.picture()) is not None:
+                    await self._send_bytes(picture)
                 for answer in self._session.answers():
                     await self._send(answer)
             await asyncio.sleep(PULSE if seat == "yours" else RESTING)
@@ -177,18 +243,23 @@ class Viewer:
             self._looked = self._number
         paced = now - self._came >= 1 / FRAMES_PER_SECOND
         acknowledged = self._number if done and paced else self._acknowledged
+        visible = self._visible(snapshot) if seated else None
+        if visible is not None and visible.frame is not None and session.player.watched.kind != "camera":
+            self._looked = visible.frame.index
         state = messages.state(
-            self._visible(snapshot) if seated else None,
+            visible,
             rates=_rates(snapshot.rates),
             gauges=session.gauges.read().to_json(),
             strategy=session.answerers.strategy,
             answerers=session.answerers.about,
             offer=session.answerers.offered,
+            detector=session.detectors.name,
+            source=asdict(session.player.watched) if seated else None,
             settings=session.settings,
             prompt={"refused": session.prompt_refused, "under_way": session.prompting},
             in_use=session.answerers.in_use,
             names=session.people.names,
-            switching=session.answerers.switching,
+            switching=session.switching,
             acknowledged=acknowledged,
             frame=self._looked,
             captured=session.seating.newest,
@@ -209,6 +280,10 @@ class Viewer:
     async def _send(self, message: messages.Message) -> None:
         async with asyncio.timeout(SLOWEST):
             await self._socket.send_text(json.dumps(message, allow_nan=False))
+
+    async def _send_bytes(self, message: bytes) -> None:
+        async with asyncio.timeout(SLOWEST):
+            await self._socket.send_bytes(message)
 
 
 def _rates(rates: Rates) -> messages.Message:

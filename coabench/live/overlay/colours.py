@@ -20,6 +20,8 @@ with protanopia and deuteranopia, too. Found by search; the tests measure both. 
 face is told by is its number."""
 TEXT, QUIET, BACK = (255, 255, 255), (205, 210, 215), (16, 18, 22)
 """Text, text of less weight, and what lies behind both."""
+TRACK: Colour = (92, 96, 102)
+"""What of a bar is not filled: a contrast of 3 with a bar."""
 ALARM, NOTICE = (255, 110, 100), (255, 207, 102)
 """Recording; and what asks for attention: no label, stale, paused."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coabench.detector import Box
+from coabench.live.overlay.bars import columns, plate_with_bars
 from coabench.live.overlay.colours import face_colour
 from coabench.live.overlay.placement import Room, Spot, gap, leader
 from coabench.live.overlay.plates import number, plate
@@ -66,7 +67,10 @@ def draw(image: Pixels, snapshot: Snapshot, marks: Marks = NOTHING) -> Pixels:
 
 
 def _placed(face: FaceView, box: Box, details: bool, unit: int, room: Room) -> tuple[Pixels, Spot]:
-    """Return the plate of a face and its place: all that is said where that hides nothing, else the labels alone."""
+    """Return the plate of a face and its place: all that is said where that hides nothing, else the labels alone.
+
+    All is with a bar for each option; where bars have no room, with the likeliest options in words.
+    """
     lines = about_face(face, details)
     labels = about_face(face, False) if face.beside else lines[:1]
     full, each, brief = (
@@ -80,8 +84,16 @@ def _placed(face: FaceView, box: Box, details: bool, unit: int, room: Room) -> t
         (brief, room.nearest),
         (small, room.nearest),
     ]
-    if len(room.faces) <= CROWD:
+    few = len(room.faces) <= CROWD
+    if few:
         tries.insert(1, (full, room.nearest))
+    if details and (shown := columns(face.answer)):
+        barred = [
+            plate_with_bars(said, shown, unit, room.size[0], face_colour(face.track))
+            for said in (about_face(face, details, options=False), labels)
+        ]
+        finds = (room.beside, room.nearest) if few else (room.beside,)
+        tries = [*((text, find) for find in finds for text in barred), *tries]
     for text, find in tries:
         spot = find((text.shape[1], text.shape[0]), box)
         if spot.free:

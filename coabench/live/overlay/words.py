@@ -48,8 +48,9 @@ class Marks:
     gauges: Gauges | None = None
 
 
-def about_face(face: FaceView, details: bool) -> tuple[Line, ...]:
-    """Return what is said about a face: its label; with details the stages, the age, whether it is stale."""
+def about_face(face: FaceView, details: bool, options: bool = True) -> tuple[Line, ...]:
+    """Return what is said about a face: its label; with details the stages, the age, whether it is stale, and with
+    *options* the likeliest of each question."""
     answer, number = face.answer, (f"#{face.track}  A" if face.beside else f"#{face.track}", TEXT)
     if answer is None:
         lines: list[Line] = [(number, ("  asking", QUIET)) if face.asking else (number,)]
@@ -66,7 +67,7 @@ def about_face(face: FaceView, details: bool) -> tuple[Line, ...]:
         stages = _stages(face)
         if stages:
             lines.append(stages)
-        if answer is not None:
+        if answer is not None and options:
             lines += _options(answer)
         if face.age is not None:
             lines.append(((f"{face.age:.1f} s ago", QUIET), *((("  stale", NOTICE),) if face.stale else ())))

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from coabench.base.names import to_file
 from coabench.errors import UserError
-from coabench.web.address import Serving
+from coabench.web.address import Serving, read_address
 
 OPTION = "--publish"
 EXPECTED = "stdout, ws://HOST:PORT, wss://HOST:PORT, mqtt://HOST[:PORT]/TOPIC or mqtts://HOST[:PORT]/TOPIC"
@@ -83,6 +83,10 @@ def _read(text: str) -> Target:
     if scheme in ("ws", "wss") and slashes:
         if path:
             raise _unreadable(text, "a path behind the address", "leave it out: lines come at the root")
+        try:
+            read_address(authority, OPTION)
+        except UserError:
+            raise _unreadable(text, _missing(authority)) from None
         return Target(text, "ws", address=authority, tls=scheme == "wss")
     if scheme in PORTS and slashes:
         return _read_broker(text, scheme, authority, path)
@@ -102,12 +106,19 @@ def _read_broker(text: str, scheme: str, authority: str, topic: str) -> Target:
     except ValueError:
         raise _unreadable(text) from None
     if not host or port == 0 or any(c.isspace() for c in authority):
-        raise _unreadable(text)
+        raise _unreadable(text, None if host else "no host")
     data = to_file(topic)
     wild = not topic or any(c in topic for c in "#+\0") or topic.startswith("$") or data.decode() != topic  # no UTF-8
     if wild or len(data) > LONGEST:
         raise _unreadable(text, f"the topic {topic!r}", "name a topic without # + or a leading $, such as lab/faces")
     return Target(text, "mqtt", host=host, port=port or PORTS[scheme], topic=topic, tls=scheme == "mqtts")
+
+
+def _missing(authority: str) -> str | None:
+    """Return what is not there of ``HOST:PORT``; None where both are."""
+    host, port = authority.rsplit(":", 1) if ":" in authority else (authority, "")
+    absent = [name for name, part in (("host", host), ("port", port)) if not part]
+    return f"no {' and no '.join(absent)}" if absent else None
 
 
 def _unreadable(text: str, found: str | None = None, remedy: str = f"correct {OPTION}") -> UserError:

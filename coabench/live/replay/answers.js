@@ -1,7 +1,7 @@
 // What was answered at the cursor: a card for each face, made anew only where its answer is another.
 "use strict";
 
-coabench.answers = (session) => {
+coabench.answers = (session, differences) => {
   const { element, visible } = coabench;
   const { answers, turns, questions, string, lines } = session;
   const place = document.getElementById("now");
@@ -35,6 +35,7 @@ coabench.answers = (session) => {
     const taken = answers.seconds[i] === null ? "" : ` · ${(1000 * answers.seconds[i]).toFixed(0)} ms`;
     const parts = [element("p", { class: "who" }, "Face ", chip, ` · ${who}${who ? " · " : ""}of ${session.clock(answers.time[i])}${taken}`), label];
     if (string(answers.smoothed[i]) !== null) parts.push(element("p", { class: "vote" }, `smoothed: ${visible(string(answers.smoothed[i]))}`));
+    if (differences.words(i)) parts.push(element("p", { class: differences.differs(i) ? "vote differs" : "vote" }, `${differences.differs(i) ? "≠" : "="} ${differences.words(i)}`));
     const picture = session.thumbnail(line, i);
     if (picture) parts.push(element("img", { src: picture, alt: "" }));
     const list = element("dl", { class: "turns" });
@@ -65,12 +66,12 @@ coabench.answers = (session) => {
     },
     // The same in a sentence.
     words: (time) => lines.map((line) => [line, session.at(line, time)]).filter(([, i]) => i >= 0)
-      .map(([line, i]) => `Face ${session.faces[line.face]}: ${answers.label[i] < 0 ? "no label" : visible(string(answers.label[i]))}`).join(", "),
+      .map(([line, i]) => `Face ${session.faces[line.face]}: ${answers.label[i] < 0 ? "no label" : visible(string(answers.label[i]))}${differences.differs(i) ? `, ${differences.words(i)}` : ""}`).join(", "),
     rows() {
       const names = session.turnNames;
-      const head = ["time", "face", "answerer", "frame", "prediction", "status", "reason", "confidence", "smoothed", "seconds", "strategy", "file", "left", "top", "right", "bottom", ...names.map((name) => `answer to ${string(name)}`)];
+      const head = ["time", "face", "answerer", "frame", "prediction", "status", "reason", "confidence", "smoothed", "seconds", "strategy", "file", "left", "top", "right", "bottom", ...(differences.several ? ["compared"] : []), ...names.map((name) => `answer to ${string(name)}`)];
       const body = answers.time.map((time, i) => [time, session.faces[answers.face[i]], session.answerers[answers.answerer[i]], answers.frame[i], string(answers.label[i]), string(answers.status[i]), string(answers.reason[i]),
-        answers.confidence[i], string(answers.smoothed[i]), answers.seconds[i], string(answers.strategy[i]), string(answers.file[i]), ...answers.box[i],
+        answers.confidence[i], string(answers.smoothed[i]), answers.seconds[i], string(answers.strategy[i]), string(answers.file[i]), ...answers.box[i], ...(differences.several ? [differences.words(i)] : []),
         ...names.map((name) => { const t = session.turnOf(i, name); return t < 0 ? null : string(turns.label[t]); })]);
       return [head, ...body];
     },

@@ -62,7 +62,7 @@ def replay(request: Replay, note: Note) -> str:
     return render_page(
         HERE / "replay.html",
         styles=["replay.css"],
-        scripts=["session.js", "timeline.js", "picture.js", "answers.js", "replay.js"],
+        scripts=["session.js", "differences.js", "timeline.js", "picture.js", "answers.js", "replay.js"],
         allow=_media(film),
         session=data,
         name=request.log.name,

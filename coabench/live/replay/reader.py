@@ -28,7 +28,7 @@ FURTHER: Mapping[str, str] = {
     "strategy": "a text",
     "reason": "a text or null",
     "seconds": "a number",
-    "confidence": "a number or null",
+    "confidence": "a part from 0 to 1 or null",
     "smoothed": "a text or null",
     "answerer": "a text",
     "file": "a text or null",
@@ -163,6 +163,8 @@ def _is(value: Any, kind: str) -> bool:
         return False
     if kind == "a finite number":
         return True
+    if kind == "a part from 0 to 1":
+        return 0 <= value <= 1
     if kind == "a coordinate":  # a box may reach over the picture's edge
         return abs(value) < 2**31
     if kind == "a number":

@@ -8,9 +8,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const scrub = at("cursor");
   let [time, playing, rate, before, resting] = [0, false, 1, 0, null];
 
-  const timeline = coabench.timeline(session, (to) => go(to));
+  const differences = coabench.differences(session);
+  const timeline = coabench.timeline(session, differences, (to) => go(to));
   const picture = coabench.picture(session);
-  const answers = coabench.answers(session);
+  const answers = coabench.answers(session, differences);
   const moments = [...new Set(session.answers.time)]; // in order
 
   scrub.max = session.end;
@@ -132,6 +133,17 @@ document.addEventListener("DOMContentLoaded", () => {
     if (found) go(found.time);
   }
 
+  // ---- where answerers differ ----
+
+  function toDifference(by) {
+    const found = differences.beside(time, by);
+    if (found !== undefined) go(found);
+    else if (differences.several) at("said").textContent = by > 0 ? "no later difference" : "no earlier difference";
+  }
+  at("differences").hidden = !differences.several;
+  at("agreement").replaceChildren(...differences.list());
+  for (const id of ["differs-before", "differs-after"]) at(id).disabled = !differences.times.length;
+
   // ---- notes ----
 
   if (session.notes.length) {
@@ -148,6 +160,8 @@ document.addEventListener("DOMContentLoaded", () => {
   at("play").addEventListener("click", () => play(!playing));
   at("before").addEventListener("click", () => step(-1));
   at("after").addEventListener("click", () => step(1));
+  at("differs-before").addEventListener("click", () => toDifference(-1));
+  at("differs-after").addEventListener("click", () => toDifference(1));
   at("rate").addEventListener("change", () => { rate = Number(at("rate").value); if (picture.video) picture.video.playbackRate = rate; });
   at("boxes").addEventListener("change", () => picture.boxes(at("boxes").checked));
   at("mark").addEventListener("click", mark);
@@ -162,6 +176,7 @@ document.addEventListener("DOMContentLoaded", () => {
     " ": () => play(!playing), ArrowLeft: (e) => go(time - (e.shiftKey ? 10 : 1)), ArrowRight: (e) => go(time + (e.shiftKey ? 10 : 1)),
     Home: () => go(0), End: () => go(session.end), ",": () => step(-1), ".": () => step(1), m: mark, n: () => toMarker(1), p: () => toMarker(-1),
     "+": () => timeline.zoom(0.5), "=": () => timeline.zoom(0.5), "-": () => timeline.zoom(2), 0: () => timeline.whole(),
+    d: (e) => toDifference(e.shiftKey ? -1 : 1),
     b: () => { at("boxes").checked = !at("boxes").checked; picture.boxes(at("boxes").checked); },
   };
   document.addEventListener("keydown", (event) => {

@@ -1,7 +1,7 @@
 // The lanes: one per face, with a band for the labels and one for each question, drawn where they are in sight.
 "use strict";
 
-coabench.timeline = (session, seek) => {
+coabench.timeline = (session, differences, seek) => {
   const { element, visible } = coabench;
   const { answers, turns, string, lines } = session;
   const place = document.getElementById("lanes");
@@ -87,10 +87,12 @@ coabench.timeline = (session, seek) => {
     const counts = new Map();
     for (const i of line.rows) counts.set(answers.label[i], (counts.get(answers.label[i]) || 0) + 1);
     const [[most, times]] = [...counts].sort((a, b) => b[1] - a[1]);
-    const said = `Face ${session.faces[line.face]}${who}: ${line.rows.length} answers from ${session.clock(line.times[0])} to ${session.clock(line.times.at(-1))}, most often ${most < 0 ? "no label" : visible(string(most))} (${times})`;
+    const against = differences.against(line);
+    const differing = against === null ? "" : `; differs from ${against} in ${line.rows.filter(differences.differs).length}`;
+    const said = `Face ${session.faces[line.face]}${who}: ${line.rows.length} answers from ${session.clock(line.times[0])} to ${session.clock(line.times.at(-1))}, most often ${most < 0 ? "no label" : visible(string(most))} (${times})${differing}`;
     const asked = names.filter((name) => line.rows.some((i) => session.turnOf(i, name) >= 0));
-    lane([element("span", { title: said }, "Face ", chip, who), ...asked.map((name) => element("span", { class: "quiet" }, visible(string(name))))],
-      [TALL, ...asked.map(() => LOW)], (context, width) => drawLine(context, width, line, asked), said);
+    lane([element("span", { title: said }, "Face ", chip, who), ...asked.map((name) => element("span", { class: "quiet" }, visible(string(name)))), ...(against === null ? [] : [element("span", { class: "quiet" }, `≠ ${against}`)])],
+      [TALL, ...asked.map(() => LOW), ...(against === null ? [] : [LOW])], (context, width) => drawLine(context, width, line, asked, against !== null), said);
   }
   const cursor = element("div", { class: "line", "aria-hidden": "true" });
   place.append(cursor);
@@ -106,13 +108,44 @@ coabench.timeline = (session, seek) => {
     return label < 0 ? [-1, "no option"] : [number.get(label), string(label)];
   };
 
-  function drawLine(context, width, line, asked) {
+  function drawLine(context, width, line, asked, compared) {
     let top = PAD;
     [outcome, ...asked.map(turned)].forEach((of, n) => {
       const height = n ? LOW : TALL;
       band(context, width, line, of, top, height - 2);
       top += height;
     });
+    if (compared) marks(context, width, line, top, LOW - 2);
+  }
+
+  // Where a line differs from what it is compared with: one such answer marks its pixels, however many agree there.
+  function marks(context, width, line, top, height) {
+    const scale = width / (view[1] - view[0]);
+    const middle = top + height / 2;
+    context.fillStyle = theme.line;
+    context.fillRect(0, Math.round(middle), width, 1);
+    let [began, ended] = [0, -1];
+    const mark = () => {
+      if (ended < began) return;
+      context.fillStyle = theme.warn;
+      context.fillRect(began, top, Math.max(2, ended - began), height);
+      if (ended - began < 16) return;
+      context.fillStyle = theme.paper;
+      context.font = "bold 12px system-ui, sans-serif";
+      context.textBaseline = "middle";
+      context.fillText("≠", began + 4, middle + 0.5);
+    };
+    for (let n = Math.max(0, session.last(line.times, view[0] - line.holds)); n < line.times.length && line.times[n] < view[1]; n += 1) {
+      if (!differences.differs(line.rows[n])) continue;
+      const [from, to] = [(line.times[n] - view[0]) * scale, (line.until(n) - view[0]) * scale];
+      if (to < 0) continue;
+      if (from > ended + 0.5) {
+        mark();
+        began = Math.max(0, from);
+      }
+      ended = Math.min(width, to);
+    }
+    mark();
   }
 
   // For each column of pixels the outcome that stood there longest; neighbours that agree are one block with its name.

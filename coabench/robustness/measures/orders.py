@@ -51,8 +51,8 @@ class Position:
     Attributes:
         number: from 1 on.
         chosen: of the answers to questions that have such a position, with the interval over samples or persons.
-        expected: of answers that heed the labels alone: what is chosen of each sample over all orders, by how often it
-            stands here.
+        expected: of answers that follow the labels alone: what is chosen of each sample over all orders, by how often
+            it stands here.
         excess: *chosen* minus *expected*, with an interval; without one where no sample differs from another.
     """
 

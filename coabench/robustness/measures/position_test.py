@@ -17,7 +17,7 @@ SHUFFLES = 2000
 def position_p(
     orders: Sequence[Mapping[str, Asked]], ids: Sequence[str], units: Counts, shuffles: int = SHUFFLES
 ) -> float | None:
-    """Return the p-value that answers do not hang on the order of the options; None where no two orders have answers.
+    """Return the p-value that answers do not depend on the order of the options; None where no two orders have answers.
 
     If they do not, the answers that a sample got under m orders might as well have come in any other assignment to
     these orders. The distance of the chosen positions from their mean over all assignments, Σ|chosen − expected|, is

@@ -36,7 +36,7 @@ class Curve:
     Attributes:
         levels: severities, rising; the first is 0, the clean run.
         uars: at each level.
-        chance: the UAR of answers that heed nothing, 1/k for k labels that have samples.
+        chance: the UAR of answers that ignore the image, 1/k for k labels that have samples.
         half: None where the clean run is not better than chance.
         kept: the share of the gain over chance that is left, mean over the severities; empty where there is no gain.
     """

@@ -16,7 +16,7 @@ from coabench.backbone import Viewing
 from coabench.dialogue import Answer, Question
 from coabench.errors import JobError, UserError
 from coabench.live.asker import Asker
-from coabench.live.browser import Serving, prepare, session
+from coabench.live.browser import Permissions, Serving, prepare, session
 from coabench.live.browser.frames import Sent
 from coabench.live.equipment import Equipment
 from coabench.live.probe import Probe
@@ -148,7 +148,10 @@ def test_free_questions_are_refused_where_the_session_or_the_backbone_takes_none
     class Scoring(Wordy):
         capabilities = frozenset({"scores"})
 
-    for backbone, more, why in ((Wordy(), {"prompts": False}, "takes no questions"), (Scoring(), {}, "not in words")):
+    for backbone, more, why in (
+        (Wordy(), {"permissions": Permissions(prompts=False)}, "takes no questions"),
+        (Scoring(), {}, "not in words"),
+    ):
         with asking(backbone, **more) as (shared, recorded, _):  # type: ignore[arg-type]
             assert why in (shared.prompt_refused or "")
             with pytest.raises(UserError, match=why):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from coabench.live.overlay.colours import BACK, FACES, NOTICE, QUIET, TEXT, Colour, for_page, ink_on, luminance
+from coabench.live.overlay.colours import BACK, FACES, NOTICE, QUIET, TEXT, TRACK, Colour, for_page, ink_on, luminance
 
 VISION = {
     "normal": np.eye(3),
@@ -72,6 +72,7 @@ def test_text_can_be_read_on_its_backing_on_any_picture() -> None:
 
     lightest = tuple(round(OPACITY * value + (1 - OPACITY) * 255) for value in BACK)
     assert min(contrast(colour, lightest) for colour in (TEXT, QUIET, NOTICE)) >= 4.5  # type: ignore[arg-type]
+    assert contrast(QUIET, TRACK) >= 3  # a bar
 
 
 def test_no_label_has_a_colour_that_no_face_has() -> None:

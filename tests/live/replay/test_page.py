@@ -118,7 +118,7 @@ def test_what_cannot_be_is_refused_and_nothing_written(coabench: Run, tmp_path: 
         (("a.jsonl", "text.mp4"), "text.mp4 cannot be read as a video"),
         (("a.jsonl", "--crops", "nowhere"), "--crops nowhere is no folder"),
         (("a.jsonl", "--crops", "empty"), "--crops empty holds no crop of this log"),
-        (("a.jsonl", "--output", "a.jsonl"), "--output a.jsonl is the file that is shown"),
+        (("a.jsonl", "--output", "a.jsonl"), "--output a.jsonl is a file that this command reads"),
         (("a.jsonl", "--video-begins", "3"), "name the recording, or leave it out"),
     ):
         result = coabench("replay-live", *words)

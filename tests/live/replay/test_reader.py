@@ -58,7 +58,11 @@ def test_what_later_versions_add_is_read(tmp_path: Path) -> None:
             {"turns": [{"name": "a", "prompt": "", "options": [], "response": ""}]},
             "turns, each with label, a text or null",
         ),
-        ({"confidence": "high"}, "confidence, a number or null"),
+        ({"confidence": "high"}, "confidence, a part from 0 to 1 or null"),
+        ({"confidence": 1.01}, "confidence, a part from 0 to 1 or null"),
+        ({"confidence": -0.1}, "confidence, a part from 0 to 1 or null"),
+        ({"confidence": float("nan")}, "a JSON object"),
+        ({"confidence": True}, "confidence, a part from 0 to 1 or null"),
         ({"crop": ["../a"]}, "crop, a text"),
     ],
 )

@@ -169,3 +169,44 @@ def test_two_answerers_have_lanes_of_their_own_on_a_narrow_screen(opened: Open, 
     ]
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert len(shown(page)) == 2
+
+
+def test_where_answerers_differ_is_marked_counted_and_found_by_a_key(opened: Open, tmp_path: Path) -> None:
+    said = {"A": ["Happily Surprised"] * 20, "B": ["Happily Surprised"] * 20}
+    said["B"][7], said["B"][12] = "Sadly Surprised", None  # type: ignore[call-overload]
+    lines = [answer(n / 10, 1, labels[n], answerer=name) for n in range(20) for name, labels in said.items()]
+    write_log(tmp_path / "a.jsonl", [*lines, answer(2.5, 2, "Sadly Surprised", answerer="B")])
+    page = opened()
+    assert page.locator("#agreement").inner_text() == "A = B 90 % 18 of 20 looks"
+    assert [text.split("\n")[-1] for text in page.locator(".lane .names").all_inner_texts()] == [
+        "Markers, notes", "secondary", "≠ A", "secondary"
+    ]  # fmt: skip
+    lane = page.locator(".lane canvas").nth(2)
+    assert str(lane.get_attribute("aria-label")).endswith("differs from A in 2")
+    marked = """() => {
+        const canvas = document.querySelectorAll(".lane canvas")[2];
+        const row = canvas.getContext("2d").getImageData(0, canvas.height - 8, canvas.width, 1).data;
+        const scale = canvas.width / document.getElementById("cursor").max;
+        return [0.5, 0.75, 1.0, 1.25].map((time) => row[4 * Math.round(time * scale) + 3]);
+    }"""
+    assert page.evaluate(marked) == [0, 255, 0, 255]
+    for key, time in (("d", "0:00.7"), ("d", "0:01.2"), ("d", "0:01.2"), ("Shift+D", "0:00.7")):
+        page.keyboard.press(key)
+        assert clock(page) == time
+    assert page.locator(".card .differs").all_inner_texts() == ["≠ differs from A"]
+    until(page, "document.getElementById('said').textContent.includes('Sadly Surprised, differs from A')")
+    page.get_by_role("button", name="Next difference").click()
+    assert clock(page) == "0:01.2"
+    with page.expect_download() as download:
+        page.locator("#answers-csv").click()
+    rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    assert [row["compared"] for row in rows if row["time"] in ("0.6", "0.7")] == [
+        "", "agrees with A", "", "differs from A"
+    ]  # fmt: skip
+
+
+def test_one_answerer_has_nothing_to_differ_from(opened: Open) -> None:
+    page = opened()
+    assert not page.locator("#differences").is_visible()
+    page.keyboard.press("d")
+    assert clock(page) == "0:00.0"

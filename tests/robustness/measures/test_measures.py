@@ -141,7 +141,7 @@ def test_the_label_that_breaks_first() -> None:
     assert changes.tolist() == [0, 0, -0.5, 0, 0, 0, 0]
 
 
-def test_answers_that_do_not_heed_the_order_pass_the_test() -> None:
+def test_answers_that_ignore_the_order_pass_the_test() -> None:
     draw = np.random.default_rng(1)
     guesses = answering(ROTATIONS, lambda _, options: options[draw.integers(7)])
     labels = answering(ROTATIONS[:2], lambda i, _: NAMES[i % 3])
