@@ -43,17 +43,22 @@ for line in sys.stdin:
 
 
 class Checkout:
-    """A process that answers with the code of a checkout."""
+    """A process that answers with the code of a checkout.
 
-    def __init__(self, folder: Path, threads: int, faces: int) -> None:
+    Args:
+        process: what it runs: reads settings, a JSON line each, and answers each by a line.
+        more: further arguments of its own, after threads and faces.
+    """
+
+    def __init__(self, folder: Path, threads: int, faces: int, process: str = PROCESS, *more: str) -> None:
         path = [folder / "benchmarks", folder, folder / "plugins"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "OMP_NUM_THREADS": str(threads)}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROCESS, str(threads), str(faces)],
+            [sys.executable, "-c", process, str(threads), str(faces), *more],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
 
-    def ask(self, *setting: object) -> tuple[float, Any]:
+    def ask(self, *setting: object) -> tuple[Any, Any]:
         """Return seconds per face, and the answers."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -51,7 +51,7 @@ def build(folder: Path, questions: Sequence[Question], persons: int = 1) -> Path
     model = LlavaForConditionalGeneration(
         LlavaConfig(
             vision_config=CLIPVisionConfig(**VISION), text_config=LlamaConfig(**TEXT, **numbers), image_token_index=3,
-            vision_feature_layer=-2, tie_word_embeddings=False, pad_token_id=0,
+            vision_feature_layer=-2, tie_word_embeddings=False, pad_token_id=0, image_seq_length=(SIDE // PATCH) ** 2,
         )
     ).eval()  # fmt: skip
     processor = LlavaProcessor(
@@ -61,7 +61,18 @@ def build(folder: Path, questions: Sequence[Question], persons: int = 1) -> Path
     _teach(model, processor, questions, persons)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
+    _as_published(folder / "model.safetensors")
     return folder
+
+
+def _as_published(path: Path) -> None:
+    """Name the weights of the vision tower as published checkpoints do, which vLLM insists on."""
+    from safetensors.torch import load_file, save_file
+
+    tower, own = "vision_tower.", "vision_tower.vision_model."
+    weights = load_file(path)
+    named = {n.replace(tower, own) if n.startswith(tower) and own not in n else n: w for n, w in weights.items()}
+    save_file(named, path, metadata={"format": "pt"})
 
 
 def parameters(folder: Path) -> int:

@@ -168,6 +168,10 @@ class Backbone(ABC, Generic[Prepared]):
     timed: ClassVar[bool] = True
     """Whether the time that answers take says something about it; it does not where they are only looked up."""
 
+    check_keeps_nothing: ClassVar[bool] = False
+    """Whether `check` only refuses. Then one loaded backbone answers runs of different strategies and decode modes, as
+    one that has no `check` of its own does."""
+
     presets: ClassVar[Mapping[str, Preset]] = {}
     """Training recipes by name; where the user names none, the one named as the objective, or ``default``."""
 
@@ -240,6 +244,10 @@ class Backbone(ABC, Generic[Prepared]):
     @abstractmethod
     def look(self, batch: Sequence[Prepared]) -> Viewing:
         """Look at a batch of prepared samples."""
+
+    def close(self) -> None:
+        """End what was started for a run. Called when `coabench.evaluate` is over, however it ends."""
+        return
 
     def trainee(self, options: Any) -> Trainee:
         """Return what training needs; for backbones that declare ``trains``.

@@ -22,6 +22,11 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 ))  # fmt: skip
 @click.argument("directory", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("results"))
 @grouped(
+    "Pages",
+    click.option("--images", is_flag=True,
+                 help="Show small images of the samples whose data set is on this machine; none by default."),
+)  # fmt: skip
+@grouped(
     "Address",
     click.option("--address", metavar="HOST:PORT", default="127.0.0.1:8766", show_default=True,
                  help="Where the site is; port 0 takes a free one."),
@@ -34,6 +39,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 )  # fmt: skip
 def command(
     directory: Path,
+    images: bool,
     address: str,
     allow_remote: bool,
     tls_cert: Path | None,
@@ -50,7 +56,7 @@ def command(
     folder = Path(click.get_app_dir("coabench")) / "tls"
     serving = SiteServing(address, allow_remote, tls_cert, tls_key, tls_self_signed, folder)
     try:
-        serve(directory, serving, lambda text: click.echo(safe(text), err=True))
+        serve(directory, serving, lambda text: click.echo(safe(text), err=True), images)
     except KeyboardInterrupt:
         code = say_interrupted()
         sys.stdout.flush()

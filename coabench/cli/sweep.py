@@ -47,7 +47,7 @@ def command(
     """
     from coabench.cli.progress import SweepTerminal
     from coabench.sweep import costs
-    from coabench.sweep.choose import open_executor
+    from coabench.sweep.choose import open_executor, runs_at_a_time
     from coabench.sweep.job import raise_failed, sweep
     from coabench.sweep.plan import make_plan
     from coabench.sweep.sheet import read_sheet
@@ -70,7 +70,7 @@ def command(
                 paces, problems = costs.measure(runs, measure, chosen)
             write_tables([plan_section(plan, costs.estimate(plan, paces), problems)], format, "Sweep")
             return
-        results = sweep(plan, chosen, terminal)
+        results = sweep(plan, chosen, terminal, runs_at_a_time(executor, jobs))
     except KeyboardInterrupt:
         raise SystemExit(say_interrupted("what is recorded is safe, the same command continues from there")) from None
     write_tables(result_sections(plan, results), format, "Sweep")

@@ -40,7 +40,11 @@ def evaluate(request: Evaluation, progress: Progress | None = None) -> FinishedR
         JobError: the run could not be finished; the records so far are safe.
     """
     request = replace(request, device=World.from_environment().device(request.device))
-    return carry_out(request, check(request), progress or Silence())
+    plan = check(request)
+    try:
+        return carry_out(request, plan, progress or Silence())
+    finally:
+        plan.backbone.close()
 
 
 def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRun:
@@ -56,7 +60,7 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
             return FinishedRun(directory, *meeting.agree())
         opened = Run(directory, plan.manifest, [s.id for s in plan.samples], overwrite=request.overwrite)
         with failure_reported(opened, progress.note) as run:
-            for note in [*plan.notes, *_kept_card(plan, directory)]:
+            for note in [*plan.notes, *keep_card(plan, directory)]:
                 progress.note(note)
             if run.complete:
                 progress.note(f"{directory} is already complete: nothing to do")
@@ -69,7 +73,7 @@ def carry_out(request: Evaluation, plan: Plan, progress: Progress) -> FinishedRu
             return done
 
 
-def _kept_card(plan: Plan, directory: Path) -> Iterator[str]:
+def keep_card(plan: Plan, directory: Path) -> Iterator[str]:
     """Write the card that was made from a folder beside the run, unless there is one, and say so."""
     directory = directory if directory.name else directory.absolute()
     path = directory.with_name(f"{directory.name}.card.yaml")

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 
-from coabench.base.processes import World
 from coabench.errors import UserError
 from coabench.evaluation.finish import finish
-from coabench.evaluation.job import begin, load, note_details, write
+from coabench.evaluation.job import begin, keep_card, load, note_details, write
 from coabench.evaluation.plan import Evaluation, Plan
 from coabench.evaluation.progress import Progress
 from coabench.evaluation.records import shared_records
 from coabench.evaluation.unchanged import check_unchanged
+from coabench.evaluation.warm import look_of
 from coabench.inference.batching import sizer_of
 from coabench.registry.blame import contained
-from coabench.runs.identity import RunIdentity
 from coabench.runs.observers import failure_reported
 from coabench.runs.run import Run
 
 
-def look_of(identity: RunIdentity) -> str:
-    """Return the digest of what runs have in common that can share their looks: everything but their rewrites."""
-    return replace(identity, rewrites=None).digest
-
-
 def evaluate_together(requests: Sequence[Evaluation], plans: Sequence[Plan], progress: Progress) -> None:
-    """Carry out, or resume, runs that differ in nothing but how questions are rewritten.
+    """Carry out, or resume, runs that differ in nothing but what they ask; see `coabench.evaluation.warm.look_of`.
 
     The images of a batch are looked at once, then the dialogues of one run after the other are held. What is recorded
     is what each run would record alone. Where one of them fails, all stop: each is as far as its log says.
@@ -37,23 +30,21 @@ def evaluate_together(requests: Sequence[Evaluation], plans: Sequence[Plan], pro
         plans: of the requests.
 
     Raises:
-        UserError: the runs cannot share a look, several processes are to share the samples, or what a run of its own
-            would raise; nothing was written.
+        UserError: the runs cannot share a look, or what a run of its own would raise; nothing was written.
         JobError: a run could not be finished; the records so far are safe.
     """
-    if (size := World.from_environment().size) > 1:
+    if len({look_of(plan) for plan in plans}) > 1:
         raise UserError(
-            "runs that share their looks are written by one process",
-            found=f"WORLD_SIZE={size}",
-            remedy="start it without torchrun; `coabench stress --executor local:jobs=N` spreads over several devices",
+            "runs can share their looks that ask one model about the same images", remedy="carry them out one by one"
         )
-    if len({look_of(plan.identity) for plan in plans}) > 1:
-        raise UserError("runs can share their looks that differ in --rewrite alone", remedy="carry them out one by one")
     with ExitStack() as stack:
         opened = [
             stack.enter_context(failure_reported(_opened(request, plan), progress.note))
             for request, plan in zip(requests, plans, strict=True)
         ]
+        for run, plan in zip(opened, plans, strict=True):
+            for note in keep_card(plan, run.directory):
+                progress.note(note)
         left = [i for i, run in enumerate(opened) if not run.complete]
         if left:
             _fill([opened[i] for i in left], [requests[i] for i in left], [plans[i] for i in left], progress)

@@ -89,6 +89,7 @@ def hold_dialogues(
             if isinstance(answer, SampleError):
                 outcomes[i].prediction, pending[i] = Prediction(None, ERROR, str(answer)), None
                 continue
+            answer = replace(answer, response=answer.response.lstrip())  # tokenizers differ in the space before a word
             read = read_back(made, answer, tasks[i].space, parser, decode)
             turn = Turn(_as_asked(question, made), read)
             outcomes[i].turns.append(turn)

@@ -13,9 +13,10 @@ from coabench.base import environment, signals
 from coabench.base.text import plural
 from coabench.live.agreement import NAMES
 from coabench.live.equipment import Equipment
+from coabench.live.gaps import Gaps
 from coabench.live.gauges import GaugeReader
 from coabench.live.log import LiveLog
-from coabench.live.overlay import Marks, draw
+from coabench.live.overlay import Marks, Seats, draw
 from coabench.live.probe import Probe
 from coabench.live.publish import Publisher
 from coabench.live.recording import Recording
@@ -66,6 +67,8 @@ class Stage:
         self._overlaid = self._recording(session.record, 0.0)
         self._clean = self._recording(session.record_clean, 0.0)
         self._recordings = 0
+        self._seats = Seats()
+        self._gaps = Gaps(self.log_event)
         self._gauges, self._gauged = GaugeReader(), time.monotonic()
         self._log: LiveLog | None = None
         if session.log is not None or session.publishing.targets:
@@ -107,6 +110,8 @@ class Stage:
     def count_frame(self, frame: Frame) -> None:
         """Count a frame; without a window, report now and then."""
         self._frames += 1
+        if self.source.live:
+            self._gaps.frame(frame.time)
         self._last, self._came = frame, time.monotonic()
         moment = self._came
         self._shown = [t for t in self._shown[-240:] if t > moment - 1] + [moment]
@@ -142,6 +147,7 @@ class Stage:
         self.paused = not self.paused
         if self.paused:
             self._paused_at = time.monotonic()
+            self._gaps.pause()
         elif self.source.live:
             for recording in filter(None, (self._overlaid, self._clean)):
                 recording.skip(time.monotonic() - self._paused_at)
@@ -168,7 +174,7 @@ class Stage:
         if ground is not frame:
             fresh = ground is not self._drawn
         self._drawn = ground
-        drawn = draw(ground.image, snapshot, self._marks(snapshot))
+        drawn = draw(ground.image, snapshot, self._marks(snapshot), self._seats)
         if self._overlaid is not None and fresh:
             self._overlaid.write(drawn, ground.time)
         return drawn
@@ -183,7 +189,7 @@ class Stage:
             self.details = not self.details
         elif key == "still":
             ground = self._ground(frame, snapshot)
-            drawn = draw(ground.image, snapshot, self._marks(snapshot))
+            drawn = draw(ground.image, snapshot, self._marks(snapshot), self._seats)
             files = save_still(self._folder, drawn, ground.index, snapshot)
             self.summary.files += [file for file in files if file not in self.summary.files]
             self.notice(f"saved {files[0].name} and {len(files) - 1} crops in {self._folder}", NOTICE)
@@ -239,6 +245,8 @@ class Stage:
         """Close everything, files last: until then a thread may still write. A further signal does not disturb it."""
         end = self._end()
         with signals.ignoring():
+            if self.source.live and self._last is not None:
+                self._gaps.end(self._last.time + time.monotonic() - self._came)
             for close in reversed(self._ends):
                 if close() is False:
                     self.summary.left_behind = True

@@ -104,6 +104,7 @@ class Plugins:
 
     def __init__(self, entries: Iterable[EntryPoint | Unreadable]) -> None:
         self.loaded: list[LoadedPlugin] = []
+        self._given_up: list[LoadedPlugin] = []  # since an observer of theirs failed
         self.registries = {kind: Registry(kind, self._failed) for kind in KINDS}
         (
             self.backbones, self.strategies, self.datasets, self.detectors, self.metrics, self.sections, self.parsers,
@@ -220,7 +221,16 @@ class Plugins:
         Returns:
             what failed, one line per plugin.
         """
-        return self._each(hook, lambda plugin: plugin.call(hook, **arguments(plugin.takes(hook))))
+        heard = [plugin for plugin in self.loaded if plugin.status == "ok"]
+        problems = self._each(hook, lambda plugin: plugin.call(hook, **arguments(plugin.takes(hook))))
+        self._given_up += [plugin for plugin in heard if plugin.status != "ok"]
+        return problems
+
+    def hear_again(self) -> None:
+        """Call the observers again that failed: another job of this process begins."""
+        for plugin in self._given_up:
+            plugin.status, plugin.error = "ok", None
+        self._given_up = []
 
     def _each(self, hook: str, what: Callable[[LoadedPlugin], None]) -> list[str]:
         problems = []

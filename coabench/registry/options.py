@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_origin, get_type_hints
 
+from coabench.base.json import parse_json
 from coabench.base.schema import At, Read, from_text, read_value
 from coabench.errors import UserError, did_you_mean
 
@@ -124,7 +125,8 @@ def distribute(assignments: Mapping[str, str], owners: Mapping[str, type]) -> di
     """Give every assignment to the plugin that declares it.
 
     Args:
-        assignments: key -> value, as typed. ``backbone.num_crops`` says whose option is meant.
+        assignments: key -> value, as typed. ``backbone.num_crops`` says whose option is meant. An option that is a
+            mapping is filled entry by entry: ``body.top_k=5``, whose value is JSON.
         owners: "backbone", "dataset"… -> the dataclass of its options.
 
     Returns:
@@ -136,6 +138,10 @@ def distribute(assignments: Mapping[str, str], owners: Mapping[str, type]) -> di
     known = {owner: _types(declared) for owner, declared in owners.items()}
     values: dict[str, dict[str, Any]] = {owner: {} for owner in owners}
     for key, text in assignments.items():
+        if entry := _entry(key, known):
+            owner, mapping, name = entry
+            values[owner].setdefault(mapping, {})[name] = _json_value(key, text)
+            continue
         prefix, _, bare = key.rpartition(".")
         takers = [o for o, names in known.items() if bare in names and prefix in ("", o)]
         if len(takers) != 1:
@@ -149,6 +155,27 @@ def distribute(assignments: Mapping[str, str], owners: Mapping[str, type]) -> di
         kind = known[takers[0]][bare]
         values[takers[0]][bare] = read_value(kind, from_text(kind, text), At(f"--set {key}={text}", "correct --set"))
     return {owner: declared(**values[owner]) for owner, declared in owners.items()}
+
+
+def _entry(key: str, known: Mapping[str, Mapping[str, Any]]) -> tuple[str, str, str] | None:
+    """Return the owner, the option and the entry that a key names, where that option is a mapping; else None."""
+    for owner, kinds in known.items():
+        option, _, name = key.removeprefix(f"{owner}.").partition(".")
+        if name and get_origin(kinds.get(option)) is Mapping:
+            return owner, option, name
+    return None
+
+
+def _json_value(key: str, text: str) -> Any:
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise UserError(
+            f"--set {key}={text} cannot be read",
+            expected="a value in JSON, such as true, 3, '\"text\"' or '{\"name\": 1}'",
+            found=str(error),
+            remedy="correct --set; the quotes of a text are part of it, so put them in quotes for the shell",
+        ) from None
 
 
 def _types(declared: type) -> dict[str, Any]:

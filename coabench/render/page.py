@@ -98,12 +98,17 @@ def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
     return environment
 
 
-def with_way_back(page: str, address: str, title: str) -> str:
+def with_way_back(page: str, address: str, title: str, note: str | None = None) -> str:
     """Return a page of `render_page` with a link above its head, to the page that it belongs to.
 
     The link leads back to how that page was sorted and filtered when the reader left it.
+
+    Args:
+        note: what the reader must know of this page, below the link.
     """
     link = Markup('<nav class="up no-print" aria-label="Back"><a href="{}">← {}</a></nav>\n').format(address, title)
+    if note is not None:
+        link += Markup('<div class="banner" role="note"><p>{}</p></div>\n').format(note)
     before, head, after = page.partition(HEAD)
     return f"{before}{link}{head}{after}"
 

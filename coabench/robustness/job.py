@@ -11,7 +11,7 @@ from coabench.sweep.job import Result, SweepProgress, carry_out, read_result
 def stress(plan: StressPlan, executor: Executor, progress: SweepProgress, jobs: int = 1) -> list[Result]:
     """Carry out the runs of a plan that are not complete, and return what became of every run.
 
-    A job that fails does not stop the others; runs that share their looks stop together.
+    A run that fails does not stop the others.
 
     Args:
         jobs: how many the executor does at a time, as far as that is known.

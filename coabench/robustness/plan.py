@@ -14,7 +14,6 @@ from coabench.base.vocabulary import COMPLETE
 from coabench.dataset import Sample
 from coabench.errors import CoabenchError, SampleError, UserError, first_line
 from coabench.evaluation.plan import Evaluation, Plan, check
-from coabench.evaluation.together import look_of
 from coabench.inference.engine import rehearse
 from coabench.inference.loading import read_image
 from coabench.registry.blame import contained
@@ -26,7 +25,7 @@ from coabench.robustness.suites import Suite
 from coabench.sweep.evaluations import described
 from coabench.sweep.jobs import EVALUATE
 from coabench.sweep.plan import refused
-from coabench.sweep.planned import Planned, PlannedTogether
+from coabench.sweep.planned import Planned, share_looks
 from coabench.sweep.settings import SET
 from coabench.sweep.sheet import Resources
 
@@ -52,12 +51,7 @@ class StressPlan:
         Args:
             jobs: how many are done at a time: the runs of one look are shared out among so many.
         """
-        looks: dict[str, list[Planned]] = {}
-        for run in self.runs:
-            if run.state.status != COMPLETE:
-                looks.setdefault(look_of(run.identity), []).append(run)
-        shares = [runs[i::jobs] for runs in looks.values() for i in range(min(jobs, len(runs)))]
-        return [runs[0] if len(runs) == 1 else PlannedTogether.of(runs) for runs in shares]
+        return share_looks([run for run in self.runs if run.state.status != COMPLETE], jobs)
 
     @property
     def notes(self) -> list[str]:
@@ -153,18 +147,7 @@ def _planned(request: Evaluation, condition: Condition, tried: set[str]) -> Plan
         _try(plan, tried)
     assert request.output is not None
     EVALUATE.state(request.output, plan.identity)  # for what it refuses
-    checked = described(plan)
-    return Planned(
-        {"condition": condition.name},
-        request,
-        checked.identity,
-        checked.size,
-        checked.questions,
-        checked.tokens,
-        checked.device,
-        Resources(),
-        checked.notes,
-    )
+    return Planned.of({"condition": condition.name}, request, described(plan, request), Resources())
 
 
 def _try(plan: Plan, tried: set[str]) -> None:

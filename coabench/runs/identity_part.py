@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -57,6 +57,11 @@ class Part:
     def digest(self) -> str:
         """The SHA-256 of the JSON, whatever the order of its fields."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    def digest_of(self, only: Collection[str] = (), without: Collection[str] = ()) -> str:
+        """Return the SHA-256 of some fields: of those named in *only*, or else of all but those in *without*."""
+        data = {key: value for key, value in self.to_json().items() if (key in only if only else key not in without)}
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def folder_name(self, names: Sequence[str]) -> str:
         """Return a folder name, beginning with *names*, that the same job always gets and another never does."""

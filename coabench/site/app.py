@@ -36,10 +36,10 @@ ANSWER = 300.0
 class Site:
     """What is served, and the threads that make it: one for the folder and the first page, one for all others."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, images: bool = False) -> None:
         self._root = root
         self.title = root.resolve().name or str(root)
-        self._index, self._pages = Index(), Pages(self.title)
+        self._index, self._pages = Index(), Pages(self.title, images)
         self._watcher, self._maker = WorkerThread("folder"), WorkerThread("pages")
         self._listing, self._until = Listing(root), 0.0
         self._first = ""
@@ -97,9 +97,9 @@ class Site:
         self._until = now + max(FRESH, SHARE * (now - began))
 
 
-def build_app(root: Path, address: BoundAddress) -> ASGIApp:
-    """Return the application of a folder."""
-    site = Site(root)
+def build_app(root: Path, address: BoundAddress, images: bool = False) -> ASGIApp:
+    """Return the application of a folder; with *images* its pages show samples, where their data set is here."""
+    site = Site(root, images)
     app = Starlette(
         routes=[
             Route("/", site.index, methods=["GET"]),

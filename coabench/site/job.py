@@ -22,11 +22,12 @@ class SiteServing(Serving):
     unencrypted = "without TLS pages, and the token, travel in the clear"
 
 
-def serve(root: Path, serving: SiteServing, note: Callable[[str], object]) -> None:
+def serve(root: Path, serving: SiteServing, note: Callable[[str], object], images: bool = False) -> None:
     """Serve a folder of runs until Ctrl-C.
 
     Args:
         note: called with what the user should know: the address first.
+        images: whether pages show images of samples, where their data set is on this machine.
 
     Raises:
         UserError: there is no such folder, or what `coabench.web.address.prepare` refuses.
@@ -39,7 +40,7 @@ def serve(root: Path, serving: SiteServing, note: Callable[[str], object]) -> No
     with prepare(serving) as address:
         from coabench.site.app import build_app
 
-        with running(build_app(root, address), address, lambda why: None):
+        with running(build_app(root, address, images), address, lambda why: None):
             note(f"open {address.url} in a browser; Ctrl-C ends")
             for line in address.notes:
                 note(line)

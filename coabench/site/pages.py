@@ -7,12 +7,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from coabench.base.reading import DATA, read_text, why
-from coabench.errors import CoabenchError
+from coabench.errors import CoabenchError, UserError
 from coabench.render.page import render_page, with_way_back
 from coabench.site.listing import Item, Kind, State
 
 KEPT = 128 * 2**20
 """Characters of all pages that are kept at once."""
+PICTURED = 5_000
+"""Samples that a page with images holds at most: it is made while somebody waits."""
+
+
+Maker = Callable[[Sequence[Path], bool], str]
+"""Makes the page of what lies at some paths, with images of its samples or without."""
 
 
 class NoPage(Exception):
@@ -24,10 +30,15 @@ class NoPage(Exception):
 
 
 class Pages:
-    """Makes pages, and keeps them. To be used in one thread."""
+    """Makes pages, and keeps them. To be used in one thread.
 
-    def __init__(self, title: str) -> None:
-        self._title = title
+    Args:
+        title: of the first page.
+        images: whether pages show images of samples, where their data set is on this machine.
+    """
+
+    def __init__(self, title: str, images: bool = False) -> None:
+        self._title, self._images = title, images
         self._kept: OrderedDict[tuple[str, ...], tuple[tuple[State, ...], str]] = OrderedDict()
 
     def page(self, *items: Item) -> str:
@@ -48,16 +59,25 @@ class Pages:
     def _made(self, items: Sequence[Item]) -> str:
         name = " and ".join(item.name for item in items)
         try:
-            text = (
-                _comparison(*(item.path for item in items)) if len(items) > 1 else MAKERS[items[0].kind](items[0].path)
-            )
+            text, note = self._with_images(MAKERS[items[0].kind] if len(items) == 1 else _comparison, items)
         except CoabenchError as error:
             raise NoPage(str(error).splitlines()) from None
         except (OSError, ValueError) as error:
             raise NoPage([f"{name} cannot be read: {why(error)}"]) from None
         except Exception as error:  # whatever the files hold, the site goes on
             raise NoPage([f"the page of {name} cannot be made: {type(error).__name__}: {error}"]) from None
-        return with_way_back(text, "./" if len(items) > 1 else "../", self._title)
+        return with_way_back(text, "./" if len(items) > 1 else "../", self._title, note)
+
+    def _with_images(self, make: Maker, items: Sequence[Item]) -> tuple[str, str | None]:
+        """Return a page with images where they are wanted and here, and else a note why it has none."""
+        paths = [item.path for item in items]
+        note = None
+        if self._images:
+            try:
+                return make(paths, True), None
+            except UserError as error:  # of the images, or of the run: then it comes again
+                note = f"This page holds no images. {error.problem[:1].upper()}{error.problem[1:]}."
+        return make(paths, False), note
 
 
 def problem_page(heading: str, lines: Sequence[str], up: tuple[str, str]) -> str:
@@ -66,35 +86,40 @@ def problem_page(heading: str, lines: Sequence[str], up: tuple[str, str]) -> str
     return with_way_back(page, *up)
 
 
-def _run(path: Path) -> str:
-    from coabench.reports.report import Report, report
+def _run(paths: Sequence[Path], images: bool) -> str:
+    from coabench.reports.report import SAMPLES, Report, report
 
-    return report(Report(path))
+    return report(Report(paths[0], images=images, samples=PICTURED if images else SAMPLES))
 
 
-def _training(path: Path) -> str:
+def _training(paths: Sequence[Path], images: bool) -> str:
     from coabench.reports.training_page import training_page
 
-    return training_page(path)
+    return training_page(paths[0])
 
 
-def _stress(path: Path) -> str:
+def _stress(paths: Sequence[Path], images: bool) -> str:
     from coabench.robustness.page import stress_page
     from coabench.robustness.summary import summarise
 
-    return stress_page(summarise(path))
+    return stress_page(summarise(paths[0]), (None, None) if images else None)
 
 
-def _comparison(first: Path, second: Path) -> str:
-    from coabench.reports.compare_page import ComparisonPage, comparison_page
+def _comparison(paths: Sequence[Path], images: bool) -> str:
+    from coabench.reports.compare_page import SAMPLES, ComparisonPage, comparison_page
 
-    return comparison_page(ComparisonPage(first, second))
+    first, second = paths
+    return comparison_page(ComparisonPage(first, second, images, samples=PICTURED if images else SAMPLES))
 
 
-MAKERS: dict[Kind, Callable[[Path], str]] = {
+def _page(paths: Sequence[Path], images: bool) -> str:
+    return read_text(paths[0], DATA)
+
+
+MAKERS: dict[Kind, Maker] = {
     "runs": _run,
     "trainings": _training,
     "stress": _stress,
-    "pages": lambda path: read_text(path, DATA),
+    "pages": _page,
 }
 """Kind of an item -> what makes its page."""

@@ -63,6 +63,7 @@ class Guarded(Executor):
 
     def __init__(self, executor: Executor, registration: Registration) -> None:
         self._executor, self._registration = executor, registration
+        self.spreads = executor.spreads
 
     def check(self, runs: Sequence[Planned]) -> None:
         """Let it check; what it raises beside `CoabenchError` is a `JobError` that names the plugin."""

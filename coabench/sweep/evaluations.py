@@ -15,7 +15,7 @@ from coabench.errors import CoabenchError, SampleError, UserError
 from coabench.evaluation.job import carry_out
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.evaluation.progress import Silence
-from coabench.evaluation.warm import Warm, model_of
+from coabench.evaluation.warm import Warm, look_of, model_of
 from coabench.inference.engine import rehearse
 from coabench.inference.loading import read_image
 from coabench.metrics.headline import UAR
@@ -71,7 +71,7 @@ class Evaluations(Kind):
 
     def check(self, request: Evaluation, probe: bool = False) -> Checked:
         """See `Kind.check`."""
-        return described(check(request), probe)
+        return described(check(request), request, probe)
 
     def read_identity(self, data: Mapping[str, Any]) -> RunIdentity:
         """See `Kind.read_identity`."""
@@ -83,10 +83,6 @@ class Evaluations(Kind):
         verify(plan.identity)
         (plan,) = warm.lend([plan], request.device)
         carry_out(request, plan, Silence())
-
-    def model(self, request: Evaluation, identity: RunIdentity) -> str:
-        """See `Work.model`."""
-        return f"{request.device} {model_of(identity)}"
 
     def state(self, directory: Path, identity: RunIdentity) -> State:
         """See `Kind.state`."""
@@ -148,8 +144,8 @@ class Evaluations(Kind):
         return replace(request, limit=size, output=output)
 
 
-def described(plan: Plan, probe: bool = False) -> Checked:
-    """Return what the plan of a run says of it; see `Kind.check`."""
+def described(plan: Plan, request: Evaluation, probe: bool = False) -> Checked:
+    """Return what the plan of a request says of its run; see `Kind.check`."""
     device = plan.backbone.details().get("device")
     questions = rehearse(plan.strategy, plan.task(plan.samples[0]), plan.decode)
     return Checked(
@@ -160,6 +156,8 @@ def described(plan: Plan, probe: bool = False) -> Checked:
         _tokens(plan) if probe else None,
         None if device is None else str(device),
         plan.notes,
+        f"{request.device} {model_of(plan)}",
+        f"{request.device} {request.batch_size} {look_of(plan)}",
     )
 
 

@@ -39,6 +39,10 @@ class Executor(ABC):
     The constructor takes an `ExecutorRequest`; `UserError` where its options cannot be used.
     """
 
+    spreads: bool = False
+    """Whether it may do any number of runs at a time: then those of a sweep stay apart, though they look at the same
+    images."""
+
     @dataclass(frozen=True)
     class Options:
         """The parameters, with their defaults; override in a subclass."""

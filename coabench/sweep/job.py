@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from coabench.base.processes import World
 from coabench.base.text import plural
 from coabench.base.vocabulary import COMPLETE, FAILED
-from coabench.errors import CoabenchError, JobError, UserError
+from coabench.errors import CoabenchError, JobError, UserError, first_line
 from coabench.sweep.executor import Ending, Executor
 from coabench.sweep.kind import Kind, Outcome
 from coabench.sweep.plan import SweepPlan
-from coabench.sweep.planned import Planned
+from coabench.sweep.planned import Planned, share_looks
 from coabench.sweep.state import EARLY
 
 
@@ -70,10 +71,13 @@ class Result:
     problem: str | None = None
 
 
-def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress) -> list[Result]:
+def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress, jobs: int = 1) -> list[Result]:
     """Carry out the runs of a plan that are not complete, and return what became of every run.
 
     A run that fails does not stop the others.
+
+    Args:
+        jobs: how many the executor does at a time, as far as that is known.
 
     Raises:
         UserError: the output cannot be written, or the executor cannot do what the plan asks for; nothing was started.
@@ -86,6 +90,8 @@ def sweep(plan: SweepPlan, executor: Executor, progress: SweepProgress) -> list[
         progress.note(f"{len(plan.runs) - len(left)} of {plural(len(plan.runs), job)} {ended} already")
     if not left:
         return [read_result(run) for run in plan.runs]
+    if not executor.spreads:
+        left = share_looks(left, jobs)
     problems = carry_out(left, lambda: _make_folder(plan.sheet.output), executor, progress)
     return [read_result(run, problems.get(run.directory)) for run in plan.runs]
 
@@ -111,39 +117,65 @@ def carry_out(
         prepare: makes the folder that they are in.
 
     Raises:
-        UserError: the executor cannot do what is asked for, or what *prepare* raises; nothing was started.
+        UserError: the executor cannot do what is asked for, several processes are to share the samples of runs that
+            are done together, or what *prepare* raises; nothing was started.
     """
+    _check_processes(left)
     executor.check(left)
     prepare()
     problems: dict[Path, str] = {}
+    apart: list[Planned] = []
     runs = [run for job in left for run in job.members]
     kind = runs[0].kind
     tally = kind.tally([run.directory for run in runs])
-    with (
-        progress.start(kind, len(runs), sum(run.size for run in runs), tally.count()),
-        closing(executor.execute(left)) as endings,
-    ):
-        for ending in endings:
-            progress.advance(tally.count())
-            if ending is None:
+
+    def ended(ending: Ending) -> None:
+        left_over = _left_over(ending)
+        if left_over:
+            apart.extend(left_over)
+            progress.note(
+                f"runs that look at the same images were stopped by one of them ({first_line(ending.problem or '')}); "
+                f"one by one now: {'; '.join(run.label for run in left_over)}"
+            )
+        for run in ending.run.members:
+            if run in left_over:
                 continue
-            for run in ending.run.members:
-                if problem := _problem_of(run, ending):
-                    problems[run.directory] = problem
-                progress.ended(read_result(run, problem))
-                for failure in failures_in(run):
-                    progress.note(f"    {failure}")
+            problem = ending.problem if ending.run is run else None
+            if problem:
+                problems[run.directory] = problem
+            progress.ended(read_result(run, problem))
+            for failure in failures_in(run):
+                progress.note(f"    {failure}")
+
+    with progress.start(kind, len(runs), sum(run.size for run in runs), tally.count()):
+        while left:
+            with closing(executor.execute(left)) as endings:
+                for ending in endings:
+                    progress.advance(tally.count())
+                    if ending is not None:
+                        ended(ending)
+            left, apart = apart, []
+            if left:
+                executor.check(left)
     return problems
 
 
-def _problem_of(run: Planned, ending: Ending) -> str | None:
-    """Return the problem of a run whose job has ended; of several together, some may be complete nevertheless."""
-    if ending.problem is None or ending.run is run:
-        return ending.problem
-    try:
-        return None if run.state.status == COMPLETE else ending.problem
-    except CoabenchError:
-        return ending.problem
+def _check_processes(jobs: Sequence[Planned]) -> None:
+    size = World.from_environment().size
+    if size > 1 and any(len(job.members) > 1 for job in jobs):
+        raise UserError(
+            "runs that share their looks are written by one process",
+            found=f"WORLD_SIZE={size}",
+            remedy="start it without torchrun; --executor local:jobs=N spreads over several devices",
+        )
+
+
+def _left_over(ending: Ending) -> list[Planned]:
+    """Return what is left of runs that were carried out together, where one of them may have failed: each is to be
+    carried out alone, so that the failure of one is not that of the others."""
+    if ending.problem is None or ending.run.members == (ending.run,):
+        return []
+    return [run for run in ending.run.members if read_result(run).status != COMPLETE]
 
 
 def failures_in(run: Planned) -> Sequence[str]:

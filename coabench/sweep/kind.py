@@ -27,6 +27,8 @@ class Checked:
             count them, or no estimate is wanted.
         device: as the backbone reports it on this machine; None where it has none.
         notes: what the user should know, in sentences.
+        model: what it has in common with jobs that one process can do with a model loaded once; None for nothing.
+        look: likewise with jobs that one process can do together, with one look at each image.
     """
 
     identity: Part
@@ -36,6 +38,8 @@ class Checked:
     tokens: float | None
     device: str | None
     notes: Sequence[str]
+    model: str | None = None
+    look: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,6 @@ class Work(ABC):
             verify: is called with its identity before it begins; what it raises ends the job.
             warm: what an earlier job of this process has left loaded.
         """
-
-    def model(self, request: Any, identity: Any) -> str | None:
-        """Return what jobs have in common of which one process can load the model once; None to load it for each."""
-        return None
 
 
 class Kind(Work):

@@ -102,17 +102,7 @@ def _planned(sheet: Sheet, wanted: Wanted, varying: Mapping[str, Any], probe: bo
     checked = kind.check(kind.request_of(wanted.settings), probe)
     directory = sheet.output / checked.folder
     kind.state(directory, checked.identity)  # for what it refuses
-    return Planned(
-        varying,
-        kind.request_of(wanted.settings, directory),
-        checked.identity,
-        checked.size,
-        checked.questions,
-        checked.tokens,
-        checked.device,
-        wanted.resources,
-        checked.notes,
-    )
+    return Planned.of(varying, kind.request_of(wanted.settings, directory), checked, wanted.resources)
 
 
 def refused(path: Path, problems: Mapping[str, Sequence[str]], wanted: str, remedy: str) -> UserError:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from coabench.base.vocabulary import COMPLETE
-from coabench.sweep.jobs import kind_of, work_of
-from coabench.sweep.kind import Kind
+from coabench.sweep.jobs import kind_of
+from coabench.sweep.kind import Checked, Kind
 from coabench.sweep.sheet import Resources
 from coabench.sweep.state import State
 from coabench.sweep.together import Together, TogetherIdentity
@@ -23,7 +23,7 @@ class Planned:
         varying: the options in which it differs from others: option (``set.num_crops`` for one of a plugin) -> value.
         request: what ``coabench evaluate`` or ``coabench train`` does.
         identity: of the run or the training.
-        size, questions, tokens, device, notes: see `coabench.sweep.kind.Checked`.
+        size, questions, tokens, device, notes, model, look: see `coabench.sweep.kind.Checked`.
     """
 
     varying: Mapping[str, Any]
@@ -35,6 +35,25 @@ class Planned:
     device: str | None
     resources: Resources
     notes: Sequence[str]
+    model: str | None = None
+    look: str | None = None
+
+    @classmethod
+    def of(cls, varying: Mapping[str, Any], request: Any, checked: Checked, resources: Resources) -> Planned:
+        """Return a job as its kind has checked it."""
+        return cls(
+            varying,
+            request,
+            checked.identity,
+            checked.size,
+            checked.questions,
+            checked.tokens,
+            checked.device,
+            resources,
+            checked.notes,
+            checked.model,
+            checked.look,
+        )
 
     @property
     def directory(self) -> Path:
@@ -45,11 +64,6 @@ class Planned:
     def kind(self) -> Kind:
         """What kind of job it is."""
         return kind_of(self.request)
-
-    @property
-    def model(self) -> str | None:
-        """What it has in common with jobs that one process can do with a model loaded once; None for nothing."""
-        return work_of(self.request).model(self.request, self.identity)
 
     @property
     def state(self) -> State:
@@ -78,7 +92,7 @@ class PlannedTogether(Planned):
     together: Sequence[Planned] = ()
 
     @classmethod
-    def of(cls, runs: Sequence[Planned]) -> PlannedTogether:
+    def of_all(cls, runs: Sequence[Planned]) -> PlannedTogether:
         """Return runs that share their looks as one job."""
         first, names = runs[0], " ".join(run.label for run in runs)
         return cls(
@@ -91,6 +105,8 @@ class PlannedTogether(Planned):
             first.device,
             first.resources,
             list(dict.fromkeys(note for run in runs for note in run.notes)),
+            first.model,
+            first.look,
             runs,
         )
 
@@ -108,6 +124,21 @@ class PlannedTogether(Planned):
     @property
     def members(self) -> Sequence[Planned]:
         return self.together
+
+
+def share_looks(runs: Sequence[Planned], jobs: int = 1) -> list[Planned]:
+    """Return the jobs that carry out *runs*: those together that share their looks, those of a model in a row.
+
+    Args:
+        jobs: how many are done at a time: the runs of one look are shared out among so many.
+    """
+    looks: dict[Any, list[Planned]] = {}
+    for run in runs:
+        looks.setdefault((run.look, run.resources) if run.look else run.directory, []).append(run)
+    shares = [share for alike in looks.values() for i in range(jobs) if (share := alike[i::jobs])]
+    made = [share[0] if len(share) == 1 else PlannedTogether.of_all(share) for share in shares]
+    models = list(dict.fromkeys(job.model for job in made))
+    return sorted(made, key=lambda job: models.index(job.model))
 
 
 def label_of(varying: Mapping[str, Any]) -> str:

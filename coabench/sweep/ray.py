@@ -38,6 +38,8 @@ PATIENCE = 10.0
 class RayExecutor(Executor):
     """Carries out runs as Ray tasks. Raises `UserError` where Ray cannot be imported."""
 
+    spreads = True
+
     @dataclass(frozen=True)
     class Options:
         """*address*: of the cluster; None for that of ``RAY_ADDRESS``, or one on this machine."""

@@ -10,7 +10,7 @@ from typing import Any
 from coabench.evaluation.plan import Evaluation, check
 from coabench.evaluation.progress import Silence
 from coabench.evaluation.together import evaluate_together
-from coabench.evaluation.warm import Warm, model_of
+from coabench.evaluation.warm import Warm
 from coabench.runs.identity import RunIdentity
 from coabench.runs.identity_part import Part
 from coabench.sweep.kind import Work
@@ -18,7 +18,7 @@ from coabench.sweep.kind import Work
 
 @dataclass(frozen=True)
 class Together:
-    """Evaluations that differ in nothing but how questions are rewritten, each with its output."""
+    """Evaluations that differ in nothing but what they ask, each with its output."""
 
     evaluations: tuple[Evaluation, ...]
 
@@ -55,7 +55,3 @@ class EvaluationsTogether(Work):
         plans = [check(evaluation) for evaluation in request.evaluations]
         verify(TogetherIdentity(runs=tuple(plan.identity for plan in plans)))
         evaluate_together(request.evaluations, warm.lend(plans, request.device), Silence())
-
-    def model(self, request: Together, identity: TogetherIdentity) -> str:
-        """See `Work.model`."""
-        return f"{request.device} {model_of(identity.runs[0])}"

@@ -22,6 +22,7 @@ from coabench.base.resources import shortage
 from coabench.errors import CoabenchError, UserError
 from coabench.evaluation.warm import Warm
 from coabench.registry.blame import contained
+from coabench.registry.loader import get_plugins
 from coabench.runs.identity import list_differences
 from coabench.runs.identity_part import Part
 from coabench.sweep.jobs import WORKS, work_of
@@ -38,6 +39,7 @@ def perform(request: Any, identity: Part, warm: Warm | None = None) -> str | Non
             precision on another device, say.
         warm: what earlier runs of this process have left loaded; None to leave nothing.
     """
+    get_plugins().hear_again()
     try:
         with contained():
             _perform(request, identity, warm or Warm())

@@ -70,6 +70,9 @@ class _ScriptedViewing(Viewing):
     def __init__(self, backbone: ScriptedBackbone, size: int) -> None:
         self.backbone, self.positions = backbone, [0] * size
 
+    def restart(self) -> None:
+        self.positions = [0] * len(self.positions)
+
     def generate(self, questions: Questions) -> list[Answer | None]:
         self.backbone.calls += 1
         return [None if q is None else Answer(self._response(i, q)) for i, q in enumerate(questions)]

@@ -1,13 +1,14 @@
-"""Photographs two pages, ``stress.jpg`` and ``explain.jpg``, of runs of the embedded default made for it.
+"""Photographs pages of runs of the embedded default made for it: ``report.png``, ``stress.jpg`` and ``explain.jpg``.
 
     python docs/images/pages.py [FOLDER]
 
-Needs Chromium, and Playwright of the extra ``test``.
+Needs Chromium, and Playwright of the extra ``dev``.
 """
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import tempfile
 from io import BytesIO
@@ -47,6 +48,11 @@ def photograph(page: Path, top: str, height: int) -> Image.Image:
 
 def main(folder: Path) -> None:
     work = Path(tempfile.mkdtemp(prefix="coabench-pages-"))
+    coabench.evaluate(decode="score", output=work / "coa-score")
+    report = ["report", str(work / "coa-score"), "--output", str(work / "report.html")]
+    subprocess.run([sys.executable, "-m", "coabench", *report], check=True)
+    drawn = photograph(work / "report.html", "main, body", 1360)
+    drawn.quantize(64).save(folder / "report.png", optimize=True)
     (work / "pages.yaml").write_text(SUITE, encoding="utf-8")
     it = coabench.stress(suite=work / "pages.yaml", limit=220, decode="score", output=work / "chain-of-affect", jobs=2)
     (work / "stress.html").write_text(stress_page(it), encoding="utf-8")

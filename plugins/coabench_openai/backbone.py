@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from coabench.backbone import Answers, Backbone, BackboneRequest, Questions, Viewing
 from coabench.decode import GENERATE, SAMPLE, SCORE, Decode, Mode
 from coabench.dialogue import Question
-from coabench.errors import UserError
+from coabench.errors import JobError, UserError
 from coabench.labels import Choices
 from coabench.support.redaction import Redaction
 from coabench_openai.address import USUAL_KEY, Address, read_key, refuse_secrets
 from coabench_openai.client import Client
 from coabench_openai.dispatch import Dispatcher, Prepared
 from coabench_openai.event_loop import wait_for
+from coabench_openai.exact_scores import Inexact
+from coabench_openai.local_server import LocalServer
 from coabench_openai.options import ServerOptions
 from coabench_openai.picture import data_url
+from coabench_openai.prompt_check import odd_prompt
 from coabench_openai.reply_cache import ReplyCache
-from coabench_openai.requests import limited
+from coabench_openai.requests import DIALECTS, limited
 from coabench_openai.scores import alike
 
 if TYPE_CHECKING:
@@ -45,36 +49,53 @@ class Server(Backbone[Prepared]):
     def __init__(self, request: BackboneRequest) -> None:
         o: ServerOptions = request.options or ServerOptions()
         self.options, self.model = o, _checked(request)
-        self.address = Address.read(o.base_url)
-        key, variable = read_key(o.key_variable), o.key_variable or USUAL_KEY
+        self.local = LocalServer.of(self.model, o)
+        self.address = self.local.address if self.local else Address.read(o.base_url)
+        key, variable = None if self.local else read_key(o.key_variable), o.key_variable or USUAL_KEY
         recorded = {"--backbone": self.model, "--set base_url": self.address.url, "--set server": o.server}
-        refuse_secrets({**recorded, "--set ca_file": o.ca_file}, Redaction(key))
+        recorded |= {"--set ca_file": o.ca_file, "--set serve_args": o.serve_args, "--set end_token": o.end_token}
+        recorded |= {f"--set body.{name}": json.dumps(value) for name, value in o.body.items()}
+        refuse_secrets(recorded, Redaction(key))
         self._sent = "images and key" if key else "images"
         client = Client(self.address, key, variable, o.timeout, o.retries, o.ca_file)
-        self.dispatcher = Dispatcher(self.model, o, client, self.identity())
+        self.dispatcher = Dispatcher(self.model, o, client)
         self._first: tuple[Question, Mode] = (TRIAL, GENERATE)
         self._samples = False
+        self._scores: Literal["exact", "first-token"] | None = None  # None where nothing is scored
+        self._inexact = ""  # why a score is that of the first token
+        self._odd_prompt: str | None = None
+        self.dispatcher.identity = self.identity()
 
     def identity(self) -> Mapping[str, Any]:
         """Return the model's name and the server that it means something to, and all that a request says."""
         o = self.options
+        served = {"serve_args": o.serve_args} if self.local else {}
+        scores: dict[str, str] = {"scores": self._scores} if self._scores else {}
+        if self._scores == "exact" and o.end_token is not None:
+            scores["end_token"] = o.end_token
         return {
             "model": self.model,
-            "server": o.server or self.address.url,
+            "server": o.server or ("vllm" if self.local else self.address.url),
+            **served,
             "requests": VERSION,
             "max_tokens": o.max_tokens,
             "length_field": o.length_field,
             "greedy": o.greedy,
             "seed": o.seed,
-            "constrain": o.constrain,
+            "constrain": self.dispatcher.constrain,
+            **scores,
             "top_logprobs": o.top_logprobs,
+            **({"body": dict(o.body)} if o.body else {}),
             "image": {"format": o.image_format, "max_side": o.max_side, "detail": o.detail},
         }
 
     def details(self) -> Mapping[str, Any]:
         """Return where questions go, how the server calls what answers, and how requests are sent; never the key."""
-        o, served = self.options, self.dispatcher.served
-        notes = [f"images are sent to {self.address.url}"]
+        o, served, fingerprints = self.options, self.dispatcher.served, self.dispatcher.fingerprints
+        if self.local:
+            notes = ["images are sent to a server on this machine that is started for the run: vllm serve"]
+        else:
+            notes = [f"images are sent to {self.address.url}"]
         if not self.address.private:
             notes.append(f"the connection is not encrypted: {self._sent} can be read on the way")
         if served and served not in self.model and self.model not in served:
@@ -84,12 +105,22 @@ class Server(Backbone[Prepared]):
             notes.append(f"answers are drawn by the server, which {seeds}: asked again, it may answer otherwise")
         if not o.greedy:
             notes.append("greedy=false: the server may sample, and a run may not be repeatable")
-        if self._first[1].scored:
-            notes.append("a score is the probability that the first token begins the option (docs/guides/openai.md)")
+        if self._scores == "first-token":
+            why = f", since the server tells no more: {self._inexact}" if self._inexact else ""
+            score = "a score is the probability that the first token begins the option (docs/guides/openai.md)"
+            notes.append(f"{score}{why}")
+        if self._odd_prompt:
+            notes.append(self._odd_prompt)
+        if len(fingerprints) > 1:
+            notes.append(f"the server has changed during the run: its system_fingerprint was {', '.join(fingerprints)}")
+        if self.dispatcher.all_but_empty:
+            notes.append("nearly all answers were cut off or white space: raise --set max_tokens, or change constrain")
         return {
             "device": f"server {self.address.host}",
             "base_url": self.address.url,
             "served": served,
+            "system_fingerprint": fingerprints[-1] if fingerprints else None,
+            **({"server_version": self.local.version, "server_log": str(self.local.log)} if self.local else {}),
             "concurrency": o.concurrency,
             "timeout": o.timeout,
             "retries": o.retries,
@@ -108,26 +139,69 @@ class Server(Backbone[Prepared]):
                 expected="a model that takes a temperature",
                 remedy="leave greedy=false away, or use --decode generate",
             )
+        self._find_out(asked)
         for question, mode in asked:
-            if mode.scored and (same := alike(question.options)):
+            if mode.scored and self._scores == "first-token" and (same := alike(question.options)):
                 raise UserError(
                     f"a server's first-token scores cannot answer the question {question.name!r}",
                     expected="options that differ in their first words",
-                    found=" and ".join(same),
+                    found=" and ".join(same)
+                    + (f"; the server tells no more: {self._inexact}" if self._inexact else ""),
                     remedy="use --decode generate, or a strategy that scores basic emotions (pair-scores, top-2-pair)",
                 )
-        constrain = self.options.constrain
-        if asked and constrain != "none" and not any(limited(question, mode, constrain) for question, mode in asked):
+        self._first = next(((q, mode) for q, mode in asked if mode.scored), asked[0] if asked else self._first)
+        self.dispatcher.identity = self.identity()
+
+    def _find_out(self, asked: Sequence[tuple[Question, Mode]]) -> None:
+        """Find out what the identity of a run says of the server: whether it scores whole options, and in which dialect
+        it limits answers. One that is started for the run is vLLM, which can, as `load` makes sure.
+
+        Raises:
+            JobError: nothing answers, or it cannot do what was asked for.
+        """
+        o = self.options
+        limits = o.constrain != "none"
+        if asked and limits and not any(limited(question, mode, DIALECTS[0]) for question, mode in asked):
             raise UserError(
-                f"constrain={constrain} has no effect here",
+                f"constrain={o.constrain} has no effect here",
                 expected="a question with options that is answered freely",
                 remedy="leave it away, or use --decode generate",
             )
-        self._first = next(((q, mode) for q, mode in asked if mode.scored), asked[0] if asked else self._first)
+        if o.constrain == "auto" and limits and asked:
+            if self.local:
+                self.dispatcher.constrain = DIALECTS[0]
+            elif self.dispatcher.constrain == "none":
+                wait_for(self.dispatcher.find_dialect())
+        if not any(mode.scored for _, mode in asked):
+            self._scores = None
+        elif o.scores == "first-token":
+            self._scores = "first-token"
+        elif self.local:
+            self._scores = "exact"
+        elif self._scores is None:
+            self._find_scores()
+
+    def _find_scores(self) -> None:
+        try:
+            wait_for(self.dispatcher.find_scores())
+        except Inexact as inexact:
+            if self.options.scores == "exact" or self.local:
+                raise JobError(
+                    "the server tells no scores of whole options",
+                    expected="prompt_logprobs of a chat whose last message is continued, as vLLM tells them",
+                    found=str(inexact),
+                    remedy="score first tokens (--set scores=first-token), or use --decode generate",
+                ) from None
+            self._scores, self._inexact = "first-token", str(inexact)
+        else:
+            self._scores = "exact"
 
     def remember(self, folder: Path) -> None:
-        """Keep in *folder* the replies of the server."""
+        """Keep in *folder* the replies of the server, and beside the run the log of one that is started for it."""
         self.dispatcher.cache = ReplyCache(folder)
+        if self.local:
+            run = folder.absolute().parent
+            self.local.log = run.with_name(f"{run.name}.vllm.log")
 
     def load(self) -> None:
         """Try the server on the first question about a grey picture, and see whether it counts tokens for it.
@@ -135,7 +209,17 @@ class Server(Backbone[Prepared]):
         Raises:
             JobError: nothing answers, or not this model, or it takes no images.
         """
-        wait_for(self.dispatcher.try_out(*self._first))
+        if self.local:
+            self.local.start()
+            if self._scores == "exact":
+                self._find_scores()
+        counted = wait_for(self.dispatcher.try_out(*self._first))
+        self._odd_prompt = odd_prompt(self.model, self._first[0].messages, counted)
+
+    def close(self) -> None:
+        """End the server that was started for the run."""
+        if self.local:
+            self.local.stop()
 
     def prepare(self, images: Sequence[Image], sample: str | None = None) -> Prepared:
         """Encode the images of a sample."""

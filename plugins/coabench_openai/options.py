@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from coabench.backbone import Backbone
 from coabench.errors import UserError
 from coabench_openai.picture import Format
-from coabench_openai.requests import Constraint, Detail, LengthField
+from coabench_openai.requests import OWN, Constraint, Detail, LengthField
 
 
 @dataclass(frozen=True)
 class ServerOptions(Backbone.Options):
-    """What ``--set`` may change. All but the last six can change an answer and are part of the identity.
+    """What ``--set`` may change. All but the last seven can change an answer and are part of the identity.
 
     Attributes:
         base_url: the address, up to ``/chat/completions``.
@@ -23,11 +25,19 @@ class ServerOptions(Backbone.Options):
         greedy: temperature 0; false sends no temperature, for models that take none.
         seed: sent with every request, added to that of the draw where answers are sampled; ``none`` for servers that
             refuse it.
-        constrain: the dialect in which free answers are limited to the options of the question.
-        top_logprobs: how many first tokens are asked for where options are scored.
+        constrain: the dialect in which free answers are limited to the options of the question; ``auto`` for the first
+            that the server keeps to.
+        scores: what a score is, the probability of a whole option or that of its first token; ``auto`` for the first
+            where the server can.
+        end_token: the text of the token that ends an answer, for scores of whole options, where it is not found out.
+        top_logprobs: how many first tokens are asked for where a score is that of the first token.
+        body: further fields of every request.
         image_format: ``png``, without loss, or ``jpeg`` (quality 95).
         max_side: images with a longer side, in pixels, are scaled down to it.
         detail: sent with every image, where the server knows it.
+        serve_with: the executable of vLLM, which serves the model for the run.
+        serve_args: further arguments of ``vllm serve``.
+        serve_within: how many seconds it may take until it is ready.
         key_variable: the environment variable that holds the key; ``OPENAI_API_KEY`` by default.
         concurrency: how many requests are under way at once.
         timeout: seconds for one request.
@@ -42,11 +52,17 @@ class ServerOptions(Backbone.Options):
     length_field: LengthField = "max_tokens"
     greedy: bool = True
     seed: int | None = 0
-    constrain: Constraint = "none"
+    constrain: Constraint | Literal["auto"] = "none"
+    scores: Literal["auto", "exact", "first-token"] = "auto"
+    end_token: str | None = None
     top_logprobs: int = 20
+    body: Mapping[str, Any] = field(default_factory=dict)
     image_format: Format = "png"
     max_side: int | None = None
     detail: Detail | None = None
+    serve_with: str | None = None
+    serve_args: str = ""
+    serve_within: float = 600.0
     key_variable: str | None = None
     concurrency: int = 16
     timeout: float = 120.0
@@ -60,5 +76,13 @@ class ServerOptions(Backbone.Options):
             value = getattr(self, name)
             if value is not None and value < bound:
                 raise UserError(f"{name}={value} makes no sense", expected=f"{bound} or more")
-        if not (math.isfinite(self.timeout) and self.timeout > 0):
-            raise UserError(f"timeout={self.timeout} makes no sense", expected="seconds, more than 0")
+        for name in ("timeout", "serve_within"):
+            if not (math.isfinite(seconds := getattr(self, name)) and seconds > 0):
+                raise UserError(f"{name}={seconds} makes no sense", expected="seconds, more than 0")
+        for name in self.body:
+            if name in OWN:
+                raise UserError(
+                    f"--set body.{name} is a field that coabench sets itself",
+                    expected="a field that it knows nothing of, such as add_special_tokens or chat_template_kwargs",
+                    remedy=OWN[name],
+                )

@@ -41,11 +41,20 @@ class Reply:
         answer: or why there is none for this sample.
         served: the name of the model that the server says has answered.
         whole: whether the model has said what it wanted to: it did not refuse, and was not cut off.
+        fingerprint: the server's ``system_fingerprint``: what it runs on, in a word of its own.
+        cut: whether it was cut off.
     """
 
     answer: Answer | SampleError
     served: str | None
     whole: bool = True
+    fingerprint: str | None = None
+    cut: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether the answer was cut off, or says nothing."""
+        return self.cut or (isinstance(self.answer, Answer) and not self.answer.response.strip())
 
     def fits(self, question: Question, mode: Mode) -> bool:
         """Whether it answers a question that was asked in a mode."""
@@ -56,12 +65,13 @@ class Reply:
 
     def without(self, secrets: Redaction) -> Self:
         """Return the reply cleared of secrets."""
-        answer, served = self.answer, self.served
+        answer = self.answer
         if isinstance(answer, SampleError):
             answer = SampleError(secrets.text(answer.problem))
         else:
             answer = replace(answer, response=secrets.text(answer.response))
-        return replace(self, answer=answer, served=None if served is None else secrets.text(served))
+        served, fingerprint = (None if said is None else secrets.text(said) for said in (self.served, self.fingerprint))
+        return replace(self, answer=answer, served=served, fingerprint=fingerprint)
 
 
 def read_reply(data: Any, question: Question, mode: Mode) -> Reply:
@@ -75,8 +85,7 @@ def read_reply(data: Any, question: Question, mode: Mode) -> Reply:
     message = choice.get("message")
     if not isinstance(message, Mapping):
         raise Malformed("an answer without a message")
-    served, finish = data.get("model"), choice.get("finish_reason")
-    served = safe(served, LONGEST_NAME) if isinstance(served, str) else None
+    reply, finish = _header(data), choice.get("finish_reason")
     bare = _counted(data.get("usage"))
     try:
         if finish == "content_filter":
@@ -84,14 +93,91 @@ def read_reply(data: Any, question: Question, mode: Mode) -> Reply:
         if mode.scored:
             scores = first_token_scores(question.options, _likeliest(choice))
             best = max(scores, key=lambda option: scores[option])
-            return Reply(replace(bare, response=best, scores=scores), served)
+            return replace(reply, answer=replace(bare, response=best, scores=scores))
         text, said = _text(message)
-        if not text.strip() and finish == "length":
+        reply = replace(reply, whole=said and finish != "length", cut=finish == "length")
+        if reply.cut and not text.strip():
             cut = f"the answer was cut off after {bare.new_tokens} tokens, before it began: raise --set max_tokens=…"
-            raise SampleError(cut)
-        return Reply(replace(bare, response=text), served, said and finish != "length")
+            return replace(reply, answer=SampleError(cut))
+        return replace(reply, answer=replace(bare, response=text))
     except SampleError as error:
-        return Reply(error, served)
+        return replace(reply, answer=error)
+
+
+@dataclass(frozen=True)
+class PromptToken:
+    """A token of a prompt: its id, its text, and its natural-log probability after those before it."""
+
+    number: int
+    text: str
+    log_probability: float
+
+
+@dataclass(frozen=True)
+class PromptReply:
+    """What a server tells of a prompt.
+
+    Attributes:
+        reply: its answer has the numbers of tokens alone.
+        tokens: those of the prompt, without the first, of which nothing is told; None where the server tells none.
+    """
+
+    reply: Reply
+    tokens: tuple[PromptToken, ...] | None
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The ids of the tokens."""
+        return tuple(token.number for token in self.tokens or ())
+
+
+def read_prompt(data: Any) -> PromptReply:
+    """Read a chat completion that was asked for ``prompt_logprobs: 0``.
+
+    Raises:
+        Malformed: what it tells is none.
+    """
+    choice = _first(data)
+    told = data.get("prompt_logprobs", choice.get("prompt_logprobs"))
+    reply = replace(_header(data), answer=_counted(data.get("usage")))
+    if not isinstance(told, list) or not told:
+        return PromptReply(reply, None)
+    return PromptReply(reply, tuple(map(_prompt_token, told[1:])))
+
+
+def _prompt_token(entry: Any) -> PromptToken:
+    try:
+        ((number, about),) = entry.items()
+        return PromptToken(int(number), str(about["decoded_token"]), log_probability(about["logprob"], number))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise Malformed(f"{_shown(entry)}, which is no token of a prompt") from None
+
+
+def ending_of(data: Any) -> str | None:
+    """Return the text of the token with which the model ended an answer; None where the server tells none."""
+    choice = _first(data)
+    try:
+        last = choice["logprobs"]["content"][-1]["token"]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return last if choice.get("finish_reason") == "stop" and isinstance(last, str) else None
+
+
+def _header(data: Mapping[str, Any]) -> Reply:
+    """Return a reply without an answer: what the server says of itself."""
+
+    def named(field: str) -> str | None:
+        value = data.get(field)
+        return safe(value, LONGEST_NAME) if isinstance(value, str) and value else None
+
+    return Reply(Answer(""), named("model"), fingerprint=named("system_fingerprint"))
+
+
+def log_probability(value: Any, token: Any) -> float:
+    """Return a natural-log probability; `Malformed` where it is none."""
+    if type(value) not in (int, float) or not value <= ROUNDED:  # nor NaN
+        raise Malformed(f"{_shown(value)}, which is no log-probability, of the token {_shown(token)}")
+    return float(max(value, NEVER))
 
 
 def unwrapped(text: str) -> str:
@@ -163,10 +249,9 @@ def _likeliest(choice: Mapping[str, Any]) -> list[tuple[str, float]]:
             found="an answer without them",
             remedy="use --decode generate, or a server that serves top_logprobs (vLLM, SGLang, llama.cpp, OpenAI)",
         )
-    for token, value in listed:
-        if not isinstance(token, str) or type(value) not in (int, float) or not value <= ROUNDED:  # nor NaN
-            raise Malformed(f"{_shown(value)}, which is no log-probability, of the token {_shown(token)}")
-    tokens = [(token, float(max(value, NEVER))) for token, value in listed]
+    if strange := [token for token, _ in listed if not isinstance(token, str)]:
+        raise Malformed(f"a log-probability of the token {_shown(strange[0])}, which is no text")
+    tokens = [(token, log_probability(value, token)) for token, value in listed]
     if (total := math.fsum(math.exp(min(value, 0.0)) for _, value in tokens)) > 1 + ROUNDED:
         raise Malformed(f"probabilities of first tokens that add up to {total:.2f}")
     return tokens

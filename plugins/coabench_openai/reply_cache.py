@@ -56,6 +56,11 @@ class ReplyCache:
                 ) from None
         return self._replies
 
+    @property
+    def fingerprints(self) -> list[str]:
+        """What the server ran on when it gave the replies that are known, each once, the first first."""
+        return list(dict.fromkeys(r.fingerprint for r in self._known().values() if r.fingerprint))
+
     def put(self, key: str, reply: Reply) -> None:
         """Keep a reply.
 
@@ -87,25 +92,28 @@ class _Entry:
     response: str | None = None
     scores: Mapping[str, float] | None = None
     tokens: tuple[int, int, int] = (0, 0, 0)
+    fingerprint: str | None = None
+    cut: bool = False
 
     @classmethod
     def of(cls, key: str, reply: Reply) -> Self:
         answer = reply.answer
         if isinstance(answer, SampleError):
-            return cls(key, reply.served, answer.problem)
+            return cls(key, reply.served, answer.problem, fingerprint=reply.fingerprint, cut=reply.cut)
         tokens = answer.prompt_tokens, answer.cached_tokens, answer.new_tokens
-        return cls(key, reply.served, None, answer.response, answer.scores, tokens)
+        said = answer.response, answer.scores, tokens
+        return cls(key, reply.served, None, *said, reply.fingerprint, reply.cut)
 
     @property
     def reply(self) -> Reply | None:
         """The reply; None where the line holds half of one."""
         if self.error is not None:
-            return Reply(SampleError(self.error), self.served)
+            return Reply(SampleError(self.error), self.served, fingerprint=self.fingerprint, cut=self.cut)
         if self.response is None or min(self.tokens) < 0:
             return None
         prompt, cached, new = self.tokens
         answer = Answer(self.response, self.scores, prompt_tokens=prompt, cached_tokens=cached, new_tokens=new)
-        return Reply(answer, self.served)
+        return Reply(answer, self.served, fingerprint=self.fingerprint, cut=self.cut)
 
 
 def _read(path: Path) -> dict[str, Reply]:

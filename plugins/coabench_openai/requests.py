@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from coabench.decode import Mode
@@ -12,11 +12,28 @@ from coabench.dialogue import Message, Question
 from coabench.sampling import Draw
 
 Constraint = Literal["none", "structured_outputs", "guided_choice", "regex", "grammar", "json_schema"]
+DIALECTS: tuple[Constraint, ...] = ("structured_outputs", "guided_choice", "regex", "grammar", "json_schema")
+"""The dialects in the order in which ``auto`` tries them: where a schema is the last, no white space pads an answer."""
 Detail = Literal["auto", "low", "high"]
 LengthField = Literal["max_tokens", "max_completion_tokens"]
 Body = dict[str, Any]
 FIELD = "answer"
 """The one field of the object that ``json_schema`` asks for."""
+
+_LIMITING = dict.fromkeys(
+    ("structured_outputs", "guided_choice", "guided_regex", "guided_json", "guided_grammar", "regex", "ebnf", "grammar",
+     "json_schema", "response_format"),
+    "say it with --set constrain=DIALECT",
+)  # fmt: skip
+_FIXED = dict.fromkeys(
+    ("model", "messages", "n", "stream", "stream_options", "logprobs", "top_logprobs", "prompt_logprobs",
+     "add_generation_prompt", "continue_final_message", "echo", "tools", "tool_choice", "functions"),
+    "leave it away",
+)  # fmt: skip
+_SAMPLING = dict.fromkeys(("temperature", "top_p"), "say it with --decode sample")
+_LENGTH = dict.fromkeys(("max_tokens", "max_completion_tokens"), "say it with --set max_tokens=N")
+OWN: Mapping[str, str] = {**_FIXED, **_SAMPLING, **_LENGTH, "seed": "say it with --set seed=N", **_LIMITING}
+"""The fields of a request that are set here or would change how the reply is read, and what to do instead."""
 
 
 def messages_of(chat: Sequence[Message], images: Sequence[str], detail: Detail | None) -> list[Body]:
@@ -79,6 +96,18 @@ def without_images(body: Body) -> Body:
 def scoring(top_logprobs: int, length_field: LengthField) -> Body:
     """Return the fields that ask for the likeliest first tokens."""
     return {length_field: 1, "logprobs": True, "top_logprobs": top_logprobs}
+
+
+def continued(body: Body, text: str, length_field: LengthField) -> Body:
+    """Return the request that tells the probabilities of a chat's tokens, the last of which begin its answer.
+
+    Args:
+        body: a chat that waits for the answer.
+        text: what the answer begins with.
+    """
+    said = {"role": "assistant", "content": text}
+    how = {"add_generation_prompt": False, "continue_final_message": True, "prompt_logprobs": 0, length_field: 1}
+    return {**body, "messages": [*body["messages"], said], **how}
 
 
 def drawing(draw: Draw, seed: int | None) -> Body:

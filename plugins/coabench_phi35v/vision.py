@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from coabench.support.numerics import exact_convolutions
 from coabench_phi35v.config import ModelConfig, VisionConfig
 from coabench_phi35v.images import Picture
 from coabench_phi35v.layers import Attention, Layer, attend, embedding
@@ -34,7 +35,8 @@ class VisionEmbeddings(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Embed (crops, channels, side, side): (crops, positions, width)."""
-        patches = self.patch_embedding(crops).flatten(2).transpose(1, 2)
+        with exact_convolutions(crops):
+            patches = self.patch_embedding(crops).flatten(2).transpose(1, 2)
         # Looked up rather than added whole: an adapter may wrap the embedding.
         positions: Tensor = self.position_embedding(torch.arange(patches.shape[1] + 1, device=crops.device))
         return torch.cat([self.class_embedding.expand(len(crops), 1, -1), patches], dim=1) + positions

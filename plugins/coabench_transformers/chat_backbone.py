@@ -52,6 +52,8 @@ class ChatBackbone(Backbone[Prepared]):
     options: Any
     _model: Any = None
 
+    check_keeps_nothing = True
+
     def check(self, questions: Sequence[Question], decode: Decode) -> None:
         """Refuse questions that the chat template or the processor cannot write: several images, say."""
         most = getattr(self.config.get_text_config(), "max_position_embeddings", None)

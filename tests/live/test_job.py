@@ -24,6 +24,7 @@ from support.stream import streaming
 
 import coabench.live.job as job
 from coabench.detector import Face
+from coabench.live import gaps
 from coabench.live.overlay.colours import face_colour
 from coabench.live.recording import Recording, count_frames
 from coabench.live.settings import Settings
@@ -451,7 +452,7 @@ def test_boxes_are_drawn_on_the_frame_that_was_looked_at_where_that_is_asked_for
                 yield frame(index, 60 + index, size=(120, 160), rate=100.0)
                 time.sleep(0.01)
 
-    def noticed(image: Any, snapshot: Any, marks: Any) -> Any:
+    def noticed(image: Any, snapshot: Any, *_: Any) -> Any:
         if snapshot.frame is not None:
             drawn.append((float(image[60, 100, 0]), image is snapshot.frame.image))
         return image
@@ -520,9 +521,16 @@ def test_a_recording_leaves_out_what_the_user_paused_and_nothing_else(
     monkeypatch.setattr(job, "open_source", lambda spec, note: Cam(spec, note))
     backbone = Gated()
     backbone.free = True
-    equipment = job.Equipment((asker(backbone),), FixedFaces((10, 10, 50, 40)), (), "gated")
+    asks = asker(backbone)
+    equipment = job.Equipment((asks,), FixedFaces((10, 10, 50, 40)), (asks.identity,), "gated")
     monkeypatch.setattr(job, "equip", lambda *_: equipment)
-    job.webcam(job.Session(settings=Settings(min_face=1), record_clean=tmp_path / "a.avi"), print)
+    monkeypatch.setattr(gaps, "LONG", 0.8)
+    keep = {"record_clean": tmp_path / "a.avi", "log": tmp_path / "a.jsonl"}
+    job.webcam(job.Session(settings=Settings(min_face=1), **keep), print)  # type: ignore[arg-type]
+    stall, pause = [line for line in log(tmp_path / "a.jsonl")[1] if line.get("kind") == "gap"]
+    assert (stall["time"], stall["why"], pause["why"]) == (0.0, "no frames", "paused")
+    assert stall["seconds"] == pytest.approx(seen[0], abs=0.1)
+    assert pause["seconds"] == pytest.approx(pressed[1] - pressed[0], abs=0.3)
     shown = [float(frame.image.mean()) > 100 for frame in open_source(str(tmp_path / "a.avi"), print).frames()]
     assert 45 <= shown.index(True) <= seen[0] * 50 + 1  # the camera's second is kept
     assert len(shown) <= (seen[-1] - (pressed[1] - pressed[0])) * 50 + 3

@@ -84,7 +84,7 @@ def test_a_stress_goes_on_where_its_runs_stopped(coabench: Run, suite: Path, tmp
     assert stress(coabench).returncode == 0
     whole = logs(tmp_path / "out")
     shutil.rmtree(tmp_path / "out")
-    failed = stress(coabench, "--set", "crash_after=20")
+    failed = stress(coabench, "--set", "crash_after=7")
     assert failed.returncode == 1
     assert "the machine is on fire" in failed.stderr
     assert 0 < len(logs(tmp_path / "out")["clean"]) < 24

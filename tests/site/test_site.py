@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from support import leaderboard_run
+from support.in_process import plugins_on
 from support.process import Run, start, wait_for
 from support.report_run import EVIL, VISIBLE, records, write_run
 from support.sites import site
@@ -148,7 +149,7 @@ def test_damaged_runs_are_rows_that_say_so(root: Path, url: str) -> None:
 
 
 def test_what_fails_otherwise_is_a_page_that_says_so(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: Path) -> str:
+    def fail(*_: object) -> str:
         raise ZeroDivisionError(EVIL)
 
     monkeypatch.setitem(pages.MAKERS, "runs", fail)
@@ -182,7 +183,7 @@ def test_runs_come_change_and_go(root: Path, url: str) -> None:
 def test_a_page_is_made_once_for_the_same_files(root: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     make = pages.MAKERS["runs"]
-    monkeypatch.setitem(pages.MAKERS, "runs", lambda path: made.append(path) or make(path))
+    monkeypatch.setitem(pages.MAKERS, "runs", lambda *of: made.append(of) or make(*of))
     assert fetch(url + "runs/good.html")[2] == fetch(url + "runs/good.html")[2]
     assert len(made) == 1
     (root / "good" / "metrics.json").unlink()
@@ -317,6 +318,24 @@ def test_other_machines_need_the_token_which_a_browser_keeps(root: Path, coabenc
         assert token not in fetch(local, Cookie=cookie)[2]
         assert fetch(f"{local}/attacker.example?token={token}")[1]["location"] == "/attacker.example"
         assert fetch(local, Cookie=cookie, Host="attacker.example")[0] == 421
+
+
+def test_images_are_shown_where_they_are_wanted_and_here(coabench: Run, scripted: list[str], root: Path) -> None:
+    for name, strategy in (("a", "direct"), ("b", "chain-of-affect")):
+        done = coabench("evaluate", "--backbone", "scripted", "--dataset", "drawn", "--strategy", strategy,
+                        "--output", root / name)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    with plugins_on(scripted), site(root, images=True) as url:
+        for page in ("runs/a.html", "compare.html?a=a.html&b=b.html"):
+            status, _, text = fetch(url + page)
+            assert status == 200
+            assert text.count("data:image/jpeg;base64,") == 24
+            assert "This page holds images of Drawn squares." in words(text)
+        unknown = words(fetch(f"{url}runs/good.html")[2])
+        assert "This page holds no images. The images of this run cannot be found" in unknown
+        assert fetch(f"{url}runs/nowhere.html")[0] == 404
+    with plugins_on(scripted), site(root) as url:
+        assert "data:image" not in fetch(f"{url}runs/a.html")[2]
 
 
 @pytest.mark.parametrize(

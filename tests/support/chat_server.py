@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import socket
 import struct
 import threading
 import time
+import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -61,6 +63,11 @@ class Handler(BaseHTTPRequestHandler):
         request = Request(self.path, dict(self.headers), json.loads(data))
         with suppress(ConnectionError), self.server.busy():
             self.server.behaviour_for(request)(self, request)
+
+    def do_GET(self) -> None:
+        """Say that the server is ready, and which version it is, as vLLM does."""
+        answers = {"/health": "", "/version": json.dumps({"version": "0.0-stand-in"})}
+        self.reply(200 if self.path in answers else 404, answers.get(self.path, ""))
 
     def reply(self, status: int, body: str | bytes, kind: str = "application/json", **headers: str) -> None:
         data = body.encode() if isinstance(body, str) else body
@@ -197,6 +204,40 @@ def likelihoods(tokens: dict[str, float]) -> Behaviour:
     likeliest = [{"token": token, "logprob": math.log(p), "bytes": None} for token, p in tokens.items()]
     content = [{**likeliest[0], "top_logprobs": likeliest}]
     return says(likeliest[0]["token"], finish_reason="length", logprobs={"content": content})
+
+
+TOKENS = re.compile(r"<[^<>]+>|\w+ ?|.", re.DOTALL)
+
+
+def tells_prompts(handler: Handler, request: Request, end: str = "<|end|>", generation: str = "<|assistant|>") -> None:
+    """Tell the log-probabilities of a prompt's tokens where they are asked for, as vLLM does.
+
+    Args:
+        end: what the chat template writes behind a turn.
+        generation: what it writes where an answer is to follow.
+    """
+    if "prompt_logprobs" not in request.body:
+        return says(f"{label_for(request)}", logprobs={"content": [{"token": "<|stop|>"}]})(handler, request)
+    text = "<s>"
+    for message in request.body["messages"]:
+        content = message["content"]
+        said = content if isinstance(content, str) else "<image>" + content[-1]["text"]
+        text += f"<|{message['role']}|>{said}{end}"
+    if request.body.get("continue_final_message"):
+        text = text.removesuffix(end)
+    elif request.body.get("add_generation_prompt", True):
+        text += generation
+    told = [{str(zlib.crc32(t.encode())): {"logprob": likelihood(request.images, t), "rank": 1, "decoded_token": t}}
+            for t in TOKENS.findall(text)]  # fmt: skip
+    body = completion(request, "", finish_reason="length")
+    body |= {"prompt_logprobs": [None, *told[1:]], "usage": {"prompt_tokens": len(told), "completion_tokens": 1}}
+    request.answered = True
+    return handler.reply(200, json.dumps(body))
+
+
+def likelihood(images: Sequence[str], token: str) -> float:
+    """Return the log-probability of a token in a prompt, which hangs on the last image."""
+    return -(zlib.crc32(f"{images[-1:]}{token}".encode()) % 1000) / 100
 
 
 def status(code: int, body: str | dict[str, Any] = "", kind: str = "application/json", **headers: str) -> Behaviour:

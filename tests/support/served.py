@@ -71,7 +71,7 @@ def served(
     environment: Mapping[str, str], folder: Path, *more: object, address: str = "127.0.0.1:0"
 ) -> Iterator[Served]:
     """Serve the scripted backbone while in the context."""
-    home = {"XDG_CONFIG_HOME": str(folder / "config")}
+    home = {"XDG_CONFIG_HOME": str(folder / "config"), "TMPDIR": str(folder)}  # it may be killed
     started = Served(["--serve", address, *BASE, *more], {**environment, **home}, folder)
     try:
         yield started

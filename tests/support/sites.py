@@ -14,9 +14,12 @@ from coabench.web.server import running
 
 
 @contextmanager
-def site(root: Path, address: str = "127.0.0.1:0", **options: bool) -> Iterator[str]:
+def site(root: Path, address: str = "127.0.0.1:0", images: bool = False, **options: bool) -> Iterator[str]:
     """Yield the address of the folder's site."""
-    with prepare(SiteServing(address, **options)) as bound, running(app.build_app(root, bound), bound, lambda _: None):
+    with (
+        prepare(SiteServing(address, **options)) as bound,
+        running(app.build_app(root, bound, images), bound, lambda _: None),
+    ):
         yield bound.url
 
 

@@ -68,7 +68,10 @@ VISION = {
 
 
 def build_llava(folder: Path) -> Path:
-    """Write a tiny LLaVA-1.5: a vision tower of CLIP, a Llama whose tokens carry the space before them."""
+    """Write a tiny LLaVA-1.5: a vision tower of CLIP, a Llama whose tokens carry the space before them.
+
+    Its heads are as wide as vLLM's kernels want them (32 or more), and its weights have the names that it reads.
+    """
     from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
@@ -80,12 +83,14 @@ def build_llava(folder: Path) -> Path:
         chat_template=LLAVA_CHAT,
     )  # fmt: skip
     config = LlavaConfig(
-        vision_config=CLIPVisionConfig(**VISION, image_size=56),
-        text_config=LlamaConfig(**TEXT, **_ids(tokenizer)),
+        vision_config=CLIPVisionConfig(**{**VISION, "num_attention_heads": 1}, image_size=56),
+        text_config=LlamaConfig(**{**TEXT, "num_attention_heads": 2}, **_ids(tokenizer)),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         vision_feature_layer=-2, tie_word_embeddings=False,
     )  # fmt: skip
-    return _write(folder, LlavaForConditionalGeneration, config, processor, lead=" ", end="</s>")
+    _write(folder, LlavaForConditionalGeneration, config, processor, lead=" ", end="</s>")
+    _rename(folder / "model.safetensors", "vision_tower.", "vision_tower.vision_model.")
+    return folder
 
 
 def build_idefics3(folder: Path) -> Path:
@@ -265,6 +270,14 @@ def _write(folder: Path, kind: Callable[[Any], Any], config: Any, processor: Any
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
+
+
+def _rename(file: Path, old: str, new: str) -> None:
+    """Rename the weights that begin with *old*, as the published checkpoints of LLaVA have them."""
+    from safetensors.torch import load_file, save_file
+
+    weights = {name.replace(old, new, 1) if name.startswith(old) else name: w for name, w in load_file(file).items()}
+    save_file(weights, file, metadata={"format": "pt"})
 
 
 def _teach(model: Any, processor: Any, lead: str, end: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from support.runs import untimed
 
 from coabench.evaluation.plan import Evaluation, check
-from coabench.evaluation.warm import Warm
+from coabench.evaluation.warm import Warm, look_of
 from coabench.sweep.together import Together, TogetherIdentity
 from coabench.sweep.worker import perform
 from coabench.testing.pictures import Pictures
@@ -72,14 +72,63 @@ def test_conditions_load_their_model_once_and_record_what_they_record_alone(requ
     assert Counting.loads == 1 + len(changes)
 
 
-@pytest.mark.parametrize(
-    "change", [{"decode": "score"}, {"seed": 1}, {"device": "cpu"}, {"strategy": "chain-of-affect"}]
-)
-def test_what_answers_otherwise_is_loaded_anew(requests: Any, change: dict[str, Any]) -> None:
+ASKED: list[dict[str, Any]] = [{"decode": "score"}, {"seed": 1}, {"strategy": "chain-of-affect"}, {"limit": 3}]
+
+
+@pytest.mark.parametrize("change", ASKED)
+def test_what_is_asked_otherwise_or_about_others_asks_the_same_weights(
+    requests: Any, change: dict[str, Any], tmp_path: Path
+) -> None:
     warm = Warm()
     run(requests("first"), warm)
     run(replace(requests("other"), **change), warm)
+    assert Counting.loads == 1
+    run(replace(requests("alone"), **change), None)
+    assert untimed(tmp_path / "other") == untimed(tmp_path / "alone")
+
+
+def test_what_answers_otherwise_is_loaded_anew(requests: Any) -> None:
+    warm = Warm()
+    run(requests("first"), warm)
+    run(requests("other", device="cpu"), warm)
     assert Counting.loads == 2
+
+
+def test_a_backbone_that_may_keep_what_it_was_checked_with_is_loaded_anew(
+    requests: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counting, "check", lambda self, questions, decode: None)
+    first, other = requests("first"), requests("other", decode="score")
+    assert look_of(check(first)) != look_of(check(other))
+    warm = Warm()
+    run(first, warm)
+    run(other, warm)
+    assert Counting.loads == 2
+    monkeypatch.setattr(Counting, "check_keeps_nothing", True)
+    run(requests("third"), warm)
+    run(requests("fourth", decode="score"), warm)
+    assert Counting.loads == 3
+
+
+def test_strategies_and_decode_modes_share_the_looks_of_the_embedded_model(tmp_path: Path) -> None:
+    def asked(name: str, **more: Any) -> Evaluation:
+        words: dict[str, Any] = {"adapter": "none", "limit": 3, "batch_size": 2, "output": tmp_path / name}
+        return Evaluation("tiny", dataset="synthface-compound", **words, **more)
+
+    ways: dict[str, dict[str, Any]] = {
+        "direct": {"strategy": "direct"},
+        "scored": {"strategy": "direct", "decode": "score", "rewrite": ("polite",)},
+        "chain": {"strategy": "chain-of-affect"},
+        "drawn": {"strategy": "chain-of-affect", "decode": "sample", "samples": 2},
+    }
+    plans = [check(asked(name, **way)) for name, way in ways.items()]
+    assert len({look_of(plan) for plan in plans}) == 1
+    together = Together(tuple(asked(f"{name}-together", **way) for name, way in ways.items()))
+    warm = Warm()
+    assert perform(together, TogetherIdentity(runs=tuple(plan.identity for plan in plans)), warm) is None
+    for name, way in ways.items():
+        run(asked(name, **way), warm)
+        assert untimed(tmp_path / f"{name}-together") == untimed(tmp_path / name)
 
 
 def test_weights_that_were_not_loaded_are_not_taken_for_loaded(requests: Any, monkeypatch: pytest.MonkeyPatch) -> None:

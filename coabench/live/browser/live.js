@@ -415,7 +415,7 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   const several = () => (hello?.answerers.length ?? 0) > 1;
   const share = (face) => (face.confidence === null || face.smoothed || face.label === null ? "" : percent(face.confidence));
-  const faces = () => (want === "off" || !seen ? [] : seen.faces);
+  const faces = () => (want === "off" || !seen || sources.uploads() ? [] : seen.faces);
 
   // A text that is written from right to left does not reorder what stands beside it.
   const isolated = (text) => (/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text);
@@ -543,7 +543,7 @@ document.addEventListener("DOMContentLoaded", () => {
       }
       if (face.smoothed) say(card.vote, `vote of the last ${seen.settings.smooth}; the newest: ${named(face)}`);
     }
-    const quiet = want === "off" ? "The camera is off." : "No face in the picture.";
+    const quiet = sources.uploads() ? "Nothing is looked at while a film is sent." : want === "off" ? "The camera is off." : "No face in the picture.";
     say($("nobody"), quiet);
     $("nobody").hidden = shown.length > 0;
   }

@@ -4,6 +4,8 @@
 coabench.overlay = () => {
   const COLOURS = coabench.data("colours");
   const CROWD = 2; // faces from which a short plate at the face comes before the full one away from it
+  const PATIENCE = 15; // frames for which a plate that had to say less does so, though there is room for more again
+  const ENOUGH = 1.25; // where every place hides something, a plate stays where it hides so many times as much as it must
   const DASHES = { solid: [], dashed: [8, 6], dotted: [2.5, 3] };
 
   const paint = (track) => COLOURS.faces[(track - 1) % COLOURS.faces.length];
@@ -25,28 +27,35 @@ coabench.overlay = () => {
     const hides = (area, own) => plates.reduce((sum, other) => sum + 10 * shared(area, other), 0)
       + faces.reduce((sum, other) => sum + (other === own ? 1 : 3) * shared(area, other), 0);
     const free = (area) => hides(area) < 1;
+    const spot = (area, at) => ({ area, at, free: free(area) });
     return {
-      free,
-
-      // Above the face, else below, at its right, its left, at last inside.
-      beside(plate, face) {
+      // Above the face, else below, at its right, its left, at last inside; the side on which it was comes first.
+      beside(plate, face, before) {
         const [left, top, right, bottom] = face;
         const { width: wide, height: high } = plate;
         const tries = [[left, top - high], [left, bottom], [right, top], [left - wide, top], [right - wide, top - high],
           [right - wide, bottom], [right, bottom - high], [left - wide, bottom - high], [left, bottom - high], [left, top]];
-        const spots = tries.map(([x, y]) => inside(plate, x, y));
-        const near = spots.filter((area) => gap(area, face) < 1);
-        return leastBy(near.length ? near : spots, (area) => hides(area, face));
+        const order = [...tries.keys()].sort((a, b) => (b === before?.at) - (a === before?.at) || a - b);
+        const spots = order.map((at) => [inside(plate, ...tries[at]), at]);
+        const near = spots.filter(([area]) => gap(area, face) < 1);
+        return spot(...leastBy(near.length ? near : spots, ([area]) => hides(area, face)));
       },
 
-      // The free place nearest to the face: one that touches an edge of the picture, a face or a plate.
-      nearest(plate, face) {
+      // The free place nearest to the face: one that touches an edge of the picture, a face or a plate. Where it was it
+      // stays while that is as free, and not farther by more than the plate is high.
+      nearest(plate, face, before) {
         const there = [...plates, ...faces];
         const lefts = [0, width - plate.width, face[0], ...there.flatMap((b) => [b[2], b[0] - plate.width])];
         const tops = [0, height - plate.height, face[1], ...there.flatMap((b) => [b[3], b[1] - plate.height])];
         const spots = lefts.flatMap((x) => tops.map((y) => inside(plate, x, y)))
           .sort((a, b) => gap(a, face) - gap(b, face) || apart(a, face) - apart(b, face) || a[0] - b[0] || a[1] - b[1]);
-        return spots.find(free) ?? leastBy(spots, (area) => hides(area, face));
+        const found = spots.find(free) ?? leastBy(spots, (area) => hides(area, face));
+        if (before) {
+          const area = inside(plate, before.area[0], before.area[1]);
+          const near = gap(area, face) <= gap(found, face) + plate.height;
+          if (near && (free(found) ? free(area) : hides(area, face) <= ENOUGH * hides(found, face))) return spot(area, null);
+        }
+        return spot(found, null);
       },
     };
   }
@@ -122,6 +131,8 @@ coabench.overlay = () => {
     sheet.setLineDash([]);
   }
 
+  const seats = new Map(); // number of a face -> where its plate was in the frame before, and how much it said
+
   // faces: [{ track, box, style, lines }], lines of pieces { text, bold, ink }; unit: pixels of the canvas in one of CSS.
   function draw(sheet, unit, faces) {
     const { canvas } = sheet;
@@ -136,13 +147,19 @@ coabench.overlay = () => {
       const here = room(canvas, taken, boxes);
       const [full, brief, small] = [[lines, 14], [lines.slice(0, 1), 14], [lines.slice(0, 1), 10.5]]
         .map(([said, size]) => measured(sheet, said, size * unit, canvas.width));
-      const tries = [[full, here.beside], [brief, here.beside], [brief, here.nearest], [small, here.nearest]];
-      if (faces.length <= CROWD) tries.splice(1, 0, [full, here.nearest]);
-      let plate, area;
-      for (const [size, find] of tries) {
-        [plate, area] = [size, find(size, boxes[i])];
-        if (here.free(area)) break;
-      }
+      const tries = [["full beside", full, here.beside], ["brief beside", brief, here.beside], ["brief near", brief, here.nearest], ["small near", small, here.nearest]];
+      if (faces.length <= CROWD) tries.splice(1, 0, ["full near", full, here.nearest]);
+      const before = seats.get(track);
+      const last = tries.findIndex(([level]) => level === before?.level);
+      let plate, seat;
+      tries.some(([level, size, find], place) => {
+        if (place < last && before.waits) return false;
+        const found = find(size, boxes[i], before?.level === level ? before : null);
+        [plate, seat] = [size, { ...found, level, waits: last >= 0 && place > last ? PATIENCE : Math.max(0, (before?.waits ?? 0) - 1) }];
+        return found.free;
+      });
+      seats.set(track, seat);
+      const { area } = seat;
       taken.push(area);
       if (gap(area, boxes[i]) >= 1) {
         const [x, y, toX, toY] = leader(area, boxes[i]);
@@ -150,6 +167,7 @@ coabench.overlay = () => {
       }
       return { plate, area, track };
     });
+    for (const track of seats.keys()) if (!faces.some((face) => face.track === track)) seats.delete(track);
     faces.forEach(({ track }, i) => drawNumber(sheet, boxes[i], track, 12 * unit));
     for (const { plate, area, track } of plates) drawPlate(sheet, plate, area, paint(track));
     return plates.map(({ area }) => area);

@@ -16,7 +16,7 @@ from coabench.live.browser.addresses import Addresses
 from coabench.live.browser.frames import Sent
 from coabench.live.browser.seating import Seating
 from coabench.live.browser.serving import Permissions
-from coabench.live.browser.uploads import Upload
+from coabench.live.browser.uploads import MAX_PIXELS, Upload
 from coabench.live.capture import Capture
 from coabench.live.snapshot import Frame
 from coabench.live.sources import Note, Source, open_source, shown
@@ -68,7 +68,10 @@ class _Playing:
         if hold != self._held:
             self._held = hold
             self._capture.pause(hold)
-        return self._capture.take(0) if self._awaited is None and silent >= pause else None
+        frame = self._capture.take(0) if self._awaited is None and silent >= pause else None
+        if frame is not None and frame.image.shape[0] * frame.image.shape[1] > MAX_PIXELS:
+            raise JobError("its pictures are too large")  # they can grow on the way
+        return frame
 
     def sent(self, number: int) -> None:
         """Wait until the page has shown this frame."""
@@ -220,6 +223,7 @@ class Player:
         except Exception as error:
             self._note(f"{self.watched.name} cannot be read any more: {type(error).__name__}: {error}")
             self.watched = replace(self.watched, ended=True)
+            self._worker.submit(playing.close)
             return None
         if taken is None:
             self.watched = replace(self.watched, ended=playing.ended)
@@ -239,7 +243,7 @@ def _dialled(address: str, note: Note) -> Source:
         return open_source(address, note)
     except UserError as error:
         raise UserError(
-            error.problem.removeprefix("--source "),
+            f"the address {error.problem.removeprefix('--source ')}",
             expected=error.expected,
             remedy="check the address, the password and the network",
         ) from None

@@ -26,6 +26,7 @@ from coabench.live.browser.serving import USUAL, Permissions
 from coabench.live.browser.uploads import MAX_BYTES as FILM_BYTES
 from coabench.live.browser.uploads import PIECE
 from coabench.live.equipment import Equipment
+from coabench.live.gaps import Gaps
 from coabench.live.gauges import GaugeReader
 from coabench.live.probe import Probe
 from coabench.live.prompt import LONGEST, ask_freely, check_prompt, refusal
@@ -76,6 +77,7 @@ class SharedSession:
         self.detectors = Detectors(probe, equipment, note, self._note_change)
         self.player = Player(permissions, self.seating, self._say, self._watch)
         self._probe, self._record, self._prompts = probe, record, permissions.prompts
+        self._gaps = Gaps(record)
         self._answers: deque[dict[str, Any]] = deque(maxlen=WAITING)
         self._decoder = WorkerThread("decode")
 
@@ -144,6 +146,7 @@ class SharedSession:
     def offer(self, sent: Sent) -> int:
         """Hand a frame of the viewer in the seat to the probe; return its index there."""
         frame = self.seating.frame(sent)
+        self._gaps.frame(frame.time)
         self._probe.offer(frame)
         return frame.index
 
@@ -155,6 +158,7 @@ class SharedSession:
         frame = self.player.next(1 / FRAMES_PER_SECOND)
         if frame is None:
             return None
+        self._gaps.frame(frame.time)
         self._probe.offer(frame)
         captured = self.seating.captured(frame.time)
         packed = await asyncio.wrap_future(self._decoder.submit(lambda: pack(frame, captured, WIDTH)))
@@ -211,6 +215,7 @@ class SharedSession:
     def _watch(self, watched: Watched) -> None:
         """Something else is looked at: what was known of the faces before is forgotten."""
         self._forget()
+        self._gaps = Gaps(self._record)
         self._note_change("source", watched.name, frame=watched.since)
 
     def _note_change(self, name: str, value: str, **more: Any) -> None:

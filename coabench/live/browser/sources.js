@@ -143,6 +143,7 @@ coabench.sources = ({ visible, send, sendBytes, changed, alarm, start, on, shows
   // What was asked for is not to be; what was looked at before goes on.
   function failed(about) {
     if (!asked || !["film", "address", "message"].includes(about)) return;
+    if (sending) $("film").value = ""; // so that the same film can be chosen again
     [sending, asked] = [null, false];
     if (!on()) send({ type: "stop" });
   }

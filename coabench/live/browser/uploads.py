@@ -18,8 +18,8 @@ PIECE = 512 * 1024
 """Bytes of a piece at most."""
 SPARE = 1024**3
 """Bytes of the disk that a film leaves free."""
-MAX_PIXELS = 8192 * 4320
-"""Of a film's picture: 8K."""
+MAX_PIXELS = 4096 * 4096
+"""Of a film's picture: 4K, and round about."""
 LONGEST = 100
 """Characters of a name that are kept."""
 HEAD = 12
@@ -86,7 +86,7 @@ class Upload:
         if capture is None:
             raise UserError(
                 "the film cannot be read",
-                expected=f"{EXPECTED}, of at most 8192 × 4320 pixels, with a codec that OpenCV's FFmpeg knows",
+                expected=f"{EXPECTED}, of at most {MAX_PIXELS:,} pixels, with a codec that OpenCV's FFmpeg knows",
                 remedy="convert it, for example: ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4",
             )
         return Video(self.name, capture, note, str(self._path))

@@ -1,14 +1,19 @@
-"""Where a plate goes: beside its face where that hides nothing, else where there is room. No state, no chance."""
+"""Where a plate goes: beside its face where that hides nothing, else where there is room.
+
+No state, no chance: who draws frame after frame says where a plate was, and there it stays while that is as good.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import hypot
 
 from coabench.detector import Box
 from coabench.live.tracker import intersection
 
+ENOUGH = 1.25
+"""Where every place hides something, a plate stays where it hides so many times as much as it must."""
 Size = tuple[int, int]
 """Width and height in pixels."""
 
@@ -20,10 +25,12 @@ class Spot:
     Attributes:
         area: what it covers.
         free: whether it hides no face and no other plate.
+        at: which of the places that were tried it is, for `beside` and `corner`.
     """
 
     area: Box
     free: bool
+    at: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,19 +46,26 @@ class Room:
     plates: Sequence[Box]
     faces: Sequence[Box]
 
-    def beside(self, plate: Size, face: Box) -> Spot:
-        """Return the best place that touches the face: above, else below, at its right, its left, at last inside."""
+    def beside(self, plate: Size, face: Box, before: Spot | None = None) -> Spot:
+        """Return the best place that touches the face: above, else below, at its right, its left, at last inside.
+
+        Args:
+            before: where it was; the place on that side comes first.
+        """
         (wide, high), (left, top, right, bottom) = plate, face
         tries = [(left, top - high), (left, bottom), (right, top), (left - wide, top), (right - wide, top - high),
                  (right - wide, bottom), (right, bottom - high), (left - wide, bottom - high),
                  (left, bottom - high), (left, top)]  # fmt: skip
-        spots = [self._inside(plate, at) for at in tries]
-        return self._best([area for area in spots if gap(area, face) == 0] or spots, face)
+        spots = [(n, self._inside(plate, tries[n])) for n in _first(before, len(tries))]
+        return self._best([spot for spot in spots if gap(spot[1], face) == 0] or spots, face)
 
-    def nearest(self, plate: Size, face: Box) -> Spot:
+    def nearest(self, plate: Size, face: Box, before: Spot | None = None) -> Spot:
         """Return the free place nearest to the face; where there is none, the one that hides least.
 
         The nearest is always one that touches something: an edge of the picture, a face, a plate.
+
+        Args:
+            before: where it was; there it stays while that is free, and not farther by more than the plate is high.
         """
         (wide, high), (width, height) = plate, self.size
         there = [*self.plates, *self.faces]
@@ -60,15 +74,26 @@ class Room:
         spots = {self._inside(plate, (left, top)) for left in lefts for top in tops}
         near_first = sorted(spots, key=lambda area: (gap(area, face), _between_middles(area, face), area))
         free = next((area for area in near_first if not any(intersection(area, other) for other in there)), None)
-        return self._best(near_first, face) if free is None else Spot(free, True)
+        found = self._best([*enumerate(near_first)], face) if free is None else Spot(free, True)
+        if before is not None:
+            area = self._inside(plate, before.area[:2])
+            near = gap(area, face) <= gap(found.area, face) + high
+            if near and self._hides(area, face) <= ENOUGH * self._hides(found.area, face):
+                return Spot(area, found.free)
+        return found
 
-    def corner(self, plate: Size, order: Iterable[str]) -> Spot:
-        """Return the first corner or edge of *order* (``top left``, ``bottom`` …) that is free, else the best one."""
+    def corner(self, plate: Size, order: Sequence[str], before: Spot | None = None) -> Spot:
+        """Return the first corner or edge of *order* (``top left``, ``bottom`` …) that is free, else the best one.
+
+        Args:
+            before: where it was; that corner comes first.
+        """
         (wide, high), (width, height) = plate, self.size
         spots = []
-        for name in order:
+        for n in _first(before, len(order)):
+            name = order[n]
             left = 0 if "left" in name else width - wide if "right" in name else (width - wide) // 2
-            spots.append(self._inside(plate, (left, 0 if "top" in name else height - high)))
+            spots.append((n, self._inside(plate, (left, 0 if "top" in name else height - high))))
         return self._best(spots, None)
 
     def _inside(self, plate: Size, at: tuple[int, int]) -> Box:
@@ -76,15 +101,23 @@ class Room:
         top = min(max(at[1], 0), max(self.size[1] - plate[1], 0))
         return left, top, left + plate[0], top + plate[1]
 
-    def _best(self, areas: Sequence[Box], own: Box | None) -> Spot:
-        """Return the first of those that hide least; the plate's own face is hidden before another is."""
-        costs = []
-        for area in areas:
-            plates = sum(intersection(area, other) for other in self.plates)
-            faces = sum(intersection(area, other) * (1 if other == own else 3) for other in self.faces)
-            costs.append((10 * plates + faces, 0 if own is None else gap(area, own)))
-        best = min(range(len(areas)), key=costs.__getitem__)
-        return Spot(areas[best], costs[best][0] == 0)
+    def _best(self, spots: Sequence[tuple[int, Box]], own: Box | None) -> Spot:
+        """Return the first of those that hide least, the nearest of these."""
+        costs = [(self._hides(area, own), 0 if own is None else gap(area, own)) for _, area in spots]
+        best = min(range(len(spots)), key=costs.__getitem__)
+        at, area = spots[best]
+        return Spot(area, costs[best][0] == 0, at)
+
+    def _hides(self, area: Box, own: Box | None) -> float:
+        """Return how much an area hides; the plate's own face is hidden before another is."""
+        plates = sum(intersection(area, other) for other in self.plates)
+        faces = sum(intersection(area, other) * (1 if other == own else 3) for other in self.faces)
+        return 10 * plates + faces
+
+
+def _first(before: Spot | None, count: int) -> list[int]:
+    """Return the numbers of so many places, that of the one *before* first."""
+    return sorted(range(count), key=lambda n: (before is None or n != before.at, n))
 
 
 def gap(a: Box, b: Box) -> float:

@@ -55,14 +55,16 @@ coabench.answers = (session, differences) => {
   return {
     show(time) {
       const now = lines.map((line) => [line, session.at(line, time)]).filter(([, i]) => i >= 0);
-      const key = now.map(([, i]) => i).join();
+      const gap = session.gapAt(time);
+      const key = `${now.map(([, i]) => i).join()} ${gap}`;
       if (key === shown) return;
       shown = key;
       const before = new Map(cards);
       cards.clear();
       for (const [line, i] of now) cards.set(i, before.get(i) ?? card(line, i));
       place.replaceChildren(...cards.values());
-      if (!now.length) place.append(element("p", { class: "quiet" }, session.total ? "No answer stands at this time." : "The log holds no answers."));
+      if (gap !== null) place.prepend(element("p", { class: "quiet" }, `The camera gave no frames at this time: ${visible(gap)}.`));
+      else if (!now.length) place.append(element("p", { class: "quiet" }, session.total ? "No answer stands at this time." : "The log holds no answers."));
     },
     // The same in a sentence.
     words: (time) => lines.map((line) => [line, session.at(line, time)]).filter(([, i]) => i >= 0)

@@ -39,7 +39,7 @@ def columns(log: SessionLog) -> dict[str, Any]:
         ``strings``; ``questions``: lists of numbers of strings, name, prompt, options; ``faces``: their numbers;
         ``answerers``: their names; ``labels``: the labels, the most frequent first; ``answers``: column -> a list with
         one value per answer; ``turns``: the same per turn, the turns of each answer one after the other
-        (``answers.asked`` counts them); ``notes``: pairs of time and text.
+        (``answers.asked`` counts them); ``notes``: pairs of time and text; ``gaps``: begin, end and reason of each.
     """
     rows = sorted(log.answers, key=lambda row: row["time"])
     strings, questions = Pool[str](), Pool[tuple[int, ...]]()
@@ -79,6 +79,7 @@ def columns(log: SessionLog) -> dict[str, Any]:
             "label": [text(turn["label"]) for turn in turns],
             "scores": [_scores(turn) for turn in turns],
         },
+        "gaps": [[round(gap.time, 3), round(gap.time + gap.seconds, 3), gap.why] for gap in log.gaps],
         "notes": [[round(note.time, 3), note.text] for note in log.notes],
         "faces": faces,
         "answerers": answerers,

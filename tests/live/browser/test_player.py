@@ -236,6 +236,14 @@ def test_an_address_that_shows_nothing_is_reported_in_words(setting: Setting) ->
     assert setting.changes == []
 
 
+def test_pictures_of_an_address_are_bounded(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_PIXELS", 10)
+    with streaming(grey(99)) as address:
+        run(setting.player.dial("viewer", address))
+        wait_for(lambda: setting.player.next(0.0) or setting.player.watched.ended)
+    assert "too large" in setting.said[-1]
+
+
 def test_a_source_that_fails_ends_it_and_nothing_else(
     setting: Setting, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -374,6 +374,8 @@ def test_a_self_signed_certificate_is_made_once_and_its_fingerprint_shown(
         (["--serve", "127.0.0.1:0", "--source", "1", "--record", "a.mp4"], "--source, --record and --serve"),
         (["--allow-remote"], "need --serve"),
         (["--no-prompts"], "--no-prompts without --serve"),
+        (["--no-films", "--page-address", "any"], "--no-films and --page-address without --serve"),
+        (["--serve", "127.0.0.1:0", "--page-address", "http://camera.local"], "cannot be read"),
         (["--offer", "strategy=direct", "--prompts"], "--offer and --prompts without --serve"),
     ],
 )  # fmt: skip

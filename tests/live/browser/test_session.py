@@ -201,3 +201,47 @@ def test_the_adapter_is_the_one_of_the_strategy(
     ((kind, change),) = logged
     assert (kind, change["changed"], change["to"]) == ("change", "strategy", "direct")
     assert change["identity"]["backbone"]["adapter"] == "shipped/direct"
+
+
+class Fails:
+    """A detector on the list that does not work."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def open(self) -> Any:
+        raise self.error
+
+
+class Works:
+    """One that finds another face."""
+
+    def open(self) -> Any:
+        return FixedFaces((70, 20, 120, 90)), {"name": "works"}
+
+
+def test_a_detector_that_fails_says_so_and_the_old_one_goes_on() -> None:
+    gone = UserError("its weights are gone", found="nothing", remedy="get them")
+    errors = {"broken": gone, "defect": ZeroDivisionError("a defect")}
+    detectors = {**{name: Fails(error) for name, error in errors.items()}, "works": Works()}
+    with asking(Gated(), equipped={"detectors": detectors}) as (shared, recorded, probe):
+        for name in errors:
+            with pytest.raises(JobError, match=f"detector {name} could not be made ready, .* goes on") as failed:
+                run(shared.detectors.switch(name))
+            assert (failed.value.found == "its weights are gone: nothing") == (name == "broken")
+        with pytest.raises(UserError, match="no such detector"):
+            run(shared.detectors.switch("/etc/passwd"))
+        assert recorded == []
+        assert shared.switching is None
+        shared.offer(Sent(2, 100.0, frame(6).image))
+        wait_for(lambda: probe.snapshot().frame.index == 1)  # type: ignore[union-attr]
+        assert probe.snapshot().faces[0].box == (10, 10, 60, 60)
+
+        run(shared.detectors.switch("works"))
+        shared.offer(Sent(3, 200.0, frame(7).image))
+        wait_for(lambda: probe.snapshot().frame.index == 2)  # type: ignore[union-attr]
+        assert (70, 20, 120, 90) in [face.box for face in probe.snapshot().faces]
+        ((kind, line),) = recorded
+        assert (kind, line["changed"], line["to"]) == ("change", "detector", "works")
+        assert line["identity"]["detector"] == {"name": "works"}
+        shared.close()

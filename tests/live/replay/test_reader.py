@@ -8,7 +8,7 @@ from support.session_log import HEADER, answer, session, write_log
 
 from coabench.errors import UserError
 from coabench.live.replay.columns import columns
-from coabench.live.replay.reader import Note, read_log
+from coabench.live.replay.reader import Gap, Note, read_log
 
 
 def test_a_log_of_0_1_0_is_read_and_its_confidence_computed(tmp_path: Path) -> None:
@@ -31,6 +31,7 @@ def test_what_later_versions_add_is_read(tmp_path: Path) -> None:
     lines = [
         answer(0.0, 1, "Happily Surprised", confidence=0.75, smoothed="Sadly Surprised", answerer="A", novelty=[1]),
         answer(0.0, 1, "Sadly Surprised", confidence=None, smoothed=None, answerer="B"),
+        {"kind": "gap", "time": 1.5, "seconds": 4.25, "why": "paused"},
         {"kind": "note", "text": "paused", "time": 5.5},
         {"kind": "change", "changed": "smooth", "to": "5", "identity": {"seed": 0}},
     ]
@@ -39,7 +40,9 @@ def test_what_later_versions_add_is_read(tmp_path: Path) -> None:
     assert data["answerers"] == ["A", "B"]
     assert data["answers"]["confidence"] == [0.75, None]
     assert data["strings"][data["answers"]["smoothed"][0]] == "Sadly Surprised"
-    assert log.notes == (Note(5.5, "paused"), Note(0.0, "change: changed smooth, to 5"))
+    assert log.gaps == (Gap(1.5, 4.25, "paused"),)
+    assert data["gaps"] == [[1.5, 5.75, "paused"]]
+    assert log.notes == (Note(1.5, "paused for 4.2 s"), Note(5.5, "paused"), Note(0.0, "change: changed smooth, to 5"))
 
 
 @pytest.mark.parametrize(
@@ -79,6 +82,16 @@ def test_a_field_that_is_missing_is_damage(tmp_path: Path) -> None:
     del line["box"]
     with pytest.raises(UserError, match=r"line 2 .*\n.*box, four numbers\n.*no such field"):
         read_log(write_log(tmp_path / "a.jsonl", [line]))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"seconds": -1}, "seconds, a number"), ({"why": None}, "why, a text"), ({"time": "x"}, "time, a")],
+)
+def test_a_damaged_gap_is_said_with_its_line(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    gap = {"kind": "gap", "time": 1.5, "seconds": 4.25, "why": "paused", **change}
+    with pytest.raises(UserError, match=f"line 2 .*\n.*{said}"):
+        read_log(write_log(tmp_path / "a.jsonl", [gap]))
 
 
 def test_a_line_that_is_no_json_is_said_and_a_torn_last_line_left_out(tmp_path: Path) -> None:

@@ -205,6 +205,23 @@ def test_where_answerers_differ_is_marked_counted_and_found_by_a_key(opened: Ope
     ]  # fmt: skip
 
 
+def test_a_pause_of_the_camera_is_hatched_and_named(opened: Open, tmp_path: Path) -> None:
+    lines = [answer(n / 10, 1, "Happily Surprised") for n in (*range(10), *range(60, 70))]
+    gap = {"kind": "gap", "time": 0.9, "seconds": 5.1, "why": "paused"}
+    write_log(tmp_path / "a.jsonl", [*lines, gap])
+    page = opened(fragment="t=4")
+    assert page.locator("#now").inner_text() == "The camera gave no frames at this time: paused."
+    assert page.locator("#notes").inner_text().split() == ["0:00.9", "paused", "for", "5.1", "s"]
+    painted = """() => {
+        const canvas = document.querySelectorAll(".lane canvas")[1];
+        const row = canvas.getContext("2d").getImageData(0, 6, canvas.width, 1).data;
+        const part = (from, until) => [...row.slice(4 * from, 4 * until)].filter((v, i) => i % 4 === 3 && v > 0).length;
+        return [part(0, canvas.width), part(canvas.width >> 1, (canvas.width >> 1) + 40)];
+    }"""
+    assert 5 < page.evaluate(painted)[1] < 40
+    assert "no frames" in page.locator("#legend").inner_text()
+
+
 def test_one_answerer_has_nothing_to_differ_from(opened: Open) -> None:
     page = opened()
     assert not page.locator("#differences").is_visible()

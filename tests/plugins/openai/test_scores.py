@@ -55,7 +55,7 @@ def test_little_on_shared_beginnings_does_no_harm() -> None:
 
 
 def test_a_scored_run_asks_for_one_token_and_labels_by_the_best(server: ChatServer, evaluate: Any) -> None:
-    records = evaluate("pair-scores", options={"top_logprobs": "9"})
+    records = evaluate("pair-scores", options={"top_logprobs": "9", "scores": "first-token"})
     bodies = [request.body for request in server.requests]
     assert {(body["max_tokens"], body["logprobs"], body["top_logprobs"]) for body in bodies} == {(1, True, 9)}
     turn = records[0]["turns"][0]

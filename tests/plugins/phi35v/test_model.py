@@ -6,17 +6,11 @@ import numpy as np
 import pytest
 import torch
 from coabench_phi35v.model import Rotary
-from coabench_phi35v.prompt import Control, ImageAt, chat
-
-from coabench.dialogue import Message
+from coabench_phi35v.prompt import Control, ImageAt
+from support.golden import S1, TOLERANCE, ids_of
 
 pytestmark = pytest.mark.slow
 
-TOLERANCE = 5e-4
-S1 = (
-    "Select an emotion label from the following options: 'Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', "
-    "'Anger', or 'Neutral'."
-)
 S1B = S1.replace("', or", "' or")
 S2 = (
     "The primary emotion conveyed by this image was Sadness. Please select the next most strongly felt emotion from "
@@ -31,11 +25,6 @@ def close(own, golden, tolerance=TOLERANCE):
 def close_top(logits, golden):
     """Compare with a golden record's top 20."""
     close(logits[golden["top_ids"]], golden["top_vals"])
-
-
-def ids_of(backbone, text, pictures):
-    images = tuple(range(len(pictures)))
-    return backbone.tokenizer.encode(chat([Message("user", text, images)]), [p.tokens for p in pictures])
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
