@@ -44,7 +44,9 @@ def appendix(folders: Sequence[Path]) -> list[Block]:
     for folder in folders:
         if not is_folder(folder):
             raise UserError(
-                f"there is no folder {folder}", expected="the directory of a run", remedy="correct the path"
+                f"there is no folder {folder}",
+                expected="the directory of a run, a training or a stress",
+                remedy="correct the path",
             )
     names = _names(folders)
     trainings = [read_training(folder, names[folder]) for folder in folders if is_training(folder)]
