@@ -17,7 +17,18 @@ from coabench.hookspecs import hookimpl
 from coabench.reports.pandas_tables import load_records, load_runs
 
 if TYPE_CHECKING:
-    from coabench.api import compare, evaluate, explain, leaderboard, load, load_run, predict, stress, train
+    from coabench.api import (
+        compare,
+        evaluate,
+        explain,
+        leaderboard,
+        load,
+        load_run,
+        load_stress,
+        predict,
+        stress,
+        train,
+    )
 
 __all__ = [
     "CoabenchError",
@@ -34,6 +45,7 @@ __all__ = [
     "load_records",
     "load_run",
     "load_runs",
+    "load_stress",
     "predict",
     "stress",
     "train",

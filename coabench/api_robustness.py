@@ -109,6 +109,18 @@ def stress(
     return summarise(request.output)
 
 
+def load_stress(directory: Name) -> StressSummary:
+    """Return what the runs of a stress say together, as `coabench.stress` returned it.
+
+    Raises:
+        UserError: there is none, its clean run is not finished, or it is damaged.
+    """
+    from coabench.robustness.summary import summarise
+
+    folder: Path = read_argument(Path, directory, "directory")
+    return summarise(folder)
+
+
 def explain(
     run: RunLike,
     *,

@@ -53,6 +53,21 @@ def test_a_stress_is_that_of_the_command_line(tmp_path: Path, capfd: pytest.Capt
     assert json.loads(report.stdout) == json.loads(json.dumps(it.as_json()))
     again = coabench.stress(**DRAWN, suite="mine.yaml", output="here", executor="here", limit=8)
     assert again.as_json() == it.as_json()
+    assert coabench.load_stress("there").as_json() == it.as_json()
+
+
+def test_a_stress_is_drawn_as_its_curves(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib").use("agg")
+    (tmp_path / "dark.yaml").write_text("schema: 1\nconditions:\n  - {transform: brightness, severities: [1, 4]}\n")
+    it = coabench.stress(**DRAWN, suite="dark.yaml", output=tmp_path / "dark", executor="here", limit=8)
+    axes = it.plot_severities()
+    assert axes.get_legend_handles_labels()[1] == ["brightness"]
+    drawn = next(line for line in axes.get_lines() if line.get_label() == "brightness")
+    assert list(drawn.get_ydata()) == pytest.approx([100 * (uar.value or 0) for uar in it.curves[0].uars])
+    assert list(axes.get_xticks()) == [0, 1, 4]
+    flat = coabench.stress(**DRAWN, suite="mine.yaml", output=tmp_path / "flat", executor="here", limit=8)
+    with pytest.raises(UserError, match="no curve to draw"):
+        flat.plot_severities()
 
 
 def test_what_a_stress_cannot_do_is_said() -> None:

@@ -111,7 +111,7 @@ def _latex(block: Block) -> str:
         case Heading(text, level):
             return rf"\{_LEVELS[level]}{{{latex_text(text)}}}" + "\n"
         case Text(text):
-            return f"{_breakable(text)}\n"
+            return rf"\noindent {_breakable(text)}" + "\n"
         case Facts(pairs):
             items = [rf"  \item \textbf{{{latex_text(name)}:}} {_breakable(value)}" for name, value in pairs]
             tight = r"\begin{itemize}\small\raggedright\setlength{\itemsep}{0pt}\setlength{\parskip}{0pt}"

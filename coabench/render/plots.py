@@ -147,6 +147,36 @@ def training(
     return axes
 
 
+def severities(
+    curves: Sequence[tuple[str, Sequence[tuple[float, Dot]]]], *, title: str, chance: float, axes: Axes | None = None
+) -> Axes:
+    """Return the UAR over the severities, in percent, with intervals: a line for each family, a little beside the next.
+
+    Args:
+        curves: family, and the figure at each severity; 0 is the clean run.
+        chance: where a dashed line stands.
+        axes: where to draw; None for a new figure.
+
+    Raises:
+        UserError: matplotlib is not installed, or *axes* are none.
+    """
+    axes = _axes(axes, 7, 4)
+    axes.axhline(chance, linestyle="--", linewidth=1, color="grey")
+    for number, (family, figures) in enumerate(curves):
+        colour, marker = f"C{number % 10}", "osD^v<>pXP"[number % 10]
+        places = [level + 0.06 * (number - (len(curves) - 1) / 2) for level, _ in figures]
+        values, lows, highs = ([_known(getattr(dot, part)) for _, dot in figures] for part in ("value", "low", "high"))
+        axes.vlines(places, lows, highs, linewidth=1, color=colour)
+        axes.plot(places, values, marker=marker, color=colour, label=_text(family))
+    axes.set_xticks(sorted({level for _, figures in curves for level, _ in figures}))
+    axes.set_ylim(0, 100)
+    axes.set_xlabel("severity, 0 is clean")
+    axes.set_ylabel("UAR, % (95 % interval)")
+    axes.set_title(_text(title))
+    axes.legend()
+    return axes
+
+
 def _axes(axes: Axes | None, width: float, height: float) -> Axes:
     """Return the axes to draw on: those of the caller, or of a new figure of so many inches."""
     try:

@@ -19,7 +19,7 @@ from coabench.metrics.headline import FIGURES, Headline
 from coabench.render.document import Block, Facts, Grid, Heading, Quote, Table, Text
 from coabench.render.tables import Column, Section
 from coabench.reports.appendix_checklists import Recorded, acl, neurips
-from coabench.reports.appendix_facts import Source, alike
+from coabench.reports.appendix_facts import Source, alike, hours
 from coabench.reports.appendix_runs import TEXTS, Evaluation, read_evaluation, weights_of
 from coabench.reports.appendix_trainings import read_training
 from coabench.reports.training_page import is_training
@@ -44,7 +44,9 @@ def appendix(folders: Sequence[Path]) -> list[Block]:
     for folder in folders:
         if not is_folder(folder):
             raise UserError(
-                f"there is no folder {folder}", expected="the directory of a run", remedy="correct the path"
+                f"there is no folder {folder}",
+                expected="the directory of a run, a training or a stress",
+                remedy="correct the path",
             )
     names = _names(folders)
     trainings = [read_training(folder, names[folder]) for folder in folders if is_training(folder)]
@@ -78,6 +80,9 @@ def _blocks(recorded: Recorded) -> Iterator[Block]:
         f"What {' and '.join(kinds)} record of themselves, put together by coabench. Hashes are SHA-256. "
         f"What the files do not say is {NOT_RECORDED}."
     )
+    seconds = [it for run in runs if (it := run.manifest.get("seconds")) is not None]
+    if len(runs) == len(seconds) > 1:
+        yield Text(f"Together the runs took {hours(sum(seconds))} of device time.")
     yield from _facts("", runs)
     if runs:
         yield from _questions(runs)

@@ -59,9 +59,10 @@ class Recorded:
         )
 
     def known(self, group: str) -> str:
-        """Return which facts of a group are recorded of all."""
-        shared = [{name for name, value in source.groups[group].items() if value} for source in self.sources]
-        return ", ".join(name for name in self.sources[0].groups[group] if all(name in each for each in shared))
+        """Return which facts of a group all runs have, or all trainings where there is no run."""
+        sources: Sequence[Source] = self.runs or self.trainings
+        names = [name for name in sources[0].groups[group] if all(it.groups[group].get(name) for it in sources)]
+        return f"{', '.join(names) or 'nothing'} of the {'runs' if self.runs else 'trainings'} (under {group})"
 
 
 def _lacking(source: Source, groups: Sequence[str]) -> str:
@@ -165,8 +166,10 @@ def _seeds(recorded: Recorded) -> str:
 
 
 def _compute(recorded: Recorded) -> str:
-    stands = f"{recorded.known(COMPUTE) or 'nothing of all'} (under {COMPUTE})"
-    return _verdict(stands, recorded.lacking(COMPUTE)) + " What preliminary experiments took is for the authors to say."
+    return (
+        _verdict(recorded.known(COMPUTE), recorded.lacking(COMPUTE))
+        + " What preliminary experiments took is for the authors to say."
+    )
 
 
 def _licences(recorded: Recorded) -> str:
@@ -206,7 +209,7 @@ def _splits(recorded: Recorded) -> str:
 def _budget(recorded: Recorded) -> str:
     counts = [(training.name, training.manifest.get("trainable")) for training in recorded.trainings]
     trained = ", ".join(f"{count:,} in {name}" for name, count in counts if count)
-    text = f"{recorded.known(COMPUTE) or 'nothing of all'} (under {COMPUTE})"
+    text = recorded.known(COMPUTE)
     text += f"; trained parameters: {trained}" if trained else ""
     return f"In part: {text}. The number of all parameters is not recorded.{recorded.lacking(COMPUTE)}"
 

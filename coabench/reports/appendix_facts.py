@@ -97,7 +97,7 @@ def origin(title: str, plugin: str | None, version: str | None) -> Facts:
     return {} if plugin is None else {title: f"{plugin} {version or ''}".strip()}
 
 
-def numbered(title: str, steps: Sequence[Mapping[str, Any]] | None) -> Facts:
+def numbered(title: str, steps: Sequence[Any] | None) -> Facts:
     """Return the steps of something that is done in order."""
     several = len(steps or ()) > 1
     return {
@@ -107,7 +107,7 @@ def numbered(title: str, steps: Sequence[Mapping[str, Any]] | None) -> Facts:
     }
 
 
-def leaves(title: str, value: Any) -> dict[str, str | None]:
+def leaves(title: str, value: Any) -> Facts:
     """Return what a JSON object holds, leaf by leaf: ``adapter rank`` and its value."""
     if isinstance(value, Mapping):
         return {
@@ -115,6 +115,8 @@ def leaves(title: str, value: Any) -> dict[str, str | None]:
             for key, item in value.items()
             for name, text in leaves(f"{title} {key}".strip().replace("_", " "), item).items()
         }
+    if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+        return numbered(title, value)
     return {title: _text(value)}
 
 

@@ -70,7 +70,7 @@ def read_evaluation(directory: Path, name: str) -> Evaluation:
         for record in read_records(directory, digest):
             count += 1
             errors += record["status"] == ERROR
-            for turn in record["turns"]:
+            for turn in record.get("turns") or ():
                 texts = asked.setdefault(str(turn["name"]), Counter())
                 if len(texts) < TEXTS or turn["prompt"] in texts:
                     texts[str(turn["prompt"])] += 1

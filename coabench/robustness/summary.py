@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from coabench.metrics.figures import recalls
 from coabench.metrics.headline import UAR, Estimate
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.statistics import Figures
+from coabench.render import plots
+from coabench.render.plots import Dot
 from coabench.reports.aligned import align
 from coabench.reports.damage import damage_reported
 from coabench.robustness.conditions import CLEAN, Condition
@@ -27,6 +29,9 @@ from coabench.robustness.measures.position_test import position_p
 from coabench.robustness.measures.robustness import relative_robustness
 from coabench.robustness.measures.severity import Curve, curve
 from coabench.runs.finished import RecordedRun, read_run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ORDER, MIRROR = "order", "mirror"
 """The families that have measures of their own."""
@@ -98,6 +103,31 @@ class StressSummary:
         if found is None or found.value is None or found.low is None or found.high is None:
             return None
         return Estimate(1 - found.value, 1 - found.high, 1 - found.low)
+
+    def plot_severities(self, axes: Axes | None = None) -> Axes:
+        """Draw the UAR over the severities of each family, with intervals; the dashed line is chance.
+
+        Args:
+            axes: where to draw; None for a new figure.
+
+        Raises:
+            UserError: matplotlib is not installed, or no family has two severities.
+        """
+        if not self.curves:
+            raise UserError(
+                f"the stress {self.folder.directory} has no curve to draw",
+                expected="a family of conditions with two severities or more",
+                remedy="run `coabench stress --suite images`, or a sheet of your own with `severities: all`",
+            )
+        drawn = [
+            (
+                each.family,
+                [(level, Dot("uar", *_percents(uar))) for level, uar in zip(each.levels, each.uars, strict=True)],
+            )
+            for each in self.curves
+        ]
+        title = self.folder.directory.resolve().name
+        return plots.severities(drawn, title=title, chance=100 * self.curves[0].chance, axes=axes)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each condition; proportions, None where one is not known."""
@@ -257,6 +287,10 @@ def position_row(each: Position) -> dict[str, Any]:
 
 def _columns(name: str, estimate: Estimate) -> dict[str, float | None]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def _percents(estimate: Estimate) -> list[float | None]:
+    return [None if value is None else 100 * value for value in estimate]
 
 
 def _known(value: float) -> float | None:

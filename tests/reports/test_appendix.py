@@ -65,6 +65,15 @@ def test_the_questions_stand_there_as_they_were_asked(tmp_path: Path) -> None:
     assert "Which secondary emotion?" in asked
 
 
+def test_what_was_done_to_the_images_stands_part_by_part(tmp_path: Path) -> None:
+    run = seeded(tmp_path / "a", 1)
+    step = {"step": "transform", "spec": "blur:sigma=1", "transforms": [{"name": "blur", "options": {"sigma": 1}}]}
+    change(run, identity={**manifest(run)["identity"], "preparation": [step]})
+    data = section(written(run), "Data")
+    assert "- **image preparation spec:** blur:sigma=1\n" in data
+    assert "- **image preparation transforms options sigma:** 1\n" in data
+
+
 def test_figures_have_intervals_and_say_how_they_are_computed(tmp_path: Path) -> None:
     figures = section(written(seeded(tmp_path / "a", 1)), "Figures")
     assert re.search(r"^\| a +\| +90 \|", figures, re.MULTILINE)
