@@ -2,9 +2,11 @@
 
     python benchmarks/leaderboard.py --runs 1000 --records 4000
     python benchmarks/leaderboard.py --runs 10000 --records 400 --groups 10 [--json FILE]
+    python benchmarks/leaderboard.py --runs 10000 --records 400 --tests
 
 Makes runs as `coabench evaluate` leaves them, with random predictions, in a temporary folder (1.4 KB a record), and
 times `coabench leaderboard` as a whole process, with its peak memory. Runs of one group are about the same samples.
+With ``--tests`` no file is written: only the tests of all pairs of runs are timed.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ import numpy as np
 from command_line import add_json, existing_folder, parser_of, run_benchmark, whole_number
 from scale import machine
 
+from coabench.metrics.predictions import Predicted
+from coabench.metrics.ranking import ranks
 from coabench.metrics.summary import summarise
 from coabench.registry.catalog import find_dataset
 from coabench.render.tables import FORMATS
@@ -37,8 +41,12 @@ def main() -> None:
     parser.add_argument("--groups", type=whole_number(), default=1)
     parser.add_argument("--folder", type=existing_folder, help="where to make them; a temporary folder by default")
     parser.add_argument("--format", default="csv", choices=FORMATS)
+    parser.add_argument("--tests", action="store_true")
     add_json(parser)
     arguments = parser.parse_args()
+    if arguments.tests:
+        rank_all(arguments.runs, arguments.records)
+        return
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         root = Path(folder) / "results"
         made = time.perf_counter()
@@ -90,6 +98,21 @@ def make(root: Path, runs: int, records: int, groups: int = 1) -> None:
             (directory / "predictions.jsonl").write_bytes(log)
             (directory / "metrics.json").write_text(summary)
             (directory / "run.json").write_text(json.dumps(manifest(number, records, labels, group), indent=2))
+
+
+def rank_all(runs: int, records: int) -> None:
+    """Rank random predictions, whose skill varies as in `make`."""
+    rng, names = np.random.default_rng(0), tuple(f"label {i}" for i in range(11))
+    targets = np.arange(records) % len(names)
+    right = (rng.random(records) < 0.4 + 0.4 * number / runs for number in range(runs))
+    predicted = [
+        Predicted(names, targets, np.where(mask, targets, rng.integers(len(names), size=records))) for mask in right
+    ]
+    start, processor = time.perf_counter(), time.process_time()
+    ranks(predicted)
+    wall, processor = time.perf_counter() - start, time.process_time() - processor
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{runs:,} runs of {records:,} records: {wall:.2f} s, {processor:.2f} s of processor time, {peak:.0f} MiB")
 
 
 @cache
