@@ -18,6 +18,8 @@ from support.process import start, wait_for
 from coabench.errors import JobError, UserError
 from coabench.testing import tiny_run
 
+pytestmark = pytest.mark.process
+
 STAND_IN = """#!{python}
 import os, signal, subprocess, sys, time
 sys.path[:0] = {path!r}
@@ -104,7 +106,6 @@ def test_a_server_that_does_not_come_up_is_told_with_its_last_words(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_the_server_ends_with_a_run_that_is_interrupted_or_killed(
     how: signal.Signals, vllm: Path, pids: Path, environment: dict[str, str], tmp_path: Path
