@@ -7,6 +7,7 @@ Needs Chromium, and Playwright of the extra ``dev``.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -47,16 +48,17 @@ def photograph(page: Path, top: str, height: int) -> Image.Image:
 
 
 def main(folder: Path) -> None:
-    work = Path(tempfile.mkdtemp(prefix="coabench-pages-"))
-    coabench.evaluate(decode="score", output=work / "coa-score")
-    report = ["report", str(work / "coa-score"), "--output", str(work / "report.html")]
+    work, folder = Path(tempfile.mkdtemp(prefix="coabench-pages-")), folder.resolve()
+    os.chdir(work)  # a picture shows commands, and no folder of this machine
+    coabench.evaluate(decode="score", output="results/coa-score")
+    report = ["report", "results/coa-score", "--output", "report.html"]
     subprocess.run([sys.executable, "-m", "coabench", *report], check=True)
     drawn = photograph(work / "report.html", "main, body", 1360)
     drawn.quantize(64).save(folder / "report.png", optimize=True)
     (work / "pages.yaml").write_text(SUITE, encoding="utf-8")
-    it = coabench.stress(suite=work / "pages.yaml", limit=220, decode="score", output=work / "chain-of-affect", jobs=2)
+    it = coabench.stress(suite=work / "pages.yaml", limit=220, decode="score", output="chain-of-affect", jobs=2)
     (work / "stress.html").write_text(stress_page(it), encoding="utf-8")
-    coabench.explain(work / "chain-of-affect" / "clean", samples="wrong:4", output=work / "explain.html")
+    coabench.explain("chain-of-affect/clean", samples="wrong:4", output="explain.html")
     photograph(work / "stress.html", "section.summary", 620).save(folder / "stress.jpg", quality=70, optimize=True)
     photograph(work / "explain.html", "#explained", 870).save(folder / "explain.jpg", quality=75, optimize=True)
 
