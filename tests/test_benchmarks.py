@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -13,8 +14,13 @@ from support.process import ROOT, process_environment
 
 pytest.importorskip("torch")
 
-sys.path.append(str(ROOT / "benchmarks"))
-from budget import Budget, Case, Part, Row, Skipped
+# The folder is not put on the path: it has a module "coverage", which numba would take for the package of that name.
+SPEC = importlib.util.spec_from_file_location("budget", ROOT / "benchmarks" / "budget.py")
+assert SPEC is not None
+assert SPEC.loader is not None
+sys.modules["budget"] = budget = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(budget)
+Budget, Case, Part, Row, Skipped = budget.Budget, budget.Case, budget.Part, budget.Row, budget.Skipped
 
 
 def run(script: str, *arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -187,7 +187,7 @@ def test_one_object_for_bug_reports(
     assert (report["schema"], report["kind"]) == (1, "doctor")
     assert report["versions"]["pillow"]["installed"]
     assert report["versions"]["torch"]["supported"].startswith(">=")
-    assert {"python", "platform", "packages", "git"} == set(report["environment"])
+    assert {"python", "platform", "processor", "memory_gib", "packages", "git"} == set(report["environment"])
     found = {(finding["topic"], finding["item"]): finding for finding in report["findings"]}
     assert {topic for topic, _ in found} == TOPICS
     assert found["checks", "JPEG"]["seconds"] is not None

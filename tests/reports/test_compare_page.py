@@ -120,7 +120,7 @@ def test_a_page_of_fewer_samples_says_so(runs: tuple[Path, Path]) -> None:
 
 def test_images_are_asked_for_or_it_says_that_there_are_none(runs: tuple[Path, Path]) -> None:
     assert "This page holds no images" in Texts(run("--format", "html", *runs).stdout).text
-    assert "pass --dataset CARD.yaml" in refused("--format", "html", "--images", *runs)
+    assert "pass --dataset as when the run was made" in refused("--format", "html", "--images", *runs)
     shown = Texts(run("--format", "html", "--images", "--dataset", "synthface-compound", *runs).stdout)
     assert f"{N} images were left out: not in the data set." in shown.text
     assert "add --format html" in refused("--images", *runs)

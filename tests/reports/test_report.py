@@ -333,7 +333,7 @@ def test_images_are_shown_on_request_only(coabench: Run, evaluated: Path, tmp_pa
 
 def test_images_need_their_data_set(tmp_path: Path) -> None:
     unknown = write_run(tmp_path / "unknown", records())
-    assert "--dataset CARD.yaml" in fails(unknown, "--images", "--output", tmp_path / "x.html")
+    assert "pass --dataset as when" in fails(unknown, "--images", "--output", tmp_path / "x.html")
     rafdb = write_run(tmp_path / "rafdb", records(), name="raf-db-compound")
     assert "needs --data-root" in fails(rafdb, "--images", "--output", tmp_path / "x.html")
     assert not (tmp_path / "x.html").exists()

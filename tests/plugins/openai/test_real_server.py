@@ -48,6 +48,12 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(file)
 
 
+def answered(run: Path | list[Any]) -> list[dict[str, Any]]:
+    """The records without what a server does not say: how much of a prompt it had computed already."""
+    records = untimed(run) if isinstance(run, Path) else run
+    return [{**each, "turns": [{**turn, "cached_tokens": None} for turn in each["turns"]]} for each in records]
+
+
 def local(model: Path, strategy: str, output: Path, **rest: Any) -> None:
     given = {"max_new_tokens": "8"}
     tiny_run(output, backbone=f"transformers:{model}", strategy=strategy, options=given, dtype="float32", **rest)
@@ -62,7 +68,7 @@ def test_a_run_over_http_equals_the_local_run_of_the_same_model(
     local(model, strategy, tmp_path / "local", dataset=dataset)
     address = {"base_url": real.url, "max_tokens": "8", "timeout": "60"}
     served = evaluate(strategy, dataset=dataset, backbone=f"openai:{model}", options=address)
-    assert served == untimed(tmp_path / "local")
+    assert answered(served) == answered(tmp_path / "local")
     turns = [turn for record in served for turn in record["turns"]]
     assert len({turn["response"] for turn in turns}) > 2
     assert {turn["name"] for turn in turns} <= {"primary", "secondary", "answer"}
@@ -106,4 +112,4 @@ def test_a_server_that_is_killed_and_comes_back_is_asked_nothing_twice(
         assert done.returncode == 0, done.stderr
         assert set(counting.answered.values()) == {1}
     local(model, "chain-of-affect", tmp_path / "local", dataset="synthface-compound", limit=6)
-    assert untimed(tmp_path / "run") == untimed(tmp_path / "local")
+    assert answered(tmp_path / "run") == answered(tmp_path / "local")

@@ -151,7 +151,7 @@ def test_the_tiny_llava_knows_faces(opened):
     faces = [draw_face(label, 2) for label in LABELS]
     answers = look(opened("llava"), *faces).ask([FIRST] * 7)
     assert sum(answer.response == label for answer, label in zip(answers, LABELS, strict=True)) >= 5
-    assert {answer.new_tokens for answer in answers} == {2}
+    assert max(answer.new_tokens for answer in answers) <= 3
 
 
 def test_the_beginning_of_sequence_stands_once(backbone):

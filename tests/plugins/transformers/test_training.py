@@ -156,7 +156,7 @@ def test_rare_answers_count_more(folders: Callable[[str], Path], tmp_path: Path)
 
 def test_it_is_trained_by_rewards(folders: Callable[[str], Path], tmp_path: Path) -> None:
     """Answers that are drawn differ, and are rewarded differently: so something is learnt."""
-    rewarded = trained(folders("llava"), tmp_path / "grpo", micro=2, objective="grpo", group=4)
+    rewarded = trained(folders("idefics3"), tmp_path / "grpo", micro=2, objective="grpo", group=4)
     log = [json.loads(line) for line in (rewarded / "training.jsonl").read_text().splitlines()]
     assert {"reward", "reward_std", "kl", "answer_tokens"} <= {*log[0]}
     assert any(line["reward_std"] > 0 for line in log)
