@@ -285,7 +285,8 @@ def test_the_commands_of_the_tutorials_work(page: str, coabench: Run, home: Path
     assert len(commands) > 3
     for command in commands:
         few = ["--limit", "11"] if page == "first-run" and command.startswith("evaluate") else []
-        result = coabench(*command.split(), *few)
+        plan = ["--dry-run"] if command.startswith("stress") else []
+        result = coabench(*command.split(), *few, *plan)
         images_occur_twice = command.startswith("datasets verify")  # as it has to report
         assert result.returncode == (1 if images_occur_twice else 0), f"{command}\n{result.stderr}"
 
