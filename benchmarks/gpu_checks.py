@@ -104,14 +104,14 @@ def out_of_memory(device: str) -> Mapping[str, Any]:
         }  # on a GPU a sample has to be large beside its allocator's blocks
         request = BackboneRequest(str(folder / "model"), None, device, "float32", Phi35Vision.Options(**options))
         plenty = _labels(folder, "plenty", device, options, 4)
-        with _four_do_not_fit(device, request) as told:
+        with _four_do_not_fit(device, request) as shortage:
             scarce = _labels(folder, "scarce", device, options, "auto")
         session = read_manifest(folder / "scarce")["sessions"][-1]
-    if not told["ran_out"]:
+    if not shortage["ran_out"]:
         raise AssertionError("the memory did not run out")
     if scarce != plenty:
         raise AssertionError("a run whose memory ran out has other answers")
-    return {**told, "batch_began": 4, "batch_ended": session["last_batch_size"], "same_answers": f"{len(scarce)}/8"}
+    return {**shortage, "batch_began": 4, "batch_ended": session["last_batch_size"], "same_answers": f"{len(scarce)}/8"}
 
 
 def _labels(folder: Path, name: str, device: str, options: Mapping[str, Any], batch: Any) -> list[Any]:
@@ -125,7 +125,7 @@ def _labels(folder: Path, name: str, device: str, options: Mapping[str, Any], ba
 @contextmanager
 def _four_do_not_fit(device: str, request: BackboneRequest) -> Iterator[dict[str, Any]]:
     """Leave a GPU less memory than a batch of four needs; elsewhere raise what torch raises, which says so."""
-    told: dict[str, Any] = {"ran_out": 0, "how": "simulated: torch.OutOfMemoryError raised for three rows or more"}
+    shortage: dict[str, Any] = {"ran_out": 0, "how": "simulated: torch.OutOfMemoryError raised for three rows or more"}
     looked = Phi35Viewing._answers
     ballast: list[torch.Tensor] = []
 
@@ -133,7 +133,7 @@ def _four_do_not_fit(device: str, request: BackboneRequest) -> Iterator[dict[str
         try:
             return looked(self, *arguments)
         except Exception as error:
-            told["ran_out"] += isinstance(error.__cause__, torch.OutOfMemoryError)
+            shortage["ran_out"] += isinstance(error.__cause__, torch.OutOfMemoryError)
             raise
 
     def short(self: Any, rows: Sequence[int], *arguments: Any) -> Any:
@@ -154,13 +154,13 @@ def _four_do_not_fit(device: str, request: BackboneRequest) -> Iterator[dict[str
         if free <= left:
             raise Skipped(f"only {free / 2**20:.0f} MiB of the device are free")
         ballast.append(torch.empty(free - left, dtype=torch.uint8, device=device))
-        told["how"] = (
+        shortage["how"] = (
             f"all but {left / 2**20:.0f} MiB taken: one sample needs {one / 2**20:.0f}, four {four / 2**20:.0f}"
         )
     for patch in replaced:
         patch.start()
     try:
-        yield told
+        yield shortage
     finally:
         for patch in replaced:
             patch.stop()

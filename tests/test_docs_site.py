@@ -27,9 +27,8 @@ def test_it_builds_without_warnings_and_begins_at_the_index(site: Path) -> None:
     assert all(text in commands for text in ("coabench evaluate", "--strategy", "[default: chain-of-affect]"))
     functions = (site / "docs" / "reference" / "api.html").read_text()
     assert 'id="coabench.evaluate"' in functions
-    assert "fetch" not in commands.split("<body")[0], "a page loads nothing from elsewhere"
     pages = "".join(page.read_text() for page in site.glob("docs/**/*.html"))
-    assert 'src="http' not in pages
+    assert 'src="http' not in pages, "a page loads nothing from elsewhere"
     assert 'rel="stylesheet" href="http' not in pages
 
 

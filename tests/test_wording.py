@@ -9,7 +9,13 @@ from support.process import ROOT
 
 from coabench.cli import cli
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *ROOT.glob("docs/**/*.md")]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    ROOT / "CODE_OF_CONDUCT.md",
+    *ROOT.glob("docs/**/*.md"),
+]
 
 AVOIDED = {
     r"(go|goes|going|went) on(?! (the|to|a|your)\b)": "resume, continue",
