@@ -52,6 +52,11 @@ def test_links_lead_to_headings(page: Path) -> None:
         assert anchor in headings, f"{page.name} links to #{anchor}"
 
 
+@pytest.mark.parametrize("page", ROOT.glob("docs/**/*.md"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_page_is_short(page: Path) -> None:
+    assert len(page.read_text().splitlines()) <= 250, "split it: one subject a page"
+
+
 def test_every_hook_is_documented_with_its_signature() -> None:
     """These hooks, with these arguments of these types, and no others."""
     hooks = {name: getattr(hookspecs, name) for name in dir(hookspecs) if name.startswith("coabench_")}
