@@ -1,6 +1,7 @@
 """coabench: measure vision-language models on compound facial expression recognition.
 
-`evaluate`, `predict`, `train`, `stress`, `explain`, `compare` and `leaderboard` do what the commands of these names do.
+`evaluate`, `predict`, `train`, `stress`, `explain`, `compare`, `leaderboard` and `appendix` do what the commands of
+these names do.
 `load` keeps a model for many predictions, `load_run` reads a run again; `load_runs` and `load_records` give pandas
 tables.
 Importing this package takes in nothing heavy; the jobs come in with their first use, since every command and every
@@ -18,6 +19,7 @@ from coabench.reports.pandas_tables import load_records, load_runs
 
 if TYPE_CHECKING:
     from coabench.api import (
+        appendix,
         compare,
         evaluate,
         explain,
@@ -36,6 +38,7 @@ __all__ = [
     "SampleError",
     "UserError",
     "__version__",
+    "appendix",
     "compare",
     "evaluate",
     "explain",

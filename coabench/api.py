@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
-from coabench.api_robustness import explain, load_stress, stress
+from coabench.api_robustness import appendix, explain, load_stress, stress
 from coabench.api_runs import compare, leaderboard, load_run
 from coabench.arguments import (
     Name,
@@ -58,7 +58,8 @@ from coabench.training.result import FinishedTraining
 from coabench.training.stages import train_all
 
 __all__ = [
-    "compare", "evaluate", "explain", "leaderboard", "load", "load_run", "load_stress", "predict", "stress", "train",
+    "appendix", "compare", "evaluate", "explain", "leaderboard", "load", "load_run", "load_stress", "predict", "stress",
+    "train",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

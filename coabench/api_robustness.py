@@ -1,4 +1,4 @@
-"""Whether a figure can be believed, from Python: what ``coabench stress`` and ``coabench explain`` do."""
+"""Whether a figure can be believed and repeated, from Python: ``coabench stress``, ``explain`` and ``appendix``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_type_hints
 from coabench.api_runs import run_directory
 from coabench.arguments import Name, assignments, crop_spec, read_argument, read_request
 from coabench.decode import Decode
+from coabench.errors import UserError
 from coabench.evaluation.plan import Evaluation
 from coabench.explanation.windows import Fill
 from coabench.inference.batching import BatchSize
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from coabench.api_runs import RunLike
     from coabench.explanation.explanation import Explanation
     from coabench.explanation.job import Progress, Which
+    from coabench.render.document import DocumentFormat
     from coabench.robustness.summary import StressSummary
     from coabench.sweep.job import SweepProgress
+    from coabench.training.result import FinishedTraining
 
 
 def stress(
@@ -179,3 +182,31 @@ def explain(
     if page is not None:
         write(done, page)
     return done
+
+
+def appendix(*runs: RunLike | FinishedTraining | StressSummary, format: DocumentFormat = "markdown") -> str:
+    """Return the reproducibility appendix of runs, trainings and stresses, as ``coabench appendix`` writes it.
+
+    Args:
+        runs: each itself, or its directory.
+        format: ``latex`` is a part to ``\\input`` into a paper.
+
+    Raises:
+        UserError: none is given, a directory holds none of these, is named twice, or what it holds is unfinished or
+            damaged.
+    """
+    from coabench.render.document import DocumentFormat, render_document
+    from coabench.robustness.appendix import appendix as read
+    from coabench.robustness.summary import StressSummary
+    from coabench.training.result import FinishedTraining
+
+    if not runs:
+        raise UserError("no run is given", remedy='name at least one: coabench.appendix("results/coa")')
+    kind = read_argument(DocumentFormat, format, "format")
+    folders = []
+    for run in runs:
+        if isinstance(run, StressSummary):
+            folders.append(run.folder.directory)
+        else:
+            folders.append(run.directory if isinstance(run, FinishedTraining) else run_directory(run, "runs"))
+    return render_document(read(folders), kind)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from coabench.base.text import safe
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
 from coabench.cli.options import output_option
 from coabench.cli.output import write
-from coabench.errors import UserError
 from coabench.render.document import FORMATS, DocumentFormat
 
 
@@ -39,26 +36,6 @@ def command(runs: tuple[Path, ...], format: DocumentFormat, output: Path | None)
     It holds your commands and paths: look through it before you submit anonymously.
     """
     from coabench.render.document import render_document
-    from coabench.reports.appendix import appendix
+    from coabench.robustness.appendix import appendix
 
-    write(render_document(appendix(list(_expanded(runs))), format), output)
-
-
-def _expanded(folders: Sequence[Path]) -> Iterator[Path]:
-    """Yield folders, and in place of one of a stress the runs of its conditions."""
-    from coabench.robustness.folder import StressFolder, is_stress
-
-    for folder in folders:
-        if not is_stress(folder):
-            yield folder
-            continue
-        stress = StressFolder.read(folder)
-        if missing := stress.missing:
-            raise UserError(
-                f"the stress {folder} is not finished",
-                found=f"no complete run of {', '.join(missing)}",
-                remedy="finish it first: the same `coabench stress` command resumes it",
-            )
-        for left in stress.left_out:
-            click.echo(f"{safe(folder)}: {safe(left.name)} was left out: {safe(left.reason)}", err=True)
-        yield from (path for _, path in stress.runs())
+    write(render_document(appendix(runs), format), output)

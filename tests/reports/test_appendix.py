@@ -13,8 +13,9 @@ import pytest
 from support.in_process import command as in_process
 from support.report_run import EVIL, VISIBLE, records, write_run
 
+import coabench
 from coabench.robustness.conditions import Condition
-from coabench.robustness.folder import StressFolder
+from coabench.robustness.folder import LeftOut, StressFolder
 from coabench.runs.training_identity import TrainingIdentity
 
 OLD = Path(__file__).parents[1] / "support" / "written_by_0_1_0" / "adapters" / "rank-1"
@@ -120,12 +121,25 @@ def test_the_training_of_a_runs_adapter_is_found_and_another_one_is_not_taken_fo
     assert "The training of the weights is not among these files: a." in text
 
 
+def test_python_returns_what_the_command_writes(tmp_path: Path) -> None:
+    runs = seeded(tmp_path / "a", 1), seeded(tmp_path / "b", 2)
+    assert coabench.appendix(coabench.load_run(runs[0]), str(runs[1])) == written(*runs)
+    assert coabench.appendix(runs[0], format="latex") == written(runs[0], "--format", "latex")
+    with pytest.raises(coabench.UserError, match="no run is given"):
+        coabench.appendix()
+    with pytest.raises(coabench.UserError, match="format"):
+        coabench.appendix(runs[0], format="pdf")  # type: ignore[arg-type]
+
+
 def test_a_stress_is_its_runs(tmp_path: Path) -> None:
     for name in ("clean", "blur-1"):
         seeded(tmp_path / "stress" / name, 1)
     conditions = [Condition("clean", "clean"), Condition("blur-1", "blur", 1, ("blur:sigma=1",))]
-    StressFolder(tmp_path / "stress", "images", conditions).write()
-    assert "2 runs (clean, blur-1)" in written(tmp_path / "stress")
+    left_out = [LeftOut("mask", "there are no landmarks")]
+    StressFolder(tmp_path / "stress", "images", conditions, left_out).write()
+    text = written(tmp_path / "stress")
+    assert "2 runs (clean, blur-1)" in text
+    assert "mask: there are no landmarks" in section(text, "Conditions left out")
     change(tmp_path / "stress" / "blur-1", status="stopped")
     result = command("appendix", tmp_path / "stress")
     assert (result.returncode, result.stdout) == (2, "")
