@@ -24,8 +24,9 @@ from coabench.reports.matrix import Matrix, matrix
 from coabench.reports.paired_figures import Figure
 from coabench.reports.report_data import Choice, evenly
 from coabench.reports.samples import VIEWER_SCRIPTS, VIEWER_STYLES, columns, link
+from coabench.reports.side import read_side
 from coabench.reports.thumbnails import Thumbnails, thumbnails
-from coabench.runs.finished import RecordedRun, read_run
+from coabench.runs.finished import RecordedRun
 from coabench.support.thumbnails import SIDE
 
 SAMPLES = 100_000
@@ -64,10 +65,10 @@ def comparison_page(request: ComparisonPage) -> str:
         UserError: one is no finished run, or they answered other samples or have other labels; images that are asked
             for and not there.
     """
-    aligned = align([read_run(request.first), read_run(request.second)])
+    aligned = align([read_side(request.first), read_side(request.second)])
     comparison = compare_aligned(aligned)
     shown = _choose(aligned.answers, request.samples)
-    records = [[own[i] for i in shown.chosen] for own in aligned.records]
+    records = [list(aligned.records(run, shown.chosen)) for run in range(2)]
     seen = _who_saw(records)
     choice = find_card(aligned.runs[seen].identity.dataset.name, request.dataset, needed=request.images)
     pictures: Thumbnails | None = None
