@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -18,6 +19,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # for every process, this one too: it is rea
 os.environ["OMP_NUM_THREADS"] = "1"
 # Readline sets it for the processes of who imports it, pytest does, and tables would be as narrow.
 os.environ.pop("COLUMNS", None)
+# The same inputs in every run, however long a busy machine takes for one; `make fuzz` looks for others.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("repeatable")
 
 from support.browser import browser, browser_page
 from support.in_process import declare, in_process
