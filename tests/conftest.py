@@ -19,15 +19,16 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # for every process, this one too: it is rea
 os.environ["OMP_NUM_THREADS"] = "1"
 # Readline sets it for the processes of who imports it, pytest does, and tables would be as narrow.
 os.environ.pop("COLUMNS", None)
-# The same inputs in every run, however long a busy machine takes for one; `make fuzz` looks for others.
-hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
-hypothesis.settings.load_profile("repeatable")
 
 from support.browser import browser, browser_page
 from support.in_process import declare, in_process
 from support.process import ROOT, SCRIPTED, Run, install, process_environment
 
 __all__ = ["browser", "browser_page"]  # fixtures: pytest finds them here
+
+# The same inputs in every run, however long a busy machine takes for one; `make fuzz` looks for others.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("repeatable")
 
 MARKS = {"browser": {"browser", "browser_page"}, "process": {"coabench_process", "environment", "installed", "wheel"}}
 """Marker -> the fixtures that set it; tests that need no such fixture set it themselves."""
