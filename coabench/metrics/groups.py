@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -86,35 +87,23 @@ class Groups:
 
     Attributes:
         reading: what the records predicted.
+        columns: their attributes.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.reading = Reading(names)
-        self._columns: dict[str, _Column] = {}
+        self.reading, self.columns = Reading(names), AttributeColumns()
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Read a record; `UserError` where its labels are not among the names."""
-        attributes = record.get("attributes") or {}
-        for key in attributes:
-            if key not in self._columns:
-                self._columns[key] = _Column(len(self.reading))
-        for key, column in self._columns.items():
-            column.add(attributes.get(key))
+        self.columns.add(record.get("attributes") or {})
         self.reading.add(record)
-
-    def members(self) -> dict[str, dict[str, npt.NDArray[np.int64]]]:
-        """Return the positions of the samples with each value of each attribute that makes groups."""
-        return {key: column.members() for key, column in self._columns.items() if self._no_group(key) is None}
-
-    def _no_group(self, key: str) -> str | None:
-        return "who is shown" if key == SUBJECT else self._columns[key].no_group()
 
     def results(self, min_group: int = MIN_GROUP) -> tuple[list[Attribute], dict[str, str]]:
         """Return what `by_attribute` does."""
         results, others = [], {}
-        predicted = self.reading.predicted(Predicted) if self._columns else None
-        for key, column in self._columns.items():
-            reason = self._no_group(key)
+        predicted = self.reading.predicted(Predicted) if self.columns else None
+        for key, column in self.columns.items():
+            reason = self.columns.no_group(key)
             if reason:
                 others[key] = reason
             elif predicted is not None:
@@ -122,10 +111,68 @@ class Groups:
         return results, others
 
 
-class _Column:
+class AttributeColumns(dict[str, "Column"]):
+    """The values of each attribute of samples, read in order: a few bytes of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds: dict[tuple[str, ...], int] = {}
+        self.kind = array("i")
+        """Which attributes each sample has, as their number in *kinds*."""
+
+    def add(self, attributes: Mapping[str, Any]) -> None:
+        """Read the attributes of the next sample."""
+        for key in attributes:
+            if key not in self:
+                self[key] = Column(len(self.kind))
+        for key, column in self.items():
+            column.add(attributes.get(key))
+        self.kind.append(self.kinds.setdefault(tuple(attributes), len(self.kinds)))
+
+    def no_group(self, key: str) -> str | None:
+        """Say why an attribute makes no groups; None where it does."""
+        return "who is shown" if key == SUBJECT else self[key].no_group()
+
+    def members(self) -> dict[str, dict[str, npt.NDArray[np.int64]]]:
+        """Return the positions of the samples with each value of each attribute that makes groups."""
+        return {key: column.members() for key, column in self.items() if self.no_group(key) is None}
+
+    def with_those_of(self, other: AttributeColumns, order: npt.NDArray[np.int64]) -> AttributeColumns:
+        """Return the attributes of these samples, with what only *other* has of them.
+
+        Args:
+            order: which sample of *other* each of these is, shape (n,).
+        """
+        own, others = np.array(self.kind), np.array(other.kind)[order]
+        of_own, of_others = list(self.kinds), list(other.kinds)
+        pairs, first = np.unique(own.astype(np.int64) * len(of_others) + others, return_index=True)
+        both = [divmod(int(pair), len(of_others)) for pair in pairs[np.argsort(first)]]
+        names = dict.fromkeys(name for i, j in both for name in (*of_others[j], *of_own[i]))
+        made = AttributeColumns()
+        for name in names:
+            has, had = (np.isin(at, [i for i, kind in enumerate(kinds) if name in kind])
+                        for at, kinds in ((own, of_own), (others, of_others)))  # fmt: skip
+            made[name] = _joined(self.get(name), has, other.get(name), had, order)
+        return made
+
+
+def _joined(
+    own: Column | None, has: npt.NDArray[np.bool_], other: Column | None, had: npt.NDArray[np.bool_],
+    order: npt.NDArray[np.int64],
+) -> Column:  # fmt: skip
+    """Return the values of *own* where a sample has one, which may be None, else those of *other*."""
+    if own is not None and (other is None or not (had & ~has).any()):
+        return own
+    assert other is not None
+    if own is None:
+        return other.ordered(order)
+    return own.filled(np.flatnonzero(had & ~has), other.ordered(order))
+
+
+class Column:
     """The values of an attribute: a byte a record, or 8 once they are too many to make groups."""
 
-    def __init__(self, missing: int) -> None:
+    def __init__(self, missing: int = 0) -> None:
         self.codes = array("b", [-1]) * missing
         self.values: dict[str, int] = {}
         self._many = array("q")  # the hash of each value
@@ -145,6 +192,31 @@ class _Column:
         if len(self.values) > MOST_VALUES:
             self._many = array("q", map(hash, self.values))
 
+    def ordered(self, order: npt.NDArray[np.int64]) -> Column:
+        """Return the values of the samples at these positions, of which there are as many."""
+        made = copy(self)
+        if self._single and not self._many:
+            made.codes = array("b", np.array(self.codes)[order].tobytes())
+        return made
+
+    def filled(self, positions: npt.NDArray[np.int64], other: Column) -> Column:
+        """Return these values, with those of *other* at some positions."""
+        if not self._single or self._many:
+            return self
+        if not other._single or other._many:
+            return other
+        made, codes = Column(), np.array(self.codes)
+        filling, names = np.array(other.codes)[positions], list(other.values)
+        made.values = dict(self.values)
+        translated = np.full(len(names) + 1, -1, dtype=np.int8)  # the last one for none
+        for code in np.unique(filling[filling >= 0]).tolist():
+            translated[code] = made.values.setdefault(names[code], len(made.values))
+        codes[positions] = translated[filling]
+        made.codes = array("b", codes.tobytes())
+        if len(made.values) > MOST_VALUES:
+            made._many = array("q", map(hash, made.values))
+        return made
+
     def members(self) -> dict[str, npt.NDArray[np.int64]]:
         """Return the positions of the samples with each value, "4–19" before "20–39"."""
         codes = np.array(self.codes)
@@ -163,7 +235,7 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _attribute(name: str, column: _Column, predicted: Predicted, min_group: int) -> Attribute:
+def _attribute(name: str, column: Column, predicted: Predicted, min_group: int) -> Attribute:
     groups, scored = [], {}
     for value, positions in column.members().items():
         members = predicted.part(positions)

@@ -118,7 +118,7 @@ class Reading:
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
         self._classes: dict[str | None, int] = {name: i for i, name in enumerate(names)}
-        self._targets, self._predictions = array("q"), array("q")
+        self._targets, self._predictions = array("i"), array("i")
         self._subjects = Subjects()
 
     def __len__(self) -> int:
