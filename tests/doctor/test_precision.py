@@ -34,22 +34,6 @@ def test_the_model_that_ships_in_integers(capsys: pytest.CaptureFixture[str]) ->
     words = "doctor --backbone tiny --dtype int8 --decode score --limit 4 --batch-size 2 --format json"
     with pytest.raises(SystemExit) as ended:
         main(words.split())
-            [
-                "doctor",
-                "--backbone",
-                "tiny",
-                "--dtype",
-                "int8",
-                "--decode",
-                "score",
-                "--limit",
-                "4",
-                "--batch-size",
-                "2",
-                "--format",
-                "json",
-            ]
-        )
     assert ended.value.code == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["dtype"], found["float32"]["samples"]) == ("int8", 4)
