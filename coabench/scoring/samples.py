@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from coabench.base.lazy import Lazy
 from coabench.base.texts import TextIndex, Texts
 from coabench.dataset import ImageSource
 from coabench.errors import UserError
@@ -20,6 +19,7 @@ from coabench.registry.catalog import find_dataset
 from coabench.registry.options import distribute
 from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.finished import read_run
+from coabench.runs.stored import changed
 
 COPIED = ("id", "image", "image_sha256", "target", "attributes", "votes")
 """The fields of a record that describe its sample; the last is not in every record."""
@@ -83,13 +83,9 @@ def samples_of_run(directory: Path, labels: str | None) -> KnownSamples:
         dataset=run.identity.dataset,
         labels=run.manifest["labels"],
         space=run.space(labels, exact=False),
-        samples=Lazy(len(run.records), lambda i: _described(run.records[i]), lambda: map(_described, run.records)),
+        samples=changed(run.records, lambda record: {key: record.get(key) for key in COPIED}),
         notes=[f"the samples are those of the run {directory.resolve().name}: what its notes say of them holds here"],
     )
-
-
-def _described(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: record.get(key) for key in COPIED}
 
 
 def samples_of_dataset(
