@@ -1,5 +1,5 @@
 """How often the intervals of the figures of confidence hold the truth: the last tables of
-docs/explanation/statistics.md.
+docs/explanation/calibration.md.
 
     python benchmarks/calibration.py [--trials 400] [--json FILE]
 

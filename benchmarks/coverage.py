@@ -1,5 +1,5 @@
 """How often intervals hold the truth and tests are wrong, over simulated test sets: the tables of
-docs/explanation/statistics.md.
+docs/explanation/coverage.md.
 
     python benchmarks/coverage.py [--trials 2000] [--json FILE]
 

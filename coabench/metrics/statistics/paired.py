@@ -70,7 +70,7 @@ def paired_difference(a: Figures, b: Figures, sizes: npt.ArrayLike, level: float
 
     Source: the added samples are those of D. G. Bonett and R. M. Price, "Adjusted Wald confidence interval for a
     difference of binomial proportions based on paired data", Journal of Educational and Behavioral Statistics 37 (4),
-    2012, pp. 479–488, spread over the classes; the coverage in docs/explanation/statistics.md was measured for this
+    2012, pp. 479–488, spread over the classes; the coverage in docs/explanation/coverage.md was measured for this
     project.
 
     Args:
