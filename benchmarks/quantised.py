@@ -24,7 +24,6 @@ from typing import Any
 import torch
 from coabench_phi35v.images import picture
 from coabench_phi35v.model import Phi3VForCausalLM
-from coabench_phi35v.shared_cache import SharedCache
 from command_line import add_json, parser_of, run_benchmark, usable_device, whole_number
 from inference import Bench, ported, race
 from subject import BASIC, WordPieces, clock, face, machine, random_model
@@ -35,6 +34,7 @@ from coabench.recipe import LOADS, Load
 from coabench.registry.defaults import Dtype
 from coabench.runs.finished import read_run
 from coabench.support.quantised import Quantisation
+from coabench.support.shared_cache import SharedCache
 
 CHOICES: Sequence[Load | None] = (None, *LOADS)
 BATCH = 4
