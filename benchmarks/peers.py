@@ -54,8 +54,16 @@ TASKS = {
     "chain-of-affect": ("raf-db-compound", "chain-of-affect"),
     "pair-scores": ("raf-db-compound", "pair-scores"),
 }
-COLUMNS = ("threads", "task", "contestant", "ready after s", "images/s", "images/processor s", "cores",
-           "again images/s", "same labels")  # fmt: skip
+FIGURES = {
+    "start_seconds": "ready after s",
+    "images_per_second": "images/s",
+    "images_per_processor_second": "images/processor s",
+    "cores": "cores",
+    "again_images_per_second": "again images/s",
+    "again_images_per_processor_second": "again images/processor s",
+}
+"""Those of a row -> what they are called."""
+COLUMNS = ("threads", "task", "contestant", *FIGURES.values(), "same labels")
 LONGEST = 8
 """How many tokens an answer may have: a label has at most six here."""
 PATIENCE = 600
@@ -189,20 +197,20 @@ def race(
                 labels.setdefault(one.name, []).extend(said if turn else [])
         for one in contestants:
             clocks, processors = zip(*taken[one.name, "new"], strict=True)
-            seen = [clock for clock, _ in taken.get((one.name, "again"), [])]
+            seen = taken.get((one.name, "again"), [])
             same = sum(a == b for a, b in zip(labels[one.name], labels[contestants[0].name], strict=True))
             row = {
                 "threads": torch.get_num_threads(), "task": task, "contestant": one.name, "start_seconds": one.ready,
                 "images_per_second": faces / statistics.median(clocks),
                 "images_per_processor_second": faces / statistics.median(processors),
                 "cores": sum(processors) / sum(clocks),
-                "again_images_per_second": faces / statistics.median(seen) if seen else None,
+                "again_images_per_second": faces / statistics.median(c for c, _ in seen) if seen else None,
+                "again_images_per_processor_second": faces / statistics.median(p for _, p in seen) if seen else None,
                 "same_labels": same, "of": len(labels[one.name]),
             }  # fmt: skip
-            again = f"{row['again_images_per_second']:.2f}" if seen else ""
-            print(f"| {row['threads']} | {task} | {one.name} | {one.ready:.0f} | {row['images_per_second']:.2f} "
-                  f"| {row['images_per_processor_second']:.2f} | {row['cores']:.2f} | {again} "
-                  f"| {same}/{row['of']} |", flush=True)  # fmt: skip
+            shown = [row[name] for name in FIGURES]
+            told = " | ".join("" if value is None else f"{value:.2f}" for value in shown)
+            print(f"| {row['threads']} | {task} | {one.name} | {told} | {same}/{row['of']} |", flush=True)
             yield row
 
 
@@ -226,13 +234,9 @@ def main() -> None:
     print(", ".join(f"{key} {value}" for key, value in told.items()) + "\n")
     if left_out:
         print(f"left out: {', '.join(left_out)}\n")
-    print(
-        "| threads | task | contestant | ready after s | images/s | images/processor s | cores | again images/s | labels |"
-    )
-    print("|---" * 9 + "|")
-    before = (
-        json.loads(arguments.json.read_text(encoding="utf-8")) if arguments.json and arguments.json.exists() else []
-    )
+    print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
+    earlier = arguments.json and arguments.json.exists()
+    before = json.loads(arguments.json.read_text(encoding="utf-8")) if earlier else []
     rows: list[dict[str, Any]] = []
     for threads in arguments.threads:
         torch.set_num_threads(threads)

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from coabench.dialogue import Message, Question
 from coabench.support.shared_cache import SharedCache
 from coabench_transformers.chat import Inputs
 from coabench_transformers.image_calls import ImageCalls
+from coabench_transformers.roomy_layer import RoomyLayer
 from coabench_transformers.shared import Sharing
 
 if TYPE_CHECKING:
@@ -93,11 +95,10 @@ class Begun:
 
     def of(self, rows: Sequence[int]) -> DynamicCache:
         """Return a cache of some of the rows that may be written to."""
+        places = list(self.keys)
+        chosen = None if list(rows) == places else [places.index(row) for row in rows]
         cache = copy.copy(self.cache)
-        cache.layers = [copy.copy(layer) for layer in self.cache.layers]  # they grow by new tensors
-        if list(rows) != list(self.keys):
-            places = {row: place for place, row in enumerate(self.keys)}
-            cache.batch_select_indices(torch.tensor([places[row] for row in rows]))
+        cache.layers = [_writable(layer, chosen) for layer in self.cache.layers]
         return cache
 
     @property
@@ -258,3 +259,12 @@ def _showing(chat: Sequence[Message]) -> list[Message]:
 
 def _layers(cache: Any) -> list[tuple[Tensor, Tensor] | None]:
     return [(layer.keys, layer.values) if layer.is_initialized else None for layer in cache.layers]
+
+
+def _writable(layer: Any, rows: Sequence[int] | None) -> Any:
+    if type(layer) is DynamicLayer and layer.is_initialized:
+        return RoomyLayer(layer, rows)
+    layer = copy.copy(layer)  # grows by new tensors
+    if rows is not None:
+        layer.batch_select_indices(torch.tensor(rows))
+    return layer
