@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     overwrite_option,
 )  # fmt: skip
 def command(**options: Any) -> None:
-    """Correct how sure runs are; their labels stay.
+    """Calibrate the confidences of runs; their labels stay the same.
 
     The correction is fitted on RUN, whose answers are scored (or was, and is kept in FILE.json), and applied to runs
     on other samples with the same questions and labels. Each becomes a new run; the old one is not touched.

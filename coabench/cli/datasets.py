@@ -63,7 +63,7 @@ def list_datasets(format: Format) -> None:
 
 @command.command("show", examples=(
     ("the faces that ship", "coabench datasets show synthface-compound"),
-    ("how RAF-DB is had, and its terms", "coabench datasets show raf-db-compound"),
+    ("how to get RAF-DB, and its terms", "coabench datasets show raf-db-compound"),
 ))  # fmt: skip
 @click.argument("name", shell_complete=completing.datasets)
 def show(name: str) -> None:
@@ -166,11 +166,11 @@ def verify(name: str, data_root: Path | None, assignments: tuple[str, ...], pair
 @grouped(
     FACES,
     click.option("--faces", type=click.Choice(["largest", "centre", "all"]), default="largest", show_default=True,
-                 help="Which of several faces are cut out."),
+                 help="Which of several faces are cropped."),
     click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1), default=MIN_FACE, show_default=True,
-                 help="Faces less wide or high than that are none."),
+                 help="Smaller faces, in width or height, are ignored."),
     click.option("--missing", type=click.Choice(["refuse", "skip", "whole"]), default="refuse", show_default=True,
-                 help="What becomes of pictures without a face."),
+                 help="What to do with pictures without a face."),
 )  # fmt: skip
 @grouped(
     "Crops",
@@ -198,7 +198,7 @@ def crop(
     assignments: tuple[str, ...],
     **rest: Any,
 ) -> None:
-    """Cut the faces out of a data set's pictures; write them, and a card for them, into a new folder."""
+    """Crop the faces in a data set's pictures; write them, with a card, into a new folder."""
     from coabench.cropping.job import Policy, crop_dataset
     from coabench.registry.detectors import find_detector
 

@@ -25,7 +25,7 @@ from coabench.render.tables import Format
 @grouped(
     MODEL,
     click.option("--backbone", metavar="NAME[:MODEL]",
-                 help="Check whether its answers depend on the batch; by default the machine is looked at.",
+                 help="Check whether its answers depend on the batch; by default the installation is checked.",
                  shell_complete=completing.backbones),
 )  # fmt: skip
 @data_options
@@ -56,7 +56,7 @@ def command(
     **rest: Any,
 ) -> None:
     """Check the installation: versions, devices, plugins, extras, detectors, folders. And try it: the
-    model that ships answers about an image, every image format and a film are read, a face is found.
+    model that ships answers about an image, every image format and a video are read, a face is found.
 
     Exit code 1 where something is broken that is needed or installed: a version outside of the supported range, a
     package that cannot be imported, a plugin that failed, a check without its answer. Nothing is fetched, and nothing

@@ -49,7 +49,7 @@ backbone_option = grouped(MODEL, click.option(
     shell_complete=completing.backbones,
 ))  # fmt: skip
 adapter_option = grouped(MODEL, click.option(
-    "--adapter", metavar="DIR|ID|none", help="A LoRA adapter: a folder or a hub id; by default what ships.",
+    "--adapter", metavar="DIR|ID|none", help="A LoRA adapter: a folder or a hub id; by default the included one.",
     shell_complete=completing.adapters,
 ))  # fmt: skip
 load_option = grouped(MODEL, click.option(
@@ -62,7 +62,7 @@ dtype_option = grouped(MODEL, click.option(
 ))  # fmt: skip
 device_option = grouped(MODEL, click.option(
     "--device", default=DEVICE, show_default=True, metavar="NAME",
-    help="What computes: auto, cpu, cuda, cuda:1 …",
+    help="Where the model runs: auto, cpu, cuda, cuda:1 …",
     shell_complete=completing.words("auto", "cpu", "cuda"),
 ))  # fmt: skip
 allow_remote_option = grouped(MODEL, click.option(
@@ -88,7 +88,7 @@ split_option = grouped(DATA, click.option(
 ))  # fmt: skip
 crop_option = grouped(DATA, click.option(
     "--crop", metavar="[DETECTOR[:KEY=VALUE,…]]", is_flag=False, flag_value=AUTO,
-    help="Cut the face out of every picture, as `datasets crop` does; alone with the best detector that works here.",
+    help="Crop the face in every picture, as `datasets crop` does; without a name, the best detector that works here.",
     shell_complete=completing.registered("detectors"),
 ))  # fmt: skip
 limit_option = grouped(DATA, click.option(
@@ -112,7 +112,7 @@ allow_trained_split_option = grouped(DATA, click.option(
 
 strategy_option = grouped(QUESTIONS, click.option(
     "--strategy", metavar="NAME[:VARIANT]|FILE.yaml", default=STRATEGY, show_default=True,
-    help="What is asked: a strategy (`coabench list strategies`) or a prompt file.",
+    help="Which questions to ask: a strategy (`coabench list strategies`) or a prompt file.",
     shell_complete=completing.strategies,
 ))  # fmt: skip
 labels_option = grouped(QUESTIONS, click.option(
@@ -133,7 +133,7 @@ rewrite_option = grouped(QUESTIONS, click.option(
 
 parser_option = grouped(ANSWERS, click.option(
     "--parser", metavar="NAME",
-    help="Read answers in words with this parser (`coabench list parsers`); by default the strategy's.",
+    help="Parse free answers with this parser (`coabench list parsers`); by default the strategy's.",
     shell_complete=completing.registered("parsers"),
 ))  # fmt: skip
 decode_option = grouped(ANSWERS, click.option(

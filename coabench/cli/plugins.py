@@ -25,13 +25,13 @@ def command() -> None:
 
 
 @command.command("list", examples=(
-    ("the plugins, and what became of each", "coabench plugins list"),
+    ("the plugins and their status", "coabench plugins list"),
     ("for a program", "coabench plugins list --format json"),
 ))  # fmt: skip
 @format_option
 @click.pass_context
 def list_plugins(context: click.Context, format: Format) -> None:
-    """List the plugins and what became of each.
+    """List the plugins and their status.
 
     With distribution, version, status, hooks, what it registers, and what to do about one that is left out.
     """
@@ -101,10 +101,10 @@ def check(
     weights: Path | None,
     assignments: tuple[str, ...],
 ) -> None:
-    """Say what is wrong with an installed plugin.
+    """Check an installed plugin.
 
-    Everything that it registers is checked against what the bench needs; each finding says why it matters and what to
-    do. What cannot be looked at without a model or files is listed. A plugin that is left out since a process did not
+    Everything that it registers is checked against the plugin interface; each finding says why it matters and what to
+    do. What cannot be checked without a model or files is listed. A plugin that is left out since a process did not
     survive loading it is loaded again. Exit code 1 where something is wrong.
     """
     from coabench.registry.loading_marks import forget

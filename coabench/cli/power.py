@@ -62,7 +62,7 @@ def command(
     format: Format,
     output: Path | None,
 ) -> None:
-    """Say what a test set can show: the power to find a difference, and the smallest that it shows.
+    """Show what a test set can detect: the power for a difference, and the smallest one that it detects.
 
     How much two runs disagree decides, and is known only after both have run: `coabench compare` counts it as Only A
     and Only B.

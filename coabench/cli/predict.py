@@ -70,7 +70,7 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "align", "min_face")
                  help="Which faces of a picture; none takes the picture as it is, as evaluate does.",
                  shell_complete=completing.words("all", "largest", "none")),
     click.option("--every", type=FiniteRange(min=0), default=1.0, show_default=True, metavar="SECONDS",
-                 help="Of a film, a picture every so often; 0 for every frame."),
+                 help="Of a video, one frame in so many seconds; 0 for every frame."),
 )  # fmt: skip
 @detector_option
 @weights_option
@@ -79,7 +79,7 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "align", "min_face")
 @grouped(
     FACES,
     click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1),
-                 help=f"Faces less wide or high than that are left out; {MIN_FACE} by default."),
+                 help=f"Smaller faces, in width or height, are left out; {MIN_FACE} by default."),
 )  # fmt: skip
 @grouped(
     RUNNING,
@@ -100,9 +100,9 @@ FACE_OPTIONS = ("faces", "detector", "weights", "margin", "align", "min_face")
 def command(
     paths: tuple[str, ...], assignments: tuple[str, ...], every: float, batch_size: int, explain: bool, **rest: Any
 ) -> None:
-    """Say what expression the faces in pictures show: images, folders, patterns, films, or - for names on stdin.
+    """Predict the expression of every face in images, folders, patterns, videos, or - for names on stdin.
 
-    One line a face, as they come. Exit code 1 where a file could not be used, or nothing was answered; each such file
+    Prints one line for each face. Exit code 1 where a file could not be used, or nothing was answered; each such file
     is named.
     """
     from coabench.cli.prediction_output import Form, Tally

@@ -107,7 +107,7 @@ def _list_formats(context: click.Context, parameter: click.Parameter, value: boo
 @overwrite_option
 @click.pass_context
 def command(context: click.Context, /, source: Path, assignments: tuple[str, ...], **rest: Any) -> None:
-    """Make a run of predictions that are there already; nothing is asked of a model.
+    """Import predictions as a run, or parse the answers of a run anew; no model is asked.
 
     FILE holds predictions made elsewhere, one row per sample: a table, or what lmms-eval, lm-evaluation-harness,
     VLMEvalKit or inspect_ai wrote. RUN is the directory of a run whose recorded responses are read again, with another

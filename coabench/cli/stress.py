@@ -32,9 +32,9 @@ from coabench.render.tables import Format
 
 
 @click.command("stress", cls=Command, examples=(
-    ("the questions asked in other words and orders, about the faces that ship",
+    ("other words and orders in the questions, on the included faces",
      "coabench stress --output stress/questions"),
-    ("show which blurred, noisy and turned pictures would be looked at, and stop",
+    ("list the conditions with blurred, noisy and rotated images, and stop",
      "coabench stress --suite images --output stress/images --dry-run"),
 ))  # fmt: skip
 @backbone_option

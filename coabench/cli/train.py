@@ -77,7 +77,7 @@ def _setting(*names: str, **attributes: Any) -> Decorator:
     DATA,
     click.option("--dataset", "datasets", metavar="NAME|CARD.yaml[:WEIGHT]", multiple=True, default=DATASETS,
                  show_default=True,
-                 help="Whose train split to learn from; repeatable. NAME:2 is seen twice as often.",
+                 help="Data set to train on, its train split; repeatable. NAME:2 is seen twice as often.",
                  shell_complete=completing.datasets),
     click.option("--data-root", metavar="PATH", type=click.Path(path_type=Path),
                  help="The folder or file that holds the data sets; by default where their cards say."),
@@ -93,7 +93,7 @@ def _setting(*names: str, **attributes: Any) -> Decorator:
 @grouped(
     QUESTIONS,
     click.option("--strategy", "strategies", metavar="NAME[:VARIANT]|FILE.yaml", multiple=True,
-                 default=(STRATEGY,), show_default=True, help="Whose questions to learn the answers to; repeatable.",
+                 default=(STRATEGY,), show_default=True, help="Strategy whose questions are trained; repeatable.",
                  shell_complete=completing.strategies),
     _setting("--ambiguous/--unambiguous",
              help="Train on questions with several right answers too (stage 1 on compound images)."),

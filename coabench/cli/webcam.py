@@ -100,9 +100,9 @@ CHOICE = (
 @grouped(
     FACES,
     click.option("--min-face", metavar="PIXELS", type=click.IntRange(min=1), default=MIN_FACE, show_default=True,
-                 help="Faces less wide or high than that are left out."),
+                 help="Smaller faces, in width or height, are left out."),
     click.option("--faces", default="all", show_default=True, metavar="N|largest|all",
-                 help="Which faces are looked at: all, the N largest, or the largest.",
+                 help="Which faces the model is asked about: all, the N largest, or the largest.",
                  shell_complete=completing.words("all", "largest")),
     click.option("--every", type=FiniteRange(min=0), default=0.0, show_default=True, metavar="SECONDS",
                  help="The pause between two questions about a face."),
@@ -116,7 +116,7 @@ CHOICE = (
     click.option("--stale-after", type=FiniteRange(min=0), metavar="SECONDS",
                  help="Mark older answers; by default when the next one should have come."),
     click.option("--draw-on", type=click.Choice(["newest", "looked"]), default="newest", show_default=True,
-                 help="Draw on the newest frame, or, later and exactly, on the one that was looked at."),
+                 help="Draw on the newest frame, or, later and exactly, on the one in which the faces were found."),
 )  # fmt: skip
 @grouped(
     "Keep",
@@ -146,7 +146,7 @@ CHOICE = (
     click.option("--prompts/--no-prompts", default=True, show_default=True,
                  help="Whether the page may ask about a face in words of its own."),
     click.option("--films/--no-films", default=True, show_default=True,
-                 help="Whether the page may send a film to look at, which is deleted afterwards."),
+                 help="Whether the page may upload a video, which is deleted afterwards."),
     click.option("--page-address", "addresses", multiple=True, metavar="HOST[:PORT]|any",
                  help="A host whose streams (rtsp://…, http://…) the page may let this machine open, or any that it "
                  "reaches; none by default."),
