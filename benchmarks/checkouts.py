@@ -1,6 +1,6 @@
 """Whether a change made the port faster: two checkouts answer the same questions in turns, each in its own process.
 
-    git worktree add ../before v0.1.0
+    git worktree add ../before COMMIT
     python benchmarks/checkouts.py ../before . [--tasks chain one-shot] [--dtype float32 bfloat16] [--json FILE]
 
 Contestants, tasks and the random model are those of ``inference.py``, of each checkout its own.

@@ -14,6 +14,7 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "SECURITY.md",
     ROOT / "CODE_OF_CONDUCT.md",
+    ROOT / "CHANGELOG.md",
     *ROOT.glob("docs/**/*.md"),
 ]
 
@@ -28,6 +29,19 @@ AVOIDED = {
     r"one can vary": "configure",
     r"dear(er|est)": "expensive",
     r"somebody's predictions": "import predictions",
+    r"predictions that are there already": "import predictions",
+    r"(is|are|was|were) looked at": "read, checked, processed",
+    r"what is looked at": "input",
+    r"(refused|fails?|ends?) in words": "with a clear message",
+    r"what became of": "the status of",
+    r"(cut-out|cut out) faces?|faces? (is|are) cut\s?out|cuts? the faces? out": "crop",
+    r"let in": "accept",
+    r"has the say": "decides",
+    r"to the bit": "bit by bit, exactly",
+    r"harms? nobody": "does no harm",
+    r"what computes": "the device",
+    r"belongs? into": "belong in",
+    r"drift apart": "differ",
 }
 """A pattern -> what to write in its place."""
 
