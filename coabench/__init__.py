@@ -4,8 +4,8 @@
 these names do.
 `load` keeps a model for many predictions, `load_run` reads a run again; `load_runs` and `load_records` give pandas
 tables.
-Importing this package takes in nothing heavy; the jobs come in with their first use, since every command and every
-plugin imports it.
+Importing this package loads nothing heavy, since every command and every plugin imports it; each job is loaded with its
+first use.
 """
 
 from __future__ import annotations
