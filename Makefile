@@ -10,7 +10,9 @@ INSTALL := $(PIP) --constraint constraints.txt --editable
 # A machine that forbids it would compile torch and transformers anew in every process that a test starts: twice the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test quick quick-tests lint docs links fuzz kill newest oldest clean
+.PHONY: install demo test quick quick-tests lint docs links fuzz kill newest oldest clean
+
+install: $(VENV)/installed
 
 # The main job on the model and the faces that ship: three strategies, the model without its adapters, a page that shows
 # every sample, a leaderboard.

@@ -44,7 +44,7 @@ def screenshot(people: int, width: int, height: int, scheme: str, *words: str) -
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "film.mjpeg").write_bytes(film(people))
-        command = ["--serve", "127.0.0.1:0", "--decode", "score", *words]
+        command = ["--serve", "127.0.0.1:0", "--decode", "score", "--every", "5", *words]  # also on a busy machine
         server = Served(command, {**os.environ, "XDG_CONFIG_HOME": name}, folder)
         camera = f"--use-file-for-fake-video-capture={folder / 'film.mjpeg'}"
         fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", camera)
