@@ -27,7 +27,6 @@ import torch
 from coabench_phi35v.images import Picture, picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control, chat
-from coabench_phi35v.shared_cache import SharedCache
 from coabench_phi35v.viewing import Phi35Viewing
 from command_line import add_json, parser_of, run_benchmark, usable_device, whole_number
 from PIL.Image import Image
@@ -52,6 +51,7 @@ from subject import (
 from coabench.decode import Decode
 from coabench.dialogue import Message, Question
 from coabench.support.placement import dtype_of
+from coabench.support.shared_cache import SharedCache
 
 EXEMPLAR = 1000
 """The number of the face that is shown before the others."""
@@ -136,7 +136,9 @@ def published(task: str, bench: Bench, images: Sequence[Image]) -> Answers:
 # -- the port ---------------------------------------------------------------------------------------------------------
 
 
-def ported(task: str, bench: Bench, batch: int, decode: Decode, kept: SharedCache, images: Sequence[Image]) -> Answers:
+def ported(
+    task: str, bench: Bench, batch: int, decode: Decode, kept: SharedCache[Any, Any], images: Sequence[Image]
+) -> Answers:
     """The same questions through one viewing per batch."""
     stop = frozenset({bench.tokenizer.control(Control.END), bench.tokenizer.control(Control.ENDOFTEXT)})
     before = [face(EXEMPLAR)] if task == "one-shot" else []

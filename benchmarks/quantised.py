@@ -26,7 +26,6 @@ from typing import Any, Literal
 import torch
 from coabench_phi35v.images import picture
 from coabench_phi35v.model import Phi3VForCausalLM
-from coabench_phi35v.shared_cache import SharedCache
 from command_line import add_json, parser_of, run_benchmark, usable_device, whole_number
 from inference import Bench, ported, race
 from subject import BASIC, WordPieces, clock, face, machine, random_model
@@ -40,6 +39,7 @@ from coabench.runs.finished import read_run
 from coabench.support.int8_dynamic import FAST, DynamicInt8Linear, multiply_integers
 from coabench.support.placement import cpu_flags
 from coabench.support.quantised import Quantisation
+from coabench.support.shared_cache import SharedCache
 
 Way = Load | Literal["int8"] | None
 """How a model is kept: ``--load``, ``--dtype int8``, or whole."""

@@ -142,10 +142,14 @@ class Reading:
         self._predictions.append(known[1])
         self._subjects.add((record.get("attributes") or {}).get(SUBJECT))
 
-    def predicted(self, made: type[Made]) -> Made:
-        """Return what was read; `UserError` where that is nothing."""
+    def check(self) -> None:
+        """Refuse to go on where nothing was read, with `UserError`."""
         if not self._targets:
             raise UserError("there are no records to compute metrics from", expected="at least one record in the log")
+
+    def predicted(self, made: type[Made]) -> Made:
+        """Return what was read; `UserError` where that is nothing."""
+        self.check()
         targets, predictions = (np.array(codes, dtype=np.int64) for codes in (self._targets, self._predictions))
         return made(self._names, targets, predictions, self._subjects.numbers())
 

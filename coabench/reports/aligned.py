@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.errors import UserError
-from coabench.metrics.groups import AttributeColumns
+from coabench.metrics.attribute_columns import AttributeColumns
 from coabench.metrics.predictions import Predicted
 from coabench.reports.side import Side
 from coabench.runs.finished import RecordedRun

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.base.texts import Texts
-from coabench.metrics.groups import AttributeColumns, Groups
+from coabench.metrics.attribute_columns import AttributeColumns
+from coabench.metrics.groups import Groups
 from coabench.metrics.predictions import Predicted
 from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.run import read_manifest

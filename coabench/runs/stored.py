@@ -5,10 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from coabench.base import cache
 from coabench.base.jsonlines import read_line, read_lines
+from coabench.base.lazy import Lazy
 from coabench.base.reading import open_file
 from coabench.errors import UserError
 from coabench.runs.log import read_log
@@ -17,6 +18,7 @@ KEPT = 32 * 2**20
 """Bytes of a log whose records are kept: parsed they take four times as much."""
 
 Record = Mapping[str, Any]
+Made = TypeVar("Made")
 
 
 def records_in(path: Path, each: Callable[[Record], object] | None = None) -> Sequence[Record]:
@@ -83,3 +85,10 @@ def records_at(records: Sequence[Record], positions: Iterable[int]) -> Iterator[
     if isinstance(records, StoredRecords):
         return records.at(positions)
     return (records[position] for position in positions)
+
+
+def changed(records: Sequence[Record], change: Callable[[Record], Made]) -> Sequence[Made]:
+    """Return records, each changed: once, where they are in memory, else anew whenever they are read."""
+    if isinstance(records, StoredRecords):
+        return Lazy(len(records), lambda i: change(records[i]), lambda: map(change, records))
+    return [*map(change, records)]

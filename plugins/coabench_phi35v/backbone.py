@@ -21,12 +21,12 @@ from coabench.support.placement import device_name, device_of, dtype_name, dtype
 from coabench.support.quantised import Quantisation
 from coabench.support.tensorfile import file_digest
 from coabench_phi35v.adapter import Phi35Adapter
+from coabench_phi35v.cache import Kept
 from coabench_phi35v.checkpoint import Checkpoint
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.images import picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import ChatTokenizer, Control, chat
-from coabench_phi35v.shared_cache import SharedCache
 from coabench_phi35v.training import Phi35Trainee
 from coabench_phi35v.viewing import Phi35Viewing, Prepared
 
@@ -122,7 +122,7 @@ class Phi35Vision(Backbone[Prepared]):
         shapes = {name: tuple(value.shape) for name, value in self.model.state_dict().items()}
         self._checkpoint = Checkpoint(folder, shapes)
         self.tokenizer = ChatTokenizer(folder / "tokenizer.json")
-        self._shared = SharedCache()
+        self._shared = Kept()
         adapter = folder_of(request.adapter, "adapter") if request.adapter else None
         self._quantisation = Quantisation.of(request.load, self.dtype)
         self._adapter = Phi35Adapter(adapter, self.model, merges=self._quantisation is None) if adapter else None
@@ -166,7 +166,7 @@ class Phi35Vision(Backbone[Prepared]):
         if adapter:
             self._merge(adapter, kinds)
         multiply_integers(self.model, layers)
-        self._shared = SharedCache.on(self.device)  # what other weights have computed is forgotten
+        self._shared = Kept.on(self.device)  # what other weights have computed is forgotten
 
     def _merge(self, adapter: Phi35Adapter, kinds: Mapping[str, torch.dtype]) -> None:
         loaded = dict(self.model.named_parameters())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coabench.base.texts import Texts
+from coabench.base.texts import TextIndex, Texts
 
 GIVEN = ["", "toy/é", "toy/\udce9", "", "名/1"]
 
@@ -19,3 +19,8 @@ def test_texts_are_those_that_were_added() -> None:
 def test_texts_are_alike_where_each_is() -> None:
     assert Texts(["ab", "c"]) == Texts(["ab", "c"])
     assert Texts(["ab", "c"]) != Texts(["a", "bc"])
+
+
+def test_an_index_finds_each_place_of_a_text() -> None:
+    index = TextIndex(Texts(GIVEN))
+    assert [index.find(text) for text in [*GIVEN, "toy"]] == [[0, 3], [1], [2], [0, 3], [4], []]

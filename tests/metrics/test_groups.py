@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coabench.metrics.groups import Attribute, AttributeColumns, by_attribute
+from coabench.metrics.attribute_columns import AttributeColumns
+from coabench.metrics.groups import Attribute, by_attribute
 from coabench.metrics.headline import Estimate
 from coabench.metrics.statistics import wilson_interval
 
