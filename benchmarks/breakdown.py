@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ KINDS = {
     "linear": ("addmm", "::mm", "linear", "gemm", "cutlass", "convolution"),
     "attention": ("attention", "bmm", "softmax", "fmha", "baddbmm"),
     "norms": ("norm",),
+    "elementwise": ("sigmoid", "silu", "gelu", "::add", "::sub", "::mul", "::div", "amax", "::abs", "round", "bitwise"),
     "casts and copies": ("copy", "_to_copy", "cat", "clone", "fill", "memcpy", "memset"),
 }
 """What the profiler's names hold, by kind; the first that fits."""
@@ -39,7 +40,7 @@ def breakdown(bench: Bench, images: Sequence[Image], speed: float) -> Mapping[st
     vision = vision_operations(sizes, len(own.distinct)) + projector_operations(bench.model.sizes, own.tokens)
     found |= {"floor_vision_ms": 1000 * vision / speed,
               "floor_decoder_ms": 1000 * (floor("chain", bench) - vision) / speed}  # fmt: skip
-    return {**found, **_by_kind(bench.device, once, len(images))}
+    return {**found, **by_kind(bench.device, once, len(images))}
 
 
 def _by_module(bench: Bench, once: Any, images: int) -> dict[str, float]:
@@ -63,7 +64,7 @@ def _by_module(bench: Bench, once: Any, images: int) -> dict[str, float]:
     return {f"{name}_ms": 1000 * each / images for name, each in {**seconds, "rest": rest}.items()}
 
 
-def _by_kind(device: str, once: Any, images: int) -> dict[str, float]:
+def by_kind(device: str, once: Callable[[], Any], images: int) -> dict[str, float]:
     """Return ms an image of each kind of operation: of the device's kernels, or of the CPU's operations."""
     activity = torch.profiler.ProfilerActivity
     on = [activity.CPU] if device == "cpu" else [activity.CPU, activity.CUDA]

@@ -156,24 +156,28 @@ def ported(
     return answers
 
 
-def floor(task: str, bench: Bench) -> float:
-    """Return the operations that a face costs at least: its image once, its tokens once, scores of the options."""
-    config, own = bench.model.sizes, bench.picture(face(0))
-    encode = bench.tokenizer.encode
-    vision = vision_operations(config, len(own.distinct)) + projector_operations(config, own.tokens)
+def passes(task: str, bench: Bench) -> list[tuple[int, int]]:
+    """Return how many tokens each question adds, and how many were there before it."""
+    own, encode = bench.picture(face(0)), bench.tokenizer.encode
     if task == "one-shot":
         ids = encode(chat(after_exemplar().messages), [own.tokens, own.tokens])
         begin = ids.index(-2)
-        return vision + decoder_operations(config, len(ids) - begin, begin) + head_operations(config, len(BASIC))
+        return [(len(ids) - begin, begin)]
     first, second = (
         encode(chat(question.messages), [own.tokens]) for question in (first_question(), second_question(BASIC[0]))
     )
     shared = next(i for i, (one, other) in enumerate(zip(first, second, strict=False)) if one != other)
+    return [(len(first), 0), (len(second) - shared, shared)]
+
+
+def floor(task: str, bench: Bench) -> float:
+    """Return the operations that a face costs at least: its image once, its tokens once, scores of the options."""
+    config, own, asked = bench.model.sizes, bench.picture(face(0)), passes(task, bench)
     return (
-        vision
-        + decoder_operations(config, len(first))
-        + decoder_operations(config, len(second) - shared, shared)
-        + head_operations(config, 2 * len(BASIC))
+        vision_operations(config, len(own.distinct))
+        + projector_operations(config, own.tokens)
+        + sum(decoder_operations(config, new, held) for new, held in asked)
+        + head_operations(config, len(asked) * len(BASIC))
     )
 
 

@@ -253,6 +253,18 @@ def decoder_operations(config: ModelConfig, new: int, held: int = 0) -> float:
     return float(own.num_hidden_layers * (2 * new * weights + 4 * seen * own.hidden_size))
 
 
+def attention_operations(config: ModelConfig, crops: int, passes: Sequence[tuple[int, int]]) -> float:
+    """Return those of `vision_operations` and `decoder_operations` that are attention's.
+
+    Args:
+        passes: for each, how many new tokens the decoder takes, and how many were there before.
+    """
+    tower, text = config.vision, config.text
+    seen = sum(new * held + new * (new + 1) / 2 for new, held in passes)
+    vision = crops * (tower.num_hidden_layers - 1) * tower.positions**2 * tower.hidden_size
+    return float(4 * (vision + text.num_hidden_layers * seen * text.hidden_size))
+
+
 def head_operations(config: ModelConfig, states: int) -> float:
     """Return the operations of the prediction of tokens after some states."""
     return float(2 * states * config.text.hidden_size * config.text.vocab_size)

@@ -58,7 +58,7 @@ load_option = grouped(MODEL, click.option(
 ))  # fmt: skip
 dtype_option = grouped(MODEL, click.option(
     "--dtype", type=click.Choice(DTYPES), default=DTYPE, show_default=True,
-    help="The precision of the model's numbers; auto takes the best that the device computes fast.",
+    help="The precision of the model's numbers; auto takes the best that the device computes fast. int8 is for CPUs.",
 ))  # fmt: skip
 device_option = grouped(MODEL, click.option(
     "--device", default=DEVICE, show_default=True, metavar="NAME",

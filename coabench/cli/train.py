@@ -69,7 +69,8 @@ def _setting(*names: str, **attributes: Any) -> Decorator:
                  shell_complete=completing.trained),
     device_option,
     click.option("--dtype", type=click.Choice(DTYPES), show_default=Recipe.dtype,
-                 help="The precision of the arithmetic; auto takes the best that the device computes fast."),
+                 help="The precision of the arithmetic; auto takes the best that the device computes fast. Not int8, "
+                      "which only answers."),
     load_option,
     set_option,
 )  # fmt: skip

@@ -130,8 +130,8 @@ def open_backbone(registration: Registration, request: BackboneRequest) -> Backb
     if request.dtype == INT8 and INT8 not in capabilities:
         raise UserError(
             f"backbone {registration.name!r} cannot compute in 8-bit integers",
-            expected="a backbone that can: phi-3.5-vision or tiny",
-            found=f"--dtype {INT8}",
+            expected=f"a backbone that declares {INT8}",
+            found=", ".join(sorted(capabilities)),
             remedy="leave out --dtype, or choose another --backbone",
         )
     if request.load is not None and "quantises" not in capabilities:

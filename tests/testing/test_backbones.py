@@ -80,6 +80,10 @@ class DoesNotSayThatItQuantises(Sound):
     capabilities = frozenset({"generates", "scores", "quantises"})
 
 
+class DoesNotSayThatItMultipliesIntegers(Sound):
+    capabilities = frozenset({"generates", "scores", "int8"})
+
+
 class OnlyGenerates(Viewing):
     """A viewing with a method per mode, but for one that its backbone declares."""
 
@@ -285,6 +289,7 @@ PLANTED: list[tuple[Any, str, str]] = [
     (IdentityOfObjects, "unusable-identity", "Path"),
     (IdentityAfterLoad, "unusable-identity", "before load: {'loaded': 0}, after it: {'loaded': 1}"),
     (DoesNotSayThatItQuantises, "option-outside-identity", "load=8bit"),
+    (DoesNotSayThatItMultipliesIntegers, "option-outside-identity", "dtype=int8"),
     (OutsideIdentity, "option-outside-identity", "'sharpness'"),
     (Ignores, "ignored-option", "'patience' is never read; 'folder' is never read"),
     (FailsToLoad, "fails", "FileNotFoundError: weights.bin (test_backbones.py, line "),
