@@ -34,6 +34,7 @@ from command_line import add_json, existing_folder, parser_of, run_benchmark, wh
 
 from coabench.backbone import Backbone, BackboneRequest, Viewing
 from coabench.base.version import __version__
+from coabench.cli.output import write_json
 from coabench.dataset import Card, Check, Dataset, Sample
 from coabench.decode import Decode
 from coabench.dialogue import Answer, Question
@@ -43,6 +44,7 @@ from coabench.inference.loading import load_ahead
 from coabench.metrics.summary import summarise
 from coabench.registry.catalog import find_dataset
 from coabench.reports.compare import compare
+from coabench.reports.compare_page import ComparisonPage, comparison_page
 from coabench.reports.leaderboard import leaderboard
 from coabench.reports.pandas_tables import load_records
 from coabench.reports.report import Report, report
@@ -239,6 +241,15 @@ def compare_runs(folder: Path, samples: int) -> None:
     compare(folder / "asked", folder / "replayed")
 
 
+def compare_as_json(folder: Path, samples: int) -> None:
+    write_json(compare(folder / "asked", folder / "replayed").as_json(), folder / "compared.json")
+
+
+def compare_as_page(folder: Path, samples: int) -> None:
+    page = comparison_page(ComparisonPage(folder / "asked", folder / "replayed"))
+    (folder / "compared.html").write_text(page, encoding="utf-8")
+
+
 def frame(folder: Path, samples: int) -> None:
     """The run as a pandas table, which stays in memory."""
     assert len(load_records(folder / "asked")) == samples
@@ -291,6 +302,8 @@ JOBS: dict[str, Callable[[Path, int], None]] = {
     "leaderboard, first": board,
     "leaderboard, second": board,
     "compare": compare_runs,
+    "compare, json": compare_as_json,
+    "compare, page": compare_as_page,
     "load_records": frame,
     "score": score_file,
     "images alone": images,

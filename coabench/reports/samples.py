@@ -73,7 +73,8 @@ def columns(
         known["votes"].append(text(_most_first(record.get("votes") or {})))
         given = attributes_of(sample)
         for key in given:
-            attributes.setdefault(key, [-1] * number)
+            if key not in attributes:
+                attributes[key] = [-1] * number
         for key, values in attributes.items():
             values.append(text(_shown(given.get(key))))
         for run, own in zip(runs, sample, strict=True):
