@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from coabench_phi35v.shared_cache import SharedCache
 from inference import Bench, floor, ported
 from PIL.Image import Image
 from subject import clock, projector_operations, vision_operations
+
+from coabench.support.shared_cache import SharedCache
 
 KINDS = {
     "linear": ("addmm", "::mm", "linear", "gemm", "cutlass", "convolution"),

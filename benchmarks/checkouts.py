@@ -25,7 +25,6 @@ import json, sys, time, torch
 import inference
 from subject import WordPieces, face, random_model
 from coabench_phi35v.images import picture
-from coabench_phi35v.shared_cache import SharedCache
 
 threads, faces = map(int, sys.argv[1:])
 torch.set_num_threads(threads)
@@ -36,7 +35,7 @@ for line in sys.stdin:
     dtype, task, decode, batch = json.loads(line)
     bench = inference.Bench(model.to(getattr(torch, dtype)), tokenizer, 4, "cpu")
     begin = time.perf_counter()
-    kept = SharedCache.on(torch.device("cpu"))
+    kept = inference.SharedCache.on(torch.device("cpu"))
     answers = inference.ported(task, bench, batch, decode, kept, images[:faces])
     print(json.dumps([(time.perf_counter() - begin) / faces, answers]), flush=True)
 """

@@ -15,7 +15,6 @@ from breakdown import breakdown
 from budget import Case, Skipped
 from coabench_phi35v.images import Picture, picture
 from coabench_phi35v.model import Phi3VForCausalLM
-from coabench_phi35v.shared_cache import SharedCache
 from inference import Answers, Bench, floor, ported, published, race, same
 from PIL.Image import Image
 from subject import BASIC, clock, face, random_model, rate
@@ -24,6 +23,7 @@ from training import WORDS, Setting, contestant, held, step, work
 from coabench.decode import Decode
 from coabench.errors import OutOfMemory, first_line
 from coabench.support.placement import dtype_of
+from coabench.support.shared_cache import SharedCache
 
 PUBLISHED_SAMPLES = {"basic, one question": 12_271, "compound, both orders": 3_162}
 """Images of the published training set, by the questions that are asked about each."""

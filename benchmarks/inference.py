@@ -27,7 +27,6 @@ import torch
 from coabench_phi35v.images import Picture, picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control, chat
-from coabench_phi35v.shared_cache import SharedCache
 from coabench_phi35v.viewing import Phi35Viewing
 from command_line import add_json, parser_of, run_benchmark, usable_device, whole_number
 from PIL.Image import Image
@@ -52,6 +51,7 @@ from subject import (
 from coabench.decode import Decode
 from coabench.dialogue import Message, Question
 from coabench.support.placement import dtype_of
+from coabench.support.shared_cache import SharedCache
 
 EXEMPLAR = 1000
 """The number of the face that is shown before the others."""
@@ -136,7 +136,9 @@ def published(task: str, bench: Bench, images: Sequence[Image]) -> Answers:
 # -- the port ---------------------------------------------------------------------------------------------------------
 
 
-def ported(task: str, bench: Bench, batch: int, decode: Decode, kept: SharedCache, images: Sequence[Image]) -> Answers:
+def ported(
+    task: str, bench: Bench, batch: int, decode: Decode, kept: SharedCache[Any, Any], images: Sequence[Image]
+) -> Answers:
     """The same questions through one viewing per batch."""
     stop = frozenset({bench.tokenizer.control(Control.END), bench.tokenizer.control(Control.ENDOFTEXT)})
     before = [face(EXEMPLAR)] if task == "one-shot" else []
@@ -182,12 +184,16 @@ Contestant = Callable[[Sequence[Image]], Answers]
 
 
 def race(
-    contestants: Sequence[Contestant], images: Sequence[Image], block: int, device: str
+    contestants: Sequence[Contestant],
+    images: Sequence[Image],
+    block: int,
+    device: str,
+    time: Callable[[str], float] = clock,
 ) -> list[tuple[float, Answers]]:
     """Return seconds per image and the answers of each contestant.
 
     They take turns, block by block of images, so that a machine that slows down slows all of them. The first images
-    warm up outside the clock.
+    warm up outside the clock. *time* says what counts as time on a device.
     """
     seconds = [0.0] * len(contestants)
     answers: list[Answers] = [[] for _ in contestants]
@@ -195,9 +201,9 @@ def race(
         run(images[: 1 if device == "cpu" else block])
     for start in range(0, len(images), block):
         for index, run in enumerate(contestants):
-            begin = clock(device)
+            begin = time(device)
             answers[index] += run(images[start : start + block])
-            seconds[index] += clock(device) - begin
+            seconds[index] += time(device) - begin
     return list(zip([s / len(images) for s in seconds], answers, strict=True))
 
 

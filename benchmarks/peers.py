@@ -2,9 +2,12 @@
 
 Contestants: a plain loop of transformers (a whole prompt for every question, batch 1), the backbone ``transformers``,
 and vLLM, which the backbone ``openai`` asks. All go through the same strategies, and their labels are compared. Each
-turn has faces that nobody has seen; *again* are those of the turn before, which vLLM may keep.
+turn has faces that nobody has seen; *again* are the same faces once more, which ``transformers:`` and vLLM keep.
 
-    python benchmarks/peers.py [--model FOLDER] [--vllm BIN/vllm] [--threads 1] [--faces 4] [--rounds 3] [--json FILE]
+    python benchmarks/peers.py [--model FOLDER] [--vllm BIN/vllm] [--threads 1 2] [--faces 4] [--rounds 3] [--json FILE]
+
+Where other work runs beside it, start it by ``setsid``. Linux shares the processor among sessions (autogroup), so that
+within one session all contestants get alike; a server in a session of its own gets more. FILE may hold earlier runs.
 
 The model is built in FOLDER where there is none (minutes). vLLM is left out where ``--vllm`` names no executable. An
 environment for a CPU, with Python 3.11 (benchmarks/README.md says what else it needed):
@@ -51,6 +54,16 @@ TASKS = {
     "chain-of-affect": ("raf-db-compound", "chain-of-affect"),
     "pair-scores": ("raf-db-compound", "pair-scores"),
 }
+FIGURES = {
+    "start_seconds": "ready after s",
+    "images_per_second": "images/s",
+    "images_per_processor_second": "images/processor s",
+    "cores": "cores",
+    "again_images_per_second": "again images/s",
+    "again_images_per_processor_second": "again images/processor s",
+}
+"""Those of a row -> what they are called."""
+COLUMNS = ("threads", "task", "contestant", *FIGURES.values(), "same labels")
 LONGEST = 8
 """How many tokens an answer may have: a label has at most six here."""
 PATIENCE = 600
@@ -78,10 +91,12 @@ class _PlainViewing(TransformersViewing):
 
 
 class Contestant:
-    """A backbone, how long it took to be ready, and the processor time that it has used."""
+    """A backbone, how long it took to be ready, whether it keeps images, and the processor time that it has used."""
 
-    def __init__(self, name: str, backbone: Backbone[Any], ready: float, group: int | None = None) -> None:
-        self.name, self.backbone, self.ready, self._group = name, backbone, ready, group
+    def __init__(
+        self, name: str, backbone: Backbone[Any], ready: float, keeps: bool = True, group: int | None = None
+    ) -> None:
+        self.name, self.backbone, self.ready, self.keeps, self._group = name, backbone, ready, keeps, group
 
     def processor_seconds(self) -> float:
         """Return what this process has used, and the server's processes where there is one."""
@@ -121,7 +136,7 @@ def local(name: str, kind: type[TransformersVision], folder: Path) -> Contestant
         BackboneRequest(str(folder), None, "cpu", "float32", TransformersVision.Options(max_new_tokens=LONGEST))
     )
     backbone.load()
-    return Contestant(name, backbone, time.perf_counter() - begin)
+    return Contestant(name, backbone, time.perf_counter() - begin, kind is not Plain)
 
 
 @contextmanager
@@ -139,7 +154,7 @@ def served(executable: Path, folder: Path, threads: int) -> Iterator[Contestant]
     }
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch, (Path(scratch) / "log").open("w+", encoding="utf-8") as log:
-        server = subprocess.Popen(command, cwd=scratch, env=environment, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(command, cwd=scratch, env=environment, stdout=log, stderr=log, process_group=0)
         try:
             while not _answers(f"http://127.0.0.1:{port}/health"):
                 if server.poll() is not None or time.perf_counter() - begin > PATIENCE:
@@ -150,7 +165,7 @@ def served(executable: Path, folder: Path, threads: int) -> Iterator[Contestant]
             options = ServerOptions(base_url=f"http://127.0.0.1:{port}/v1", max_tokens=LONGEST)
             backbone = Server(BackboneRequest("llava", options=options))
             backbone.load()
-            yield Contestant("vLLM, by openai:", backbone, ready, os.getpgid(server.pid))
+            yield Contestant("vLLM, by openai:", backbone, ready, group=server.pid)
         finally:
             server.terminate()
             server.wait(timeout=60)
@@ -175,25 +190,27 @@ def race(
             first = faces * (turn + (rounds + 1) * tasks.index(task))
             shown = [draw_face(llava.FACES[n % 7], n // 7, llava.SIDE) for n in range(first, first + faces)]
             for one in contestants[:: -1 if turn % 2 else 1]:
-                for what in ("new", "again"):
+                for what in ("new", "again") if one.keeps else ("new",):
                     clock, processor, said = one.answer(task, shown, batch)
                     if turn:
                         taken.setdefault((one.name, what), []).append((clock, processor))
                 labels.setdefault(one.name, []).extend(said if turn else [])
         for one in contestants:
             clocks, processors = zip(*taken[one.name, "new"], strict=True)
-            seen, _ = zip(*taken[one.name, "again"], strict=True)
+            seen = taken.get((one.name, "again"), [])
             same = sum(a == b for a, b in zip(labels[one.name], labels[contestants[0].name], strict=True))
             row = {
-                "task": task, "contestant": one.name, "start_seconds": one.ready,
+                "threads": torch.get_num_threads(), "task": task, "contestant": one.name, "start_seconds": one.ready,
                 "images_per_second": faces / statistics.median(clocks),
                 "images_per_processor_second": faces / statistics.median(processors),
-                "again_images_per_second": faces / statistics.median(seen),
+                "cores": sum(processors) / sum(clocks),
+                "again_images_per_second": faces / statistics.median(c for c, _ in seen) if seen else None,
+                "again_images_per_processor_second": faces / statistics.median(p for _, p in seen) if seen else None,
                 "same_labels": same, "of": len(labels[one.name]),
             }  # fmt: skip
-            print(f"| {task} | {one.name} | {one.ready:.0f} | {row['images_per_second']:.2f} "
-                  f"| {row['images_per_processor_second']:.2f} | {row['again_images_per_second']:.2f} "
-                  f"| {same}/{row['of']} |", flush=True)  # fmt: skip
+            shown = [row[name] for name in FIGURES]
+            told = " | ".join("" if value is None else f"{value:.2f}" for value in shown)
+            print(f"| {row['threads']} | {task} | {one.name} | {told} | {same}/{row['of']} |", flush=True)
             yield row
 
 
@@ -202,37 +219,41 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("peers-llava"), help="the folder of the model")
     parser.add_argument("--vllm", type=Path, help="the executable of vLLM, in an environment of its own")
     parser.add_argument("--tasks", nargs="+", default=[*TASKS], choices=[*TASKS])
-    parser.add_argument("--threads", type=whole_number(), default=1)
+    parser.add_argument("--threads", nargs="+", type=whole_number(), default=[1])
     parser.add_argument("--faces", type=whole_number(), default=4)
     parser.add_argument("--batch-size", type=whole_number(), default=4)
     parser.add_argument("--rounds", type=whole_number(), default=3)
     add_json(parser)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server is ended, too
     if not (arguments.model / "config.json").exists():
         llava.build(arguments.model, learnt())
-    told = {**machine("cpu", arguments.threads), **llava.about(arguments.model), "batch": arguments.batch_size}
-    print(", ".join(f"{key} {value}" for key, value in told.items()) + "\n")
-    contestants = [
-        local("plain loop", Plain, arguments.model),
-        local("transformers:", TransformersVision, arguments.model),
-    ]
     left_out = [] if arguments.vllm and arguments.vllm.exists() else ["vLLM (no executable at --vllm)"]
+    told = {**machine("cpu", max(arguments.threads)), **llava.about(arguments.model), "batch": arguments.batch_size,
+            "faces": arguments.faces, "rounds": arguments.rounds, "load": [os.getloadavg()[0]]}  # fmt: skip
+    print(", ".join(f"{key} {value}" for key, value in told.items()) + "\n")
     if left_out:
         print(f"left out: {', '.join(left_out)}\n")
-    print("| task | contestant | ready after s | images/s | images/processor s | again images/s | same labels |")
-    print("|---" * 7 + "|")
+    print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
+    earlier = arguments.json and arguments.json.exists()
+    before = json.loads(arguments.json.read_text(encoding="utf-8")) if earlier else []
     rows: list[dict[str, Any]] = []
-    with ExitStack() as running:
-        if not left_out:
-            serving = served(arguments.vllm.absolute(), arguments.model.resolve(), arguments.threads)
-            contestants.append(running.enter_context(serving))
-        for row in race(contestants, arguments.tasks, arguments.faces, arguments.rounds, arguments.batch_size):
-            rows.append(row)
-            if arguments.json:
-                made = {"machine": told, "left_out": left_out, "rows": rows}
-                arguments.json.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    for threads in arguments.threads:
+        torch.set_num_threads(threads)
+        with ExitStack() as running:
+            contestants = [
+                local("plain loop", Plain, arguments.model),
+                local("transformers:", TransformersVision, arguments.model),
+            ]
+            if not left_out:
+                serving = served(arguments.vllm.absolute(), arguments.model.resolve(), threads)
+                contestants.append(running.enter_context(serving))
+            for row in race(contestants, arguments.tasks, arguments.faces, arguments.rounds, arguments.batch_size):
+                rows.append(row)
+                told["load"] = [*told["load"], round(os.getloadavg()[0], 1)]
+                if arguments.json:
+                    made = [*before, {"machine": told, "left_out": left_out, "rows": rows}]
+                    arguments.json.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

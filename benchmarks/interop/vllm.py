@@ -1,11 +1,11 @@
 """Does a real vLLM answer through ``openai:`` what ``transformers:`` answers with the same weights?
 
-    python benchmarks/interop/vllm.py VLLM [--pictures 33]
+    python benchmarks/interop/vllm.py VLLM [--pictures 33] [--only adapter]
 
 VLLM is the executable of an environment of its own; vllm.md says how one comes about on a machine without a GPU, and
 has the figures, which this script writes beside itself, with vllm.json. The model is the tests' tiny LLaVA, in float32;
 the pictures are drawn faces of the size that it sees, so that no two ways to scale a picture come between. It needs the
-packages that the tests need.
+packages that the tests need. ``--only`` measures one part and adds it to the file.
 """
 
 from __future__ import annotations
@@ -129,6 +129,43 @@ def measure(executable: str, pictures: int, work: Path) -> dict[str, Any]:
     return found
 
 
+def save_lora(model: Path, folder: Path) -> Path:
+    """Write a random LoRA on all linear layers of a LLaVA's decoder, large enough to change answers."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForImageTextToText
+
+    torch.manual_seed(3)
+    layers = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+    config = LoraConfig(r=8, lora_alpha=16, target_modules=layers, init_lora_weights=False)
+    get_peft_model(AutoModelForImageTextToText.from_pretrained(model), config).save_pretrained(folder)
+    return folder
+
+
+def measure_adapter(executable: str, pictures: int, work: Path) -> dict[str, Any]:
+    """Let runs with an adapter start their own server; return how they agree with merged weights."""
+    from support.tiny_vlms import LABELS, build_llava
+
+    import coabench
+
+    model = build_llava(work / "llava")
+    asked = {
+        "dataset": str(draw(work / "basic", pictures, dict(zip(LABELS, LABELS, strict=True)))),
+        "strategy": "direct", "decode": "score", "batch_size": 16,
+    }  # fmt: skip
+    adapted = {"adapter": str(save_lora(model, work / "lora")), **asked}
+    options = {"serve_with": executable, "serve_args": ARGUMENTS, "serve_within": "900"}
+    options |= {"max_tokens": str(LENGTH), "body.add_special_tokens": "true", "end_token": "</s>"}
+    local = {"backbone": f"transformers:{model}", "dtype": "float32"}
+    coabench.evaluate(output=work / "base", **local, **asked)
+    coabench.evaluate(output=work / "local", **local, **adapted)
+    coabench.evaluate(output=work / "served", backbone=f"openai:{model}", options=options, **adapted)
+    found = {"direct with a LoRA, scores of whole options": compared(work / "local", work / "served")}
+    for row in found.values():
+        row["labels_without_it"] = compared(work / "local", work / "base")["labels"]
+    return found
+
+
 def table(found: dict[str, Any]) -> str:
     """Return the comparisons as a table in Markdown."""
     lines = [
@@ -155,17 +192,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("vllm", help="the executable")
     parser.add_argument("--pictures", type=int, default=33)
+    parser.add_argument("--only", choices=["base", "adapter"])
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
     given = parser.parse_args()
     usual = {"HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
     os.environ.update({name: os.environ.get(name, value) for name, value in usual.items()})
-    with tempfile.TemporaryDirectory() as work:
-        found = measure(given.vllm, given.pictures, Path(work))
+    found = json.loads(given.output.read_text()) if given.only and given.output.exists() else {}
+    for part, how in (("base", measure), ("adapter", measure_adapter)):
+        if given.only in (None, part):
+            with tempfile.TemporaryDirectory() as work:
+                found |= how(given.vllm, given.pictures, Path(work))
     given.output.write_text(json.dumps(found, indent=1) + "\n")
     print(table(found))
-    exact = found["direct, scores of whole options"]
-    same = all(found[strategy]["labels"] == found[strategy]["samples"] for strategy in STRATEGIES)
-    sys.exit(0 if same and exact["largest_difference"] < 0.01 else 1)
+    scored = [row for row in found.values() if isinstance(row, dict) and "labels_without_it" in row]
+    scored += [found[name] for name in ("direct, scores of whole options",) if name in found]
+    same = all(found[strategy]["labels"] == found[strategy]["samples"] for strategy in STRATEGIES if strategy in found)
+    sys.exit(0 if same and all(row["largest_difference"] < 0.01 for row in scored) else 1)
 
 
 if __name__ == "__main__":

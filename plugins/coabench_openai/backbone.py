@@ -19,6 +19,8 @@ from coabench_openai.dispatch import Dispatcher, Prepared
 from coabench_openai.event_loop import wait_for
 from coabench_openai.exact_scores import Inexact
 from coabench_openai.local_server import LocalServer
+from coabench_openai.lora import NAME as LORA_NAME
+from coabench_openai.lora import ServedLora
 from coabench_openai.options import ServerOptions
 from coabench_openai.picture import data_url
 from coabench_openai.prompt_check import odd_prompt
@@ -49,7 +51,8 @@ class Server(Backbone[Prepared]):
     def __init__(self, request: BackboneRequest) -> None:
         o: ServerOptions = request.options or ServerOptions()
         self.options, self.model = o, _checked(request)
-        self.local = LocalServer.of(self.model, o)
+        self._lora = ServedLora.read(request.adapter) if request.adapter else None
+        self.local = LocalServer.of(self.model, o, self._lora)
         self.address = self.local.address if self.local else Address.read(o.base_url)
         key, variable = None if self.local else read_key(o.key_variable), o.key_variable or USUAL_KEY
         recorded = {"--backbone": self.model, "--set base_url": self.address.url, "--set server": o.server}
@@ -58,7 +61,8 @@ class Server(Backbone[Prepared]):
         refuse_secrets(recorded, Redaction(key))
         self._sent = "images and key" if key else "images"
         client = Client(self.address, key, variable, o.timeout, o.retries, o.ca_file)
-        self.dispatcher = Dispatcher(self.model, o, client)
+        self._asked = LORA_NAME if self._lora else self.model
+        self.dispatcher = Dispatcher(self._asked, o, client)
         self._first: tuple[Question, Mode] = (TRIAL, GENERATE)
         self._samples = False
         self._scores: Literal["exact", "first-token"] | None = None  # None where nothing is scored
@@ -75,6 +79,7 @@ class Server(Backbone[Prepared]):
             scores["end_token"] = o.end_token
         return {
             "model": self.model,
+            **({"adapter": self._lora.fingerprint} if self._lora else {}),
             "server": o.server or ("vllm" if self.local else self.address.url),
             **served,
             "requests": VERSION,
@@ -98,7 +103,7 @@ class Server(Backbone[Prepared]):
             notes = [f"images are sent to {self.address.url}"]
         if not self.address.private:
             notes.append(f"the connection is not encrypted: {self._sent} can be read on the way")
-        if served and served not in self.model and self.model not in served:
+        if served and served not in self._asked and self._asked not in served:
             notes.append(f"the server says that what answers is {served}")
         if self._samples:
             seeds = "gets no seed" if o.seed is None else "may ignore the seed of a request"
@@ -257,11 +262,12 @@ def _checked(request: BackboneRequest) -> str:
             expected="--backbone openai:MODEL, what the server calls it",
             remedy="for instance --backbone openai:my-vlm --set base_url=http://127.0.0.1:8000/v1",
         )
-    if request.adapter:
+    if request.adapter and not (request.options and request.options.serve_with):
         raise UserError(
-            "the backbone openai takes no adapter",
+            "the backbone openai takes no adapter for a server that runs already",
             expected="a server that has merged or loaded it, under a name of its own",
-            remedy="leave --adapter away and give that name: --backbone openai:NAME",
+            remedy="leave --adapter away and give that name, --backbone openai:NAME; or have it served for the run, "
+            "--backbone openai:BASE --set serve_with=vllm",
         )
     for option, value in (("--device", request.device), ("--dtype", request.dtype)):
         if value != "auto":

@@ -23,6 +23,8 @@ from typing import IO, Self
 from coabench.base.text import safe
 from coabench.errors import JobError, UserError
 from coabench_openai.address import Address
+from coabench_openai.lora import OWN_ARGUMENTS as LORA_ARGUMENTS
+from coabench_openai.lora import ServedLora
 from coabench_openai.options import ServerOptions
 
 SUPERVISOR = Path(__file__).with_name("supervise.py")
@@ -61,8 +63,12 @@ class LocalServer:
         self._end: weakref.finalize[[subprocess.Popen[bytes]], LocalServer] | None = None
 
     @classmethod
-    def of(cls, model: str, options: ServerOptions) -> Self | None:
+    def of(cls, model: str, options: ServerOptions, lora: ServedLora | None = None) -> Self | None:
         """Return the server that the options ask for, not started; None where they ask for none.
+
+        Args:
+            model: a folder, or a hub id.
+            lora: is served beside it.
 
         Raises:
             UserError: the executable is not there, or the options contradict one another.
@@ -86,7 +92,9 @@ class LocalServer:
                 expected="vllm, or the path of that executable in an environment of its own",
                 remedy="install vLLM, or correct the path",
             )
-        return cls([executable, "serve", model, *_arguments(options.serve_args)], options.serve_within)
+        own = (*OWN_ARGUMENTS, *(LORA_ARGUMENTS if lora else ()))
+        more = [*(lora.arguments if lora else ()), *_arguments(options.serve_args, own)]
+        return cls([executable, "serve", model, *more], options.serve_within)
 
     def start(self) -> None:
         """Start it, and wait until it is ready.
@@ -159,7 +167,7 @@ class LocalServer:
         )
 
 
-def _arguments(typed: str) -> list[str]:
+def _arguments(typed: str, own: Sequence[str]) -> list[str]:
     try:
         arguments = shlex.split(typed)
     except ValueError as error:
@@ -170,7 +178,7 @@ def _arguments(typed: str) -> list[str]:
             remedy="close the quotes",
         ) from None
     for argument in arguments:
-        if argument.partition("=")[0].replace("_", "-") in OWN_ARGUMENTS:
+        if argument.partition("=")[0].replace("_", "-") in own:
             raise UserError(
                 f"--set serve_args={typed}: {argument} is said by coabench itself",
                 expected="other arguments of vllm serve, such as --max-model-len 4096",

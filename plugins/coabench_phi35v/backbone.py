@@ -14,18 +14,19 @@ from torch import Tensor
 from coabench.backbone import Backbone, BackboneRequest
 from coabench.dialogue import Question
 from coabench.errors import UserError
-from coabench.recipe import Preset
+from coabench.recipe import INT8, Preset
 from coabench.support.hub import folder_of
+from coabench.support.int8_dynamic import check_int8, int8_facts, multiply_integers
 from coabench.support.placement import device_name, device_of, dtype_name, dtype_of
 from coabench.support.quantised import Quantisation
 from coabench.support.tensorfile import file_digest
 from coabench_phi35v.adapter import Phi35Adapter
+from coabench_phi35v.cache import Kept
 from coabench_phi35v.checkpoint import Checkpoint
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.images import picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import ChatTokenizer, Control, chat
-from coabench_phi35v.shared_cache import SharedCache
 from coabench_phi35v.training import Phi35Trainee
 from coabench_phi35v.viewing import Phi35Viewing, Prepared
 
@@ -60,7 +61,7 @@ class Phi35Vision(Backbone[Prepared]):
         UserError: from the constructor, where the model or the adapter is missing, broken, or does not fit.
     """
 
-    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores", "samples", "trains", "quantises"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores", "samples", "trains", "quantises", INT8})
     presets: ClassVar[Mapping[str, Preset]] = {"published": PUBLISHED, "published-literal": LITERAL}
 
     @dataclass(frozen=True)
@@ -111,14 +112,17 @@ class Phi35Vision(Backbone[Prepared]):
             )
         self.options = request.options or self.Options()
         self.device = device_of(request.device)
-        self.dtype = dtype_of(request.dtype, self.device)
+        self._int8 = request.dtype == INT8
+        if self._int8:
+            check_int8(self.device, request.load)
+        self.dtype = dtype_of("float32" if self._int8 else request.dtype, self.device)
         folder = folder_of(request.model, "model")
         config = ModelConfig.read(folder)
         self.model = Phi3VForCausalLM.blueprint(config, self.options.attention)
         shapes = {name: tuple(value.shape) for name, value in self.model.state_dict().items()}
         self._checkpoint = Checkpoint(folder, shapes)
         self.tokenizer = ChatTokenizer(folder / "tokenizer.json")
-        self._shared = SharedCache()
+        self._shared = Kept()
         adapter = folder_of(request.adapter, "adapter") if request.adapter else None
         self._quantisation = Quantisation.of(request.load, self.dtype)
         self._adapter = Phi35Adapter(adapter, self.model, merges=self._quantisation is None) if adapter else None
@@ -129,7 +133,7 @@ class Phi35Vision(Backbone[Prepared]):
             "checkpoint": self._checkpoint.fingerprint(),
             "tokenizer": file_digest(self._checkpoint.folder / "tokenizer.json").hex(),
             "adapter": self._adapter.facts if self._adapter else None,
-            "dtype": dtype_name(self.dtype),
+            **(int8_facts() if self._int8 else {"dtype": dtype_name(self.dtype)}),
             **(self._quantisation.facts() if self._quantisation else {}),
             **asdict(self.options),
         }
@@ -148,20 +152,31 @@ class Phi35Vision(Backbone[Prepared]):
         }
 
     def load(self) -> None:
-        """Read the weights onto the device, quantise those that are to be, and apply the adapter."""
+        """Read the weights onto the device, quantise those that are to be, and apply the adapter.
+
+        Layers that are to multiply integers are quantised last, with the adapter in them; until then they keep the
+        precision of the checkpoint.
+        """
         checkpoint, adapter = self._checkpoint, self._adapter
         base = adapter.base if adapter else lambda _, tensor: tensor
-        self.model.fill(dict(self._quantised(checkpoint.weights(self.device, self.dtype, base))))
+        kinds = checkpoint.dtypes()
+        layers = self.model.linear_layers if self._int8 else []
+        precisions = {f"{name}.weight": kinds[f"{name}.weight"] for name in layers}
+        self.model.fill(dict(self._quantised(checkpoint.weights(self.device, self.dtype, base, precisions))))
         if adapter:
-            loaded, kinds = dict(self.model.named_parameters()), checkpoint.dtypes()
+            self._merge(adapter, kinds)
+        multiply_integers(self.model, layers)
+        self._shared = Kept.on(self.device)  # what other weights have computed is forgotten
 
-            def stored(name: str) -> Tensor:
-                """Read only what was rounded when it was loaded."""
-                exact = self.dtype in (torch.float32, kinds[name])
-                return loaded[name].data if exact else checkpoint.stored(name)
+    def _merge(self, adapter: Phi35Adapter, kinds: Mapping[str, torch.dtype]) -> None:
+        loaded = dict(self.model.named_parameters())
 
-            adapter.merge(self.model, stored)
-        self._shared = SharedCache.on(self.device)  # what other weights have computed is forgotten
+        def stored(name: str) -> Tensor:
+            """Read only what was rounded when it was loaded."""
+            exact = loaded[name].dtype in (torch.float32, kinds[name])
+            return loaded[name].data if exact else self._checkpoint.stored(name)
+
+        adapter.merge(self.model, stored)
 
     def _quantised(self, weights: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
         """Yield the weights, those of quantised layers as these keep them: one alone is whole at a time."""

@@ -8,14 +8,39 @@ use (padding, or a token taken back) has position -1 and is never attended to.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from coabench_phi35v.shared_cache import Prefix
+from coabench.support.shared_cache import SharedCache
 
 GROWTH = 64
 """Slots added beyond those asked for, so that decoding does not move the cache at every token."""
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """The beginning of a chat that went through the decoder.
+
+    Attributes:
+        tokens: its token ids.
+        long: whether it was rotated by the long factors.
+        keys, values: per layer, (heads, tokens, head size).
+    """
+
+    tokens: list[int]
+    long: bool
+    keys: list[Tensor]
+    values: list[Tensor]
+
+    @property
+    def bytes(self) -> int:
+        return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
+
+
+Kept = SharedCache[Tensor, Prefix]
+"""The tokens of exemplar images, by digest; prefixes, by token ids, digests of the images in them, and rope factors."""
 
 
 class SlotCache:

@@ -106,6 +106,12 @@ class Phi3VForCausalLM(nn.Module):
         return [name for name, module in modules if isinstance(module, nn.Linear)]
 
     @property
+    def linear_layers(self) -> list[str]:
+        """The names of all linear layers but the head: of the language model, the projector and the vision tower."""
+        modules = self.model.named_modules(prefix="model")
+        return [name for name, module in modules if isinstance(module, nn.Linear)]
+
+    @property
     def device(self) -> torch.device:
         """Where the parameters are."""
         return self.lm_head.weight.device

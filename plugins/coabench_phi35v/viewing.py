@@ -17,12 +17,11 @@ from coabench.support.memory import explained_oom
 from coabench.support.numerics import not_a_number
 from coabench.support.option_tree import OptionTree
 from coabench.support.sampling import draw_tokens
-from coabench_phi35v.cache import SlotCache
+from coabench_phi35v.cache import Kept, Prefix, SlotCache
 from coabench_phi35v.images import Picture
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.packing import common
 from coabench_phi35v.prompt import ChatTokenizer, Control, chat
-from coabench_phi35v.shared_cache import Prefix, SharedCache
 
 TOO_LITTLE_MEMORY = (
     "the device has too little memory for this batch",
@@ -55,14 +54,14 @@ class Phi35Viewing(Viewing):
         samples: Sequence[Prepared],
         stop: frozenset[int],
         max_new_tokens: int,
-        shared: SharedCache | None = None,
+        shared: Kept | None = None,
     ) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self._samples = samples
         self._stop = stop
         self._max_new_tokens = max_new_tokens
-        self._shared = shared or SharedCache()
+        self._shared = shared or Kept()
         self._linear = fast_linear(model.device, model.lm_head.weight.dtype)
         self._encoded: dict[bytes, Tensor] = {}
         self._cache = SlotCache(len(samples), len(model.model.layers), model.device)

@@ -21,6 +21,7 @@ from coabench.support.hub import folder_of
 from coabench.support.memory import explained_oom
 from coabench.support.placement import device_name, device_of, dtype_name, dtype_of
 from coabench.support.quantised import Quantisation
+from coabench_transformers.beginnings import Kept
 from coabench_transformers.chat import Chat
 from coabench_transformers.chat_backbone import ChatBackbone
 from coabench_transformers.checkpoint import Checkpoint
@@ -122,6 +123,8 @@ class TransformersVision(ChatBackbone):
         self._model = model
         if self._trainee:
             self._trainee.fill(model)
+        else:
+            self._shared = Kept.on(self.device)
 
     def _whole(self) -> Any:
         model = self.checkpoint.load(self.dtype, self.options.attention)
@@ -138,6 +141,10 @@ class TransformersVision(ChatBackbone):
         if self._adapter:
             self._adapter.attach(model)
         return model.eval()
+
+    def close(self) -> None:
+        """Let go of what was kept of images and prompts."""
+        self._shared = None
 
     def trainee(self, options: Any) -> TransformersTrainee:
         """Return the model for training, its parameters without memory until `load`."""

@@ -15,6 +15,7 @@ from coabench.base.text import plural
 from coabench.decode import Decode
 from coabench.dialogue import Question
 from coabench.errors import UserError
+from coabench_transformers.beginnings import Kept
 from coabench_transformers.chat import Chat, Refused
 from coabench_transformers.shared import Sharing
 from coabench_transformers.viewing import TransformersViewing
@@ -51,6 +52,8 @@ class ChatBackbone(Backbone[Prepared]):
     config: Any
     options: Any
     _model: Any = None
+    _shared: Kept | None = None
+    """What is kept from one batch to the next; None where the weights may change between them."""
 
     check_keeps_nothing = True
 
@@ -105,7 +108,7 @@ class ChatBackbone(Backbone[Prepared]):
 
     def look(self, batch: Sequence[Prepared]) -> TransformersViewing:
         """Look at a batch."""
-        return TransformersViewing(self._model, self.chat, batch, self._sharing)
+        return TransformersViewing(self._model, self.chat, batch, self._sharing, self._shared)
 
     @cached_property
     def _sharing(self) -> Sharing:

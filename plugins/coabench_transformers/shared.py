@@ -1,15 +1,14 @@
 """Prompts that begin alike: what the model makes of the images of a batch is kept, and every question continues it.
 
-A prompt is cut behind its last image token. What stands before goes through the model once, into a key-value cache;
-every question runs its own tokens on a copy of it, with all its options, or token by token.
+A prompt is cut behind its last image token. What stands before goes through the model once, into a key-value cache
+(`coabench_transformers.beginnings`); every question runs its own tokens on a copy of it, with all its options, or token
+by token.
 """
 
 from __future__ import annotations
 
-import copy
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -22,6 +21,8 @@ from coabench_transformers.chat import Inputs
 
 LENGTHS_MATTER = ("dynamic", "longrope")
 """Kinds of rotary embeddings by which a token's key depends on how long the prompt is."""
+EXEMPLARS = "exemplars"
+"""What `Sharing.agrees` calls prompts whose exemplars went through the model before the rest."""
 
 
 class Sharing:
@@ -71,41 +72,15 @@ class Sharing:
         last = inputs["input_ids"].gather(1, inputs["attention_mask"].sum(dim=1, keepdim=True) - 1)
         return (self._window is None or longest < self._window) and self.image_token not in last.flatten().tolist()
 
+    def lets_exemplars_go_alone(self, inputs: Inputs) -> bool:
+        """Whether exemplars may go through the model before the rest of their prompts.
 
-@dataclass(frozen=True)
-class Begun:
-    """Prompts of some rows, equally long up to their last image, that went through the model.
-
-    Attributes:
-        begins: what tells the beginning of each row from others: its tokens, and which images they stand for.
-        length: how many tokens it is.
-        cache: what the model made of them, a row each; never written to.
-    """
-
-    begins: Mapping[int, tuple[int, ...]]
-    length: int
-    cache: DynamicCache
-
-    @classmethod
-    def run(
-        cls, model: Any, sharing: Sharing, inputs: Inputs, begins: Mapping[int, tuple[int, ...]], length: int
-    ) -> Begun:
-        """Run the first *length* tokens of each row of some inputs; they hold no padding."""
+        Not where further tensors describe the tokens of a prompt: by them, tokens of an image see each other (Gemma 3),
+        but only in a model's first pass.
+        """
         shape = inputs["attention_mask"].shape
-        cut = {name: value[:, :length] if value.shape == shape else value for name, value in inputs.items()}
-        cache = sharing.cache()
-        if length:
-            model(**cut, **{sharing.cache_name: cache}, use_cache=True, logits_to_keep=1)
-        return cls(begins, length, cache)
-
-    def of(self, rows: Sequence[int]) -> DynamicCache:
-        """Return a cache of some of the rows that may be written to."""
-        cache = copy.copy(self.cache)
-        cache.layers = [copy.copy(layer) for layer in self.cache.layers]  # they grow by new tensors
-        if list(rows) != list(self.begins):
-            places = {row: place for place, row in enumerate(self.begins)}
-            cache.batch_select_indices(torch.tensor([places[row] for row in rows]))
-        return cache
+        described = {name for name, value in inputs.items() if value.shape == shape}
+        return self.agrees.get(EXEMPLARS, True) and described == {"input_ids", "attention_mask"}
 
 
 class Continued:

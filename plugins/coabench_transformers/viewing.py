@@ -10,14 +10,15 @@ import torch
 
 from coabench.backbone import Answers, Questions, Viewing
 from coabench.base.resources import out_of_memory
-from coabench.dialogue import Answer, Question
+from coabench.dialogue import Answer, Message, Question
 from coabench.errors import SampleError
 from coabench.support.linear import fast_linear
 from coabench.support.memory import explained_oom
+from coabench_transformers.beginnings import Beginnings, Kept, Texts
 from coabench_transformers.chat import Chat, Inputs, Refused
 from coabench_transformers.continuing import Evidence, generated, scored
-from coabench_transformers.image_features import ImageFeatures
-from coabench_transformers.shared import Begun, Continued, Sharing
+from coabench_transformers.image_calls import FEATURES, PIXELS, ImageCalls
+from coabench_transformers.shared import EXEMPLARS, Continued, Sharing
 from coabench_transformers.whole import Whole
 
 if TYPE_CHECKING:
@@ -34,13 +35,22 @@ class TransformersViewing(Viewing):
 
     Args:
         sharing: of the model; what is found out about it is kept there.
+        shared: what was computed for earlier viewings of the same model, and is kept for later ones.
     """
 
-    def __init__(self, model: Any, chat: Chat, samples: Sequence[Sequence[Image]], sharing: Sharing) -> None:
+    def __init__(
+        self,
+        model: Any,
+        chat: Chat,
+        samples: Sequence[Sequence[Image]],
+        sharing: Sharing,
+        shared: Kept | None = None,
+    ) -> None:
         self._model, self._chat, self._samples, self._sharing = model, chat, samples, sharing
         self._whole = Whole(model, chat)
-        self._features = ImageFeatures()
-        self._begun: dict[int, Begun] = {}
+        kept = shared or Kept()
+        self._images = ImageCalls(samples, kept.images)
+        self._beginnings = Beginnings(model, sharing, samples, self._of_chats, self._images, kept)
         self.restart()
 
     def restart(self) -> None:
@@ -78,7 +88,8 @@ class TransformersViewing(Viewing):
             explained_oom(*TOO_LITTLE_MEMORY),
             torch.inference_mode(),
             fast_linear(self._model.device, self._model.dtype),
-            self._features.reused_by(self._model),
+            self._images.remembered(getattr(self._model, "model", self._model), FEATURES),
+            self._images.remembered(self._chat.processor.image_processor, PIXELS),
         ):
             # Processors want all rows or none to show images, and some the same number of them.
             for number in sorted({_shown(question) for question in asked.values()}):
@@ -99,8 +110,10 @@ class TransformersViewing(Viewing):
         return self._of_whole_prompts(asked, inputs, mode) if answers is None else answers
 
     def _inputs(self, asked: Asked, side: Literal["left", "right"]) -> Inputs:
-        chats = [question.messages for question in asked.values()]
-        made = self._chat.inputs(chats, [self._samples[row] for row in asked], side)
+        return self._of_chats({row: question.messages for row, question in asked.items()}, side)
+
+    def _of_chats(self, chats: Mapping[int, Sequence[Message]], side: Literal["left", "right"] = "right") -> Inputs:
+        made = self._chat.inputs(list(chats.values()), [self._samples[row] for row in chats], side)
         kind, device = self._model.dtype, self._model.device
         return {n: value.to(device, kind if value.is_floating_point() else None) for n, value in made.items()}
 
@@ -119,64 +132,47 @@ class TransformersViewing(Viewing):
         longest = inputs["input_ids"].shape[1] + (said or self._model.generation_config.max_new_tokens)
         if not self._sharing.fits(mode, inputs, longest):
             return None
-        known = mode in self._sharing.agrees
+        agrees = self._sharing.agrees
+        exemplars = any(message.images for question in asked.values() for message in question.context)
+        apart = exemplars and self._sharing.lets_exemplars_go_alone(inputs)
+        checked = {mode, EXEMPLARS} if apart else {mode}
+        known = checked <= agrees.keys()
         try:
-            answers, evidence = self._answered(asked, inputs, mode)
+            answers, evidence = self._answered(asked, inputs, mode, apart)
         except Exception as error:  # hundreds of models, each with errors of its own
+            self._beginnings.forget()
             if known or isinstance(error, torch.OutOfMemoryError) or out_of_memory(error):
                 raise
-            self._sharing.agrees[mode] = False
-            return None
-        if not known:
-            self._sharing.agrees[mode] = self._agree(inputs, [evidence[row] for row in asked])
-        return answers if self._sharing.agrees[mode] else None
+            same = False
+        else:
+            same = known or self._agree(inputs, [evidence[row] for row in asked])
+        if same:
+            agrees |= dict.fromkeys(checked, True)
+            self._beginnings.keep()
+            return answers
+        self._beginnings.forget()
+        agrees[EXEMPLARS if apart else mode] = False
+        return self._continued(asked, inputs, mode) if apart else None
 
-    def _answered(self, asked: Asked, inputs: Inputs, mode: Mode) -> tuple[dict[int, Answer], dict[int, Evidence]]:
-        lengths = inputs["attention_mask"].sum(dim=1).tolist()
-        prompts = {
-            row: ids[:length] for row, ids, length in zip(asked, inputs["input_ids"].tolist(), lengths, strict=True)
-        }
+    def _answered(
+        self, asked: Asked, inputs: Inputs, mode: Mode, apart: bool
+    ) -> tuple[dict[int, Answer], dict[int, Evidence]]:
+        texts = Texts.read(list(asked), inputs)
         answers: dict[int, Answer] = {}
         evidence: dict[int, Evidence] = {}
-        before = dict(self._begun)
-        for begun, rows in self._begin(asked, inputs, prompts):
+        for begun, rows in self._beginnings.of(asked, inputs, texts, apart):
             held = begun.length
             continued = Continued(self._model, self._sharing, begun.of(rows), len(rows), held)
-            chunks, questions = [prompts[row][held:] for row in rows], [asked[row] for row in rows]
+            chunks, questions = [texts.prompts[row][held:] for row in rows], [asked[row] for row in rows]
             if mode == "score":
                 found = scored(self._chat, continued, chunks, questions)
             else:
                 found = generated(self._model, self._chat, continued, chunks, questions, mode == "sample")
             for row, (answer, own) in zip(rows, found, strict=True):
-                kept = held if before.get(row) is begun and row not in self._new else 0
-                answers[row] = replace(answer, prompt_tokens=len(prompts[row]), cached_tokens=kept)
+                kept = held if self._beginnings.had(row, begun) and row not in self._new else 0
+                answers[row] = replace(answer, prompt_tokens=len(texts.prompts[row]), cached_tokens=kept)
                 evidence[row] = own
         return answers, evidence
-
-    def _begin(
-        self, asked: Asked, inputs: Inputs, prompts: Mapping[int, Sequence[int]]
-    ) -> list[tuple[Begun, list[int]]]:
-        """Return what the model made of the prompts up to their last image, and of which rows each is.
-
-        Rows that are equally long up to there go through the model together.
-        """
-        ends = {row: _behind_last(self._sharing.image_token, prompt) for row, prompt in prompts.items()}
-        shown = {row: tuple(i for m in question.messages for i in m.images) for row, question in asked.items()}
-        begins = {row: (*prompts[row][:end], *shown[row]) for row, end in ends.items()}  # equal places, other images
-        begun = {row: self._begun[row] for row in asked if row in self._begun}
-        lacking: dict[int, list[int]] = {}
-        for row, end in ends.items():
-            if row not in begun or begun[row].begins[row] != begins[row]:
-                lacking.setdefault(end, []).append(row)
-        for end, rows in lacking.items():
-            own = inputs if len(rows) == len(asked) else self._inputs({row: asked[row] for row in rows}, "right")
-            made = Begun.run(self._model, self._sharing, own, {row: begins[row] for row in rows}, end)
-            begun |= dict.fromkeys(rows, made)
-        self._begun |= {row: begun[row] for row in begun if ends[row]}  # a question without images forgets none
-        groups: dict[int, list[int]] = {}
-        for row in begun:
-            groups.setdefault(id(begun[row]), []).append(row)
-        return [(begun[rows[0]], rows) for rows in groups.values()]
 
     def _agree(self, inputs: Inputs, evidence: Sequence[Evidence]) -> bool:
         """Whether whole prompts lead to the same, but for rounding: to half of the digits of the precision."""
@@ -190,7 +186,3 @@ class TransformersViewing(Viewing):
 
 def _shown(question: Question) -> int:
     return sum(len(message.images) for message in question.messages)
-
-
-def _behind_last(token: int | None, prompt: Sequence[int]) -> int:
-    return max((place + 1 for place, each in enumerate(prompt) if each == token), default=0)

@@ -8,12 +8,12 @@ import pytest
 import torch
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control, ImageAt, chat
-from coabench_phi35v.shared_cache import LruCache, SharedCache
 from coabench_phi35v.viewing import Phi35Viewing
 
 from coabench.dialogue import Message, Question
 from coabench.errors import JobError, UserError
 from coabench.labels import Choices
+from coabench.support.shared_cache import SharedCache
 
 pytestmark = pytest.mark.slow
 
@@ -207,17 +207,6 @@ def test_nothing_is_kept_while_the_weights_are_trained(oracle, loaded, encoded, 
     for _ in range(2):
         backbone.look([shown_first("64x48", "100x100", oracle, backbone)]).ask([after("Fear")], "score")
     assert encoded == [1, 1, 1, 1]  # exemplar, query; both again
-
-
-def test_the_shelf_drops_what_was_not_used_for_longest():
-    shelf = LruCache(10)
-    for name in "abc":
-        shelf.put(name, name.upper(), 4)
-        shelf.get("a")
-    assert [shelf.get(name) for name in "abc"] == ["A", None, "C"]
-    shelf.put("large", "LARGE", 11)
-    assert shelf.get("large") is None
-    assert shelf.get("a") == "A"
 
 
 # -- scoring ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -43,6 +45,26 @@ def opened(folders: Callable[[str], Path]) -> Opened:
     def load(name: str, adapter: str | None = None, **options: Any) -> TransformersVision:
         made = TransformersVision.Options(**{"max_new_tokens": 6, **options})
         backbone = TransformersVision(BackboneRequest(str(folders(name)), adapter, "cpu", "float32", made))
+        backbone.load()
+        return backbone
+
+    return load
+
+
+@pytest.fixture
+def fresh(folders: Callable[[str], Path], tmp_path: Path) -> Opened:
+    """Open a model anew: nothing is known yet about whether its prompts can be continued."""
+
+    def load(name: str, dtype: str = "float32", window: int | None = None) -> TransformersVision:
+        folder = folders(name)
+        if window:
+            folder = shutil.copytree(folder, tmp_path / "model")
+            config = json.loads((folder / "config.json").read_text())
+            config["text_config"]["sliding_window"] = window
+            (folder / "config.json").write_text(json.dumps(config))
+        backbone = TransformersVision(
+            BackboneRequest(str(folder), None, "cpu", dtype, TransformersVision.Options(max_new_tokens=6))
+        )
         backbone.load()
         return backbone
 

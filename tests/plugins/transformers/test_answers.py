@@ -204,10 +204,11 @@ def test_attention_implementations_agree(opened):
 
 
 @pytest.fixture
-def towers(backbone):
+def towers(backbone, monkeypatch):
     """How many pictures each forward pass of the vision tower was of."""
     for decode in ("generate", "score"):  # the first answers of a model are compared with those of whole prompts
         look(backbone, *FACES).ask([FIRST] * 3, decode)
+    monkeypatch.setattr(backbone, "_shared", None)  # what one viewing keeps is looked at here
     base, passes = backbone._model.model, []
     tower = getattr(base, "vision_tower", None) or base.vision_model
     handle = tower.register_forward_hook(lambda *call: passes.append(len(call[2].last_hidden_state)))

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
-import shutil
 from functools import wraps
 from types import SimpleNamespace
 
 import pytest
 import torch
-from coabench_transformers.backbone import TransformersVision
 from coabench_transformers.shared import Sharing
 from coabench_transformers.whole import Whole
 from support.tiny_vlms import LABELS, PROMPTS
 
-from coabench.backbone import BackboneRequest
 from coabench.dialogue import Message, Question
 from coabench.labels import Choices
 from coabench.testing.pictures import draw_face
@@ -26,26 +22,6 @@ pytestmark = pytest.mark.slow
 FIRST = Question(PROMPTS[0], Choices(LABELS))
 SECOND = Question("Which of these mixtures fits best?", Choices(("Happily Surprised", "Sadly Angry", "Fear", "Sadly")))
 FACES = [draw_face("Anger", 1), draw_face("Happiness", 2), draw_face("Fear", 3)]
-
-
-@pytest.fixture
-def fresh(folders, tmp_path):
-    """Open a model anew: nothing is known yet about whether its prompts can be continued."""
-
-    def load(name, dtype="float32", window=None):
-        folder = folders(name)
-        if window:
-            folder = shutil.copytree(folder, tmp_path / "model")
-            config = json.loads((folder / "config.json").read_text())
-            config["text_config"]["sliding_window"] = window
-            (folder / "config.json").write_text(json.dumps(config))
-        backbone = TransformersVision(
-            BackboneRequest(str(folder), None, "cpu", dtype, TransformersVision.Options(max_new_tokens=6))
-        )
-        backbone.load()
-        return backbone
-
-    return load
 
 
 @pytest.fixture
@@ -110,6 +86,7 @@ def test_continued_prompts_have_the_answers_of_whole_ones(fresh, name, window, d
 def test_options_cost_one_pass_and_later_questions_their_own_tokens(fresh, passes):
     backbone = fresh("llava")
     look(backbone).ask([FIRST] * 3, "score")
+    backbone.close()  # forgets the images
     viewing, counted = look(backbone), passes(backbone)
     (first, *_) = viewing.ask([FIRST] * 3, "score")
     assert len(counted) == 2  # up to the image, and behind it
@@ -135,7 +112,7 @@ def test_exemplars_and_questions_without_images_are_continued_too(fresh):
             inputs = backbone.chat.inputs([question.messages], [FACES[:2]], "right")
             with torch.inference_mode():
                 check_same([answer], Whole(backbone._model, backbone.chat).score(inputs, [question]))
-    assert backbone._sharing.agrees == {"score": True}
+    assert backbone._sharing.agrees == {"score": True, "exemplars": True}
 
 
 def test_another_image_in_the_same_place_is_another_beginning(fresh):

@@ -1,4 +1,4 @@
-"""What is computed once for many samples: exemplar images, and the beginning of a chat that several samples share."""
+"""What a model computed once and many samples share, bounded in bytes: images, and beginnings of prompts."""
 
 from __future__ import annotations
 
@@ -8,34 +8,17 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import torch
-from torch import Tensor
+
+from coabench.base.environment import memory_gib
 
 GIB = 2**30
 CPU_BUDGET = 2 * GIB
-CUDA_SHARE = 0.15
-"""How much is kept: on a CPU so many bytes, on a GPU this share of its memory."""
+CPU_SHARE, CUDA_SHARE = 0.125, 0.15
+"""How much is kept: on a CPU so many bytes, but at most this share of the memory; on a GPU this share of its own."""
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """The beginning of a chat that went through the decoder.
-
-    Attributes:
-        tokens: its token ids.
-        long: whether it was rotated by the long factors.
-        keys, values: per layer, (heads, tokens, head size).
-    """
-
-    tokens: list[int]
-    long: bool
-    keys: list[Tensor]
-    values: list[Tensor]
-
-    @property
-    def bytes(self) -> int:
-        return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
+Image = TypeVar("Image")
+Beginning = TypeVar("Beginning")
 
 
 class LruCache(Generic[Value]):
@@ -53,8 +36,12 @@ class LruCache(Generic[Value]):
         self._held.move_to_end(key)
         return entry[0]
 
+    def takes(self, key: Hashable, size: int) -> bool:
+        """Whether `put` would keep it: it is not too large, and not held yet."""
+        return size <= self._budget and key not in self._held
+
     def put(self, key: Hashable, value: Value, size: int) -> None:
-        if size > self._budget or key in self._held:
+        if not self.takes(key, size):
             return
         self._held[key] = value, size
         self._bytes += size
@@ -64,21 +51,22 @@ class LruCache(Generic[Value]):
 
 
 @dataclass(frozen=True)
-class SharedCache:
-    """What the viewings of one model share.
+class SharedCache(Generic[Image, Beginning]):
+    """What the viewings of one model share; by default nothing is kept.
 
     Attributes:
-        images: the tokens of exemplar images, by digest.
-        prefixes: by token ids, digests of the images in them, and rope factors.
+        images: what was made of images.
+        prefixes: what was made of the beginnings of prompts.
     """
 
-    images: LruCache[Tensor] = field(default_factory=lambda: LruCache(0))
-    prefixes: LruCache[Prefix] = field(default_factory=lambda: LruCache(0))
+    images: LruCache[Image] = field(default_factory=lambda: LruCache(0))
+    prefixes: LruCache[Beginning] = field(default_factory=lambda: LruCache(0))
 
     @classmethod
-    def on(cls, device: torch.device) -> SharedCache:
+    def on(cls, device: torch.device) -> SharedCache[Image, Beginning]:
         """Return an empty one, with as many bytes as the device can spare."""
-        budget = CPU_BUDGET
         if device.type == "cuda":
             budget = int(CUDA_SHARE * torch.cuda.get_device_properties(device).total_memory)
+        else:
+            budget = min(CPU_BUDGET, int(CPU_SHARE * GIB * (memory_gib() or CPU_BUDGET / GIB)))
         return cls(LruCache(budget // 4), LruCache(budget - budget // 4))
