@@ -21,6 +21,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control, chat
 from coabench_phi35v.training import Phi35Trainee
 from command_line import add_json, parser_of, run_benchmark, usable_device, whole_number
+from peft.tuners.lora.layer import Linear
 from subject import BASIC, WordPieces, causal, clock, face, machine, random_model, whole_tower
 from torch import Tensor, nn
 
@@ -37,6 +39,9 @@ from coabench.dialogue import Task, Turn
 from coabench.inference.engine import training_turns
 from coabench.recipe import Recipe
 from coabench.registry.catalog import find_dataset, open_strategy
+from coabench.support.linear import fast_linear
+from coabench.support.tensor_store import TensorStore
+from coabench.training.lora_layer import PlainLora
 from coabench.training.trainable import trainable
 
 NUM_CROPS = 4
@@ -58,10 +63,11 @@ class Setting:
     dtype: str
     checkpointing: bool
     dropout: float = 0.0
+    targets: tuple[str, ...] = ()
 
     @property
     def recipe(self) -> Recipe:
-        return Recipe(rank=32, alpha=16, dropout=self.dropout, checkpointing=self.checkpointing)
+        return Recipe(rank=32, alpha=16, dropout=self.dropout, checkpointing=self.checkpointing, targets=self.targets)
 
     def arithmetic(self) -> AbstractContextManager[Any]:
         """Return the context in which the Trainer computes: mixed precision, where it is not float32."""
@@ -100,6 +106,9 @@ class Plain:
     def __init__(self, model: Phi3VForCausalLM, recipe: Recipe) -> None:
         self.model = model
         self.module = trainable(_lend(model), recipe)
+        for module in self.module.modules():
+            if isinstance(module, PlainLora):
+                module.__class__ = Linear  # PEFT's own
 
     def loss(self, job: Work, count: int) -> Tensor:
         sequences = [(own, turn) for own, turns in zip(job.pictures, job.turns, strict=True) for turn in turns]
@@ -133,6 +142,10 @@ class Packed:
         self.lend = _lend(model)
         self.module = trainable(self.lend, recipe)
 
+    def keep(self, folder: str) -> None:
+        """Keep what the frozen vision tower makes, as ``--vision-cache`` does."""
+        self.lend.keep(TensorStore(Path(folder), 2**30))
+
     def loss(self, job: Work, count: int) -> Tensor:
         examples = [self.lend.encode((own,), turns) for own, turns in zip(job.pictures, job.turns, strict=True)]
         loss: Tensor = self.module(**self.lend.collate(examples), num_items_in_batch=count)["loss"]
@@ -163,9 +176,10 @@ def contestant(name: str, base: Phi3VForCausalLM, setting: Setting) -> Any:
 def step(made: Any, job: Work, setting: Setting) -> float:
     """Run one micro-batch forward and backward; return its loss."""
     made.module.zero_grad()
-    with setting.arithmetic():
-        loss = made.loss(job, job.count)
-    loss.backward()
+    with fast_linear(torch.device(setting.device), torch.float32):  # as the Trainer computes
+        with setting.arithmetic():
+            loss = made.loss(job, job.count)
+        loss.backward()
     return float(loss.detach())
 
 

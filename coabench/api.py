@@ -294,6 +294,7 @@ def train(
     batch_size: int | None = None,
     share: bool | None = None,
     micro_batch: int | None = None,
+    vision_cache: float | None = None,
     lr: float | None = None,
     part_lr: Mapping[str, float] | None = None,
     schedule: str | None = None,
@@ -336,6 +337,7 @@ def train(
         targets: parts that are trained: ``language``, ``projector``, ``vision``.
         modules_to_save: parts or modules that are trained whole beside the LoRA.
         micro_batch: questions per forward pass and process.
+        vision_cache: GiB on disk for what a frozen vision tower makes of images; changes no result.
         lr: learning rate of AdamW.
         part_lr: that of single parts, ``{"vision": 2e-5}``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``…

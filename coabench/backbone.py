@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import nn
 
+    from coabench.support.tensor_store import TensorStore
+
 Prepared = TypeVar("Prepared")
 
 
@@ -117,6 +119,7 @@ class Trainee(ABC):
         unused: names of modules that no answer depends on; they stay as they are, even in full fine-tuning.
         weighs: whether the loss of a turn is multiplied by its `Turn.weight`; ``--balance loss`` needs it, and
             ``--objective grpo``, with weights below 0 too.
+        sees: the part that computes on an image alone, and whose output `keep` keeps where it is frozen; None for none.
         averaged: whether coabench 0.1.0 averaged the loss of every micro-batch by itself; what it began so ends so.
     """
 
@@ -125,6 +128,7 @@ class Trainee(ABC):
     parts: Mapping[str, str]
     unused: Sequence[str] = ()
     weighs: bool = False
+    sees: str | None = None
     averaged: bool = False
 
     @abstractmethod
@@ -141,6 +145,10 @@ class Trainee(ABC):
     def activations(self, example: Any, width: int, checkpointing: bool) -> int:
         """Estimate the bytes that training keeps of one example until the backward pass, at *width* bytes a number."""
         return 0
+
+    def keep(self, store: TensorStore) -> None:
+        """Keep in *store* what the part that `sees` makes of images: frozen, it makes the same in every epoch."""
+        raise NotImplementedError
 
     @abstractmethod
     def save(self, folder: Path) -> None:

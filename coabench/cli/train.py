@@ -117,6 +117,9 @@ def _setting(*names: str, **attributes: Any) -> Decorator:
              help="Questions about an image share a step; without, batches are the published script's."),
     click.option("--micro-batch", metavar="N", type=click.IntRange(min=1),
                  help="Questions per forward pass and process; by default the preset's, else what fits."),
+    click.option("--vision-cache", metavar="GIB", type=float,
+                 help="Keep what a frozen vision tower makes of images in the cache folder, up to so many GiB; by "
+                      "default nothing is kept."),
     _setting("--lr", "learning_rate", metavar="RATE", type=float, help="Learning rate of AdamW."),
     click.option("--part-lr", metavar="PART=RATE", multiple=True, callback=_rates,
                  help="Learning rate of one part, such as vision=2e-5; repeatable. By default that of --lr."),

@@ -86,7 +86,7 @@ def _check_value(key: str, value: Any, kinds: tuple[Any, ...]) -> None:
         )
 
 
-def check_sharding(fields: Mapping[str, Any], recipe: Recipe, device: str) -> None:
+def check_sharding(fields: Mapping[str, Any], recipe: Recipe, device: str, *, keeps: bool = False) -> None:
     """Check that a training whose parameters are sharded can be had.
 
     accelerate makes FSDP of processes on GPUs alone: on the CPU it trains with DDP, without a word.
@@ -94,6 +94,7 @@ def check_sharding(fields: Mapping[str, Any], recipe: Recipe, device: str) -> No
     Args:
         fields: of ``--trainer``.
         device: of this process.
+        keeps: whether ``--vision-cache`` is passed.
 
     Raises:
         UserError: it cannot.
@@ -107,6 +108,12 @@ def check_sharding(fields: Mapping[str, Any], recipe: Recipe, device: str) -> No
             expected="GPUs",
             found=device,
             remedy="leave it out: several processes on the CPU train as one does",
+        )
+    if keeps:
+        raise UserError(
+            f"{sharded[0]} shards the model: its processes compute every layer together, so none can be left out",
+            found="--vision-cache",
+            remedy="leave out --vision-cache, or train without sharding",
         )
     if has_rates(recipe) or recipe.dora or recipe.modules_to_save:
         raise UserError(

@@ -26,6 +26,7 @@ from coabench.training.progress import TrainingProgress
 from coabench.training.result import FinishedTraining
 from coabench.training.seen import Seen
 from coabench.training.trainable import sizes, trainable
+from coabench.training.vision_cache import open_vision_cache
 
 if TYPE_CHECKING:
     from coabench.training.halving import Halving
@@ -102,6 +103,9 @@ def _fit(
         model = trainable(plan.trainee, plan.recipe)
         if plan.start is not None:
             plan.start.load(model)
+        kept = None if request.vision_cache is None else open_vision_cache(request.vision_cache)
+        if kept is not None:
+            plan.trainee.keep(kept)
         learning = count_by_rate(plan.trainee, plan.recipe, sizes(model))
         seen = Seen(plan.items, plan.schedule).until
         epochs_per_step = plan.recipe.batch_size / plan.turns
@@ -118,6 +122,8 @@ def _fit(
         with lost_process_named():
             trainer.train(resume_from_checkpoint=checkpoint)
             weights = trainer.whole_weights()
+        if kept is not None and kept.looked:
+            progress.note(f"the vision tower was spared {kept.found:,} of {kept.looked:,} images (--vision-cache)")
         if folder is not None and halving is not None and halving.stopped:  # its checkpoints stay: it can be resumed
             folder.end(STOPPED, halving.reason, stopped_early=halving.stopped)
             notify(
@@ -193,6 +199,7 @@ def _session(request: Training, plan: Plan) -> dict[str, Any]:
         "preset": request.preset,
         "processes": plan.world.size,
         "micro_batch": plan.schedule.micro_batch,
+        **({} if request.vision_cache is None else {"vision_cache_gib": request.vision_cache}),
         "device": backbone.get("device"),
         "backbone": backbone,
         "environment": environment.describe(),

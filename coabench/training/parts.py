@@ -141,16 +141,22 @@ def part_of(parameter: str, trainee: Trainee) -> str:
 # -- learning rates ---------------------------------------------------------------------------------------------------
 
 
-def check_rates(trainee: Trainee, recipe: Recipe, modules: Modules) -> None:
-    """Check that ``--part-lr`` names parts that are trained; `UserError` where it does not."""
+def trained_parts(trainee: Trainee, recipe: Recipe, modules: Modules) -> list[str]:
+    """Return the parts in which something is trained."""
     names = fully_trained(trainee, recipe) if recipe.full else (*modules.lora, *modules.whole)
     trained = {part_of(f"{name}.", trainee) for name in names}
+    return [part for part in trainee.parts if part in trained]
+
+
+def check_rates(trainee: Trainee, recipe: Recipe, modules: Modules) -> None:
+    """Check that ``--part-lr`` names parts that are trained; `UserError` where it does not."""
+    trained = trained_parts(trainee, recipe, modules)
     for part in recipe.part_lr:
         if part not in trained:
             known = part in trainee.parts
             raise UserError(
                 f"--part-lr {part}: " + ("this part is not trained" if known else "this backbone has no such part"),
-                expected=", ".join(name for name in trainee.parts if name in trained),
+                expected=", ".join(trained),
                 remedy=("" if known else did_you_mean(part, list(trainee.parts))) + "correct --part-lr or --targets",
             )
 

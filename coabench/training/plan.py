@@ -42,6 +42,7 @@ from coabench.training.parts import Modules, check_rates
 from coabench.training.reward import check_rewards
 from coabench.training.schedule import Schedule
 from coabench.training.start import Start, open_start
+from coabench.training.vision_cache import check_vision_cache
 
 MICRO_BATCH = 4
 """Turns that go through the model at a time, unless the user or a preset says otherwise."""
@@ -58,6 +59,8 @@ class Training:
             `coabench.registry.transforms.open_augmentation`.
         start: the adapter that it begins with.
         stages: a sheet of stages; see `coabench.training.stages`.
+        vision_cache: how many GiB of what a frozen vision tower makes of images are kept on disk; None for none. It
+            changes no result; see `coabench.training.vision_cache`.
         fold: which fold of each train split is held out, as in ``3/10``; see `coabench.runs.folds.open_fold`.
         published: write the published layout as well.
         asha: by which it is stopped early where it does worse than its rivals; None for never.
@@ -77,6 +80,7 @@ class Training:
     preset: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     micro_batch: Annotated[int, at_least(1)] | None = None
+    vision_cache: float | None = None
     seed: int = SEED
     fold: str | None = None
     fold_seed: int | None = None
@@ -214,6 +218,8 @@ def check(request: Training) -> Plan:
     trainee = backbone.trainee(deepcopy(options["training"]))
     modules = Modules.of(trainee, recipe)
     check_rates(trainee, recipe, modules)
+    if request.vision_cache is not None:
+        check_vision_cache(trainee, recipe, modules, request.vision_cache, augments=bool(request.augment))
     if request.published and recipe.dora:
         _check_published(trainee, modules)
     if start is not None:
@@ -226,7 +232,8 @@ def check(request: Training) -> Plan:
     schedule = _schedule(items, recipe, micro_batch, request.seed, find_shares(items, balance, weights))
     schedule = replace(schedule, augments=augmentation is not None)
     trainer = trainer_fields({**preset.trainer, **request.trainer})
-    check_sharding(trainer, recipe, str(backbone.details().get("device", "cpu")))
+    device_name = str(backbone.details().get("device", "cpu"))
+    check_sharding(trainer, recipe, device_name, keeps=request.vision_cache is not None)
     warmup, rounded = (of(recipe.warmup * schedule.steps) for of in (math.ceil, round))
     identity = TrainingIdentity(
         coabench=__version__,

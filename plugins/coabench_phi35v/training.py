@@ -14,6 +14,7 @@ from torch import nn
 from coabench.backbone import Trainee
 from coabench.base.json import FOREIGN, read_json
 from coabench.dialogue import Turn
+from coabench.support.tensor_store import TensorStore
 from coabench.support.trainee import activation_bytes, modules_by_part
 from coabench_phi35v.checkpoint import Checkpoint
 from coabench_phi35v.images import Picture
@@ -60,7 +61,7 @@ class Phi35Trainee(Trainee):
         self._checkpoint = checkpoint
         self._bos = [tokenizer.control(Control.BEGIN)] if extra_bos else []
         self.parts = PARTS
-        self.unused, self.weighs = _unused(model), True
+        self.unused, self.weighs, self.sees = _unused(model), True, "vision"
         self.groups = modules_by_part(model, PARTS, lambda name, module: _wrappable(name, module, self.unused))
 
     def encode(self, prepared: Sequence[Picture], turns: Sequence[Turn]) -> Encoded:
@@ -98,6 +99,10 @@ class Phi35Trainee(Trainee):
         crops = {p.digest: len(p.distinct) for row in example.rows for p in row.pictures}
         seen = sum(crops.values()) * vision.positions * vision.hidden_size * (vision.num_hidden_layers - 1)
         return activation_bytes(example.tokens * text.hidden_size * text.num_hidden_layers + seen, width, checkpointing)
+
+    def keep(self, store: TensorStore) -> None:
+        """Keep what the frozen vision tower makes of images."""
+        self.module.model.vision_embed_tokens.keep(store)
 
     def save(self, folder: Path) -> None:
         """Write the whole model as a checkpoint, in the layout and the precision of the one it came from."""

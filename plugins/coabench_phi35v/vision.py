@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from coabench.support.numerics import exact_convolutions
+from coabench.support.tensor_store import TensorStore
 from coabench_phi35v.activations import quick_gelu
 from coabench_phi35v.config import ModelConfig, VisionConfig
 from coabench_phi35v.images import Picture
+from coabench_phi35v.kept_patches import KeptPatches
 from coabench_phi35v.layers import Attention, Layer, attend, embedding
 
 AT_ONCE = {"cuda": 1024 * 2**20, "cpu": 20 * 2**20}
@@ -136,19 +138,38 @@ class ImageEmbedding(nn.Module):
         self.glb_GN = nn.Parameter(torch.zeros(1, 1, merged))
         self.sub_GN = nn.Parameter(torch.zeros(1, 1, 1, merged))
         self.img_projection = nn.Sequential(nn.Linear(merged, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+        self._arithmetic = f"{config.vision} {how}"
+        self._kept: KeptPatches | None = None
+
+    def keep(self, store: TensorStore) -> None:
+        """Keep what the tower makes of images in trainings, while it is frozen as it is now."""
+        self._kept = KeptPatches(store, self.img_processor, self._arithmetic)
 
     def forward(self, pictures: Sequence[Picture]) -> list[Tensor]:
         """Return the tokens of each picture, (picture.tokens, hidden)."""
+        if torch.is_grad_enabled() and not any(p.requires_grad for p in self.img_processor.parameters()):
+            with torch.no_grad():  # one by one: kept or not, the same numbers
+                per_picture = [self._of_one(picture) for picture in pictures]
+        else:
+            per_picture = self._patches(pictures)
+        arranged = [self._arrange(p, picture) for p, picture in zip(per_picture, pictures, strict=True)]
+        tokens: Tensor = self.img_projection(torch.cat(arranged))
+        return list(torch.split(tokens, [picture.tokens for picture in pictures]))
+
+    def _of_one(self, picture: Picture) -> Tensor:
+        if self._kept is None:
+            return self._patches([picture])[0]
+        return self._kept.get(picture.distinct, lambda: self._patches([picture])[0]).to(self.glb_GN.device)
+
+    def _patches(self, pictures: Sequence[Picture]) -> list[Tensor]:
+        """Return the merged patches of each picture's crops, (crops, cells, cells, 4 width)."""
         weight = self.glb_GN
         # Chunks are moved one by one: a large batch of crops need not fit the device at once.
         widest = (2 * pictures[0].cells) ** 2 * self._width * weight.element_size()
         at_once = max(1, AT_ONCE["cpu" if weight.device.type == "cpu" else "cuda"] // widest)
         crops = torch.split(torch.cat([picture.distinct for picture in pictures]), at_once)
         patches = torch.cat([self._merge(self.img_processor(c.to(weight.device, weight.dtype))) for c in crops])
-        per_picture = torch.split(patches, [len(picture.distinct) for picture in pictures])
-        arranged = [self._arrange(p, picture) for p, picture in zip(per_picture, pictures, strict=True)]
-        tokens: Tensor = self.img_projection(torch.cat(arranged))
-        return list(torch.split(tokens, [picture.tokens for picture in pictures]))
+        return list(torch.split(patches, [len(picture.distinct) for picture in pictures]))
 
     @staticmethod
     def _merge(patches: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from PIL import Image
 from coabench.backbone import BackboneRequest
 from coabench.dialogue import Answer, Message, Question, Turn
 from coabench.labels import Choices
+from coabench.support.tensor_store import TensorStore
 
 pytestmark = pytest.mark.slow
 
@@ -207,3 +208,47 @@ def test_a_batch_has_no_padding_and_rows_of_one_width_are_computed_together(smal
     other = Phi35Vision(BackboneRequest(str(small._checkpoint.folder), None, "cpu", "float32", eager))
     other.load()
     assert losses(trainee(other), examples, 1) == pytest.approx(losses(lend, examples, 1), rel=1e-5)
+
+
+def test_what_a_frozen_tower_made_of_an_image_is_kept_and_changes_nothing(small, tmp_path, monkeypatch):
+    model = small.model.requires_grad_(False)
+    model.model.layers.requires_grad_(True)
+    lend, vision = trainee(small), model.model.vision_embed_tokens
+    examples = [lend.encode(small.prepare([face(seed)]), TURNS) for seed in (11, 12)]
+    seen, see = [], vision.img_processor.forward
+
+    def forward(crops):
+        seen.append(len(crops))
+        return see(crops)
+
+    monkeypatch.setattr(vision.img_processor, "forward", forward)
+
+    def computed(part):
+        model.zero_grad()
+        loss = model(**lend.collate(part))["loss"]
+        loss.backward()
+        return [loss.detach(), *(p.grad.clone() for p in model.model.layers.parameters())]
+
+    try:
+        without = computed(examples)
+        lend.keep(TensorStore(tmp_path, 10**8))
+        first, second = computed(examples), computed(examples)
+        alone = computed(examples[:1])
+        assert len(seen) == 4
+        for other in (first, second):
+            assert all(torch.equal(one, same) for one, same in zip(without, other, strict=True))
+        other_crops = Phi35Vision.Options(num_crops=4)
+        four = Phi35Vision(BackboneRequest(str(small._checkpoint.folder), None, "cpu", "float32", other_crops))
+        computed([lend.encode(four.prepare([face(11)]), TURNS)])
+        assert len(seen) == 5
+        with torch.no_grad():
+            vision.img_processor.vision_model.pre_layrnorm.bias += 1
+        lend.keep(TensorStore(tmp_path, 10**8))  # as another training does, of another checkpoint
+        assert not torch.equal(computed(examples[:1])[0], alone[0])
+        vision.img_processor.requires_grad_(True)
+        computed(examples)
+        assert len(seen) > 6
+        assert vision.img_processor.vision_model.pre_layrnorm.bias.grad is not None
+    finally:
+        small.load()
+        vision._kept = None
