@@ -1,5 +1,5 @@
 """How often the intervals of the figures of confidence hold the truth: the last tables of
-docs/explanation/statistics.md.
+docs/explanation/calibration.md.
 
     python benchmarks/calibration.py [--trials 400] [--json FILE]
 
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from command_line import add_json, parser_of, run_benchmark, whole_number
-from coverage import Trial, measure
+from interval_coverage import Trial, measure
 from scale import machine
 
 from coabench.metrics.calibration import calibrate

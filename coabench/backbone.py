@@ -29,7 +29,7 @@ class BackboneRequest:
         model: what stands after the colon of ``--backbone NAME:MODEL`` (a folder, a hub id), or None.
         adapter: a folder or hub id, or None for none.
         device: ``auto``, or a torch device such as ``cpu`` or ``cuda:0``.
-        dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        dtype: ``auto``, ``float32``, ``bfloat16``, ``float16``, or ``int8`` for backbones that declare ``int8``.
         options: an instance of the backbone's `Backbone.Options`, filled from ``--set``.
         load: ``8bit`` or ``4bit``, for backbones that declare ``quantises``; None to keep weights in *dtype*.
     """
@@ -160,7 +160,7 @@ class Backbone(ABC, Generic[Prepared]):
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"generates"})
-    """Which of ``generates``, ``scores``, ``samples``, ``trains``, ``quantises`` this backbone can do."""
+    """Which of ``generates``, ``scores``, ``samples``, ``trains``, ``quantises``, ``int8`` this backbone can do."""
 
     remote: ClassVar[bool] = False
     """Whether images leave this machine; `coabench webcam` then asks for the user's explicit consent."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from math import inf
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from coabench.errors import UserError, did_you_mean
 from coabench.sampling import MOST
@@ -13,6 +13,9 @@ from coabench.sampling import MOST
 Load = Literal["8bit", "4bit"]
 """In how many bits the linear layers of a language model are kept; see `coabench.support.quantised`."""
 LOADS: tuple[Load, ...] = get_args(Load)
+INT8: Final = "int8"
+"""The ``--dtype`` that multiplies integers, and the capability of backbones that can; see
+`coabench.support.int8_dynamic`."""
 Balance = Literal["none", "loss", "sample", "effective-number"]
 BETA = 0.999
 """Of ``effective-number``: Cui et al. 2019 (arXiv 1901.05555) try 0.9, 0.99, 0.999 and 0.9999."""
@@ -138,6 +141,13 @@ class Recipe:
                 raise UserError(
                     f"{option} {getattr(self, name)} makes no sense", expected=expected, remedy=f"correct {option}"
                 )
+        if self.dtype == INT8:
+            raise UserError(
+                f"--dtype {INT8} answers and does not learn: no gradient passes 8-bit arithmetic",
+                expected="auto, float32, bfloat16 or float16",
+                found=f"--dtype {INT8}",
+                remedy="train with another --dtype, or with --load 8bit, and evaluate with --dtype int8",
+            )
         if self.full and self.load:
             raise UserError(
                 f"--load {self.load} is for adapters: weights in a few bits cannot be trained themselves",

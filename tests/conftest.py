@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -24,6 +25,10 @@ from support.in_process import declare, in_process
 from support.process import ROOT, SCRIPTED, Run, install, process_environment
 
 __all__ = ["browser", "browser_page"]  # fixtures: pytest finds them here
+
+# The same inputs in every run, however long a busy machine takes for one; `make fuzz` looks for others.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("repeatable")
 
 MARKS = {"browser": {"browser", "browser_page"}, "process": {"coabench_process", "environment", "installed", "wheel"}}
 """Marker -> the fixtures that set it; tests that need no such fixture set it themselves."""

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from support.process import ROOT, process_environment
 
 pytest.importorskip("torch")
 
-# The folder is not put on the path: it has a module "coverage", which numba would take for the package of that name.
+# The folder is not put on the path, where its names would hide others.
 SPEC = importlib.util.spec_from_file_location("budget", ROOT / "benchmarks" / "budget.py")
 assert SPEC is not None
 assert SPEC.loader is not None
@@ -26,6 +27,12 @@ Budget, Case, Part, Row, Skipped = budget.Budget, budget.Case, budget.Part, budg
 def run(script: str, *arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "benchmarks" / script), *map(str, arguments)]
     return subprocess.run(command, cwd=folder, env=process_environment(), capture_output=True, text=True, check=False)
+
+
+def test_no_benchmark_hides_a_package() -> None:
+    """A benchmark's folder is first on its path: numba took our coverage.py for the package of that name."""
+    own = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    assert not own & {*sys.stdlib_module_names, *packages_distributions()}
 
 
 @pytest.mark.slow

@@ -139,9 +139,10 @@ def test_what_is_typed_and_what_is_documented_is_the_table() -> None:
     assert set(choices.values()) == {DECODES}
     for mode in MODES.values():
         assert getattr(Viewing, mode.name).__doc__
-        assert f"- `--decode {mode.name}`: " in (DOCS / "guides" / "evaluating.md").read_text(encoding="utf-8")
-        assert f"`{mode.name}(questions)`" in (DOCS / "reference" / "plugins.md").read_text(encoding="utf-8")
-        assert f"`{mode.needs}`" in (DOCS / "reference" / "plugins.md").read_text(encoding="utf-8")
+        assert f"- `--decode {mode.name}`: " in (DOCS / "guides" / "decoding.md").read_text(encoding="utf-8")
+        backbones = (DOCS / "reference" / "plugins" / "backbone.md").read_text(encoding="utf-8")
+        assert f"`{mode.name}(questions)`" in backbones
+        assert f"`{mode.needs}`" in backbones
 
 
 @pytest.mark.parametrize(

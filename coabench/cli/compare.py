@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import click
 from coabench.cli import completing
 from coabench.cli.command import OUTPUT, Command, grouped
 from coabench.cli.options import format_option, output_option
-from coabench.cli.output import write, write_tables
+from coabench.cli.output import write, write_json, write_tables
 from coabench.errors import UserError
 from coabench.render.tables import Format
 
@@ -97,7 +96,7 @@ def command(
         return
     comparison = _compare(runs, after)
     if format == "json":
-        write(json.dumps(comparison.as_json(), indent=2, allow_nan=False) + "\n", output)
+        write_json(comparison.as_json(), output)
     else:
         sections = [comparison.figures_section()] if format == "csv" else comparison.sections(flips)
         write_tables(sections, format, f"{comparison.a} against {comparison.b}", output)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -87,6 +90,16 @@ def write(text: str, output: Path | None) -> None:
     except OSError as error:
         raise UserError(f"{output} cannot be written", found=error.strerror, remedy="choose another --output") from None
     click.echo(f"written to {safe(output)}", err=True)
+
+
+def write_json(data: Any, output: Path | None) -> None:
+    """Print data as JSON for programs, or write it to the file of ``--output``.
+
+    `json.dumps` would hold a million pieces of it at once, each an object of its own.
+    """
+    pieces = json.JSONEncoder(indent=2, allow_nan=False).iterencode(data)
+    blocks = iter(lambda: "".join(islice(pieces, 100_000)), "")
+    write("".join(blocks) + "\n", output)
 
 
 def write_facts(facts: Iterable[tuple[str, object]], names: int = 22, *, err: bool = False) -> None:

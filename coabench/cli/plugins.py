@@ -12,7 +12,8 @@ from coabench.cli.command import MODEL, OUTPUT, Group, grouped
 from coabench.cli.options import data_root_option, device_option, format_option, set_option, weights_option
 from coabench.cli.output import write_tables
 from coabench.registry.defaults import DTYPES
-from coabench.registry.loader import DISABLE, get_plugins
+from coabench.registry.loaded_plugin import DISABLE
+from coabench.registry.loader import get_plugins
 from coabench.registry.options import parse_assignments
 from coabench.render.tables import Column, Format, Section
 from coabench.scaffold import KINDS, trial, write

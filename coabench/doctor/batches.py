@@ -7,16 +7,18 @@ that it sometimes does. What is compared is what a run records; no run is made.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from coabench.base.text import plural
 from coabench.base.vocabulary import ERROR
+from coabench.doctor.precision import Agreement, compare_precision
 from coabench.errors import UserError
 from coabench.evaluation.plan import Evaluation, Plan, check
 from coabench.evaluation.progress import Progress, Silence
 from coabench.evaluation.records import records_of
 from coabench.inference.batching import Fixed
+from coabench.recipe import INT8
 from coabench.render.tables import Column, Row, Section
 from coabench.runs.record import turns_of
 from coabench.runs.run import Batch
@@ -56,6 +58,7 @@ class Invariance:
             where nothing was scored.
         margin: the closest decision: the smallest distance of the two best options of a question, in nats.
         differences: what differs, in the order of the samples.
+        float32: of ``--dtype int8``, how far the answers one at a time are those of float32; else None.
     """
 
     backbone: str
@@ -73,6 +76,7 @@ class Invariance:
     score: float | None
     margin: float | None
     differences: tuple[Difference, ...]
+    float32: Agreement | None = None
 
     @property
     def invariant(self) -> bool:
@@ -106,6 +110,8 @@ class Invariance:
             notes.append(f"The largest difference of a log-probability is {self.score:.2g}, to six decimals{closest}.")
             if self.invariant and self.margin is not None and 2 * self.score >= self.margin:
                 notes.append("That is close enough for a label to flip on other samples.")
+        if self.float32:
+            notes.append(self.float32.verdict)
         if not self.invariant:
             notes.append(f"What to do: {'; '.join(self.remedies)}.")
         return notes
@@ -159,7 +165,7 @@ def _flips(row: Row) -> str:
 
 
 def compare_batches(request: Evaluation, progress: Progress | None = None) -> Invariance:
-    """Ask about the same samples one at a time and ``request.batch_size`` at a time.
+    """Ask about the same samples one at a time and ``request.batch_size`` at a time; of int8, in float32, too.
 
     Raises:
         UserError: bad input, or a single sample.
@@ -176,13 +182,20 @@ def compare_batches(request: Evaluation, progress: Progress | None = None) -> In
             expected="two samples or more, and batches of two or more",
             remedy="raise --limit, or take another --split",
         )
-    with progress.start(2 * len(plan.samples), []):
+    whole: list[Record] = []
+    passes = 3 if request.dtype == INT8 else 2
+    with progress.start(passes * len(plan.samples), []):
         progress.note("loading the backbone")
         plan.backbone.load()
         together = list(_ask(plan, size, progress))
         alone = list(_ask(plan, 1, progress))
-    identity = plan.identity
-    details = plan.backbone.details()
+        identity, decode, details = plan.identity, plan.decode, plan.backbone.details()
+        if request.dtype == INT8:
+            del plan  # two models may not fit
+            progress.note("loading the backbone in float32")
+            plan = check(replace(request, dtype="float32"))
+            plan.backbone.load()
+            whole = list(_ask(plan, 1, progress))
     device, dtype = details.get("device"), (identity.backbone.facts or {}).get("dtype")
     pairs = list(zip(alone, together, strict=True))
     differences = [difference for pair in pairs for difference in _differences(*pair)]
@@ -191,7 +204,7 @@ def compare_batches(request: Evaluation, progress: Progress | None = None) -> In
         backbone=identity.backbone.name,
         strategy=identity.strategy.name,
         dataset=identity.dataset.name,
-        decode=plan.decode,
+        decode=decode,
         device=None if device is None else str(device),
         dtype=None if dtype is None else str(dtype),
         samples=len(pairs),
@@ -203,6 +216,7 @@ def compare_batches(request: Evaluation, progress: Progress | None = None) -> In
         score=max((abs(a[option] - b[option]) for a, b in scored for option in a), default=None),
         margin=min((margin for a, _ in scored if (margin := _margin(a)) is not None), default=None),
         differences=tuple(differences),
+        float32=compare_precision(alone, whole) if whole else None,
     )
 
 

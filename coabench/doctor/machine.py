@@ -181,7 +181,8 @@ def _memory() -> str:
 
 
 def _plugins(load_commands: Callable[[], object]) -> Iterator[Diagnosis]:
-    from coabench.registry.loader import DISABLE, get_plugins
+    from coabench.registry.loaded_plugin import DISABLE
+    from coabench.registry.loader import get_plugins
 
     plugins = get_plugins()
     load_commands()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from coabench.base import environment
+from coabench.base.texts import Texts
 from coabench.cropping.step import MissingFaces
 from coabench.evaluation.progress import Progress
 from coabench.runs.identity import RunIdentity
 from coabench.runs.observers import failure_reported, notify
 from coabench.runs.result import FinishedRun
 from coabench.runs.run import Run
+
+BATCH = 1024
+"""Records that are written at a time, where they are known beforehand."""
 
 
 def finish(run: Run, progress: Progress) -> FinishedRun:
@@ -46,7 +51,7 @@ def store(
     identity: RunIdentity,
     labels: Mapping[str, Any],
     notes: Sequence[str],
-    records: Sequence[Mapping[str, Any]],
+    records: Iterable[Mapping[str, Any]],
     *,
     overwrite: bool,
     command: Sequence[str],
@@ -59,21 +64,19 @@ def store(
         directory: the run directory; None for one below ``results`` named after the identity.
         labels: the label space, as a manifest describes it.
         notes: what the user should know, in sentences.
-        records: all of them, in the order of the samples.
+        records: all of them, in the order of the samples; they are read twice, and none is kept.
         training: of the weights that answered, as a manifest has it.
 
     Raises:
         UserError: what `Run` refuses, or a label that is not among *labels*; nothing was written.
         JobError: the disk is full or gone; the same command continues.
     """
-    from coabench.metrics.predictions import Predicted
-
-    Predicted.of(records, labels["names"])
+    ids = _checked_ids(records, labels["names"])
     name = identity.folder_name([identity.dataset.name, identity.strategy.name, identity.backbone.name])
     directory = directory or Path("results") / name
     trained = {"training": dict(training)} if training else {}
     manifest = {"identity": identity.to_json(), **trained, "labels": labels, "notes": list(notes)}
-    opened = Run(directory, manifest, [str(record["id"]) for record in records], overwrite=overwrite)
+    opened = Run(directory, manifest, ids, overwrite=overwrite)
     with failure_reported(opened, progress.note) as run:
         for note in notes:
             progress.note(note)
@@ -83,11 +86,24 @@ def store(
             session: dict[str, Any] = {"command": list(command), "batch_size": None, "device": None, "backbone": {}}
             run.start({**session, "environment": environment.describe()})
             notify(progress.note, "coabench_run_started", run=run)
-            missing = records[run.done :]
-            run.append(missing)
-            for record in missing:
-                notify(progress.note, "coabench_sample_predicted", run=run, record=record)
+            missing = islice(records, run.done, None)
+            while batch := list(islice(missing, BATCH)):
+                run.append(batch)
+                for record in batch:
+                    notify(progress.note, "coabench_sample_predicted", run=run, record=record)
         return finish(run, progress)
+
+
+def _checked_ids(records: Iterable[Mapping[str, Any]], names: Sequence[str]) -> Texts:
+    """Return the ids of records whose labels are all among *names*; `UserError` where there are none, or others."""
+    from coabench.metrics.predictions import Reading
+
+    ids, reading = Texts(), Reading(names)
+    for record in records:
+        reading.add(record)
+        ids.append(str(record["id"]))
+    reading.check()
+    return ids
 
 
 class _Times:

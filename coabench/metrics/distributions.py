@@ -111,7 +111,7 @@ def mean_value_interval(values: Figures, clusters: Counts | None, most: float = 
 
     Student's t interval, mean ± t·s/√n with n − 1 degrees of freedom; over m persons s²/n is the jackknife's variance
     over them, with m − 1. As a mean of skewed values it needs samples: the coverage measured is in
-    docs/explanation/statistics.md.
+    docs/explanation/calibration.md.
     """
     found = student_interval(float(values.mean()), means_without(values, clusters))
     return found and (max(0.0, found[0]), min(most, found[1]))

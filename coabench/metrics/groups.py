@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from coabench.base.vocabulary import SUBJECT
+from coabench.metrics.attribute_columns import AttributeColumns, Column
 from coabench.metrics.headline import UAR, WAR, Estimate
 from coabench.metrics.predictions import Predicted, Reading
 from coabench.metrics.statistics import LEVEL, Interval, difference_interval
 
 MIN_GROUP = 20
 """Groups below this number of samples are counted and not scored."""
-
-MOST_VALUES = 30
-"""An attribute with more values than this is a measurement or a name, not a group."""
 
 
 @dataclass(frozen=True)
@@ -86,35 +80,23 @@ class Groups:
 
     Attributes:
         reading: what the records predicted.
+        columns: their attributes.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.reading = Reading(names)
-        self._columns: dict[str, _Column] = {}
+        self.reading, self.columns = Reading(names), AttributeColumns()
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Read a record; `UserError` where its labels are not among the names."""
-        attributes = record.get("attributes") or {}
-        for key in attributes:
-            if key not in self._columns:
-                self._columns[key] = _Column(len(self.reading))
-        for key, column in self._columns.items():
-            column.add(attributes.get(key))
+        self.columns.add(record.get("attributes") or {})
         self.reading.add(record)
-
-    def members(self) -> dict[str, dict[str, npt.NDArray[np.int64]]]:
-        """Return the positions of the samples with each value of each attribute that makes groups."""
-        return {key: column.members() for key, column in self._columns.items() if self._no_group(key) is None}
-
-    def _no_group(self, key: str) -> str | None:
-        return "who is shown" if key == SUBJECT else self._columns[key].no_group()
 
     def results(self, min_group: int = MIN_GROUP) -> tuple[list[Attribute], dict[str, str]]:
         """Return what `by_attribute` does."""
         results, others = [], {}
-        predicted = self.reading.predicted(Predicted) if self._columns else None
-        for key, column in self._columns.items():
-            reason = self._no_group(key)
+        predicted = self.reading.predicted(Predicted) if self.columns else None
+        for key, column in self.columns.items():
+            reason = self.columns.no_group(key)
             if reason:
                 others[key] = reason
             elif predicted is not None:
@@ -122,48 +104,7 @@ class Groups:
         return results, others
 
 
-class _Column:
-    """The values of an attribute: a byte a record, or 8 once they are too many to make groups."""
-
-    def __init__(self, missing: int) -> None:
-        self.codes = array("b", [-1]) * missing
-        self.values: dict[str, int] = {}
-        self._many = array("q")  # the hash of each value
-        self._single = True
-
-    def add(self, value: Any) -> None:
-        if value is not None and not isinstance(value, str | int | float):
-            self._single = False
-        if value is None or not self._single:
-            self.codes.append(-1)
-            return
-        text = _text(value)
-        if self._many:
-            self._many.append(hash(text))
-            return
-        self.codes.append(self.values.setdefault(text, len(self.values)))
-        if len(self.values) > MOST_VALUES:
-            self._many = array("q", map(hash, self.values))
-
-    def members(self) -> dict[str, npt.NDArray[np.int64]]:
-        """Return the positions of the samples with each value, "4–19" before "20–39"."""
-        codes = np.array(self.codes)
-        return {value: np.flatnonzero(codes == self.values[value]) for value in sorted(self.values, key=_natural)}
-
-    def no_group(self) -> str | None:
-        """Say why these values make no groups; None where they do."""
-        if not self._single:
-            return "not a single value"
-        if self._many:
-            return f"{len(np.unique(np.array(self._many)))} different values"
-        return None if self.values else "no values"
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _attribute(name: str, column: _Column, predicted: Predicted, min_group: int) -> Attribute:
+def _attribute(name: str, column: Column, predicted: Predicted, min_group: int) -> Attribute:
     groups, scored = [], {}
     for value, positions in column.members().items():
         members = predicted.part(positions)
@@ -173,11 +114,6 @@ def _attribute(name: str, column: _Column, predicted: Predicted, min_group: int)
             groups.append(_score(value, members))
             scored[value] = members
     return Attribute(name, tuple(groups), int((np.array(column.codes) < 0).sum()), _largest_gap(scored))
-
-
-def _natural(value: str) -> list[Any]:
-    """Sort "4–19" before "20–39"."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", value)]
 
 
 def _score(value: str, members: Predicted) -> Group:

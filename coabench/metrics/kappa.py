@@ -56,7 +56,7 @@ def kappa_interval(table: Figures, z: float) -> Interval:
 
     Wilson's interval of p_o at the number of samples at which its variance is (1 − p_e)²·`kappa_variance`, its bounds
     taken as (p − p_e) / (1 − p_e). κ ± z·√variance, the usual interval, is a point where all is right. This one was
-    chosen by the coverage measured; see docs/explanation/statistics.md.
+    chosen by the coverage measured; see docs/explanation/coverage.md.
 
     Args:
         table: as for `kappa_variance`.

@@ -118,7 +118,7 @@ class Reading:
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
         self._classes: dict[str | None, int] = {name: i for i, name in enumerate(names)}
-        self._targets, self._predictions = array("q"), array("q")
+        self._targets, self._predictions = array("i"), array("i")
         self._subjects = Subjects()
 
     def __len__(self) -> int:
@@ -142,10 +142,14 @@ class Reading:
         self._predictions.append(known[1])
         self._subjects.add((record.get("attributes") or {}).get(SUBJECT))
 
-    def predicted(self, made: type[Made]) -> Made:
-        """Return what was read; `UserError` where that is nothing."""
+    def check(self) -> None:
+        """Refuse to go on where nothing was read, with `UserError`."""
         if not self._targets:
             raise UserError("there are no records to compute metrics from", expected="at least one record in the log")
+
+    def predicted(self, made: type[Made]) -> Made:
+        """Return what was read; `UserError` where that is nothing."""
+        self.check()
         targets, predictions = (np.array(codes, dtype=np.int64) for codes in (self._targets, self._predictions))
         return made(self._names, targets, predictions, self._subjects.numbers())
 

@@ -13,7 +13,8 @@ from traceback import walk_tb
 
 from coabench.base.signals import is_interrupt
 from coabench.errors import JobError, with_type
-from coabench.registry.loader import LoadedPlugin, advice, get_plugins
+from coabench.registry.loaded_plugin import LoadedPlugin, advice
+from coabench.registry.loader import get_plugins
 
 OURS = "coabench"
 COMMAND_LINE = "coabench.cli"

@@ -14,6 +14,7 @@ from coabench.base.yaml import read_yaml
 from coabench.dataset import Card, Dataset
 from coabench.errors import UserError, did_you_mean
 from coabench.labels import LabelSpace
+from coabench.recipe import INT8
 from coabench.registry.class_folders import LOADER, describe_folder, looks_like_path, no_folder, read_described
 from coabench.registry.data_root import check_root
 from coabench.registry.defaults import DATASETS
@@ -122,9 +123,17 @@ def open_backbone(registration: Registration, request: BackboneRequest) -> Backb
     """Return the backbone that was requested, checked.
 
     Raises:
-        UserError: files that are not there, an adapter that does not fit, ``--load`` for one that does not quantise.
+        UserError: files that are not there, an adapter that does not fit, ``--load`` for one that does not quantise, or
+            ``--dtype int8`` for one that does not multiply integers.
     """
     capabilities = registration.load().capabilities
+    if request.dtype == INT8 and INT8 not in capabilities:
+        raise UserError(
+            f"backbone {registration.name!r} cannot compute in 8-bit integers",
+            expected="a backbone that can: phi-3.5-vision or tiny",
+            found=f"--dtype {INT8}",
+            remedy="leave out --dtype, or choose another --backbone",
+        )
     if request.load is not None and "quantises" not in capabilities:
         raise UserError(
             f"backbone {registration.name!r} cannot keep its weights in {request.load.removesuffix('bit')} bits",

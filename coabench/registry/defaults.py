@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 if TYPE_CHECKING:
     from coabench.decode import Decode
 
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 """The precision of a model; ``auto`` leaves it to `coabench.support.placement.dtype_of`."""
 
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from coabench.errors import UserError
+from coabench.metrics.attribute_columns import AttributeColumns
 from coabench.metrics.predictions import Predicted
+from coabench.reports.side import Side
 from coabench.runs.finished import RecordedRun
-from coabench.runs.stored import Reordered
+from coabench.runs.stored import Record, records_at
 
 EXAMPLES = 5
 """How many ids an error shows."""
+
+Order = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -24,63 +28,88 @@ class Aligned:
     """Runs that answered the same samples.
 
     Attributes:
-        records: of each run, in the order of the first.
+        orders: where in each run the samples of the first are, shape (n,).
         answers: what each run predicted, all in the order of the first.
     """
 
-    runs: Sequence[RecordedRun]
-    records: Sequence[Sequence[Mapping[str, Any]]]
+    sides: Sequence[Side]
+    orders: Sequence[Order]
     answers: Sequence[Predicted]
 
+    @property
+    def runs(self) -> Sequence[RecordedRun]:
+        """The runs."""
+        return [side.run for side in self.sides]
 
-def align(runs: Sequence[RecordedRun]) -> Aligned:
+    @cached_property
+    def attributes(self) -> AttributeColumns:
+        """What is known of the samples from the first two runs: one that was scored from a file may lack some."""
+        first, second = self.sides[:2]
+        return first.attributes.with_those_of(second.attributes, self.orders[1])
+
+    def records(self, run: int, positions: Iterable[int]) -> Iterator[Record]:
+        """Yield what a run says of the samples at these positions of the first."""
+        order = self.orders[run]
+        return records_at(self.runs[run].records, (int(order[i]) for i in positions))
+
+
+def align(sides: Sequence[Side]) -> Aligned:
     """Lay runs on the same samples side by side.
 
     Raises:
         UserError: one has other labels, samples, images or persons than the first.
     """
-    first = runs[0]
-    names = first.manifest["labels"]["names"]
-    records: list[Sequence[Mapping[str, Any]]] = [first.records]
-    answers = [Predicted.of(first.records, names)]
-    for run in runs[1:]:
-        if run.manifest["labels"]["names"] != names:
+    first = sides[0]
+    names = list(first.predicted.names)
+    orders, answers = [np.arange(len(first.ids))], [first.predicted]
+    for side in sides[1:]:
+        if list(side.predicted.names) != names:
             raise UserError(
                 "the runs have different labels",
-                expected=f"{first.directory}: {', '.join(names)}",
-                found=f"{run.directory}: {', '.join(run.manifest['labels']['names'])}",
+                expected=f"{first.run.directory}: {', '.join(names)}",
+                found=f"{side.run.directory}: {', '.join(side.predicted.names)}",
                 remedy="compare runs on the same data set",
             )
-        records.append(_in_order_of(first, run))
-        answers.append(Predicted.of(records[-1], names))
+        orders.append(_order_of(first, side))
+        answers.append(side.predicted if side.ids == first.ids else side.predicted.part(orders[-1]))
         if not np.array_equal(answers[0].units, answers[-1].units):
             raise UserError(
                 "the runs do not name the same persons",
                 expected="the same attribute 'subject' for each sample: a test over persons needs it",
-                found=f"{first.directory}: {_persons(answers[0])}; {run.directory}: {_persons(answers[-1])}",
+                found=f"{first.run.directory}: {_persons(answers[0])}; {side.run.directory}: {_persons(answers[-1])}",
                 remedy="score the file again with --like RUN or --subject-column NAME",
             )
-    return Aligned(runs, records, answers)
+    return Aligned(sides, orders, answers)
 
 
-def _in_order_of(first: RecordedRun, run: RecordedRun) -> Sequence[Mapping[str, Any]]:
-    """Return the records of *run* in the order of the first, in which most runs are."""
-    if _same_samples(first.records, run.records):
-        return run.records
-    _check_samples(first.directory, run.directory, [first.records, run.records])
-    position = {record["id"]: i for i, record in enumerate(run.records)}
-    return Reordered(run.records, array("q", (position[record["id"]] for record in first.records)))
+def _order_of(first: Side, second: Side) -> Order:
+    """Return where in the second run the samples of the first are; most runs have the same order."""
+    order = _matched(first, second)
+    if order is not None:
+        images, others = first.images, second.images[order]
+        targets = first.predicted.targets, second.predicted.targets[order]
+        if np.array_equal(*targets) and not ((images != others) & (images != 0) & (others != 0)).any():
+            return order
+    _check_samples(first, second)
+    place = {id: i for i, id in enumerate(second.ids)}
+    return np.array([place[id] for id in first.ids])  # two ids had one hash
 
 
-def _same_samples(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether both are about the same samples in the same order, each once: seen side by side, only ids are kept."""
-    ids: set[str] = set()
-    for a, b in zip(first, second, strict=False):
-        shas = [record.get("image_sha256") for record in (a, b)]
-        if (a["id"], a["target"]) != (b["id"], b["target"]) or (all(shas) and shas[0] != shas[1]):
-            return False
-        ids.add(a["id"])
-    return len(ids) == len(first) == len(second)
+def _matched(first: Side, second: Side) -> Order | None:
+    """Return where the ids of the first run are in the second; None where they are not the same, each once."""
+    hashes = first.ids.hashes()
+    by_hash = np.argsort(hashes, kind="stable")
+    if (np.diff(hashes[by_hash]) == 0).any():
+        return None
+    if first.ids == second.ids:
+        return np.arange(len(hashes))
+    others = second.ids.hashes()
+    order = np.empty(len(hashes), dtype=np.int64)
+    if len(others) != len(hashes):
+        return None
+    order[by_hash] = np.argsort(others, kind="stable")
+    same = all(id == second.ids[i] for id, i in zip(first.ids, order.tolist(), strict=True))
+    return order if same else None
 
 
 def attributes_of(sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -92,18 +121,19 @@ def _persons(run: Predicted) -> str:
     return "no person is on two images" if run.subjects is None else f"{run.subjects} persons"
 
 
-def _check_samples(first: Path, second: Path, logs: Sequence[Sequence[Mapping[str, Any]]]) -> None:
+def _check_samples(first: Side, second: Side) -> None:
     """Refuse runs on different samples, and say which."""
-    a, b = ({record["id"]: record["target"] for record in log} for log in logs)
+    sides = first, second
+    a, b = (dict(zip(side.ids, side.predicted.targets.tolist(), strict=True)) for side in sides)
     differences = [
-        (f"only in {first}", [id for id in a if id not in b]),
-        (f"only in {second}", [id for id in b if id not in a]),
+        (f"only in {first.run.directory}", [id for id in a if id not in b]),
+        (f"only in {second.run.directory}", [id for id in b if id not in a]),
         ("with another target", [id for id in a if id in b and a[id] != b[id]]),
     ]
     found = [f"{len(ids)} {what}: {_some(ids)}" for what, ids in differences if ids]
-    for directory, log, targets in ((first, logs[0], a), (second, logs[1], b)):
-        if len(targets) < len(log):
-            found.append(f"{len(log) - len(targets)} ids twice in {directory}")
+    for side, targets in zip(sides, (a, b), strict=True):
+        if len(targets) < len(side.ids):
+            found.append(f"{len(side.ids) - len(targets)} ids twice in {side.run.directory}")
     if found:
         raise UserError(
             "the runs answered different samples",
@@ -111,8 +141,8 @@ def _check_samples(first: Path, second: Path, logs: Sequence[Sequence[Mapping[st
             found="\n    ".join(["", *found]),
             remedy="evaluate both on the same samples; `coabench leaderboard` shows which runs are comparable",
         )
-    images = [{r["id"]: r.get("image_sha256") for r in log} for log in logs]
-    other = [id for id, digest in images[0].items() if digest and images[1][id] and digest != images[1][id]]
+    images = [dict(zip(side.ids, side.images.tolist(), strict=True)) for side in sides]
+    other = [id for id, image in images[0].items() if image and images[1][id] and image != images[1][id]]
     if other:
         raise UserError(
             "the runs answered about different images",

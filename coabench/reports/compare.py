@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from coabench.base.text import difference, interval, p_equals, p_value, percent, plural, signed
 from coabench.decode import EXTERNAL
@@ -24,7 +26,8 @@ from coabench.reports.differing import distinguish
 from coabench.reports.entries import RunRow
 from coabench.reports.over_folds import pooled_notes
 from coabench.reports.paired_figures import Figure, GroupDifference, group_differences, paired_figures
-from coabench.runs.finished import RecordedRun, read_run
+from coabench.reports.side import Side, read_side
+from coabench.runs.finished import RecordedRun
 from coabench.runs.identity import RunIdentity
 
 if TYPE_CHECKING:
@@ -175,12 +178,12 @@ def compare(first: Path, second: Path) -> Comparison:
     Raises:
         UserError: one is no finished run, or they answered other samples or have other labels.
     """
-    return compare_runs(read_run(first), read_run(second))
+    return compare_aligned(align([read_side(first), read_side(second)]))
 
 
 def compare_runs(first: RecordedRun, second: RecordedRun) -> Comparison:
     """Compare two runs that were read; see `compare`."""
-    return compare_aligned(align([first, second]))
+    return compare_aligned(align([Side.of(first), Side.of(second)]))
 
 
 def compare_aligned(aligned: Aligned) -> Comparison:
@@ -193,7 +196,7 @@ def compare_aligned(aligned: Aligned) -> Comparison:
         *names,
         samples=len(a),
         figures=figures,
-        flips=tuple(_flips(aligned.records[0], a, b)),
+        flips=tuple(_flips(aligned.sides[0].ids, a, b)),
         groups=tuple(group_differences(aligned)),
         minimum_detectable=None if few else minimum_detectable(a.shares, b.shares, a.sizes),
         subjects=a.subjects,
@@ -211,19 +214,18 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
     return short if short[0] != short[1] else (str(first), str(second))
 
 
-def _flips(records: Sequence[Mapping[str, Any]], a: Predicted, b: Predicted) -> list[Flip]:
+def _flips(ids: Sequence[str], a: Predicted, b: Predicted) -> list[Flip]:
     names = [*a.names, None]
     right_a, right_b = a.predictions == a.targets, b.predictions == b.targets
     return [
         Flip(
-            record["id"],
+            ids[i],
             names[a.targets[i]] or "",
             names[a.predictions[i]],
             names[b.predictions[i]],
             "a" if right_a[i] else "b",
         )
-        for i, record in enumerate(records)
-        if right_a[i] != right_b[i]
+        for i in np.flatnonzero(right_a != right_b).tolist()
     ]
 
 

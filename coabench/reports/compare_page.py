@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,15 +16,16 @@ from coabench.metrics.predictions import Predicted
 from coabench.metrics.statistics import TESTABLE
 from coabench.render import charts
 from coabench.render.page import render_page
-from coabench.reports.aligned import align
+from coabench.reports.aligned import Aligned, align
 from coabench.reports.card import find_card
 from coabench.reports.compare import compare_aligned
 from coabench.reports.matrix import Matrix, matrix
 from coabench.reports.paired_figures import Figure
 from coabench.reports.report_data import Choice, evenly
 from coabench.reports.samples import VIEWER_SCRIPTS, VIEWER_STYLES, columns, link
+from coabench.reports.side import read_side
 from coabench.reports.thumbnails import Thumbnails, thumbnails
-from coabench.runs.finished import RecordedRun, read_run
+from coabench.runs.finished import RecordedRun
 from coabench.support.thumbnails import SIDE
 
 SAMPLES = 100_000
@@ -64,20 +64,20 @@ def comparison_page(request: ComparisonPage) -> str:
         UserError: one is no finished run, or they answered other samples or have other labels; images that are asked
             for and not there.
     """
-    aligned = align([read_run(request.first), read_run(request.second)])
+    aligned = align([read_side(request.first), read_side(request.second)])
     comparison = compare_aligned(aligned)
     shown = _choose(aligned.answers, request.samples)
-    records = [[own[i] for i in shown.chosen] for own in aligned.records]
-    seen = _who_saw(records)
+    seen = _who_saw(aligned, shown)
     choice = find_card(aligned.runs[seen].identity.dataset.name, request.dataset, needed=request.images)
     pictures: Thumbnails | None = None
     if request.images:
         assert choice is not None  # find_card has raised where there is no such data set
-        pictures = thumbnails(records[seen], choice, request.data_root, aligned.runs[seen].identity, request.side)
+        pictures = thumbnails(
+            aligned.records(seen, shown.chosen), choice, request.data_root, aligned.runs[seen].identity, request.side
+        )
     groups = {name: list(own) for name, own in groupby(comparison.groups, lambda group: group.attribute)}
     same, other = _facts(aligned.runs)
     reach = _reach([*comparison.figures, *(group.figure for group in comparison.groups if group.figure)])
-    names = comparison.a, comparison.b
     return render_page(
         Path(__file__).with_name("compare.html"),
         styles=["report.css", *VIEWER_STYLES],
@@ -97,7 +97,11 @@ def comparison_page(request: ComparisonPage) -> str:
         scale=charts.scale((-reach, reach)),
         link=link,
         samples=columns(
-            list(zip(names, records, strict=True)), aligned.runs[0].manifest["labels"], list(groups), pictures
+            (comparison.a, comparison.b),
+            zip(*(aligned.records(run, shown.chosen) for run in range(2)), strict=True),
+            aligned.runs[0].manifest["labels"],
+            list(groups),
+            pictures,
         ),
         shown=shown,
         pictures=pictures,
@@ -114,9 +118,10 @@ def _choose(answers: Sequence[Predicted], most: int) -> Choice:
     return Choice(len(a), len(a), chosen, each, ())
 
 
-def _who_saw(records: Sequence[Sequence[Mapping[str, Any]]]) -> int:
+def _who_saw(aligned: Aligned, shown: Choice) -> int:
     """Return which run knows the images: one that was scored from a file has none of their hashes."""
-    known = [any(record.get("image_sha256") for record in own) for own in records]
+    sides = zip(aligned.sides, aligned.orders, strict=True)
+    known = [bool(side.images[order[shown.chosen]].any()) for side, order in sides]
     return known.index(True) if any(known) else 0
 
 

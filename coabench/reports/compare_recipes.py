@@ -18,6 +18,7 @@ from coabench.render.tables import Column, Row, Section, render_fragment
 from coabench.reports.aligned import align
 from coabench.reports.compare import Comparison, compare, compare_runs, plot_differences
 from coabench.reports.over_folds import pooled_notes, read_pooled
+from coabench.reports.side import Side
 from coabench.runs.finished import RecordedRun
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def compare_recipes(first: Sequence[RecordedRun], second: Sequence[RecordedRun])
                 expected="two runs or more of each recipe, with other seeds, as in: compare a-s* -- b-s*",
                 remedy="make more runs with other seeds, or compare two runs: coabench compare A B",
             )
-    aligned = align([*first, *second])
+    aligned = align([Side.of(run) for run in (*first, *second)])
     a, b = aligned.answers[: len(first)], aligned.answers[len(first) :]
     names = _name(first), _name(second)
     runs = aligned.runs[: len(first)], aligned.runs[len(first) :]

@@ -9,29 +9,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from coabench.base import text
-from coabench.base.text import NOTHING, last_part, number, p_value, percent, plural
-from coabench.decode import EXTERNAL
 from coabench.errors import UserError, did_you_mean
-from coabench.metrics.headline import HEADLINES, MACRO_F1, UAR, Estimate, Headline
+from coabench.metrics.headline import HEADLINES, UAR, Estimate, Headline
 from coabench.metrics.ranking import ALPHA, copies, difference, ranks
 from coabench.metrics.statistics import holm, mean_score_interval
-from coabench.render.tables import Column, Row, Section
+from coabench.render.tables import Section
 from coabench.reports import over_folds
 from coabench.reports.differing import distinguish
 from coabench.reports.entries import PUBLISHED, RUN, Answered, Entry, Group, RunRow, read_entries
+from coabench.reports.leaderboard_table import LINK, not_ranked_section, ranked_section
 from coabench.reports.over_seeds import recipes_section
 from coabench.reports.published import PublishedResult, load_published
 from coabench.runs.metrics import headlines
-
-LINK = "report"
-"""The key under which `linked` has the address of a row's report; no format for programs has it."""
 
 RULE = (
     f"Ranks: a run is above another only if a paired test on the same samples, Holm-corrected over all pairs, says so "
@@ -101,7 +95,7 @@ def ranked(
     if dataset is not None and not groups:
         sections += _published_only(results, figures)
     others = [entry.row for entry in entries if entry.answered is None]
-    return [*sections, _not_ranked_section(others, figures)] if others else sections
+    return [*sections, not_ranked_section(others, figures)] if others else sections
 
 
 def linked(sections: Sequence[Section], links: Mapping[str, str]) -> list[Section]:
@@ -216,7 +210,7 @@ def _group_section(
     elif baseline is not None:
         notes.append(f"The baseline {baseline.row.name} answered other samples: no differences here.")
     rows += _published_rows([r for r in results if (r.dataset, r.split) == (group.dataset, group.split)])
-    section = _section(group.title, rows, figures, notes, compared, lambda: _plot(rows))
+    section = ranked_section(group.title, rows, figures, notes, compared, lambda: _plot(rows))
     return replace(section, anchor=group.anchor)
 
 
@@ -257,7 +251,7 @@ def _plot(rows: Sequence[RunRow]) -> Markup | None:
 def _published_only(results: Sequence[PublishedResult], figures: Sequence[Headline]) -> list[Section]:
     splits = sorted({(r.dataset, r.split) for r in results})
     return [
-        _section(
+        ranked_section(
             f"{name}, split {split}: no comparable run",
             _published_rows([r for r in results if r.split == split]),
             figures,
@@ -274,111 +268,3 @@ def _by_figures(row: RunRow) -> tuple[bool, list[float], str]:
     """Sort by the headline figures, the first first; a row without it comes last."""
     values = [row.figures.get(figure.key, Estimate()).value for figure in HEADLINES]
     return values[0] is None, [-(value or 0) for value in values], row.name
-
-
-def _section(
-    title: str,
-    rows: Sequence[RunRow],
-    figures: Sequence[Headline],
-    notes: Sequence[str] = (),
-    compared: bool = False,
-    chart: Callable[[], Markup | None] | None = None,
-) -> Section:
-    """A table whose rows are identified by the number of their source; the sources stand below."""
-    sources = list(dict.fromkeys(row.source for row in rows))
-    differences = [
-        Column("Difference", _difference, width=14, value="difference"),
-        Column("p", lambda row: p_value(row["p"]), "right", value="p"),
-    ]
-    options = [Column("Options", "options", width=18)] if any(row.options for row in rows) else []
-    seeds = [
-        Column(heading, column, "right")
-        for heading, column in (("Seed", "seed"), ("Trained with", "training_seed"))
-        if len({value for row in rows if (value := getattr(row, column)) is not None}) > 1
-    ]
-    first, *others = (_figure_column(figure, compared or bool(options)) for figure in figures)
-    first = replace(first, first=True, kept=True)
-    columns = [
-        Column("Rank", _rank, value="rank_low", first=True),
-        Column("Run", _run, wide=True, first=True, link=LINK),
-        Column("Model", _model, width=24, choices=True),
-        Column("Strategy", _strategy, width=17, choices=True),
-        *options,
-        *seeds,
-        first,
-        *(differences if compared else ()),
-        *others,
-        Column("Inv", lambda row: percent(row["invalid_rate"], 1), "right", value="invalid_rate"),
-        Column("img/s", lambda row: number(row["images_per_second"], 1), "right", value="images_per_second"),
-        Column("Date", "date", wide=True, whole=True),
-        Column("Ref", lambda row: f"[{sources.index(row['source']) + 1}]", "right", kept=True),
-    ]
-    in_percent = ", ".join(figure.title for figure in figures if figure.formula and figure.format == "percent")
-    legend = f"{in_percent} and Inv (answers without a label; counted wrong) in %, with 95 % intervals."
-    about = [f"{it.title}{' (%)' if it.format == 'percent' else ''}: {it.about}." for it in figures if it.about]
-    remarks = [f"{row.name}: {remark}" for row in rows for remark in _remarks(row)]
-    dates = {row.source: f" ({row.date})" if row.date else "" for row in rows}
-    references = [f"[{i}] {source}{dates[source]}" for i, source in enumerate(sources, 1)]
-    cells = [row.columns(figures) for row in rows]
-    return Section(columns, cells, title, [legend, *about, *notes, *remarks, *references], chart)
-
-
-def _not_ranked_section(rows: Sequence[RunRow], figures: Sequence[Headline]) -> Section:
-    columns = [
-        Column("Run", "name", width=50, link=LINK),
-        Column("Data set", "dataset", width=20),
-        Column("Why", "note", width=44, kept=True),
-    ]
-    return Section(columns, [row.columns(figures) for row in rows], "Not ranked", anchor="not-ranked")
-
-
-def _figure_column(figure: Headline, full: bool) -> Column:
-    wide = figure.wide or (full and figure is MACRO_F1)  # the terminal has room for differences or options, or for this
-    return Column(figure.heading, partial(_figure, figure), width=12, value=figure.key, wide=wide)
-
-
-def _figure(figure: Headline, row: Row) -> str:
-    """Published numbers have the digits that they were printed with."""
-    estimate = figure.estimate(row)
-    value = estimate.value
-    return figure.cell(estimate, f"{100 * value:.4g}" if row["kind"] == PUBLISHED and value is not None else None)
-
-
-def _rank(row: Row) -> str:
-    return text.rank(row["rank_low"], row["rank_high"], row["leading"])
-
-
-def _run(row: Row) -> str:
-    return NOTHING if row["kind"] == PUBLISHED else str(row["name"])
-
-
-def _model(row: Row) -> str:
-    """``backbone[:model] + adapter``, paths by their last part; a model named like its backbone is left out."""
-    if row["kind"] == PUBLISHED:
-        return str(row["name"])
-    model = last_part(row["model"])
-    name = row["backbone"]
-    if model and not model.casefold().startswith(name.casefold()):
-        name += f":{model}"
-    return f"{name} + {last_part(row['adapter'])}" if row["adapter"] else name
-
-
-def _strategy(row: Row) -> str:
-    """``strategy, decode``; the parser where it is not the usual one, and what is done to the images, where it is
-    anything. Nothing was decoded for a file."""
-    if row["kind"] == PUBLISHED:
-        return "published"
-    parser = f"{row['parser']} parser" if row["parser"] not in (None, "standard") else None
-    decode = row["decode"] if row["decode"] != EXTERNAL else None
-    return ", ".join(filter(None, [row["strategy"], decode, parser, row["preparation"]]))
-
-
-def _difference(row: Row) -> str:
-    if row["difference"] is None:
-        return NOTHING if row["kind"] == PUBLISHED else "baseline"
-    return text.difference(row["difference"], row["difference_low"], row["difference_high"])
-
-
-def _remarks(row: RunRow) -> list[str]:
-    errors = f"{plural(row.errors, 'sample')} not asked about, counted as wrong" if row.errors else None
-    return [remark for remark in (row.note, errors) if remark]

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from coabench.metrics.figures import paired_table, recalls, uar, war
-from coabench.metrics.groups import MIN_GROUP, Groups
+from coabench.metrics.groups import MIN_GROUP
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.statistics import Counts, Figures, holm, paired_difference
-from coabench.reports.aligned import Aligned, attributes_of
+from coabench.reports.aligned import Aligned
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,8 @@ def _recalls(a: Predicted, b: Predicted, table: Counts) -> list[Figure]:
 
 def group_differences(aligned: Aligned) -> Iterator[GroupDifference]:
     """Yield the difference of two runs within each value of each attribute that makes groups."""
-    groups = Groups(aligned.answers[0].names)
-    for sample in zip(*aligned.records, strict=True):
-        groups.add({**sample[0], "attributes": attributes_of(sample)})
     found: list[tuple[str, str, int, Figure | None]] = []
-    for attribute, values in groups.members().items():
+    for attribute, values in aligned.attributes.members().items():
         for value, positions in values.items():
             a, b = (answers.part(positions) for answers in aligned.answers)
             table = paired_table(a.targets, a.predictions, b.predictions, a.k)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 from coabench.base.reading import is_folder
@@ -24,7 +25,7 @@ from coabench.reports.card import find_card
 from coabench.reports.damage import damage_reported
 from coabench.reports.matrix import matrix
 from coabench.reports.plugin_sections import plugin_sections
-from coabench.reports.report_data import RunData
+from coabench.reports.report_data import Choice, RunData
 from coabench.reports.samples import VIEWER_SCRIPTS, VIEWER_STYLES, columns, link
 from coabench.reports.stimuli import stimuli_shown
 from coabench.reports.thumbnails import Thumbnails, thumbnails
@@ -98,11 +99,10 @@ def report(request: Report, explained: Markup | None = None) -> str:
         identity = RunIdentity.read(manifest["identity"])
         choice = find_card(identity.dataset.name, request.dataset, needed=request.images)
         shown = data.choose(request.samples, request.only)
-        records = data.records(shown)
         pictures = None
         if request.images:
             assert choice is not None  # find_card has raised where there is no such data set
-            pictures = thumbnails(records, choice, request.data_root, identity, request.side)
+            pictures = thumbnails(data.records(shown), choice, request.data_root, identity, request.side)
         return render_page(
             Path(__file__).with_name("report.html"),
             styles=["report.css", *VIEWER_STYLES],
@@ -111,7 +111,7 @@ def report(request: Report, explained: Markup | None = None) -> str:
             **_figures(metrics, data),
             calibrated=identity.calibration,
             **stimuli_shown(data.stimuli),
-            **_samples(directory.resolve().name, records, data, labels, request.min_group, pictures),
+            **_samples(directory.resolve().name, data, shown, labels, request.min_group, pictures),
             explained=explained,
             sections=plugin_sections(directory, manifest, metrics),
             shown=shown,
@@ -229,12 +229,13 @@ class _Spread:
 
 
 def _spread(values: Sequence[float]) -> _Spread:
-    ordered = sorted(values)
+    ordered = np.sort(np.asarray(values))
 
     def rank(part: float) -> float:
-        return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
+        place: float = ordered[max(0, math.ceil(part * len(ordered)) - 1)].item()
+        return place
 
-    return _Spread(len(ordered), ordered[0], rank(0.5), rank(0.95), ordered[-1], math.fsum(ordered))
+    return _Spread(len(ordered), rank(0), rank(0.5), rank(0.95), rank(1), math.fsum(ordered))
 
 
 def _tokens(tokens: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, _Spread]]:
@@ -251,8 +252,8 @@ def _tokens(tokens: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, _Spread]
 
 def _samples(
     name: str,
-    records: Sequence[Mapping[str, Any]],
     data: RunData,
+    shown: Choice,
     labels: Mapping[str, Any],
     min_group: int,
     pictures: Thumbnails | None,
@@ -265,6 +266,6 @@ def _samples(
         "no_groups": others,
         "min_group": min_group,
         "reasons": data.reasons,
-        "samples": columns([(name, records)], labels, groups, pictures),
+        "samples": columns([name], ((record,) for record in data.records(shown)), labels, groups, pictures),
         "filter_link": link,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,15 +132,14 @@ class RunData:
         chosen, each = evenly(cells, np.flatnonzero(wanted), most)
         return Choice(len(self), int(wanted.sum()), chosen, each, tuple(only))
 
-    def records(self, choice: Choice) -> list[dict[str, Any]]:
-        """Return the chosen records, read from the log again."""
-        wanted, chosen = np.zeros(len(self), dtype=bool), []
+    def records(self, choice: Choice) -> Iterator[dict[str, Any]]:
+        """Yield the chosen records, read from the log again."""
+        wanted = np.zeros(len(self), dtype=bool)
         wanted[choice.chosen] = True
         with open_file(self._directory / LOG) as file:
             for want, line in zip(wanted, file, strict=False):
                 if want:
-                    chosen.append(parse_json(line, FINITE))
-        return chosen
+                    yield parse_json(line, FINITE)
 
 
 @dataclass(frozen=True)

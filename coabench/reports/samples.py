@@ -8,7 +8,7 @@ sample has. ``coabench/reports/viewer_data.js`` reads this.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -44,62 +44,88 @@ class _Table:
 
 
 def columns(
-    runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
+    names: Sequence[str],
+    samples: Iterable[Sequence[Mapping[str, Any]]],
     labels: Mapping[str, Any],
     groups: Sequence[str],
     pictures: Thumbnails | None,
 ) -> dict[str, Any]:
-    """Return the records as columns: what is known of each sample, then what each run said about it.
+    """Return records as columns: what is known of each sample, then what each run said about it.
 
     Args:
-        runs: the name and the records of one run or of two, of the same samples in the same order.
+        names: of one run or of two.
+        samples: the record of each run for each sample; read once, and none is kept.
         labels: the manifest's ``labels``: ``names``, and ``basic``.
         groups: the attributes that make groups, to filter by.
         pictures: the images of the samples; None for a page without, and may lack some.
     """
     text, question = _Table(), _Table()
-    records = runs[0][1]
-    given = [attributes_of(sample) for sample in zip(*(own for _, own in runs), strict=True)]
-    attributes = dict.fromkeys(key for values in given for key in values)
-    data = {
-        "names": [text(name) for name in labels["names"]],
-        "groups": list(groups),
-        "id": [str(record["id"]) for record in records],
-        "image": [text(record.get("image")) for record in records],
-        "target": [text(record["target"]) for record in records],
-        "face": [text(_face(record)) for record in records],
-        "votes": [text(_most_first(record.get("votes") or {})) for record in records],
-        "attributes": {key: [text(_shown(values.get(key))) for values in given] for key in attributes},
-        "runs": [{"name": name, **_answers(own, text, question)} for name, own in runs],
-        "pictured": pictures is not None,
-        "images": _in_order(records, pictures.images if pictures else {}),
-        "originals": _in_order(records, pictures.originals if pictures else {}),
-    }
-    return data | {"questions": question.values, "strings": text.values}
-
-
-def _answers(records: Sequence[Mapping[str, Any]], text: _Table, question: _Table) -> dict[str, Any]:
-    """Return what a run said about each sample."""
-    turns = [turn for record in records for turn in record["turns"]]
+    listed = [text(name) for name in labels["names"]]
+    known: dict[str, list[Any]] = {key: [] for key in ("id", "image", "target", "face", "votes")}
+    attributes: dict[str, list[int]] = {}
+    runs = [_Answers(text, question) for _ in names]
+    for number, sample in enumerate(samples):
+        record = sample[0]
+        known["id"].append(str(record["id"]))
+        known["image"].append(text(record.get("image")))
+        known["target"].append(text(record["target"]))
+        known["face"].append(text(_face(record)))
+        known["votes"].append(text(_most_first(record.get("votes") or {})))
+        given = attributes_of(sample)
+        for key in given:
+            attributes.setdefault(key, [-1] * number)
+        for key, values in attributes.items():
+            values.append(text(_shown(given.get(key))))
+        for run, own in zip(runs, sample, strict=True):
+            run.add(own)
     return {
-        "prediction": [text(record["prediction"]) for record in records],
-        "status": [STATUSES.index(record["status"]) for record in records],
-        "reason": [text(record["reason"]) for record in records],
-        "seconds": [_rounded(record.get("seconds")) for record in records],
-        "confidence": [_rounded(confidence_of(record)) for record in records],
-        "exemplars": [text(", ".join(map(str, r["exemplars"])) if r.get("exemplars") else None) for r in records],
-        "asked": [len(record["turns"]) for record in records],
-        "turns": {
-            "question": [
-                question((text(turn["name"]), text(turn["prompt"]), *map(text, turn["options"]))) for turn in turns
-            ],
-            "response": [text(turn["response"]) for turn in turns],
-            "label": [text(turn["label"]) for turn in turns],
-            "match": [text(turn.get("match")) for turn in turns],
-            "scores": [_scores(turn) for turn in turns],
-            "tokens": [[turn.get(kind) for kind in ("prompt_tokens", "cached_tokens", "new_tokens")] for turn in turns],
-        },
+        "names": listed,
+        "groups": list(groups),
+        **known,
+        "attributes": attributes,
+        "runs": [{"name": name, **run.columns, "turns": run.turns} for name, run in zip(names, runs, strict=True)],
+        "pictured": pictures is not None,
+        "images": _in_order(known["id"], pictures.images if pictures else {}),
+        "originals": _in_order(known["id"], pictures.originals if pictures else {}),
+        "questions": question.values,
+        "strings": text.values,
     }
+
+
+class _Answers:
+    """What a run said about each sample, and in each turn."""
+
+    def __init__(self, text: _Table, question: _Table) -> None:
+        self._text, self._question = text, question
+        self._tokens: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        asked = "prediction", "status", "reason", "seconds", "confidence", "exemplars", "asked"
+        self.columns: dict[str, list[Any]] = {key: [] for key in asked}
+        said = "question", "response", "label", "match", "scores", "tokens"
+        self.turns: dict[str, list[Any]] = {key: [] for key in said}
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        text, add = self._text, self.columns
+        add["prediction"].append(text(record["prediction"]))
+        add["status"].append(STATUSES.index(record["status"]))
+        add["reason"].append(text(record["reason"]))
+        add["seconds"].append(_rounded(record.get("seconds")))
+        add["confidence"].append(_rounded(confidence_of(record)))
+        exemplars = record.get("exemplars")
+        add["exemplars"].append(text(", ".join(map(str, exemplars)) if exemplars else None))
+        add["asked"].append(len(record["turns"]))
+        for turn in record["turns"]:
+            self._add_turn(turn)
+
+    def _add_turn(self, turn: Mapping[str, Any]) -> None:
+        text, add = self._text, self.turns
+        question = text(turn["name"]), text(turn["prompt"]), *map(text, turn["options"])
+        add["question"].append(self._question(question))
+        add["response"].append(text(turn["response"]))
+        add["label"].append(text(turn["label"]))
+        add["match"].append(text(turn.get("match")))
+        add["scores"].append(_scores(turn))
+        tokens = tuple(turn.get(kind) for kind in ("prompt_tokens", "cached_tokens", "new_tokens"))
+        add["tokens"].append(self._tokens.setdefault(tokens, tokens))  # few differ
 
 
 def _rounded(value: float | None) -> float | None:
@@ -111,8 +137,8 @@ def _shown(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _in_order(records: Sequence[Mapping[str, Any]], images: Mapping[str, str]) -> list[str | None] | None:
-    return [images.get(str(record["id"])) for record in records] if images else None
+def _in_order(ids: Sequence[str], images: Mapping[str, str]) -> list[str | None] | None:
+    return [images.get(id) for id in ids] if images else None
 
 
 def _face(record: Mapping[str, Any]) -> str | None:

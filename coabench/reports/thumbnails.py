@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+SEEN = ("id", "image", "image_sha256", "status", "preparation")
+"""The fields of a record that are about its picture."""
 MARK, BLANK = (255, 64, 0), (232, 232, 232)
 """The colour of a face's box, and of a picture that is not here."""
 
@@ -52,7 +54,7 @@ def open_dataset(choice: DatasetChoice, root: Path | None, identity: RunIdentity
 
 
 def thumbnails(
-    records: Sequence[Mapping[str, Any]],
+    records: Iterable[Mapping[str, Any]],
     choice: DatasetChoice,
     root: Path | None,
     identity: RunIdentity,
@@ -64,7 +66,7 @@ def thumbnails(
     beside an answer to another.
 
     Args:
-        records: of the run.
+        records: of the run; read once.
         choice: the data set.
         root: the data root; None where the user gave none.
         identity: of the run.
@@ -75,10 +77,11 @@ def thumbnails(
     """
     dataset = open_dataset(choice, root, identity)
     sources = {sample.id: sample.image for sample in dataset.samples(identity.dataset.split)}
-    known = [record for record in records if record["id"] in sources]
+    seen: list[dict[str, Any]] = [{key: record.get(key) for key in SEEN} for record in records]
+    known = [record for record in seen if record["id"] in sources]
     images: dict[str, str] = {}
     originals = _originals(choice, known, side)
-    left_out = {"not in the data set": len(records) - len(known), "not the image that the run saw": 0, "unreadable": 0}
+    left_out = {"not in the data set": len(seen) - len(known), "not the image that the run saw": 0, "unreadable": 0}
     crop = next((step for step in identity.preparation or () if step.get("step") == CROP), None)
 
     def prepare(position: int, image: Image) -> tuple[str | None, str | None]:

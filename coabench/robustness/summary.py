@@ -19,6 +19,7 @@ from coabench.render import plots
 from coabench.render.plots import Dot
 from coabench.reports.aligned import align
 from coabench.reports.damage import damage_reported
+from coabench.reports.side import read_side
 from coabench.robustness.conditions import CLEAN, Condition
 from coabench.robustness.folder import LeftOut, StressFolder
 from coabench.robustness.measures.cochran import Cochran, cochran
@@ -28,7 +29,7 @@ from coabench.robustness.measures.orders import Asked, Position, WorstCase, posi
 from coabench.robustness.measures.position_test import position_p
 from coabench.robustness.measures.robustness import relative_robustness
 from coabench.robustness.measures.severity import Curve, curve
-from coabench.runs.finished import RecordedRun, read_run
+from coabench.runs.finished import RecordedRun
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -180,17 +181,15 @@ def summarise(directory: Path) -> StressSummary:
             remedy="finish it: the same `coabench stress` command continues it",
         )
     with damage_reported(f"the stress {directory}"):
-        first = read_run(complete[clean])
-        names = first.manifest["labels"]["names"]
-        predicted = Predicted.of(first.records, names)
+        first = read_side(complete[clean])
         answers: dict[Condition, Predicted] = {}
-        orders = [questions(first.records)]
+        orders = [questions(first.run.records)]
         for condition in others:
-            run = read_run(complete[condition])
-            answers[condition] = align([first, run]).answers[1]
+            side = read_side(complete[condition])
+            answers[condition] = align([first, side]).answers[1]
             if condition.family == ORDER:
-                orders.append(questions(run.records))
-        return _measured(folder, first, predicted, answers, orders)
+                orders.append(questions(side.run.records))
+        return _measured(folder, first.run, first.predicted, answers, orders)
 
 
 def _measured(

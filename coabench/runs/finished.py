@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +83,11 @@ class RecordedRun:
         )
 
 
-def read_run(directory: Path) -> RecordedRun:
+def read_run(directory: Path, each: Callable[[Mapping[str, Any]], object] | None = None) -> RecordedRun:
     """Read a complete run.
+
+    Args:
+        each: called with every record as the log is read.
 
     Raises:
         UserError: there is none, it is not finished, or it is damaged.
@@ -103,7 +106,7 @@ def read_run(directory: Path) -> RecordedRun:
     missing = [name for name in _LABELS if name not in manifest["labels"]]
     if missing:
         raise _damaged(directory, expected=f"the field 'labels.{missing[0]}'")
-    records = records_in(directory / LOG)
+    records = records_in(directory / LOG, each)
     if len(records) != identity.dataset.samples:
         raise UserError(
             f"{directory / LOG} is not the log of the whole run",

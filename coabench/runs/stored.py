@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from coabench.base import cache
 from coabench.base.jsonlines import read_line, read_lines
+from coabench.base.lazy import Lazy
 from coabench.base.reading import open_file
 from coabench.errors import UserError
 from coabench.runs.log import read_log
@@ -17,17 +18,23 @@ KEPT = 32 * 2**20
 """Bytes of a log whose records are kept: parsed they take four times as much."""
 
 Record = Mapping[str, Any]
+Made = TypeVar("Made")
 
 
-def records_in(path: Path) -> Sequence[Record]:
-    """Return the records of a log, checked; errors as `coabench.runs.log.read_log`."""
+def records_in(path: Path, each: Callable[[Record], object] | None = None) -> Sequence[Record]:
+    """Return the records of a log, checked; errors as `coabench.runs.log.read_log`.
+
+    Args:
+        each: called with every record as it is read, so that the log need not be read again for it.
+    """
     stamp = cache.stamp([path])  # before reading: what changes meanwhile makes another stamp
     offsets, kept = array("q"), list[Record]()
+    few = stamp[0] is not None and stamp[0][0] <= KEPT
     for line in read_log(path):
-        if line.offset < KEPT:
+        if each is not None:
+            each(line.data)
+        if few:
             kept.append(line.data)
-        else:
-            kept.clear()
         offsets.append(line.offset)
     return kept if len(kept) == len(offsets) else StoredRecords(path, offsets, stamp)
 
@@ -61,25 +68,27 @@ class StoredRecords(Sequence[Record]):
         self._check()
         return (line.data for line in read_lines(self._path))
 
+    def at(self, positions: Iterable[int]) -> Iterator[Record]:
+        """Yield the records at these positions; the log is opened once."""
+        self._check()
+        with open_file(self._path) as file:
+            for position in positions:
+                yield read_line(file, self._offsets[position])
+
     def _check(self) -> None:
         if cache.stamp([self._path]) != self._stamp:
             raise UserError(f"the log {self._path} changed while it was read", remedy="run the same command again")
 
 
-class Reordered(Sequence[Record]):
-    """Records in another order, each read when it is asked for."""
+def records_at(records: Sequence[Record], positions: Iterable[int]) -> Iterator[Record]:
+    """Yield the records at these positions, one at a time."""
+    if isinstance(records, StoredRecords):
+        return records.at(positions)
+    return (records[position] for position in positions)
 
-    def __init__(self, records: Sequence[Record], order: Sequence[int]) -> None:
-        self._records, self._order = records, order
 
-    def __len__(self) -> int:
-        return len(self._order)
-
-    @overload
-    def __getitem__(self, which: int) -> Record: ...
-    @overload
-    def __getitem__(self, which: slice) -> Sequence[Record]: ...
-    def __getitem__(self, which: int | slice) -> Record | Sequence[Record]:
-        if isinstance(which, slice):
-            return [self._records[position] for position in self._order[which]]
-        return self._records[self._order[which]]
+def changed(records: Sequence[Record], change: Callable[[Record], Made]) -> Sequence[Made]:
+    """Return records, each changed: once, where they are in memory, else anew whenever they are read."""
+    if isinstance(records, StoredRecords):
+        return Lazy(len(records), lambda i: change(records[i]), lambda: map(change, records))
+    return [*map(change, records)]

@@ -34,6 +34,7 @@ from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.identity import CalibrationIdentity, RunIdentity
 from coabench.runs.result import FinishedRun
 from coabench.runs.run import LOG
+from coabench.runs.stored import changed
 from coabench.scoring.calibration_file import CalibrationFile, Effect, Fitted, mark_of_name, marks_of
 from coabench.scoring.job import check_output
 
@@ -260,7 +261,7 @@ def _check_fits(calibration: CalibrationFile, run: RecordedRun) -> None:
 
 def _apply(calibration: CalibrationFile, run: RecordedRun, request: Calibrating, progress: Progress) -> FinishedRun:
     names, calibrator, fitted = run.manifest["labels"]["names"], calibration.calibrator, calibration.fitted
-    records = [{**_corrected(record, calibrator, names), "seconds": None} for record in run.records]
+    records = changed(run.records, lambda record: {**_corrected(record, calibrator, names), "seconds": None})
     before, after = figures_of(run.records, names), figures_of(records, names)
     name = run.directory.resolve().name
     notes = [

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from coabench.base.lazy import Lazy
 from coabench.base.version import __version__
 from coabench.base.vocabulary import SUBJECT
 from coabench.decode import EXTERNAL
@@ -28,7 +30,16 @@ from coabench.scoring.formats.files import TABLE, read_predictions
 from coabench.scoring.formats.table import Format, Row, Table
 from coabench.scoring.label_values import LabelValues, codes_of
 from coabench.scoring.request import Scoring
-from coabench.scoring.rows import Read, Values, check_targets, ids_of, positions_of, predictions_of, targets_of
+from coabench.scoring.rows import (
+    Read,
+    Values,
+    check_predictions,
+    check_targets,
+    ids_of,
+    positions_of,
+    prediction_of,
+    targets_of,
+)
 from coabench.scoring.samples import KnownSamples, samples_of_dataset, samples_of_run
 from coabench.scoring.score_values import ScoreValues, uncovered
 
@@ -62,12 +73,7 @@ def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
     else:
         known, positions = _own_samples(table, columns, targets, space), range(len(table.rows))
     values = _values(request, table, columns, space)
-    read = predictions_of(values, table, request.unknown)
-    rows = zip(positions, read.predictions, read.turns, table.rows, strict=True)
-    records = [
-        _record(known.samples[position], prediction, turn, values.raw(row))
-        for position, prediction, turn, row in sorted(rows, key=itemgetter(0))
-    ]
+    read = check_predictions(values, table, request.unknown)
     identity = RunIdentity(
         coabench=__version__,
         parsing=Parsing.by(find_parser(request.parser)) if request.parser else None,
@@ -81,7 +87,7 @@ def score(request: Scoring, progress: Progress | None = None) -> FinishedRun:
     notes = [*_notes(request, format, columns, space), *table.notes, *known.notes, *read.notes]
     check_output(request.output, request.like)
     return store(
-        request.output, identity, known.labels, notes, records,
+        request.output, identity, known.labels, notes, _Records(known.samples, table, positions, values),
         overwrite=request.overwrite, command=request.command, progress=progress or Silence(),
     )  # fmt: skip
 
@@ -160,20 +166,23 @@ def _notes(request: Scoring, format: Format, columns: Columns, space: LabelSpace
 
 def _own_samples(table: Table, columns: Columns, targets: Sequence[str], space: LabelSpace) -> KnownSamples:
     """Return the samples as the file itself describes them."""
-    samples = [
-        {
-            "id": identifier,
+    ids = ids_of(table, columns.id)
+
+    def sample(number: int) -> Mapping[str, Any]:
+        row = table.rows[number]
+        return {
+            "id": ids[number],
             "image": (row.text(columns.image) or None) if columns.image else None,
             "image_sha256": None,
-            "target": target,
+            "target": targets[number],
             "attributes": {name: _attribute(row, column) for name, column in columns.attributes.items()},
         }
-        for row, identifier, target in zip(table.rows, ids_of(table, columns.id), targets, strict=True)
-    ]
+
+    samples = Lazy(len(ids), sample)
     dataset = DatasetIdentity(
         name=space.name,
         split=SPLIT,
-        fingerprint=_fingerprint(samples),
+        fingerprint=_fingerprint(zip(ids, targets, strict=True)),
         labels=space.digest,
         samples=len(samples),
     )
@@ -187,6 +196,21 @@ def _attribute(row: Row, column: str) -> Any:
     if not row.text(column):
         return None
     return value.strip() if isinstance(value, str) else value
+
+
+class _Records:
+    """The records of the new run, in the order of the samples; made anew whenever they are read."""
+
+    def __init__(
+        self, samples: Sequence[Mapping[str, Any]], table: Table, positions: Sequence[int], values: Values
+    ) -> None:
+        self._samples, self._table, self._values = samples, table, values
+        self._rows = np.argsort(np.asarray(positions), kind="stable")
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for sample, number in zip(self._samples, self._rows, strict=True):
+            row = self._table.rows[number]
+            yield _record(sample, *prediction_of(self._values, row), self._values.raw(row))
 
 
 def _record(
@@ -203,11 +227,11 @@ def _record(
     }
 
 
-def _fingerprint(samples: Iterable[Mapping[str, Any]]) -> str:
+def _fingerprint(samples: Iterable[tuple[str, str]]) -> str:
     """Return the SHA-256 over id and target of every sample, in order: two files about the same ones agree."""
     digest = hashlib.sha256()
     for sample in samples:
-        digest.update(json.dumps([sample["id"], sample["target"]]).encode() + b"\n")
+        digest.update(json.dumps(sample).encode() + b"\n")
     return digest.hexdigest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from coabench.base.text import safe
@@ -20,6 +21,8 @@ RANK = "rank"
 """The detail of a prediction that holds a ranking, as the strategy ``rank`` records it."""
 Codes = Literal["card", "0-based", "1-based"]
 CODES: tuple[Codes, ...] = ("card", "0-based", "1-based")
+TEXTS = 4096
+"""How many texts are kept with what they mean: of a million rows, most repeat a label."""
 _SEPARATOR = re.compile(r"[,;>|]")
 
 
@@ -86,6 +89,7 @@ class LabelValues:
         self._spellings = space.spellings(self._recognised)
         self._codes = codes_of(space, codes) if len(columns) == 1 else {}
         self._letters: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+        self._meant = lru_cache(TEXTS)(self._meaning)
 
     def read(self, row: Row) -> Reading:
         """Read a row. Two basic emotions may stand in either order."""
@@ -125,25 +129,27 @@ class LabelValues:
 
     def label_of(self, row: Row, text: str) -> str | None:
         """Return the label that a text means. ``3.0`` is the code 3: pandas writes it so in a column with gaps."""
-        named = self._spellings.get(fold(text)) or self._lettered(row.options).get(fold(text))
+        return self._meant(text, tuple(row.options.items()))
+
+    def _meaning(self, text: str, options: tuple[tuple[str, str], ...]) -> str | None:
+        named = self._spellings.get(fold(text)) or self._lettered(options).get(fold(text))
         digits = text.removesuffix(".0")
         if named is not None or not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
             return named
         return self._codes.get(int(digits))
 
-    def _lettered(self, options: Mapping[str, str]) -> Mapping[str, str]:
+    def _lettered(self, options: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
         """Return spelling -> label of options that the row lists: ``b``, ``(b)``, ``b. fear``."""
-        key = tuple(options.items())
-        if key not in self._letters:
-            known = {letter: label for letter, text in key if (label := self._spellings.get(fold(text)))}
+        if options not in self._letters:
+            known = {letter: label for letter, text in options if (label := self._spellings.get(fold(text)))}
             marks = "{0}", "{0}.", "{0})", "({0})", "{0}:"
-            self._letters[key] = {
+            self._letters[options] = {
                 fold(form): label
                 for letter, label in known.items()
                 for mark in marks
-                for form in (mark.format(letter), f"{mark.format(letter)} {options[letter]}")
+                for form in (mark.format(letter), f"{mark.format(letter)} {dict(options)[letter]}")
             }
-        return self._letters[key]
+        return self._letters[options]
 
     def _parsed(self, row: Row, column: str, parser: Parser) -> Reading:
         """Read a response. Letters count where nothing else does: in a sentence, ``a`` is a word."""
@@ -151,7 +157,7 @@ class LabelValues:
         if not response:
             return Reading()
         label, match = parser(Response(response, self.space.names, self._spellings))
-        if label is None and (letters := self._lettered(row.options)):
+        if label is None and (letters := self._lettered(tuple(row.options.items()))):
             label, match = parser(Response(response, self.space.names, {**self._spellings, **letters}))
         turn = Turn(Question("", self.space.names), Answer(response, label=label, match=match))
         if label is None:

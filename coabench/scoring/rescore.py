@@ -31,6 +31,7 @@ from coabench.runs.identity import Parsing, StrategyIdentity, list_differences
 from coabench.runs.record import describe_prediction, describe_turn
 from coabench.runs.result import FinishedRun
 from coabench.runs.run import LOG
+from coabench.runs.stored import changed
 from coabench.scoring.formats.table import counted
 from coabench.scoring.job import check_output
 from coabench.strategy import Strategy
@@ -72,15 +73,16 @@ def rescore(request: Rescoring, progress: Progress | None = None) -> FinishedRun
     run = read_run(request.run)
     _check_responses(run)
     strategy, space = _strategy(run, request.strategy), run.space(request.labels, exact=True)
-    records = [_replayed(run, record, strategy, space, parser) for record in run.records]
-    before = run.identity.parser
-    changed = sum(new["prediction"] != old["prediction"] for new, old in zip(records, run.records, strict=True))
-    lost = sum(record["reason"] == NOT_ASKED for record in records)
+    records = changed(run.records, lambda record: _replayed(run, record, strategy, space, parser))
+    before, differing, lost = run.identity.parser, 0, 0
+    for new, old in zip(records, run.records, strict=True):
+        differing += new["prediction"] != old["prediction"]
+        lost += new["reason"] == NOT_ASKED
     notes = [
         *run.manifest.get("notes", ()),
         f"rescored with the parser {request.parser!r} (before: {before!r}) from the responses of the run "
         f"{run.directory.resolve().name}; no model was asked",
-        f"{changed} of {len(records)} predictions differ from that run's",
+        f"{differing} of {len(records)} predictions differ from that run's",
     ]
     if lost:
         notes.append(

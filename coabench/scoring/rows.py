@@ -5,10 +5,14 @@ All mistakes of a table are reported at once, with their lines; nothing is skipp
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
+import numpy as np
+
 from coabench.base.text import plural
+from coabench.base.texts import Texts
 from coabench.dialogue import Prediction, Turn
 from coabench.labels import LabelSpace
 from coabench.parser import Parser
@@ -32,37 +36,40 @@ class Values(Protocol):
 
 
 class Read(NamedTuple):
-    """The predictions of a table.
+    """The predictions of a table as a whole.
 
     Attributes:
-        turns: what each was read off, where that is a sentence or scores.
         notes: what the user must know of those that are none, or more than one label.
         ranked: whether any is a ranking.
     """
 
-    predictions: Sequence[Prediction]
-    turns: Sequence[Turn | None]
     notes: Sequence[str]
     ranked: bool
 
 
-def ids_of(table: Table, column: str | None) -> Sequence[str]:
+def ids_of(table: Table, column: str | None) -> Texts:
     """Return the id of every row: as it stands in its column; without one, the row's number.
 
     Raises:
         UserError: an id is missing or stands twice.
     """
     if column is None:
-        return [f"row_{number}" for number in range(1, len(table.rows) + 1)]
-    rows: dict[str, list[Row]] = {}
-    for row in table.rows:
-        rows.setdefault(row.text(column), []).append(row)
-    if "" in rows:
-        raise table.wrong("row", "without an id", [table.at(row) for row in rows[""]], "an id in every row")
-    twice = [f"{identifier!r} in {_places(table, at)}" for identifier, at in rows.items() if len(at) > 1]
-    if twice:
-        raise table.wrong("id", "given more than once", twice, "one row per sample")
-    return list(rows)
+        return Texts(f"row_{number}" for number in range(1, len(table.rows) + 1))
+    ids = Texts(row.text(column) for row in table.rows)
+    hashes = ids.hashes()
+    without = np.flatnonzero(hashes == hash(""))
+    if without.size:
+        raise table.wrong(
+            "row", "without an id", [table.at(table.rows[i]) for i in without.tolist()], "an id in every row"
+        )
+    if len(np.unique(hashes)) < len(hashes):
+        rows: dict[str, list[int]] = {}
+        for number, identifier in enumerate(ids):
+            rows.setdefault(identifier, []).append(number)
+        twice = [f"{identifier!r} in {_places(table, at)}" for identifier, at in rows.items() if len(at) > 1]
+        if twice:
+            raise table.wrong("id", "given more than once", twice, "one row per sample")
+    return ids
 
 
 def positions_of(known: KnownSamples, table: Table, column: str) -> Sequence[int]:
@@ -71,30 +78,33 @@ def positions_of(known: KnownSamples, table: Table, column: str) -> Sequence[int
     Raises:
         UserError: an id that is no sample's, or several samples'; a sample with two rows or none.
     """
-    ids = ids_of(table, column)
-    matches = [known.find(identifier) for identifier in ids]
-    pairs = list(zip(table.rows, ids, matches, strict=True))
-    strange = [f"{table.at(row)}: {identifier!r}" for row, identifier, at in pairs if not at]
+    positions, strange, several = array("q"), [], []
+    for number, identifier in enumerate(ids_of(table, column)):
+        at = known.find(identifier)
+        positions.append(at[0] if len(at) == 1 else -1)
+        if not at:
+            strange.append(f"{table.at(table.rows[number])}: {identifier!r}")
+        elif len(at) > 1:
+            which = " or ".join(repr(known.samples[i]["id"]) for i in at[:3])
+            several.append(f"{table.at(table.rows[number])}: {identifier!r} may be {which}")
     if strange:
         example = known.samples[0]
         expected = f"its ids or image names, such as {example['id']!r} or {example['image']!r}"
         raise table.wrong("row", f"about no sample of {known.source}", strange, expected)
-    several = [
-        f"{table.at(row)}: {identifier!r} may be {' or '.join(repr(known.samples[i]['id']) for i in at[:3])}"
-        for row, identifier, at in pairs
-        if len(at) > 1
-    ]
     if several:
         raise table.wrong("id", f"ambiguous in {known.source}", several, "full ids")
-    first: dict[int, Row] = {}
+    first = np.full(len(known.samples), -1)
     twice = []
-    for row, identifier, (position,) in pairs:
-        if position in first:
-            twice.append(f"{table.at(row)}: {identifier!r} is the sample of {table.at(first[position])}")
-        first.setdefault(position, row)
+    for number, position in enumerate(positions):
+        row = table.rows[number] if first[position] >= 0 else None
+        if row is None:
+            first[position] = number
+            continue
+        other = table.at(table.rows[first[position]])
+        twice.append(f"{table.at(row)}: {row.text(column)!r} is the sample of {other}")
     if twice:
         raise table.wrong("row", "about a sample that has a row already", twice, "one row per sample")
-    missing = [repr(sample["id"]) for position, sample in enumerate(known.samples) if position not in first]
+    missing = [repr(known.samples[position]["id"]) for position in np.flatnonzero(first < 0).tolist()]
     if missing:
         raise table.wrong(
             "sample",
@@ -103,7 +113,7 @@ def positions_of(known: KnownSamples, table: Table, column: str) -> Sequence[int
             f"a row for each of the {plural(len(known.samples), 'sample')} of {known.source}",
             "add them; a prediction that is left empty counts as INVALID",
         )
-    return [position for (position,) in matches]
+    return positions
 
 
 def targets_of(values: LabelValues, table: Table) -> list[str]:
@@ -130,33 +140,47 @@ def targets_of(values: LabelValues, table: Table) -> list[str]:
 
 def check_targets(known: KnownSamples, positions: Sequence[int], targets: Sequence[str], table: Table) -> None:
     """Check that the targets that a table gives, if any, are those of the samples."""
+    right = [sample["target"] for sample in known.samples] if targets else []
     contrary = [
-        f"{table.at(row)}: {target!r}, but {known.samples[position]['id']} is {known.samples[position]['target']!r}"
-        for row, position, target in zip(table.rows, positions, targets, strict=False)
-        if target != known.samples[position]["target"]
+        f"{table.at(table.rows[i])}: {target!r}, but {known.samples[position]['id']} is {right[position]!r}"
+        for i, (position, target) in enumerate(zip(positions, targets, strict=False))
+        if target != right[position]
     ]
     if contrary:
         raise table.wrong("target", f"other than in {known.source}", contrary, "the same samples with the same labels")
 
 
-def predictions_of(values: Values, table: Table, unknown: Literal["error", "invalid"]) -> Read:
-    """Return the prediction of every row.
+def prediction_of(values: Values, row: Row) -> tuple[Prediction, Turn | None]:
+    """Return the prediction of a row, and what it was read off where that is a sentence or scores."""
+    prediction, _, turn = values.read(row)
+    return prediction or Prediction.invalid(EMPTY), turn
+
+
+def check_predictions(values: Values, table: Table, unknown: Literal["error", "invalid"]) -> Read:
+    """Read the prediction of every row, and return what is to be said of them.
 
     Raises:
         UserError: a prediction is no label, and *unknown* is ``error``: a typo must not count as a wrong answer; but of
             sentences, which a model may word as it likes. Or most are none: then another thing is wrong.
     """
-    readings = [values.read(row) for row in table.rows]
-    pairs = list(zip(table.rows, readings, strict=True))
-    wrong = [(row, reading.problem) for row, reading in pairs if reading.problem]
-    understood = [reading.prediction for reading in readings if reading.prediction]
-    most = len(wrong) > len(understood)
+    empty, wrong, ranked, problems = array("q"), array("q"), array("q"), []
+    for number, row in enumerate(table.rows):
+        prediction, problem, _ = values.read(row)
+        if problem:
+            wrong.append(number)
+            problems.append(f"{table.at(row)}: {problem}")
+        elif not prediction:
+            empty.append(number)
+        elif RANK in prediction.details:
+            ranked.append(number)
+    understood = len(table.rows) - len(wrong) - len(empty)
+    most = len(wrong) > understood
     meant = unknown == "invalid" and values.parser is not None and understood
     if wrong and ((unknown == "error" and values.parser is None) or (most and not meant)):
         raise table.wrong(
             "prediction",
             f"no label of {values.space.name}",
-            [f"{table.at(row)}: {problem}" for row, problem in wrong],
+            problems,
             values.expected,
             ("" if most else "correct them, or count them as INVALID with --unknown invalid; ") + values.remedy,
             share=most,
@@ -164,23 +188,20 @@ def predictions_of(values: Values, table: Table, unknown: Literal["error", "inva
     if not understood:
         raise table.wrong("prediction", "empty or NaN", [table.at(row) for row in table.rows],
                           values.expected, "name the column with --prediction-column", share=True)  # fmt: skip
-    ranked = [row for row, reading in pairs if reading.prediction and RANK in reading.prediction.details]
     kinds = (
-        ([row for row, it in pairs if not it.prediction and not it.problem], "empty or NaN, counted as INVALID"),
-        ([row for row, _ in wrong], f"no label of {values.space.name}, counted as INVALID"),
+        (empty, "empty or NaN, counted as INVALID"),
+        (wrong, f"no label of {values.space.name}, counted as INVALID"),
         (ranked, "ranked, the first label counts (where labels are pairs, the first two basic emotions)"),
     )
     return Read(
-        [reading.prediction or Prediction.invalid(EMPTY) for reading in readings],
-        [reading.turn for reading in readings],
         [f"{counted(len(rows), 'prediction')} {what}: {_places(table, rows)}" for rows, what in kinds if rows],
         bool(ranked),
     )
 
 
-def _places(table: Table, rows: Sequence[Row]) -> str:
-    """Return ``line 3``, ``lines 3, 5 and 7``."""
-    if len(rows) == 1:
-        return table.at(rows[0])
-    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
-    return f"{table.unit}s {', '.join(str(row.line) for row in rows[:SHOWN])}{more}"
+def _places(table: Table, numbers: Sequence[int]) -> str:
+    """Return where the rows of these numbers stand: ``line 3``, ``lines 3, 5 and 7``."""
+    if len(numbers) == 1:
+        return table.at(table.rows[numbers[0]])
+    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
+    return f"{table.unit}s {', '.join(str(table.rows[i].line) for i in numbers[:SHOWN])}{more}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from coabench.base.texts import TextIndex, Texts
 from coabench.dataset import ImageSource
 from coabench.errors import UserError
 from coabench.evaluation.plan import samples_of
@@ -17,6 +19,7 @@ from coabench.registry.catalog import find_dataset
 from coabench.registry.options import distribute
 from coabench.runs.dataset_identity import DatasetIdentity
 from coabench.runs.finished import read_run
+from coabench.runs.stored import changed
 
 COPIED = ("id", "image", "image_sha256", "target", "attributes", "votes")
 """The fields of a record that describe its sample; the last is not in every record."""
@@ -47,23 +50,25 @@ class KnownSamples:
         A full id means its sample. Otherwise it may be the last part of one, or an image's file name, with or without
         folder and extension. Blanks around it do not count, as in tables.
         """
-        return self._by_id.get(identifier) or sorted(self._by_name.get(identifier, ()))
+        if found := self._by_id.find(identifier):
+            return found
+        names, of = self._by_name
+        return sorted({of[name] for name in names.find(identifier)})
 
     @cached_property
-    def _by_id(self) -> Mapping[str, Sequence[int]]:
-        ids: dict[str, list[int]] = {}
-        for position, sample in enumerate(self.samples):
-            ids.setdefault(str(sample["id"]).strip(), []).append(position)
-        return ids
+    def _by_id(self) -> TextIndex:
+        return TextIndex(Texts(str(sample["id"]).strip() for sample in self.samples))
 
     @cached_property
-    def _by_name(self) -> Mapping[str, set[int]]:
-        names: dict[str, set[int]] = {}
+    def _by_name(self) -> tuple[TextIndex, Sequence[int]]:
+        """Return names, and of which sample each is."""
+        names, of = Texts(), array("q")
         for position, sample in enumerate(self.samples):
             image = PurePosixPath(str(sample["image"] or "").replace("\\", "/"))
             for name in {str(sample["id"]).rpartition("/")[2], str(image), image.name, image.stem}:
-                names.setdefault(name.strip(), set()).add(position)
-        return names
+                names.append(name.strip())
+                of.append(position)
+        return TextIndex(names), of
 
 
 def samples_of_run(directory: Path, labels: str | None) -> KnownSamples:
@@ -78,7 +83,7 @@ def samples_of_run(directory: Path, labels: str | None) -> KnownSamples:
         dataset=run.identity.dataset,
         labels=run.manifest["labels"],
         space=run.space(labels, exact=False),
-        samples=[{key: record.get(key) for key in COPIED} for record in run.records],
+        samples=changed(run.records, lambda record: {key: record.get(key) for key in COPIED}),
         notes=[f"the samples are those of the run {directory.resolve().name}: what its notes say of them holds here"],
     )
 

@@ -19,6 +19,7 @@ def fast_linear(device: torch.device, dtype: torch.dtype) -> AbstractContextMana
     torch multiplies float32 matrices on a CPU by MKL, whose AVX-512 kernels run on Intel's processors only. On an AMD
     EPYC with AVX-512 it reached 214 billion operations a second with two threads where oneDNN, which is part of torch
     too, reached 459 (1,154 × 1,024 × 4,096; benchmarks/README.md). Both round to float32; they add in another order.
+    In a training that is what `coabench.training.lora_layer` computes, forwards and backwards, and frozen parts.
     """
     right = device.type == "cpu" and dtype == torch.float32 and cpu_vendor() == "AuthenticAMD"
     there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from coabench.backbone import Backbone, BackboneRequest
 from coabench.decode import MODES
 from coabench.dialogue import Answer
 from coabench.errors import SampleError, UserError
-from coabench.recipe import Load
+from coabench.recipe import INT8, Load
 from coabench.registry.registrations import Registration
 from coabench.testing.backbone_answers import QUESTIONS, AnswerChecks, Reply, alike, decodes, difference
 from coabench.testing.backbone_training import check_loss, check_parts
@@ -84,6 +84,8 @@ class _Checks(Checks):
         yield self.options
         if "quantises" in self.factory.capabilities:
             yield self.quantised
+        if INT8 in self.factory.capabilities:
+            yield self.integers
         if "trains" in self.factory.capabilities:
             yield self.training
 
@@ -94,7 +96,7 @@ class _Checks(Checks):
         answering = {mode.needs for mode in MODES.values()}
         self.need(
             isinstance(capabilities, frozenset | set)
-            and capabilities <= {*answering, "trains", "quantises"}
+            and capabilities <= {*answering, "trains", "quantises", INT8}
             and capabilities & answering,
             defects.BAD_CAPABILITIES,
             repr(capabilities),
@@ -133,9 +135,9 @@ class _Checks(Checks):
             raise UserError(f"it takes none of the questions of this check: {describe(refusal)}")
         return backbone
 
-    def make(self, options: Any, load: Load | None = None) -> Backbone[Any]:
-        model, adapter, device, dtype = self.requested
-        request = BackboneRequest(model, adapter, device, dtype or "float32", options, load)
+    def make(self, options: Any, load: Load | None = None, dtype: str | None = None) -> Backbone[Any]:
+        model, adapter, device, wanted = self.requested
+        request = BackboneRequest(model, adapter, device, dtype or wanted or "float32", options, load)
         made: Backbone[Any] = self.attempt(defects.NO_BACKBONE, self.factory, request, allowed=UserError)
         return made
 
@@ -160,11 +162,20 @@ class _Checks(Checks):
 
     def quantised(self) -> None:
         """Ask for weights in 8 bits, unless its library is missing: identity() must say so."""
+        self.says("load=8bit", load="8bit")
+
+    def integers(self) -> None:
+        """Ask for 8-bit arithmetic, unless this machine has none: identity() must say so."""
+        if self.requested[-1] != INT8:
+            self.says(f"dtype={INT8}", dtype=INT8)
+
+    def says(self, what: str, **how: Any) -> None:
+        """Make one that is known to differ; what it refuses is passed over."""
         try:
-            made = self.make(self.defaults, "8bit")
+            made = self.make(self.defaults, **how)
         except UserError:
             return
-        self.need(_frozen(made.identity()) != self.identity, defects.OUTSIDE_IDENTITY, "load=8bit")
+        self.need(_frozen(made.identity()) != self.identity, defects.OUTSIDE_IDENTITY, what)
 
     def training(self) -> None:
         """Take what training needs of it: the names before it is loaded, a loss after that."""

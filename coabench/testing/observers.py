@@ -14,7 +14,8 @@ from coabench.base.version import __version__
 from coabench.base.vocabulary import COMPLETE, FAILED, RUNNING
 from coabench.errors import JobError
 from coabench.evaluation.progress import Silence
-from coabench.registry.loader import LoadedPlugin, get_plugins
+from coabench.registry.loaded_plugin import LoadedPlugin
+from coabench.registry.loader import get_plugins
 from coabench.runs.folder import SCHEMA, now
 from coabench.runs.identity import StrategyIdentity
 from coabench.runs.observers import notify

@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from coabench import hookspecs
 from coabench.base.isolation import call_in_process
 from coabench.hookspecs import PROJECT
-from coabench.registry.loader import LoadedPlugin, get_plugins
+from coabench.registry.loaded_plugin import LoadedPlugin
+from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import KINDS, singular
 from coabench.testing.defects import registration as defects
 from coabench.testing.findings import Finding, Findings

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coabench.errors import UserError, did_you_mean
-from coabench.registry.loader import LoadedPlugin, get_plugins
+from coabench.registry.loaded_plugin import LoadedPlugin
+from coabench.registry.loader import get_plugins
 from coabench.registry.registrations import singular
 from coabench.testing import (
     backbones,

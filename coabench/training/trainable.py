@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def trainable(trainee: Trainee, recipe: Recipe) -> nn.Module:
     """Return the module with what the recipe trains switched on: LoRA by PEFT, or every parameter in use."""
+    from coabench.training.lora_layer import speed_up
+
     module = trainee.module
     if recipe.full:
         trained = fully_trained(trainee, recipe)
@@ -25,6 +27,7 @@ def trainable(trainee: Trainee, recipe: Recipe) -> nn.Module:
     else:
         module = _wrapped(module, trainee, recipe)
         _keep_saved_in_float32(module)
+        speed_up(module)
     if recipe.checkpointing:
         module.gradient_checkpointing_enable()  # type: ignore[operator]
     return module

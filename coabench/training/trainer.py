@@ -26,6 +26,7 @@ from transformers import (
 from coabench.base.files import write_text
 from coabench.base.jsonlines import LineWriter, encode, read_lines
 from coabench.errors import JobError, SampleError, UserError, first_line
+from coabench.support.linear import fast_linear
 from coabench.training.data import Item
 from coabench.training.development import Development, development_scores
 from coabench.training.optimizer import check_groups, group_by_rate
@@ -203,7 +204,8 @@ class TurnTrainer(Trainer):
         if "error" in inputs:
             raise inputs["error"]
         items = None if self._plan.averages else num_items_in_batch
-        loss: torch.Tensor = super().training_step(model, inputs, items)
+        with fast_linear(self.args.device, torch.float32):
+            loss: torch.Tensor = super().training_step(model, inputs, items)
         if not bool(torch.isfinite(loss)):
             raise _diverged(f"the loss is {float(loss)}", self.state.global_step + 1)
         return loss

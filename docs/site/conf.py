@@ -15,7 +15,7 @@ language = "en"
 exclude_patterns = ["docs/site"]
 root_doc = "docs/index"
 include_patterns = [
-    "docs/*.md", "docs/*/*.md", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md",
+    "docs/*.md", "docs/**/*.md", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md",
     "benchmarks/README.md", "benchmarks/*/*.md", "datasets_registry/README.md", "results/README.md",
     "examples/**/README.md",
 ]  # fmt: skip

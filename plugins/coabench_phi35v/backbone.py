@@ -14,8 +14,9 @@ from torch import Tensor
 from coabench.backbone import Backbone, BackboneRequest
 from coabench.dialogue import Question
 from coabench.errors import UserError
-from coabench.recipe import Preset
+from coabench.recipe import INT8, Preset
 from coabench.support.hub import folder_of
+from coabench.support.int8_dynamic import check_int8, int8_facts, multiply_integers
 from coabench.support.placement import device_name, device_of, dtype_name, dtype_of
 from coabench.support.quantised import Quantisation
 from coabench.support.tensorfile import file_digest
@@ -60,7 +61,7 @@ class Phi35Vision(Backbone[Prepared]):
         UserError: from the constructor, where the model or the adapter is missing, broken, or does not fit.
     """
 
-    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores", "samples", "trains", "quantises"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"generates", "scores", "samples", "trains", "quantises", INT8})
     presets: ClassVar[Mapping[str, Preset]] = {"published": PUBLISHED, "published-literal": LITERAL}
 
     @dataclass(frozen=True)
@@ -111,7 +112,10 @@ class Phi35Vision(Backbone[Prepared]):
             )
         self.options = request.options or self.Options()
         self.device = device_of(request.device)
-        self.dtype = dtype_of(request.dtype, self.device)
+        self._int8 = request.dtype == INT8
+        if self._int8:
+            check_int8(self.device, request.load)
+        self.dtype = dtype_of("float32" if self._int8 else request.dtype, self.device)
         folder = folder_of(request.model, "model")
         config = ModelConfig.read(folder)
         self.model = Phi3VForCausalLM.blueprint(config, self.options.attention)
@@ -129,7 +133,7 @@ class Phi35Vision(Backbone[Prepared]):
             "checkpoint": self._checkpoint.fingerprint(),
             "tokenizer": file_digest(self._checkpoint.folder / "tokenizer.json").hex(),
             "adapter": self._adapter.facts if self._adapter else None,
-            "dtype": dtype_name(self.dtype),
+            **(int8_facts() if self._int8 else {"dtype": dtype_name(self.dtype)}),
             **(self._quantisation.facts() if self._quantisation else {}),
             **asdict(self.options),
         }
@@ -148,20 +152,31 @@ class Phi35Vision(Backbone[Prepared]):
         }
 
     def load(self) -> None:
-        """Read the weights onto the device, quantise those that are to be, and apply the adapter."""
+        """Read the weights onto the device, quantise those that are to be, and apply the adapter.
+
+        Layers that are to multiply integers are quantised last, with the adapter in them; until then they keep the
+        precision of the checkpoint.
+        """
         checkpoint, adapter = self._checkpoint, self._adapter
         base = adapter.base if adapter else lambda _, tensor: tensor
-        self.model.fill(dict(self._quantised(checkpoint.weights(self.device, self.dtype, base))))
+        kinds = checkpoint.dtypes()
+        layers = self.model.linear_layers if self._int8 else []
+        precisions = {f"{name}.weight": kinds[f"{name}.weight"] for name in layers}
+        self.model.fill(dict(self._quantised(checkpoint.weights(self.device, self.dtype, base, precisions))))
         if adapter:
-            loaded, kinds = dict(self.model.named_parameters()), checkpoint.dtypes()
-
-            def stored(name: str) -> Tensor:
-                """Read only what was rounded when it was loaded."""
-                exact = self.dtype in (torch.float32, kinds[name])
-                return loaded[name].data if exact else checkpoint.stored(name)
-
-            adapter.merge(self.model, stored)
+            self._merge(adapter, kinds)
+        multiply_integers(self.model, layers)
         self._shared = Kept.on(self.device)  # what other weights have computed is forgotten
+
+    def _merge(self, adapter: Phi35Adapter, kinds: Mapping[str, torch.dtype]) -> None:
+        loaded = dict(self.model.named_parameters())
+
+        def stored(name: str) -> Tensor:
+            """Read only what was rounded when it was loaded."""
+            exact = loaded[name].dtype in (torch.float32, kinds[name])
+            return loaded[name].data if exact else self._checkpoint.stored(name)
+
+        adapter.merge(self.model, stored)
 
     def _quantised(self, weights: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
         """Yield the weights, those of quantised layers as these keep them: one alone is whole at a time."""

@@ -75,11 +75,22 @@ class Checkpoint:
         return self._file[name].read(name)
 
     def weights(
-        self, device: torch.device, dtype: torch.dtype, adapt: Callable[[str, Tensor], Tensor]
+        self,
+        device: torch.device,
+        dtype: torch.dtype,
+        adapt: Callable[[str, Tensor], Tensor],
+        others: Mapping[str, torch.dtype] = {},
     ) -> Iterator[tuple[str, Tensor]]:
-        """Yield all weights, one by one, through *adapt* (name, tensor on the device as stored) -> tensor."""
+        """Yield all weights, one by one, through *adapt* (name, tensor on the device as stored) -> tensor.
+
+        Args:
+            device: where they come.
+            dtype: their precision.
+            adapt: what is done to each.
+            others: those that get another precision.
+        """
         for name in self._shapes:
-            yield name, adapt(name, self.stored(name).to(device)).to(dtype).contiguous()
+            yield name, adapt(name, self.stored(name).to(device)).to(others.get(name, dtype)).contiguous()
 
     def write(self, folder: Path, state: Mapping[str, Tensor]) -> None:
         """Write other values of the same tensors, in the same files and precision, and what stands beside them.

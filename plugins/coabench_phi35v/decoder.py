@@ -12,13 +12,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from coabench_phi35v.activations import swiglu
 from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.config import Rope, TextConfig
-from coabench_phi35v.layers import Attention, Layer, attend
+from coabench_phi35v.layers import Attention, Layer, Mask, attend, attend_apart
 
 
 class Rotary:
-    """cos and sin of the positions, with the short or the long factors row by row.
+    """cos and sin of the positions, with the short or the long factors row by row, or token by token.
 
     The published model chooses the factors for a whole batch; a row's answer must not depend on its neighbours.
     """
@@ -32,9 +33,14 @@ class Rotary:
         self.attention_factor = math.sqrt(1 + math.log(scale) / math.log(rope.original)) if scale > 1 else 1.0
 
     def __call__(self, positions: Tensor, long: Sequence[bool], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Return cos and sin, (rows, width, half the head size), for positions (rows, width)."""
-        frequencies = self._frequencies[torch.tensor(long, dtype=torch.long)].to(positions.device)
-        angles = positions[..., None].float() * frequencies[:, None]
+        """Return cos and sin, (rows, width, half the head size), for positions (rows, width).
+
+        Args:
+            long: whether each row takes the long factors; of a single row, whether each of its tokens does.
+        """
+        chosen = torch.tensor(long, dtype=torch.long).view(len(positions), -1)
+        frequencies = self._frequencies[chosen].to(positions.device)
+        angles = positions[..., None].float() * frequencies
         return (angles.cos() * self.attention_factor).to(dtype), (angles.sin() * self.attention_factor).to(dtype)
 
 
@@ -57,10 +63,13 @@ class DecoderAttention(nn.Module):
         )
         self.o_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
-    def forward(self, states: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor, cache: SlotCache | None) -> Tensor:
+    def forward(self, states: Tensor, rotation: tuple[Tensor, Tensor], mask: Mask, cache: SlotCache | None) -> Tensor:
         fused = self.qkv_proj(states).unflatten(-1, (self._heads + 2 * self._key_heads, -1))
         turned, values = torch.split(fused, [self._heads + self._key_heads, self._key_heads], dim=2)
         queries, keys = torch.split(rotate(turned, *rotation), [self._heads, self._key_heads], dim=2)
+        if not isinstance(mask, Tensor):
+            apart: Tensor = self.o_proj(attend_apart(queries, keys, values, mask, self._how))
+            return apart
         keys, values = keys.transpose(1, 2), values.transpose(1, 2)
         if cache is not None:
             keys, values = cache.update(keys, values, self._index)
@@ -77,8 +86,7 @@ class DecoderMLP(nn.Module):
         self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
 
     def forward(self, states: Tensor) -> Tensor:
-        gate, inner = self.gate_up_proj(states).chunk(2, dim=-1)
-        projected: Tensor = self.down_proj(nn.functional.silu(gate) * inner)
+        projected: Tensor = self.down_proj(swiglu(self.gate_up_proj(states)))
         return projected
 
 
@@ -93,7 +101,7 @@ class DecoderLayer(Layer):
             nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps) for _ in range(2)
         )
 
-    def forward(self, states: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor, cache: SlotCache | None) -> Tensor:
+    def forward(self, states: Tensor, rotation: tuple[Tensor, Tensor], mask: Mask, cache: SlotCache | None) -> Tensor:
         states = states + self.self_attn(self.input_layernorm(states), rotation, mask, cache)
         summed: Tensor = states + self.mlp(self.post_attention_layernorm(states))
         return summed

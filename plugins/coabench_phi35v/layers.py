@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -12,13 +13,35 @@ Attention = Literal["sdpa", "eager"]
 """How attention is computed: fused, or step by step as in the published run."""
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, how: Attention) -> Tensor:
+@dataclass(frozen=True)
+class Span:
+    """Sequences of one width that stand one after the other in a row of tokens, and each of which reads itself alone.
+
+    Attributes:
+        count: how many.
+        width: tokens of each.
+        mask: (count, 1, width, width); None where every token sees those before it.
+    """
+
+    count: int
+    width: int
+    mask: Tensor | None
+
+
+Mask = Tensor | Sequence[Span]
+"""What each query may see: the mask of rows, or the sequences that a single row is made of."""
+
+
+def attend(
+    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, how: Attention, causal: bool = False
+) -> Tensor:
     """Return what each query reads, softmax(q kᵀ / √size + mask) v, with the heads side by side.
 
     Args:
         queries: (rows, width, heads, head size).
         keys, values: (rows, heads or a divisor of them, any, head size).
         mask: added to the products, (rows, 1, width, any): 0 or minus infinity.
+        causal: every token sees those before it, and the mask is None.
 
     Returns:
         (rows, width, heads x head size).
@@ -27,14 +50,29 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, h
     if (groups := queries.shape[1] // keys.shape[1]) > 1:
         keys, values = keys.repeat_interleave(groups, dim=1), values.repeat_interleave(groups, dim=1)
     if how == "sdpa":
-        read = nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+        if queries.requires_grad and queries.device.type == "cpu":  # pays the copies back seven times: layer by layer
+            queries, keys, values = (each.contiguous() for each in (queries, keys, values))
+        read = nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal)
     else:
         products = torch.matmul(queries, keys.transpose(2, 3)) * queries.shape[-1] ** -0.5
+        if causal:
+            products = products + products.new_full(products.shape[2:], float("-inf")).triu_(1)
         if mask is not None:
             products = products + mask
         weights = nn.functional.softmax(products, dim=-1, dtype=torch.float32).to(queries.dtype)
         read = torch.matmul(weights, values)
     return read.transpose(1, 2).flatten(2)
+
+
+def attend_apart(queries: Tensor, keys: Tensor, values: Tensor, spans: Sequence[Span], how: Attention) -> Tensor:
+    """Return what each query of one row reads in its own sequence; all are (1, width, heads, head size)."""
+    sizes = [span.count * span.width for span in spans]
+    reads = []
+    for span, *own in zip(spans, *(torch.split(each[0], sizes) for each in (queries, keys, values)), strict=True):
+        q, k, v = (each.unflatten(0, (span.count, span.width)) for each in own)
+        read = attend(q, k.transpose(1, 2), v.transpose(1, 2), span.mask, how, causal=span.mask is None)
+        reads.append(read.flatten(0, 1))
+    return torch.cat(reads)[None]
 
 
 def embedding(count: int, width: int) -> nn.Embedding:

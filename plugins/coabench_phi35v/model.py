@@ -6,6 +6,7 @@ Source: ``modeling_phi3_v.py`` of the published checkpoint.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -18,7 +19,7 @@ from coabench.support.trainee import answer_loss
 from coabench_phi35v.cache import SlotCache
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.decoder import DecoderLayer, Rotary
-from coabench_phi35v.layers import Attention, Layer, embedding
+from coabench_phi35v.layers import Attention, Layer, Mask, embedding
 from coabench_phi35v.packing import Rows
 from coabench_phi35v.vision import ImageEmbedding
 
@@ -40,7 +41,7 @@ class Phi3VModel(nn.Module):
         embeddings: Tensor,
         positions: Tensor,
         long: Sequence[bool],
-        mask: Tensor,
+        mask: Mask,
         cache: SlotCache | None = None,
     ) -> Tensor:
         """Run the decoder.
@@ -48,21 +49,31 @@ class Phi3VModel(nn.Module):
         Args:
             embeddings: (rows, width, hidden).
             positions: long, (rows, width).
-            long: whether each row takes the long rope factors.
-            mask: bool, (rows, 1, width, keys): which key each query may see.
+            long: whether each row takes the long rope factors; of a single row, whether each of its tokens does.
+            mask: bool, (rows, 1, width, keys): which key each query may see; or the sequences of a single row.
             cache: where keys and values are kept; None to keep none.
 
         Returns:
             The normed hidden states, (rows, width, hidden).
         """
-        # One for all layers, in the form that attention adds.
-        added = torch.zeros_like(mask, dtype=embeddings.dtype).masked_fill_(~mask, float("-inf"))
+        added = _added(mask, embeddings.dtype)  # one for all layers
         rotation = self.rotary(positions, long, embeddings.dtype)
         states = embeddings
         for layer in self.layers:
             states = layer.run(states, rotation, added, cache)  # type: ignore[operator]  # see vision.py
         normed: Tensor = self.norm(states)
         return normed
+
+
+def _added(mask: Mask, dtype: torch.dtype) -> Mask:
+    """Return masks of booleans in the form that attention adds: 0 and minus infinity."""
+
+    def filled(own: Tensor) -> Tensor:
+        return torch.zeros_like(own, dtype=dtype).masked_fill_(~own, float("-inf"))
+
+    if isinstance(mask, Tensor):
+        return filled(mask)
+    return [span if span.mask is None else replace(span, mask=filled(span.mask)) for span in mask]
 
 
 class Phi3VForCausalLM(nn.Module):
@@ -92,6 +103,12 @@ class Phi3VForCausalLM(nn.Module):
     def projections(self) -> list[str]:
         """The names of the linear layers of the language model, those that quantisation concerns; not the head."""
         modules = self.model.layers.named_modules(prefix="model.layers")
+        return [name for name, module in modules if isinstance(module, nn.Linear)]
+
+    @property
+    def linear_layers(self) -> list[str]:
+        """The names of all linear layers but the head: of the language model, the projector and the vision tower."""
+        modules = self.model.named_modules(prefix="model")
         return [name for name, module in modules if isinstance(module, nn.Linear)]
 
     @property
@@ -134,14 +151,13 @@ class Phi3VForCausalLM(nn.Module):
         Returns:
             ``{"loss": a scalar}``: cross-entropy in float32, in nats.
         """
-        pictures = {picture.digest: picture for row in rows.pictures for picture in row}
+        pictures = {picture.digest: picture for picture in rows.pictures}
         tokens = self.model.vision_embed_tokens(list(pictures.values()))
         encoded = dict(zip(pictures, tokens, strict=True))
-        images = [{index: encoded[p.digest] for index, p in enumerate(row)} for row in rows.pictures]
-        positions, mask = rows.layout(self.device)
-        states = self.model(self.embed(rows.tokens, images), positions, rows.long, mask)
-        at, column = rows.states.to(self.device)
-        logits = self.lm_head(states[at, column])
+        embedded = self.embed([rows.tokens], [{index: encoded[p.digest] for index, p in enumerate(rows.pictures)}])
+        positions = torch.tensor([rows.positions], device=self.device)
+        states = self.model(embedded, positions, rows.long, rows.spans(self.device))
+        logits = self.lm_head(states[0, rows.states.to(self.device)])
         return {"loss": answer_loss(logits, labels, num_items_in_batch, weights)}
 
     def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Mapping[str, Any] | None = None) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from coabench_phi35v.images import Picture
+from coabench_phi35v.layers import Span
 
 TRUNK = 0
 
@@ -41,6 +42,11 @@ class Row:
     pictures: tuple[Picture, ...]
     long: bool = False
     weights: list[float] = field(default_factory=list)
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is one branch: every token sees all before it."""
+        return max(self.branches) <= TRUNK + 1
 
 
 def pack(
@@ -74,39 +80,53 @@ def common(sequences: Sequence[Sequence[int]]) -> int:
 
 @dataclass(frozen=True)
 class Rows:
-    """A batch of rows, padded on the left to a common width.
+    """A batch of rows, one after the other in a single one, without padding; those of one width together.
 
     Attributes:
-        tokens: of each row, without padding.
-        states: long, (2, number of labels): row and column of the state that each label is expected after.
+        tokens: token ids; image *i* of the batch stands as a run of ``-1 - i``.
+        positions: the position of each token in its own sequence.
+        long: whether each token's row takes the long rope factors.
+        pictures: the images, some perhaps several times.
+        states: long, (number of labels,): the index of the token that each label is expected after.
     """
 
-    tokens: list[list[int]]
-    pictures: list[tuple[Picture, ...]]
+    tokens: list[int]
+    positions: list[int]
     long: list[bool]
+    pictures: list[Picture]
     states: Tensor
-    _positions: list[list[int]] = field(repr=False)
-    _branches: list[list[int]] = field(repr=False)
+    _groups: list[list[Row]] = field(repr=False)
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Rows:
-        width = max(len(row.tokens) for row in rows)
-        states = [(i, width - len(row.tokens) + at) for i, row in enumerate(rows) for at in row.states]
+        groups: dict[tuple[bool, int], list[int]] = {}
+        for index, row in enumerate(rows):
+            groups.setdefault((row.alone, len(row.tokens)), []).append(index)
+        tokens, pictures, starts = list[int](), list[Picture](), dict[int, int]()
+        order = [index for group in groups.values() for index in group]
+        for index in order:
+            starts[index] = len(tokens)
+            tokens += [token - len(pictures) if token < 0 else token for token in rows[index].tokens]
+            pictures += rows[index].pictures
         return cls(
-            [row.tokens for row in rows],
-            [row.pictures for row in rows],
-            [row.long for row in rows],
-            torch.tensor(states, dtype=torch.long).T,
-            [[0] * (width - len(row.tokens)) + row.positions for row in rows],
-            [[-1] * (width - len(row.tokens)) + row.branches for row in rows],
+            tokens,
+            [position for index in order for position in rows[index].positions],
+            [rows[index].long for index in order for _ in rows[index].tokens],
+            pictures,
+            torch.tensor([starts[index] + at for index, row in enumerate(rows) for at in row.states]),
+            [[rows[index] for index in group] for group in groups.values()],
         )
 
-    def layout(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return positions, (rows, width), and the mask, bool (rows, 1, width, width): which token sees which."""
-        positions = torch.tensor(self._positions, dtype=torch.long, device=device)
-        branches = torch.tensor(self._branches, dtype=torch.long, device=device)
-        order = torch.arange(positions.shape[1], device=device)
-        same = branches[:, :, None] == branches[:, None, :]
-        # Padding is a branch of its own and sees itself: a row of the mask without any key would make NaN.
-        mask = (same | (branches == TRUNK)[:, None, :]) & (order[None, :, None] >= order)
-        return positions, mask[:, None]
+    def spans(self, device: torch.device) -> list[Span]:
+        """Return which tokens see which, the masks as booleans."""
+        return [
+            Span(len(group), len(group[0].tokens), None if group[0].alone else _mask(group, device))
+            for group in self._groups
+        ]
+
+
+def _mask(rows: Sequence[Row], device: torch.device) -> Tensor:
+    """Return which token sees which in rows of one width: bool, (rows, 1, width, width)."""
+    branches = torch.tensor([row.branches for row in rows], device=device)[:, None]
+    same = branches[..., :, None] == branches[..., None, :]
+    return (same | (branches == TRUNK)[..., None, :]).tril_()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from coabench.support.numerics import exact_convolutions
+from coabench_phi35v.activations import quick_gelu
 from coabench_phi35v.config import ModelConfig, VisionConfig
 from coabench_phi35v.images import Picture
 from coabench_phi35v.layers import Attention, Layer, attend, embedding
@@ -60,7 +61,7 @@ class VisionAttention(nn.Module):
 
 
 class VisionMLP(nn.Module):
-    """Two linear layers and, between them, GELU as CLIP approximates it: x · sigmoid(1.702 x)."""
+    """Two linear layers and, between them, GELU as CLIP approximates it."""
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
@@ -68,10 +69,7 @@ class VisionMLP(nn.Module):
         self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
 
     def forward(self, states: Tensor) -> Tensor:
-        inner = self.fc1(states)
-        gate = (1.702 * inner).sigmoid_()
-        # Without gradients nothing else needs the gate: on a CPU new memory costs as much as the arithmetic.
-        projected: Tensor = self.fc2(inner * gate if torch.is_grad_enabled() else gate.mul_(inner))
+        projected: Tensor = self.fc2(quick_gelu(self.fc1(states)))
         return projected
 
 

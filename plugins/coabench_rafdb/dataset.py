@@ -193,4 +193,4 @@ def _not_found(request: Request, wanted: str, card: Card) -> UserError:
 
 
 def _how_to_get(card: Card) -> str:
-    return f"RAF-DB is given out by its authors on request: {card.homepage} (see docs/guides/datasets.md)"
+    return f"RAF-DB is given out by its authors on request: {card.homepage} (see docs/reference/raf-db.md)"

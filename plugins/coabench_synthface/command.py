@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import ENOSPC
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -203,6 +203,8 @@ def _writing(path: Path) -> Iterator[None]:
     if exists(path) and not (is_file(path) or is_folder(path)):
         raise UserError(f"{path} cannot be written", found=what_is_at(path), remedy="choose another name")
     try:
+        with suppress(FileNotFoundError):
+            path.lstat()  # a name that no file can have fails here, and not after minutes of drawing
         yield
     except OSError as error:
         kind, remedy = (JobError, "make room") if error.errno == ENOSPC else (UserError, "choose another name")

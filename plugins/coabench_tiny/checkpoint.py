@@ -18,7 +18,7 @@ import yaml
 from coabench_phi35v.config import ModelConfig
 from coabench_phi35v.model import Phi3VForCausalLM
 from coabench_phi35v.prompt import Control
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
@@ -79,6 +79,13 @@ def save(model: nn.Module, folder: Path) -> None:
     """Write the weights of *model* as float16."""
     state = {name: value.detach().to(torch.float16).contiguous() for name, value in model.state_dict().items()}
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def halve(path: Path) -> None:
+    """Round the weights in a file of safetensors to float16, in place, as those of the base are."""
+    save_file(
+        {name: value.to(torch.float16) for name, value in load_file(path).items()}, path, metadata={"format": "pt"}
+    )
 
 
 # -- tokenizer --------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from coabench.base.files import write_json
 from coabench.errors import UserError
 from coabench.runs.adapter import MANIFEST
 from coabench_tiny.backbone import ADAPTERS, BASE
-from coabench_tiny.checkpoint import SIDE, save, write
+from coabench_tiny.checkpoint import SIDE, halve, save, write
 
 if TYPE_CHECKING:
     from coabench_tiny.faces import Faces
@@ -70,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if parsed.install:
             wanted = ("adapter_config.json", "adapter_model.safetensors")
             install(folder / "adapters" / strategy, ADAPTERS / strategy, wanted)
+            halve(ADAPTERS / strategy / "adapter_model.safetensors")
 
 
 def faces(folder: Path, count: int, seed: int, workers: int) -> Faces:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
+from coabench.metrics.attribute_columns import AttributeColumns
 from coabench.metrics.groups import Attribute, by_attribute
 from coabench.metrics.headline import Estimate
 from coabench.metrics.statistics import wilson_interval
@@ -143,3 +147,31 @@ def test_no_attributes() -> None:
 def test_the_same_records_give_the_same_figures() -> None:
     records = samples(40, 36, g="x") + samples(40, 20, g="y")
     assert by_attribute(records, NAMES) == by_attribute(records, NAMES)
+
+
+def columns_of(samples: Sequence[dict[str, Any]]) -> AttributeColumns:
+    columns = AttributeColumns()
+    for attributes in samples:
+        columns.add(attributes)
+    return columns
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_attributes_of_two_runs_are_those_of_each_sample_put_together(seed: int) -> None:
+    """Of the first run where it has one, None too; else of the second, whose samples have another order."""
+    rng = random.Random(seed)
+
+    def attributes(values: int) -> dict[str, Any]:
+        known = {name: rng.choice([None, *range(values)]) for name in ("age", "sex", "pose") if rng.random() < 0.7}
+        return dict(rng.sample([*known.items()], len(known)))
+
+    first, second = ([attributes(values) for _ in range(90)] for values in (20, rng.choice([3, 25])))
+    order = np.array(rng.sample(range(90), 90))
+    there: list[dict[str, Any]] = [{}] * 90
+    for i, place in enumerate(order):
+        there[place] = second[i]
+    found = columns_of(first).with_those_of(columns_of(there), order).members()
+    expected = columns_of([b | a for a, b in zip(first, second, strict=True)]).members()
+    assert [*found] == [*expected]
+    for name, values in expected.items():
+        assert {value: at.tolist() for value, at in found[name].items()} == {v: at.tolist() for v, at in values.items()}

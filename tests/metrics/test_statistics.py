@@ -335,7 +335,7 @@ def test_runs_that_get_nothing_right_are_not_told_apart() -> None:
     assert paired_difference(np.zeros(20), np.zeros(20), [12, 8]).p == 1
 
 
-@pytest.mark.parametrize(("a", "b"), [(0, 0), (1, 0), (5, 5), (9, 2), (300, 250), (2000, 1000)])
+@pytest.mark.parametrize(("a", "b"), [(0, 0), (1, 0), (5, 5), (9, 2), (300, 250), (2000, 1000), (49_900, 50_300)])
 def test_mcnemar_is_scipys_binomial_test(a: int, b: int) -> None:
     expected = stats.binomtest(a, a + b).pvalue if a + b else 1.0
     assert mcnemar(a, b) == pytest.approx(expected, rel=1e-9)

@@ -103,7 +103,7 @@ def test_every_method_is_merged_as_peft_merges_it_or_refused_by_name(
 
 
 def test_the_methods_stand_in_the_docs() -> None:
-    text = (ROOT / "docs" / "guides" / "evaluating.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guides" / "adapters.md").read_text(encoding="utf-8")
     listed = text.partition("**Methods**: ")[2].partition(". ")[0]
     assert set(listed.replace("\n", " ").replace(" ", "").split(",")) == MERGED
 

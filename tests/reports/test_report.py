@@ -479,7 +479,11 @@ def test_shades() -> None:
 
 def test_the_wheel_has_the_pages_and_all_else_that_is_no_code(wheel: Path) -> None:
     package = Path(coabench.__file__).parent
-    files = [path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    files = [
+        path
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+    ]
     assert {path.suffix for path in files} >= {".html", ".css", ".js", ".yaml", ".typed"}
     for file in files:
         assert (wheel / "coabench" / file.relative_to(package)).read_bytes() == file.read_bytes()

@@ -16,11 +16,15 @@ from click.testing import CliRunner
 from coabench_replay.log import Log
 from support.report_run import NAMES, record, records, write_run
 
+from coabench.base import jsonlines
+from coabench.base.reading import open_file
 from coabench.cli.report import command
 from coabench.metrics.predictions import Predicted
 from coabench.metrics.summary import summarise
+from coabench.reports.compare import compare
 from coabench.reports.report import Report, report
 from coabench.reports.report_data import RunData, evenly
+from coabench.runs import stored
 
 LABELS = {"names": NAMES, "pairs": {}, "basic": []}
 
@@ -116,6 +120,25 @@ def test_a_page_of_what_went_wrong(tmp_path: Path) -> None:
     html = file.read_text(encoding="utf-8")
     assert "This page holds 27 of the 90 samples, of those that are wrong or invalid." in html
     assert len(shown(html)) == 27
+
+
+def test_a_comparison_reads_each_log_once_and_keeps_a_few_bytes_of_a_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "KEPT", 0)
+    opened: list[Path] = []
+    monkeypatch.setattr(jsonlines, "open_file", lambda path: opened.append(path) or open_file(path))
+    taken = []
+    for n in (300, 900):
+        few, many = (write_run(tmp_path / f"{name}{n}", [r | {"attributes": {}} for r in records(n)]) for name in "ab")
+        compare(few, many)
+        opened.clear()
+        tracemalloc.start()
+        compare(few, many)
+        taken.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert opened == [few / "predictions.jsonl", many / "predictions.jsonl"]
+    assert taken[1] - taken[0] < 600 * 400
 
 
 def test_what_is_gathered_is_little(tmp_path: Path) -> None:

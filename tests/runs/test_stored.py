@@ -11,7 +11,7 @@ from support.report_run import records, write_run
 from coabench.errors import UserError
 from coabench.runs import stored
 from coabench.runs.frames import records_frame
-from coabench.runs.stored import Reordered, records_in
+from coabench.runs.stored import changed, records_at, records_in
 
 
 def test_records_that_stay_in_the_log_are_those_that_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,9 +24,11 @@ def test_records_that_stay_in_the_log_are_those_that_are_kept(tmp_path: Path, mo
     assert len(left) == 30
     assert [*left] == kept == [left[i] for i in range(30)]
     assert left[3:5] == kept[3:5]
+    for logged in (left, kept):
+        assert [*changed(logged, lambda record: record["id"])] == [record["id"] for record in kept]
     assert left[-1] == kept[-1]
-    backwards = Reordered(left, range(29, -1, -1))
-    assert [*backwards] == kept[::-1]
+    for logged in (left, kept):
+        assert [*records_at(logged, range(29, -1, -1))] == kept[::-1]
     log.write_text(log.read_text() + "\n")
     with pytest.raises(UserError, match="changed while it was read"):
         next(iter(left))

@@ -11,7 +11,8 @@ import pluggy
 
 from coabench import hookspecs
 from coabench.errors import JobError
-from coabench.registry.loader import LoadedPlugin, get_plugins
+from coabench.registry.loaded_plugin import LoadedPlugin
+from coabench.registry.loader import get_plugins
 from coabench.runs.tracking import Follower, Job, Tracker
 from coabench.support.tracking import TrackedJobs
 from coabench.testing import ScriptedBackbone

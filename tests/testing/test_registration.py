@@ -14,7 +14,8 @@ from support.planted import assert_named
 from support.process import Run
 
 from coabench import hookimpl
-from coabench.registry.loader import LoadedPlugin, Plugins, get_plugins
+from coabench.registry.loaded_plugin import LoadedPlugin
+from coabench.registry.loader import Plugins, get_plugins
 from coabench.testing import observers, registration
 from coabench.testing.findings import Finding
 

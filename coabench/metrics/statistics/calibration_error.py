@@ -2,7 +2,7 @@
 
 The error is the sum of absolute values of means: Σ_b |A_b|, where A_b is the mean over *all* samples of right −
 confidence, counted as 0 outside bin b. So it is never below what chance leaves in the bins, and its plain bootstrap
-never holds 0; see docs/explanation/statistics.md for what these intervals hold.
+never holds 0; see docs/explanation/calibration.md for what these intervals hold.
 """
 
 from __future__ import annotations

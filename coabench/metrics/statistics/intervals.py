@@ -59,7 +59,7 @@ def mean_score_interval(
     the k observed proportions h_c/n_c, and V(θ) = k⁻²·Σ p̃_c(1 − p̃_c)/(n_c − 1) its variance under the proportions p̃
     that are likeliest among those whose mean is θ. With one class, and n in the place of n − 1, this is Wilson's
     interval. It has a width where every proportion is 0 or 1, and thin classes beside large ones do not make it too
-    narrow; see docs/explanation/statistics.md for the coverage that was measured.
+    narrow; see docs/explanation/coverage.md for the coverage that was measured.
 
     The likeliest p̃ solve λp² − (λ + n_c)p + h_c = 0 for each class, with one λ for all; θ falls as λ grows from 0. The
     lower bound is where the inequality stops holding, found by bisection over λ; the upper one is 1 minus the lower

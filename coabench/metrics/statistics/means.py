@@ -26,7 +26,7 @@ def share_mean_interval(values: Figures, clusters: Counts | None = None, level: 
 
     Source: the effective number of J. N. K. Rao and A. J. Scott, "A simple method for the analysis of clustered binary
     data", Biometrics 48, 1992, pp. 577–585, for values between 0 and 1; its coverage is measured in
-    docs/explanation/statistics.md.
+    docs/explanation/coverage.md.
 
     Args:
         values: shape (n,), n at least 1.

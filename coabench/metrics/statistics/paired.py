@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from statistics import NormalDist
 
 import numpy as np
@@ -33,6 +32,7 @@ with probability 2·2⁻ⁿ, which is .0625 for five of them."""
 _STATES = 1 << 20
 """Sums of signs that are listed at most, for each half of the differences."""
 _GRID = 1 << 20
+_BITS = 320
 _TIE = 1e-12
 """Sums that differ by less, in parts of the largest possible sum, are equal: shares are rounded to 16 digits."""
 
@@ -70,7 +70,7 @@ def paired_difference(a: Figures, b: Figures, sizes: npt.ArrayLike, level: float
 
     Source: the added samples are those of D. G. Bonett and R. M. Price, "Adjusted Wald confidence interval for a
     difference of binomial proportions based on paired data", Journal of Educational and Behavioral Statistics 37 (4),
-    2012, pp. 479–488, spread over the classes; the coverage in docs/explanation/statistics.md was measured for this
+    2012, pp. 479–488, spread over the classes; the coverage in docs/explanation/coverage.md was measured for this
     project.
 
     Args:
@@ -122,7 +122,7 @@ def sign_flip(a: Figures, b: Figures) -> float:
 
 def _sum(d: Figures) -> float:
     """Return the sum, which is the same for −d but for the sign: A against B mirrors B against A."""
-    return math.fsum(d)
+    return math.fsum(d[d != 0])
 
 
 def _exact(weight: Figures, observed: float) -> float:
@@ -193,13 +193,21 @@ def mcnemar(only_a: int, only_b: int) -> float:
     Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
     Psychometrika 12, 1947, pp. 153–157; in its exact, binomial form.
 
+    The coefficients are whole numbers, cut to their first 256 bits and more where there are thousands of samples: no
+    float64 tells the difference, and a million samples take a second.
+
     Args:
         only_a: how many samples only the first run gets right.
         only_b: how many only the second.
     """
-    n = only_a + only_b
-    tail = sum(math.comb(n, i) for i in range(min(only_a, only_b) + 1))
-    return min(1.0, float(Fraction(2 * tail, 2**n)))
+    n, least = only_a + only_b, min(only_a, only_b)
+    term, tail, dropped = 1, 0, 0  # the binomial coefficient, and the sum of those so far, without so many last bits
+    for i in range(least + 1):
+        tail += term
+        term = term * (n - i) // (i + 1)
+        if term >> _BITS:
+            term, tail, dropped = term >> 64, tail >> 64, dropped + 64
+    return min(1.0, 2 * tail / (1 << n - dropped))
 
 
 def holm(p: npt.ArrayLike) -> Figures:

@@ -49,7 +49,7 @@ def recipe_difference(a: Figures, b: Figures, sizes: npt.ArrayLike, level: float
 
     Source: F. E. Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics Bulletin
     2, 1946, pp. 110–114. The decomposition is that of a two-way random-effects model (seeds by samples); it was derived
-    for this code, and its error rates are measured in docs/explanation/statistics.md.
+    for this code, and its error rates are measured in docs/explanation/comparing-runs.md.
 
     Args:
         a, b: the shares of the runs of two recipes, shapes (n_a, units) and (n_b, units), n_a and n_b at least 2.

@@ -27,9 +27,11 @@ def _classes(table: Table) -> Sequence[str]:
 
 
 def _fits(table: Table) -> bool:
-    rows = [row.text(table.columns[0]) for row in table.rows]
     classes = [name for name in _classes(table) if name.casefold() != INVALID]
-    return len(rows) > 1 and len(set(rows)) == len(rows) and sorted(rows) == sorted(classes)
+    if not 1 < len(table.rows) == len(classes):  # of a million rows, none need be looked at
+        return False
+    rows = [row.text(table.columns[0]) for row in table.rows]
+    return len(set(rows)) == len(rows) and sorted(rows) == sorted(classes)
 
 
 def _arrange(table: Table) -> Table:

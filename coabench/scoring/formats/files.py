@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,8 +40,8 @@ def _text(path: Path, data: bytes) -> str:
         ) from None
 
 
-_LINES = Ending(lambda path, data: Content(read_lines(path, _text(path, data))), "line")
-_DELIMITED = Ending(lambda path, data: Content(read_delimited(path, _text(path, data))), "line")
+_LINES = Ending(lambda path, data: read_lines(path, _text(path, data)), "line")
+_DELIMITED = Ending(lambda path, data: read_delimited(path, _text(path, data)), "line")
 ENDINGS: Mapping[str, Ending] = {
     **dict.fromkeys(DELIMITERS, _DELIMITED),
     **dict.fromkeys((".jsonl", ".ndjson"), _LINES),
@@ -110,8 +110,9 @@ def _read(path: Path) -> Table:
     except OSError as error:
         raise UserError(f"the file {path} cannot be read", found=why(error), remedy="check the path") from None
     content = ending.read(path, data)
-    rows = list(content.rows)
+    rows = content.rows if isinstance(content.rows, Sequence) else list(content.rows)
     if not rows:
         raise UserError(f"{path.name} has no predictions", expected="one row per sample", found="no rows")
     digest = hashlib.sha256(data).hexdigest()
-    return Table(path, digest, all_columns(rows), rows, ending.unit, content.about, notes=content.notes)
+    columns = all_columns(rows) if content.columns is None else content.columns
+    return Table(path, digest, columns, rows, ending.unit, content.about, notes=content.notes)

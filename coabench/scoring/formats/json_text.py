@@ -4,26 +4,46 @@ from __future__ import annotations
 
 import json
 import math
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from coabench.base.json import each_once, parse_json
+from coabench.base.lazy import Lazy
 from coabench.scoring.formats.table import Content, Row, unreadable
 
 SAMPLES = "samples"
 """The key of the list in a document that has more to say."""
 
 
-def read_lines(path: Path, text: str) -> Iterator[Row]:
-    """Yield the objects of a file that has one per line; empty lines do not count.
+def read_lines(path: Path, text: str) -> Content:
+    """Return the objects of a file that has one per line; empty lines do not count.
 
     Raises:
         UserError: a line that holds no object.
     """
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield Row(number, parse_object(path, line, f"line {number}", "one JSON object per line"))
+    starts, ends, numbers, columns = array("q"), array("q"), array("q"), dict[str, None]()
+
+    def row(i: int) -> Row:
+        line = text[starts[i] : ends[i]]
+        return Row(numbers[i], parse_object(path, line, f"line {numbers[i]}", "one JSON object per line"))
+
+    for number, (start, end) in enumerate(_lines(text), start=1):
+        if text[start:end].strip():
+            for each, value in ((starts, start), (ends, end), (numbers, number)):
+                each.append(value)
+            columns.update(dict.fromkeys(row(-1).values))
+    return Content(Lazy(len(numbers), row), columns=list(columns))
+
+
+def _lines(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each line begins and ends."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield start, end
+        start = end + 1
+    yield start, len(text)
 
 
 def read_document(path: Path, text: str) -> Content:

@@ -14,7 +14,7 @@ SHOWN = 10
 """How many of many mistakes an error lists."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row.
 
@@ -108,11 +108,15 @@ class Table:
 
 
 class Content(NamedTuple):
-    """What stands in a file: its rows, what it says beside them, and notes as in `Table`."""
+    """What stands in a file: its rows, what it says beside them, and notes as in `Table`.
+
+    *columns* are those of the rows, in their order, where it takes no other look at them.
+    """
 
     rows: Iterable[Row]
     about: Mapping[str, Any] = {}
     notes: Sequence[str] = ()
+    columns: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from coabench.base.lazy import Lazy
 from coabench.scoring.formats.options import options_of
-from coabench.scoring.formats.table import Format, Table
+from coabench.scoring.formats.table import Format, Row, Table
 
 COLUMNS = ("index", "question", "answer", "prediction")
 
 
+def _with_options(row: Row) -> Row:
+    return replace(row, options=options_of(row.values))
+
+
 def _arrange(table: Table) -> Table:
-    rows = [replace(row, options=options_of(row.values)) for row in table.rows]
+    rows = Lazy(len(table.rows), lambda i: _with_options(table.rows[i]))
     return replace(table, rows=rows, defaults={"prediction": "prediction", "target": "answer", "id": "index"})
 
 

@@ -15,7 +15,7 @@ BAD_CAPABILITIES = Defect(
     "unusable-capabilities",
     "its capabilities are not what it can do",
     "they decide which strategies and which --decode it is offered with",
-    "set capabilities to a frozenset of generates, scores, samples, trains and quantises, and implement what it says",
+    "set capabilities to a frozenset of generates, scores, samples, trains, quantises, int8; implement what it says",
 )
 BAD_IDENTITY = Defect(
     "unusable-identity",

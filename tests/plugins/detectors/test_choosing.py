@@ -133,8 +133,8 @@ assert auto.passed_over[0] == "unready: the stars are wrong (wait)", auto
 
 @pytest.mark.process
 def test_the_detector_of_the_guide_works(environment: dict[str, str], tmp_path: Path) -> None:
-    guide = (ROOT / "docs" / "reference" / "plugins.md").read_text()
-    example = re.search(r"## A detector\n+```python\n(.*?)```", guide, re.DOTALL)
+    guide = (ROOT / "docs" / "reference" / "plugins" / "detector.md").read_text()
+    example = re.search(r"# Face detectors\n+```python\n(.*?)```", guide, re.DOTALL)
     assert example
     (tmp_path / "coabench_bright.py").write_text(example[1])
     info = tmp_path / "coabench_bright-1.0.dist-info"

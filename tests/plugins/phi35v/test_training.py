@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from coabench_phi35v.activations import quick_gelu, swiglu
 from coabench_phi35v.backbone import Phi35Vision
 from coabench_phi35v.packing import TRUNK, common, pack
 from coabench_phi35v.training import Encoded, Phi35Trainee
@@ -176,3 +177,33 @@ def test_a_fully_trained_model_is_written_as_it_was_read(small, tmp_path):
     mine, theirs = small.model.state_dict(), again.model.state_dict()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
     assert again.identity()["checkpoint"] == small.identity()["checkpoint"]
+
+
+@pytest.mark.parametrize(("activation", "reference", "width"), [
+    (quick_gelu, lambda x: x * torch.sigmoid(1.702 * x), 6),
+    (swiglu, lambda x: torch.nn.functional.silu(x[..., :3]) * x[..., 3:], 6),
+])  # fmt: skip
+def test_activations_have_the_gradients_that_autograd_finds(activation, reference, width):
+    x = torch.randn(4, width, dtype=torch.float64, requires_grad=True)
+    wanted = reference(x)
+    ours = activation(x)
+    torch.testing.assert_close(ours, wanted)
+    towards = torch.randn_like(wanted)
+    (one,), (other,) = (torch.autograd.grad(made, x, towards) for made in (ours, wanted))
+    torch.testing.assert_close(one, other)
+    with torch.no_grad():
+        torch.testing.assert_close(activation(x), wanted)
+
+
+def test_a_batch_has_no_padding_and_rows_of_one_width_are_computed_together(small):
+    lend = trainee(small)
+    examples = [
+        lend.encode(small.prepare([face(seed)]), turns) for seed, turns in ((1, TURNS), (2, TURNS[:1]), (3, TURNS[:1]))
+    ]
+    rows = lend.collate(examples)["rows"]
+    assert len(rows.tokens) == sum(e.tokens for e in examples)
+    assert [(span.count, span.mask is None) for span in rows.spans(torch.device("cpu"))] == [(1, False), (2, True)]
+    eager = Phi35Vision.Options(num_crops=1, attention="eager")
+    other = Phi35Vision(BackboneRequest(str(small._checkpoint.folder), None, "cpu", "float32", eager))
+    other.load()
+    assert losses(trainee(other), examples, 1) == pytest.approx(losses(lend, examples, 1), rel=1e-5)

@@ -170,7 +170,7 @@ def test_noise_has_its_spread_and_turned_shifted_and_cut_images_go_where_they_ar
 
 
 def test_the_table_of_the_guide_has_the_severities() -> None:
-    guide = (Path(__file__).parents[3] / "docs/guides/evaluating.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[3] / "docs/guides/transforms.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1:-1] for line in guide.splitlines() if line.startswith("| `") and line.count("|") == 8]
     table = {name.strip(" `"): (key.strip(" `"), [cell.strip() for cell in cells]) for name, key, *cells in rows}
     assert sorted(table) == sorted(LADDERS)

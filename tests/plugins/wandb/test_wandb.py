@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from coabench_wandb import asked, plugin
+from support.process import wait_for
 from support.tracked import Stumbling, installed
 
 from coabench.errors import JobError
@@ -29,7 +30,9 @@ def test_an_evaluation_is_one_run_however_often_it_is_continued(
     assert (files["run.json"].read_bytes()) == (tmp_path / "mine" / "run.json").read_bytes()
     assert not files["metrics.json"].is_symlink()
     assert len({folder.name.rpartition("-")[2] for folder in folders}) == 1  # one run, in as many sessions
-    written = b"".join(log.read_bytes() for folder in folders for log in folder.glob("*.wandb"))
+    logs = [log for folder in folders for log in folder.glob("*.wandb")]
+    wait_for(lambda: b"uar_low" in b"".join(log.read_bytes() for log in logs))  # wandb's own process writes them
+    written = b"".join(log.read_bytes() for log in logs)
     for text in (b"faces", b"testing-backbone", b"uar_low", b"progress", b"the power is off", b"mine"):
         assert text in written
 

@@ -1,7 +1,7 @@
 """How often intervals hold the truth and tests are wrong, over simulated test sets: the tables of
-docs/explanation/statistics.md.
+docs/explanation/coverage.md.
 
-    python benchmarks/coverage.py [--trials 2000] [--json FILE]
+    python benchmarks/interval_coverage.py [--trials 2000] [--json FILE]
 
 Every interval is computed as a run's is, by the functions that coabench uses. A trial draws a test set from known
 recalls; the share of trials in which the 95 % interval holds the known truth is its coverage, and should be 95 %.

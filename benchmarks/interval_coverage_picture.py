@@ -1,4 +1,7 @@
-"""The coverages of coverage.json as a picture: `python benchmarks/coverage_picture.py > docs/images/coverage.svg`."""
+"""The coverages of interval_coverage.json as a picture.
+
+python benchmarks/interval_coverage_picture.py > docs/images/coverage.svg
+"""
 
 from __future__ import annotations
 
@@ -64,4 +67,4 @@ def picture(made: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     parser_of(__doc__).parse_args()
-    print(picture(json.loads(Path(__file__).with_name("coverage.json").read_text(encoding="utf-8"))))
+    print(picture(json.loads(Path(__file__).with_name("interval_coverage.json").read_text(encoding="utf-8"))))
