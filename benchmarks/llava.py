@@ -22,7 +22,8 @@ SIDE, PATCH = 224, 14
 FACES = ("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral")
 SPECIAL = ("<pad>", "<s>", "</s>", "<image>")
 CHAT = (
-    "{{ bos_token }}{% for message in messages %}{{ message['role'] | upper }}: "
+    "{{ bos_token }}{% for message in messages %}{{ message['role'] | upper }}:"
+    "{{ '\n' if message['role'] == 'assistant' else ' ' }}"
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n{% endif %}{% endfor %}"
     "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
     "{% if message['role'] == 'assistant' %}</s>{% endif %}\n"
