@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,15 @@ from tokenizers.processors import TemplateProcessing
 from coabench.dialogue import Question
 from coabench.testing.pictures import draw_face
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from support.last_layer import fit_last_layer
+
 SIDE, PATCH = 224, 14
+FACES = ("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral")
 SPECIAL = ("<pad>", "<s>", "</s>", "<image>")
 CHAT = (
-    "{{ bos_token }}{% for message in messages %}{{ message['role'] | upper }}: "
+    "{{ bos_token }}{% for message in messages %}{{ message['role'] | upper }}:"
+    "{{ '\n' if message['role'] == 'assistant' else ' ' }}"
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n{% endif %}{% endfor %}"
     "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
     "{% if message['role'] == 'assistant' %}</s>{% endif %}\n"
@@ -58,7 +64,13 @@ def build(folder: Path, questions: Sequence[Question], persons: int = 1) -> Path
         CLIPImageProcessorPil(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}), tokenizer,
         patch_size=PATCH, vision_feature_select_strategy="default", num_additional_image_tokens=1, chat_template=CHAT,
     )  # fmt: skip
-    _teach(model, processor, questions, persons)
+    lessons = (
+        (question.prompt, draw_face(FACES[n % 7], n // 7, size=SIDE), options[n % len(options)])
+        for question in questions
+        for options in [list(question.options)]
+        for n in range(7 * persons)
+    )
+    fit_last_layer(model, processor, lessons, "</s>")
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     _as_published(folder / "model.safetensors")
@@ -100,37 +112,6 @@ def _tokenizer(texts: Sequence[str]) -> Any:
         tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
         extra_special_tokens={"image_token": "<image>"},
     )  # fmt: skip
-
-
-def _teach(model: Any, processor: Any, questions: Sequence[Question], persons: int) -> None:
-    """Fit the last layer by ridge regression: the option that a face calls for, and the end after it."""
-    tokenizer = processor.tokenizer
-    states, wanted = [], []
-    for question in questions:
-        turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question.prompt}]}
-        asked = processor.apply_chat_template([turn], add_generation_prompt=True)
-        options = list(question.options)
-        for number in range(7 * persons):
-            option = options[number % len(options)]
-            said = tokenizer(option, add_special_tokens=False).input_ids
-            face = draw_face(FACES[number % 7], number // 7, size=SIDE)
-            inputs = processor(text=[asked + option], images=[[face]], add_special_tokens=False, return_tensors="pt")
-            with torch.inference_mode():
-                hidden = model.model(**inputs).last_hidden_state[0]
-            states += list(hidden[-len(said) - 1 :])
-            wanted += [*said, tokenizer.eos_token_id]
-    seen = torch.stack(states).double()
-    learnt = sorted(set(wanted))
-    target = torch.full((len(wanted), len(tokenizer)), -4.0, dtype=torch.float64)
-    target[range(len(wanted)), wanted] = 4.0
-    gram = seen.T @ seen + 0.3 * torch.eye(seen.shape[1], dtype=torch.float64)
-    weight = model.get_output_embeddings().weight
-    with torch.no_grad():
-        weight.mul_(0.005)
-        weight[learnt] = torch.linalg.solve(gram, seen.T @ target)[:, learnt].T.float()
-
-
-FACES = ("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral")
 
 
 def about(folder: Path) -> dict[str, Any]:

@@ -164,6 +164,9 @@ def served(executable: Path, folder: Path, threads: int) -> Iterator[Contestant]
             ready = time.perf_counter() - begin
             options = ServerOptions(base_url=f"http://127.0.0.1:{port}/v1", max_tokens=LONGEST)
             backbone = Server(BackboneRequest("llava", options=options))
+            plans = [(open_strategy(strategy)[0], find_dataset(dataset)) for dataset, strategy in TASKS.values()]
+            questions = [question for plan, data in plans for question in rehearse(plan, Task(data.card.space))]
+            backbone.check(questions, "generate")  # finds out that it scores whole options
             backbone.load()
             yield Contestant("vLLM, by openai:", backbone, ready, group=server.pid)
         finally:

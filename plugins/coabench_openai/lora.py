@@ -15,7 +15,7 @@ NAME = "adapter"
 """What the server calls it."""
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """What ``--max-lora-rank`` may be, of vLLM 0.32."""
-OWN_ARGUMENTS = ("--enable-lora", "--lora-modules", "--max-lora-rank", "--max-loras")
+OWN_ARGUMENTS = ("--enable-lora", "--lora-modules", "--max-lora-rank", "--max-loras", "--lora-target-modules")
 _OF_A_LAYER = re.compile(r".+\.lora_[AB](?:\.default)?\.weight")
 _NOT_OF_THE_DECODER = re.compile(r"vision|visual|image|audio|projector|connector|aligner|merger|embed|lm_head")
 
@@ -27,11 +27,13 @@ class ServedLora:
     Attributes:
         folder: with its config and weights.
         rank: the largest of its layers.
+        layers: the last part of their names, each once.
         fingerprint: a SHA-256 over both, in hex; the same that local backbones record.
     """
 
     folder: Path
     rank: int
+    layers: tuple[str, ...]
     fingerprint: str
 
     @classmethod
@@ -64,17 +66,23 @@ class ServedLora:
         for tensor in found.tensors.entries:
             if not _OF_A_LAYER.fullmatch(tensor) or _NOT_OF_THE_DECODER.search(tensor):
                 raise _unserved(found.path, "tensors of the decoder's linear layers alone", tensor)
-        rank = max(lora_ranks(found.tensors.entries).values())
+        ranks = lora_ranks(found.tensors.entries)
+        rank, layers = max(ranks.values()), tuple(sorted({name.rpartition(".")[2] for name in ranks}))
         if rank > RANKS[-1]:
             raise _unserved(found.path, f"a rank of at most {RANKS[-1]}", str(rank))
-        return cls(found.path.absolute(), rank, found.fingerprint())
+        return cls(found.path.absolute(), rank, layers, found.fingerprint())
 
     @property
     def arguments(self) -> list[str]:
-        """Those of ``vllm serve``; as JSON, in which a folder may have any name."""
+        """Those of ``vllm serve``; the folder in JSON, in which it may have any name.
+
+        The layers are said, for else vLLM 0.32 on a CPU prepares the one that predicts tokens, too, and ends
+        with an error where the probabilities of several prompts are asked for at once.
+        """
         served = json.dumps({"name": NAME, "path": str(self.folder)}, ensure_ascii=False)
         largest = next(rank for rank in RANKS if rank >= self.rank)
-        return ["--enable-lora", "--max-lora-rank", str(largest), "--lora-modules", served]
+        layers = ["--lora-target-modules", *self.layers]
+        return ["--enable-lora", "--max-lora-rank", str(largest), *layers, "--lora-modules", served]
 
 
 def _unserved(folder: Path, expected: str, found: str) -> UserError:

@@ -45,7 +45,8 @@ class ImageCalls:
         """Return what tells an image from others: a SHA-256 over its pixels, their kind, and their number."""
         known = self._digests.get(id(image)) if id(image) in self._images else None
         if known is None:
-            known = hashlib.sha256(f"{image.mode} {image.size} ".encode() + image.tobytes()).digest()
+            colours = image.palette.tobytes() if image.palette else b""
+            known = hashlib.sha256(f"{image.mode} {image.size} ".encode() + colours + image.tobytes()).digest()
             if id(image) in self._images:  # held by the viewing: no other image gets its id
                 self._digests[id(image)] = known
         return known
@@ -61,8 +62,9 @@ class ImageCalls:
 
         @wraps(compute)  # generate reads its signature
         def looked_up(*args: Any, **kwargs: Any) -> Any:
-            bound = signature.bind(*args, **kwargs).arguments
-            key = name, self._known_by({k: v for k, v in bound.items() if v is not None and k != "use_cache"})
+            named = {n: value for n, value in kwargs.items() if n != "use_cache"}  # it concerns the text alone
+            bound = signature.bind(*args, **named).arguments
+            key = name, self._known_by({n: value for n, value in bound.items() if value is not None})
             made = own.pop(key, None)
             if made is None:
                 made = self._shared.get(key)
@@ -88,7 +90,7 @@ class ImageCalls:
             return type(value), tuple(map(self._known_by, value))
         if isinstance(value, PIL.Image.Image):
             return self.digest(value)
-        if isinstance(value, Tensor | np.ndarray):
+        if isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.dtype.kind in "biuf"):
             tensor = torch.as_tensor(value).detach().cpu().contiguous()
             content = tensor.view(-1).view(torch.uint8).numpy().tobytes()
             return str(tensor.dtype), tuple(tensor.shape), hashlib.sha256(content).digest()

@@ -17,6 +17,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from coabench.testing.pictures import draw_face
+from support.last_layer import fit_last_layer
 
 LABELS = ("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral")
 PROMPTS = (
@@ -266,7 +267,8 @@ def _write(folder: Path, kind: Callable[[Any], Any], config: Any, processor: Any
     for name, parameter in model.named_parameters():
         if name.endswith("mm_input_projection_weight"):  # of Gemma 3, which begins at zero: blind
             torch.nn.init.normal_(parameter, std=0.3)
-    _teach(model, processor, lead, end)
+    lessons = ((prompt, draw_face(label, n), label) for prompt in PROMPTS for n in range(8) for label in LABELS)
+    fit_last_layer(model, processor, lessons, end, lead)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
@@ -278,34 +280,3 @@ def _rename(file: Path, old: str, new: str) -> None:
 
     weights = {name.replace(old, new, 1) if name.startswith(old) else name: w for name, w in load_file(file).items()}
     save_file(weights, file, metadata={"format": "pt"})
-
-
-def _teach(model: Any, processor: Any, lead: str, end: str) -> None:
-    """Fit the last layer: after a question about a drawn face its label, and after the label the end of the answer."""
-    tokenizer = processor.tokenizer
-    states, wanted = [], []
-    for prompt in PROMPTS:
-        turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}
-        asked = processor.apply_chat_template([turn], add_generation_prompt=True)
-        bos = not asked.startswith(tokenizer.bos_token)
-        length = len(tokenizer(asked, add_special_tokens=bos).input_ids)
-        for person in range(8):
-            for label in LABELS:
-                face = draw_face(label, person)
-                inputs = processor(text=[asked + lead + label], images=[[face]], add_special_tokens=bos,
-                                   return_tensors="pt")  # fmt: skip
-                said = tokenizer(asked + lead + label, add_special_tokens=bos).input_ids[length:]
-                with torch.inference_mode():
-                    hidden = model.model(**inputs).last_hidden_state[0]
-                states += list(hidden[-len(said) - 1 :])
-                wanted += [*said, tokenizer.convert_tokens_to_ids(end)]
-    seen = torch.stack(states).double()
-    target = torch.full((len(wanted), len(tokenizer)), 0.0, dtype=torch.float64)
-    learnt = sorted(set(wanted))
-    target[:, learnt] = -4.0
-    target[range(len(wanted)), wanted] = 4.0
-    gram = seen.T @ seen + 0.3 * torch.eye(seen.shape[1], dtype=torch.float64)
-    weight = model.get_output_embeddings().weight
-    with torch.no_grad():
-        weight.mul_(0.005)
-        weight[learnt] = torch.linalg.solve(gram, seen.T @ target)[:, learnt].T.float()

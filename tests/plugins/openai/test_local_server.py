@@ -119,7 +119,7 @@ def test_an_adapter_is_served_under_a_name_and_is_part_of_the_identity(vllm: Pat
     assert not any("what answers" in note for note in run["notes"])
     said = next(line for line in (tmp_path / "run.vllm.log").read_text().splitlines() if line.startswith("serving"))
     served = json.dumps({"name": "adapter", "path": str(folder)})
-    assert said == f"serving --enable-lora --max-lora-rank 16 --lora-modules {served}"
+    assert said == f"serving --enable-lora --max-lora-rank 16 --lora-target-modules q_proj --lora-modules {served}"
 
 
 @pytest.mark.parametrize(
@@ -186,4 +186,6 @@ def test_the_server_ends_with_a_run_that_is_interrupted_or_killed(
 )
 def test_arguments_that_are_coabenchs_own_are_refused(given: str, told: str, vllm: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=told):
-        LocalServer.of("my-vlm", ServerOptions(serve_with=str(vllm), serve_args=given), ServedLora(tmp_path, 8, ""))
+        LocalServer.of(
+            "my-vlm", ServerOptions(serve_with=str(vllm), serve_args=given), ServedLora(tmp_path, 8, ("q_proj",), "")
+        )
