@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,18 @@ def test_a_folder_that_cannot_be_had_costs_time_and_nothing_else(tmp_path: Path)
     shutil.rmtree(tmp_path / "gone")
     assert torch.equal(gone.get(b"one", lambda: made(1)), made(1))
     assert torch.equal(gone.get(b"one", nothing), made(1))
+
+
+def test_writers_beside_each_other_keep_bounds_and_values(tmp_path: Path) -> None:
+    """Two stores over one folder, as two processes have them: locks and files are all that they share."""
+    limit = 4 * (SIZE + 400)
+
+    def work(start: int) -> bool:
+        store = TensorStore(tmp_path, limit)
+        keys = [(start + step) % 6 for step in range(30)]
+        return all(torch.equal(store.get(bytes([key]), lambda key=key: made(key)), made(key)) for key in keys)  # type: ignore[misc]
+
+    with ThreadPoolExecutor(2) as threads:
+        assert all(threads.map(work, (0, 3)))
+    assert sum(file.stat().st_size for file in files(tmp_path)) <= limit
+    assert not [*tmp_path.glob(".*.tmp")]
