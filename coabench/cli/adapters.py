@@ -121,7 +121,7 @@ def compare(adapter: str, other: str, modules: int, format: Format) -> None:
     click.option("--strategy", "strategies", metavar="NAME[:VARIANT]|FILE.yaml", multiple=True,
                  help="Of --greedy: the questions of the trainings, where they came from a file; repeatable.",
                  shell_complete=completing.strategies),
-    click.option("--device", metavar="NAME", help="Of --greedy: where the model runs: auto by default, cpu, cuda, cuda:1 …",
+    click.option("--device", metavar="NAME", help="Of --greedy: where the model runs; auto by default, cpu, cuda …",
                  shell_complete=completing.words("auto", "cpu", "cuda")),
 )  # fmt: skip
 @grouped(
