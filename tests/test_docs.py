@@ -52,7 +52,7 @@ def test_links_lead_to_headings(page: Path) -> None:
         assert anchor in headings, f"{page.name} links to #{anchor}"
 
 
-@pytest.mark.parametrize("page", ROOT.glob("docs/**/*.md"), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_page_is_short(page: Path) -> None:
     assert len(page.read_text().splitlines()) <= 250, "split it: one subject a page"
 

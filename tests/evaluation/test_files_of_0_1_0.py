@@ -7,12 +7,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from coabench_tiny.backbone import ADAPTERS, Tiny
 from PIL import Image
 from support.orientations import exif
 from support.process import ROOT, Run
 from support.runs import manifest, metrics, records
 
 from coabench import __version__
+from coabench.backbone import BackboneRequest
 
 WRITTEN = ROOT / "tests" / "support" / "written_by_0_1_0"
 CARD = ("--dataset", "few-faces.yaml", "--data-root", "faces")
@@ -64,13 +66,16 @@ def test_a_run_is_shown_and_compared(coabench: Run, tmp_path: Path, name: str) -
 
 @pytest.fixture
 def unfinished(tmp_path: Path) -> Path:
-    """The unfinished run, as if this version were still called 0.1.0."""
+    """The unfinished run, as if this version were still called 0.1.0 and had the adapters of then, in float32."""
     run = tmp_path / "runs" / "unfinished"
     written = manifest(run)
     identity = written["identity"]
     identity["coabench"] = __version__
     for part in ("backbone", "strategy", "dataset"):
         identity[part]["plugin_version"] = __version__
+    today = Tiny(BackboneRequest(adapter=str(ADAPTERS / "chain-of-affect"))).identity()
+    assert today["adapter"]["fingerprint"] != identity["backbone"]["facts"]["adapter"]["fingerprint"]
+    identity["backbone"]["facts"]["adapter"] = today["adapter"]
     (run / "run.json").write_text(json.dumps(written))
     return run
 
