@@ -22,9 +22,9 @@ from coabench.render.page import is_page, with_way_back
 from coabench.render.tables import Section, render_sections
 from coabench.reports.board_pages import FILE as PAGES
 from coabench.reports.board_pages import read_pages, remove_old, write_pages
-from coabench.reports.entries import PUBLISHED
 from coabench.reports.leaderboard import linked
 from coabench.reports.report import Report, report
+from coabench.reports.run_row import PUBLISHED
 
 INDEX, RUNS = "index.html", "runs"
 NAMED = 5

@@ -23,9 +23,9 @@ from coabench.render.plots import Dot
 from coabench.render.tables import Column, Row, Section, render_fragment
 from coabench.reports.aligned import Aligned, align
 from coabench.reports.differing import distinguish
-from coabench.reports.entries import RunRow
 from coabench.reports.over_folds import pooled_notes
 from coabench.reports.paired_figures import Figure, GroupDifference, group_differences, paired_figures
+from coabench.reports.run_row import RunRow
 from coabench.reports.side import Side, read_side
 from coabench.runs.finished import RecordedRun
 from coabench.runs.identity import RunIdentity

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from coabench.base.text import last_part
-from coabench.reports.entries import RunRow
+from coabench.reports.run_row import RunRow
 
 DIGEST = re.compile(r"[0-9a-f]{40,}")
 VOTES = "dataset.votes"

@@ -21,10 +21,12 @@ from coabench.metrics.statistics import holm, mean_score_interval
 from coabench.render.tables import Section
 from coabench.reports import over_folds
 from coabench.reports.differing import distinguish
-from coabench.reports.entries import PUBLISHED, RUN, Answered, Entry, Group, RunRow, read_entries
+from coabench.reports.entries import read_entries
+from coabench.reports.entry import Answered, Entry, Group
 from coabench.reports.leaderboard_table import LINK, not_ranked_section, ranked_section
 from coabench.reports.over_seeds import recipes_section
 from coabench.reports.published import PublishedResult, load_published
+from coabench.reports.run_row import PUBLISHED, RUN, RunRow
 from coabench.runs.metrics import headlines
 
 RULE = (

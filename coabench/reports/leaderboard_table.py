@@ -13,7 +13,7 @@ from coabench.base.text import NOTHING, last_part, number, p_value, percent, plu
 from coabench.decode import EXTERNAL
 from coabench.metrics.headline import MACRO_F1, Headline
 from coabench.render.tables import Column, Row, Section
-from coabench.reports.entries import PUBLISHED, RunRow
+from coabench.reports.run_row import PUBLISHED, RunRow
 
 LINK = "report"
 """The key under which `coabench.reports.leaderboard.linked` has the address of a row's report; no format for programs

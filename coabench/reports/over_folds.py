@@ -13,7 +13,7 @@ from coabench.base.vocabulary import ERROR, INVALID
 from coabench.errors import CoabenchError, UserError
 from coabench.metrics.headline import FIGURES
 from coabench.metrics.predictions import Predicted
-from coabench.reports.entries import Answered, Entry, digest_of_samples
+from coabench.reports.entry import Answered, Entry, digest_of_samples
 from coabench.runs.finished import RecordedRun, read_run
 from coabench.runs.identity import RunIdentity
 

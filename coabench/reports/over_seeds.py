@@ -17,7 +17,7 @@ from coabench.metrics.ranking import ALPHA, Rank, places
 from coabench.metrics.statistics import Figures, holm, mean_interval, recipe_difference, recipe_spread
 from coabench.render.tables import Column, Row, Section
 from coabench.reports import over_folds
-from coabench.reports.entries import Entry, Group
+from coabench.reports.entry import Entry, Group
 
 RULE = (
     "A row is a recipe: runs that differ in nothing but a seed. Mean ± standard deviation over the runs; the 95 % "

@@ -13,8 +13,9 @@ from support.damage import ALL, damages, outcome
 from support.process import ROOT
 
 from coabench.reports.compare import compare
-from coabench.reports.entries import RUN, read_entry
+from coabench.reports.entry import read_entry
 from coabench.reports.report import Report, report
+from coabench.reports.run_row import RUN
 from coabench.runs.adapter import TrainingRecord
 from coabench.scoring.rescore import Rescoring, rescore
 from coabench.testing import tiny_run
