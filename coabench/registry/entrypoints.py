@@ -74,7 +74,8 @@ def find() -> list[EntryPoint | Unreadable]:
     """Return the entry points: ours first, so that a stranger cannot take a built-in's name; then by name."""
     installed = _installed()
     own = hookspecs.PROJECT
-    entries = [entry for entry in installed if isinstance(entry, EntryPoint)]
+    # By what they are not: the backport importlib_metadata, where it is imported, makes entry points of its own class.
+    entries = [entry for entry in installed if not isinstance(entry, Unreadable)]
     if not any(name_of(entry.dist) == own for entry in entries):
         entries += _from_checkout()
     entries.sort(key=lambda e: (bool(e.dist and name_of(e.dist) != own), e.name, e.value))

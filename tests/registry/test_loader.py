@@ -1,5 +1,6 @@
 """Plugins come in from outside, and a bad one harms nobody."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -340,3 +341,13 @@ def test_every_hook_is_documented_and_exercised() -> None:
     for name in hooks:
         assert inspect.getdoc(getattr(hookspecs, name)), f"{name} has no docstring"
         assert f"def {name}(" in sources
+
+
+def test_plugins_are_found_beside_the_backport_of_importlib_metadata(environment: dict[str, str]) -> None:
+    """It takes the place of the standard library's finder where a package imports it, as MLflow does."""
+    if importlib.util.find_spec("importlib_metadata") is None:
+        pytest.skip("importlib_metadata is not installed: it comes with the extra 'mlflow'")
+    lines = ["import importlib_metadata", "from coabench.registry.loader import get_plugins"]
+    code = "\n".join([*lines, "print(*get_plugins().backbones)"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert {"scripted", "tiny"} <= set(done.stdout.split()), done.stderr
