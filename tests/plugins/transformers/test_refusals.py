@@ -171,7 +171,7 @@ def test_no_model_named(refused: Callable[..., UserError]) -> None:
     [
         ({"device": "cuda:7"}, "the device cuda:7 cannot be used"),
         ({"device": "abacus"}, "the device abacus cannot be used"),
-        ({"dtype": "int8"}, "unknown dtype int8"),
+        ({"dtype": "int4"}, "unknown dtype int4"),
         ({"options": {"attention": "flash"}}, "sdpa or eager"),
         ({"options": {"max_new_tokens": "0"}}, "1 or more"),
     ],
