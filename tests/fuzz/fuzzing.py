@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
-INPUTS = int(os.environ.get("FUZZ_INPUTS", "800"))
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "400"))
 """Over all kinds; their shares sum to 1."""
 
 
