@@ -19,9 +19,8 @@ install: $(VENV)/installed
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
-# Files in the order of tests/conftest.py, the long ones first: xdist would begin with those of many tests. Three workers
-# for two cores: browsers, killed processes and cameras are waited for, a third of the time.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# Files in the order of tests/conftest.py, the long ones first: xdist would begin with those of many tests.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/ready lint
 	$(PYTEST)

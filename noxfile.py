@@ -23,4 +23,4 @@ def test(session: nox.Session) -> None:
     session.install(*INSTALL, ".[dev,docs,serve,synthface,tested]")
     for command in ("ruff check .", "ruff format --check .", "mypy", "lint-imports --no-logo"):
         session.run(*command.split())
-    session.run("python", "-m", "pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *session.posargs)

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from support.browser import Open
 from support.leaderboard_run import write_run
+from support.process import wait_for
 
 from coabench.cli.leaderboard import command
 
@@ -38,9 +39,9 @@ def test_sorts_filters_and_asks_no_network(board: Path, browser_page: Open, sche
     page = browser_page(board, color_scheme=scheme)
     assert shown(page, 2) == ["best", "mid", "evil", "low"]
     page.get_by_role("button", name="img/s").click()
-    assert shown(page, 2)[0] == "low"
+    wait_for(lambda: shown(page, 2)[0] == "low", seconds=20)
     page.get_by_role("button", name="img/s").click()
-    assert shown(page, 2)[0] == "best"
+    wait_for(lambda: shown(page, 2)[0] == "best", seconds=20)
     page.get_by_label("Search").first.fill("strategy-mid")
     assert shown(page, 2) == ["mid"]
     page.get_by_label("Search").first.fill("")

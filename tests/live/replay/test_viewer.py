@@ -102,6 +102,7 @@ def test_markers_are_added_named_found_and_exported(opened: Open, tmp_path: Path
     page.locator("h1").click()
     page.keyboard.press("p")
     assert clock(page) == "0:01.0"
+    until(page, "Object.values(localStorage).join().includes('a smile')")
     page.reload()
     until(page, "document.getElementById('time').textContent")
     assert page.get_by_label("Name of the marker").first.input_value() == "=1+1, a smile"
