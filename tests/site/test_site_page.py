@@ -76,7 +76,7 @@ def test_a_row_leads_to_its_report_and_back_to_what_was_shown(open_site: Open) -
     page.wait_for_function("location.hash.includes('chain')")
     shared = page.url
     page.get_by_role("link", name="middle").click()
-    assert page.locator("h1").inner_text() == "middle"
+    page.get_by_role("heading", level=1, name="middle").wait_for()
     page.go_back()
     shows(page, ["fast", "middle", "slow"])
     page.get_by_role("link", name="middle").click()
