@@ -212,8 +212,8 @@ def race(
                 "same_labels": same, "of": len(labels[one.name]),
             }  # fmt: skip
             shown = [row[name] for name in FIGURES]
-            told = " | ".join("" if value is None else f"{value:.2f}" for value in shown)
-            print(f"| {row['threads']} | {task} | {one.name} | {told} | {same}/{row['of']} |", flush=True)
+            cells = " | ".join("" if value is None else f"{value:.2f}" for value in shown)
+            print(f"| {row['threads']} | {task} | {one.name} | {cells} | {same}/{row['of']} |", flush=True)
             yield row
 
 
@@ -232,9 +232,9 @@ def main() -> None:
     if not (arguments.model / "config.json").exists():
         llava.build(arguments.model, learnt())
     left_out = [] if arguments.vllm and arguments.vllm.exists() else ["vLLM (no executable at --vllm)"]
-    told = {**machine("cpu", max(arguments.threads)), **llava.about(arguments.model), "batch": arguments.batch_size,
-            "faces": arguments.faces, "rounds": arguments.rounds, "load": [os.getloadavg()[0]]}  # fmt: skip
-    print(", ".join(f"{key} {value}" for key, value in told.items()) + "\n")
+    setting = {**machine("cpu", max(arguments.threads)), **llava.about(arguments.model), "batch": arguments.batch_size,
+               "faces": arguments.faces, "rounds": arguments.rounds, "load": [os.getloadavg()[0]]}  # fmt: skip
+    print(", ".join(f"{key} {value}" for key, value in setting.items()) + "\n")
     if left_out:
         print(f"left out: {', '.join(left_out)}\n")
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
@@ -253,9 +253,9 @@ def main() -> None:
                 contestants.append(running.enter_context(serving))
             for row in race(contestants, arguments.tasks, arguments.faces, arguments.rounds, arguments.batch_size):
                 rows.append(row)
-                told["load"] = [*told["load"], round(os.getloadavg()[0], 1)]
+                setting["load"] = [*setting["load"], round(os.getloadavg()[0], 1)]
                 if arguments.json:
-                    made = [*before, {"machine": told, "left_out": left_out, "rows": rows}]
+                    made = [*before, {"machine": setting, "left_out": left_out, "rows": rows}]
                     arguments.json.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 

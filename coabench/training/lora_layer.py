@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft.tuners.lora.layer import Linear
+from peft.tuners.lora import Linear
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
